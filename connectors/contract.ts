@@ -1,0 +1,119 @@
+/** Ports between the outside world and the code that wires it. Connectors do not import one another; `bin/` joins them here. */
+import type { ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
+
+/** A failure of the outside world. Transient: back off and try again, keep the place, never dead-letter. */
+export class ConnectorError extends Error {
+  readonly code: string
+  readonly transient: boolean
+  constructor(code: string, transient: boolean, doing: string, cause?: unknown) {
+    const because = cause instanceof Error ? `: ${cause.message}` : ''
+    super(`${doing}${because}`, cause === undefined ? undefined : { cause })
+    this.name = 'ConnectorError'
+    this.code = code
+    this.transient = transient
+  }
+}
+
+/** Writes one plain line per event; fields are appended as JSON. */
+export interface Log {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+/** An MQTT PUBLISH as it arrived. The buffers are the receiver's to keep. */
+export interface Publish {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly retain: boolean
+  /** Milliseconds since 1970. */
+  readonly receivedMs: number
+}
+
+/**
+ * Takes what a subscription received, in the order received. PUBACKs go out, in that order, after the promise has resolved; several
+ * calls may be under way at once. A rejection is a defect: the session is reconnected and the broker sends the messages again.
+ */
+export type PublishHandler = (publishes: readonly Publish[]) => Promise<void>
+
+/** Sends to Kafka with acks=all. */
+export interface RecordProducer extends AsyncDisposable {
+  /**
+   * Resolves once Kafka has acknowledged every record. Records of one key keep their order, over calls too. Waits through
+   * outages with backoff; rejects only on abort, or with a ConnectorError that is not transient (a record too large).
+   */
+  send(records: readonly OutgoingRecord[]): Promise<void>
+}
+
+/** Records of one partition, in order. */
+export interface ConsumedBatch {
+  readonly topic: Topic
+  readonly partition: number
+  readonly records: readonly KafkaRecord[]
+  /** Offset to go on from once this batch is done: past control records too. */
+  readonly nextOffset: bigint
+}
+
+/** A partition of a topic; the topic's ID tells a recreated topic from its namesake. */
+export interface TopicPartition {
+  readonly topic: Topic
+  readonly partition: number
+}
+
+/** One partition's share of a sink batch: moves next_offset from `from` to `to`, if it still is ours. */
+export interface OffsetMove extends TopicPartition {
+  readonly from: bigint
+  readonly to: bigint
+  readonly epoch: bigint
+}
+
+/** Rows for table `readings`, encoded for binary COPY, and the offsets that they stand for. */
+export interface SinkBatch {
+  /** A whole binary COPY stream: header, rows, trailer. Columns in the order of `readingsColumns`. */
+  readonly copy: Buffer
+  readonly rows: number
+  /** Days since 1970-01-01 (UTC) that the rows fall on, so that their partitions can be made. */
+  readonly days: readonly number[]
+  readonly moves: readonly OffsetMove[]
+}
+
+export type SinkResult =
+  /** Committed: rows that were new, and rows whose key was there already. */
+  | { readonly tag: 'committed'; readonly inserted: number; readonly repeated: number }
+  /** Nothing was written: another owner has at least one of the partitions. Claim again. */
+  | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
+  /** Nothing was written: the database refuses this row for its data (SQLSTATE class 22 or 23). */
+  | { readonly tag: 'bad-row'; readonly row: number; readonly sqlState: string; readonly detail: string }
+
+/** Where a partition's sink goes on. */
+export interface Claim extends TopicPartition {
+  readonly epoch: bigint
+  /** Null where the consumer never committed: start from the earliest record. */
+  readonly nextOffset: bigint | null
+}
+
+/** The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient ones leave nothing undecided that `claim` would not tell. */
+export interface ReadingsSink extends AsyncDisposable {
+  /** Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer commit. */
+  claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
+  /** One transaction: offsets by compare-and-set, then the rows. */
+  commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
+}
+
+/** A device's assignment over a span of time. */
+export interface Assignment {
+  /** Microseconds since 1970, inclusive; -Infinity where unbounded. */
+  readonly fromMicros: number
+  /** Exclusive; Infinity where it still holds. */
+  readonly toMicros: number
+  readonly accountId: number
+  readonly siteId: number | null
+}
+
+/** Devices and their assignments, cached and kept fresh by notifications. */
+export interface DeviceDirectory extends AsyncDisposable {
+  /** Makes the cache definitive for these devices: after it resolves, `assignments` tells the truth as of now. Waits through outages. */
+  prepare(devices: ReadonlySet<DeviceId>): Promise<void>
+  /** Assignments in order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
+  assignments(device: DeviceId): readonly Assignment[] | undefined
+}

@@ -1,0 +1,149 @@
+import { parseDecimal } from './decimal.ts'
+import { canonicalForm, schemaFingerprint } from './fingerprint.ts'
+import { isObject } from './json.ts'
+
+/** How a metric's array is written: differences of ints or longs, or absolute doubles. */
+export type MetricKind = 'int' | 'long' | 'double'
+
+/** One metric of a firmware: which standard quantity it measures, and how to convert it. */
+export interface Metric {
+  readonly name: string
+  /** Name of the standard quantity in readings.avsc. */
+  readonly standard: string
+  readonly kind: MetricKind
+  /** Decimal text, as the schema has it. */
+  readonly scale: string
+  readonly offset: string
+  /** value = (raw × numerator + addend) / denominator: exact but for the last division, which rounds correctly. */
+  readonly numerator: number
+  readonly addend: number
+  readonly denominator: number
+  /** The raw value that means no reading; NaN for doubles. */
+  readonly missing: number
+  /** Raw code → value, in place of the scale. */
+  readonly map: ReadonlyMap<number, number> | undefined
+}
+
+/** A firmware, as its Avro schema declares it (DESIGN section 2). */
+export interface Firmware {
+  /** Model and version: the schema file's name, as in `hive-1`. */
+  readonly id: string
+  /** Avro full name, as in `millrace.firmware.hive.V1`. */
+  readonly fullName: string
+  readonly metrics: readonly Metric[]
+  /** CRC-64-AVRO of the canonical form, 8 bytes, little-endian: what a frame's header carries. */
+  readonly fingerprint: Buffer
+  readonly canonical: string
+}
+
+/** A schema that is not one of a firmware. The message names the field and what was expected. */
+export class FirmwareSchemaError extends Error {
+  readonly code = 'FIRMWARE_SCHEMA'
+  readonly transient = false
+}
+
+const NAMESPACE = 'millrace.firmware.'
+const HEAD = [
+  ['boot', '"int"'],
+  ['seq', '"int"'],
+  ['clock', '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTIME"]}'],
+  ['base', '"long"'],
+  ['dropped', '"int"'],
+  ['dt', '{"type":"array","items":"int"}'],
+] as const
+
+/**
+ * Reads a firmware's schema.
+ * @param schema the parsed JSON of an .avsc file
+ * @param quantities names of the standard quantities that this build knows
+ * @throws FirmwareSchemaError
+ */
+export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>): Firmware {
+  if (!isObject(schema)) throw new FirmwareSchemaError('a firmware schema must be a record')
+  const { name, namespace } = schema
+  if (typeof name !== 'string' || !/^V\w+$/.test(name)) {
+    throw new FirmwareSchemaError(`name must be V<version>, not ${JSON.stringify(name)}`)
+  }
+  if (typeof namespace !== 'string' || !namespace.startsWith(NAMESPACE)) {
+    throw new FirmwareSchemaError(`namespace must be ${NAMESPACE}<model>, not ${JSON.stringify(namespace)}`)
+  }
+  const canonical = canonicalForm(schema)
+  const shape = (JSON.parse(canonical) as { fields: { name: string; type: unknown }[] }).fields
+  HEAD.forEach(([field, type], index) => {
+    const found = shape[index]
+    const expected = type.replace('NAMESPACE', namespace)
+    if (found?.name !== field || JSON.stringify(found.type) !== expected) {
+      throw new FirmwareSchemaError(`field ${index} must be "${field}" of type ${expected}, not ${JSON.stringify(found)}`)
+    }
+  })
+  const fields: readonly unknown[] = Array.isArray(schema['fields']) ? schema['fields'] : []
+  const metrics = fields.slice(HEAD.length).map((field) => parseMetric(field, quantities))
+  if (metrics.length === 0) throw new FirmwareSchemaError('a firmware needs at least one metric')
+  const standards = metrics.map((metric) => metric.standard)
+  const repeated = standards.find((standard, index) => standards.indexOf(standard) !== index)
+  if (repeated !== undefined) throw new FirmwareSchemaError(`two metrics measure ${repeated}`)
+  return {
+    id: `${namespace.slice(NAMESPACE.length)}-${name.slice(1)}`,
+    fullName: `${namespace}.${name}`,
+    metrics,
+    fingerprint: schemaFingerprint(schema),
+    canonical,
+  }
+}
+
+function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
+  if (!isObject(field)) throw new FirmwareSchemaError(`a metric must be an object, not ${JSON.stringify(field)}`)
+  const { name, type, standard, scale = '1', offset = '0', missing } = field
+  const fail = (message: string): never => {
+    throw new FirmwareSchemaError(`metric ${String(name)}: ${message}`)
+  }
+  if (typeof name !== 'string') return fail('needs a "name"')
+  const kind = isObject(type) && type['type'] === 'array' ? type['items'] : undefined
+  if (kind !== 'int' && kind !== 'long' && kind !== 'double') {
+    return fail(`type must be an array of int, long or double, not ${JSON.stringify(type)}`)
+  }
+  if (typeof standard !== 'string' || !quantities.has(standard)) {
+    return fail(`"standard" must be a quantity of readings.avsc, not ${JSON.stringify(standard)}`)
+  }
+  if (typeof scale !== 'string' || typeof offset !== 'string') {
+    return fail('"scale" and "offset" must be decimals in quotes, so that they stay exact')
+  }
+  const none = kind === 'double' && missing === 'NaN' ? Number.NaN : missing
+  if (typeof none !== 'number' || (kind !== 'double' && !Number.isSafeInteger(none))) {
+    return fail(`"missing" must be an integer ("NaN" for doubles), not ${JSON.stringify(missing)}`)
+  }
+  const conversion = exactConversion(kind, scale, offset, fail)
+  return { name, standard, kind, scale, offset, ...conversion, missing: none, map: parseMap(field['map'], fail) }
+}
+
+type Fail = (message: string) => never
+
+function exactConversion(
+  kind: MetricKind,
+  scale: string,
+  offset: string,
+  fail: Fail,
+): Pick<Metric, 'numerator' | 'addend' | 'denominator'> {
+  const factor = parseDecimal(scale)
+  const summand = parseDecimal(offset)
+  if (factor.numerator === 0) return fail(`"scale" must not be ${scale}`)
+  const denominator = Math.max(factor.denominator, summand.denominator)
+  const numerator = factor.numerator * (denominator / factor.denominator)
+  const addend = summand.numerator * (denominator / summand.denominator)
+  const largest = kind === 'int' ? 2 ** 31 * Math.abs(numerator) + Math.abs(addend) : Math.abs(numerator) + Math.abs(addend)
+  if (largest > Number.MAX_SAFE_INTEGER) return fail(`scale ${scale} and offset ${offset} cannot be applied exactly to an int`)
+  return { numerator, addend, denominator }
+}
+
+function parseMap(map: unknown, fail: Fail): ReadonlyMap<number, number> | undefined {
+  if (map === undefined) return undefined
+  if (!isObject(map)) return fail(`"map" must be an object, not ${JSON.stringify(map)}`)
+  return new Map(
+    Object.entries(map).map(([code, value]) => {
+      if (!/^-?\d+$/.test(code) || typeof value !== 'number') {
+        return fail(`"map" must give a number for an integer code, not ${JSON.stringify({ [code]: value })}`)
+      }
+      return [Number(code), value] as const
+    }),
+  )
+}
