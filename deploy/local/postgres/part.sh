@@ -68,7 +68,7 @@ postgres_command() {
   fi
 }
 
-postgres_ready() { "$postgres_programs/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" -d postgres; }
+postgres_ready() { "$postgres_programs/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" -U postgres -d postgres; }
 
 postgres_psql() {
   "$postgres_programs/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$postgres_port" -U postgres "$@"
@@ -78,8 +78,7 @@ postgres_psql() {
 postgres_provision() {
   postgres_psql -d postgres -f "$stack/postgres/provision.sql" >/dev/null || return 1
   if postgres_has_timescaledb; then
-    # Only a superuser may create it.
-    postgres_psql -d telemetry -c 'SET client_min_messages = error; CREATE EXTENSION IF NOT EXISTS timescaledb'
+    postgres_psql -d telemetry -f "$stack/postgres/timescaledb.sql" >/dev/null
   fi
 }
 

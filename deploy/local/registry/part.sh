@@ -16,7 +16,7 @@ registry_command() {
   command=(env
     QUARKUS_HTTP_HOST=127.0.0.1 "QUARKUS_HTTP_PORT=$registry_port"
     APICURIO_STORAGE_KIND=sql APICURIO_STORAGE_SQL_KIND=h2 "APICURIO_DATASOURCE_URL=$database"
-    QUARKUS_LOG_LEVEL=WARN QUARKUS_LOG_CONSOLE_JSON=false
+    QUARKUS_LOG_LEVEL=WARN QUARKUS_HTTP_ACCESS_LOG_ENABLED=false
     java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError
     -Djava.net.preferIPv4Stack=true -jar "$cache"/registry/apicurio-registry-app-*-runner.jar)
 }
