@@ -1,0 +1,47 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import type { KafkaConfig, logLevel as LogLevel } from 'kafkajs'
+import type { Log } from '../contract.ts'
+import { Kafka, logLevel } from './kafkajs.ts'
+
+/** Where Kafka is, and who we are there. */
+export interface KafkaAddress {
+  /** host:port of at least one broker. */
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly ssl?: tls.ConnectionOptions
+  readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+}
+
+/** Reconnects without end: an outage is waited out by the caller, so that its place is kept. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 }
+
+/** A kafkajs client with our socket options and log. Dials nothing by itself. */
+export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeof Kafka> {
+  const config: KafkaConfig = {
+    brokers: [...address.brokers],
+    clientId: address.clientId,
+    retry: RETRY,
+    connectionTimeout: 3_000,
+    logLevel: logLevel.WARN,
+    logCreator: () => logTo(log),
+    // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
+    socketFactory: ({ host, port, ssl, onConnect }) => {
+      const socket = ssl ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect) : net.connect({ host, port }, onConnect)
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 60_000)
+      return socket
+    },
+  }
+  if (address.ssl !== undefined) config.ssl = address.ssl
+  if (address.sasl !== undefined) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
+  return new Kafka(config)
+}
+
+function logTo(log: Log): (entry: { level: LogLevel; log: { message: string; error?: string } }) => void {
+  return ({ level, log: { message, error } }) => {
+    const fields = error === undefined ? {} : { error }
+    if (level === logLevel.ERROR) log.warn(`kafka: ${message}`, fields)
+    else log.info(`kafka: ${message}`, fields)
+  }
+}

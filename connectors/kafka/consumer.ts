@@ -1,0 +1,191 @@
+import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from 'kafkajs'
+import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import type { ConsumedBatch, Log, TopicPartition } from '../contract.ts'
+
+/** Where to go on with a partition; null for the earliest record. */
+export interface StartPosition extends TopicPartition {
+  readonly nextOffset: bigint | null
+}
+
+/** Figures for metrics. */
+export interface ConsumerCounters {
+  records: number
+  rebalances: number
+  stale: number
+  gaps: number
+  lostOffsets: number
+}
+
+export interface ConsumerOptions {
+  readonly kafka: KafkaClient
+  readonly group: ConsumerName
+  readonly topics: readonly Topic[]
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly counters: ConsumerCounters
+  /**
+   * Says where to go on, once partitions are assigned and before a record of them is handled; called anew at every rebalance, with a
+   * number that grows with each. Without it, Kafka's committed offsets decide. It is called again with backoff by its owner: it must not reject.
+   */
+  readonly claim?: (partitions: readonly TopicPartition[], generation: number) => Promise<readonly StartPosition[]>
+  /**
+   * Takes a batch: the next one of the same partition follows when the promise has resolved. That is flow control only; progress is told by
+   * `commit`. A rejection re-reads the partition from where this batch began, after a pause.
+   */
+  readonly handle: (batch: ConsumedBatch, generation: number) => Promise<void>
+  /** Partitions were taken away, or the session ended. What is under way for them must not be committed. */
+  readonly revoked?: (generation: number) => void
+}
+
+/** A running consumer group member. */
+export interface GroupConsumer extends AsyncDisposable {
+  /** Commits to Kafka; for lag tools only where `claim` decides. */
+  commit(offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]): Promise<void>
+  /** Goes back: the next batch of the partition starts there. */
+  seek(position: TopicPartition & { readonly nextOffset: bigint }): void
+  /** Rejects when the consumer has stopped for good by a failure that cannot be retried. */
+  readonly failed: Promise<never>
+}
+
+const SESSION_TIMEOUT_MS = 30_000
+const HEARTBEAT_MS = 3_000
+/** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
+const MAX_WAIT_MS = 100
+
+/**
+ * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is: what was
+ * fetched before a rebalance or a seek is discarded, and records that retention has deleted unread are logged and counted.
+ */
+export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
+  const { kafka, group, topics, log, counters } = options
+  const consumer: Consumer = kafka.consumer({
+    groupId: group,
+    sessionTimeout: SESSION_TIMEOUT_MS,
+    rebalanceTimeout: SESSION_TIMEOUT_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    maxWaitTimeInMs: MAX_WAIT_MS,
+    minBytes: 1,
+    maxBytesPerPartition: 1_000_000,
+    maxBytes: 8_000_000,
+    allowAutoTopicCreation: false,
+    retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000, restartOnFailure: async () => true },
+  })
+  const admin = kafka.admin()
+  await admin.connect()
+  /** Next offset expected of each partition; absent while it is not known. */
+  const positions = new Map<string, bigint>()
+  let generation = 0
+  let fail: (cause: Error) => void = () => undefined
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  failed.catch(() => undefined)
+
+  async function start(partitions: readonly TopicPartition[], current: number): Promise<void> {
+    const claim = options.claim
+    if (claim === undefined) return
+    const starts = await claim(partitions, current)
+    if (current !== generation) return
+    for (const { topic, partition, nextOffset } of starts) {
+      const offset = nextOffset ?? (await earliestOffset(topic, partition))
+      if (current !== generation) return
+      positions.set(key(topic, partition), offset)
+      consumer.seek({ topic, partition, offset: offset.toString() })
+      consumer.resume([{ topic, partitions: [partition] }])
+    }
+  }
+
+  async function earliestOffset(topic: Topic, partition: number): Promise<bigint> {
+    const found = (await admin.fetchTopicOffsets(topic)).find((entry) => entry.partition === partition)
+    return BigInt(found?.low ?? 0)
+  }
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    generation++
+    counters.rebalances++
+    positions.clear()
+    options.revoked?.(generation - 1)
+    const assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) => partitions.map((partition) => ({ topic: topic as Topic, partition })))
+    log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
+    if (options.claim === undefined || assigned.length === 0) return
+    // Listeners run before the first fetch: paused here, no record comes before its position is known.
+    consumer.pause(assigned.map(({ topic, partition }) => ({ topic, partitions: [partition] })))
+    start(assigned, generation).catch((cause: unknown) => fail(cause instanceof Error ? cause : new Error(String(cause))))
+  })
+  consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+    if (!restart) fail(error)
+  })
+
+  /** Whether the batch goes on at the partition's position. */
+  async function continues(topic: Topic, partition: number, fetchedFrom: bigint): Promise<boolean> {
+    const position = positions.get(key(topic, partition))
+    if (position === undefined) {
+      if (options.claim !== undefined) return false
+      positions.set(key(topic, partition), fetchedFrom)
+      return true
+    }
+    if (fetchedFrom === position) return true
+    const earliest = await earliestOffset(topic, partition)
+    if (positions.get(key(topic, partition)) !== position) return false
+    if (earliest > position && fetchedFrom === earliest) {
+      counters.gaps++
+      counters.lostOffsets += Number(earliest - position)
+      log.error('records were deleted by retention before they were read', { topic, partition, from: String(position), to: String(earliest) })
+      return true
+    }
+    counters.stale++
+    consumer.seek({ topic, partition, offset: position.toString() })
+    return false
+  }
+
+  async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+    const topic = batch.topic as Topic
+    const current = generation
+    const fetchedFrom = BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+    if (!isRunning() || isStale() || !(await continues(topic, batch.partition, fetchedFrom))) return
+    const nextOffset = BigInt(batch.lastOffset()) + 1n
+    const records = batch.messages as unknown as readonly KafkaRecord[]
+    const beating = setInterval(() => {
+      heartbeat().catch(() => undefined)
+    }, HEARTBEAT_MS)
+    try {
+      positions.set(key(topic, batch.partition), nextOffset)
+      await options.handle({ topic, partition: batch.partition, records, nextOffset }, current)
+    } catch (cause) {
+      if (current !== generation) return
+      log.warn('a batch was not handled; reading it again', { topic, partition: batch.partition, offset: String(fetchedFrom), cause: String(cause) })
+      positions.set(key(topic, batch.partition), fetchedFrom)
+      consumer.seek({ topic, partition: batch.partition, offset: fetchedFrom.toString() })
+      return
+    } finally {
+      clearInterval(beating)
+    }
+    counters.records += records.length
+    if (current === generation && positions.get(key(topic, batch.partition)) === nextOffset) resolveOffset((nextOffset - 1n).toString())
+    await heartbeat()
+  }
+
+  await consumer.connect()
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 64, eachBatch })
+
+  return {
+    failed,
+    async commit(offsets) {
+      await consumer.commitOffsets(offsets.map(({ topic, partition, nextOffset }) => ({ topic, partition, offset: nextOffset.toString() })))
+    },
+    seek({ topic, partition, nextOffset }) {
+      positions.set(key(topic, partition), nextOffset)
+      consumer.seek({ topic, partition, offset: nextOffset.toString() })
+    },
+    async [Symbol.asyncDispose]() {
+      generation++
+      await consumer.disconnect()
+      await admin.disconnect()
+    },
+  }
+}
+
+function key(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}

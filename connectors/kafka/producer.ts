@@ -1,0 +1,185 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Kafka as KafkaClient, Producer } from 'kafkajs'
+import { backoffMs } from '../../processors/backoff.ts'
+import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { ConnectorError, type Log, type RecordProducer } from '../contract.ts'
+import { KafkaJSProtocolError } from './kafkajs.ts'
+import { partitionOf } from './partition.ts'
+
+/** One request: at most this many records or bytes, so that a broker's `message.max.bytes` per partition is not met. */
+const MAX_RECORDS = 8_000
+const MAX_BYTES = 900_000
+const BACKOFF = { baseMs: 200, maxMs: 10_000 }
+/** Records that Kafka refuses for what they are; sending them again cannot help. */
+const REFUSED = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'TOPIC_AUTHORIZATION_FAILED'])
+
+interface Waiting {
+  readonly records: readonly OutgoingRecord[]
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (cause: unknown) => void
+}
+
+interface Message {
+  readonly key: Buffer | null
+  readonly value: Buffer
+  readonly timestamp: number
+  readonly partition: number
+}
+
+/** Figures for metrics. */
+export interface ProducerCounters {
+  records: number
+  bytes: number
+  requests: number
+  retries: number
+}
+
+export interface ProducerOptions {
+  readonly kafka: KafkaClient
+  /** Number of partitions of each topic that will be sent to. */
+  readonly partitions: ReadonlyMap<Topic, number>
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly counters: ProducerCounters
+}
+
+/**
+ * An idempotent producer with one request under way. What is sent meanwhile is gathered into the next request, so batches grow with
+ * load and latency stays low without it. A failed request is sent again as it was, until it succeeds: another composition would break
+ * the sequence numbers by which the broker recognises a repeat.
+ */
+export async function createProducer({ kafka, partitions, log, signal, counters }: ProducerOptions): Promise<RecordProducer> {
+  const open = (): Producer =>
+    kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 3 } })
+  let producer = open()
+  let connected = false
+  let waiting: Waiting[] = []
+  let loop: Promise<void> | undefined
+
+  async function transmit(messages: ReadonlyMap<Topic, Message[]>): Promise<void> {
+    const topicMessages = [...messages].map(([topic, list]) => ({ topic, messages: list as never[] }))
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted()
+      try {
+        if (!connected) {
+          await producer.connect()
+          connected = true
+        }
+        await producer.sendBatch({ acks: -1, topicMessages })
+        counters.requests++
+        if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
+        return
+      } catch (cause) {
+        const type = protocolError(cause)
+        if (type !== undefined && REFUSED.has(type)) {
+          // Other partitions of this request may hold its records now, under sequence numbers that kafkajs takes back. A batch of
+          // another composition under the same numbers would pass for a repeat and be lost: go on under a new identity.
+          await replaceProducer()
+          throw new ConnectorError(`KAFKA_${type}`, false, 'sending to Kafka', cause)
+        }
+        counters.retries++
+        const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
+        log.warn('Kafka did not acknowledge; sending the same batch again', { attempt: attempt + 1, pauseMs: Math.round(pauseMs), cause: String(cause) })
+        // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a new identity only.
+        if (type !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
+        await delay(pauseMs, undefined, { signal })
+      }
+    }
+  }
+
+  async function replaceProducer(): Promise<void> {
+    const old = producer
+    producer = open()
+    connected = false
+    await old.disconnect().catch((cause: unknown) => log.info('leaving a producer behind that did not close', { cause: String(cause) }))
+  }
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const round = takeRound()
+      try {
+        await transmit(group(round, partitions))
+        for (const entry of round) {
+          counters.records += entry.records.length
+          counters.bytes += entry.bytes
+          entry.resolve()
+        }
+      } catch (cause) {
+        if (round.length > 1 && !signal.aborted) {
+          // One of them was refused: alone, each gets its own answer (and some are written twice).
+          for (const entry of round) await transmit(group([entry], partitions)).then(entry.resolve, entry.reject)
+        } else for (const entry of round) entry.reject(cause)
+      }
+    }
+  }
+
+  function takeRound(): Waiting[] {
+    let records = 0
+    let bytes = 0
+    let taken = 0
+    for (const entry of waiting) {
+      if (taken > 0 && (records + entry.records.length > MAX_RECORDS || bytes + entry.bytes > MAX_BYTES)) break
+      records += entry.records.length
+      bytes += entry.bytes
+      taken++
+    }
+    const round = waiting.slice(0, taken)
+    waiting = waiting.slice(taken)
+    return round
+  }
+
+  function enqueue(records: readonly OutgoingRecord[], bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      waiting.push({ records, bytes, resolve, reject })
+      loop ??= drain().finally(() => {
+        loop = undefined
+      })
+    })
+  }
+
+  return {
+    async send(records) {
+      const parts: Promise<void>[] = []
+      for (let from = 0; from < records.length; ) {
+        let to = from
+        let bytes = 0
+        for (; to < records.length && to - from < MAX_RECORDS; to++) {
+          const record = records[to] as OutgoingRecord
+          const size = record.value.length + (record.key?.length ?? 0) + 32
+          if (to > from && bytes + size > MAX_BYTES) break
+          bytes += size
+        }
+        parts.push(enqueue(from === 0 && to === records.length ? records : records.slice(from, to), bytes))
+        from = to
+      }
+      await Promise.all(parts)
+    },
+    async [Symbol.asyncDispose]() {
+      await loop?.catch(() => undefined)
+      await producer.disconnect()
+    },
+  }
+}
+
+function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>): Map<Topic, Message[]> {
+  const messages = new Map<Topic, Message[]>()
+  for (const { records } of round) {
+    for (const { topic, key, value, timestampMs } of records) {
+      const count = partitions.get(topic)
+      if (count === undefined) throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
+      let list = messages.get(topic)
+      if (list === undefined) {
+        list = []
+        messages.set(topic, list)
+      }
+      list.push({ key, value, timestamp: timestampMs, partition: key === null ? 0 : partitionOf(key, count) })
+    }
+  }
+  return messages
+}
+
+function protocolError(cause: unknown): string | undefined {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof KafkaJSProtocolError ? inner.type : undefined
+}

@@ -1,0 +1,142 @@
+import type { Admin, Kafka as KafkaClient } from 'kafkajs'
+import type { Topic } from '../../processors/contract.ts'
+import type { Log } from '../contract.ts'
+
+/** A topic as this system needs it. */
+export interface TopicSettings {
+  readonly topic: Topic
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** Kafka's own names, as in `retention.ms`. */
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** Creates the topics that are missing, and changes none. Returns the names of those created. */
+export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[], log: Log): Promise<readonly Topic[]> {
+  const existing = new Set(await admin.listTopics())
+  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  if (missing.length === 0) return []
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: missing.map(({ topic, partitions, replicationFactor, config }) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+    })),
+  })
+  const names = missing.map(({ topic }) => topic)
+  log.info('created topics', { topics: names.join(' ') })
+  return names
+}
+
+/** Number of partitions of each topic. Rejects where one does not exist. */
+export async function partitionCounts(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] })
+  return new Map(found.map(({ name, partitions }) => [name as Topic, partitions.length]))
+}
+
+/** How far a consumer group is behind on one partition. */
+export interface PartitionLag {
+  readonly topic: Topic
+  readonly partition: number
+  /** Null where the group never committed. */
+  readonly committed: bigint | null
+  readonly end: bigint
+  readonly lag: bigint
+}
+
+/** A group's lag on each partition of its topics; what it never committed counts from the earliest record on. */
+export async function groupLag(admin: Admin, group: string, topics: readonly Topic[]): Promise<readonly PartitionLag[]> {
+  const committed = await admin.fetchOffsets({ groupId: group, topics: [...topics] })
+  const lags: PartitionLag[] = []
+  for (const topic of topics) {
+    const offsets = new Map(committed.find((entry) => entry.topic === topic)?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+    for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
+      const at = offsets.get(partition) ?? -1n
+      const from = at < 0n ? BigInt(low) : at
+      lags.push({ topic, partition, committed: at < 0n ? null : at, end: BigInt(high), lag: BigInt(high) - from })
+    }
+  }
+  return lags
+}
+
+/** Sum of the end offsets of a topic's partitions: how many records it was ever sent. */
+export async function endOffset(admin: Admin, topic: Topic): Promise<bigint> {
+  return (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + BigInt(high), 0n)
+}
+
+interface Connection {
+  send(call: { request: unknown; response: unknown }): Promise<string>
+}
+
+interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  findControllerBroker(): Promise<{ connectionPool: { getConnection(): Promise<Connection> } }>
+}
+
+const METADATA = 3
+const VERSION_WITH_TOPIC_IDS = 12
+
+/**
+ * A topic's ID, which tells a recreated topic from its namesake: 32 hexadecimal digits. kafkajs stops at Metadata version 6 and IDs came with
+ * 10, so the request is written here (Kafka protocol guide, "Metadata Request" version 12) and sent over a connection of kafkajs.
+ */
+export async function topicId(kafka: KafkaClient, topic: Topic): Promise<string> {
+  const create = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster')
+  if (create === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
+  const cluster = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]?.({ allowAutoTopicCreation: false })
+  if (cluster === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
+  await cluster.connect()
+  try {
+    const connection = await (await cluster.findControllerBroker()).connectionPool.getConnection()
+    return await connection.send({
+      request: { apiKey: METADATA, apiVersion: VERSION_WITH_TOPIC_IDS, apiName: 'Metadata', encode: async () => asEncoder(metadataRequest(topic)) },
+      response: { decode: async (payload: Buffer) => payload, parse: async (payload: Buffer) => parseTopicId(payload, topic) },
+    })
+  } finally {
+    await cluster.disconnect()
+  }
+}
+
+/** What kafkajs takes for an encoder. */
+function asEncoder(bytes: Buffer): { buf: Buffer; buffer: Buffer; offset: number; size(): number } {
+  return { buf: bytes, buffer: bytes, offset: bytes.length, size: () => bytes.length }
+}
+
+function metadataRequest(topic: string): Buffer {
+  const name = Buffer.from(topic, 'utf8')
+  // Tags of the header; one topic: no ID, its name, no tags; no creation, no authorised operations, no tags.
+  return Buffer.concat([Buffer.from([0, 2]), Buffer.alloc(16), Buffer.from([name.length + 1]), name, Buffer.from([0, 0, 0, 0])])
+}
+
+function parseTopicId(payload: Buffer, topic: string): string {
+  let at = 5
+  const varint = (): number => {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = payload.readUInt8(at++)
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value
+    }
+  }
+  const skipString = (): void => {
+    at += Math.max(0, varint() - 1)
+  }
+  for (let brokers = varint() - 1; brokers > 0; brokers--) {
+    at += 4
+    skipString()
+    at += 4
+    skipString()
+    varint()
+  }
+  skipString()
+  at += 4
+  varint()
+  const error = payload.readInt16BE(at)
+  at += 2
+  if (error !== 0) throw new Error(`Kafka has no metadata of topic "${topic}": error ${error}`)
+  skipString()
+  return payload.subarray(at, at + 16).toString('hex')
+}
