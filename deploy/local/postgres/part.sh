@@ -32,6 +32,14 @@ postgres_has_timescaledb() {
   [[ ${MILLRACE_TIMESCALEDB:-yes} != no && -f $("$postgres_programs/pg_config" --pkglibdir)/timescaledb.so ]]
 }
 
+# After a SIGKILL the cluster's PID file stays, and as long as init has not reaped the dead server, PostgreSQL takes it
+# for a live one and refuses to start.
+wait_for_reaper() {
+  local pid deadline=$((SECONDS + 10))
+  read -r pid 2>/dev/null <"$1/postmaster.pid" || return 0
+  while ! started_at "$pid" >/dev/null && [[ -d /proc/$pid ]] && ((SECONDS < deadline)); do sleep 0.05; done
+}
+
 postgres_prepare() {
   local data
   data=$(postgres_data)
@@ -39,6 +47,7 @@ postgres_prepare() {
     printf 'postgres   the user postgres may not enter %s: the data goes to %s\n' "$instance" "$data"
     mkdir -p "$(dirname "$data")"
   fi
+  wait_for_reaper "$data"
   if ! [[ -f $data/millrace.conf ]]; then
     # Nothing is worth keeping in a cluster whose creation was cut short.
     rm -rf "$data"
