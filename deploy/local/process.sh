@@ -7,11 +7,16 @@ log_file() { printf '%s/log/%s.log\n' "$instance" "$1"; }
 pid_file() { printf '%s/pid/%s\n' "$instance" "$1"; }
 
 # started_at PID: the start time of a live process; fails when there is none, or only a zombie that nobody has reaped.
+# A killed process is a zombie while its last threads still go, and hold its ports: it counts as alive until then.
 started_at() {
-  local stat fields
+  local stat fields tasks
   read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
   read -ra fields <<<"${stat##*) }"
-  [[ ${fields[0]} != [ZX] ]] && printf '%s\n' "${fields[19]}"
+  if [[ ${fields[0]} == [ZX] ]]; then
+    tasks=("/proc/$1/task"/*)
+    ((${#tasks[@]} > 1)) || return 1
+  fi
+  printf '%s\n' "${fields[19]}"
 }
 
 # running PART: prints the PID when the part's process is alive, else fails.
