@@ -52,13 +52,18 @@ export function openConnection(options: ConnectionOptions): Connection {
   const { mayRead } = options
   const received = createReceiveBuffer()
   const acknowledgements = createAcknowledgements()
+  let roomBytes = 0
   let held = false
   let flushing = false
 
   const socket = options.dial({
-    buffer: () => received.room(),
+    buffer() {
+      const room = received.room()
+      roomBytes = room.length
+      return room
+    },
     callback(count) {
-      const filledRoom = received.room().length === count
+      const filledRoom = count === roomBytes
       received.filled(count)
       try {
         takeReceived()

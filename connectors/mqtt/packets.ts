@@ -57,7 +57,11 @@ export function readPackets(
     }
     const next = body + remaining
     if (next - at > largestBytes) {
-      throw new ConnectorError('MQTT_PACKET_TOO_LARGE', true, `reading from MQTT: a packet of ${next - at} bytes, at most ${largestBytes} are taken`)
+      throw new ConnectorError(
+        'MQTT_PACKET_TOO_LARGE',
+        true,
+        `reading from MQTT: a packet of ${next - at} bytes, at most ${largestBytes} are taken`,
+      )
     }
     if (next > end) {
       packets.restBytes = next - at

@@ -1,0 +1,270 @@
+import { type IClientOptions, MqttClient } from 'mqtt'
+import { type BackoffLimits, fullJitterMs } from '../backoff.ts'
+import { ConnectorError, type Log, type PublishHandler } from '../contract.ts'
+import { type Connection, openConnection, type TakePublishes } from './connection.ts'
+import { parseBroker, type TlsOptions } from './dial.ts'
+import { createFlow } from './flow.ts'
+import { createTopicCache } from './topic-cache.ts'
+
+export interface SubscriberOptions {
+  /** mqtt://[user:password@]host[:port] or mqtts://… */
+  readonly url: string
+  readonly tls?: TlsOptions
+  /** Wins over the URL's. */
+  readonly username?: string
+  readonly password?: string
+  /** Names the session at the broker. Two subscribers with the same ID throw each other out. */
+  readonly clientId: string
+  /** Topic filters, subscribed with QoS 1. A filter that is taken out later stays in the broker's session until that expires. */
+  readonly filters: readonly string[]
+  readonly handler: PublishHandler
+  readonly log: Log
+  /** Aborting stops the subscriber, as disposal does. */
+  readonly signal?: AbortSignal
+  readonly onState?: (state: SessionState) => void
+  readonly limits?: Partial<SubscriberLimits>
+}
+
+export interface SubscriberLimits {
+  /** QoS 1 messages that the broker may send ahead of their PUBACKs: 1–65,535. */
+  readonly receiveMaximum: number
+  /** Bytes received and not yet acknowledged at which reading stops. */
+  readonly outstandingBytes: number
+  /** Told to the broker, which drops what is larger without a word: keep its own limit below. */
+  readonly largestPacketBytes: number
+  /** How long the broker keeps session and messages while we are away. */
+  readonly sessionExpirySeconds: number
+  readonly keepaliveSeconds: number
+  readonly connectTimeoutMs: number
+  /** Rest between reads, so that one system call brings many messages. It adds to their latency. */
+  readonly readIntervalMs: number
+  readonly reconnect: BackoffLimits
+  /** At disposal: how long to wait for outstanding messages. */
+  readonly drainMs: number
+}
+
+const DEFAULTS: SubscriberLimits = {
+  receiveMaximum: 10_000,
+  outstandingBytes: 32 * 1024 * 1024,
+  largestPacketBytes: 4 * 1024 * 1024,
+  sessionExpirySeconds: 7 * 24 * 3600,
+  keepaliveSeconds: 15,
+  connectTimeoutMs: 10_000,
+  readIntervalMs: 2,
+  reconnect: { firstMs: 500, longestMs: 15_000 },
+  drainMs: 5_000,
+}
+
+/** For health: what the session is doing, and since when. */
+export type SessionState =
+  | { readonly tag: 'connecting'; readonly sinceMs: number; readonly because: string | undefined }
+  | { readonly tag: 'connected'; readonly sinceMs: number; readonly sessionPresent: boolean }
+  | { readonly tag: 'stopped'; readonly sinceMs: number }
+
+/** Since the start, but for the two that say what is outstanding now. */
+export interface SubscriberCounters {
+  readonly publishes: number
+  readonly pubacks: number
+  readonly connections: number
+  /** Publishes that came while stopping. QoS 1: the broker sends them again to the next session. QoS 0: gone. */
+  readonly left: number
+  readonly outstandingPublishes: number
+  readonly outstandingBytes: number
+}
+
+export interface Subscriber extends AsyncDisposable {
+  readonly state: SessionState
+  counters(): SubscriberCounters
+}
+
+/** A connection that lived this long was a good one: its loss is a first failure again. */
+const STABLE_MS = 10_000
+const CLOSE_MS = 2_000
+
+/**
+ * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and acknowledges each batch once its handler has
+ * resolved, in the order received. At least once: what is not acknowledged when a connection ends comes again on the next one.
+ * Connects at once and reconnects for ever, with full jitter.
+ * @throws TypeError where the URL is none
+ */
+export function createSubscriber(options: SubscriberOptions): Subscriber {
+  const { log, handler } = options
+  const limits = { ...DEFAULTS, ...options.limits }
+  const broker = parseBroker(options.url, options.tls)
+  const topics = createTopicCache()
+  const flow = createFlow({ publishes: limits.receiveMaximum, bytes: limits.outstandingBytes })
+  let connection: Connection | undefined
+  let state: SessionState = { tag: 'connecting', sinceMs: Date.now(), because: undefined }
+  let phase: 'running' | 'draining' | 'closing' = 'running'
+  let drained: (() => void) | undefined
+  let stopped: Promise<void> | undefined
+  let reconnectTimer: NodeJS.Timeout | undefined
+  let failures = 0
+  let lastError: string | undefined
+  let publishes = 0
+  let pubacks = 0
+  let connections = 0
+  let left = 0
+
+  const client = new MqttClient(connect, sessionOptions())
+  client.on('connect', (connack) => {
+    connections++
+    const current = connection
+    subscribe(connack.sessionPresent).catch((error: unknown) => {
+      current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', error))
+    })
+  })
+  client.on('error', (error) => {
+    lastError = error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message
+    log.warn('MQTT connection failed', { broker: broker.address, error: lastError })
+  })
+  client.on('disconnect', (packet) => {
+    lastError = `the broker disconnected us: reason code 0x${(packet.reasonCode ?? 0).toString(16)}`
+    log.warn('MQTT broker sent DISCONNECT', { broker: broker.address, reasonCode: packet.reasonCode })
+  })
+  client.on('close', onClose)
+  // While reading is held, PINGRESP is not read either: ping in MQTT.js's place, so that neither side takes the other for dead.
+  const heldPing = setInterval(() => {
+    if (connection?.held && client.connected) {
+      client.reschedulePing(true)
+      client.sendPing()
+    }
+  }, limits.keepaliveSeconds * 250)
+  options.signal?.addEventListener('abort', () => void stop(), { once: true })
+  if (options.signal?.aborted) void stop()
+  else client.connect()
+
+  function sessionOptions(): IClientOptions {
+    const username = options.username ?? broker.username
+    const password = options.password ?? broker.password
+    return {
+      protocolVersion: 5,
+      clientId: options.clientId,
+      clean: false,
+      keepalive: limits.keepaliveSeconds,
+      connectTimeout: limits.connectTimeoutMs,
+      manualConnect: true,
+      // MQTT.js waits a fixed time and remembers subscriptions; both are done here instead.
+      reconnectPeriod: 0,
+      resubscribe: false,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      properties: {
+        receiveMaximum: limits.receiveMaximum,
+        sessionExpiryInterval: limits.sessionExpirySeconds,
+        maximumPacketSize: limits.largestPacketBytes,
+      },
+    }
+  }
+
+  function connect(): Connection['stream'] {
+    const opened = openConnection({
+      dial: broker.dial,
+      topics,
+      largestPacketBytes: limits.largestPacketBytes,
+      readIntervalMs: limits.readIntervalMs,
+      mayRead: () => phase === 'closing' || (phase === 'running' && !flow.full),
+      take: (packets, bytes, acknowledge) => take(opened, packets, bytes, acknowledge),
+      onPubacks: (count) => {
+        pubacks += count
+      },
+    })
+    connection = opened
+    return opened.stream
+  }
+
+  async function subscribe(sessionPresent: boolean): Promise<void> {
+    // rh 1: retained messages only for a subscription that is new. rap false: a live message does not carry its retain flag,
+    // so that the flag means "old, out of the broker's store". Every connection subscribes: the filters may have changed.
+    const granted = await client.subscribeAsync([...options.filters], { qos: 1, rh: 1, rap: false })
+    const refused = granted.filter((grant) => grant.qos !== 1)
+    if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
+    log.info('MQTT session up', { broker: broker.address, sessionPresent, filters: options.filters })
+    lastError = undefined
+    become({ tag: 'connected', sinceMs: Date.now(), sessionPresent })
+  }
+
+  function take(from: Connection, packets: Parameters<TakePublishes>[0], bytes: number, acknowledge: () => void): void {
+    const count = packets.publishes.length
+    if (phase !== 'running') {
+      left += count
+      return
+    }
+    publishes += count
+    flow.take(count, bytes)
+    void handle()
+
+    async function handle(): Promise<void> {
+      try {
+        await handler(packets.publishes)
+        acknowledge()
+      } catch (error) {
+        // Without this batch's PUBACKs none may follow: only a new connection makes the broker send it again.
+        from.stream.destroy(new ConnectorError('MQTT_HANDLER', false, `handling ${count} messages`, error))
+      }
+      flow.release(count, bytes)
+      if (flow.publishes === 0) drained?.()
+      connection?.resume()
+    }
+  }
+
+  function onClose(): void {
+    if (phase !== 'running' || reconnectTimer) return
+    failures = state.tag === 'connected' && Date.now() - state.sinceMs >= STABLE_MS ? 0 : failures + 1
+    if (state.tag === 'connected') log.warn('MQTT connection lost', { broker: broker.address, because: lastError })
+    become({ tag: 'connecting', sinceMs: state.tag === 'connecting' ? state.sinceMs : Date.now(), because: lastError })
+    reconnectTimer = setTimeout(
+      () => {
+        reconnectTimer = undefined
+        client.reconnect()
+      },
+      fullJitterMs(failures, limits.reconnect, Math.random()),
+    )
+  }
+
+  function become(next: SessionState): void {
+    state = next
+    options.onState?.(next)
+  }
+
+  function stop(): Promise<void> {
+    stopped ??= drainAndClose()
+    return stopped
+  }
+
+  async function drainAndClose(): Promise<void> {
+    phase = 'draining'
+    clearTimeout(reconnectTimer)
+    const onTime = flow.publishes === 0 || (await within(limits.drainMs, new Promise<void>((resolve) => (drained = resolve))))
+    if (!onTime) log.warn('MQTT messages left unacknowledged; the broker will send them again', { messages: flow.publishes })
+    // PUBACKs are written on the next turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    phase = 'closing'
+    connection?.resume()
+    if (connection) await within(CLOSE_MS, client.endAsync(!client.connected))
+    connection?.stream.destroy()
+    clearInterval(heldPing)
+    become({ tag: 'stopped', sinceMs: Date.now() })
+  }
+
+  return {
+    get state() {
+      return state
+    },
+    counters: () => ({ publishes, pubacks, connections, left, outstandingPublishes: flow.publishes, outstandingBytes: flow.bytes }),
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Whether the promise was fulfilled in time. */
+async function within(ms: number, promise: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
