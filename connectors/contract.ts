@@ -1,5 +1,5 @@
 /** Ports between the outside world and the code that wires it. Connectors do not import one another; `bin/` joins them here. */
-import type { ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
+import type { Assignment, ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
 
 /** A failure of the outside world. Transient: back off and try again, keep the place, never dead-letter. */
 export class ConnectorError extends Error {
@@ -98,16 +98,6 @@ export interface ReadingsSink extends AsyncDisposable {
   claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
   /** One transaction: offsets by compare-and-set, then the rows. */
   commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
-}
-
-/** A device's assignment over a span of time. */
-export interface Assignment {
-  /** Microseconds since 1970, inclusive; -Infinity where unbounded. */
-  readonly fromMicros: number
-  /** Exclusive; Infinity where it still holds. */
-  readonly toMicros: number
-  readonly accountId: number
-  readonly siteId: number | null
 }
 
 /** Devices and their assignments, cached and kept fresh by notifications. */

@@ -2,6 +2,7 @@
  * What a processor is, and the ports through which it is fed. A processor is pure and synchronous: no I/O, no clock. So a
  * failure inside `handle` is permanent (a dead letter), and a failure outside it is transient (back off, keep the place).
  */
+import type { Firmware } from '../schemas/firmware.ts'
 
 declare const brand: unique symbol
 type Branded<Base, Name extends string> = Base & { readonly [brand]: Name }
@@ -38,28 +39,111 @@ export interface OutgoingRecord {
   readonly timestampMs: number
 }
 
-/** Why a record, or one sample of it, cannot be processed. */
+/** Why an input, or one sample of it, cannot be processed. */
 export interface Rejection {
   /** One of the processor's closed list. */
   readonly reason: string
   /** The value that was refused and what was expected. */
   readonly detail: string
-  /** Index of the sample within the frame; null for the whole record. */
+  /** Index of the sample within the frame; null for the whole input. */
   readonly sample: number | null
 }
 
-/** What becomes of one input. */
-export type Outcome<To> =
-  | {
-      readonly tag: 'emit'
-      readonly outputs: { readonly [Output in keyof To]?: readonly Emitted[] }
-      readonly rejections?: readonly Rejection[]
-    }
-  | { readonly tag: 'drop'; readonly reason: string }
-  | { readonly tag: 'reject'; readonly rejection: Rejection }
+/** What becomes of one input. An input may have several outcomes: outputs, and rejections of single samples. */
+export type Outcome<To> = { readonly [Name in keyof To]: Emit<Name, To[Name]> }[keyof To] | Drop | Reject
 
-/** An encoded output: its key decides the partition. */
-export interface Emitted {
-  readonly key: Buffer
-  readonly value: Buffer
+interface Emit<Name, Target> {
+  readonly tag: 'emit'
+  readonly to: Name
+  readonly value: Target extends Output<infer Value> ? Value : never
+}
+
+interface Drop {
+  readonly tag: 'drop'
+  readonly reason: string
+}
+
+interface Reject extends Rejection {
+  readonly tag: 'reject'
+}
+
+/** Sends a value to one of the declared outputs, keyed by the input's key. It is encoded at once, so the value may be reused. */
+export function emit<Name extends string, Value>(to: Name, value: Value): { tag: 'emit'; to: Name; value: Value } {
+  return { tag: 'emit', to, value }
+}
+
+/** Leaves the input out on purpose: counted under its reason. */
+export function drop(reason: string): Drop {
+  return { tag: 'drop', reason }
+}
+
+/** Makes the input, or one sample of it, a dead letter. */
+export function reject(reason: string, detail: string, sample: number | null = null): Reject {
+  return { tag: 'reject', reason, detail, sample }
+}
+
+/** A topic that a processor reads, and how its records become inputs. */
+export interface Source<Item> {
+  readonly topic: Topic
+  /** Hands every input of a record to `each`, with the sample's index. Throws MalformedError for what cannot be decoded. */
+  readonly decode: (record: KafkaRecord, lookups: Lookups, each: (item: Item, sample: number | null) => void) => void
+}
+
+/** A topic that a processor may emit to. */
+export interface Output<Value> {
+  readonly topic: Topic
+  /** Name of the schema: `schemas/<name>.avsc`, registered as `<topic>-value`. */
+  readonly schema: string
+  /** An encoder into the registry's wire format. */
+  readonly encoder: (schemaId: number) => (value: Value) => Buffer
+}
+
+/** What a closed list of reasons says of each. */
+export interface ReasonDoc {
+  readonly means: string
+  readonly whatToDo: string
+}
+
+/** A device's assignment over a span of time. */
+export interface Assignment {
+  /** Microseconds since 1970, inclusive; -Infinity where unbounded. */
+  readonly fromMicros: number
+  /** Exclusive; Infinity where it still holds. */
+  readonly toMicros: number
+  readonly accountId: number
+  readonly siteId: number | null
+}
+
+/** A firmware by the schema ID of its frames. */
+export type FirmwareLookup =
+  | { readonly tag: 'known'; readonly firmware: Firmware }
+  | { readonly tag: 'unknown' }
+  | { readonly tag: 'invalid'; readonly detail: string }
+
+/** What a processor may look up: prepared for a whole batch before its first input is handled, so every answer is at hand. */
+export interface Lookups {
+  firmware(schemaId: number): FirmwareLookup
+  /** In order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
+  assignments(device: DeviceId): readonly Assignment[] | undefined
+  /** Schema that a record was written with; undefined where the registry does not know the ID. */
+  schema(schemaId: number): unknown
+}
+
+/** Names of lookups that need preparing. */
+export type LookupName = keyof Lookups
+
+/** A processor: its folder's name is its consumer group, its metric label and the prefix of its dead-letter topic. */
+export interface Processor<Item, To extends { readonly [name: string]: Output<never> }> {
+  readonly from: Source<Item>
+  /** All that it may emit to. */
+  readonly to: To
+  readonly needs: readonly LookupName[]
+  /** Closed list: an outcome with another reason is a defect. */
+  readonly reasons: Readonly<Record<string, ReasonDoc>>
+  readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
+}
+
+/** Declares a processor; the types tie its outcomes to its outputs. */
+export function defineProcessor<Item, const To extends { readonly [name: string]: Output<never> }>(processor: Processor<Item, To>): Processor<Item, To> {
+  return processor
 }

@@ -1,0 +1,47 @@
+import avro from 'avsc'
+
+/** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
+export interface DeadLetter {
+  /** Kafka topic of the record; the MQTT topic for the bridge. */
+  readonly source_topic: string
+  /** -1 for the bridge. */
+  readonly source_partition: number
+  /** -1 for the bridge. */
+  readonly source_offset: number
+  /** Milliseconds since 1970: when the bridge received the frame. */
+  readonly source_timestamp: number
+  /** Index of the sample within the frame; null where the whole record failed. */
+  readonly sample: number | null
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly reason: string
+  readonly detail: string
+  readonly processor: string
+  readonly processor_version: string
+  /** 1 for the first failure. */
+  readonly attempt: number
+  /** Milliseconds since 1970. */
+  readonly first_failed: number
+  readonly last_failed: number
+}
+
+/** Reads and writes dead letters in the registry's wire format: magic 0, schema ID, datum. */
+export interface DeadLetterCodec {
+  encode(letter: DeadLetter): Buffer
+  /** Throws a RangeError or Error of avsc where the bytes are no dead letter. */
+  decode(bytes: Buffer): DeadLetter
+}
+
+/**
+ * @param schema parsed schemas/dead-letter.avsc
+ * @param schemaId its ID in the registry
+ */
+export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLetterCodec {
+  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+  const header = Buffer.alloc(5)
+  header.writeUInt32BE(schemaId, 1)
+  return {
+    encode: (letter) => Buffer.concat([header, type.toBuffer(letter)]),
+    decode: (bytes) => type.fromBuffer(bytes.subarray(5)) as DeadLetter,
+  }
+}

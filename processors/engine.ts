@@ -1,0 +1,118 @@
+import { MalformedError } from '../schemas/frame-reader.ts'
+import type { KafkaRecord, Lookups, OutgoingRecord, Outcome, Output, Processor, Rejection, Topic } from './contract.ts'
+import type { DeadLetter, DeadLetterCodec } from './dead-letter.ts'
+import { deadTopic } from './topics.ts'
+
+type Outputs = { readonly [name: string]: Output<never> }
+
+/** Figures for metrics: every input ends in exactly one of these. */
+export interface EngineCounters {
+  records: number
+  emitted: number
+  readonly dropped: Map<string, number>
+  readonly rejected: Map<string, number>
+}
+
+export interface EngineOptions {
+  /** The processor's folder. */
+  readonly name: string
+  readonly version: string
+  readonly processor: Processor<unknown, Outputs>
+  /** Schema ID of each output, by its name in `to`. */
+  readonly schemaIds: Readonly<Record<string, number>>
+  readonly deadLetters: DeadLetterCodec
+  readonly counters: EngineCounters
+}
+
+/** Where records came from, and when they are processed. */
+export interface Origin {
+  readonly topic: Topic
+  readonly partition: number
+  /** Milliseconds since 1970: when a failure is said to have happened. */
+  readonly nowMs: number
+}
+
+/** Runs a processor over records: what must be sent before their offsets may be committed, in order. Pure but for its counters. */
+export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups) => OutgoingRecord[]
+
+/** Reason that every processor may give: its source could not decode the record. */
+export const UNDECODABLE = 'undecodable'
+/** Reason that every processor may give: its code threw. */
+export const DEFECT = 'defect'
+
+export function createEngine({ name, version, processor, schemaIds, deadLetters, counters }: EngineOptions): Engine {
+  const dead = deadTopic(name)
+  const encoders = new Map(
+    Object.entries(processor.to).map(([output, { topic, encoder }]) => {
+      const schemaId = schemaIds[output]
+      if (schemaId === undefined) throw new RangeError(`${name}: no schema ID for its output ${output}`)
+      return [output, { topic, encode: encoder(schemaId) }] as const
+    }),
+  )
+
+  return (records, origin, lookups) => {
+    const sent: OutgoingRecord[] = []
+
+    const letter = (record: KafkaRecord, { reason, detail, sample }: Rejection): void => {
+      count(counters.rejected, reason)
+      const value: DeadLetter = {
+        source_topic: origin.topic,
+        source_partition: origin.partition,
+        source_offset: Number(record.offset),
+        source_timestamp: record.timestampMs,
+        sample,
+        key: record.key,
+        value: record.value,
+        reason,
+        detail,
+        processor: name,
+        processor_version: version,
+        attempt: 1,
+        first_failed: origin.nowMs,
+        last_failed: origin.nowMs,
+      }
+      sent.push({ topic: dead, key: record.key, value: deadLetters.encode(value), timestampMs: origin.nowMs })
+    }
+
+    const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
+      switch (outcome.tag) {
+        case 'emit': {
+          const output = encoders.get(String(outcome.to))
+          if (output === undefined) throw new RangeError(`emitted to "${String(outcome.to)}", which it does not declare`)
+          counters.emitted++
+          sent.push({ topic: output.topic, key: record.key, value: output.encode(outcome.value), timestampMs: record.timestampMs })
+          return
+        }
+        case 'drop':
+          count(counters.dropped, outcome.reason)
+          return
+        case 'reject':
+          if (!(outcome.reason in processor.reasons)) throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
+          letter(record, outcome.sample === null ? { ...outcome, sample } : outcome)
+          return
+      }
+    }
+
+    for (const record of records) {
+      counters.records++
+      const sentBefore = sent.length
+      try {
+        processor.from.decode(record, lookups, (item, sample) => {
+          const outcome = processor.handle(item, lookups)
+          if ('tag' in outcome) settle(record, outcome, sample)
+          else for (const each of outcome) settle(record, each, sample)
+        })
+      } catch (cause) {
+        // Permanent either way: handle is pure, so it would fail again. What this record had sent is taken back; the letter has it whole.
+        sent.length = sentBefore
+        const detail = cause instanceof Error ? cause.message : String(cause)
+        letter(record, { reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, sample: null })
+      }
+    }
+    return sent
+  }
+}
+
+function count(counts: Map<string, number>, reason: string): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1)
+}

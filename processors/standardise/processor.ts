@@ -1,0 +1,68 @@
+import type { Firmware } from '../../schemas/firmware.ts'
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import { defineProcessor, emit, type Outcome, parseDeviceId, reject, type Source } from '../contract.ts'
+import { readings, topics } from '../topics.ts'
+import { reasons } from './reasons.ts'
+import { Standards } from './standards.ts'
+
+/** A frame in the registry's wire format: magic 0, schema ID, datum. */
+interface FrameRecord {
+  readonly key: Buffer | null
+  readonly bytes: Buffer
+  readonly schemaId: number
+  readonly receivedMs: number
+}
+
+const HEADER_BYTES = 5
+
+const frames: Source<FrameRecord> = {
+  topic: topics.frames,
+  decode: ({ key, value, timestampMs }, _lookups, each) => {
+    if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
+      throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
+    }
+    each({ key, bytes: value, schemaId: value.readUInt32BE(1), receivedMs: timestampMs }, null)
+  },
+}
+
+/** Converters by firmware: a new version of a firmware's attributes is another object, and gets another converter. */
+const standards = new WeakMap<Firmware, Standards>()
+
+function standardsOf(firmware: Firmware): Standards {
+  let found = standards.get(firmware)
+  if (found === undefined) {
+    found = new Standards(firmware)
+    standards.set(firmware, found)
+  }
+  return found
+}
+
+/**
+ * Standardise ▸ enrich: frames in any firmware's units become readings in standard units, with account and site as of the reading's
+ * own time. Its output is a pure function of the frame, its time of receipt, the firmware's newest attributes and the assignments.
+ */
+export const processor = defineProcessor({
+  from: frames,
+  to: { readings },
+  needs: ['firmware', 'assignments'],
+  reasons,
+  handle: ({ key, bytes, schemaId, receivedMs }, lookups) => {
+    const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
+    if (key === null || device === undefined) return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
+    const found = lookups.firmware(schemaId)
+    if (found.tag === 'unknown') return reject('unknown-schema', `the registry has no schema ${schemaId}`)
+    if (found.tag === 'invalid') return reject('bad-firmware-schema', found.detail)
+    const assignments = lookups.assignments(device)
+    if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
+    try {
+      const { columns, rejections } = standardsOf(found.firmware).standardise({ deviceId: key, bytes, start: HEADER_BYTES, receivedMs }, assignments)
+      if (rejections.length === 0) return emit('readings', columns)
+      const outcomes: Outcome<{ readings: typeof readings }>[] = [...rejections]
+      if (rejections.length < columns.count) outcomes.push(emit('readings', columns))
+      return outcomes
+    } catch (cause) {
+      if (cause instanceof MalformedError) return reject('malformed-frame', cause.message)
+      throw cause
+    }
+  },
+})

@@ -1,0 +1,39 @@
+import type { ReasonDoc } from '../contract.ts'
+
+/** Why standardise rejects a frame, or a sample of it. */
+export const reasons = {
+  'malformed-frame': {
+    means: 'The datum is not what its firmware schema says: cut off, bytes left over, an overlong varint, arrays of different lengths.',
+    whatToDo: 'The detail names the field. Correct the firmware; the frame itself cannot be mended.',
+  },
+  'bad-key': {
+    means: 'The record has no key that is a device ID, so it did not come through the bridge.',
+    whatToDo: 'Find what else produces to the topic of frames.',
+  },
+  'unknown-schema': {
+    means: 'The registry has no schema with the ID that the record carries.',
+    whatToDo: 'Was the registry restored from an older backup? Register the firmware again and redrive.',
+  },
+  'bad-firmware-schema': {
+    means: 'The newest version of the firmware schema cannot be used; the detail says why.',
+    whatToDo: 'Register a corrected version (a quantity that this build does not know needs a newer build) and redrive.',
+  },
+  'unknown-device': {
+    means: 'The app database has no device of this ID.',
+    whatToDo: 'Provision the device and redrive, or find out who publishes under this name.',
+  },
+  'out-of-range': {
+    means: 'A value is outside the range that readings.avsc gives its quantity.',
+    whatToDo: 'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive.',
+  },
+  'unknown-code': {
+    means: 'A coded metric has a code that its map does not name.',
+    whatToDo: 'Register a firmware schema whose map has the code and redrive.',
+  },
+  'time-out-of-range': {
+    means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
+    whatToDo: 'The clock of the device was wrong while it claimed to be synchronised. The sample has no usable time.',
+  },
+} as const satisfies Record<string, ReasonDoc>
+
+export type Reason = keyof typeof reasons

@@ -1,0 +1,169 @@
+import type { Firmware, Metric } from '../../schemas/firmware.ts'
+import { FrameReader } from '../../schemas/frame-reader.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
+import { type Assignment, type Rejection, reject } from '../contract.ts'
+import type { Reason } from './reasons.ts'
+
+const MILLIS_PER_DAY = 86_400_000
+const OLDEST_DAYS = 3_653
+const NEWEST_DAYS = 1
+const MICROS_PER_MILLI = 1000
+
+interface Conversion {
+  readonly metric: Metric
+  readonly column: number
+  readonly quantity: number
+  readonly minimum: number
+  readonly maximum: number
+  readonly unit: string
+}
+
+/** The frame as it came. */
+export interface Frame {
+  readonly deviceId: Uint8Array
+  readonly bytes: Uint8Array
+  /** Where the datum starts. */
+  readonly start: number
+  /** Milliseconds since 1970. */
+  readonly receivedMs: number
+}
+
+/**
+ * Turns the frames of one firmware into readings in standard units. The columns are reused from frame to frame: nothing is allocated
+ * for a sample.
+ */
+export class Standards {
+  private readonly reader: FrameReader
+  private readonly conversions: readonly Conversion[]
+  private readonly name: Uint8Array
+  private ts = new Float64Array(0)
+  private account = new Float64Array(0)
+  private site = new Float64Array(0)
+  private excluded = new Uint8Array(0)
+  private readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
+  private rejections: (Rejection & { readonly tag: 'reject' })[] = []
+
+  constructor(firmware: Firmware) {
+    this.reader = new FrameReader(firmware)
+    this.name = Buffer.from(firmware.id, 'utf8')
+    this.conversions = firmware.metrics.map((metric, column) => {
+      const quantity = quantities.findIndex(({ name }) => name === metric.standard)
+      const range = quantities[quantity]
+      if (range === undefined) throw new RangeError(`${firmware.id}: no quantity ${metric.standard}`)
+      return { metric, column, quantity, minimum: range.minimum, maximum: range.maximum, unit: range.unit }
+    })
+  }
+
+  /**
+   * @returns the columns, and a rejection for each sample that they exclude
+   * @throws MalformedError
+   */
+  standardise(frame: Frame, assignments: readonly Assignment[]): { readonly columns: ReadingsColumns; readonly rejections: readonly (Rejection & { readonly tag: 'reject' })[] } {
+    const { reader } = this
+    reader.read(frame.bytes, frame.start)
+    this.resize(reader.count)
+    this.excluded.fill(0, 0, reader.count)
+    this.rejections = []
+    this.stamp(frame.receivedMs)
+    for (const conversion of this.conversions) this.convert(conversion)
+    this.assign(assignments)
+    return {
+      columns: {
+        deviceId: frame.deviceId,
+        firmware: this.name,
+        boot: reader.boot,
+        seq: reader.seq,
+        count: reader.count,
+        ts: this.ts,
+        timeEstimated: !reader.synced,
+        account: this.account,
+        site: this.site,
+        values: this.values,
+        excluded: this.excluded,
+      },
+      rejections: this.rejections,
+    }
+  }
+
+  /** Without a synchronised clock, the last sample is taken to be as old as the frame's receipt. */
+  private stamp(receivedMs: number): void {
+    const { count, elapsed, synced, base } = this.reader
+    const origin = synced ? base : receivedMs - (count > 0 ? (elapsed[count - 1] as number) : 0)
+    const oldest = receivedMs - OLDEST_DAYS * MILLIS_PER_DAY
+    const newest = receivedMs + NEWEST_DAYS * MILLIS_PER_DAY
+    for (let sample = 0; sample < count; sample++) {
+      const ms = origin + (elapsed[sample] as number)
+      this.ts[sample] = ms * MICROS_PER_MILLI
+      if (ms < oldest || ms > newest) this.refuse(sample, 'time-out-of-range', () => `${describeTime(ms)} was received at ${describeTime(receivedMs)}`)
+    }
+  }
+
+  private convert({ metric, column, quantity, minimum, maximum, unit }: Conversion): void {
+    const { count } = this.reader
+    if (!this.reader.present[column]) {
+      this.values[quantity] = undefined
+      return
+    }
+    const raw = this.reader.raw[column] as Float64Array
+    const values = this.column(quantity)
+    const { numerator, addend, denominator, missing, map } = metric
+    for (let sample = 0; sample < count; sample++) {
+      const code = raw[sample] as number
+      // NaN, the missing double, differs from itself.
+      if (code === missing || code !== code) {
+        values[sample] = Number.NaN
+        continue
+      }
+      const value = map === undefined ? (code * numerator + addend) / denominator : (map.get(code) ?? Number.NaN)
+      values[sample] = value
+      if (!(value >= minimum && value <= maximum)) {
+        if (value !== value) this.refuse(sample, 'unknown-code', () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`)
+        else this.refuse(sample, 'out-of-range', () => `${metric.standard} is ${value} ${unit}; expected ${minimum} to ${maximum}`)
+      }
+    }
+  }
+
+  private assign(assignments: readonly Assignment[]): void {
+    const { count } = this.reader
+    let current: Assignment | undefined
+    for (let sample = 0; sample < count; sample++) {
+      const ts = this.ts[sample] as number
+      if (current === undefined || ts < current.fromMicros || ts >= current.toMicros) {
+        current = assignments.find(({ fromMicros, toMicros }) => ts >= fromMicros && ts < toMicros)
+      }
+      this.account[sample] = current?.accountId ?? -1
+      this.site[sample] = current?.siteId ?? -1
+    }
+  }
+
+  /** A sample is rejected once, for the first thing that is wrong with it. */
+  private refuse(sample: number, reason: Reason, detail: () => string): void {
+    if (this.excluded[sample] === 1) return
+    this.excluded[sample] = 1
+    this.rejections.push(reject(reason, detail(), sample))
+  }
+
+  private column(quantity: number): Float64Array {
+    let column = this.values[quantity]
+    if (column === undefined || column.length < this.ts.length) {
+      column = new Float64Array(this.ts.length)
+      this.values[quantity] = column
+    }
+    return column
+  }
+
+  private resize(count: number): void {
+    if (count <= this.ts.length) return
+    const length = Math.max(256, 2 ** Math.ceil(Math.log2(count)))
+    this.ts = new Float64Array(length)
+    this.account = new Float64Array(length)
+    this.site = new Float64Array(length)
+    this.excluded = new Uint8Array(length)
+  }
+}
+
+function describeTime(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? `${ms} ms since 1970` : date.toISOString()
+}

@@ -1,0 +1,37 @@
+/** Writes what is derived from the schemas: TypeScript types and C headers. With --check, only says what is not current. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { cHeader } from './c-header.ts'
+import { projectRoot, readFirmwares, readQuantities } from './files.ts'
+import { readingsTypes } from './readings-types.ts'
+
+const wanted = new Map<string, string>([['schemas/generated/readings.ts', readingsTypes(readQuantities())]])
+for (const { firmware } of readFirmwares()) {
+  // Doubles are what the bridge writes for JSON devices; no device encodes them.
+  if (firmware.metrics.every(({ kind }) => kind === 'int')) {
+    wanted.set(`firmware/generated/${firmware.id.replaceAll('-', '_')}.h`, cHeader(firmware))
+  }
+}
+
+const check = process.argv.includes('--check')
+let stale = 0
+for (const [path, text] of wanted) {
+  if (text === current(path)) continue
+  stale++
+  if (check) console.error(`${path} is not what its schema says: run make generate`)
+  else {
+    mkdirSync(dirname(`${projectRoot}${path}`), { recursive: true })
+    writeFileSync(`${projectRoot}${path}`, text)
+    console.log(`wrote ${path}`)
+  }
+}
+process.exitCode = check && stale > 0 ? 1 : 0
+
+function current(path: string): string | undefined {
+  try {
+    return readFileSync(`${projectRoot}${path}`, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw cause
+  }
+}

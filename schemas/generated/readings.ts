@@ -1,0 +1,66 @@
+// Generated from schemas/readings.avsc by `make generate`. Do not edit.
+
+/** The standard quantities, in the order of the schema, of table readings, and of every array indexed by quantity. */
+export const quantities = [
+  {"name":"temperature","unit":"Cel","minimum":-60,"maximum":200,"doc":"Temperature at the sensor."},
+  {"name":"humidity","unit":"%","minimum":0,"maximum":100,"doc":"Relative humidity."},
+  {"name":"weight","unit":"kg","minimum":-5,"maximum":1000,"doc":"Weight on the scale; a little below zero when it drifts."},
+  {"name":"battery_voltage","unit":"V","minimum":0,"maximum":60,"doc":"Voltage of the device's battery."},
+  {"name":"battery_level","unit":"%","minimum":0,"maximum":100,"doc":"Remaining charge of the device's battery."},
+  {"name":"sound_level","unit":"dB","minimum":0,"maximum":160,"doc":"Sound pressure level, referred to 20 micropascals."},
+  {"name":"pressure","unit":"hPa","minimum":0,"maximum":20000,"doc":"Absolute pressure."},
+  {"name":"vibration","unit":"mm/s","minimum":0,"maximum":1000,"doc":"Vibration velocity, root mean square."},
+  {"name":"power","unit":"W","minimum":-10000000,"maximum":10000000,"doc":"Active power; negative when fed back."},
+  {"name":"electric_current","unit":"A","minimum":-10000,"maximum":10000,"doc":"Electric current, root mean square for alternating current."},
+  {"name":"rotational_speed","unit":"/min","minimum":0,"maximum":200000,"doc":"Revolutions a minute."},
+  {"name":"carbon_dioxide","unit":"[ppm]","minimum":0,"maximum":100000,"doc":"Volume fraction of carbon dioxide in air."},
+  {"name":"illuminance","unit":"lx","minimum":0,"maximum":200000,"doc":"Illuminance."},
+  {"name":"latitude","unit":"deg","minimum":-90,"maximum":90,"doc":"Latitude, WGS 84."},
+  {"name":"longitude","unit":"deg","minimum":-180,"maximum":180,"doc":"Longitude, WGS 84."},
+  {"name":"signal_strength","unit":"dB[mW]","minimum":-200,"maximum":50,"doc":"Received signal strength of the device's radio."},
+] as const
+
+export type QuantityName = (typeof quantities)[number]['name']
+
+/** One sample of a device in standard units. */
+export interface Sample {
+  /** Time of the sample: microseconds since 1970. */
+  readonly ts: number
+  /** True where the device had no time of day, and ts was derived from the moment of receipt. */
+  readonly time_estimated: boolean
+  /** Account and site that the device was assigned to at ts. */
+  readonly account_id: number | null
+  readonly site_id: number | null
+  /** Temperature at the sensor. Unit Cel, from -60 to 200. */
+  readonly temperature: number | null
+  /** Relative humidity. Unit %, from 0 to 100. */
+  readonly humidity: number | null
+  /** Weight on the scale; a little below zero when it drifts. Unit kg, from -5 to 1000. */
+  readonly weight: number | null
+  /** Voltage of the device's battery. Unit V, from 0 to 60. */
+  readonly battery_voltage: number | null
+  /** Remaining charge of the device's battery. Unit %, from 0 to 100. */
+  readonly battery_level: number | null
+  /** Sound pressure level, referred to 20 micropascals. Unit dB, from 0 to 160. */
+  readonly sound_level: number | null
+  /** Absolute pressure. Unit hPa, from 0 to 20000. */
+  readonly pressure: number | null
+  /** Vibration velocity, root mean square. Unit mm/s, from 0 to 1000. */
+  readonly vibration: number | null
+  /** Active power; negative when fed back. Unit W, from -10000000 to 10000000. */
+  readonly power: number | null
+  /** Electric current, root mean square for alternating current. Unit A, from -10000 to 10000. */
+  readonly electric_current: number | null
+  /** Revolutions a minute. Unit /min, from 0 to 200000. */
+  readonly rotational_speed: number | null
+  /** Volume fraction of carbon dioxide in air. Unit [ppm], from 0 to 100000. */
+  readonly carbon_dioxide: number | null
+  /** Illuminance. Unit lx, from 0 to 200000. */
+  readonly illuminance: number | null
+  /** Latitude, WGS 84. Unit deg, from -90 to 90. */
+  readonly latitude: number | null
+  /** Longitude, WGS 84. Unit deg, from -180 to 180. */
+  readonly longitude: number | null
+  /** Received signal strength of the device's radio. Unit dB[mW], from -200 to 50. */
+  readonly signal_strength: number | null
+}
