@@ -26,6 +26,8 @@ kafka_prepare() {
   fi
 }
 
+# The serial collector: a million records of 280 bytes, produced and consumed, cost 10.8 s of CPU with it, 10.3 s with
+# the parallel one, 11.5 s with G1, which also takes 130 MB more.
 kafka_command() {
   command=(java -Xms512m -Xmx512m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true
     -Djava.net.preferIPv4Stack=true "-Dlog4j2.configurationFile=$stack/kafka/log4j2.properties"
