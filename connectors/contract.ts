@@ -60,11 +60,22 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** One partition's share of a sink batch: moves next_offset from `from` to `to`, if it still is ours. */
+/** Rows of a batch, counted from 0: from `first` up to, not including, `end`. */
+export interface RowRange {
+  readonly first: number
+  readonly end: number
+}
+
+/** One partition's share of a sink batch: moves next_offset from `from` to `to` (further on), if it still is ours. */
 export interface OffsetMove extends TopicPartition {
+  /** Where the last commit left off, or the claim said: not the first record's offset, which is later where Kafka has dropped records. */
   readonly from: bigint
   readonly to: bigint
   readonly epoch: bigint
+  /** The batch's rows that came from this partition, in order. Every row belongs to exactly one move. */
+  readonly rows: readonly RowRange[]
+  /** Dead letters between `from` and `to`: added to the partition's count in the same transaction. */
+  readonly dead: number
 }
 
 /** Rows for table `readings`, encoded for binary COPY, and the offsets that they stand for. */
@@ -88,15 +99,20 @@ export type SinkResult =
 /** Where a partition's sink goes on. */
 export interface Claim extends TopicPartition {
   readonly epoch: bigint
-  /** Null where the consumer never committed: start from the earliest record. */
+  /** Null where the consumer never committed to this topic: start from the earliest record. */
   readonly nextOffset: bigint | null
+  /** The topic is not the one that the consumer committed to before, though it has its name: offsets start anew. */
+  readonly recreated: boolean
 }
 
 /** The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient ones leave nothing undecided that `claim` would not tell. */
 export interface ReadingsSink extends AsyncDisposable {
   /** Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer commit. */
   claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
-  /** One transaction: offsets by compare-and-set, then the rows. */
+  /**
+   * One transaction: offsets by compare-and-set, then the rows. After a transient error call it again with the same batch object: where the
+   * connection was lost during COMMIT it finds out whether that had happened, and never writes the batch twice.
+   */
   commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
 }
 
