@@ -50,7 +50,7 @@ const DEFAULTS: SubscriberLimits = {
   sessionExpirySeconds: 7 * 24 * 3600,
   keepaliveSeconds: 15,
   connectTimeoutMs: 10_000,
-  readIntervalMs: 2,
+  readIntervalMs: 5,
   reconnect: { firstMs: 500, longestMs: 15_000 },
   drainMs: 5_000,
 }

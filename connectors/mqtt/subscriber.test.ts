@@ -1,0 +1,150 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { expect } from 'chai'
+import { createSubscriber, type SessionState, type Subscriber, type SubscriberOptions } from './subscriber.ts'
+
+const CONNECT = 1
+const SUBSCRIBE = 8
+const DISCONNECT = 14
+const CONNACK = Buffer.from([0x20, 3, 0, 0, 0])
+/** QoS 1 publish of "hi" on "a". */
+const PUBLISH = Buffer.from([0x32, 8, 0, 1, 0x61, 0, 1, 0, 0x68, 0x69])
+
+/** What a scripted broker answers to a packet of this type on its nth connection. */
+type Script = (packetType: number, connection: number, packet: Buffer) => readonly Buffer[]
+
+describe('MQTT subscriber, against a scripted broker', () => {
+  let server: Server
+  let sockets: Socket[]
+  let subscriber: Subscriber | undefined
+  let warnings: string[]
+  let states: SessionState[]
+  let topics: string[]
+
+  beforeEach(() => {
+    sockets = []
+    warnings = []
+    states = []
+    topics = []
+    subscriber = undefined
+  })
+
+  afterEach(async () => {
+    await subscriber?.[Symbol.asyncDispose]()
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  async function run(script: Script, options: Partial<SubscriberOptions> = {}): Promise<void> {
+    server = createServer((socket) => {
+      sockets.push(socket)
+      const connection = sockets.length
+      socket.on('error', () => {})
+      // The client's packets are small and come whole.
+      socket.on('data', (packet) => {
+        for (const answer of script((packet[0] ?? 0) >> 4, connection, packet)) socket.write(answer)
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    subscriber = createSubscriber({
+      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      clientId: 'test',
+      filters: ['a'],
+      handler: async (publishes) => void topics.push(...publishes.map(({ topic }) => topic)),
+      log: {
+        info() {},
+        warn: (message, fields) => warnings.push(`${message}: ${fields?.['error'] ?? fields?.['reasonCode']}`),
+        error() {},
+      },
+      onState: (state) => states.push(state),
+      limits: { reconnect: { firstMs: 10, longestMs: 20 }, keepaliveSeconds: 1, drainMs: 50 },
+      ...options,
+    })
+  }
+
+  const suback = (packet: Buffer, code: number): Buffer => Buffer.from([0x90, 4, packet[2] ?? 0, packet[3] ?? 0, 0, code])
+  const obliging: Script = (type, _connection, packet) => (type === CONNECT ? [CONNACK] : type === SUBSCRIBE ? [suback(packet, 1)] : [])
+
+  it('closes a connection whose stream is malformed, says why, and connects again', async () => {
+    await run((type, connection, packet) => {
+      if (type === CONNECT && connection === 1) return [CONNACK, Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01])]
+      return obliging(type, connection, packet)
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(warnings).to.deep.equal(['MQTT connection failed: reading from MQTT: the remaining length takes more than 4 bytes'])
+    expect(sockets).to.have.length(2)
+  })
+
+  it('takes publishes that come in one piece with CONNACK, before SUBACK', async () => {
+    await run((type, connection, packet) => (type === CONNECT ? [Buffer.concat([CONNACK, PUBLISH])] : obliging(type, connection, packet)))
+    await until(() => subscriber?.counters().pubacks === 1)
+    expect(topics).to.deep.equal(['a'])
+  })
+
+  it('reports the reason code of a DISCONNECT and connects again', async () => {
+    await run((type, connection, packet) => {
+      const answers = obliging(type, connection, packet)
+      if (type === SUBSCRIBE && connection === 1) {
+        setTimeout(() => sockets[0]?.end(Buffer.from([DISCONNECT << 4, 2, 0x8b, 0])), 20)
+      }
+      return answers
+    })
+    await until(() => sockets.length === 2 && subscriber?.state.tag === 'connected')
+    expect(warnings).to.include('MQTT broker sent DISCONNECT: 139')
+    expect(states.map(({ tag }) => tag)).to.deep.equal(['connected', 'connecting', 'connected'])
+    expect(states[1]).to.have.property('because', 'the broker disconnected us: reason code 0x8b')
+  })
+
+  for (const [what, code] of [
+    ['refuses the subscription', 0x87],
+    ['grants QoS 0 only', 0],
+  ] as const) {
+    it(`does not call itself connected where the broker ${what}, and tries again`, async () => {
+      await run((type, connection, packet) => {
+        return type === SUBSCRIBE && connection < 3 ? [suback(packet, code)] : obliging(type, connection, packet)
+      })
+      await until(() => subscriber?.state.tag === 'connected')
+      expect(sockets).to.have.length(3)
+      expect(states.map(({ tag }) => tag)).to.deep.equal(['connecting', 'connecting', 'connected'])
+      expect(warnings[0]).to.match(/^MQTT connection failed: subscribing: /)
+    })
+  }
+
+  it('tries again where the broker refuses the connection', async () => {
+    await run((type, connection, packet) => {
+      return type === CONNECT && connection === 1 ? [Buffer.from([0x20, 3, 0, 0x88, 0])] : obliging(type, connection, packet)
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(warnings).to.deep.equal(['MQTT connection failed: Connection refused: Server unavailable'])
+  })
+
+  it('tries again where the broker never answers', async () => {
+    await run((type, connection, packet) => (connection === 1 ? [] : obliging(type, connection, packet)), {
+      limits: { reconnect: { firstMs: 10, longestMs: 20 }, connectTimeoutMs: 50, drainMs: 50 },
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(warnings).to.deep.equal(['MQTT connection failed: connack timeout'])
+  })
+
+  it('stops on an abort, also while it cannot connect', async () => {
+    const abort = new AbortController()
+    await run(() => [], { signal: abort.signal })
+    await until(() => sockets.length === 1)
+    abort.abort()
+    await until(() => subscriber?.state.tag === 'stopped')
+    await subscriber?.[Symbol.asyncDispose]()
+  })
+
+  it('never connects when it is aborted from the start', async () => {
+    await run(() => [], { signal: AbortSignal.abort() })
+    await until(() => subscriber?.state.tag === 'stopped')
+    expect(sockets).to.have.length(0)
+  })
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 1_800
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not within 1.8 s: ${condition.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
