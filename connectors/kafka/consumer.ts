@@ -138,6 +138,22 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     return false
   }
 
+  /** Whether the batch was handled; if not, the partition is read again from its start. */
+  async function handleOrReadAgain(topic: Topic, partition: number, fetchedFrom: bigint, batch: ConsumedBatch, current: number): Promise<boolean> {
+    try {
+      positions.set(key(topic, partition), batch.nextOffset)
+      await options.handle(batch, current)
+      return true
+    } catch (cause) {
+      if (current === generation) {
+        log.warn('a batch was not handled; reading it again', { topic, partition, offset: String(fetchedFrom), cause: String(cause) })
+        positions.set(key(topic, partition), fetchedFrom)
+        consumer.seek({ topic, partition, offset: fetchedFrom.toString() })
+      }
+      return false
+    }
+  }
+
   async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     const topic = batch.topic as Topic
     const current = generation
@@ -145,18 +161,17 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     if (!isRunning() || isStale() || !(await continues(topic, batch.partition, fetchedFrom))) return
     const nextOffset = BigInt(batch.lastOffset()) + 1n
     const records = batch.messages as unknown as readonly KafkaRecord[]
+    let leave: (cause: unknown) => void = () => undefined
+    const rebalanced = new Promise<never>((_, reject) => {
+      leave = reject
+    })
+    // A handler may wait long for a database; a rebalance must still get the member back in time.
     const beating = setInterval(() => {
-      heartbeat().catch(() => undefined)
+      heartbeat().catch(leave)
     }, HEARTBEAT_MS)
+    const work = handleOrReadAgain(topic, batch.partition, fetchedFrom, { topic, partition: batch.partition, records, nextOffset }, current)
     try {
-      positions.set(key(topic, batch.partition), nextOffset)
-      await options.handle({ topic, partition: batch.partition, records, nextOffset }, current)
-    } catch (cause) {
-      if (current !== generation) return
-      log.warn('a batch was not handled; reading it again', { topic, partition: batch.partition, offset: String(fetchedFrom), cause: String(cause) })
-      positions.set(key(topic, batch.partition), fetchedFrom)
-      consumer.seek({ topic, partition: batch.partition, offset: fetchedFrom.toString() })
-      return
+      if (!(await Promise.race([work, rebalanced]))) return
     } finally {
       clearInterval(beating)
     }

@@ -56,7 +56,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
         error() {},
       },
       onState: (state) => states.push(state),
-      limits: { reconnect: { firstMs: 10, longestMs: 20 }, keepaliveSeconds: 1, drainMs: 50 },
+      limits: { reconnect: { baseMs: 10, maxMs: 20 }, keepaliveSeconds: 1, drainMs: 50 },
       ...options,
     })
   }
@@ -119,7 +119,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
 
   it('tries again where the broker never answers', async () => {
     await run((type, connection, packet) => (connection === 1 ? [] : obliging(type, connection, packet)), {
-      limits: { reconnect: { firstMs: 10, longestMs: 20 }, connectTimeoutMs: 50, drainMs: 50 },
+      limits: { reconnect: { baseMs: 10, maxMs: 20 }, connectTimeoutMs: 50, drainMs: 50 },
     })
     await until(() => subscriber?.state.tag === 'connected')
     expect(warnings).to.deep.equal(['MQTT connection failed: connack timeout'])

@@ -1,5 +1,5 @@
 import { type IClientOptions, MqttClient } from 'mqtt'
-import { type BackoffLimits, fullJitterMs } from '../backoff.ts'
+import { type Backoff, backoffMs } from '../../processors/backoff.ts'
 import { ConnectorError, type Log, type PublishHandler } from '../contract.ts'
 import { type Connection, openConnection, type TakePublishes } from './connection.ts'
 import { parseBroker, type TlsOptions } from './dial.ts'
@@ -38,7 +38,7 @@ export interface SubscriberLimits {
   readonly connectTimeoutMs: number
   /** Rest between reads, so that one system call brings many messages. It adds to their latency. */
   readonly readIntervalMs: number
-  readonly reconnect: BackoffLimits
+  readonly reconnect: Backoff
   /** At disposal: how long to wait for outstanding messages. */
   readonly drainMs: number
 }
@@ -51,7 +51,7 @@ const DEFAULTS: SubscriberLimits = {
   keepaliveSeconds: 15,
   connectTimeoutMs: 10_000,
   readIntervalMs: 5,
-  reconnect: { firstMs: 500, longestMs: 15_000 },
+  reconnect: { baseMs: 500, maxMs: 15_000 },
   drainMs: 5_000,
 }
 
@@ -218,7 +218,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
         reconnectTimer = undefined
         client.reconnect()
       },
-      fullJitterMs(failures, limits.reconnect, Math.random()),
+      backoffMs(failures, limits.reconnect, Math.random),
     )
   }
 

@@ -58,7 +58,7 @@ describe('MQTT subscriber, on a real broker', function () {
       clientId,
       filters: [topic],
       log,
-      limits: { reconnect: { firstMs: 50, longestMs: 200 }, drainMs: 300, ...limits },
+      limits: { reconnect: { baseMs: 50, maxMs: 200 }, drainMs: 300, ...limits },
       handler: (publishes: readonly Publish[]) =>
         new Promise<void>((resolve, reject) => {
           calls.push({ payloads: publishes.map(({ payload }) => payload.toString()), resolve, reject })
