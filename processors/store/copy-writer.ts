@@ -1,0 +1,235 @@
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import { isObject } from '../../schemas/json.ts'
+import { sampleFields } from '../../schemas/quantities.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+
+/** Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary Format"). */
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
+const TRAILER_BYTES = 2
+/** Microseconds from 1970-01-01, the schema's epoch, to 2000-01-01, PostgreSQL's. */
+const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
+const MICROS_PER_DAY = 86_400_000_000
+const TWO_32 = 4_294_967_296
+/** device_id, ts, time_estimated, account_id, site_id. */
+const LEADING_COLUMNS = 5
+const COLUMNS = LEADING_COLUMNS + quantities.length
+/** Column count 2, device 4 + up to 64, ts 12, estimated 5, account and site 12 each, quantities 12 each. */
+const LONGEST_ROW = 2 + 68 + 12 + 5 + 24 + 12 * quantities.length
+const LONGEST_DEVICE_ID = 64
+
+/** How one writer's schema orders the quantities: place in the record → place in the table; -1 for one this build does not know. */
+export type SampleLayout = Int32Array
+
+/**
+ * The layout of samples that a schema writes.
+ * @throws MalformedError where it is not a schema of Readings that this build can read
+ */
+export function sampleLayout(schema: unknown): SampleLayout {
+  const head = isObject(schema) && Array.isArray(schema['fields']) ? schema['fields'].map((field: unknown) => (isObject(field) ? field['name'] : undefined)) : []
+  if (head.join() !== 'device_id,firmware,boot,seq,samples') throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
+  const fields = sampleFields(schema).map((field) => (isObject(field) ? { name: field['name'], type: JSON.stringify(field['type']) } : { name: undefined, type: undefined }))
+  const lead = fields.slice(0, LEADING_COLUMNS - 1).map(({ name }) => name)
+  if (lead.join() !== 'ts,time_estimated,account_id,site_id') throw new MalformedError(`expected samples that start with ts,time_estimated,account_id,site_id, got ${lead.join()}`)
+  return Int32Array.from(fields.slice(LEADING_COLUMNS - 1), ({ name, type }) => {
+    if (type !== '["null","double"]') throw new MalformedError(`expected quantity ${String(name)} to be ["null","double"], got ${String(type)}`)
+    return quantities.findIndex((quantity) => quantity.name === name)
+  })
+}
+
+/** Whether a sample may become a row. Gets its time in microseconds. */
+export type Admit = (tsMicros: number, sample: number) => boolean
+
+/**
+ * Turns `Readings` into rows of a binary COPY, byte by byte from one buffer into the other: no object for a row. Columns are device_id, ts,
+ * time_estimated, account_id, site_id, then the quantities in their order.
+ */
+export class CopyWriter {
+  /** Rows written since `reset`. */
+  rows = 0
+  /** Days since 1970 (UTC) that rows fall on. */
+  readonly days = new Set<number>()
+  private target: Buffer
+  private view: DataView
+  private at = 0
+  private source: Buffer = Buffer.alloc(0)
+  private from = 0
+  private readonly values = new Float64Array(quantities.length)
+  private lastDay = Number.NaN
+
+  constructor(initialBytes = 1 << 20) {
+    this.target = Buffer.allocUnsafeSlow(initialBytes)
+    this.view = viewOf(this.target)
+    this.reset()
+  }
+
+  /** Starts a new COPY in the same memory: what `finish` returned must not be in use any more. */
+  reset(): void {
+    SIGNATURE.copy(this.target, 0)
+    this.at = SIGNATURE.length
+    this.rows = 0
+    this.days.clear()
+    this.lastDay = Number.NaN
+  }
+
+  /** Bytes written since `reset`. */
+  get bytes(): number {
+    return this.at
+  }
+
+  /** The whole COPY stream. The writer must be reset before its next row. */
+  finish(): Buffer {
+    this.reserve(TRAILER_BYTES)
+    this.target.writeInt16BE(-1, this.at)
+    return this.target.subarray(0, this.at + TRAILER_BYTES)
+  }
+
+  /**
+   * Appends the rows of one record in the registry's wire format, all of them or none.
+   * @returns number of rows appended
+   * @throws MalformedError
+   */
+  append(record: Buffer, layout: SampleLayout, admit: Admit): number {
+    const [at, rows] = [this.at, this.rows]
+    try {
+      this.source = record
+      this.from = 5
+      this.samples(layout, admit)
+      return this.rows - rows
+    } catch (cause) {
+      this.at = at
+      this.rows = rows
+      throw cause
+    }
+  }
+
+  private samples(layout: SampleLayout, admit: Admit): void {
+    const deviceLength = this.varint()
+    const device = this.from
+    if (deviceLength < 1 || deviceLength > LONGEST_DEVICE_ID) throw new MalformedError(`device_id: expected 1 to ${LONGEST_DEVICE_ID} bytes, got ${deviceLength}`)
+    this.skip(deviceLength)
+    this.skip(this.varint())
+    this.varint()
+    this.varint()
+    let sample = 0
+    for (;;) {
+      let block = this.varint()
+      if (block === 0) break
+      if (block < 0) {
+        block = -block
+        this.varint()
+      }
+      if (block > this.source.length - this.from) throw new MalformedError(`samples: ${block} announced where ${this.source.length - this.from} bytes are left`)
+      this.reserve(block * LONGEST_ROW)
+      for (; block > 0; block--) this.sample(device, deviceLength, layout, admit, sample++)
+    }
+    if (this.from !== this.source.length) throw new MalformedError(`${this.source.length - this.from} bytes are left after the last field`)
+  }
+
+  private sample(device: number, deviceLength: number, layout: SampleLayout, admit: Admit, index: number): void {
+    const { source, view, values } = this
+    const ts = this.varint()
+    const estimated = this.byte()
+    const account = this.optionalId()
+    const site = this.optionalId()
+    values.fill(Number.NaN)
+    for (let place = 0; place < layout.length; place++) {
+      const branch = this.byte()
+      if (branch === 0) continue
+      if (branch !== 2) throw new MalformedError(`a quantity: expected union branch 0 or 1, got byte ${branch}`)
+      if (this.from + 8 > source.length) throw new MalformedError('the record ends within a quantity')
+      const column = layout[place] as number
+      if (column >= 0) values[column] = source.readDoubleLE(this.from)
+      this.from += 8
+    }
+    if (!admit(ts, index)) return
+    const day = Math.floor(ts / MICROS_PER_DAY)
+    if (day !== this.lastDay) {
+      this.lastDay = day
+      this.days.add(day)
+    }
+    let at = this.at
+    view.setInt16(at, COLUMNS)
+    view.setInt32(at + 2, deviceLength)
+    at += 6
+    for (let byte = 0; byte < deviceLength; byte++) this.target[at + byte] = source[device + byte] as number
+    at += deviceLength
+    view.setInt32(at, 8)
+    this.int64(at + 4, ts - POSTGRES_EPOCH_MICROS)
+    view.setInt32(at + 12, 1)
+    this.target[at + 16] = estimated
+    at = this.id(this.id(at + 17, account), site)
+    for (let column = 0; column < values.length; column++) {
+      const value = values[column] as number
+      if (value !== value) {
+        view.setInt32(at, -1)
+        at += 4
+      } else {
+        view.setInt32(at, 8)
+        view.setFloat64(at + 4, value)
+        at += 12
+      }
+    }
+    this.at = at
+    this.rows++
+  }
+
+  private id(at: number, id: number): number {
+    if (id < 0) {
+      this.view.setInt32(at, -1)
+      return at + 4
+    }
+    this.view.setInt32(at, 8)
+    this.int64(at + 4, id)
+    return at + 12
+  }
+
+  private int64(at: number, value: number): void {
+    this.view.setInt32(at, Math.floor(value / TWO_32))
+    this.view.setUint32(at + 4, value >>> 0)
+  }
+
+  /** An account or site; -1 for none. IDs are positive. */
+  private optionalId(): number {
+    const branch = this.byte()
+    if (branch === 0) return -1
+    if (branch !== 2) throw new MalformedError(`an ID: expected union branch 0 or 1, got byte ${branch}`)
+    return this.varint()
+  }
+
+  private byte(): number {
+    const byte = this.source[this.from++]
+    if (byte === undefined) throw new MalformedError('the record ends within a sample')
+    return byte
+  }
+
+  private skip(bytes: number): void {
+    this.from += bytes
+    if (bytes < 0 || this.from > this.source.length) throw new MalformedError('the record ends within a string')
+  }
+
+  private varint(): number {
+    const { source } = this
+    let value = 0
+    let factor = 1
+    for (let length = 0; length < 10; length++) {
+      const byte = source[this.from++]
+      if (byte === undefined) break
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      factor *= 128
+    }
+    throw new MalformedError('a varint that does not end')
+  }
+
+  private reserve(needed: number): void {
+    if (this.at + needed <= this.target.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.target.length * 2, this.at + needed))
+    this.target.copy(grown, 0, 0, this.at)
+    this.target = grown
+    this.view = viewOf(grown)
+  }
+}
+
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+}

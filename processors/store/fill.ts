@@ -1,0 +1,180 @@
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
+import { type Admit, CopyWriter, type SampleLayout } from './copy-writer.ts'
+import type { Reason } from './reasons.ts'
+
+const MILLIS_PER_DAY = 86_400_000
+const OLDEST_DAYS = 3_653
+const NEWEST_DAYS = 1
+
+/** What a schema ID says of a record. */
+export type LayoutLookup = { readonly tag: 'known'; readonly layout: SampleLayout } | { readonly tag: 'unknown' } | { readonly tag: 'invalid'; readonly detail: string }
+
+/** A record of which no, or not every, sample became a row. */
+export interface Refused extends Rejection {
+  readonly reason: Reason
+  readonly record: KafkaRecord
+  readonly topic: Topic
+  readonly partition: number
+}
+
+/** How far one partition is taken by a fill. */
+export interface Move {
+  readonly topic: Topic
+  readonly partition: number
+  readonly from: bigint
+  readonly to: bigint
+  /** Its rows in the COPY stream, counted from 0: from `first` up to, not including, `end`. */
+  readonly rows: readonly { readonly first: number; readonly end: number }[]
+  /** Records and samples of it that were refused. */
+  readonly dead: number
+}
+
+interface Span {
+  readonly topic: Topic
+  readonly partition: number
+  readonly from: bigint
+  to: bigint
+}
+
+interface Entry {
+  readonly record: KafkaRecord
+  readonly topic: Topic
+  readonly partition: number
+  readonly layout: SampleLayout
+  rows: number
+}
+
+/** Rows that will be committed together, with the offsets that they stand for. */
+export class Fill {
+  readonly refused: Refused[] = []
+  private readonly spans = new Map<string, Span>()
+  private readonly writer: CopyWriter
+  private readonly entries: Entry[] = []
+
+  constructor(writer: CopyWriter) {
+    this.writer = writer
+    writer.reset()
+  }
+
+  get rows(): number {
+    return this.writer.rows
+  }
+
+  get bytes(): number {
+    return this.writer.bytes
+  }
+
+  get days(): readonly number[] {
+    return [...this.writer.days]
+  }
+
+  get empty(): boolean {
+    return this.spans.size === 0
+  }
+
+  /** Takes a record, and the partition past it. Samples that cannot become rows are refused. */
+  add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
+    if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
+      this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte', null)
+    } else if (lookup.tag === 'unknown') {
+      this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`, null)
+    } else if (lookup.tag === 'invalid') {
+      this.refuse(topic, partition, record, 'undecodable', lookup.detail, null)
+    } else {
+      const entry = { record, topic, partition, layout: lookup.layout, rows: 0 }
+      if (this.append(entry, new Set(), true)) this.entries.push(entry)
+    }
+  }
+
+  /** Moves a partition on to an offset, from where the fill found it. */
+  move(topic: Topic, partition: number, from: bigint, to: bigint): void {
+    const key = `${topic}/${partition}`
+    const span = this.spans.get(key)
+    if (span === undefined) this.spans.set(key, { topic, partition, from, to })
+    else span.to = to
+  }
+
+  /** The offsets that the rows stand for. */
+  moves(): readonly Move[] {
+    const moves = new Map([...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0 }]))
+    let first = 0
+    for (const { topic, partition, rows } of this.entries) {
+      const ranges = moves.get(`${topic}/${partition}`)?.rows
+      const last = ranges?.at(-1)
+      const end = first + rows
+      if (last?.end === first) last.end = end
+      else if (rows > 0) ranges?.push({ first, end })
+      first = end
+    }
+    for (const { topic, partition } of this.refused) {
+      const move = moves.get(`${topic}/${partition}`)
+      if (move !== undefined) move.dead++
+    }
+    return [...moves.values()]
+  }
+
+  /** The COPY stream. The fill's writer is lent to it until the commit is over. */
+  finish(): Buffer {
+    return this.writer.finish()
+  }
+
+  /**
+   * Leaves one row out after the database refused it, and encodes the others anew.
+   * @param row its index in the COPY stream, from 0
+   */
+  exclude(row: number, detail: string): void {
+    let first = 0
+    const index = this.entries.findIndex((entry) => {
+      if (row < first + entry.rows) return true
+      first += entry.rows
+      return false
+    })
+    const entry = this.entries[index]
+    if (entry === undefined) throw new RangeError(`row ${row} of ${this.rows}`)
+    const sample = this.sampleAt(entry, row - first)
+    this.refuse(entry.topic, entry.partition, entry.record, 'row-refused', detail, sample)
+    const excluded = new Map<Entry, Set<number>>()
+    for (const { record, topic, sample: gone } of this.refused) {
+      if (gone === null) continue
+      const of = this.entries.find((candidate) => candidate.record === record && candidate.topic === topic)
+      if (of !== undefined) excluded.set(of, (excluded.get(of) ?? new Set()).add(gone))
+    }
+    this.writer.reset()
+    for (const each of this.entries) this.append(each, excluded.get(each) ?? new Set(), false)
+  }
+
+  /** Sample index of an entry's n-th row. */
+  private sampleAt(entry: Entry, row: number): number {
+    const gone = new Set(this.refused.filter(({ record }) => record === entry.record).map(({ sample }) => sample))
+    let left = row
+    for (let sample = 0; ; sample++) {
+      if (gone.has(sample)) continue
+      if (left-- === 0) return sample
+    }
+  }
+
+  private append(entry: Entry, excluded: ReadonlySet<number>, note: boolean): boolean {
+    const { record, topic, partition, layout } = entry
+    const oldest = (record.timestampMs - OLDEST_DAYS * MILLIS_PER_DAY) * 1000
+    const newest = (record.timestampMs + NEWEST_DAYS * MILLIS_PER_DAY) * 1000
+    const admit: Admit = (ts, sample) => {
+      if (excluded.size > 0 && excluded.has(sample)) return false
+      if (ts >= oldest && ts <= newest) return true
+      if (note) this.refuse(topic, partition, record, 'time-out-of-range', `${ts} microseconds since 1970, received at ${record.timestampMs} ms`, sample)
+      return false
+    }
+    try {
+      entry.rows = this.writer.append(record.value as Buffer, layout, admit)
+      return true
+    } catch (cause) {
+      if (!(cause instanceof MalformedError)) throw cause
+      this.refuse(topic, partition, record, 'undecodable', cause.message, null)
+      return false
+    }
+  }
+
+  private refuse(topic: Topic, partition: number, record: KafkaRecord, reason: Reason, detail: string, sample: number | null): void {
+    this.refused.push({ topic, partition, record, reason, detail, sample })
+  }
+}
