@@ -43,12 +43,16 @@ export interface GroupConsumer extends AsyncDisposable {
   commit(offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]): Promise<void>
   /** Goes back: the next batch of the partition starts there. */
   seek(position: TopicPartition & { readonly nextOffset: bigint }): void
+  /** Claims the assigned partitions anew, after another owner was met. Batches that are under way end as after a rebalance. */
+  reclaim(): void
   /** Rejects when the consumer has stopped for good by a failure that cannot be retried. */
   readonly failed: Promise<never>
 }
 
 const SESSION_TIMEOUT_MS = 30_000
 const HEARTBEAT_MS = 3_000
+/** Two heartbeats: see `reclaim`. */
+const RECLAIM_AFTER_MS = 2 * HEARTBEAT_MS
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 
@@ -100,17 +104,24 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     return BigInt(found?.low ?? 0)
   }
 
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+  let assigned: readonly TopicPartition[] = []
+
+  /** A new generation: what was read before is void, and each partition's position must be learnt. */
+  function begin(): void {
     generation++
-    counters.rebalances++
     positions.clear()
     options.revoked?.(generation - 1)
-    const assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) => partitions.map((partition) => ({ topic: topic as Topic, partition })))
-    log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
     if (options.claim === undefined || assigned.length === 0) return
-    // Listeners run before the first fetch: paused here, no record comes before its position is known.
+    // Paused before the first fetch, so that no record comes before its position is known.
     consumer.pause(assigned.map(({ topic, partition }) => ({ topic, partitions: [partition] })))
     start(assigned, generation).catch((cause: unknown) => fail(cause instanceof Error ? cause : new Error(String(cause))))
+  }
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    counters.rebalances++
+    assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) => partitions.map((partition) => ({ topic: topic as Topic, partition })))
+    log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
+    begin()
   })
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
     if (!restart) fail(error)
@@ -192,6 +203,13 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     seek({ topic, partition, nextOffset }) {
       positions.set(key(topic, partition), nextOffset)
       consumer.seek({ topic, partition, offset: nextOffset.toString() })
+    },
+    reclaim() {
+      const met = generation
+      // An owner that lost its membership hears of it at its next heartbeat; until then claiming would take the partitions from their new owner.
+      setTimeout(() => {
+        if (generation === met) begin()
+      }, RECLAIM_AFTER_MS).unref()
     },
     async [Symbol.asyncDispose]() {
       generation++

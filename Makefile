@@ -1,0 +1,40 @@
+# Targets for people. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test bench check format generate build firmware firmware-size unit clean chaos
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
+
+run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead
+	@deploy/run $(if $(DATA),--data "$(DATA)")
+
+test: ## Every test there is, on real services
+	@test/run
+
+unit: build ## Unit and property tests only
+	@test/run unit
+
+bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|all
+	@test/bench/run
+
+check: build ## Types, lint, format, import rules, cycles, generated files
+	@test/check
+
+format: node_modules/.package-lock.json ## Put the source in its format
+	@npx biome check --write .
+
+generate: build ## Write what is derived from the schemas
+	@node dist/schemas/generate.js
+
+build: node_modules/.package-lock.json ## Compile the TypeScript
+	@npx tsc
+
+firmware: ## Build the firmware library and the fleet
+	@$(MAKE) -s -C firmware
+
+clean: ## Remove what was built; data of local stacks stays
+	@rm -rf dist firmware/build
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@npm ci --no-audit --no-fund --loglevel=error && touch $@

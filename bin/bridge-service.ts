@@ -1,0 +1,97 @@
+import type { PublishHandler, RecordProducer } from '../connectors/contract.ts'
+import type { BridgeCounters } from '../processors/bridge/counters.ts'
+import { createFingerprints, type Fingerprints } from '../processors/bridge/fingerprints.ts'
+import { createForwarder } from '../processors/bridge/forward.ts'
+import { createJsonFrameEncoder } from '../processors/bridge/json-frame.ts'
+import { createRouter, type Route } from '../processors/bridge/routes.ts'
+import { createStatusEncoder } from '../processors/bridge/status.ts'
+import type { OutgoingRecord } from '../processors/contract.ts'
+import { createDeadLetterCodec } from '../processors/dead-letter.ts'
+import type { Firmware } from '../schemas/firmware.ts'
+
+/** The registry, as the bridge needs it. */
+export interface FingerprintDirectory {
+  /** Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. Another object whenever it has changed. */
+  fingerprints(): ReadonlyMap<string, number>
+  /** Reads the registry again, unless that was done a moment ago. Waits through outages. */
+  refresh(): Promise<void>
+}
+
+export interface BridgeOptions {
+  readonly routes: readonly Route[]
+  readonly directory: FingerprintDirectory
+  readonly producer: RecordProducer
+  /** What schemas/firmware/generic-json.avsc declares. */
+  readonly generic: Firmware
+  /** Parsed schemas and their IDs in the registry. */
+  readonly deviceStatus: { readonly schema: unknown; readonly schemaId: number }
+  readonly deadLetter: { readonly schema: unknown; readonly schemaId: number }
+  /** Larger payloads are dead letters. The topic of dead letters must take the largest payload that the broker lets through. */
+  readonly payloadBytes: number
+  readonly version: string
+  readonly counters: BridgeCounters
+}
+
+/** What a payload may have, unless configured otherwise. */
+export const DEFAULT_PAYLOAD_BYTES = 64 * 1024
+
+/**
+ * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records go to the producer in the order of the
+ * messages, over calls too. An unknown fingerprint makes it read the registry once more before the message becomes a dead letter;
+ * what comes meanwhile waits behind it, so that no device's frames overtake one another.
+ */
+export function createBridge(options: BridgeOptions): PublishHandler {
+  const { directory, producer } = options
+  const forward = createForwarder({
+    route: createRouter(options.routes),
+    jsonFrame: createJsonFrameEncoder(options.generic),
+    jsonFingerprint: options.generic.fingerprint,
+    status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
+    deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),
+    payloadBytes: options.payloadBytes,
+    version: options.version,
+    counters: options.counters,
+  })
+  let ids: ReadonlyMap<string, number> | undefined
+  let fingerprints: Fingerprints = createFingerprints(new Map())
+  let waiting = 0
+  let turn: Promise<void> = Promise.resolve()
+
+  function known(): Fingerprints {
+    const now = directory.fingerprints()
+    if (now !== ids) {
+      ids = now
+      fingerprints = createFingerprints(now)
+    }
+    return fingerprints
+  }
+
+  async function send(records: readonly OutgoingRecord[]): Promise<void> {
+    if (records.length > 0) await producer.send(records)
+  }
+
+  return async (publishes) => {
+    const records: OutgoingRecord[] = []
+    const done = waiting > 0 ? 0 : forward(publishes, 0, known(), false, records)
+    if (done === publishes.length) return send(records)
+
+    let sent: Promise<void> | undefined
+    const finish = async (): Promise<void> => {
+      const at = forward(publishes, done, known(), false, records)
+      if (at < publishes.length) {
+        await directory.refresh()
+        forward(publishes, at, known(), true, records)
+      }
+      // Handed to the producer within this turn, awaited after it: the next turn need not wait for Kafka.
+      sent = send(records)
+    }
+    waiting++
+    const mine = turn.then(finish)
+    turn = mine.then(
+      () => void waiting--,
+      () => void waiting--,
+    )
+    await mine
+    await sent
+  }
+}

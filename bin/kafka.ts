@@ -1,0 +1,48 @@
+import type { Kafka as KafkaClient } from 'kafkajs'
+import type { Log } from '../connectors/contract.ts'
+import { createKafka, type KafkaAddress } from '../connectors/kafka/client.ts'
+import { partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
+import type { Topic } from '../processors/contract.ts'
+import { deadTopic, topics } from '../processors/topics.ts'
+import type { Config } from './config.ts'
+
+/** A client for the configured cluster. */
+export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaClient {
+  const { KAFKA_USERNAME: username, KAFKA_PASSWORD: password } = env
+  const address: KafkaAddress = {
+    brokers: env.KAFKA_BROKERS.split(','),
+    clientId,
+    ...(username !== undefined && password !== undefined ? { ssl: {}, sasl: { mechanism: 'scram-sha-512', username, password } } : {}),
+  }
+  return createKafka(address, log)
+}
+
+const MILLIS_PER_HOUR = 3_600_000
+
+/** Every topic of the line, with the dead letters of each processor. */
+export function wantedTopics({ topics: settings, processors }: Config): readonly TopicSettings[] {
+  const names: Topic[] = [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
+  return names.map((topic) => ({
+    topic,
+    partitions: settings.partitions,
+    replicationFactor: settings.replication_factor,
+    config: {
+      'retention.ms': String(settings.retention_hours * MILLIS_PER_HOUR),
+      'max.message.bytes': String(settings.max_message_bytes),
+      'message.timestamp.type': 'CreateTime',
+    },
+  }))
+}
+
+/** Partition counts of topics that must exist: `millrace migrate` creates them. */
+export async function countPartitions(kafka: KafkaClient, names: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    return await partitionCounts(admin, names)
+  } catch (cause) {
+    throw new Error(`topics ${names.join(', ')} must exist; run \`millrace migrate\``, { cause })
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -1,0 +1,45 @@
+import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client'
+
+/** A figure that only grows; read when it is asked for, so that counting costs the hot path one addition. */
+export function counter(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(read())
+    },
+  })
+}
+
+/** Counts by reason: a closed list, so the labels are bounded. */
+export function counterByReason(registry: Registry, name: string, help: string, counts: ReadonlyMap<string, number>): void {
+  new Counter({
+    name,
+    help,
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [reason, value] of counts) this.inc({ reason }, value)
+    },
+  })
+}
+
+/** A figure that goes up and down. */
+export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read())
+    },
+  })
+}
+
+/** Memory, CPU and event-loop figures of this process. */
+export function processMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry })
+}

@@ -1,0 +1,88 @@
+import { type ConsumedBatch, ConnectorError, type Log, type RecordProducer, type TopicPartition } from '../connectors/contract.ts'
+import type { KafkaRecord, Lookups } from '../processors/contract.ts'
+import type { Engine } from '../processors/engine.ts'
+
+type Progress = TopicPartition & { readonly nextOffset: bigint }
+
+export interface ProcessorLoopOptions {
+  readonly engine: Engine
+  readonly lookups: Lookups
+  /** Prepares the lookups for these records; waits through outages. */
+  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  readonly producer: RecordProducer
+  readonly commit: (offsets: readonly Progress[]) => Promise<void>
+  readonly log: Log
+  /** Kafka refused for good what must be sent: the partition cannot go on. */
+  readonly fatal: (cause: Error) => void
+}
+
+/** What the consumer of a processor's topic calls. */
+export interface ProcessorLoop {
+  handle(batch: ConsumedBatch, generation: number): Promise<void>
+  /** Forgets what was under way: it is not committed, and read again by whoever has the partition. */
+  revoked(): void
+  /** Waits for what is under way, and commits it. */
+  drain(): Promise<void>
+}
+
+/** Batches that may wait for Kafka's acknowledgement while the next is processed. */
+const MOST_UNDER_WAY = 8
+/** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
+const COMMIT_INTERVAL_MS = 500
+
+/** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
+export function createProcessorLoop({ engine, lookups, prepare, producer, commit, log, fatal }: ProcessorLoopOptions): ProcessorLoop {
+  let current = 0
+  let done = new Map<string, Progress>()
+  const underWay = new Set<Promise<void>>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function commitDone(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    if (done.size === 0) return
+    const offsets = [...done.values()]
+    done = new Map()
+    // Not committed means processed again: a later commit, or the next owner, makes up for it.
+    await commit(offsets).catch((cause: unknown) => log.info('offsets were not committed this time', { cause: String(cause) }))
+  }
+
+  async function deliver({ topic, partition, records, nextOffset }: ConsumedBatch, generation: number, before: Promise<void>): Promise<void> {
+    const sent = producer.send(engine(records, { topic, partition, nowMs: Date.now() }, lookups))
+    await before
+    await sent
+    if (generation !== current) return
+    done.set(`${topic}/${partition}`, { topic, partition, nextOffset })
+    timer ??= setTimeout(() => void commitDone(), COMMIT_INTERVAL_MS)
+  }
+
+  let last: Promise<void> = Promise.resolve()
+
+  return {
+    async handle(batch, generation) {
+      current = Math.max(current, generation)
+      await prepare(batch.records)
+      while (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay)
+      if (generation !== current) return
+      // An acknowledgement counts once those before it have come: offsets never run ahead of a batch that failed.
+      const delivery = deliver(batch, generation, last)
+      last = delivery
+      const settled: Promise<void> = delivery
+        .catch((cause: unknown) => {
+          if (cause instanceof ConnectorError) fatal(cause)
+          else log.info('sending was given up; its offsets stay uncommitted', { cause: String(cause) })
+        })
+        .finally(() => underWay.delete(settled))
+      underWay.add(settled)
+    },
+    revoked() {
+      current++
+      done = new Map()
+      last = Promise.resolve()
+    },
+    async drain() {
+      await Promise.all(underWay)
+      await commitDone()
+    },
+  }
+}

@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { runConsumer } from '../connectors/kafka/consumer.ts'
+import { createProducer } from '../connectors/kafka/producer.ts'
+import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
+import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { type ConsumerName, type DeviceId, type KafkaRecord, type Lookups, type Output, parseDeviceId, type Processor } from '../processors/contract.ts'
+import { createEngine } from '../processors/engine.ts'
+import { deadTopic } from '../processors/topics.ts'
+import { readQuantities } from '../schemas/files.ts'
+import { ConfigError } from './config.ts'
+import { countPartitions, kafkaClient } from './kafka.ts'
+import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
+import { createProcessorLoop } from './processor-loop.ts'
+import { deadLetterCodec, registeredId } from './registered.ts'
+import type { Service, ServiceContext } from './service.ts'
+import { version } from './version.ts'
+
+type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
+
+/** Loads `processors/<name>/processor.ts`. */
+export async function loadProcessor(name: string): Promise<AnyProcessor> {
+  const url = new URL(`../processors/${name}/processor.js`, import.meta.url)
+  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(url)) throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
+  const { processor } = (await import(url.href)) as { processor: AnyProcessor }
+  return processor
+}
+
+/** Starts one processor as a member of its consumer group. */
+export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
+  return async ({ config, log, signal, metrics, health }) => {
+    const registry = createRegistry(config.env.REGISTRY_URL)
+    const firmwares = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map((quantity) => quantity.name)), log, signal })
+    const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal })
+    const lookups: Lookups = {
+      firmware: (schemaId) => firmwares.firmware(schemaId),
+      assignments: (device) => devices.assignments(device),
+      schema: (schemaId) => firmwares.schema(schemaId),
+    }
+    const kafka = kafkaClient(config, `millrace-${name}`, log)
+    const outputs = Object.entries(processor.to)
+    const partitions = await countPartitions(kafka, [processor.from.topic, deadTopic(name), ...outputs.map(([, { topic }]) => topic)])
+    const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+    const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
+    const schemaIds: Record<string, number> = {}
+    for (const [output, { topic, schema }] of outputs) schemaIds[output] = await registeredId(registry, topic, schema)
+    const counters = { records: 0, emitted: 0, dropped: new Map<string, number>(), rejected: new Map<string, number>() }
+    const engine = createEngine({ name, version, processor, schemaIds, deadLetters: await deadLetterCodec(registry, deadTopic(name)), counters })
+    const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+
+    let fail: (cause: Error) => void = () => undefined
+    const fatal = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    const loop = createProcessorLoop({
+      engine,
+      lookups,
+      producer,
+      log,
+      fatal: (cause) => fail(cause),
+      commit: (offsets) => consumer.commit(offsets),
+      prepare: async (records) => {
+        if (processor.needs.includes('firmware') || processor.needs.includes('schema')) await firmwares.prepare(schemaIdsOf(records))
+        if (processor.needs.includes('assignments')) await devices.prepare(devicesOf(records))
+      },
+    })
+    const consumer = await runConsumer({
+      kafka,
+      group: name as ConsumerName,
+      topics: [processor.from.topic],
+      log,
+      signal,
+      counters: consumed,
+      handle: (batch, generation) => loop.handle(batch, generation),
+      revoked: () => loop.revoked(),
+    })
+
+    processMetrics(metrics)
+    const part = `millrace_${name.replaceAll('-', '_')}`
+    counter(metrics, `${part}_records_total`, 'Records processed.', () => counters.records)
+    counter(metrics, `${part}_emitted_records_total`, 'Records emitted to the declared outputs.', () => counters.emitted)
+    counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)
+    counter(metrics, `${part}_send_retries_total`, 'Requests to Kafka that had to be sent again.', () => sent.retries)
+    counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', counters.dropped)
+    counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', counters.rejected)
+    gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
+    health.set('start', null)
+
+    return {
+      failed: Promise.race([consumer.failed, fatal]),
+      stop: async () => {
+        await loop.drain()
+        await consumer[Symbol.asyncDispose]()
+        await producer[Symbol.asyncDispose]()
+        await devices[Symbol.asyncDispose]()
+        await firmwares[Symbol.asyncDispose]()
+      },
+    }
+  }
+}
+
+function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number> {
+  const ids = new Set<number>()
+  for (const { value } of records) if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
+  return ids
+}
+
+function devicesOf(records: readonly KafkaRecord[]): ReadonlySet<DeviceId> {
+  const devices = new Set<DeviceId>()
+  for (const { key } of records) {
+    const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
+    if (device !== undefined) devices.add(device)
+  }
+  return devices
+}

@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util'
+import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { wantedTopics } from './kafka.ts'
+import { type Registration, registrations } from './registered.ts'
+
+/** `millrace schemas check|register` */
+export async function schemas(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
+  const config = loadConfig(process.env, values.config)
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  switch (positionals[0]) {
+    case 'check':
+      return check(registry, wanted(config))
+    case 'register':
+      return register(registry, wanted(config))
+    default:
+      throw new ConfigError(`schemas: expected check or register, got "${positionals[0] ?? ''}"`)
+  }
+}
+
+function wanted(config: Config): readonly Registration[] {
+  return registrations(
+    wantedTopics(config)
+      .map(({ topic }) => topic)
+      .filter((topic) => topic.endsWith('.dead')),
+  )
+}
+
+async function check(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {
+  let refused = 0
+  for (const { subject, path, schema } of all) {
+    if (await registry.compatible(subject, schema)) continue
+    refused++
+    process.stdout.write(`${path}: cannot be read with what ${subject} has; give new fields a default\n`)
+  }
+  process.stdout.write(`${all.length - refused} schemas fit the registry, ${refused} do not\n`)
+  return refused === 0 ? 0 : 1
+}
+
+async function register(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {
+  let stale = 0
+  for (const { subject, path, schema } of all) {
+    await registry.requireBackward(subject)
+    const id = await registry.register(subject, schema)
+    const newest = (await registry.versions(subject)).at(-1)
+    if (newest?.id === id) continue
+    stale++
+    process.stdout.write(
+      `${path}: ${subject} already has this very schema (ID ${id}), and a newer one (ID ${newest?.id}), which stays the newest. To go back, let something differ, such as a "revision" attribute.\n`,
+    )
+  }
+  process.stdout.write(`${all.length} schemas registered\n`)
+  return stale === 0 ? 0 : 1
+}

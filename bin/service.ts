@@ -1,0 +1,97 @@
+import { createServer, type Server } from 'node:http'
+import { Registry } from 'prom-client'
+import type { Log } from '../connectors/contract.ts'
+import type { Config } from './config.ts'
+import { createLog } from './log.ts'
+
+/** What a service's start is given. */
+export interface ServiceContext {
+  readonly config: Config
+  readonly log: Log
+  /** Aborted when the service must stop: every wait ends. */
+  readonly signal: AbortSignal
+  readonly metrics: Registry
+  readonly health: Health
+}
+
+/** What is wrong, by part. Served by /health: 200 when nothing is, else 503. */
+export interface Health {
+  set(part: string, trouble: string | null): void
+}
+
+/** A started service. */
+export interface Service {
+  /** Rejects when it cannot go on. */
+  readonly failed: Promise<never>
+  /** Finishes what is under way and closes everything. Called before the signal is aborted. */
+  stop(): Promise<void>
+}
+
+/** After a first signal, this long is given to finish what is under way. */
+const STOP_DEADLINE_MS = 10_000
+
+/**
+ * Runs a service until SIGINT or SIGTERM, with its metrics and health on a loopback port.
+ * @returns the exit code: 0 after a clean stop, 1 after a failure
+ */
+export async function runService(name: string, config: Config, metricsPort: number, start: (context: ServiceContext) => Promise<Service>): Promise<number> {
+  const log = createLog(name)
+  const abort = new AbortController()
+  const metrics = new Registry()
+  const troubles = new Map<string, string>()
+  const health: Health = {
+    set: (part, trouble) => {
+      if (trouble === null) troubles.delete(part)
+      else troubles.set(part, trouble)
+    },
+  }
+  const stopping = signalled()
+  const server = await serve(metricsPort, metrics, troubles)
+  try {
+    const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
+    if (service === undefined) return 0
+    log.info('running', { pid: process.pid, metrics: `http://127.0.0.1:${metricsPort}/metrics` })
+    const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
+    if (failure !== undefined) log.error('stopping after a failure', { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined })
+    const clean = await Promise.race([service.stop().then(() => true), expired(STOP_DEADLINE_MS)])
+    log.info(clean ? 'stopped' : 'gave up waiting for what was under way; it will be read again')
+    return failure === undefined ? 0 : 1
+  } finally {
+    abort.abort()
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
+
+function expired(ms: number): Promise<false> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(false), ms).unref()
+  })
+}
+
+async function serve(port: number, metrics: Registry, troubles: ReadonlyMap<string, string>): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === '/metrics') {
+      metrics.metrics().then(
+        (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
+        (cause: unknown) => response.writeHead(500).end(String(cause)),
+      )
+    } else if (request.url === '/health') {
+      response.writeHead(troubles.size === 0 ? 200 : 503, { 'Content-Type': 'application/json' })
+      response.end(`${JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) })}\n`)
+    } else {
+      response.writeHead(404).end('try /metrics or /health\n')
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new Error(`metrics port ${port}: ${cause.message}`, { cause })))
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return server
+}

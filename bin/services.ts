@@ -1,0 +1,41 @@
+import { parseArgs } from 'node:util'
+import { ConfigError, loadConfig } from './config.ts'
+import { runService } from './service.ts'
+
+const options = { config: { type: 'string' } } as const
+
+/** `millrace bridge` */
+export async function bridge(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options })
+  const config = loadConfig(process.env, values.config)
+  const { bridgeService } = await import('./bridge.ts')
+  return runService('bridge', config, config.metrics.bridge, bridgeService)
+}
+
+/** `millrace store` */
+export async function store(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options })
+  const config = loadConfig(process.env, values.config)
+  const { storeService } = await import('./store.ts')
+  return runService('store', config, config.metrics.store, storeService)
+}
+
+/** `millrace run <processor…>`: each is a member of its own consumer group. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options: { ...options, 'metrics-port': { type: 'string' } }, allowPositionals: true })
+  const config = loadConfig(process.env, values.config)
+  if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
+  const first = metricsPort(values['metrics-port'], config.metrics.processors)
+  const { loadProcessor, processorService } = await import('./run.ts')
+  const codes = await Promise.all(
+    positionals.map(async (name, index) => runService(name, config, first + index, processorService(name, await loadProcessor(name)))),
+  )
+  return Math.max(...codes)
+}
+
+function metricsPort(given: string | undefined, otherwise: number): number {
+  if (given === undefined) return otherwise
+  const port = Number(given)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ConfigError(`--metrics-port: expected a port, got "${given}"`)
+  return port
+}
