@@ -1,0 +1,120 @@
+import type { Quantity } from '../../schemas/quantities.ts'
+import type { BackendChoice } from './backend.ts'
+import { chooseBackend } from './backend-choice.ts'
+import { retryOnLock } from './lock-retry.ts'
+import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
+import { literal, missingColumns, readingsTable } from './readings-table.ts'
+import { openSession, type Session } from './session.ts'
+
+/** What a migration run did, in words, in order; empty when there was nothing to do. */
+export type Done = readonly string[]
+
+export interface MigrateOptions {
+  readonly url: string
+  readonly migrations: readonly Migration[]
+}
+
+export interface TelemetryMigrateOptions extends MigrateOptions {
+  readonly quantities: readonly Quantity[]
+  readonly backend: BackendChoice
+}
+
+/**
+ * Brings the app database up to date: each migration in a transaction of its own. Two runners do not race: one waits for the other.
+ * @throws MigrationError, ConnectorError
+ */
+export function migrateApp({ url, migrations }: MigrateOptions): Promise<Done> {
+  return exclusively(url, (session) => migrate(session, migrations))
+}
+
+/**
+ * Brings the telemetry database up to date: its migrations, then table `readings`, which follows from the quantities.
+ * @throws MigrationError, BackendError, ConnectorError
+ */
+export function migrateTelemetry({ url, migrations, quantities, backend }: TelemetryMigrateOptions): Promise<Done> {
+  return exclusively(url, async (session) => [
+    ...(await migrate(session, migrations)),
+    ...(await retryOnLock(() => migrateReadings(session, quantities, backend))),
+  ])
+}
+
+async function exclusively(url: string, work: (session: Session) => Promise<Done>): Promise<Done> {
+  // A migration, and the wait for another runner, takes as long as it takes.
+  const session = await openSession({
+    url,
+    applicationName: 'millrace migrate',
+    statementTimeoutMs: 0,
+    lockTimeoutMs: 0,
+    answerTimeoutMs: 0,
+  })
+  try {
+    await session.script('waiting for other migrations', "SELECT pg_advisory_lock(hashtextextended('millrace migrate', 0))")
+    return await work(session)
+  } finally {
+    // Ends the lock too.
+    await session.close()
+  }
+}
+
+async function migrate(session: Session, migrations: readonly Migration[]): Promise<Done> {
+  await session.script(
+    'creating table schema_migration',
+    `CREATE TABLE IF NOT EXISTS schema_migration (
+       name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+     )`,
+  )
+  const applied = await session.query<AppliedMigration & Record<string, unknown>>(
+    'reading the applied migrations',
+    'SELECT name, checksum FROM schema_migration ORDER BY name COLLATE "C"',
+  )
+  const done: string[] = []
+  for (const migration of pendingMigrations(migrations, applied)) {
+    const record = `INSERT INTO schema_migration (name, checksum) VALUES (${literal(migration.name)}, ${literal(checksum(migration))})`
+    await transaction(session, `applying migration ${migration.name}`, async () => {
+      await session.script(`applying migration ${migration.name}`, migration.sql)
+      await session.script(`recording migration ${migration.name}`, record)
+    })
+    done.push(`applied ${migration.name}`)
+  }
+  return done
+}
+
+async function migrateReadings(session: Session, quantities: readonly Quantity[], choice: BackendChoice): Promise<Done> {
+  const done: string[] = []
+  await transaction(session, 'migrating table readings', async () => {
+    // Inserts queue up behind a lock that waits: give up early, try again.
+    await session.script('migrating table readings', "SET LOCAL lock_timeout = '200ms'")
+    const columns = readingsTable(quantities)
+    const { backend, exists } = await chooseBackend(session, choice)
+    if (!exists) {
+      await backend.create(session, columns)
+      done.push(`created table readings, kept by ${backend.name}`)
+    }
+    const present = await presentColumns(session)
+    const statements = missingColumns(columns, present)
+    if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
+    const added = columns.filter(({ name }) => !present.has(name))
+    if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
+  })
+  return done
+}
+
+async function presentColumns(session: Session): Promise<ReadonlyMap<string, string | null>> {
+  const columns = await session.query<{ name: string; comment: string | null }>(
+    'reading the columns of readings',
+    `SELECT attname AS name, col_description(attrelid, attnum) AS comment
+     FROM pg_attribute WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped`,
+  )
+  return new Map(columns.map(({ name, comment }) => [name, comment]))
+}
+
+async function transaction(session: Session, doing: string, work: () => Promise<void>): Promise<void> {
+  await session.script(doing, 'BEGIN')
+  try {
+    await work()
+    await session.script(doing, 'COMMIT')
+  } catch (error) {
+    if (!session.lost) await session.script(doing, 'ROLLBACK')
+    throw error
+  }
+}

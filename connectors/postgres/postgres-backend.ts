@@ -1,0 +1,98 @@
+import { ConnectorError } from '../contract.ts'
+import type { StorageBackend } from './backend.ts'
+import { type Day, dayOf, dayStart, partitionDay, partitionName } from './days.ts'
+import { retryOnLock } from './lock-retry.ts'
+import { APPEND_ONLY, columnDefinitions } from './readings-table.ts'
+import type { Session } from './session.ts'
+
+/** check_violation: the default partition got a row of the day meanwhile. */
+const CHECK_VIOLATION = '23514'
+const LOCK_TIMEOUT_MS = 200
+
+/** `readings` as range partitions of a UTC day each, and a default partition that should stay empty. */
+export function createPostgresBackend(): StorageBackend {
+  let known: Set<Day> | undefined
+
+  const knownDays = async (session: Session): Promise<Set<Day>> => {
+    const partitions = await session.query<{ name: string }>(
+      'listing the partitions of readings',
+      `SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'readings'::regclass`,
+    )
+    return new Set(partitions.flatMap(({ name }) => partitionDay(name) ?? []))
+  }
+
+  const ensureDays = async (session: Session, days: readonly Day[]): Promise<void> => {
+    if (known !== undefined && days.every((day) => known?.has(day))) return
+    known = await knownDays(session)
+    for (const day of days) {
+      if (known.has(day)) continue
+      await retryOnLock(() => makeDay(session, day))
+      known.add(day)
+    }
+  }
+
+  return {
+    name: 'postgres',
+    async create(session, columns) {
+      await session.script(
+        'creating partitioned table readings',
+        `CREATE TABLE readings (${columnDefinitions(columns)}, PRIMARY KEY (device_id, ts)) PARTITION BY RANGE (ts);
+         CREATE TABLE readings_default PARTITION OF readings DEFAULT`,
+      )
+    },
+    ensureDays,
+    async strays(session) {
+      const [row] = await session.query<{ strays: bigint }>('counting strays', 'SELECT count(*) AS strays FROM readings_default')
+      return row?.strays ?? 0n
+    },
+    async drain(session) {
+      // Finite times only: an infinite one has no day.
+      const rows = await session.query<{ day: Date }>(
+        'listing days of strays',
+        `SELECT DISTINCT date_trunc('day', ts, 'UTC') AS day FROM readings_default WHERE isfinite(ts) ORDER BY 1`,
+      )
+      const days = rows.map(({ day }) => dayOf(day.getTime()))
+      await ensureDays(session, days)
+      return days
+    },
+  }
+}
+
+/**
+ * Makes the partition of a day. The table is created apart and attached, which lets writes go on: CREATE … PARTITION OF would lock all of
+ * `readings`. The new table is empty, or filled by this very transaction, and the default partition is empty in health, so that there is
+ * nothing worth a CHECK constraint for ATTACH to skip. Strays of the day move along.
+ */
+async function makeDay(session: Session, day: Day): Promise<void> {
+  const name = partitionName(day)
+  const [from, to] = [dayStart(day), dayStart(day + 1)]
+  try {
+    await session.script(
+      `making partition ${name}`,
+      `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
+       SELECT pg_advisory_xact_lock(hashtextextended('millrace partitions of readings', 0))`,
+    )
+    const [state] = await session.query<{ made: boolean; strays: boolean }>(
+      `looking for partition ${name}`,
+      `SELECT to_regclass($1) IS NOT NULL AS made, EXISTS (SELECT FROM readings_default WHERE ts >= $2 AND ts < $3) AS strays`,
+      [name, from, to],
+    )
+    if (state?.made !== true) {
+      const drain = `LOCK TABLE readings_default IN ACCESS EXCLUSIVE MODE;
+        WITH moved AS (DELETE FROM readings_default WHERE ts >= '${from}' AND ts < '${to}' RETURNING *) INSERT INTO ${name} SELECT * FROM moved;`
+      await session.script(
+        `making partition ${name}`,
+        `CREATE TABLE ${name} (LIKE readings INCLUDING ALL) WITH (${APPEND_ONLY});
+         ${state?.strays === true ? drain : ''}
+         ALTER TABLE readings ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
+      )
+    }
+    await session.script(`making partition ${name}`, 'COMMIT')
+  } catch (error) {
+    if (!session.lost) await session.script('giving up a partition', 'ROLLBACK')
+    if (error instanceof ConnectorError && error.code === CHECK_VIOLATION) {
+      throw new ConnectorError('55P03', true, `making partition ${name}: strays arrived meanwhile`, error)
+    }
+    throw error
+  }
+}

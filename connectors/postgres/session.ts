@@ -1,0 +1,175 @@
+import { Socket } from 'node:net'
+import pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { ConnectorError } from '../contract.ts'
+import { blame, isNetworkError } from './sqlstate.ts'
+
+export interface SessionOptions {
+  /** postgres://user:password@host:port/database */
+  readonly url: string
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string
+  /** `off` is safe only where everything that a crash loses is sent again (DESIGN section 5). */
+  readonly synchronousCommit?: 'on' | 'off'
+  /** 0 is no limit. */
+  readonly statementTimeoutMs?: number
+  readonly lockTimeoutMs?: number
+  /** A process that is paused in the middle of a transaction must not hold its locks for long: the partitions' next owner waits for them. */
+  readonly idleInTransactionTimeoutMs?: number
+  readonly connectTimeoutMs?: number
+  /** Longest wait for an answer, 0 for no limit: a half-open connection is noticed. More than statementTimeoutMs, so that the server speaks first. */
+  readonly answerTimeoutMs?: number
+}
+
+/** One connection. Every method throws ConnectorError with the SQLSTATE or errno name as its code; its cause is the driver's error. */
+export interface Session {
+  /** True once the connection is gone: every call then fails with a transient error. */
+  readonly lost: boolean
+  /** One statement with parameters ($1, …). int8 comes back as bigint. */
+  query<Row extends pg.QueryResultRow>(doing: string, text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  /** Several statements in one round trip, without parameters: how many rows each affected or returned. */
+  script(doing: string, text: string): Promise<readonly number[]>
+  /** COPY … FROM STDIN. After an error the session is usable; a transaction is aborted as after any error. */
+  copy(doing: string, text: string, stream: Buffer): Promise<void>
+  /** Calls back for NOTIFY on channels that the session listens to, and once when the connection is lost. */
+  watch(watcher: { readonly notified: (payload: string) => void; readonly lost: () => void }): void
+  /** Ends the connection, politely where it still works. */
+  close(): Promise<void>
+}
+
+/** Code of a connection that ended without an error of its own. */
+const CONNECTION_LOST = 'connection-lost'
+const INT8 = 20
+
+/** Connects. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const session = new ClientSession(options)
+  await session.connect()
+  return session
+}
+
+class ClientSession implements Session {
+  private readonly client: pg.Client
+  private readonly socket = new Socket()
+  private readonly options: SessionOptions
+  /** Why the connection is gone. */
+  private loss: Error | undefined
+  private connected = false
+
+  constructor(options: SessionOptions) {
+    this.options = options
+    const settings = [`-c synchronous_commit=${options.synchronousCommit ?? 'on'}`, '-c timezone=UTC', '-c client_min_messages=warning']
+    this.client = new pg.Client({
+      connectionString: options.url,
+      application_name: options.applicationName,
+      options: settings.join(' '),
+      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      lock_timeout: options.lockTimeoutMs ?? 5_000,
+      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 10_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      // The socket is ours so that a connection can be cut: the driver's own timeouts leave a COPY waiting.
+      stream: () => this.socket,
+    })
+    this.client.setTypeParser(INT8, BigInt)
+    this.client.on('error', (error) => this.lose(error))
+    this.client.on('end', () => this.lose(new Error('the connection ended')))
+  }
+
+  get lost(): boolean {
+    return this.loss !== undefined
+  }
+
+  async connect(): Promise<void> {
+    const timeoutMs = this.options.connectTimeoutMs ?? 5_000
+    await this.answer('connecting to the database', timeoutMs, () => this.client.connect())
+    this.connected = true
+  }
+
+  async query<Row extends pg.QueryResultRow>(doing: string, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    const result = await this.answer(doing, this.answerTimeoutMs, () => this.client.query<Row>(text, [...values]))
+    return result.rows
+  }
+
+  async script(doing: string, text: string): Promise<readonly number[]> {
+    // The driver's types do not say that several statements give an array of results.
+    const results: pg.QueryResult | pg.QueryResult[] = await this.answer(doing, this.answerTimeoutMs, () => this.client.query(text))
+    return (Array.isArray(results) ? results : [results]).map(({ rowCount }) => rowCount ?? 0)
+  }
+
+  copy(doing: string, text: string, stream: Buffer): Promise<void> {
+    return this.answer(
+      doing,
+      this.answerTimeoutMs,
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const copy = this.client.query(copyFrom(text))
+          // For good: after the server's error the stream finds its connection gone when it comes to its end, and emits that too.
+          copy.on('error', reject)
+          copy.once('finish', resolve)
+          // One write: many small ones are slow (node-pg-copy-streams issue 127).
+          copy.end(stream)
+        }),
+    )
+  }
+
+  watch(watcher: { readonly notified: (payload: string) => void; readonly lost: () => void }): void {
+    this.client.on('notification', ({ payload }) => watcher.notified(payload ?? ''))
+    this.client.once('end', watcher.lost)
+  }
+
+  async close(): Promise<void> {
+    if (this.lost) {
+      this.socket.destroy()
+      return
+    }
+    this.loss = new Error('the session was closed')
+    const cut = setTimeout(() => this.socket.destroy(), 1_000)
+    await this.client.end()
+    clearTimeout(cut)
+  }
+
+  private get answerTimeoutMs(): number {
+    return this.options.answerTimeoutMs ?? 45_000
+  }
+
+  private lose(error: Error): void {
+    this.loss ??= error
+  }
+
+  /** Runs one exchange with the server, cuts the connection where no answer comes, and says whose trouble an error is. */
+  private async answer<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
+    let late = false
+    const cut = (): void => {
+      late = true
+      this.lose(new Error(`no answer within ${timeoutMs} ms`))
+      this.socket.destroy()
+    }
+    const timer = timeoutMs > 0 ? setTimeout(cut, timeoutMs) : undefined
+    try {
+      return await exchange()
+    } catch (error) {
+      throw this.explained(doing, late ? this.loss : error, late)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  private explained(doing: string, error: unknown, late: boolean): ConnectorError {
+    if (late) return new ConnectorError('ETIMEDOUT', true, doing, error)
+    if (error instanceof pg.DatabaseError && error.code !== undefined) {
+      return new ConnectorError(error.code, blame(error.code) === 'database', doing, error)
+    }
+    const code = errorCode(error)
+    if (code !== undefined && isNetworkError(code)) return new ConnectorError(code, true, doing, error)
+    // The driver's errors for a connection that ended have no code: the session's own state tells.
+    if (this.lost || (!this.connected && this.socket.destroyed)) {
+      return new ConnectorError(errorCode(this.loss) ?? CONNECTION_LOST, true, doing, this.loss ?? error)
+    }
+    return new ConnectorError(code ?? 'unexpected', false, doing, error)
+  }
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
