@@ -1,0 +1,23 @@
+import { type DropReason, dropReasons, type Reason, reasons } from './reasons.ts'
+
+/** Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead or dropped. */
+export interface BridgeCounters {
+  /** Frames forwarded as they came. */
+  frames: number
+  /** JSON messages forwarded as frames. */
+  json: number
+  statuses: number
+  /** Of all messages received. */
+  payloadBytes: number
+  readonly dead: Record<Reason, number>
+  readonly dropped: Record<DropReason, number>
+}
+
+/** All at zero: a reason that never occurred is zero, not unknown. */
+export function createBridgeCounters(): BridgeCounters {
+  return { frames: 0, json: 0, statuses: 0, payloadBytes: 0, dead: zeros(reasons), dropped: zeros(dropReasons) }
+}
+
+function zeros<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {
+  return Object.fromEntries(Object.keys(names).map((name) => [name, 0])) as Record<Name, number>
+}

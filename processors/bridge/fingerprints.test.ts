@@ -1,0 +1,37 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { createFingerprints } from './fingerprints.ts'
+
+describe('fingerprints', () => {
+  const fingerprint = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes))
+
+  it('find each schema ID, at any offset, and no other', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fingerprint, { selector: (bytes) => bytes.toString('hex'), maxLength: 20 }),
+        fingerprint,
+        fc.nat(9),
+        (known, stranger, offset) => {
+          const fingerprints = createFingerprints(new Map(known.map((bytes, id) => [bytes.toString('hex'), id])))
+          const at = (bytes: Buffer): number => fingerprints.schemaId(Buffer.concat([Buffer.alloc(offset), bytes]), offset)
+          for (const [id, bytes] of known.entries()) expect(at(bytes)).to.equal(id)
+          if (!known.some((bytes) => bytes.equals(stranger))) expect(at(stranger)).to.equal(-1)
+        },
+      ),
+    )
+  })
+
+  it('tell apart what shares its first half', () => {
+    const fingerprints = createFingerprints(
+      new Map([
+        ['0000000000000001', 1],
+        ['0000000000000002', 2],
+      ]),
+    )
+    expect([1, 2, 3].map((last) => fingerprints.schemaId(Buffer.from([0, 0, 0, 0, 0, 0, 0, last]), 0))).to.deep.equal([1, 2, -1])
+  })
+
+  it('refuse a fingerprint that is none', () => {
+    expect(() => createFingerprints(new Map([['abc', 1]]))).to.throw(RangeError, '"abc"')
+  })
+})

@@ -1,0 +1,230 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import type { OutgoingRecord } from '../contract.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
+import { type BridgeCounters, createBridgeCounters } from './counters.ts'
+import { createFingerprints } from './fingerprints.ts'
+import { createForwarder, type Forward, type Received } from './forward.ts'
+import { createJsonFrameEncoder } from './json-frame.ts'
+import type { Reason } from './reasons.ts'
+import { createRouter, defaultRoutes, parseRoutes } from './routes.ts'
+import { createStatusEncoder } from './status.ts'
+
+const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
+const FINGERPRINT = Buffer.from('0123456789abcdef', 'hex')
+const TELEMETRY = 'devices/hive-a/telemetry'
+const STATUS = 'devices/hive-a/status'
+
+describe('bridge', () => {
+  if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
+  const letters = createDeadLetterCodec(readSchema('dead-letter').json, 7)
+  const known = createFingerprints(
+    new Map([
+      [FINGERPRINT.toString('hex'), 0x01020304],
+      [generic.fingerprint.toString('hex'), 9],
+    ]),
+  )
+  const none = createFingerprints(new Map())
+  let counters: BridgeCounters
+  let forward: Forward
+
+  beforeEach(() => {
+    counters = createBridgeCounters()
+    forward = createForwarder({
+      route: createRouter(parseRoutes(defaultRoutes)),
+      jsonFrame: createJsonFrameEncoder(generic),
+      jsonFingerprint: generic.fingerprint,
+      status: createStatusEncoder(readSchema('device-status').json, 8),
+      deadLetters: letters,
+      payloadBytes: 65_536,
+      version: '1.2.3',
+      counters,
+    })
+  })
+
+  const received = (topic: string, payload: Buffer | string, retain = false): Received => ({
+    topic,
+    payload: Buffer.from(payload),
+    retain,
+    receivedMs: 1_000,
+  })
+  const frame = (datum: Buffer | string): Buffer => Buffer.concat([Buffer.from([0xc3, 1]), FINGERPRINT, Buffer.from(datum)])
+  const run = (messages: readonly Received[], fingerprints = known): OutgoingRecord[] => {
+    const records: OutgoingRecord[] = []
+    expect(forward(messages, 0, fingerprints, true, records)).to.equal(messages.length)
+    return records
+  }
+  const deadLetter = (topic: string, payload: Buffer | string, fingerprints = known): DeadLetter => {
+    const [record] = run([received(topic, payload)], fingerprints)
+    expect(record).to.include({ topic: 'bridge.dead', timestampMs: 1_000 })
+    return letters.decode(record?.value ?? Buffer.alloc(0))
+  }
+
+  it('swaps the header of a frame for the schema ID and leaves its datum as it is', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+        (datum) => {
+          const [record] = run([received(TELEMETRY, frame(datum))])
+          expect(record).to.deep.equal({
+            topic: 'telemetry.frames',
+            key: Buffer.from('hive-a'),
+            value: Buffer.concat([Buffer.from([0, 1, 2, 3, 4]), datum]),
+            timestampMs: 1_000,
+          })
+        },
+      ),
+    )
+  })
+
+  it('does not touch the bytes around a payload that is part of a larger buffer', () => {
+    const bytes = Buffer.concat([Buffer.alloc(20, 0xee), frame('datum'), Buffer.alloc(20, 0xee)])
+    run([{ topic: TELEMETRY, payload: bytes.subarray(20, 35), retain: false, receivedMs: 1 }])
+    expect([...bytes.subarray(0, 20), ...bytes.subarray(35)].every((byte) => byte === 0xee)).to.equal(true)
+  })
+
+  it('forwards JSON as a frame of generic-json, whitespace before it or not', () => {
+    const records = run([received(TELEMETRY, '{"temperature": 34.2}'), received(TELEMETRY, ' \r\n\t[{"temperature": 34.2}]')])
+    expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
+    expect(records[0]?.value).to.deep.equal(records[1]?.value)
+    expect(records[0]?.value.readUInt32BE(1)).to.equal(9)
+    expect(counters).to.include({ json: 2, frames: 0 })
+  })
+
+  it('forwards status to its own topic, retained or not', () => {
+    const records = run([received(STATUS, '{"state":"ready"}', true), received(STATUS, '{"state":"lost"}')])
+    expect(records.map(({ topic }) => topic)).to.deep.equal(['device.status', 'device.status'])
+    expect(counters.statuses).to.equal(2)
+  })
+
+  it('drops retained telemetry and cleared status, and counts them', () => {
+    expect(run([received(TELEMETRY, frame('x'), true), received(STATUS, '')])).to.deep.equal([])
+    expect(counters.dropped).to.deep.equal({ retained: 1, 'status-cleared': 1 })
+  })
+
+  it('never takes a device ID from a payload', () => {
+    const [record] = run([received(STATUS, '{"state":"ready","device_id":"victim"}')])
+    expect(record?.key?.toString()).to.equal('hive-a')
+  })
+
+  const refused: readonly (readonly [Reason, string, Buffer | string, RegExp])[] = [
+    ['not-a-frame', TELEMETRY, 'hello', /expected C3 01 and a fingerprint, or JSON, got 5 bytes: 68656c6c6f/],
+    ['not-a-frame', TELEMETRY, frame('').subarray(0, 9), /got 9 bytes/],
+    ['not-a-frame', TELEMETRY, ' \n', /got 2 bytes/],
+    ['not-a-frame', TELEMETRY, Buffer.from([0xc3, 2, ...FINGERPRINT]), /c302/],
+    ['empty-payload', TELEMETRY, '', /no bytes/],
+    ['over-size', TELEMETRY, frame(Buffer.alloc(65_527)), /at most 65536 bytes, got 65537/],
+    ['over-size', TELEMETRY, Buffer.alloc(1_048_576), /got 1048576/],
+    ['over-size', STATUS, `{"state":"ready","x":"${'y'.repeat(65_536)}"}`, /at most 65536/],
+    ['bad-json', TELEMETRY, '{"colour": 3}', /"colour" is no standard quantity/],
+    ['bad-status', STATUS, '{"state":"gone"}', /got "gone"/],
+    ['bad-topic', 'devices/hive-a/other', frame('x'), /"devices\/hive-a\/other" matches no route/],
+    ['bad-device-id', 'devices/hive a/telemetry', frame('x'), /got "hive a"/],
+    ['bad-device-id', 'devices//telemetry', frame('x'), /got ""/],
+  ]
+  for (const [reason, topic, payload, detail] of refused) {
+    it(`makes a dead letter with its original bytes: ${reason}, ${detail.source}`, () => {
+      const original = Buffer.from(payload)
+      const letter = deadLetter(topic, payload)
+      expect(letter.detail).to.match(detail)
+      expect(letter.value?.equals(original)).to.equal(true)
+      expect(letter).to.deep.include({
+        reason,
+        source_topic: topic,
+        source_partition: -1,
+        source_offset: -1,
+        source_timestamp: 1_000,
+        sample: null,
+        key: reason === 'bad-topic' || reason === 'bad-device-id' ? null : Buffer.from('hive-a'),
+        processor: 'bridge',
+        processor_version: '1.2.3',
+        attempt: 1,
+        first_failed: 1_000,
+        last_failed: 1_000,
+      })
+      expect(counters.dead[reason]).to.equal(1)
+    })
+  }
+
+  it('refuses JSON that is small but becomes a frame larger than Kafka takes', () => {
+    const names = generic.metrics.map(({ standard }) => standard)
+    const samples = Array.from({ length: 7_000 }, (_, index) => ({ [names[index % names.length] ?? '']: 1 }))
+    const large = createForwarder({
+      route: createRouter(parseRoutes(defaultRoutes)),
+      jsonFrame: createJsonFrameEncoder(generic),
+      jsonFingerprint: generic.fingerprint,
+      status: () => Buffer.alloc(0),
+      deadLetters: letters,
+      payloadBytes: 1_000_000,
+      version: '1',
+      counters,
+    })
+    large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
+    expect(counters.dead['over-size']).to.equal(1)
+  })
+
+  it('stops at an unknown fingerprint without having done anything with it, and goes on from there', () => {
+    const messages = [received(STATUS, '{"state":"ready"}'), received(TELEMETRY, frame('x')), received(STATUS, '{"state":"lost"}')]
+    const records: OutgoingRecord[] = []
+    expect(forward(messages, 0, none, false, records)).to.equal(1)
+    expect(records).to.have.length(1)
+    expect(messages[1]?.payload).to.deep.equal(frame('x'))
+    expect(forward(messages, 1, known, false, records)).to.equal(3)
+    expect(records.map(({ topic }) => topic)).to.deep.equal(['device.status', 'telemetry.frames', 'device.status'])
+    expect(counters).to.include({ frames: 1, statuses: 2, payloadBytes: 17 + 11 + 16 })
+  })
+
+  it('makes a dead letter of a fingerprint that a fresh registry does not have', () => {
+    const letter = deadLetter(TELEMETRY, frame('x'), none)
+    expect(letter).to.include({ reason: 'unknown-fingerprint', detail: 'the registry has no schema with fingerprint 0123456789abcdef' })
+    expect(letter.value).to.deep.equal(frame('x'))
+    expect(deadLetter(TELEMETRY, '{"power":1}', none)).to.include({
+      reason: 'unknown-fingerprint',
+      detail: 'the registry does not have generic-json',
+    })
+  })
+
+  it('makes a dead letter of a message on which its own code fails, and goes on', () => {
+    const failing = createForwarder({
+      route: createRouter(parseRoutes(defaultRoutes)),
+      jsonFrame: () => {
+        throw new TypeError('a mistake')
+      },
+      jsonFingerprint: generic.fingerprint,
+      status: () => Buffer.from('status'),
+      deadLetters: letters,
+      payloadBytes: 100,
+      version: '1',
+      counters,
+    })
+    const records: OutgoingRecord[] = []
+    failing([received(TELEMETRY, '{}'), received(STATUS, 'x')], 0, known, false, records)
+    expect(letters.decode(records[0]?.value ?? Buffer.alloc(0))).to.include({ reason: 'defect', detail: 'TypeError: a mistake' })
+    expect(records[1]?.value.toString()).to.equal('status')
+  })
+
+  it('counts every message exactly once, whatever it is', () => {
+    const topic = fc.oneof(fc.constantFrom(TELEMETRY, STATUS, 'devices/-/status', 'x'), fc.string())
+    const text = fc.constantFrom('{"state":"ready"}', '{"power":1}', '[{"ts":5,"power":1}]', '{', '')
+    const payload = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      text.map(Buffer.from),
+      fc.string().map(frame),
+    )
+    const message = fc.record({ topic, payload, retain: fc.boolean(), receivedMs: fc.nat() })
+    fc.assert(
+      fc.property(fc.array(message), fc.boolean(), (messages, registered) => {
+        const before = total(counters)
+        const droppedBefore = sum(counters.dropped)
+        const records = run(messages, registered ? known : none)
+        expect(total(counters) - before).to.equal(messages.length)
+        expect(records.length).to.equal(messages.length - (sum(counters.dropped) - droppedBefore))
+        expect(counters.dead.defect).to.equal(0)
+      }),
+    )
+  })
+
+  const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
+  const total = ({ frames, json, statuses, dead, dropped }: BridgeCounters): number => frames + json + statuses + sum(dead) + sum(dropped)
+})

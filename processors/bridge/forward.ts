@@ -1,0 +1,205 @@
+import type { OutgoingRecord } from '../contract.ts'
+import type { DeadLetterCodec } from '../dead-letter.ts'
+import { deadTopic } from '../topics.ts'
+import type { BridgeCounters } from './counters.ts'
+import type { Fingerprints } from './fingerprints.ts'
+import type { JsonFrameEncoder } from './json-frame.ts'
+import { JsonRefusal } from './json-samples.ts'
+import type { DropReason, Reason } from './reasons.ts'
+import type { Destination, Router } from './routes.ts'
+import { type StatusEncoder, StatusRefusal } from './status.ts'
+
+/** A message as it came from MQTT. A frame's payload is overwritten when it is forwarded. */
+export interface Received {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly retain: boolean
+  /** Milliseconds since 1970. */
+  readonly receivedMs: number
+}
+
+export interface ForwarderOptions {
+  readonly route: Router
+  readonly jsonFrame: JsonFrameEncoder
+  /** Fingerprint of generic-json: 8 bytes, little-endian. */
+  readonly jsonFingerprint: Buffer
+  readonly status: StatusEncoder
+  readonly deadLetters: DeadLetterCodec
+  /** Largest payload that is forwarded. */
+  readonly payloadBytes: number
+  /** Version of this program, for dead letters. */
+  readonly version: string
+  readonly counters: BridgeCounters
+}
+
+/**
+ * Turns messages from `first` on into records, appended to `records` in their order: frames and status where their route says, and dead
+ * letters. Returns the index at which it stopped: the number of messages, or that of a message whose fingerprint is unknown. With
+ * `registryIsFresh` it does not stop there: such a message is a dead letter then.
+ */
+export type Forward = (
+  messages: readonly Received[],
+  first: number,
+  fingerprints: Fingerprints,
+  registryIsFresh: boolean,
+  records: OutgoingRecord[],
+) => number
+
+type Device = Extract<Destination, { tag: 'device' }>
+
+/** Every hop after this one carries the frame in one Kafka record: this is what Kafka takes by default, less the record's own overhead. */
+const FRAME_BYTES = 900_000
+/** Single-object encoding: C3 01, then the fingerprint (Avro 1.12 specification). */
+const SINGLE_OBJECT_BYTES = 10
+/** The registry's wire format: 0, then the schema ID. */
+const WIRE_BYTES = 5
+const SHOWN_BYTES = 16
+const SHOWN_CHARACTERS = 200
+
+export function createForwarder(options: ForwarderOptions): Forward {
+  const { route, counters, payloadBytes } = options
+  const dead = deadTopic('bridge')
+  let records: OutgoingRecord[] = []
+
+  return (messages, first, fingerprints, registryIsFresh, into) => {
+    records = into
+    for (let index = first; index < messages.length; index++) {
+      const message = messages[index] as Received
+      if (!forwardOrRefuse(message, fingerprints)) {
+        if (!registryIsFresh) return index
+        refuse(message, route(message.topic), 'unknown-fingerprint', describeUnknown(message.payload))
+      }
+      counters.payloadBytes += message.payload.length
+    }
+    return messages.length
+  }
+
+  function forwardOrRefuse(message: Received, fingerprints: Fingerprints): boolean {
+    try {
+      return forward(message, fingerprints)
+    } catch (cause) {
+      // Thrown on, it would bring the same message back for ever, and no other would get past it.
+      return refuse(message, route(message.topic), 'defect', String(cause))
+    }
+  }
+
+  /** False where the fingerprint is unknown: nothing has been done with the message then. */
+  function forward(message: Received, fingerprints: Fingerprints): boolean {
+    const to = route(message.topic)
+    if (to.tag === 'device') return to.route.carries === 'frames' ? forwardTelemetry(message, to, fingerprints) : forwardStatus(message, to)
+    if (to.tag === 'no-route') return refuse(message, to, 'bad-topic', `${shown(message.topic)} matches no route`)
+    return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)
+  }
+
+  function forwardTelemetry(message: Received, to: Device, fingerprints: Fingerprints): boolean {
+    const { payload } = message
+    if (message.retain) return drop('retained')
+    if (payload.length > payloadBytes) return refuseSize(message, to)
+    if (payload[0] !== 0xc3 || payload[1] !== 1 || payload.length < SINGLE_OBJECT_BYTES) return forwardOther(message, to, fingerprints)
+    const schemaId = fingerprints.schemaId(payload, 2)
+    if (schemaId < 0) return false
+    // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be copied. Nothing reads the old ones again.
+    payload[SINGLE_OBJECT_BYTES - WIRE_BYTES] = 0
+    payload.writeUInt32BE(schemaId, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
+    counters.frames++
+    records.push({
+      topic: to.route.topic,
+      key: to.key,
+      value: payload.subarray(SINGLE_OBJECT_BYTES - WIRE_BYTES),
+      timestampMs: message.receivedMs,
+    })
+    return true
+  }
+
+  function forwardOther(message: Received, to: Device, fingerprints: Fingerprints): boolean {
+    const { payload } = message
+    if (payload.length === 0) return refuse(message, to, 'empty-payload', 'expected a frame or JSON, got no bytes')
+    if (!looksLikeJson(payload))
+      return refuse(message, to, 'not-a-frame', `expected C3 01 and a fingerprint, or JSON, got ${describeStart(payload)}`)
+    const schemaId = fingerprints.schemaId(options.jsonFingerprint, 0)
+    if (schemaId < 0) return false
+    let value: Buffer
+    try {
+      value = options.jsonFrame(payload.toString('utf8'), schemaId)
+    } catch (cause) {
+      if (cause instanceof JsonRefusal) return refuse(message, to, 'bad-json', cause.message)
+      throw cause
+    }
+    if (value.length > FRAME_BYTES)
+      return refuse(message, to, 'over-size', `expected a frame of at most ${FRAME_BYTES} bytes, this JSON takes ${value.length}`)
+    counters.json++
+    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs })
+    return true
+  }
+
+  function forwardStatus(message: Received, to: Device): boolean {
+    const { payload } = message
+    if (payload.length === 0) return drop('status-cleared')
+    if (payload.length > payloadBytes) return refuseSize(message, to)
+    let value: Buffer
+    try {
+      value = options.status(payload.toString('utf8'), to.device, message.receivedMs)
+    } catch (cause) {
+      if (cause instanceof StatusRefusal) return refuse(message, to, 'bad-status', cause.message)
+      throw cause
+    }
+    counters.statuses++
+    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs })
+    return true
+  }
+
+  function refuseSize(message: Received, to: Destination): true {
+    return refuse(message, to, 'over-size', `expected at most ${payloadBytes} bytes, got ${message.payload.length}`)
+  }
+
+  function drop(reason: DropReason): true {
+    counters.dropped[reason]++
+    return true
+  }
+
+  function refuse(message: Received, to: Destination, reason: Reason, detail: string): true {
+    counters.dead[reason]++
+    const key = to.tag === 'device' ? to.key : null
+    const value = options.deadLetters.encode({
+      source_topic: message.topic,
+      source_partition: -1,
+      source_offset: -1,
+      source_timestamp: message.receivedMs,
+      sample: null,
+      key,
+      value: message.payload,
+      reason,
+      detail,
+      processor: 'bridge',
+      processor_version: options.version,
+      attempt: 1,
+      first_failed: message.receivedMs,
+      last_failed: message.receivedMs,
+    })
+    records.push({ topic: dead, key, value, timestampMs: message.receivedMs })
+    return true
+  }
+}
+
+function looksLikeJson(payload: Buffer): boolean {
+  for (const byte of payload) {
+    if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue
+    return byte === 0x7b || byte === 0x5b
+  }
+  return false
+}
+
+function describeStart(payload: Buffer): string {
+  return `${payload.length} bytes: ${payload.toString('hex', 0, SHOWN_BYTES)}${payload.length > SHOWN_BYTES ? '…' : ''}`
+}
+
+function describeUnknown(payload: Buffer): string {
+  const isFrame = payload[0] === 0xc3
+  return isFrame
+    ? `the registry has no schema with fingerprint ${payload.toString('hex', 2, SINGLE_OBJECT_BYTES)}`
+    : 'the registry does not have generic-json'
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text)
+}

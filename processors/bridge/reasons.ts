@@ -1,0 +1,59 @@
+import type { ReasonDoc } from '../contract.ts'
+
+/** Why the bridge makes a message a dead letter. */
+export const reasons = {
+  'unknown-fingerprint': {
+    means: 'The frame was written with a schema that the registry does not have, also after reading it again.',
+    whatToDo:
+      'Register the firmware schema that the device was built with and redrive. A fingerprint that nobody knows is a device with foreign firmware.',
+  },
+  'not-a-frame': {
+    means: 'The payload starts neither with C3 01 and a fingerprint (a frame) nor with { or [ (JSON).',
+    whatToDo: 'The detail shows its first bytes. Find out what publishes there; the message cannot be mended.',
+  },
+  'empty-payload': {
+    means: 'A telemetry message without any bytes.',
+    whatToDo: 'Some clients clear retained messages in this way; telemetry should not be retained in the first place.',
+  },
+  'over-size': {
+    means: 'The payload, or the frame that its JSON becomes, is larger than the bridge forwards.',
+    whatToDo: 'Let the device publish smaller messages. If it has reason not to, raise the limit of the bridge and redrive.',
+  },
+  'bad-json': {
+    means: 'The JSON cannot be parsed or is not what the bridge takes: the detail names the sample, the field and what was expected.',
+    whatToDo: 'Correct the device: standard field names with numbers or null, and "ts" in all samples or in none.',
+  },
+  'bad-status': {
+    means: 'A status message that is not {"state": "init|ready|sleeping|lost", …}: the detail names the field.',
+    whatToDo: 'Correct the device. Until then its state in the app database is the one before.',
+  },
+  'bad-topic': {
+    means: 'The topic matches no route of the bridge.',
+    whatToDo:
+      "A route was taken out of the configuration while its subscription lives on in the broker's session: it ends when the session expires. Or put the route back and redrive.",
+  },
+  'bad-device-id': {
+    means: 'The device level of the topic is no device ID: 1 to 64 of A–Z, a–z, 0–9, _ and -, starting with a letter or digit.',
+    whatToDo: "Give the device another name. The broker's access list should not have let this one publish.",
+  },
+  defect: {
+    means: "The bridge's own code failed on this message: a mistake in the bridge, not in the message.",
+    whatToDo: 'Report it with the detail, and redrive with a corrected version.',
+  },
+} as const satisfies Record<string, ReasonDoc>
+
+export type Reason = keyof typeof reasons
+
+/** Why the bridge leaves a message out on purpose. */
+export const dropReasons = {
+  retained: {
+    means: "Telemetry out of the broker's store of retained messages: an old message that was forwarded when it was published.",
+    whatToDo: 'Let the device publish telemetry without the retain flag, and clear what is retained.',
+  },
+  'status-cleared': {
+    means: 'An empty status message: somebody cleared the retained status of a device. There is no state in it.',
+    whatToDo: 'Nothing.',
+  },
+} as const satisfies Record<string, ReasonDoc>
+
+export type DropReason = keyof typeof dropReasons
