@@ -60,8 +60,8 @@ ${firmware.metrics.map((metric) => `    ${conversion(name, metric)},`).join('\n'
  * OK; BAD_VALUE when a coded metric holds a code that the schema does not list. */
 static inline enum millrace_status ${name}_row(const struct ${name}_sample *sample, int32_t row[${macro}_METRICS]) {
 ${firmware.metrics.map((metric) => check(metric)).join('')}${firmware.metrics
-    .map((metric) => `  row[${macro}_${metric.name.toUpperCase()}] = sample->${metric.name};`)
-    .join('\n')}
+  .map((metric) => `  row[${macro}_${metric.name.toUpperCase()}] = sample->${metric.name};`)
+  .join('\n')}
   return MILLRACE_OK;
 }
 

@@ -79,7 +79,8 @@ export class FrameReader {
         this.long(name)
       }
       // Each value takes a byte at least, so a length that lies cannot make us allocate.
-      if (block > this.end - this.at) throw new MalformedError(`${name}: ${block} values announced where ${this.end - this.at} bytes are left`)
+      if (block > this.end - this.at)
+        throw new MalformedError(`${name}: ${block} values announced where ${this.end - this.at} bytes are left`)
       if (length + block > values.length) values = this.grow(index, length + block)
       if (kind === 'int') {
         for (const to = length + block; length < to; length++) {
@@ -100,7 +101,8 @@ export class FrameReader {
   }
 
   private doubles(name: string, values: Float64Array, from: number, count: number): number {
-    if (count * 8 > this.end - this.at) throw new MalformedError(`${name}: ${count} doubles announced where ${this.end - this.at} bytes are left`)
+    if (count * 8 > this.end - this.at)
+      throw new MalformedError(`${name}: ${count} doubles announced where ${this.end - this.at} bytes are left`)
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
     for (let index = 0; index < count; index++, this.at += 8) values[from + index] = this.view.getFloat64(this.at, true)
     return from + count

@@ -3,7 +3,12 @@ import type { Quantity } from './quantities.ts'
 /** Source text of schemas/generated/readings.ts. */
 export function readingsTypes(quantities: readonly Quantity[]): string {
   const entries = quantities.map((quantity) => `  ${JSON.stringify(quantity)},`).join('\n')
-  const fields = quantities.map(({ name, unit, minimum, maximum, doc }) => `  /** ${doc} Unit ${unit}, from ${minimum} to ${maximum}. */\n  readonly ${name}: number | null`).join('\n')
+  const fields = quantities
+    .map(
+      ({ name, unit, minimum, maximum, doc }) =>
+        `  /** ${doc} Unit ${unit}, from ${minimum} to ${maximum}. */\n  readonly ${name}: number | null`,
+    )
+    .join('\n')
   return `// Generated from schemas/readings.avsc by \`make generate\`. Do not edit.
 
 /** The standard quantities, in the order of the schema, of table readings, and of every array indexed by quantity. */

@@ -27,7 +27,9 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
     logCreator: () => logTo(log),
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
     socketFactory: ({ host, port, ssl, onConnect }) => {
-      const socket = ssl ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect) : net.connect({ host, port }, onConnect)
+      const socket = ssl
+        ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+        : net.connect({ host, port }, onConnect)
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 60_000)
       return socket

@@ -119,7 +119,9 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     counters.rebalances++
-    assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) => partitions.map((partition) => ({ topic: topic as Topic, partition })))
+    assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => ({ topic: topic as Topic, partition })),
+    )
     log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
     begin()
   })
@@ -141,7 +143,12 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     if (earliest > position && fetchedFrom === earliest) {
       counters.gaps++
       counters.lostOffsets += Number(earliest - position)
-      log.error('records were deleted by retention before they were read', { topic, partition, from: String(position), to: String(earliest) })
+      log.error('records were deleted by retention before they were read', {
+        topic,
+        partition,
+        from: String(position),
+        to: String(earliest),
+      })
       return true
     }
     counters.stale++
@@ -150,7 +157,13 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   }
 
   /** Whether the batch was handled; if not, the partition is read again from its start. */
-  async function handleOrReadAgain(topic: Topic, partition: number, fetchedFrom: bigint, batch: ConsumedBatch, current: number): Promise<boolean> {
+  async function handleOrReadAgain(
+    topic: Topic,
+    partition: number,
+    fetchedFrom: bigint,
+    batch: ConsumedBatch,
+    current: number,
+  ): Promise<boolean> {
     try {
       positions.set(key(topic, partition), batch.nextOffset)
       await options.handle(batch, current)

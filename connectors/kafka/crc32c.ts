@@ -39,7 +39,9 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   let at = start
   // The tables are indexed by bytes, so every look-up is in range; `as number` spares a check per byte.
   for (const last = end - 8; at <= last; at += 8) {
-    const low = crc ^ ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24))
+    const low =
+      crc ^
+      ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24))
     crc =
       (T7[low & 0xff] as number) ^
       (T6[(low >>> 8) & 0xff] as number) ^

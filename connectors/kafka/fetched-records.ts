@@ -42,7 +42,11 @@ export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecord[
     const magic = bytes.readInt8(at + 16)
     if (magic !== 2) throw new ConnectorError('KAFKA_OLD_FORMAT', false, `reading a record batch: magic must be 2, not ${magic}`)
     if (crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17)) {
-      throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, `reading the record batch at offset ${bytes.readBigInt64BE(at)}: its CRC does not match`)
+      throw new ConnectorError(
+        'KAFKA_CORRUPT_BATCH',
+        true,
+        `reading the record batch at offset ${bytes.readBigInt64BE(at)}: its CRC does not match`,
+      )
     }
     await decodeBatch(bytes, at, end, records)
     at = end

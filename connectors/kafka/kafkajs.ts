@@ -38,7 +38,11 @@ interface ProduceArguments {
   readonly producerEpoch: number
   readonly topicData: readonly {
     readonly topic: string
-    readonly partitions: readonly { readonly partition: number; readonly firstSequence?: number; readonly messages: readonly PreparedMessage[] }[]
+    readonly partitions: readonly {
+      readonly partition: number
+      readonly firstSequence?: number
+      readonly messages: readonly PreparedMessage[]
+    }[]
   }[]
 }
 
@@ -57,11 +61,19 @@ function produceRequest({ acks, timeout, transactionalId = null, producerId, pro
     apiName: 'Produce',
     expectResponse: () => acks !== 0,
     encode: async () => {
-      const encoder = new EncoderClass(64 * 1024).writeString(transactionalId).writeInt16(acks).writeInt32(timeout).writeInt32(topicData.length)
+      const encoder = new EncoderClass(64 * 1024)
+        .writeString(transactionalId)
+        .writeInt16(acks)
+        .writeInt32(timeout)
+        .writeInt32(topicData.length)
       for (const { topic, partitions } of topicData) {
         encoder.writeString(topic).writeInt32(partitions.length)
         for (const { partition, firstSequence = 0, messages } of partitions) {
-          const batch = encodeRecordBatch(messages.map(batchRecord), { producerId: BigInt(producerId.toString()), producerEpoch, firstSequence })
+          const batch = encodeRecordBatch(messages.map(batchRecord), {
+            producerId: BigInt(producerId.toString()),
+            producerEpoch,
+            firstSequence,
+          })
           encoder.writeInt32(partition).writeInt32(batch.length).writeBufferInternal(batch)
         }
       }
@@ -70,7 +82,11 @@ function produceRequest({ acks, timeout, transactionalId = null, producerId, pro
   }
 }
 
-function batchRecord({ key = null, value, timestamp = Date.now() }: PreparedMessage): { key: Buffer | null; value: Buffer | null; timestamp: number } {
+function batchRecord({ key = null, value, timestamp = Date.now() }: PreparedMessage): {
+  key: Buffer | null
+  value: Buffer | null
+  timestamp: number
+} {
   return { key, value, timestamp }
 }
 

@@ -51,7 +51,13 @@ export interface ProducerOptions {
  */
 export async function createProducer({ kafka, partitions, log, signal, counters }: ProducerOptions): Promise<RecordProducer> {
   const open = (): Producer =>
-    kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 3 } })
+    kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: () => () => 0,
+      retry: { retries: 3 },
+    })
   let producer = open()
   let connected = false
   let waiting: Waiting[] = []
@@ -80,7 +86,11 @@ export async function createProducer({ kafka, partitions, log, signal, counters 
         }
         counters.retries++
         const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
-        log.warn('Kafka did not acknowledge; sending the same batch again', { attempt: attempt + 1, pauseMs: Math.round(pauseMs), cause: String(cause) })
+        log.warn('Kafka did not acknowledge; sending the same batch again', {
+          attempt: attempt + 1,
+          pauseMs: Math.round(pauseMs),
+          cause: String(cause),
+        })
         // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a new identity only.
         if (type !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
         await delay(pauseMs, undefined, { signal })
@@ -167,7 +177,8 @@ function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>
   for (const { records } of round) {
     for (const { topic, key, value, timestampMs } of records) {
       const count = partitions.get(topic)
-      if (count === undefined) throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
+      if (count === undefined)
+        throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
       let list = messages.get(topic)
       if (list === undefined) {
         list = []

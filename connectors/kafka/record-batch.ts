@@ -54,7 +54,13 @@ function writeRecord(batch: Buffer, start: number, record: BatchRecord, index: n
   const { key, value } = record
   const delta = record.timestamp - firstTimestamp
   const body =
-    2 + varintSize(delta) + varintSize(index) + varintSize(key === null ? -1 : key.length) + varintSize(value === null ? -1 : value.length) + (key?.length ?? 0) + (value?.length ?? 0)
+    2 +
+    varintSize(delta) +
+    varintSize(index) +
+    varintSize(key === null ? -1 : key.length) +
+    varintSize(value === null ? -1 : value.length) +
+    (key?.length ?? 0) +
+    (value?.length ?? 0)
   let at = writeVarint(batch, start, body)
   batch[at++] = 0
   at = writeVarint(batch, at, delta)

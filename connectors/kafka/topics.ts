@@ -51,7 +51,9 @@ export async function groupLag(admin: Admin, group: string, topics: readonly Top
   const committed = await admin.fetchOffsets({ groupId: group, topics: [...topics] })
   const lags: PartitionLag[] = []
   for (const topic of topics) {
-    const offsets = new Map(committed.find((entry) => entry.topic === topic)?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+    const offsets = new Map(
+      committed.find((entry) => entry.topic === topic)?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]),
+    )
     for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
       const at = offsets.get(partition) ?? -1n
       const from = at < 0n ? BigInt(low) : at
@@ -72,6 +74,7 @@ interface Connection {
 
 interface Cluster {
   connect(): Promise<void>
+  refreshMetadata(): Promise<void>
   disconnect(): Promise<void>
   findControllerBroker(): Promise<{ connectionPool: { getConnection(): Promise<Connection> } }>
 }
@@ -90,9 +93,15 @@ export async function topicId(kafka: KafkaClient, topic: Topic): Promise<string>
   if (cluster === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
   await cluster.connect()
   try {
+    await cluster.refreshMetadata()
     const connection = await (await cluster.findControllerBroker()).connectionPool.getConnection()
     return await connection.send({
-      request: { apiKey: METADATA, apiVersion: VERSION_WITH_TOPIC_IDS, apiName: 'Metadata', encode: async () => asEncoder(metadataRequest(topic)) },
+      request: {
+        apiKey: METADATA,
+        apiVersion: VERSION_WITH_TOPIC_IDS,
+        apiName: 'Metadata',
+        encode: async () => asEncoder(metadataRequest(topic)),
+      },
       response: { decode: async (payload: Buffer) => payload, parse: async (payload: Buffer) => parseTopicId(payload, topic) },
     })
   } finally {
@@ -122,7 +131,8 @@ function parseTopicId(payload: Buffer, topic: string): string {
     }
   }
   const skipString = (): void => {
-    at += Math.max(0, varint() - 1)
+    const length = varint() - 1
+    if (length > 0) at += length
   }
   for (let brokers = varint() - 1; brokers > 0; brokers--) {
     at += 4

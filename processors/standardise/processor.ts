@@ -48,14 +48,18 @@ export const processor = defineProcessor({
   reasons,
   handle: ({ key, bytes, schemaId, receivedMs }, lookups) => {
     const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
-    if (key === null || device === undefined) return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
+    if (key === null || device === undefined)
+      return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
     const found = lookups.firmware(schemaId)
     if (found.tag === 'unknown') return reject('unknown-schema', `the registry has no schema ${schemaId}`)
     if (found.tag === 'invalid') return reject('bad-firmware-schema', found.detail)
     const assignments = lookups.assignments(device)
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {
-      const { columns, rejections } = standardsOf(found.firmware).standardise({ deviceId: key, bytes, start: HEADER_BYTES, receivedMs }, assignments)
+      const { columns, rejections } = standardsOf(found.firmware).standardise(
+        { deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
+        assignments,
+      )
       if (rejections.length === 0) return emit('readings', columns)
       const outcomes: Outcome<{ readings: typeof readings }>[] = [...rejections]
       if (rejections.length < columns.count) outcomes.push(emit('readings', columns))

@@ -59,7 +59,10 @@ export class Standards {
    * @returns the columns, and a rejection for each sample that they exclude
    * @throws MalformedError
    */
-  standardise(frame: Frame, assignments: readonly Assignment[]): { readonly columns: ReadingsColumns; readonly rejections: readonly (Rejection & { readonly tag: 'reject' })[] } {
+  standardise(
+    frame: Frame,
+    assignments: readonly Assignment[],
+  ): { readonly columns: ReadingsColumns; readonly rejections: readonly (Rejection & { readonly tag: 'reject' })[] } {
     const { reader } = this
     reader.read(frame.bytes, frame.start)
     this.resize(reader.count)
@@ -95,7 +98,8 @@ export class Standards {
     for (let sample = 0; sample < count; sample++) {
       const ms = origin + (elapsed[sample] as number)
       this.ts[sample] = ms * MICROS_PER_MILLI
-      if (ms < oldest || ms > newest) this.refuse(sample, 'time-out-of-range', () => `${describeTime(ms)} was received at ${describeTime(receivedMs)}`)
+      if (ms < oldest || ms > newest)
+        this.refuse(sample, 'time-out-of-range', () => `${describeTime(ms)} was received at ${describeTime(receivedMs)}`)
     }
   }
 
@@ -118,7 +122,8 @@ export class Standards {
       const value = map === undefined ? (code * numerator + addend) / denominator : (map.get(code) ?? Number.NaN)
       values[sample] = value
       if (!(value >= minimum && value <= maximum)) {
-        if (value !== value) this.refuse(sample, 'unknown-code', () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`)
+        if (value !== value)
+          this.refuse(sample, 'unknown-code', () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`)
         else this.refuse(sample, 'out-of-range', () => `${metric.standard} is ${value} ${unit}; expected ${minimum} to ${maximum}`)
       }
     }

@@ -1,7 +1,7 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
 import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
 
 /** Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary Format"). */
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
@@ -25,13 +25,21 @@ export type SampleLayout = Int32Array
  * @throws MalformedError where it is not a schema of Readings that this build can read
  */
 export function sampleLayout(schema: unknown): SampleLayout {
-  const head = isObject(schema) && Array.isArray(schema['fields']) ? schema['fields'].map((field: unknown) => (isObject(field) ? field['name'] : undefined)) : []
-  if (head.join() !== 'device_id,firmware,boot,seq,samples') throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
-  const fields = sampleFields(schema).map((field) => (isObject(field) ? { name: field['name'], type: JSON.stringify(field['type']) } : { name: undefined, type: undefined }))
+  const head =
+    isObject(schema) && Array.isArray(schema['fields'])
+      ? schema['fields'].map((field: unknown) => (isObject(field) ? field['name'] : undefined))
+      : []
+  if (head.join() !== 'device_id,firmware,boot,seq,samples')
+    throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
+  const fields = sampleFields(schema).map((field) =>
+    isObject(field) ? { name: field['name'], type: JSON.stringify(field['type']) } : { name: undefined, type: undefined },
+  )
   const lead = fields.slice(0, LEADING_COLUMNS - 1).map(({ name }) => name)
-  if (lead.join() !== 'ts,time_estimated,account_id,site_id') throw new MalformedError(`expected samples that start with ts,time_estimated,account_id,site_id, got ${lead.join()}`)
+  if (lead.join() !== 'ts,time_estimated,account_id,site_id')
+    throw new MalformedError(`expected samples that start with ts,time_estimated,account_id,site_id, got ${lead.join()}`)
   return Int32Array.from(fields.slice(LEADING_COLUMNS - 1), ({ name, type }) => {
-    if (type !== '["null","double"]') throw new MalformedError(`expected quantity ${String(name)} to be ["null","double"], got ${String(type)}`)
+    if (type !== '["null","double"]')
+      throw new MalformedError(`expected quantity ${String(name)} to be ["null","double"], got ${String(type)}`)
     return quantities.findIndex((quantity) => quantity.name === name)
   })
 }
@@ -105,7 +113,8 @@ export class CopyWriter {
   private samples(layout: SampleLayout, admit: Admit): void {
     const deviceLength = this.varint()
     const device = this.from
-    if (deviceLength < 1 || deviceLength > LONGEST_DEVICE_ID) throw new MalformedError(`device_id: expected 1 to ${LONGEST_DEVICE_ID} bytes, got ${deviceLength}`)
+    if (deviceLength < 1 || deviceLength > LONGEST_DEVICE_ID)
+      throw new MalformedError(`device_id: expected 1 to ${LONGEST_DEVICE_ID} bytes, got ${deviceLength}`)
     this.skip(deviceLength)
     this.skip(this.varint())
     this.varint()
@@ -118,7 +127,8 @@ export class CopyWriter {
         block = -block
         this.varint()
       }
-      if (block > this.source.length - this.from) throw new MalformedError(`samples: ${block} announced where ${this.source.length - this.from} bytes are left`)
+      if (block > this.source.length - this.from)
+        throw new MalformedError(`samples: ${block} announced where ${this.source.length - this.from} bytes are left`)
       this.reserve(block * LONGEST_ROW)
       for (; block > 0; block--) this.sample(device, deviceLength, layout, admit, sample++)
     }

@@ -1,6 +1,6 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
-import { type Admit, CopyWriter, type SampleLayout } from './copy-writer.ts'
+import type { Admit, CopyWriter, SampleLayout } from './copy-writer.ts'
 import type { Reason } from './reasons.ts'
 
 const MILLIS_PER_DAY = 86_400_000
@@ -8,7 +8,10 @@ const OLDEST_DAYS = 3_653
 const NEWEST_DAYS = 1
 
 /** What a schema ID says of a record. */
-export type LayoutLookup = { readonly tag: 'known'; readonly layout: SampleLayout } | { readonly tag: 'unknown' } | { readonly tag: 'invalid'; readonly detail: string }
+export type LayoutLookup =
+  | { readonly tag: 'known'; readonly layout: SampleLayout }
+  | { readonly tag: 'unknown' }
+  | { readonly tag: 'invalid'; readonly detail: string }
 
 /** A record of which no, or not every, sample became a row. */
 export interface Refused extends Rejection {
@@ -161,7 +164,15 @@ export class Fill {
     const admit: Admit = (ts, sample) => {
       if (excluded.size > 0 && excluded.has(sample)) return false
       if (ts >= oldest && ts <= newest) return true
-      if (note) this.refuse(topic, partition, record, 'time-out-of-range', `${ts} microseconds since 1970, received at ${record.timestampMs} ms`, sample)
+      if (note)
+        this.refuse(
+          topic,
+          partition,
+          record,
+          'time-out-of-range',
+          `${ts} microseconds since 1970, received at ${record.timestampMs} ms`,
+          sample,
+        )
       return false
     }
     try {

@@ -11,7 +11,8 @@ export const reasons = {
     whatToDo: 'Was the registry restored from an older backup? Register the schema again and redrive.',
   },
   'time-out-of-range': {
-    means: 'The time of the sample is more than 10 years before or 1 day after the receipt of its frame; it would make a partition of its own.',
+    means:
+      'The time of the sample is more than 10 years before or 1 day after the receipt of its frame; it would make a partition of its own.',
     whatToDo: 'Find what wrote it: standardise rejects such samples itself.',
   },
   'row-refused': {

@@ -1,0 +1,230 @@
+import avro from 'avsc'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { readSchema } from '../../schemas/files.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+import type { KafkaRecord, Topic } from '../contract.ts'
+import { CopyWriter, sampleLayout } from './copy-writer.ts'
+import { Fill, type LayoutLookup } from './fill.ts'
+
+const schema = readSchema('readings').json
+const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
+const known: LayoutLookup = { tag: 'known', layout: sampleLayout(schema) }
+const RECEIVED_MS = Date.UTC(2026, 10, 23, 6)
+const TOPIC = 'telemetry.readings' as Topic
+const EPOCH_2000_MICROS = 946_684_800_000_000
+
+interface Row {
+  readonly device: string
+  readonly ts: number
+  readonly estimated: boolean
+  readonly account: number | null
+  readonly site: number | null
+  readonly values: readonly (number | null)[]
+}
+
+/** Reads a binary COPY as PostgreSQL's documentation describes it: independent of the writer. */
+function parseCopy(copy: Buffer): Row[] {
+  expect(copy.subarray(0, 11).toString('latin1')).to.equal('PGCOPY\n\xff\r\n\0')
+  expect([copy.readInt32BE(11), copy.readInt32BE(15)]).to.deep.equal([0, 0])
+  const rows: Row[] = []
+  let at = 19
+  const field = (): Buffer | null => {
+    const length = copy.readInt32BE(at)
+    at += 4
+    if (length === -1) return null
+    at += length
+    return copy.subarray(at - length, at)
+  }
+  for (;;) {
+    const columns = copy.readInt16BE(at)
+    at += 2
+    if (columns === -1) break
+    expect(columns).to.equal(5 + quantities.length)
+    const id = (bytes: Buffer | null): number | null => (bytes === null ? null : Number(bytes.readBigInt64BE()))
+    rows.push({
+      device: String(field()),
+      ts: Number(field()?.readBigInt64BE()) + EPOCH_2000_MICROS,
+      estimated: field()?.[0] === 1,
+      account: id(field()),
+      site: id(field()),
+      values: quantities.map(() => field()?.readDoubleBE() ?? null),
+    })
+  }
+  expect(at).to.equal(copy.length)
+  return rows
+}
+
+function record(device: string, samples: readonly object[], offset = 0n): KafkaRecord {
+  const none = Object.fromEntries(quantities.map(({ name }) => [name, null]))
+  const filled = samples.map((sample) => ({
+    ts: RECEIVED_MS * 1000,
+    time_estimated: false,
+    account_id: null,
+    site_id: null,
+    ...none,
+    ...sample,
+  }))
+  const datum = type.toBuffer({ device_id: device, firmware: 'hive-1', boot: 1, seq: 2, samples: filled })
+  return { key: Buffer.from(device), value: Buffer.concat([Buffer.from([0, 0, 0, 0, 5]), datum]), timestampMs: RECEIVED_MS, offset }
+}
+
+describe('Fill', () => {
+  const fill = (): Fill => new Fill(new CopyWriter(64))
+
+  it('writes the rows that avsc wrote as readings, value by value', () => {
+    const value = fc.option(fc.double({ noNaN: true }))
+    const sample = fc.record({
+      ts: fc.integer({ min: -3000, max: 1 }).map((days) => (RECEIVED_MS + days * 86_400_000) * 1000 - 7),
+      time_estimated: fc.boolean(),
+      account_id: fc.option(fc.integer({ min: 1, max: 2 ** 50 })),
+      site_id: fc.option(fc.integer({ min: 1, max: 1000 })),
+      temperature: value,
+      signal_strength: value,
+    })
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/), fc.array(sample, { maxLength: 5 })), { maxLength: 8 }),
+        (frames) => {
+          const target = fill()
+          for (const [device, samples] of frames) target.add(TOPIC, 0, record(device, samples), known)
+          expect(target.refused).to.deep.equal([])
+          expect(parseCopy(target.finish())).to.deep.equal(
+            frames.flatMap(([device, samples]) =>
+              samples.map(({ ts, time_estimated, account_id, site_id, temperature, signal_strength }) => ({
+                device,
+                ts,
+                estimated: time_estimated,
+                account: account_id,
+                site: site_id,
+                values: quantities.map(({ name }) =>
+                  name === 'temperature' ? temperature : name === 'signal_strength' ? signal_strength : null,
+                ),
+              })),
+            ),
+          )
+        },
+      ),
+    )
+  })
+
+  it('says which days its rows fall on', () => {
+    const target = fill()
+    const day = Math.floor(RECEIVED_MS / 86_400_000)
+    target.add(TOPIC, 0, record('a', [{}, { ts: (RECEIVED_MS - 86_400_000) * 1000 }, {}]), known)
+    expect([...target.days].sort()).to.deep.equal([day - 1, day])
+  })
+
+  it('reads what a schema with other quantities wrote', () => {
+    const older = structuredClone(schema) as { fields: { type: { items: { fields: unknown[] } } }[] }
+    const fields = older.fields[4]?.type.items.fields ?? []
+    fields.splice(
+      4,
+      fields.length,
+      { name: 'unheard_of', type: ['null', 'double'], default: null },
+      { name: 'humidity', type: ['null', 'double'], default: null },
+    )
+    const writer = avro.Type.forSchema(older as unknown as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
+    const datum = writer.toBuffer({
+      device_id: 'a',
+      firmware: 'x-1',
+      boot: 0,
+      seq: 0,
+      samples: [{ ts: RECEIVED_MS * 1000, time_estimated: false, account_id: null, site_id: null, unheard_of: 1, humidity: 55.5 }],
+    })
+    const target = fill()
+    const old = { ...record('a', []), value: Buffer.concat([Buffer.alloc(5), datum]) }
+    target.add(TOPIC, 0, old, { tag: 'known', layout: sampleLayout(older) })
+    expect(parseCopy(target.finish())[0]?.values[1]).to.equal(55.5)
+  })
+
+  it('refuses a sample from 2099, and keeps the others', () => {
+    const target = fill()
+    target.add(TOPIC, 3, record('a', [{}, { ts: Date.UTC(2099, 0) * 1000 }, {}]), known)
+    expect(target.rows).to.equal(2)
+    expect(target.refused.map(({ reason, sample, partition }) => [reason, sample, partition])).to.deep.equal([['time-out-of-range', 1, 3]])
+  })
+
+  it('refuses garbage as a whole, and writes nothing of it', () => {
+    const good = record('a', [{}])
+    for (const value of [
+      null,
+      Buffer.from('garbage'),
+      (good.value ?? Buffer.alloc(0)).subarray(0, 30),
+      Buffer.concat([good.value ?? Buffer.alloc(0), Buffer.from([1])]),
+    ]) {
+      const target = fill()
+      target.add(TOPIC, 0, { ...good, value }, known)
+      target.add(TOPIC, 0, good, known)
+      expect(target.refused.map(({ reason, sample }) => [reason, sample])).to.deep.equal([['undecodable', null]])
+      expect(parseCopy(target.finish())).to.have.length(1)
+    }
+    const target = fill()
+    target.add(TOPIC, 0, good, { tag: 'unknown' })
+    expect(target.refused.map(({ reason }) => reason)).to.deep.equal(['unknown-schema'])
+  })
+
+  it('leaves out the rows that the database refuses, one after the other, and names their samples', () => {
+    const target = fill()
+    target.add(TOPIC, 0, record('a', [{ temperature: 1 }, { temperature: 2 }], 10n), known)
+    target.add(TOPIC, 1, record('b', [{ temperature: 3 }, { temperature: 4 }, { temperature: 5 }], 20n), known)
+    const left = (): unknown[] => parseCopy(target.finish()).map(({ values }) => values[0])
+    target.exclude(3, 'SQLSTATE 23514')
+    expect(left()).to.deep.equal([1, 2, 3, 5])
+    target.exclude(3, 'SQLSTATE 23514')
+    expect(left()).to.deep.equal([1, 2, 3])
+    target.exclude(0, 'SQLSTATE 23514')
+    expect(left()).to.deep.equal([2, 3])
+    expect(target.refused.map(({ record: { offset }, sample, reason }) => [offset, sample, reason])).to.deep.equal([
+      [20n, 1, 'row-refused'],
+      [20n, 2, 'row-refused'],
+      [10n, 1 - 1, 'row-refused'],
+    ])
+    expect(() => target.exclude(2, 'x')).to.throw(RangeError)
+  })
+
+  it('says how far each partition moves and which rows are its own', () => {
+    const target = fill()
+    for (const [partition, offset, samples] of [
+      [0, 5n, 2],
+      [1, 9n, 1],
+      [1, 10n, 0],
+      [0, 6n, 3],
+      [1, 11n, 1],
+    ] as const) {
+      target.add(
+        TOPIC,
+        partition,
+        record(
+          'a',
+          Array.from({ length: samples }, () => ({})),
+          offset,
+        ),
+        known,
+      )
+      target.move(TOPIC, partition, offset, offset + 1n)
+    }
+    expect(target.moves().map(({ partition, from, to, rows, dead }) => ({ partition, from, to, rows, dead }))).to.deep.equal([
+      {
+        partition: 0,
+        from: 5n,
+        to: 7n,
+        rows: [
+          { first: 0, end: 2 },
+          { first: 3, end: 6 },
+        ],
+        dead: 0,
+      },
+      {
+        partition: 1,
+        from: 9n,
+        to: 12n,
+        rows: [
+          { first: 2, end: 3 },
+          { first: 6, end: 7 },
+        ],
+        dead: 0,
+      },
+    ])
+  })
+})

@@ -1,0 +1,71 @@
+import { expect } from 'chai'
+import { readSchema } from './files.ts'
+import { FirmwareSchemaError, parseFirmware } from './firmware.ts'
+
+const quantities = new Set(['temperature', 'humidity', 'weight', 'sound_level', 'battery_level'])
+
+function altered(change: (schema: { fields: Record<string, unknown>[]; [name: string]: unknown }) => void): unknown {
+  const schema = structuredClone(readSchema('firmware/hive-2').json) as { fields: Record<string, unknown>[] }
+  change(schema)
+  return schema
+}
+
+describe('parseFirmware', () => {
+  it('reads what a schema declares', () => {
+    const { id, fullName, metrics } = parseFirmware(readSchema('firmware/hive-2').json, quantities)
+    expect(id).to.equal('hive-2')
+    expect(fullName).to.equal('millrace.firmware.hive.V2')
+    expect(metrics.map(({ name, standard }) => `${name} → ${standard}`)).to.deep.equal([
+      'temp16 → temperature',
+      'rh → humidity',
+      'weight → weight',
+      'sound → sound_level',
+      'charge → battery_level',
+    ])
+    expect(metrics[0]).to.include({ numerator: 625, addend: -400_000, denominator: 10_000, missing: -32_768 })
+    expect(metrics[4]?.map?.get(3)).to.equal(75)
+  })
+
+  const refused: readonly (readonly [string, unknown, RegExp])[] = [
+    [
+      'a namespace of another kind',
+      altered((schema) => Object.assign(schema, { namespace: 'acme' })),
+      /namespace must be millrace\.firmware\.<model>, not "acme"/,
+    ],
+    ['a name without version', altered((schema) => Object.assign(schema, { name: 'Hive' })), /name must be V<version>, not "Hive"/],
+    ['a missing head field', altered((schema) => schema.fields.shift()), /field 0 must be "boot"/],
+    [
+      'a quantity that is not standard',
+      altered((schema) => Object.assign(schema.fields[6] ?? {}, { standard: 'mood' })),
+      /metric temp16: "standard" must be a quantity of readings\.avsc, not "mood"/,
+    ],
+    [
+      'two metrics for one quantity',
+      altered((schema) => Object.assign(schema.fields[7] ?? {}, { standard: 'temperature' })),
+      /two metrics measure temperature/,
+    ],
+    [
+      'a scale that is a number',
+      altered((schema) => Object.assign(schema.fields[6] ?? {}, { scale: 0.0625 })),
+      /metric temp16: .*decimals in quotes/,
+    ],
+    ['a scale of zero', altered((schema) => Object.assign(schema.fields[6] ?? {}, { scale: '0' })), /metric temp16: "scale" must not be 0/],
+    [
+      'a scale too fine to be exact',
+      altered((schema) => Object.assign(schema.fields[6] ?? {}, { scale: '12345678.9' })),
+      /cannot be applied exactly/,
+    ],
+    ['no missing code', altered((schema) => Object.assign(schema.fields[6] ?? {}, { missing: null })), /"missing" must be an integer/],
+    [
+      'a map that is no map',
+      altered((schema) => Object.assign(schema.fields[10] ?? {}, { map: { low: 1 } })),
+      /metric charge: "map" must give a number for an integer code/,
+    ],
+    ['no metrics', altered((schema) => schema.fields.splice(6)), /at least one metric/],
+  ]
+  for (const [what, schema, message] of refused) {
+    it(`refuses ${what}`, () => {
+      expect(() => parseFirmware(schema, quantities)).to.throw(FirmwareSchemaError, message)
+    })
+  }
+})

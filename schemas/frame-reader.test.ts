@@ -1,0 +1,145 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import avro from 'avsc'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { projectRoot, readFirmwares } from './files.ts'
+import { FrameReader, MalformedError } from './frame-reader.ts'
+
+const firmwares = readFirmwares()
+
+interface Datum {
+  readonly boot: number
+  readonly seq: number
+  readonly clock: 'SYNCED' | 'UPTIME'
+  readonly base: number
+  readonly dropped: number
+  readonly dt: readonly number[]
+  readonly columns: readonly (readonly number[])[]
+}
+
+const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
+
+function datum(metrics: number, values: fc.Arbitrary<number>): fc.Arbitrary<Datum> {
+  return fc.integer({ min: 0, max: 40 }).chain((count) =>
+    fc.record({
+      boot: int,
+      seq: int,
+      clock: fc.constantFrom('SYNCED' as const, 'UPTIME' as const),
+      base: fc.maxSafeInteger().map((value) => Math.trunc(value / 2)),
+      dropped: int,
+      dt: fc.array(int, { minLength: count, maxLength: count }),
+      columns: fc.tuple(
+        ...Array.from({ length: metrics }, () => fc.oneof(fc.constant([]), fc.array(values, { minLength: count, maxLength: count }))),
+      ),
+    }),
+  )
+}
+
+describe('FrameReader', () => {
+  for (const { file, firmware } of firmwares) {
+    const doubles = firmware.metrics.every(({ kind }) => kind === 'double')
+    const type = avro.Type.forSchema(file.json as avro.Schema)
+    const encode = ({ columns, ...head }: Datum): Buffer =>
+      type.toBuffer({ ...head, ...Object.fromEntries(firmware.metrics.map(({ name }, index) => [name, columns[index]])) })
+
+    it(`reads what avsc writes: ${firmware.id}`, () => {
+      const reader = new FrameReader(firmware)
+      fc.assert(
+        fc.property(datum(firmware.metrics.length, doubles ? fc.double() : int), (value) => {
+          reader.read(encode(value), 0)
+          expect(reader).to.include({
+            boot: value.boot,
+            seq: value.seq,
+            synced: value.clock === 'SYNCED',
+            base: value.base,
+            dropped: value.dropped,
+            count: value.dt.length,
+          })
+          let elapsed = 0
+          expect([...reader.elapsed.subarray(0, reader.count)]).to.deep.equal(
+            value.dt.map((difference) => {
+              elapsed += difference
+              return elapsed
+            }),
+          )
+          value.columns.forEach((column, index) => {
+            expect(reader.present[index]).to.equal(column.length > 0)
+            let previous = 0
+            const expected = doubles
+              ? column
+              : column.map((difference) => {
+                  previous = (previous + difference) | 0
+                  return previous
+                })
+            expect([...(reader.raw[index] as Float64Array).subarray(0, column.length)]).to.deep.equal([...expected])
+          })
+        }),
+      )
+    })
+
+    it(`refuses every frame that is cut off or has bytes left over: ${firmware.id}`, () => {
+      const reader = new FrameReader(firmware)
+      const whole = encode({
+        boot: 1,
+        seq: 2,
+        clock: 'SYNCED',
+        base: 1.7e12,
+        dropped: 0,
+        dt: [0, 50],
+        columns: firmware.metrics.map(() => [7, -1]),
+      })
+      for (let length = 0; length < whole.length; length++)
+        expect(() => reader.read(whole.subarray(0, length), 0), `${length} bytes`).to.throw(MalformedError)
+      expect(() => reader.read(Buffer.concat([whole, Buffer.from([0])]), 0)).to.throw(MalformedError, '1 bytes are left')
+    })
+  }
+
+  const hive = firmwares.find(({ firmware }) => firmware.id === 'hive-1')?.firmware
+  if (hive === undefined) throw new Error('no firmware hive-1')
+  const bytes = (...hex: string[]): Buffer => Buffer.from(hex.join(''), 'hex')
+  const head = bytes('02', '00', '00', '00', '00')
+  const malformed: readonly (readonly [string, Buffer, RegExp])[] = [
+    [
+      'arrays of different lengths',
+      bytes(head.toString('hex'), '0400 00'.replace(' ', ''), '00', '02 02 00'.replaceAll(' ', ''), '00'),
+      /temperature: expected 2 values as in dt, got 1/,
+    ],
+    ['an overlong varint', bytes('8200', '00', '00', '00', '00', '00', '00', '00'), /boot: the varint .* is longer than an int needs/],
+    ['an int of six bytes', bytes('ffffffffff01', '00', '00', '00', '00'), /boot: the varint/],
+    ['an int beyond 32 bits', bytes('ffffffff1f', '00', '00', '00', '00'), /boot: the varint/],
+    [
+      'an enum that does not exist',
+      bytes('02', '00', '04', '00', '00', '00', '00', '00'),
+      /clock: expected 0 \(SYNCED\) or 1 \(UPTIME\), got 2/,
+    ],
+    ['a length that lies', bytes(head.toString('hex'), 'feffffff0f', '00'), /dt: \d+ values announced where \d+ bytes are left/],
+  ]
+  for (const [what, frame, message] of malformed) {
+    it(`refuses ${what}`, () => {
+      expect(() => new FrameReader(hive).read(frame, 0)).to.throw(MalformedError, message)
+    })
+  }
+
+  it('never does anything but read or refuse', () => {
+    const readers = firmwares.map(({ firmware }) => new FrameReader(firmware))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
+        for (const reader of readers) {
+          try {
+            reader.read(noise, 0)
+          } catch (cause) {
+            expect(cause).to.be.instanceOf(MalformedError)
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('reads the frames that the C encoder makes', () => {
+    const folder = `${projectRoot}firmware/test/golden/`
+    const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
+    expect(files).to.not.be.empty
+    expect(JSON.parse(readFileSync(folder + (files[0] ?? ''), 'utf8'))).to.be.an('object')
+  })
+})
