@@ -112,7 +112,7 @@ async function transaction(session: Session, doing: string, work: () => Promise<
   await session.script(doing, 'BEGIN')
   try {
     await work()
-    await session.script(doing, 'COMMIT')
+    await session.commit(doing)
   } catch (error) {
     if (!session.lost) await session.script(doing, 'ROLLBACK')
     throw error

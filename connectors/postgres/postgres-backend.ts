@@ -87,7 +87,7 @@ async function makeDay(session: Session, day: Day): Promise<void> {
          ALTER TABLE readings ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
       )
     }
-    await session.script(`making partition ${name}`, 'COMMIT')
+    await session.commit(`making partition ${name}`)
   } catch (error) {
     if (!session.lost) await session.script('giving up a partition', 'ROLLBACK')
     if (error instanceof ConnectorError && error.code === CHECK_VIOLATION) {

@@ -29,6 +29,8 @@ export interface Session {
   query<Row extends pg.QueryResultRow>(doing: string, text: string, values?: readonly unknown[]): Promise<readonly Row[]>
   /** Several statements in one round trip, without parameters: how many rows each affected or returned. */
   script(doing: string, text: string): Promise<readonly number[]>
+  /** COMMIT, after the statements given, if any, in one round trip. Fails where the transaction was aborted and so rolled back. */
+  commit(doing: string, before?: string): Promise<void>
   /** COPY … FROM STDIN. After an error the session is usable; a transaction is aborted as after any error. */
   copy(doing: string, text: string, stream: Buffer): Promise<void>
   /** Calls back for NOTIFY on channels that the session listens to, and once when the connection is lost. */
@@ -92,9 +94,19 @@ class ClientSession implements Session {
   }
 
   async script(doing: string, text: string): Promise<readonly number[]> {
+    return (await this.results(doing, text)).map(({ rowCount }) => rowCount ?? 0)
+  }
+
+  async commit(doing: string, before = ''): Promise<void> {
+    const results = await this.results(doing, `${before}; COMMIT`)
+    if (results.at(-1)?.command !== 'COMMIT')
+      throw new ConnectorError('25P02', false, `${doing}: the transaction had failed and was rolled back`)
+  }
+
+  private async results(doing: string, text: string): Promise<readonly pg.QueryResult[]> {
     // The driver's types do not say that several statements give an array of results.
     const results: pg.QueryResult | pg.QueryResult[] = await this.answer(doing, this.answerTimeoutMs, () => this.client.query(text))
-    return (Array.isArray(results) ? results : [results]).map(({ rowCount }) => rowCount ?? 0)
+    return Array.isArray(results) ? results : [results]
   }
 
   copy(doing: string, text: string, stream: Buffer): Promise<void> {

@@ -1,0 +1,138 @@
+import type { ConsumerName } from '../../processors/contract.ts'
+import type { Quantity } from '../../schemas/quantities.ts'
+import {
+  type Claim,
+  ConnectorError,
+  type Log,
+  type ReadingsSink,
+  type SinkBatch,
+  type SinkResult,
+  type TopicPartition,
+} from '../contract.ts'
+import type { BackendChoice, StorageBackend } from './backend.ts'
+import { findBackend } from './backend-choice.ts'
+import { createDatabase, type Database } from './database.ts'
+import { dayOf } from './days.ts'
+import { type CountedMove, claimPartitions, explainRefusal, moveOffsets, recountRepeats } from './offsets.ts'
+import { readingsColumns } from './readings-table.ts'
+import { createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
+import type { Session } from './session.ts'
+
+export interface ReadingsSinkOptions {
+  readonly url: string
+  readonly backend: BackendChoice
+  readonly quantities: readonly Quantity[]
+  readonly log: Log
+}
+
+/** A sink that also keeps the table's storage in order. */
+export interface PostgresReadingsSink extends ReadingsSink {
+  /** Makes room for rows of the next days; to be called at start and daily. Returns the rows that lie outside every partition. */
+  keepReady(nowMs: number): Promise<bigint>
+}
+
+/** Days beyond today whose partitions are kept ready. */
+const DAYS_AHEAD = 7
+
+interface Counts {
+  readonly inserted: number
+  readonly repeated: number
+}
+
+/**
+ * The sink of DESIGN section 5 over one connection. A batch takes three round trips: offsets by compare-and-set, COPY, COMMIT.
+ * `synchronous_commit = off` loses nothing: rows and offsets are in one WAL, so that a crash of the server takes back both, and Kafka sends the
+ * records again.
+ */
+export function createReadingsSink({ url, backend: choice, quantities, log }: ReadingsSinkOptions): PostgresReadingsSink {
+  let backend: StorageBackend | undefined
+  const rows: RowWriter = createRowWriter(readingsColumns(quantities))
+  const database: Database = createDatabase({
+    url,
+    applicationName: 'millrace store',
+    synchronousCommit: 'off',
+    prepare: async (session) => {
+      backend ??= await findBackend(session, choice)
+      await rows.prepare(session)
+    },
+  })
+  /** Counts of batches whose COMMIT was sent: what to say should it turn out to have happened. */
+  const sent = new WeakMap<SinkBatch, Counts>()
+
+  const attempt = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
+    await backend?.ensureDays(session, batch.days)
+    const moves = countedMoves(batch)
+    const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, moves)}; SAVEPOINT rows`)
+    if (affected[1] !== moves.length) {
+      await session.script('leaving the offsets', 'ROLLBACK')
+      const refusal = await explainRefusal(session, consumer, moves)
+      if (refusal.tag === 'fenced') return refusal
+      const counts = sent.get(batch)
+      return counts === undefined ? { tag: 'fenced', partitions: moves.map(place) } : { tag: 'committed', ...counts }
+    }
+    const written = await rows.write(session, batch)
+    if (written.tag === 'bad-row') {
+      await session.script('taking back the batch', 'ROLLBACK')
+      return written
+    }
+    const repeats = written.repeated.flatMap((repeated, index) => {
+      const move = batch.moves[index]
+      return repeated > 0 && move !== undefined ? [{ ...place(move), repeated }] : []
+    })
+    const repeated = repeats.reduce((sum, each) => sum + each.repeated, 0)
+    const counts = { inserted: batch.rows - repeated, repeated }
+    sent.set(batch, counts)
+    await session.commit('committing the batch', repeats.length > 0 ? recountRepeats(consumer, repeats) : '')
+    return { tag: 'committed', ...counts }
+  }
+
+  return {
+    claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]> {
+      return database.use((session) => claimPartitions(session, consumer, topicId, partitions))
+    },
+    async commit(consumer, batch) {
+      checkRows(batch)
+      try {
+        return await database.use((session) => attempt(session, consumer, batch))
+      } catch (error) {
+        if (!(sent.has(batch) && error instanceof ConnectorError && error.transient)) throw error
+        // Whether that COMMIT happened, the next attempt learns from the offsets: it either finds them moved, or moves them now.
+        log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
+        return await database.use((session) => attempt(session, consumer, batch))
+      }
+    },
+    keepReady(nowMs) {
+      const today = dayOf(nowMs)
+      return database.use(async (session) => {
+        await backend?.ensureDays(
+          session,
+          Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead),
+        )
+        return (await backend?.strays(session)) ?? 0n
+      })
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+function countedMoves(batch: SinkBatch): readonly CountedMove[] {
+  return batch.moves.map(({ topic, partition, from, to, epoch, rows, dead }) => ({
+    topic,
+    partition,
+    from,
+    to,
+    epoch,
+    dead,
+    stored: rowCount(rows),
+  }))
+}
+
+/** @throws RangeError where the moves do not have every row once: the counts would be wrong */
+function checkRows(batch: SinkBatch): void {
+  const counted = batch.moves.reduce((sum, { rows }) => sum + rowCount(rows), 0)
+  if (counted !== batch.rows) throw new RangeError(`a batch of ${batch.rows} rows: its moves have ${counted}`)
+}
+
+function place({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
+}
