@@ -14,26 +14,43 @@ const topicSettings = z.strictObject({
   partitions: z.int().min(1).max(1000).default(6).describe('Partitions of a topic that does not exist yet.'),
   replication_factor: z.int().min(1).max(10).default(1),
   retention_hours: z.int().min(1).default(168),
-  max_message_bytes: z.int().min(100_000).default(2_097_152).describe('Must admit the largest payload, for its dead letter keeps it whole.'),
+  max_message_bytes: z
+    .int()
+    .min(100_000)
+    .default(2_097_152)
+    .describe('Must admit the largest payload, for its dead letter keeps it whole.'),
 })
 
 const file = z.strictObject({
   bridge: z
     .strictObject({
-      client_id: z.string().min(1).max(64).default('millrace-bridge').describe('Fixed, so that the broker keeps the session while the bridge is away.'),
+      client_id: z
+        .string()
+        .min(1)
+        .max(64)
+        .default('millrace-bridge')
+        .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
       routes: z
         .strictObject({
           telemetry: z.string().default('devices/{device}/telemetry'),
           status: z.string().default('devices/{device}/status'),
         })
         .prefault({}),
-      receive_maximum: z.int().min(1).max(65_535).default(10_000).describe('Messages that may be under way without PUBACK: the backpressure.'),
+      receive_maximum: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(10_000)
+        .describe('Messages that may be under way without PUBACK: the backpressure.'),
       session_expiry_seconds: z.int().min(0).default(86_400),
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
     })
     .prefault({}),
   topics: topicSettings.prefault({}),
-  processors: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/)).default(['standardise']).describe('Folders of processors/ that `millrace up` runs.'),
+  processors: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
+    .default(['standardise'])
+    .describe('Folders of processors/ that `millrace up` runs.'),
   store: z
     .strictObject({
       backend: z.enum(['auto', 'timescaledb', 'postgres']).default('auto'),
@@ -75,7 +92,7 @@ export const DEFAULT_CONFIG_FILE = 'millrace.yaml'
  * @throws ConfigError
  */
 export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Config {
-  const named = path ?? env['MILLRACE_CONFIG']
+  const named = path ?? env.MILLRACE_CONFIG
   const chosen = named ?? DEFAULT_CONFIG_FILE
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
@@ -105,4 +122,3 @@ function check<Schema extends z.ZodType>(place: string, schema: Schema, value: u
   })
   throw new ConfigError(lines.join('\n'))
 }
-

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 
 /** A figure that only grows; read when it is asked for, so that counting costs the hot path one addition. */
 export function counter(registry: Registry, name: string, help: string, read: () => number): void {
@@ -14,7 +14,7 @@ export function counter(registry: Registry, name: string, help: string, read: ()
 }
 
 /** Counts by reason: a closed list, so the labels are bounded. */
-export function counterByReason(registry: Registry, name: string, help: string, counts: ReadonlyMap<string, number>): void {
+export function counterByReason(registry: Registry, name: string, help: string, read: () => Iterable<readonly [string, number]>): void {
   new Counter({
     name,
     help,
@@ -22,7 +22,7 @@ export function counterByReason(registry: Registry, name: string, help: string, 
     registers: [registry],
     collect() {
       this.reset()
-      for (const [reason, value] of counts) this.inc({ reason }, value)
+      for (const [reason, value] of read()) this.inc({ reason }, value)
     },
   })
 }

@@ -6,14 +6,34 @@ type Command = (args: readonly string[]) => Promise<number>
 
 /** Each is loaded when it is asked for: a service does not pay for the others. */
 const commands: Readonly<Record<string, { readonly usage: string; readonly does: string; readonly load: () => Promise<Command> }>> = {
-  up: { usage: 'up', does: 'run the bridge, the processors and the store, and start again what dies', load: async () => (await import('./up.ts')).up },
+  up: {
+    usage: 'up',
+    does: 'run the bridge, the processors and the store, and start again what dies',
+    load: async () => (await import('./up.ts')).up,
+  },
   bridge: { usage: 'bridge', does: 'forward MQTT to Kafka', load: async () => (await import('./services.ts')).bridge },
   run: { usage: 'run <processor…>', does: 'run processors', load: async () => (await import('./services.ts')).run },
   store: { usage: 'store', does: 'write readings to the telemetry database', load: async () => (await import('./services.ts')).store },
-  migrate: { usage: 'migrate', does: 'create or bring up to date both databases and the topics', load: async () => (await import('./migrate.ts')).migrate },
-  schemas: { usage: 'schemas check|register', does: 'check the schemas against the registry, or register them', load: async () => (await import('./schemas.ts')).schemas },
-  devices: { usage: 'devices add|move|list', does: 'provision devices and their assignments', load: async () => (await import('./devices.ts')).devices },
-  fleet: { usage: 'fleet [options]', does: 'simulate devices (`millrace fleet --help`)', load: async () => (await import('./fleet.ts')).fleet },
+  migrate: {
+    usage: 'migrate',
+    does: 'create or bring up to date both databases and the topics',
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  schemas: {
+    usage: 'schemas check|register',
+    does: 'check the schemas against the registry, or register them',
+    load: async () => (await import('./schemas.ts')).schemas,
+  },
+  devices: {
+    usage: 'devices add|move|list',
+    does: 'provision devices and their assignments',
+    load: async () => (await import('./devices.ts')).devices,
+  },
+  fleet: {
+    usage: 'fleet [options]',
+    does: 'simulate devices (`millrace fleet --help`)',
+    load: async () => (await import('./fleet.ts')).fleet,
+  },
   lag: { usage: 'lag', does: 'say how far each consumer group is behind', load: async () => (await import('./lag.ts')).lag },
 }
 
@@ -44,7 +64,9 @@ try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (cause) {
   const expected = cause instanceof ConfigError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-  process.stderr.write(`millrace: ${cause instanceof Error ? (expected ? cause.message : (cause.stack ?? cause.message)) : String(cause)}\n`)
+  process.stderr.write(
+    `millrace: ${cause instanceof Error ? (expected ? cause.message : (cause.stack ?? cause.message)) : String(cause)}\n`,
+  )
   process.exitCode = expected ? 2 : 1
 }
 // What a failed command left open must not keep it alive.

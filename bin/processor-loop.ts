@@ -1,4 +1,4 @@
-import { type ConsumedBatch, ConnectorError, type Log, type RecordProducer, type TopicPartition } from '../connectors/contract.ts'
+import { ConnectorError, type ConsumedBatch, type Log, type RecordProducer, type TopicPartition } from '../connectors/contract.ts'
 import type { KafkaRecord, Lookups } from '../processors/contract.ts'
 import type { Engine } from '../processors/engine.ts'
 
@@ -47,7 +47,11 @@ export function createProcessorLoop({ engine, lookups, prepare, producer, commit
     await commit(offsets).catch((cause: unknown) => log.info('offsets were not committed this time', { cause: String(cause) }))
   }
 
-  async function deliver({ topic, partition, records, nextOffset }: ConsumedBatch, generation: number, before: Promise<void>): Promise<void> {
+  async function deliver(
+    { topic, partition, records, nextOffset }: ConsumedBatch,
+    generation: number,
+    before: Promise<void>,
+  ): Promise<void> {
     const sent = producer.send(engine(records, { topic, partition, nowMs: Date.now() }, lookups))
     await before
     await sent

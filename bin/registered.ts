@@ -1,6 +1,6 @@
 import type { SchemaRegistry } from '../connectors/registry/registry.ts'
-import { createDeadLetterCodec, type DeadLetterCodec } from '../processors/dead-letter.ts'
 import type { Topic } from '../processors/contract.ts'
+import { createDeadLetterCodec, type DeadLetterCodec } from '../processors/dead-letter.ts'
 import { firmwareSubject, topics, valueSubject } from '../processors/topics.ts'
 import { readFirmwares, readSchema } from '../schemas/files.ts'
 
@@ -19,7 +19,11 @@ export function registrations(deadTopics: readonly Topic[]): readonly Registrati
     return { subject, path, schema: JSON.stringify(json) }
   }
   return [
-    ...readFirmwares().map(({ file, firmware }) => ({ subject: firmwareSubject(firmware.fullName), path: file.path, schema: JSON.stringify(file.json) })),
+    ...readFirmwares().map(({ file, firmware }) => ({
+      subject: firmwareSubject(firmware.fullName),
+      path: file.path,
+      schema: JSON.stringify(file.json),
+    })),
     one(valueSubject(topics.readings), 'readings'),
     one(valueSubject(topics.deviceStatus), 'device-status'),
     ...deadTopics.map((topic) => one(valueSubject(topic), 'dead-letter')),

@@ -5,7 +5,15 @@ import { createProducer } from '../connectors/kafka/producer.ts'
 import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
-import { type ConsumerName, type DeviceId, type KafkaRecord, type Lookups, type Output, parseDeviceId, type Processor } from '../processors/contract.ts'
+import {
+  type ConsumerName,
+  type DeviceId,
+  type KafkaRecord,
+  type Lookups,
+  type Output,
+  type Processor,
+  parseDeviceId,
+} from '../processors/contract.ts'
 import { createEngine } from '../processors/engine.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { readQuantities } from '../schemas/files.ts'
@@ -22,7 +30,8 @@ type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> 
 /** Loads `processors/<name>/processor.ts`. */
 export async function loadProcessor(name: string): Promise<AnyProcessor> {
   const url = new URL(`../processors/${name}/processor.js`, import.meta.url)
-  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(url)) throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
+  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(url))
+    throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
   const { processor } = (await import(url.href)) as { processor: AnyProcessor }
   return processor
 }
@@ -31,7 +40,12 @@ export async function loadProcessor(name: string): Promise<AnyProcessor> {
 export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
   return async ({ config, log, signal, metrics, health }) => {
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const firmwares = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map((quantity) => quantity.name)), log, signal })
+    const firmwares = await openFirmwareDirectory({
+      registry,
+      quantities: new Set(readQuantities().map((quantity) => quantity.name)),
+      log,
+      signal,
+    })
     const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal })
     const lookups: Lookups = {
       firmware: (schemaId) => firmwares.firmware(schemaId),
@@ -46,7 +60,14 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const schemaIds: Record<string, number> = {}
     for (const [output, { topic, schema }] of outputs) schemaIds[output] = await registeredId(registry, topic, schema)
     const counters = { records: 0, emitted: 0, dropped: new Map<string, number>(), rejected: new Map<string, number>() }
-    const engine = createEngine({ name, version, processor, schemaIds, deadLetters: await deadLetterCodec(registry, deadTopic(name)), counters })
+    const engine = createEngine({
+      name,
+      version,
+      processor,
+      schemaIds,
+      deadLetters: await deadLetterCodec(registry, deadTopic(name)),
+      counters,
+    })
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
     let fail: (cause: Error) => void = () => undefined
@@ -83,8 +104,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)
     counter(metrics, `${part}_send_retries_total`, 'Requests to Kafka that had to be sent again.', () => sent.retries)
     counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
-    counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', counters.dropped)
-    counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', counters.rejected)
+    counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
+    counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
     gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
     health.set('start', null)
 

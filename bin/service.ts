@@ -34,7 +34,12 @@ const STOP_DEADLINE_MS = 10_000
  * Runs a service until SIGINT or SIGTERM, with its metrics and health on a loopback port.
  * @returns the exit code: 0 after a clean stop, 1 after a failure
  */
-export async function runService(name: string, config: Config, metricsPort: number, start: (context: ServiceContext) => Promise<Service>): Promise<number> {
+export async function runService(
+  name: string,
+  config: Config,
+  metricsPort: number,
+  start: (context: ServiceContext) => Promise<Service>,
+): Promise<number> {
   const log = createLog(name)
   const abort = new AbortController()
   const metrics = new Registry()
@@ -52,7 +57,8 @@ export async function runService(name: string, config: Config, metricsPort: numb
     if (service === undefined) return 0
     log.info('running', { pid: process.pid, metrics: `http://127.0.0.1:${metricsPort}/metrics` })
     const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
-    if (failure !== undefined) log.error('stopping after a failure', { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined })
+    if (failure !== undefined)
+      log.error('stopping after a failure', { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined })
     const clean = await Promise.race([service.stop().then(() => true), expired(STOP_DEADLINE_MS)])
     log.info(clean ? 'stopped' : 'gave up waiting for what was under way; it will be read again')
     return failure === undefined ? 0 : 1

@@ -22,7 +22,11 @@ export async function store(args: readonly string[]): Promise<number> {
 
 /** `millrace run <processor…>`: each is a member of its own consumer group. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options: { ...options, 'metrics-port': { type: 'string' } }, allowPositionals: true })
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { ...options, 'metrics-port': { type: 'string' } },
+    allowPositionals: true,
+  })
   const config = loadConfig(process.env, values.config)
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
   const first = metricsPort(values['metrics-port'], config.metrics.processors)

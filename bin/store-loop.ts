@@ -1,5 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Claim, type ConsumedBatch, ConnectorError, type Log, type ReadingsSink, type RecordProducer, type SinkBatch, type TopicPartition } from '../connectors/contract.ts'
+import {
+  type Claim,
+  ConnectorError,
+  type ConsumedBatch,
+  type Log,
+  type ReadingsSink,
+  type RecordProducer,
+  type SinkBatch,
+  type TopicPartition,
+} from '../connectors/contract.ts'
 import { backoffMs } from '../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
 import type { DeadLetterCodec } from '../processors/dead-letter.ts'
@@ -119,14 +128,20 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             return
           case 'fenced':
             counters.fenced++
-            log.warn('another owner has a partition; nothing was written', { partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
+            log.warn('another owner has a partition; nothing was written', {
+              partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' '),
+            })
             if (generation === current) {
               forget()
               options.reclaim()
             }
             return
           case 'bad-row':
-            log.warn('the database refused a row; it becomes a dead letter', { row: result.row, sqlState: result.sqlState, detail: result.detail })
+            log.warn('the database refused a row; it becomes a dead letter', {
+              row: result.row,
+              sqlState: result.sqlState,
+              detail: result.detail,
+            })
             batch.exclude(result.row, `SQLSTATE ${result.sqlState}: ${result.detail}`)
             prepared = sinkBatch(batch, epochs)
         }
@@ -136,7 +151,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
         const pauseMs = backoffMs(attempt++, BACKOFF, Math.random)
         const transient = cause instanceof ConnectorError && cause.transient
         options.trouble(`committing to the database: ${String(cause)}`)
-        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', { attempt, pauseMs: Math.round(pauseMs), cause: String(cause) })
+        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', {
+          attempt,
+          pauseMs: Math.round(pauseMs),
+          cause: String(cause),
+        })
         await delay(pauseMs, undefined, { signal })
       }
     }
@@ -185,7 +204,9 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       for (let attempt = 0; ; attempt++) {
         try {
           const claims = await claimAll(partitions)
-          if (generation === current) for (const { topic, partition, epoch, nextOffset } of claims) owned.set(key(topic, partition), { epoch, position: nextOffset ?? 0n })
+          if (generation === current)
+            for (const { topic, partition, epoch, nextOffset } of claims)
+              owned.set(key(topic, partition), { epoch, position: nextOffset ?? 0n })
           options.trouble(null)
           return claims
         } catch (cause) {
@@ -225,7 +246,13 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   async function claimAll(partitions: readonly TopicPartition[]): Promise<readonly Claim[]> {
     const claims: Claim[] = []
     for (const topic of new Set(partitions.map((each) => each.topic))) {
-      claims.push(...(await sink.claim(consumer, await options.topicId(topic), partitions.filter((each) => each.topic === topic))))
+      claims.push(
+        ...(await sink.claim(
+          consumer,
+          await options.topicId(topic),
+          partitions.filter((each) => each.topic === topic),
+        )),
+      )
     }
     return claims
   }
@@ -234,7 +261,12 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     const place = owned.get(key(topic, partition))
     if (place === undefined || generation !== current) return false
     counters.records++
-    fill.add(topic, partition, record, record.value !== null && record.value.length >= 5 ? options.layout(record.value.readUInt32BE(1)) : { tag: 'unknown' })
+    fill.add(
+      topic,
+      partition,
+      record,
+      record.value !== null && record.value.length >= 5 ? options.layout(record.value.readUInt32BE(1)) : { tag: 'unknown' },
+    )
     moveTo(topic, partition, place, record.offset + 1n)
     return true
   }

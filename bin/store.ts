@@ -32,7 +32,12 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
       layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
     },
   })
-  const sink = await createReadingsSink({ url: config.env.TELEMETRY_DATABASE_URL, backend: config.store.backend, quantities: readQuantities(), log, signal })
+  const sink = createReadingsSink({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    backend: config.store.backend,
+    quantities: readQuantities(),
+    log,
+  })
   const partitions = await countPartitions(kafka, [topics.readings, deadTopic(STORE)])
   const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
@@ -55,7 +60,9 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     counters,
     committed: (offsets) => {
       // For lag tools only: the database has the offsets that count.
-      consumer.commit(offsets).catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
+      consumer
+        .commit(offsets)
+        .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
     },
     reclaim: () => consumer.reclaim(),
     trouble: (what) => health.set('database', what),
@@ -80,7 +87,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
   counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
   counter(metrics, 'millrace_store_lost_offsets_total', 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
-  counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', counters.rejected)
+  counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
 
   return {
     failed: consumer.failed,

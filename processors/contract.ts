@@ -144,6 +144,8 @@ export interface Processor<Item, To extends { readonly [name: string]: Output<ne
 }
 
 /** Declares a processor; the types tie its outcomes to its outputs. */
-export function defineProcessor<Item, const To extends { readonly [name: string]: Output<never> }>(processor: Processor<Item, To>): Processor<Item, To> {
+export function defineProcessor<Item, const To extends { readonly [name: string]: Output<never> }>(
+  processor: Processor<Item, To>,
+): Processor<Item, To> {
   return processor
 }

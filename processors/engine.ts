@@ -1,5 +1,5 @@
 import { MalformedError } from '../schemas/frame-reader.ts'
-import type { KafkaRecord, Lookups, OutgoingRecord, Outcome, Output, Processor, Rejection, Topic } from './contract.ts'
+import type { KafkaRecord, Lookups, Outcome, OutgoingRecord, Output, Processor, Rejection, Topic } from './contract.ts'
 import type { DeadLetter, DeadLetterCodec } from './dead-letter.ts'
 import { deadTopic } from './topics.ts'
 
@@ -87,7 +87,8 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters,
           count(counters.dropped, outcome.reason)
           return
         case 'reject':
-          if (!(outcome.reason in processor.reasons)) throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
+          if (!(outcome.reason in processor.reasons))
+            throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
           letter(record, outcome.sample === null ? { ...outcome, sample } : outcome)
           return
       }

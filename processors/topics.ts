@@ -32,4 +32,3 @@ export const readings: Output<ReadingsColumns> = {
     return (columns) => writer.write(columns)
   },
 }
-

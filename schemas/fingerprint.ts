@@ -41,16 +41,16 @@ function canonical(schema: unknown, namespace: string): unknown {
   if (typeof schema === 'string') return PRIMITIVES.has(schema) ? schema : fullName(schema, namespace)
   if (Array.isArray(schema)) return schema.map((branch) => canonical(branch, namespace))
   if (!isObject(schema)) throw new TypeError(`not an Avro schema: ${JSON.stringify(schema)}`)
-  const type = schema['type']
+  const type = schema.type
   if (typeof type !== 'string') return canonical(type, namespace)
   if (PRIMITIVES.has(type)) return type
   const form: Record<string, unknown> = {}
   let inner = namespace
   if (NAMED.has(type)) {
-    const own = typeof schema['namespace'] === 'string' ? schema['namespace'] : namespace
-    const name = fullName(String(schema['name']), own)
+    const own = typeof schema.namespace === 'string' ? schema.namespace : namespace
+    const name = fullName(String(schema.name), own)
     inner = name.slice(0, Math.max(0, name.lastIndexOf('.')))
-    form['name'] = name
+    form.name = name
   }
   for (const attribute of KEPT) {
     if (attribute === 'name' || schema[attribute] === undefined) continue
@@ -65,7 +65,7 @@ function canonicalAttribute(attribute: (typeof KEPT)[number], value: unknown, na
       if (!Array.isArray(value)) throw new TypeError(`fields must be an array, not ${JSON.stringify(value)}`)
       return value.map((field: unknown) => {
         if (!isObject(field)) throw new TypeError(`a field must be an object, not ${JSON.stringify(field)}`)
-        return { name: field['name'], type: canonical(field['type'], namespace) }
+        return { name: field.name, type: canonical(field.type, namespace) }
       })
     case 'items':
     case 'values':

@@ -76,7 +76,7 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
       throw new FirmwareSchemaError(`field ${index} must be "${field}" of type ${expected}, not ${JSON.stringify(found)}`)
     }
   })
-  const fields: readonly unknown[] = Array.isArray(schema['fields']) ? schema['fields'] : []
+  const fields: readonly unknown[] = Array.isArray(schema.fields) ? schema.fields : []
   const metrics = fields.slice(HEAD.length).map((field) => parseMetric(field, quantities))
   if (metrics.length === 0) throw new FirmwareSchemaError('a firmware needs at least one metric')
   const standards = metrics.map((metric) => metric.standard)
@@ -98,7 +98,7 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
     throw new FirmwareSchemaError(`metric ${String(name)}: ${message}`)
   }
   if (typeof name !== 'string') return fail('needs a "name"')
-  const kind = isObject(type) && type['type'] === 'array' ? type['items'] : undefined
+  const kind = isObject(type) && type.type === 'array' ? type.items : undefined
   if (kind !== 'int' && kind !== 'long' && kind !== 'double') {
     return fail(`type must be an array of int, long or double, not ${JSON.stringify(type)}`)
   }
@@ -113,7 +113,7 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
     return fail(`"missing" must be an integer ("NaN" for doubles), not ${JSON.stringify(missing)}`)
   }
   const conversion = exactConversion(kind, scale, offset, fail)
-  return { name, standard, kind, scale, offset, ...conversion, missing: none, map: parseMap(field['map'], fail) }
+  return { name, standard, kind, scale, offset, ...conversion, missing: none, map: parseMap(field.map, fail) }
 }
 
 type Fail = (message: string) => never

@@ -17,7 +17,7 @@ export interface Quantity {
 export function parseQuantities(readings: unknown): readonly Quantity[] {
   const quantities: Quantity[] = []
   for (const field of sampleFields(readings)) {
-    if (!isObject(field) || typeof field['unit'] !== 'string') continue
+    if (!isObject(field) || typeof field.unit !== 'string') continue
     const { name, unit, minimum, maximum, doc, type } = field
     if (JSON.stringify(type) !== '["null","double"]') {
       throw new TypeError(`quantity ${String(name)}: type must be ["null","double"], not ${JSON.stringify(type)}`)
@@ -35,11 +35,11 @@ export function parseQuantities(readings: unknown): readonly Quantity[] {
 
 /** The fields of `Sample` in a `Readings` schema. */
 export function sampleFields(readings: unknown): readonly unknown[] {
-  const fields = isObject(readings) && Array.isArray(readings['fields']) ? readings['fields'] : []
-  const samples: unknown = fields.find((field: unknown) => isObject(field) && field['name'] === 'samples')
-  const type = isObject(samples) ? samples['type'] : undefined
-  const items = isObject(type) ? type['items'] : undefined
-  const inner = isObject(items) ? items['fields'] : undefined
+  const fields = isObject(readings) && Array.isArray(readings.fields) ? readings.fields : []
+  const samples: unknown = fields.find((field: unknown) => isObject(field) && field.name === 'samples')
+  const type = isObject(samples) ? samples.type : undefined
+  const items = isObject(type) ? type.items : undefined
+  const inner = isObject(items) ? items.fields : undefined
   if (!Array.isArray(inner)) throw new TypeError('not a Readings schema: no field "samples" that is an array of records')
   return inner
 }

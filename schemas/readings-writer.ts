@@ -71,7 +71,7 @@ export class ReadingsWriter {
     for (let quantity = 0; quantity < values.length; quantity++) {
       const column = values[quantity]
       const value = column === undefined ? Number.NaN : (column[sample] as number)
-      if (value !== value) slab[at++] = 0
+      if (Number.isNaN(value)) slab[at++] = 0
       else {
         slab[at++] = 2
         view.setFloat64(at, value, true)

@@ -1,6 +1,5 @@
 import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
-import type { Log } from '../contract.ts'
 
 /** A topic as this system needs it. */
 export interface TopicSettings {
@@ -12,7 +11,7 @@ export interface TopicSettings {
 }
 
 /** Creates the topics that are missing, and changes none. Returns the names of those created. */
-export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[], log: Log): Promise<readonly Topic[]> {
+export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
   const existing = new Set(await admin.listTopics())
   const missing = wanted.filter(({ topic }) => !existing.has(topic))
   if (missing.length === 0) return []
@@ -26,7 +25,6 @@ export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[
     })),
   })
   const names = missing.map(({ topic }) => topic)
-  log.info('created topics', { topics: names.join(' ') })
   return names
 }
 

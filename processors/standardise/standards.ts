@@ -114,15 +114,14 @@ export class Standards {
     const { numerator, addend, denominator, missing, map } = metric
     for (let sample = 0; sample < count; sample++) {
       const code = raw[sample] as number
-      // NaN, the missing double, differs from itself.
-      if (code === missing || code !== code) {
+      if (code === missing || Number.isNaN(code)) {
         values[sample] = Number.NaN
         continue
       }
       const value = map === undefined ? (code * numerator + addend) / denominator : (map.get(code) ?? Number.NaN)
       values[sample] = value
       if (!(value >= minimum && value <= maximum)) {
-        if (value !== value)
+        if (Number.isNaN(value))
           this.refuse(sample, 'unknown-code', () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`)
         else this.refuse(sample, 'out-of-range', () => `${metric.standard} is ${value} ${unit}; expected ${minimum} to ${maximum}`)
       }

@@ -26,13 +26,13 @@ export type SampleLayout = Int32Array
  */
 export function sampleLayout(schema: unknown): SampleLayout {
   const head =
-    isObject(schema) && Array.isArray(schema['fields'])
-      ? schema['fields'].map((field: unknown) => (isObject(field) ? field['name'] : undefined))
+    isObject(schema) && Array.isArray(schema.fields)
+      ? schema.fields.map((field: unknown) => (isObject(field) ? field.name : undefined))
       : []
   if (head.join() !== 'device_id,firmware,boot,seq,samples')
     throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
   const fields = sampleFields(schema).map((field) =>
-    isObject(field) ? { name: field['name'], type: JSON.stringify(field['type']) } : { name: undefined, type: undefined },
+    isObject(field) ? { name: field.name, type: JSON.stringify(field.type) } : { name: undefined, type: undefined },
   )
   const lead = fields.slice(0, LEADING_COLUMNS - 1).map(({ name }) => name)
   if (lead.join() !== 'ts,time_estimated,account_id,site_id')
@@ -170,7 +170,7 @@ export class CopyWriter {
     at = this.id(this.id(at + 17, account), site)
     for (let column = 0; column < values.length; column++) {
       const value = values[column] as number
-      if (value !== value) {
+      if (Number.isNaN(value)) {
         view.setInt32(at, -1)
         at += 4
       } else {

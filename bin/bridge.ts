@@ -1,0 +1,94 @@
+import { createProducer } from '../connectors/kafka/producer.ts'
+import { createSubscriber } from '../connectors/mqtt/subscriber.ts'
+import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { createBridgeCounters } from '../processors/bridge/counters.ts'
+import { parseRoutes } from '../processors/bridge/routes.ts'
+import { deadTopic, topics } from '../processors/topics.ts'
+import { readFirmwares, readQuantities, readSchema } from '../schemas/files.ts'
+import { createBridge } from './bridge-service.ts'
+import { ConfigError } from './config.ts'
+import { countPartitions, kafkaClient } from './kafka.ts'
+import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
+import { registeredId } from './registered.ts'
+import type { Service, ServiceContext } from './service.ts'
+import { version } from './version.ts'
+
+const JSON_FIRMWARE = 'generic-json'
+
+/** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
+export async function bridgeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+  const { bridge, env } = config
+  const routes = parseRoutes([
+    { pattern: bridge.routes.telemetry, carries: 'frames', topic: topics.frames },
+    { pattern: bridge.routes.status, carries: 'status', topic: topics.deviceStatus },
+  ])
+  const generic = readFirmwares().find(({ firmware }) => firmware.id === JSON_FIRMWARE)?.firmware
+  if (generic === undefined) throw new ConfigError(`schemas/firmware/${JSON_FIRMWARE}.avsc is missing: JSON is encoded with it`)
+  const registry = createRegistry(env.REGISTRY_URL)
+  const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const dead = deadTopic('bridge')
+  const kafka = kafkaClient(config, 'millrace-bridge', log)
+  const partitions = await countPartitions(kafka, [topics.frames, topics.deviceStatus, dead])
+  const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
+  const counters = createBridgeCounters()
+  const handler = createBridge({
+    routes,
+    directory,
+    producer,
+    generic,
+    deviceStatus: {
+      schema: readSchema('device-status').json,
+      schemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
+    },
+    deadLetter: { schema: readSchema('dead-letter').json, schemaId: await registeredId(registry, dead, 'dead-letter') },
+    payloadBytes: bridge.max_payload_bytes,
+    version,
+    counters,
+  })
+  const subscriber = createSubscriber({
+    url: env.MQTT_URL,
+    ...(env.MQTT_USERNAME === undefined ? {} : { username: env.MQTT_USERNAME }),
+    ...(env.MQTT_PASSWORD === undefined ? {} : { password: env.MQTT_PASSWORD }),
+    clientId: bridge.client_id,
+    filters: routes.map(({ filter }) => filter),
+    handler,
+    log,
+    signal,
+    limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
+    onState: (state) => health.set('mqtt', state.tag === 'connected' ? null : `session is ${state.tag}`),
+  })
+
+  processMetrics(metrics)
+  counter(metrics, 'millrace_bridge_frames_total', 'Frames forwarded as they came.', () => counters.frames)
+  counter(metrics, 'millrace_bridge_json_total', 'JSON messages forwarded as frames.', () => counters.json)
+  counter(metrics, 'millrace_bridge_statuses_total', 'Births and last wills forwarded.', () => counters.statuses)
+  counter(metrics, 'millrace_bridge_payload_bytes_total', 'Bytes of all messages received.', () => counters.payloadBytes)
+  counter(metrics, 'millrace_bridge_pubacks_total', 'Messages acknowledged to the broker.', () => subscriber.counters().pubacks)
+  counter(metrics, 'millrace_bridge_connections_total', 'Sessions opened or resumed.', () => subscriber.counters().connections)
+  counter(metrics, 'millrace_bridge_send_retries_total', 'Requests to Kafka that had to be sent again.', () => sent.retries)
+  gauge(
+    metrics,
+    'millrace_bridge_outstanding_messages',
+    'Messages received and not yet acknowledged.',
+    () => subscriber.counters().outstandingPublishes,
+  )
+  gauge(
+    metrics,
+    'millrace_bridge_outstanding_bytes',
+    'Bytes received and not yet acknowledged.',
+    () => subscriber.counters().outstandingBytes,
+  )
+  counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
+  counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
+
+  return {
+    failed: new Promise<never>(() => undefined),
+    stop: async () => {
+      await subscriber[Symbol.asyncDispose]()
+      await producer[Symbol.asyncDispose]()
+      await directory[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util'
+import { ensureTopics } from '../connectors/kafka/topics.ts'
+import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
+import { readMigrations } from '../connectors/postgres/migrations.ts'
+import { projectRoot, readQuantities } from '../schemas/files.ts'
+import { loadConfig } from './config.ts'
+import { kafkaClient, wantedTopics } from './kafka.ts'
+import { createLog } from './log.ts'
+
+/** `millrace migrate`: both databases and the topics, brought to what this version needs. Changes nothing that is there already. */
+export async function migrate(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
+  const config = loadConfig(process.env, values.config)
+  const done = [
+    ...(await migrateTelemetry({
+      url: config.env.TELEMETRY_DATABASE_URL,
+      migrations: await readMigrations(`${projectRoot}db/telemetry`),
+      quantities: readQuantities(),
+      backend: config.store.backend,
+    })),
+    ...(await migrateApp({ url: config.env.APP_DATABASE_URL, migrations: await readMigrations(`${projectRoot}db/app`) })),
+  ]
+  const admin = kafkaClient(config, 'millrace-migrate', createLog('migrate')).admin()
+  await admin.connect()
+  try {
+    const created = await ensureTopics(admin, wantedTopics(config))
+    done.push(...created.map((topic) => `topic ${topic} created`))
+  } finally {
+    await admin.disconnect()
+  }
+  process.stdout.write(done.length === 0 ? 'nothing to migrate\n' : `${done.join('\n')}\n`)
+  return 0
+}
