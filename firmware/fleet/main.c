@@ -1,0 +1,57 @@
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fleet.h"
+
+static volatile int stop_requests;
+
+static void request_stop(int signal_number) {
+  (void)signal_number;
+  stop_requests = stop_requests + 1;
+}
+
+/* Distinct device IDs of a file, in order of appearance. The exit status. */
+static int list_csv_devices(const struct options *options) {
+  static struct csv csv;
+  struct csv_row row;
+  char(*ids)[sizeof row.device] = NULL;
+  size_t count = 0;
+  enum csv_outcome outcome;
+
+  if (!csv_open(&csv, STDIN_FILENO, &options->firmware, true)) return 2;
+  while ((outcome = csv_next(&csv, &row)) != CSV_END) {
+    size_t known = count;
+    if (outcome == CSV_AGAIN) continue;
+    while (known-- > 0 && strcmp(ids[known], row.device) != 0) continue;
+    if (known != SIZE_MAX) continue;
+    ids = realloc(ids, (count + 1) * sizeof *ids);
+    if (ids == NULL) return 1;
+    strcpy(ids[count++], row.device);
+    puts(row.device);
+  }
+  free(ids);
+  return csv.errors == 0 ? 0 : 1;
+}
+
+static int list_devices(const struct options *options) {
+  if (options->csv) return list_csv_devices(options);
+  for (uint32_t i = 0; i < options->devices; i++) printf("%s-%04u\n", options->prefix, i + 1);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  static struct fleet fleet;
+  struct options options;
+  struct sigaction action = {.sa_handler = request_stop};
+
+  options_parse(argc, argv, &options);
+  if (options.list_devices) return list_devices(&options);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  if (!fleet_init(&fleet, &options)) return 2;
+  return fleet_run(&fleet, &stop_requests) ? 0 : 1;
+}

@@ -1,0 +1,45 @@
+/* Command line of the fleet. */
+#ifndef FLEET_OPTIONS_H
+#define FLEET_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "millrace/schema.h"
+
+/* A firmware that the fleet can run. */
+struct firmware {
+  const struct millrace_schema *schema;
+  const struct millrace_metric *metrics;
+};
+
+struct options {
+  char host[256];
+  char port[6];
+  const char *password;
+  uint32_t devices;
+  const char *prefix;
+  struct firmware firmware;
+  double sample_hz;
+  double rate;
+  uint32_t flush_ms;
+  uint32_t turn_ms;
+  uint16_t max_payload;
+  double duration_s;
+  double drain_s;
+  bool sparse;
+  uint16_t in_flight;
+  uint16_t queue;
+  bool csv;
+  bool round;
+  bool list_devices;
+  bool stats_json;
+  const char *boot_file;
+  const char *ledger;
+  uint32_t seed;
+};
+
+/* Reads the command line. Prints what is wrong and exits with 2, or the help and exits with 0. */
+void options_parse(int argc, char **argv, struct options *options);
+
+#endif

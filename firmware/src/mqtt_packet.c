@@ -1,0 +1,205 @@
+#include "millrace/mqtt_packet.h"
+
+#include <string.h>
+
+/* Fixed header bytes: type and flags. */
+#define CONNECT 0x10
+#define PUBLISH_QOS1 0x32
+#define PINGREQ 0xC0
+#define DISCONNECT 0xE0
+
+/* CONNECT flags. */
+#define CLEAN_START 0x02
+#define WILL_QOS1_RETAINED 0x2C
+#define HAS_PASSWORD 0x40
+#define HAS_USERNAME 0x80
+
+/* Properties of CONNECT and CONNACK. */
+#define SERVER_KEEP_ALIVE 0x13
+#define RECEIVE_MAXIMUM 0x21
+#define MAXIMUM_PACKET_SIZE 0x27
+
+static uint8_t *write_16(uint8_t *out, uint16_t value) {
+  out[0] = (uint8_t)(value >> 8);
+  out[1] = (uint8_t)value;
+  return out + 2;
+}
+
+static uint8_t *write_bytes(uint8_t *out, const void *bytes, uint16_t length) {
+  memcpy(out, bytes, length);
+  return out + length;
+}
+
+/* A string or binary datum: two bytes of length, then its bytes. */
+static uint8_t *write_text(uint8_t *out, const char *text) {
+  uint16_t length = (uint16_t)strlen(text);
+  return write_bytes(write_16(out, length), text, length);
+}
+
+static uint32_t text_length(const char *text) { return text == NULL ? 0 : 2 + (uint32_t)strlen(text); }
+
+/* Type and remaining length. Lengths here are below 65536, so three bytes hold the latter. */
+static uint8_t *write_header(uint8_t *out, uint8_t type, uint32_t remaining) {
+  *out++ = type;
+  while (remaining > 0x7F) {
+    *out++ = (uint8_t)(remaining | 0x80);
+    remaining >>= 7;
+  }
+  *out++ = (uint8_t)remaining;
+  return out;
+}
+
+static uint32_t whole_length(uint32_t remaining) {
+  return remaining + 2 + (remaining > 0x7F) + (remaining > 0x3FFF);
+}
+
+uint16_t millrace_packet_connect(uint8_t *out, uint16_t size, const struct millrace_session_options *options,
+                                 uint32_t maximum_packet_size) {
+  uint8_t flags = CLEAN_START | WILL_QOS1_RETAINED;
+  /* Protocol name and version, flags, keep alive; 5 bytes of properties and their length; the will's empty ones. */
+  uint32_t remaining = 10 + 6 + 1 + text_length(options->client_id) + text_length(options->will_topic) +
+                       text_length(options->will) + text_length(options->username) + text_length(options->password);
+  if (whole_length(remaining) > size) return 0;
+  if (options->username != NULL) flags |= HAS_USERNAME;
+  if (options->password != NULL) flags |= HAS_PASSWORD;
+
+  uint8_t *end = write_header(out, CONNECT, remaining);
+  end = write_text(end, "MQTT");
+  *end++ = 5;
+  *end++ = flags;
+  end = write_16(end, options->keep_alive_s);
+  *end++ = 5;
+  *end++ = MAXIMUM_PACKET_SIZE;
+  end = write_16(end, (uint16_t)(maximum_packet_size >> 16));
+  end = write_16(end, (uint16_t)maximum_packet_size);
+  end = write_text(end, options->client_id);
+  *end++ = 0;
+  end = write_text(end, options->will_topic);
+  end = write_text(end, options->will);
+  if (options->username != NULL) end = write_text(end, options->username);
+  if (options->password != NULL) end = write_text(end, options->password);
+  return (uint16_t)(end - out);
+}
+
+uint16_t millrace_packet_publish(uint8_t *out, uint16_t size, const struct millrace_message *message,
+                                 uint16_t packet_id) {
+  uint32_t remaining = text_length(message->topic) + 2 + 1 + message->length;
+  if (whole_length(remaining) > size) return 0;
+  uint8_t *end = write_header(out, (uint8_t)(PUBLISH_QOS1 | (message->retain ? 1 : 0)), remaining);
+  end = write_text(end, message->topic);
+  end = write_16(end, packet_id);
+  *end++ = 0;
+  end = write_bytes(end, message->payload, message->length);
+  return (uint16_t)(end - out);
+}
+
+static uint16_t write_bare(uint8_t *out, uint16_t size, uint8_t type) {
+  if (size < 2) return 0;
+  out[0] = type;
+  out[1] = 0;
+  return 2;
+}
+
+uint16_t millrace_packet_ping(uint8_t *out, uint16_t size) { return write_bare(out, size, PINGREQ); }
+
+uint16_t millrace_packet_disconnect(uint8_t *out, uint16_t size) { return write_bare(out, size, DISCONNECT); }
+
+/* A variable byte integer: at most four bytes. Bytes taken; 0: cut off, or longer than four. */
+static uint8_t read_variable(const uint8_t *bytes, uint32_t length, uint32_t *value) {
+  uint32_t sum = 0;
+  for (uint8_t i = 0; i < 4 && i < length; i++) {
+    sum |= (uint32_t)(bytes[i] & 0x7F) << (7 * i);
+    if ((bytes[i] & 0x80) == 0) {
+      *value = sum;
+      return (uint8_t)(i + 1);
+    }
+  }
+  return 0;
+}
+
+enum millrace_status millrace_packet_read(const uint8_t *bytes, uint16_t length, struct millrace_packet *packet) {
+  uint8_t taken;
+
+  if (length < 2) return MILLRACE_AGAIN;
+  taken = read_variable(bytes + 1, (uint32_t)length - 1, &packet->body_length);
+  if (taken == 0) return length < 5 ? MILLRACE_AGAIN : MILLRACE_CORRUPT;
+  packet->type = bytes[0] >> 4;
+  packet->body = bytes + 1 + taken;
+  packet->length = 1u + taken + packet->body_length;
+  return MILLRACE_OK;
+}
+
+static uint16_t read_16(const uint8_t *bytes) { return (uint16_t)(bytes[0] << 8 | bytes[1]); }
+
+/* Bytes of a property's value (MQTT 5.0, table 2-4), 0 when it is unknown or cut off. */
+static uint32_t property_length(uint8_t identifier, const uint8_t *value, uint32_t left) {
+  uint32_t length = 0;
+  switch (identifier) {
+    case 0x24: /* maximum QoS */
+    case 0x25: /* retain available */
+    case 0x28: /* wildcard subscriptions */
+    case 0x29: /* subscription identifiers */
+    case 0x2A: /* shared subscriptions */
+      length = 1;
+      break;
+    case SERVER_KEEP_ALIVE:
+    case RECEIVE_MAXIMUM:
+    case 0x22: /* topic alias maximum */
+      length = 2;
+      break;
+    case 0x11: /* session expiry interval */
+    case MAXIMUM_PACKET_SIZE:
+      length = 4;
+      break;
+    case 0x12: /* assigned client identifier */
+    case 0x15: /* authentication method */
+    case 0x16: /* authentication data */
+    case 0x1A: /* response information */
+    case 0x1C: /* server reference */
+    case 0x1F: /* reason string */
+      length = left < 2 ? 0 : 2u + read_16(value);
+      break;
+    case 0x26: /* user property: two strings */
+      if (left < 2) return 0;
+      length = 2u + read_16(value);
+      length = left < length + 2 ? 0 : length + 2 + read_16(value + length);
+      break;
+    default:
+      break;
+  }
+  return length <= left ? length : 0;
+}
+
+enum millrace_status millrace_packet_connack(const struct millrace_packet *packet, struct millrace_event *event,
+                                             uint16_t *keep_alive_s) {
+  const uint8_t *at;
+  uint32_t left;
+  uint8_t taken;
+
+  if (packet->body_length < 3) return MILLRACE_CORRUPT;
+  event->kind = MILLRACE_CONNECTED;
+  event->reason = packet->body[1];
+  event->receive_maximum = UINT16_MAX;
+  taken = read_variable(packet->body + 2, packet->body_length - 2, &left);
+  if (taken == 0 || left != packet->body_length - 2 - taken) return MILLRACE_CORRUPT;
+  at = packet->body + 2 + taken;
+  while (left > 0) {
+    uint8_t identifier = *at++;
+    uint32_t length = property_length(identifier, at, --left);
+    if (length == 0) return MILLRACE_CORRUPT;
+    if (identifier == RECEIVE_MAXIMUM) event->receive_maximum = read_16(at);
+    if (identifier == SERVER_KEEP_ALIVE) *keep_alive_s = read_16(at);
+    at += length;
+    left -= length;
+  }
+  return event->receive_maximum == 0 ? MILLRACE_CORRUPT : MILLRACE_OK;
+}
+
+enum millrace_status millrace_packet_puback(const struct millrace_packet *packet, struct millrace_event *event) {
+  if (packet->body_length < 2) return MILLRACE_CORRUPT;
+  event->kind = MILLRACE_ACKNOWLEDGED;
+  event->packet_id = read_16(packet->body);
+  /* A PUBACK of two bytes means success; a third is the reason. */
+  event->reason = packet->body_length > 2 ? packet->body[2] : 0;
+  return MILLRACE_OK;
+}

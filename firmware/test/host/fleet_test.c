@@ -1,0 +1,238 @@
+/* Tests of the fleet's own parts. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "boot_file.h"
+#include "check.h"
+#include "csv.h"
+#include "hive_1.h"
+#include "hive_2.h"
+#include "model.h"
+#include "plant_1.h"
+#include "raw_value.h"
+#include "suites.h"
+#include "time_text.h"
+
+static void expect(const char *text, const struct millrace_metric *metric, bool round, enum raw_value outcome, int32_t raw) {
+  int32_t found = 0;
+  CHECK_EQUAL(raw_value_parse(text, metric, round, &found), outcome);
+  if (outcome == RAW_VALUE_OK) CHECK_EQUAL(found, raw);
+}
+
+static void values_become_raw_without_rounding(void) {
+  const struct millrace_metric *hundredths = &hive_1_metrics[HIVE_1_TEMPERATURE];
+  const struct millrace_metric *sixteenths = &hive_2_metrics[HIVE_2_TEMP16];
+  expect("26.24", hundredths, false, RAW_VALUE_OK, 2624);
+  expect("-0.01", hundredths, false, RAW_VALUE_OK, -1);
+  expect("+35.9", hundredths, false, RAW_VALUE_OK, 3590);
+  expect("35.900000", hundredths, false, RAW_VALUE_OK, 3590);
+  expect("35.905", hundredths, false, RAW_VALUE_INEXACT, 0);
+  expect("35.905", hundredths, true, RAW_VALUE_OK, 3591);
+  expect("-35.905", hundredths, true, RAW_VALUE_OK, -3591);
+  expect("35.904", hundredths, true, RAW_VALUE_OK, 3590);
+  expect("-40", sixteenths, false, RAW_VALUE_OK, 0);
+  expect("26.0625", sixteenths, false, RAW_VALUE_OK, 1057);
+  expect("26.1", sixteenths, false, RAW_VALUE_INEXACT, 0);
+  expect("26.1", sixteenths, true, RAW_VALUE_OK, 1058);
+  expect("21474836.47", hundredths, false, RAW_VALUE_OK, INT32_MAX);
+  expect("21474836.48", hundredths, false, RAW_VALUE_OUT_OF_RANGE, 0);
+  expect("-327.68", hundredths, false, RAW_VALUE_OUT_OF_RANGE, 0);
+  expect("", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+  expect("1e3", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+  expect("1.2.3", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+  expect("nan", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+  expect("-", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+  expect("1234567890123456789", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
+}
+
+static void a_coded_metric_takes_the_values_of_its_map(void) {
+  const struct millrace_metric *charge = &hive_2_metrics[HIVE_2_CHARGE];
+  expect("75", charge, false, RAW_VALUE_OK, 3);
+  expect("75.0", charge, false, RAW_VALUE_OK, 3);
+  expect("74", charge, true, RAW_VALUE_INEXACT, 0);
+}
+
+static void a_falling_scale_is_converted_too(void) {
+  struct millrace_metric falling = {"x", "x", -1, 100, 2, INT32_MIN, 0, NULL};
+  expect("49.5", &falling, false, RAW_VALUE_OK, 1);
+  expect("49.6", &falling, false, RAW_VALUE_INEXACT, 0);
+}
+
+static void times_in_text_are_milliseconds(void) {
+  static const struct { const char *text; int64_t ms; } good[] = {
+      {"2021-06-19 00:04:58+00:00", 1624061098000}, {"2021-06-19T00:04:58Z", 1624061098000},
+      {"2021-06-19T00:04:58.25Z", 1624061098250}, {"2021-06-19T02:04:58.250000+02:00", 1624061098250},
+      {"2021-06-18T19:34:58-0430", 1624061098000}, {"2021-06-19T00:04", 1624061040000},
+      {"2021-06-19T02:04+02", 1624061040000}, {"1624061098250", 1624061098250}, {"-50000", -50000},
+      {"2020-02-29T00:00:00Z", 1582934400000}, {"1969-12-31T23:59:59Z", -1000},
+      {"2000-03-01T00:00:00Z", 951868800000}, {"1900-03-01T00:00:00Z", -2203891200000}};
+  static const char *bad[] = {"", "2021", "-5000", "2021-06-19", "2021-06-19X00:04", "2021-13-19T00:04", "2021-02-29T00:04", "2021-06-31T00:04",
+                              "2021-06-19T24:04", "2021-06-19T00:60", "2021-06-19T00:04:60", "2021-06-19T00:04:58.", "2021-06-19T00:04:58.0001",
+                              "2021-06-19T00:04:58+", "2021-06-19T00:04:58+1", "2021-06-19T00:04:58+19:00", "2021-06-19T00:04:58Zx", "2021-06-19T00:04:58+02:6",
+                              "2021-06-19T00:04:58+02:60", "2021-06-19T0a:04", "2021_06-19T00:04", "2021-06_19T00:04", "1900-02-29T00:00", "2021-00-19T00:04", "2021-06-00T00:04", "2021-06-19T00-04"};
+  for (unsigned i = 0; i < sizeof good / sizeof good[0]; i++) {
+    int64_t ms = 0;
+    CHECK(time_text_parse(good[i].text, &ms));
+    CHECK_EQUAL(ms, good[i].ms);
+  }
+  for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    int64_t ms;
+    CHECK(!time_text_parse(bad[i], &ms));
+  }
+}
+
+static struct csv csv;
+
+static bool open_text(const char *text, const struct firmware *firmware) {
+  int ends[2];
+  CHECK_EQUAL(pipe(ends), 0);
+  CHECK_EQUAL(write(ends[1], text, strlen(text)), (int64_t)strlen(text));
+  close(ends[1]);
+  return csv_open(&csv, ends[0], firmware, false);
+}
+
+static const struct firmware hive = {&hive_1_schema, hive_1_metrics};
+
+/* The lines about bad rows go to standard error: keep the test's output clean. */
+static int mute(void) {
+  int before = dup(STDERR_FILENO);
+  int nowhere = open("/dev/null", O_WRONLY);
+  fflush(stderr);
+  dup2(nowhere, STDERR_FILENO);
+  close(nowhere);
+  return before;
+}
+
+static void unmute(int before) {
+  fflush(stderr);
+  dup2(before, STDERR_FILENO);
+  close(before);
+}
+
+static void lines_become_samples_and_bad_ones_are_counted(void) {
+  struct csv_row row;
+  int before = mute();
+  CHECK(open_text("Date,Tag number,humidity,temperature\r\n"
+                  "2021-06-19 00:04:58+00:00,3629,35.45,26.24\r\n"
+                  "\n"
+                  "2021-06-19 00:04:58+00:00,3629,35.45\n"
+                  "yesterday,3629,35.45,26.24\n"
+                  "2021-06-19 00:04:58+00:00,36/29,35.45,26.24\n"
+                  "2021-06-19 00:04:58+00:00,3629,35.455,26.24\n"
+                  "2021-06-19 00:04:58+00:00,3629,x,26.24\n"
+                  "2021-06-19 00:04:58+00:00,3629,99999999,26.24\n"
+                  "1624061098001,\"b\",,-26.2", &hive));
+  CHECK_EQUAL(csv_next(&csv, &row), CSV_ROW);
+  CHECK_TEXT(row.device, "3629");
+  CHECK(row.time_ms == 1624061098000);
+  CHECK_EQUAL(row.values[HIVE_1_TEMPERATURE], 2624);
+  CHECK_EQUAL(row.values[HIVE_1_HUMIDITY], 3545);
+  CHECK_EQUAL(row.readings, 2);
+  CHECK_EQUAL(csv_next(&csv, &row), CSV_ROW);
+  CHECK_TEXT(row.device, "b");
+  CHECK_EQUAL(row.values[HIVE_1_TEMPERATURE], -2620);
+  CHECK_EQUAL(row.values[HIVE_1_HUMIDITY], -32768);
+  CHECK_EQUAL(row.readings, 1);
+  CHECK_EQUAL(csv_next(&csv, &row), CSV_END);
+  unmute(before);
+  CHECK_EQUAL(csv.rows, 2);
+  CHECK_EQUAL(csv.errors, 6);
+}
+
+static void a_header_that_is_not_one_is_refused(void) {
+  int before = mute();
+  CHECK(!open_text("", &hive));
+  CHECK(!open_text("time,device\n", &hive));
+  CHECK(!open_text("time,device,weight\n", &hive));
+  unmute(before);
+}
+
+static void a_line_too_long_is_an_error_not_a_crash(void) {
+  static char text[70000];
+  struct csv_row row;
+  int ends[2];
+  int before = mute();
+  CHECK_EQUAL(pipe(ends), 0);
+  fcntl(ends[1], F_SETPIPE_SZ, 262144);
+  memset(text, 'x', sizeof text);
+  memcpy(text, "time,device,temperature\n", 24);
+  text[sizeof text - 1] = '\n';
+  CHECK_EQUAL(write(ends[1], text, sizeof text), sizeof text);
+  CHECK_EQUAL(write(ends[1], "1624061098001,b,1\n", 18), 18);
+  close(ends[1]);
+  CHECK(csv_open(&csv, ends[0], &hive, false));
+  CHECK_EQUAL(csv_next(&csv, &row), CSV_ROW);
+  CHECK_EQUAL(csv_next(&csv, &row), CSV_END);
+  unmute(before);
+  CHECK(csv.errors > 0);
+}
+
+static void boot_numbers_rise_and_are_never_guessed(void) {
+  char directory[] = "/tmp/millrace-boot-XXXXXX";
+  char path[64];
+  int32_t first = -1;
+  int32_t next = -1;
+  CHECK(mkdtemp(directory) != NULL);
+  snprintf(path, sizeof path, "%s/new/fleet.boot", directory);
+  CHECK_EQUAL(millrace_boot_file_next(path, &first), MILLRACE_OK);
+  CHECK(first >= 0 && first < 1 << 30);
+  CHECK_EQUAL(millrace_boot_file_next(path, &next), MILLRACE_OK);
+  CHECK_EQUAL(next, first + 1);
+  static const char *bad[] = {"", "x\n", "-1\n", "2147483647\n", "12x\n"};
+  for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    FILE *file = fopen(path, "w");
+    fputs(bad[i], file);
+    fclose(file);
+    CHECK_EQUAL(millrace_boot_file_next(path, &next), MILLRACE_CORRUPT);
+  }
+  unlink(path);
+  CHECK_EQUAL(millrace_boot_file_next("/proc/millrace/none.boot", &next), MILLRACE_BROKEN);
+  *strrchr(path, '/') = '\0';
+  rmdir(path);
+  rmdir(directory);
+}
+
+static void synthetic_values_repeat_with_their_seed_and_stay_in_range(void) {
+  const struct millrace_schema *schemas[] = {&hive_1_schema, &hive_2_schema, &plant_1_schema};
+  for (int f = 0; f < 3; f++) {
+    struct model one, same, other;
+    int differences = 0;
+    CHECK_EQUAL(model_init(&one, schemas[f], 1, 7), 0);
+    CHECK_EQUAL(model_init(&same, schemas[f], 1, 7), 0);
+    CHECK_EQUAL(model_init(&other, schemas[f], 2, 7), 0);
+    for (int64_t time = 1795416369998; time < 1795416369998 + 3 * 86400000LL; time += 60000) {
+      int32_t a[MILLRACE_MAX_METRICS], b[MILLRACE_MAX_METRICS], c[MILLRACE_MAX_METRICS];
+      model_sample(&one, time, a);
+      model_sample(&same, time, b);
+      model_sample(&other, time, c);
+      for (uint8_t m = 0; m < schemas[f]->metric_count; m++) {
+        CHECK_EQUAL(a[m], b[m]);
+        CHECK(a[m] != schemas[f]->missing[m]);
+        differences += a[m] != c[m];
+      }
+      if (f == 0) CHECK(a[1] >= 0 && a[1] <= 10000);
+      if (f == 1) CHECK(a[1] >= 0 && a[1] <= 200 && a[4] >= 0 && a[4] <= 4);
+    }
+    CHECK(differences > 1000);
+  }
+  struct millrace_schema unknown = {"none-1", {0}, 2, hive_1_missing};
+  struct model model;
+  CHECK_EQUAL(model_init(&model, &unknown, 1, 1), -1);
+}
+
+void fleet_tests(void) {
+  run("values become raw without rounding", values_become_raw_without_rounding);
+  run("a coded metric takes the values of its map", a_coded_metric_takes_the_values_of_its_map);
+  run("a falling scale is converted too", a_falling_scale_is_converted_too);
+  run("times in text are milliseconds", times_in_text_are_milliseconds);
+  run("lines become samples and bad ones are counted", lines_become_samples_and_bad_ones_are_counted);
+  run("a header that is not one is refused", a_header_that_is_not_one_is_refused);
+  run("a line too long is an error, not a crash", a_line_too_long_is_an_error_not_a_crash);
+  run("boot numbers rise and are never guessed", boot_numbers_rise_and_are_never_guessed);
+  run("synthetic values repeat with their seed and stay in range", synthetic_values_repeat_with_their_seed_and_stay_in_range);
+}

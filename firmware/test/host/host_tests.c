@@ -1,0 +1,8 @@
+/* Tests of what runs on a host only. */
+#include "check.h"
+#include "suites.h"
+
+int main(void) {
+  fleet_tests();
+  return finish();
+}

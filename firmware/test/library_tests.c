@@ -1,0 +1,12 @@
+/* Every test of the library: on the host under sanitizers, and on an emulated Cortex-M3. */
+#include "check.h"
+#include "suites.h"
+
+int main(void) {
+  frame_tests();
+  batcher_tests();
+  store_tests();
+  mqtt_tests();
+  publisher_tests();
+  return finish();
+}

@@ -1,0 +1,12 @@
+/* The suites: those of the library run on every target, those of programs on the host. */
+#ifndef SUITES_H
+#define SUITES_H
+
+void frame_tests(void);
+void batcher_tests(void);
+void store_tests(void);
+void mqtt_tests(void);
+void publisher_tests(void);
+void fleet_tests(void);
+
+#endif
