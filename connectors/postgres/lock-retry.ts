@@ -1,22 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectorError } from '../contract.ts'
+import type { Session } from './session.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 const DEADLOCK_DETECTED = '40P01'
+/** check_violation: a row got in the way of ATTACH after it had been looked for. */
+const CHECK_VIOLATION = '23514'
+const BUSY: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, CHECK_VIOLATION])
 const ATTEMPTS = 50
 
 /**
- * Runs DDL that needs a strong lock. It should wait with a short lock_timeout, since everything that comes later queues up behind a waiting
- * lock; it is tried again, for about ten seconds, before the error goes on.
+ * Runs a transaction of DDL that needs a strong lock. It should wait with a short lock_timeout, since everything that comes later queues up
+ * behind a waiting lock. It is rolled back and tried again, for about ten seconds, before the error goes on; after any other error the
+ * session is left as it is, to be closed.
  */
-export async function retryOnLock<Result>(attempt: () => Promise<Result>): Promise<Result> {
+export async function retryOnLock<Result>(session: Session, attempt: () => Promise<Result>): Promise<Result> {
   for (let failures = 1; ; failures++) {
     try {
       return await attempt()
     } catch (error) {
-      const busy = error instanceof ConnectorError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK_DETECTED)
+      const busy = error instanceof ConnectorError && BUSY.has(error.code)
       if (!busy || failures === ATTEMPTS) throw error
     }
+    await session.script('waiting for a lock', 'ROLLBACK')
     await sleep(Math.random() * Math.min(20 * failures, 200))
   }
 }

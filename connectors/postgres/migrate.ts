@@ -34,7 +34,7 @@ export function migrateApp({ url, migrations }: MigrateOptions): Promise<Done> {
 export function migrateTelemetry({ url, migrations, quantities, backend }: TelemetryMigrateOptions): Promise<Done> {
   return exclusively(url, async (session) => [
     ...(await migrate(session, migrations)),
-    ...(await retryOnLock(() => migrateReadings(session, quantities, backend))),
+    ...(await retryOnLock(session, () => migrateReadings(session, quantities, backend))),
   ])
 }
 
@@ -70,10 +70,9 @@ async function migrate(session: Session, migrations: readonly Migration[]): Prom
   const done: string[] = []
   for (const migration of pendingMigrations(migrations, applied)) {
     const record = `INSERT INTO schema_migration (name, checksum) VALUES (${literal(migration.name)}, ${literal(checksum(migration))})`
-    await transaction(session, `applying migration ${migration.name}`, async () => {
-      await session.script(`applying migration ${migration.name}`, migration.sql)
-      await session.script(`recording migration ${migration.name}`, record)
-    })
+    await session.script(`applying migration ${migration.name}`, 'BEGIN')
+    await session.script(`applying migration ${migration.name}`, migration.sql)
+    await session.commit(`recording migration ${migration.name}`, record)
     done.push(`applied ${migration.name}`)
   }
   return done
@@ -81,21 +80,20 @@ async function migrate(session: Session, migrations: readonly Migration[]): Prom
 
 async function migrateReadings(session: Session, quantities: readonly Quantity[], choice: BackendChoice): Promise<Done> {
   const done: string[] = []
-  await transaction(session, 'migrating table readings', async () => {
-    // Inserts queue up behind a lock that waits: give up early, try again.
-    await session.script('migrating table readings', "SET LOCAL lock_timeout = '200ms'")
-    const columns = readingsTable(quantities)
-    const { backend, exists } = await chooseBackend(session, choice)
-    if (!exists) {
-      await backend.create(session, columns)
-      done.push(`created table readings, kept by ${backend.name}`)
-    }
-    const present = await presentColumns(session)
-    const statements = missingColumns(columns, present)
-    if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
-    const added = columns.filter(({ name }) => !present.has(name))
-    if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
-  })
+  // Inserts queue up behind a lock that waits: give up early, try again.
+  await session.script('migrating table readings', "BEGIN; SET LOCAL lock_timeout = '200ms'")
+  const columns = readingsTable(quantities)
+  const { backend, exists } = await chooseBackend(session, choice)
+  if (!exists) {
+    await backend.create(session, columns)
+    done.push(`created table readings, kept by ${backend.name}`)
+  }
+  const present = await presentColumns(session)
+  const statements = missingColumns(columns, present)
+  if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
+  const added = columns.filter(({ name }) => !present.has(name))
+  if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
+  await session.commit('migrating table readings')
   return done
 }
 
@@ -106,15 +104,4 @@ async function presentColumns(session: Session): Promise<ReadonlyMap<string, str
      FROM pg_attribute WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped`,
   )
   return new Map(columns.map(({ name, comment }) => [name, comment]))
-}
-
-async function transaction(session: Session, doing: string, work: () => Promise<void>): Promise<void> {
-  await session.script(doing, 'BEGIN')
-  try {
-    await work()
-    await session.commit(doing)
-  } catch (error) {
-    if (!session.lost) await session.script(doing, 'ROLLBACK')
-    throw error
-  }
 }

@@ -1,12 +1,9 @@
-import { ConnectorError } from '../contract.ts'
 import type { StorageBackend } from './backend.ts'
 import { type Day, dayOf, dayStart, partitionDay, partitionName } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { APPEND_ONLY, columnDefinitions } from './readings-table.ts'
 import type { Session } from './session.ts'
 
-/** check_violation: the default partition got a row of the day meanwhile. */
-const CHECK_VIOLATION = '23514'
 const LOCK_TIMEOUT_MS = 200
 
 /** `readings` as range partitions of a UTC day each, and a default partition that should stay empty. */
@@ -26,7 +23,7 @@ export function createPostgresBackend(): StorageBackend {
     known = await knownDays(session)
     for (const day of days) {
       if (known.has(day)) continue
-      await retryOnLock(() => makeDay(session, day))
+      await retryOnLock(session, () => makeDay(session, day))
       known.add(day)
     }
   }
@@ -66,33 +63,25 @@ export function createPostgresBackend(): StorageBackend {
 async function makeDay(session: Session, day: Day): Promise<void> {
   const name = partitionName(day)
   const [from, to] = [dayStart(day), dayStart(day + 1)]
-  try {
+  await session.script(
+    `making partition ${name}`,
+    `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
+     SELECT pg_advisory_xact_lock(hashtextextended('millrace partitions of readings', 0))`,
+  )
+  const [state] = await session.query<{ made: boolean; strays: boolean }>(
+    `looking for partition ${name}`,
+    `SELECT to_regclass($1) IS NOT NULL AS made, EXISTS (SELECT FROM readings_default WHERE ts >= $2 AND ts < $3) AS strays`,
+    [name, from, to],
+  )
+  if (state?.made !== true) {
+    const drain = `LOCK TABLE readings_default IN ACCESS EXCLUSIVE MODE;
+      WITH moved AS (DELETE FROM readings_default WHERE ts >= '${from}' AND ts < '${to}' RETURNING *) INSERT INTO ${name} SELECT * FROM moved;`
     await session.script(
       `making partition ${name}`,
-      `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
-       SELECT pg_advisory_xact_lock(hashtextextended('millrace partitions of readings', 0))`,
+      `CREATE TABLE ${name} (LIKE readings INCLUDING ALL) WITH (${APPEND_ONLY});
+       ${state?.strays === true ? drain : ''}
+       ALTER TABLE readings ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
     )
-    const [state] = await session.query<{ made: boolean; strays: boolean }>(
-      `looking for partition ${name}`,
-      `SELECT to_regclass($1) IS NOT NULL AS made, EXISTS (SELECT FROM readings_default WHERE ts >= $2 AND ts < $3) AS strays`,
-      [name, from, to],
-    )
-    if (state?.made !== true) {
-      const drain = `LOCK TABLE readings_default IN ACCESS EXCLUSIVE MODE;
-        WITH moved AS (DELETE FROM readings_default WHERE ts >= '${from}' AND ts < '${to}' RETURNING *) INSERT INTO ${name} SELECT * FROM moved;`
-      await session.script(
-        `making partition ${name}`,
-        `CREATE TABLE ${name} (LIKE readings INCLUDING ALL) WITH (${APPEND_ONLY});
-         ${state?.strays === true ? drain : ''}
-         ALTER TABLE readings ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
-      )
-    }
-    await session.commit(`making partition ${name}`)
-  } catch (error) {
-    if (!session.lost) await session.script('giving up a partition', 'ROLLBACK')
-    if (error instanceof ConnectorError && error.code === CHECK_VIOLATION) {
-      throw new ConnectorError('55P03', true, `making partition ${name}: strays arrived meanwhile`, error)
-    }
-    throw error
   }
+  await session.commit(`making partition ${name}`)
 }

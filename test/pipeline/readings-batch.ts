@@ -1,0 +1,54 @@
+import type { OffsetMove, SinkBatch } from '../../connectors/contract.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1)
+const MS_PER_DAY = 86_400_000
+
+/** A row for `readings` with one quantity, temperature. */
+export interface TestRow {
+  readonly device: string | Buffer
+  readonly tsMs: number
+  readonly temperature?: number
+}
+
+/** `count` rows of one device, a second apart. */
+export function testRows(device: string, count: number, startMs = Date.UTC(2026, 10, 23)): readonly TestRow[] {
+  return Array.from({ length: count }, (_, index) => ({ device, tsMs: startMs + index * 1000, temperature: index / 10 }))
+}
+
+/** A batch of rows, whose moves say which rows are theirs. */
+export function sinkBatch(rows: readonly TestRow[], moves: readonly OffsetMove[]): SinkBatch {
+  return {
+    copy: Buffer.concat([SIGNATURE, ...rows.map(encoded), int16(-1)]),
+    rows: rows.length,
+    days: [...new Set(rows.map(({ tsMs }) => Math.floor(tsMs / MS_PER_DAY)))],
+    moves,
+  }
+}
+
+function encoded({ device, tsMs, temperature }: TestRow): Buffer {
+  const ts = Buffer.alloc(8)
+  ts.writeBigInt64BE(BigInt(tsMs - POSTGRES_EPOCH_MS) * 1000n)
+  const values = quantities.map(({ name }) => (name === 'temperature' && temperature !== undefined ? double(temperature) : null))
+  const columns = [Buffer.from(device), ts, Buffer.from([0]), null, null, ...values]
+  return Buffer.concat([int16(columns.length), ...columns.flatMap((value) => [int32(value?.length ?? -1), value ?? Buffer.alloc(0)])])
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleBE(value)
+  return bytes
+}
