@@ -25,7 +25,7 @@ format: node_modules/.package-lock.json ## Put the source in its format
 	@npx biome check --write .
 
 generate: build ## Write what is derived from the schemas
-	@node dist/schemas/generate.js
+	@node dist/bin/generate.js
 
 build: node_modules/.package-lock.json ## Compile the TypeScript
 	@npx tsc

@@ -1,5 +1,5 @@
 import { MalformedError } from '../schemas/frame-reader.ts'
-import type { KafkaRecord, Lookups, Outcome, OutgoingRecord, Output, Processor, Rejection, Topic } from './contract.ts'
+import type { KafkaRecord, Lookups, Outcome, OutgoingRecord, Output, Processor, ReasonDoc, Rejection, Topic } from './contract.ts'
 import type { DeadLetter, DeadLetterCodec } from './dead-letter.ts'
 import { deadTopic } from './topics.ts'
 
@@ -39,6 +39,17 @@ export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: 
 export const UNDECODABLE = 'undecodable'
 /** Reason that every processor may give: its code threw. */
 export const DEFECT = 'defect'
+
+export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, ReasonDoc>> = {
+  [UNDECODABLE]: {
+    means: 'The record is not what its topic holds.',
+    whatToDo: 'Find what else produces to the topic.',
+  },
+  [DEFECT]: {
+    means: 'The processor itself failed on the record; the detail has the error.',
+    whatToDo: 'Report or mend the defect, deploy, and redrive.',
+  },
+}
 
 export function createEngine({ name, version, processor, schemaIds, deadLetters, counters }: EngineOptions): Engine {
   const dead = deadTopic(name)

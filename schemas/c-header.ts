@@ -18,7 +18,7 @@ export function cHeader(firmware: Firmware): string {
   if (!hasCHeader(firmware)) throw new RangeError(`${firmware.id} has metrics that are not arrays of int: the C encoder writes ints only`)
   const name = identifier(firmware.id)
   const macro = name.toUpperCase()
-  return `/* Generated from schemas/firmware/${firmware.id}.avsc by schemas/generate.ts. Do not edit. */
+  return `/* Generated from schemas/firmware/${firmware.id}.avsc by make generate. Do not edit. */
 #ifndef MILLRACE_GENERATED_${macro}_H
 #define MILLRACE_GENERATED_${macro}_H
 

@@ -1,4 +1,4 @@
-/* Generated from schemas/firmware/hive-1.avsc by schemas/generate.ts. Do not edit. */
+/* Generated from schemas/firmware/hive-1.avsc by make generate. Do not edit. */
 #ifndef MILLRACE_GENERATED_HIVE_1_H
 #define MILLRACE_GENERATED_HIVE_1_H
 

@@ -1,4 +1,4 @@
-/* Generated from schemas/firmware/hive-2.avsc by schemas/generate.ts. Do not edit. */
+/* Generated from schemas/firmware/hive-2.avsc by make generate. Do not edit. */
 #ifndef MILLRACE_GENERATED_HIVE_2_H
 #define MILLRACE_GENERATED_HIVE_2_H
 

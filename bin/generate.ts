@@ -1,11 +1,15 @@
-/** Writes what is derived from the schemas: TypeScript types and C headers. With --check, only says what is not current. */
+/** Writes what is derived from the sources: TypeScript types, C headers, the list of reasons. With --check, only says what is not current. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { cHeader } from './c-header.ts'
-import { projectRoot, readFirmwares, readQuantities } from './files.ts'
-import { readingsTypes } from './readings-types.ts'
+import { cHeader } from '../schemas/c-header.ts'
+import { projectRoot, readFirmwares, readQuantities } from '../schemas/files.ts'
+import { readingsTypes } from '../schemas/readings-types.ts'
+import { reasonsDocument } from './reasons-document.ts'
 
-const wanted = new Map<string, string>([['schemas/generated/readings.ts', readingsTypes(readQuantities())]])
+const wanted = new Map<string, string>([
+  ['schemas/generated/readings.ts', readingsTypes(readQuantities())],
+  ['docs/dead-letters.md', await reasonsDocument()],
+])
 for (const { firmware } of readFirmwares()) {
   // Doubles are what the bridge writes for JSON devices; no device encodes them.
   if (firmware.metrics.every(({ kind }) => kind === 'int')) {
@@ -18,7 +22,7 @@ let stale = 0
 for (const [path, text] of wanted) {
   if (text === current(path)) continue
   stale++
-  if (check) console.error(`${path} is not what its schema says: run make generate`)
+  if (check) console.error(`${path} is not current: run make generate`)
   else {
     mkdirSync(dirname(`${projectRoot}${path}`), { recursive: true })
     writeFileSync(`${projectRoot}${path}`, text)
