@@ -74,13 +74,13 @@ export function readFirmwares(entries: readonly DirectoryEntry[], quantities: Re
 
 /** The writer's fields, each with the attributes that the newest schema has for its name. */
 function withAttributes(writer: unknown, newest: unknown): unknown {
-  if (!isObject(writer) || !isObject(newest) || !Array.isArray(writer['fields']) || !Array.isArray(newest['fields'])) return writer
-  const attributes = new Map(newest['fields'].filter(isObject).map((field) => [field['name'], field]))
+  if (!isObject(writer) || !isObject(newest) || !Array.isArray(writer.fields) || !Array.isArray(newest.fields)) return writer
+  const attributes = new Map(newest.fields.filter(isObject).map((field) => [field.name, field]))
   return {
     ...writer,
-    fields: writer['fields'].map((field: unknown) => {
-      const current = isObject(field) ? attributes.get(field['name']) : undefined
-      return isObject(field) && current !== undefined ? { ...current, name: field['name'], type: field['type'] } : field
+    fields: writer.fields.map((field: unknown) => {
+      const current = isObject(field) ? attributes.get(field.name) : undefined
+      return isObject(field) && current !== undefined ? { ...current, name: field.name, type: field.type } : field
     }),
   }
 }

@@ -56,13 +56,19 @@ export function createRegistry(url: string): SchemaRegistry {
     } catch (cause) {
       const status = (cause as { status?: unknown }).status
       const refused = typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429
-      throw new ConnectorError(typeof status === 'number' ? `REGISTRY_${status}` : 'REGISTRY_UNREACHABLE', !refused, `${doing} at ${url}`, cause)
+      throw new ConnectorError(
+        typeof status === 'number' ? `REGISTRY_${status}` : 'REGISTRY_UNREACHABLE',
+        !refused,
+        `${doing} at ${url}`,
+        cause,
+      )
     } finally {
       await client.close()
     }
   }
   return {
-    register: (subject, schema) => ask(`registering a schema as ${subject}`, (client) => client.register(subject, { schema, schemaType: 'AVRO' })),
+    register: (subject, schema) =>
+      ask(`registering a schema as ${subject}`, (client) => client.register(subject, { schema, schemaType: 'AVRO' })),
     requireBackward: (subject) =>
       ask(`setting the compatibility of ${subject}`, async (client) => {
         await client.updateConfig(subject, { compatibility: 'BACKWARD' })
@@ -72,7 +78,8 @@ export function createRegistry(url: string): SchemaRegistry {
         if (!(await client.getAllSubjects()).includes(subject)) return true
         return client.testSubjectCompatibility(subject, { schema, schemaType: 'AVRO' })
       }),
-    subjects: (prefix) => ask('listing subjects', async (client) => (await client.getAllSubjects()).filter((subject) => subject.startsWith(prefix))),
+    subjects: (prefix) =>
+      ask('listing subjects', async (client) => (await client.getAllSubjects()).filter((subject) => subject.startsWith(prefix))),
     versions: (subject) =>
       ask(`reading the versions of ${subject}`, async (client) => {
         const numbers = [...(await client.getAllVersions(subject))].sort((a, b) => a - b)

@@ -49,7 +49,8 @@ export async function openSchemaDirectory(options: SchemaDirectoryOptions): Prom
   async function read(): Promise<void> {
     const entries: DirectoryEntry[] = []
     for (const subject of await registry.subjects(prefix)) {
-      for (const { id, version, schema } of await registry.versions(subject)) entries.push({ subject, id, version, json: JSON.parse(schema) as unknown })
+      for (const { id, version, schema } of await registry.versions(subject))
+        entries.push({ subject, id, version, json: JSON.parse(schema) as unknown })
     }
     schemas = new Map(entries.map(({ id, json }) => [id, json]))
     readAt = now()
@@ -82,7 +83,8 @@ export async function openSchemaDirectory(options: SchemaDirectoryOptions): Prom
   await readOnce()
   const timer = setInterval(() => {
     // With everything known in memory an outage stops nothing; the next turn tries again.
-    if (reading === undefined) read().catch((cause: unknown) => log.warn('the registry could not be read; going on with what is known', { cause: String(cause) }))
+    if (reading === undefined)
+      read().catch((cause: unknown) => log.warn('the registry could not be read; going on with what is known', { cause: String(cause) }))
   }, REFRESH_MS)
   timer.unref()
 
