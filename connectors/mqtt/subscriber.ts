@@ -116,7 +116,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   })
   client.on('error', (error) => {
     lastError = error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message
-    log.warn('MQTT connection failed', { broker: broker.address, error: lastError })
+    const fields = { broker: broker.address, error: lastError }
+    if (error instanceof ConnectorError && !error.transient)
+      log.error('MQTT connection given up for a defect', { ...fields, stack: error.stack })
+    else log.warn('MQTT connection failed', fields)
   })
   client.on('disconnect', (packet) => {
     lastError = `the broker disconnected us: reason code 0x${(packet.reasonCode ?? 0).toString(16)}`
@@ -130,7 +133,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       client.sendPing()
     }
   }, limits.keepaliveSeconds * 250)
-  options.signal?.addEventListener('abort', () => void stop(), { once: true })
+  const onAbort = (): void => void stop()
+  options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted) void stop()
   else client.connect()
 
@@ -241,9 +245,14 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     await new Promise((resolve) => setImmediate(resolve))
     phase = 'closing'
     connection?.resume()
-    if (connection) await within(CLOSE_MS, client.endAsync(!client.connected))
+    try {
+      if (connection) await within(CLOSE_MS, client.endAsync(!client.connected))
+    } catch (error) {
+      log.warn('MQTT session did not end cleanly', { broker: broker.address, error: String(error) })
+    }
     connection?.stream.destroy()
     clearInterval(heldPing)
+    options.signal?.removeEventListener('abort', onAbort)
     become({ tag: 'stopped', sinceMs: Date.now() })
   }
 
