@@ -26,14 +26,16 @@ export interface BridgeOptions {
   /** Parsed schemas and their IDs in the registry. */
   readonly deviceStatus: { readonly schema: unknown; readonly schemaId: number }
   readonly deadLetter: { readonly schema: unknown; readonly schemaId: number }
-  /** Larger payloads are dead letters. The topic of dead letters must take the largest payload that the broker lets through. */
+  /** Larger payloads are dead letters. */
   readonly payloadBytes: number
+  /** Largest dead letter; a larger one goes without the message's bytes. Keep it below the topic's `max.message.bytes`, by 1 KiB or more. */
+  readonly letterBytes?: number
   readonly version: string
   readonly counters: BridgeCounters
 }
 
-/** What a payload may have, unless configured otherwise. */
-export const DEFAULT_PAYLOAD_BYTES = 64 * 1024
+/** Just below the `max.message.bytes` that `millrace migrate` gives the topics. */
+const DEFAULT_LETTER_BYTES = 2 * 1024 * 1024 - 4096
 
 /**
  * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records go to the producer in the order of the
@@ -49,6 +51,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
     deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),
     payloadBytes: options.payloadBytes,
+    letterBytes: options.letterBytes ?? DEFAULT_LETTER_BYTES,
     version: options.version,
     counters: options.counters,
   })

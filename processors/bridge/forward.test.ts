@@ -38,6 +38,7 @@ describe('bridge', () => {
       status: createStatusEncoder(readSchema('device-status').json, 8),
       deadLetters: letters,
       payloadBytes: 65_536,
+      letterBytes: 2_000_000,
       version: '1.2.3',
       counters,
     })
@@ -157,11 +158,20 @@ describe('bridge', () => {
       status: () => Buffer.alloc(0),
       deadLetters: letters,
       payloadBytes: 1_000_000,
+      letterBytes: 2_000_000,
       version: '1',
       counters,
     })
     large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
     expect(counters.dead['over-size']).to.equal(1)
+  })
+
+  it('leaves out the bytes of a message that no dead letter could hold, and says so', () => {
+    const letter = deadLetter(TELEMETRY, Buffer.alloc(2_000_000))
+    expect(letter).to.include({ reason: 'over-size', value: null })
+    expect(letter.detail).to.equal(
+      'expected at most 65536 bytes, got 2000000; its 2000000 bytes are left out: a dead letter may have 2000000',
+    )
   })
 
   it('stops at an unknown fingerprint without having done anything with it, and goes on from there', () => {
@@ -195,6 +205,7 @@ describe('bridge', () => {
       status: () => Buffer.from('status'),
       deadLetters: letters,
       payloadBytes: 100,
+      letterBytes: 2_000_000,
       version: '1',
       counters,
     })

@@ -1,5 +1,5 @@
 import type { OutgoingRecord } from '../contract.ts'
-import type { DeadLetterCodec } from '../dead-letter.ts'
+import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
 import { deadTopic } from '../topics.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Fingerprints } from './fingerprints.ts'
@@ -27,6 +27,8 @@ export interface ForwarderOptions {
   readonly deadLetters: DeadLetterCodec
   /** Largest payload that is forwarded. */
   readonly payloadBytes: number
+  /** Largest dead letter that Kafka takes. */
+  readonly letterBytes: number
   /** Version of this program, for dead letters. */
   readonly version: string
   readonly counters: BridgeCounters
@@ -160,14 +162,28 @@ export function createForwarder(options: ForwarderOptions): Forward {
   function refuse(message: Received, to: Destination, reason: Reason, detail: string): true {
     counters.dead[reason]++
     const key = to.tag === 'device' ? to.key : null
-    const value = options.deadLetters.encode({
+    let value = options.deadLetters.encode(letter(message, key, message.payload, reason, detail))
+    if (value.length > options.letterBytes) {
+      // Kafka would refuse it each time that the broker sends it again, and nothing would get past it. Without a value rather than
+      // with a part of it, which could be taken for the whole.
+      const size = message.payload.length
+      value = options.deadLetters.encode(
+        letter(message, key, null, reason, `${detail}; its ${size} bytes are left out: a dead letter may have ${options.letterBytes}`),
+      )
+    }
+    records.push({ topic: dead, key, value, timestampMs: message.receivedMs })
+    return true
+  }
+
+  function letter(message: Received, key: Buffer | null, value: Buffer | null, reason: Reason, detail: string): DeadLetter {
+    return {
       source_topic: message.topic,
       source_partition: -1,
       source_offset: -1,
       source_timestamp: message.receivedMs,
       sample: null,
       key,
-      value: message.payload,
+      value,
       reason,
       detail,
       processor: 'bridge',
@@ -175,9 +191,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
       attempt: 1,
       first_failed: message.receivedMs,
       last_failed: message.receivedMs,
-    })
-    records.push({ topic: dead, key, value, timestampMs: message.receivedMs })
-    return true
+    }
   }
 }
 
