@@ -1,4 +1,6 @@
 /** Ports between the outside world and the code that wires it. Connectors do not import one another; `bin/` joins them here. */
+export type { Assignment } from '../processors/contract.ts'
+
 import type { Assignment, ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
 
 /** A failure of the outside world. Transient: back off and try again, keep the place, never dead-letter. */

@@ -6,6 +6,7 @@ export interface ReadingsColumns {
   readonly firmware: Uint8Array
   readonly boot: number
   readonly seq: number
+  readonly dropped: number
   /** Number of samples in the columns. */
   readonly count: number
   /** Microseconds since 1970. */
@@ -21,8 +22,8 @@ export interface ReadingsColumns {
 }
 
 const SLAB_BYTES = 1 << 18
-/** Kafka's header of 5, boot and seq 5 each, sample count 10, end of array 1, lengths of two strings 10. */
-const HEAD_BYTES = 36
+/** Kafka's header of 5, boot, seq and dropped 5 each, sample count 10, end of array 1, lengths of two strings 10. */
+const HEAD_BYTES = 41
 /** Time 10, estimated 1, account and site 11 each, and 9 for each quantity. */
 const SAMPLE_BYTES = 33 + 9 * quantities.length
 
@@ -41,7 +42,7 @@ export class ReadingsWriter {
   }
 
   write(columns: ReadingsColumns): Buffer {
-    const { deviceId, firmware, boot, seq, count, excluded } = columns
+    const { deviceId, firmware, boot, seq, dropped, count, excluded } = columns
     this.reserve(HEAD_BYTES + deviceId.length + firmware.length + count * SAMPLE_BYTES)
     const start = this.at
     this.slab[this.at++] = 0
@@ -51,6 +52,7 @@ export class ReadingsWriter {
     this.bytes(firmware)
     this.varint(boot)
     this.varint(seq)
+    this.varint(dropped)
     let included = 0
     for (let sample = 0; sample < count; sample++) included += 1 - (excluded[sample] as number)
     if (included > 0) {

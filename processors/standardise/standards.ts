@@ -77,6 +77,7 @@ export class Standards {
         firmware: this.name,
         boot: reader.boot,
         seq: reader.seq,
+        dropped: reader.dropped,
         count: reader.count,
         ts: this.ts,
         timeEstimated: !reader.synced,

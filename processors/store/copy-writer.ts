@@ -10,6 +10,8 @@ const TRAILER_BYTES = 2
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 const MICROS_PER_DAY = 86_400_000_000
 const TWO_32 = 4_294_967_296
+/** What comes before the samples. */
+const HEAD_FIELDS = 'device_id,firmware,boot,seq,dropped,samples'
 /** device_id, ts, time_estimated, account_id, site_id. */
 const LEADING_COLUMNS = 5
 const COLUMNS = LEADING_COLUMNS + quantities.length
@@ -29,7 +31,7 @@ export function sampleLayout(schema: unknown): SampleLayout {
     isObject(schema) && Array.isArray(schema.fields)
       ? schema.fields.map((field: unknown) => (isObject(field) ? field.name : undefined))
       : []
-  if (head.join() !== 'device_id,firmware,boot,seq,samples')
+  if (head.join() !== HEAD_FIELDS)
     throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
   const fields = sampleFields(schema).map((field) =>
     isObject(field) ? { name: field.name, type: JSON.stringify(field.type) } : { name: undefined, type: undefined },
@@ -117,6 +119,8 @@ export class CopyWriter {
       throw new MalformedError(`device_id: expected 1 to ${LONGEST_DEVICE_ID} bytes, got ${deviceLength}`)
     this.skip(deviceLength)
     this.skip(this.varint())
+    // boot, seq, dropped
+    this.varint()
     this.varint()
     this.varint()
     let sample = 0

@@ -65,7 +65,7 @@ function record(device: string, samples: readonly object[], offset = 0n): KafkaR
     ...none,
     ...sample,
   }))
-  const datum = type.toBuffer({ device_id: device, firmware: 'hive-1', boot: 1, seq: 2, samples: filled })
+  const datum = type.toBuffer({ device_id: device, firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: filled })
   return { key: Buffer.from(device), value: Buffer.concat([Buffer.from([0, 0, 0, 0, 5]), datum]), timestampMs: RECEIVED_MS, offset }
 }
 
@@ -117,7 +117,7 @@ describe('Fill', () => {
 
   it('reads what a schema with other quantities wrote', () => {
     const older = structuredClone(schema) as { fields: { type: { items: { fields: unknown[] } } }[] }
-    const fields = older.fields[4]?.type.items.fields ?? []
+    const fields = older.fields[5]?.type.items.fields ?? []
     fields.splice(
       4,
       fields.length,
@@ -130,6 +130,7 @@ describe('Fill', () => {
       firmware: 'x-1',
       boot: 0,
       seq: 0,
+      dropped: 0,
       samples: [{ ts: RECEIVED_MS * 1000, time_estimated: false, account_id: null, site_id: null, unheard_of: 1, humidity: 55.5 }],
     })
     const target = fill()
