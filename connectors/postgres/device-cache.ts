@@ -1,0 +1,86 @@
+import type { Assignment, DeviceId } from '../../processors/contract.ts'
+import type { Assignments } from './assignments.ts'
+
+/** Payload of a notification that concerns every device. */
+const ALL = '*'
+
+/** What is to be read again. */
+export type Stale =
+  | { readonly tag: 'nothing' }
+  | { readonly tag: 'devices'; readonly devices: readonly string[] }
+  | { readonly tag: 'everything' }
+
+export interface DeviceCacheOptions {
+  /** How long an unknown device is taken to be unknown: it then is one query a second, not one for each of its frames. */
+  readonly unknownMs: number
+  /** Most unknown devices that are remembered. */
+  readonly unknownLimit: number
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
+}
+
+/** What is known of devices, and what of it has changed since. No I/O. */
+export class DeviceCache {
+  private known = new Map<DeviceId, readonly Assignment[]>()
+  /** Devices that the database does not have, by when they were looked up; oldest first. */
+  private readonly unknown = new Map<DeviceId, number>()
+  private readonly stale = new Set<string>()
+  private allStale = false
+  private readonly options: DeviceCacheOptions
+
+  constructor(options: DeviceCacheOptions) {
+    this.options = options
+  }
+
+  assignments(device: DeviceId): readonly Assignment[] | undefined {
+    return this.known.get(device)
+  }
+
+  /** Takes a notification: device IDs separated by commas, or an asterisk. */
+  notified(payload: string): void {
+    if (payload === ALL) this.allStale = true
+    else for (const device of payload.split(',')) this.stale.add(device)
+  }
+
+  /** What is to be read again, which is about to happen: notifications from now on are newer than that. */
+  takeStale(): Stale {
+    const stale: Stale = this.allStale ? { tag: 'everything' } : { tag: 'devices', devices: [...this.stale] }
+    this.allStale = false
+    this.stale.clear()
+    return stale.tag === 'devices' && stale.devices.length === 0 ? { tag: 'nothing' } : stale
+  }
+
+  /** All devices, as just read. */
+  replaceAll(devices: Assignments): void {
+    this.known = new Map(devices)
+    this.unknown.clear()
+  }
+
+  /** What was read of these devices; those that were not found are unknown for a while. */
+  replace(asked: readonly string[], found: Assignments): void {
+    for (const name of asked) {
+      const device = name as DeviceId
+      const assignments = found.get(device)
+      this.unknown.delete(device)
+      if (assignments !== undefined) this.known.set(device, assignments)
+      else {
+        this.known.delete(device)
+        this.unknown.set(device, this.options.now())
+      }
+    }
+    for (const device of this.unknown.keys()) {
+      if (this.unknown.size <= this.options.unknownLimit) break
+      this.unknown.delete(device)
+    }
+  }
+
+  /** Those of the devices that must be looked up. */
+  missing(devices: ReadonlySet<DeviceId>): readonly DeviceId[] {
+    const oldest = this.options.now() - this.options.unknownMs
+    const missing: DeviceId[] = []
+    for (const device of devices) {
+      if (!this.known.has(device) && !((this.unknown.get(device) ?? Number.NEGATIVE_INFINITY) > oldest)) missing.push(device)
+    }
+    return missing
+  }
+}

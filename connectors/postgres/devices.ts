@@ -1,0 +1,127 @@
+import type { DeviceId } from '../../processors/contract.ts'
+import { ConnectorError } from '../contract.ts'
+import type { Database } from './database.ts'
+import type { Session } from './session.ts'
+
+/** Where devices are assigned to. */
+export interface Placement {
+  /** Name of the account; it is created where there is none. */
+  readonly account: string
+  /** Name of a site of the account; it is created where there is none. Null for the account without a site. */
+  readonly site: string | null
+}
+
+export interface Provisioning extends Placement {
+  readonly devices: readonly DeviceId[]
+  /** Start of the assignment; null for all of the past. */
+  readonly from: Date | null
+}
+
+export interface Provisioned {
+  readonly accountId: bigint
+  readonly siteId: bigint | null
+  /** Devices that did not exist. */
+  readonly created: number
+  /** Devices that were assigned; the others were already. */
+  readonly assigned: number
+}
+
+/** exclusion_violation: two assignments of one device at one time. */
+const OVERLAP = '23P01'
+
+/**
+ * Creates devices and assigns them, in one transaction. Doing it again changes nothing: a device that has this assignment at `from` keeps it.
+ * Cheap in bulk: 20,000 devices take about a second.
+ * @throws AssignmentError where a device is elsewhere at `from` or later: move it
+ */
+export function provisionDevices(database: Database, provisioning: Provisioning): Promise<Provisioned> {
+  return database.use((session) => provision(session, provisioning))
+}
+
+async function provision(session: Session, { devices, from, ...placement }: Provisioning): Promise<Provisioned> {
+  await session.script('provisioning devices', 'BEGIN')
+  const place = await placementIds(session, placement)
+  const [created] = await session.query<{ count: bigint }>(
+    'provisioning devices',
+    `WITH created AS (INSERT INTO devices (id) SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING 1)
+     SELECT count(*) AS count FROM created`,
+    [devices],
+  )
+  const assigned = await assign(session, [...new Set(devices)], place, from)
+  await session.commit('provisioning devices')
+  return { ...place, created: Number(created?.count ?? 0n), assigned }
+}
+
+/**
+ * Ends a device's assignment at a moment and begins another, in one transaction. Nothing happens where it is assigned so already.
+ * @throws AssignmentError where the device is not known, or has a later assignment
+ */
+export function moveDevice(database: Database, device: DeviceId, to: Placement, at: Date): Promise<void> {
+  return database.use((session) => move(session, device, to, at))
+}
+
+async function move(session: Session, device: DeviceId, to: Placement, at: Date): Promise<void> {
+  await session.script('moving a device', 'BEGIN')
+  const place = await placementIds(session, to)
+  const known = await session.query('moving a device', 'SELECT FROM devices WHERE id = $1 FOR UPDATE', [device])
+  if (known.length === 0) throw new AssignmentError(`device ${device} is not known: provision it first`)
+  await session.query(
+    'ending an assignment',
+    `WITH present AS (
+       SELECT valid FROM assignments WHERE device_id = $1 AND valid @> $4::timestamptz AND (account_id, site_id) IS DISTINCT FROM ($2::bigint, $3::bigint)
+     ), replaced AS (
+       DELETE FROM assignments a USING present WHERE a.device_id = $1 AND a.valid = present.valid AND lower(a.valid) = $4
+     )
+     UPDATE assignments a SET valid = tstzrange(lower(a.valid), $4) FROM present
+     WHERE a.device_id = $1 AND a.valid = present.valid AND lower(a.valid) IS DISTINCT FROM $4::timestamptz`,
+    [device, place.accountId, place.siteId, at],
+  )
+  await assign(session, [device], place, at)
+  await session.commit('moving a device')
+}
+
+/** A device cannot be assigned as asked. */
+export class AssignmentError extends Error {
+  override readonly name = 'AssignmentError'
+}
+
+interface PlacementIds {
+  readonly accountId: bigint
+  readonly siteId: bigint | null
+}
+
+async function placementIds(session: Session, { account, site }: Placement): Promise<PlacementIds> {
+  await session.query('creating the account', 'INSERT INTO accounts (name) VALUES ($1) ON CONFLICT DO NOTHING', [account])
+  const [owner] = await session.query<{ id: bigint }>('looking up the account', 'SELECT id FROM accounts WHERE name = $1', [account])
+  if (owner === undefined) throw new AssignmentError(`account ${account} was deleted meanwhile`)
+  if (site === null) return { accountId: owner.id, siteId: null }
+  const values = [owner.id, site]
+  await session.query('creating the site', 'INSERT INTO sites (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', values)
+  const [place] = await session.query<{ id: bigint }>(
+    'looking up the site',
+    'SELECT id FROM sites WHERE account_id = $1 AND name = $2',
+    values,
+  )
+  if (place === undefined) throw new AssignmentError(`site ${site} was deleted meanwhile`)
+  return { accountId: owner.id, siteId: place.id }
+}
+
+/** Assigns devices from a moment on where they are not so assigned; how many that were. */
+async function assign(session: Session, devices: readonly DeviceId[], place: PlacementIds, from: Date | null): Promise<number> {
+  try {
+    const rows = await session.query(
+      'assigning devices',
+      `INSERT INTO assignments (device_id, account_id, site_id, valid)
+       SELECT id, $2::bigint, $3::bigint, tstzrange($4, NULL) FROM unnest($1::text[]) AS id
+       WHERE NOT EXISTS (
+         SELECT FROM assignments a WHERE a.device_id = id AND a.account_id = $2 AND a.site_id IS NOT DISTINCT FROM $3
+           AND a.valid @> tstzrange($4, NULL)
+       ) RETURNING 1`,
+      [devices, place.accountId, place.siteId, from],
+    )
+    return rows.length
+  } catch (error) {
+    if (!(error instanceof ConnectorError && error.code === OVERLAP)) throw error
+    throw new AssignmentError(`a device is assigned elsewhere at that time or later: move it instead (${error.message})`, { cause: error })
+  }
+}
