@@ -125,3 +125,28 @@ async function assign(session: Session, devices: readonly DeviceId[], place: Pla
     throw new AssignmentError(`a device is assigned elsewhere at that time or later: move it instead (${error.message})`, { cause: error })
   }
 }
+
+/** A known device and where it is now. */
+export interface ListedDevice {
+  readonly id: string
+  readonly account: string | null
+  readonly site: string | null
+  /** Of its last birth or will; null where none came. */
+  readonly state: string | null
+}
+
+/** Every device, by ID. */
+export function listDevices(database: Database): Promise<readonly ListedDevice[]> {
+  return database.use((session) =>
+    session.query<ListedDevice & Record<string, unknown>>(
+      'listing devices',
+      `SELECT d.id, a.name AS account, s.name AS site, t.state FROM devices d
+       LEFT JOIN assignments g ON g.device_id = d.id AND g.valid @> now()
+       LEFT JOIN accounts a ON a.id = g.account_id
+       LEFT JOIN sites s ON s.id = g.site_id
+       LEFT JOIN device_status t ON t.device_id = d.id
+       ORDER BY d.id`,
+      [],
+    ),
+  )
+}
