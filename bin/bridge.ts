@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { createProducer } from '../connectors/kafka/producer.ts'
+import type { TlsOptions } from '../connectors/mqtt/dial.ts'
 import { createSubscriber } from '../connectors/mqtt/subscriber.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
@@ -7,13 +9,15 @@ import { parseRoutes } from '../processors/bridge/routes.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
 import { readFirmwares, readQuantities, readSchema } from '../schemas/files.ts'
 import { createBridge } from './bridge-service.ts'
-import { ConfigError } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
 import { registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
 
+/** What Kafka adds to a dead letter: the record batch's header and the record's own. */
+const LETTER_OVERHEAD_BYTES = 4096
 const JSON_FIRMWARE = 'generic-json'
 
 /** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
@@ -44,6 +48,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
     },
     deadLetter: { schema: readSchema('dead-letter').json, schemaId: await registeredId(registry, dead, 'dead-letter') },
     payloadBytes: bridge.max_payload_bytes,
+    letterBytes: config.topics.max_message_bytes - LETTER_OVERHEAD_BYTES,
     version,
     counters,
   })
@@ -51,6 +56,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
     url: env.MQTT_URL,
     ...(env.MQTT_USERNAME === undefined ? {} : { username: env.MQTT_USERNAME }),
     ...(env.MQTT_PASSWORD === undefined ? {} : { password: env.MQTT_PASSWORD }),
+    tls: tlsOptions(env),
     clientId: bridge.client_id,
     filters: routes.map(({ filter }) => filter),
     handler,
@@ -90,5 +96,13 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
       await producer[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },
+  }
+}
+
+function tlsOptions({ MQTT_CA_FILE: ca, MQTT_CERT_FILE: cert, MQTT_KEY_FILE: key }: Config['env']): TlsOptions {
+  return {
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
   }
 }

@@ -17,8 +17,8 @@ const topicSettings = z.strictObject({
   max_message_bytes: z
     .int()
     .min(100_000)
-    .default(2_097_152)
-    .describe('Must admit the largest payload, for its dead letter keeps it whole.'),
+    .default(2_228_224)
+    .describe('Must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.'),
 })
 
 const file = z.strictObject({
@@ -71,6 +71,9 @@ const environment = z.object({
   MQTT_URL: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:1883'),
   MQTT_USERNAME: z.string().optional(),
   MQTT_PASSWORD: z.string().optional(),
+  MQTT_CA_FILE: z.string().optional(),
+  MQTT_CERT_FILE: z.string().optional(),
+  MQTT_KEY_FILE: z.string().optional(),
   KAFKA_BROKERS: z
     .string()
     .regex(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, 'expected host:port, or several with commas between')

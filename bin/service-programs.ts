@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import type { Program } from '../ops/supervisor.ts'
+import { projectRoot } from '../schemas/files.ts'
+import type { Config } from './config.ts'
+
+/** A service of the line and where its metrics are. */
+export interface ServiceAddress {
+  readonly name: string
+  readonly metricsPort: number
+}
+
+/** Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up. */
+export const GRACE_MS = 12_000
+
+/** Every service that the configuration asks for. */
+export function serviceAddresses({ metrics, processors }: Config): readonly ServiceAddress[] {
+  return [
+    { name: 'bridge', metricsPort: metrics.bridge },
+    ...processors.map((name, index) => ({ name, metricsPort: metrics.processors + index })),
+    { name: 'store', metricsPort: metrics.store },
+  ]
+}
+
+/** The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs. */
+export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
+  const configured = configFile === undefined ? [] : ['--config', configFile]
+  return serviceAddresses(config).map(({ name, metricsPort }) => ({
+    name,
+    command: process.execPath,
+    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...command(name, config, metricsPort), ...configured],
+    env,
+    logFile: join(local, 'log', `${name}.log`),
+    pidFile: join(local, 'pid', name),
+  }))
+}
+
+const NODE_FLAGS = ['--enable-source-maps', '--max-old-space-size=160', '--max-semi-space-size=16']
+
+function command(name: string, { processors }: Config, metricsPort: number): readonly string[] {
+  return processors.includes(name) ? ['run', name, '--metrics-port', String(metricsPort)] : [name]
+}
