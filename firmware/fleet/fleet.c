@@ -84,9 +84,8 @@ static bool next_boot(struct fleet *fleet) {
 }
 
 struct device *fleet_device(struct fleet *fleet, const char *id) {
-  /* A file has few devices, and its rows come in runs of one. */
-  for (uint32_t i = fleet->device_count; i-- > 0;)
-    if (strcmp(fleet->devices[i]->identity.device, id) == 0) return fleet->devices[i];
+  struct device *device = device_index_find(&fleet->index, id);
+  if (device != NULL) return device;
   if (fleet->device_count == fleet->device_capacity) {
     uint32_t capacity = fleet->device_capacity == 0 ? 64 : fleet->device_capacity * 2;
     struct device **devices = realloc(fleet->devices, capacity * sizeof *devices);
@@ -94,8 +93,8 @@ struct device *fleet_device(struct fleet *fleet, const char *id) {
     fleet->devices = devices;
     fleet->device_capacity = capacity;
   }
-  struct device *device = device_create(fleet, id, fleet->device_count);
-  if (device == NULL) return NULL;
+  device = device_create(fleet, id, fleet->device_count);
+  if (device == NULL || !device_index_add(&fleet->index, device)) return NULL;
   fleet->devices[fleet->device_count++] = device;
   return device;
 }

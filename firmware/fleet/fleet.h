@@ -8,6 +8,7 @@
 
 #include "csv.h"
 #include "device.h"
+#include "device_index.h"
 #include "options.h"
 
 struct totals {
@@ -39,6 +40,7 @@ struct fleet {
   struct device **devices;
   uint32_t device_count;
   uint32_t device_capacity;
+  struct device_index index; /* of the devices in a file */
   uint32_t started;    /* devices that have begun to connect */
   uint32_t connected;  /* READY now */
   uint32_t connecting;

@@ -8,5 +8,6 @@ void store_tests(void);
 void mqtt_tests(void);
 void publisher_tests(void);
 void fleet_tests(void);
+void session_tests(void);
 
 #endif

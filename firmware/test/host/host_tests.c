@@ -4,5 +4,6 @@
 
 int main(void) {
   fleet_tests();
+  session_tests();
   return finish();
 }

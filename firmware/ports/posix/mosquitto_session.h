@@ -1,0 +1,45 @@
+/* Session over libmosquitto: one device on Linux or another POSIX system, with or without TLS. */
+#ifndef MILLRACE_POSIX_MOSQUITTO_SESSION_H
+#define MILLRACE_POSIX_MOSQUITTO_SESSION_H
+
+#include <stdbool.h>
+
+#include "millrace/session.h"
+
+struct mosquitto;
+
+/* Where the broker is and how to trust it. The strings must outlive the session. */
+struct millrace_broker {
+  const char *host;
+  int port;
+  const char *ca_file;     /* PEM; NULL: no TLS */
+  const char *certificate; /* of the device, PEM; NULL: none */
+  const char *key;         /* of the certificate, PEM */
+};
+
+#define MILLRACE_MOSQUITTO_EVENTS 64
+
+struct millrace_mosquitto {
+  struct millrace_broker broker;
+  struct mosquitto *client;
+  bool lost;
+  unsigned first; /* event to give next */
+  unsigned count;
+  struct millrace_event events[MILLRACE_MOSQUITTO_EVENTS];
+};
+
+/* Call once in a process, before anything else here. */
+void millrace_mosquitto_global_init(void);
+
+void millrace_mosquitto_init(struct millrace_mosquitto *mosquitto, const struct millrace_broker *broker);
+
+/* The session as a port. At most MILLRACE_MOSQUITTO_EVENTS messages may be in flight. */
+struct millrace_session millrace_mosquitto_session(struct millrace_mosquitto *mosquitto);
+
+/* The socket to wait on; -1: not connected. want_write: there is something to send. */
+int millrace_mosquitto_socket(const struct millrace_mosquitto *mosquitto, bool *want_write);
+
+/* Frees what libmosquitto allocated. */
+void millrace_mosquitto_end(struct millrace_mosquitto *mosquitto);
+
+#endif

@@ -1,0 +1,198 @@
+/* What every session must do, tried on each implementation against a real broker. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "check.h"
+#include "millrace/mqtt.h"
+#include "mosquitto_session.h"
+#include "socket_stream.h"
+#include "suites.h"
+
+static int port;
+static struct millrace_session session;
+static const struct millrace_session_options options = {"conform-1", "conform-1", NULL, "devices/conform-1/status", "gone", 5};
+
+/* The library's own client over a socket. */
+static int epoll_;
+static struct socket_stream stream;
+static struct millrace_mqtt mqtt;
+static struct sockaddr_storage address;
+
+static void use_own_client(void) {
+  static uint8_t transmit[2048], receive[128];
+  struct sockaddr_in *to = (struct sockaddr_in *)&address;
+  to->sin_family = AF_INET;
+  to->sin_port = htons((uint16_t)port);
+  to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socket_stream_init(&stream, epoll_, &address, sizeof *to, &stream);
+  millrace_mqtt_init(&mqtt, socket_stream_port(&stream), transmit, sizeof transmit, receive, sizeof receive);
+  session = millrace_mqtt_session(&mqtt);
+}
+
+static struct millrace_mosquitto mosquitto;
+
+static void use_libmosquitto(void) {
+  struct millrace_broker broker = {"127.0.0.1", port, NULL, NULL, NULL};
+  millrace_mosquitto_init(&mosquitto, &broker);
+  session = millrace_mosquitto_session(&mosquitto);
+}
+
+static uint32_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* Polls for up to two seconds until there is an event or the session ends. */
+static int next(struct millrace_event *event) {
+  int outcome = 0;
+  for (int turn = 0; turn < 400 && outcome == 0; turn++) {
+    struct epoll_event ready;
+    if (epoll_wait(epoll_, &ready, 1, 5) == 1) socket_stream_report(ready.data.ptr, ready.events);
+    outcome = session.poll(session.context, now_ms(), event);
+  }
+  return outcome;
+}
+
+static void connect_now(void) {
+  struct millrace_event event = {0};
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), 1);
+  CHECK_EQUAL(event.kind, MILLRACE_CONNECTED);
+  CHECK_EQUAL(event.receive_maximum, 20); /* Mosquitto's default */
+}
+
+/* Publishes and waits for the PUBACK: its reason. */
+static int publish(const char *topic, const char *payload, bool retain) {
+  struct millrace_message message = {topic, (const uint8_t *)payload, (uint16_t)strlen(payload), retain};
+  struct millrace_event event = {0};
+  uint16_t packet_id = 0;
+  CHECK_EQUAL(session.publish(session.context, &message, &packet_id), 1);
+  CHECK_EQUAL(next(&event), 1);
+  CHECK_EQUAL(event.kind, MILLRACE_ACKNOWLEDGED);
+  CHECK_EQUAL(event.packet_id, packet_id);
+  return event.reason;
+}
+
+static void a_publish_is_delivered_and_acknowledged(void) {
+  listener_start(port, "devices/+/telemetry");
+  connect_now();
+  CHECK_EQUAL(publish("devices/conform-1/telemetry", "first", false), 0);
+  CHECK(listener_waits_for("devices/conform-1/telemetry", "first"));
+  session.close(session.context, true);
+  listener_stop();
+}
+
+static void the_reason_of_a_puback_comes_through(void) {
+  connect_now();
+  CHECK_EQUAL(publish("devices/conform-1/telemetry", "nobody listens", false), 0x10);
+  CHECK_EQUAL(publish("forbidden/conform-1", "not allowed", false), 0x87);
+  session.close(session.context, true);
+}
+
+static void many_in_flight_are_all_acknowledged_in_order(void) {
+  struct millrace_event event;
+  uint16_t ids[20];
+  listener_start(port, "devices/+/telemetry");
+  connect_now();
+  for (int i = 0; i < 20; i++) {
+    struct millrace_message message = {"devices/conform-1/telemetry", (const uint8_t *)"many", 4, false};
+    CHECK_EQUAL(session.publish(session.context, &message, &ids[i]), 1);
+  }
+  for (int i = 0; i < 20; i++) {
+    CHECK_EQUAL(next(&event), 1);
+    CHECK_EQUAL(event.packet_id, ids[i]);
+    CHECK_EQUAL(event.reason, 0);
+  }
+  CHECK_EQUAL(listener_count(), 20);
+  session.close(session.context, true);
+  listener_stop();
+}
+
+static void a_lost_connection_leaves_a_retained_will(void) {
+  connect_now();
+  session.close(session.context, false);
+  usleep(100000);
+  listener_start(port, "devices/+/status");
+  CHECK(listener_waits_for("devices/conform-1/status", "gone"));
+  listener_stop();
+}
+
+static void a_close_that_was_meant_leaves_what_was_said_last(void) {
+  struct millrace_message message = {"devices/conform-1/status", (const uint8_t *)"farewell", 8, true};
+  uint16_t packet_id;
+  connect_now();
+  CHECK_EQUAL(session.publish(session.context, &message, &packet_id), 1);
+  session.close(session.context, true);
+  usleep(100000);
+  listener_start(port, "devices/+/status");
+  CHECK(listener_waits_for("devices/conform-1/status", "farewell"));
+  CHECK_EQUAL(listener_count(), 1);
+  listener_stop();
+}
+
+static void a_session_opens_again_after_it_was_closed(void) {
+  for (int i = 0; i < 5; i++) {
+    connect_now();
+    CHECK_EQUAL(publish("devices/conform-1/status", "again", true), 0x10);
+    session.close(session.context, i % 2 == 0);
+  }
+}
+
+static void a_session_that_another_takes_over_ends(void) {
+  struct millrace_session first;
+  struct millrace_event event;
+  connect_now();
+  first = session;
+  session = first.context == (void *)&mqtt ? millrace_mosquitto_session(&mosquitto) : millrace_mqtt_session(&mqtt);
+  connect_now();
+  struct millrace_session second = session;
+  session = first;
+  CHECK_EQUAL(next(&event), -1);
+  first.close(first.context, false);
+  second.close(second.context, true);
+}
+
+static void a_port_that_nobody_listens_on_is_an_end_not_a_wait(void) {
+  struct millrace_event event;
+  struct sockaddr_in *to = (struct sockaddr_in *)&address;
+  to->sin_port = htons(1);
+  mosquitto.broker.port = 1;
+  int opened = session.open(session.context, &options, now_ms());
+  CHECK(opened < 0 || next(&event) < 0);
+  session.close(session.context, false);
+  to->sin_port = htons((uint16_t)port);
+  mosquitto.broker.port = port;
+}
+
+static void all(void) {
+  run("a publish is delivered and acknowledged", a_publish_is_delivered_and_acknowledged);
+  run("the reason of a PUBACK comes through", the_reason_of_a_puback_comes_through);
+  run("many in flight are all acknowledged, in order", many_in_flight_are_all_acknowledged_in_order);
+  run("a lost connection leaves a retained will", a_lost_connection_leaves_a_retained_will);
+  run("a close that was meant leaves what was said last", a_close_that_was_meant_leaves_what_was_said_last);
+  run("a session opens again after it was closed", a_session_opens_again_after_it_was_closed);
+  run("a session that another takes over ends", a_session_that_another_takes_over_ends);
+  run("a port that nobody listens on is an end, not a wait", a_port_that_nobody_listens_on_is_an_end_not_a_wait);
+}
+
+void session_tests(void) {
+  millrace_mosquitto_global_init();
+  port = broker_start();
+  CHECK(port > 0);
+  if (port == 0) return;
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  use_libmosquitto();
+  use_own_client();
+  all();
+  use_libmosquitto();
+  all();
+  millrace_mosquitto_end(&mosquitto);
+  close(epoll_);
+  broker_stop();
+}
