@@ -1,13 +1,11 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { leftover } from '../ops/leftover.ts'
 import { supervise } from '../ops/supervisor.ts'
-import { ConfigError, loadConfig } from './config.ts'
-import { localDirectory } from './local-directory.ts'
+import { describeEvent } from '../ops/supervisor-event.ts'
+import { loadConfig } from './config.ts'
+import { claimInstance, localDirectory } from './instance.ts'
 import { createLog } from './log.ts'
 import { GRACE_MS, servicePrograms } from './service-programs.ts'
-import { describeEvent } from './supervisor-lines.ts'
+import { stopSignal } from './stop-signal.ts'
 
 /** `millrace up`: runs the bridge, the configured processors and the store, and starts again what ends, until SIGINT or SIGTERM. */
 export async function up(args: readonly string[]): Promise<number> {
@@ -25,39 +23,13 @@ export async function up(args: readonly string[]): Promise<number> {
       random: Math.random,
       happened: (event) => log.info(describeEvent(event)),
     })
+    log.info(`logs are in ${local}/log, PIDs in ${local}/pid`)
     await stopping
-    log.info('stopping')
-    stopSignal().then(() => supervisor.hurry())
+    // A second signal: whoever sent it does not want to wait.
+    void stopSignal().then(() => supervisor.hurry())
     await supervisor[Symbol.asyncDispose]()
     return 0
   } finally {
     release()
   }
-}
-
-/**
- * Takes the instance: two supervisors would start everything twice.
- * @returns gives it back
- * @throws ConfigError where another one has it
- */
-export function claimInstance(local: string): () => void {
-  const pidFile = join(local, 'pid', 'up')
-  const other = runningSupervisor(local)
-  if (other !== undefined) throw new ConfigError(`the services of ${local} are already run by process ${other}`)
-  mkdirSync(join(local, 'pid'), { recursive: true })
-  writeFileSync(pidFile, `${process.pid}\n${JSON.stringify(commandLine())}\n`)
-  return () => rmSync(pidFile, { force: true })
-}
-
-/** PID of the process that runs the instance's services. */
-export function runningSupervisor(local: string): number | undefined {
-  const pidFile = join(local, 'pid', 'up')
-  return existsSync(pidFile) ? leftover(pidFile) : undefined
-}
-
-/** Resolves at the next SIGINT, SIGTERM or SIGHUP. */
-export function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal))
-  })
 }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Backoff, backoffMs } from '../processors/backoff.ts'
 import { endLeftover } from './leftover.ts'
+import type { SupervisorEvent } from './supervisor-event.ts'
 
 /** A program that is kept running. */
 export interface Program {
@@ -16,16 +17,6 @@ export interface Program {
   /** Holds its PID and nothing else while it runs: `kill -9 $(cat …)`. */
   readonly pidFile: string
 }
-
-/** What happens to the programs. */
-export type SupervisorEvent =
-  | { readonly tag: 'started'; readonly name: string; readonly pid: number }
-  | { readonly tag: 'leftover-ended'; readonly name: string; readonly pid: number }
-  /** It ended by itself, or could not be started, and will be started again. */
-  | { readonly tag: 'ended'; readonly name: string; readonly how: string; readonly livedMs: number; readonly pauseMs: number }
-  /** It did not stop in time and was ended by SIGKILL. */
-  | { readonly tag: 'killed'; readonly name: string; readonly pid: number; readonly afterMs: number }
-  | { readonly tag: 'stopped'; readonly name: string; readonly how: string }
 
 export interface SupervisorOptions {
   readonly programs: readonly Program[]

@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util'
+import type { Admin } from 'kafkajs'
+import { groupLag } from '../connectors/kafka/topics.ts'
+import { type GroupPartitionLag, lagTable } from '../ops/lag-table.ts'
+import type { Topic } from '../processors/contract.ts'
+import { topics } from '../processors/topics.ts'
+import { type Config, loadConfig } from './config.ts'
+import { kafkaClient } from './kafka.ts'
+import { createLog } from './log.ts'
+import { loadProcessor } from './run.ts'
+
+/** `millrace lag`: how far each consumer group is behind, by partition. */
+export async function lag(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
+  const config = loadConfig(process.env, values.config)
+  const admin = kafkaClient(config, 'millrace-lag', createLog('lag')).admin()
+  await admin.connect()
+  try {
+    process.stdout.write(`${lagTable(await lags(admin, await consumerGroups(config))).join('\n')}\n`)
+    return 0
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** A consumer group and the topic that it reads. */
+export interface ConsumerGroup {
+  readonly group: string
+  readonly topic: Topic
+}
+
+/** The groups of the configured processors, then the store's. */
+export async function consumerGroups({ processors }: Config): Promise<readonly ConsumerGroup[]> {
+  const groups = await Promise.all(processors.map(async (group) => ({ group, topic: (await loadProcessor(group)).from.topic })))
+  return [...groups, { group: 'store', topic: topics.readings }]
+}
+
+/** Lag of every group on every partition. */
+export async function lags(admin: Admin, groups: readonly ConsumerGroup[]): Promise<readonly GroupPartitionLag[]> {
+  const all = await Promise.all(
+    groups.map(async ({ group, topic }) => (await groupLag(admin, group, [topic])).map((partition) => ({ group, ...partition }))),
+  )
+  return all.flat()
+}

@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util'
+import { createRates, type Rates } from '../ops/rates.ts'
+import { createScreen } from '../ops/screen.ts'
+import { figures, observe, type Snapshot, type StatusSources } from '../ops/status.ts'
+import { type Frame, renderLine, renderScreen } from '../ops/status-view.ts'
+import { loadConfig } from './config.ts'
+import { openStatusSources } from './status-sources.ts'
+import { stopSignal } from './stop-signal.ts'
+
+/** `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line each 5 s. */
+export async function status(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
+  await using sources = await openStatusSources(loadConfig(process.env, values.config))
+  const live = showStatus(sources, { startedMs: Date.now(), hints: [], events: [] })
+  await stopSignal()
+  await live.stop()
+  return 0
+}
+
+/** A status that is being shown. */
+export interface LiveStatus {
+  /** The last look; undefined before the first. */
+  latest(): Snapshot | undefined
+  /** Ends it; what is on the screen stays there. */
+  stop(): Promise<void>
+}
+
+const INTERVAL_MS = 1_000
+/** Rates are taken over this long: commits come in batches. */
+const WINDOW_MS = 5_000
+/** Looks between two lines where the output is no terminal. */
+const LOOKS_PER_LINE = 5
+
+/** Shows the status on standard output until it is stopped. The frame is read anew for each drawing. */
+export function showStatus(sources: StatusSources, frame: Frame): LiveStatus {
+  const rates = createRates(WINDOW_MS)
+  const draw = process.stdout.isTTY ? onScreen(rates, frame) : inLines(rates)
+  let latest: Snapshot | undefined
+  let looking = Promise.resolve()
+  const look = async (): Promise<void> => {
+    latest = await observe(sources, Date.now())
+    rates.add(latest.atMs, figures(latest))
+    draw(latest)
+  }
+  const timer = setInterval(() => {
+    looking = looking.then(look)
+  }, INTERVAL_MS)
+  looking = look()
+  return {
+    latest: () => latest,
+    async stop() {
+      clearInterval(timer)
+      await looking
+    },
+  }
+}
+
+function onScreen(rates: Rates, frame: Frame): (snapshot: Snapshot) => void {
+  const screen = createScreen(process.stdout)
+  return (snapshot) => screen.draw(renderScreen(snapshot, rates, frame))
+}
+
+function inLines(rates: Rates): (snapshot: Snapshot) => void {
+  let looks = 0
+  return (snapshot) => {
+    // Not the first look: it knows no rates yet.
+    if (++looks % LOOKS_PER_LINE === 0) process.stdout.write(`${renderLine(snapshot, rates)}\n`)
+  }
+}
