@@ -46,6 +46,16 @@ const file = z.strictObject({
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
     })
     .prefault({}),
+  kafka: z
+    .strictObject({
+      session_timeout_ms: z
+        .int()
+        .min(1000)
+        .max(300_000)
+        .default(10_000)
+        .describe('A processor that is not heard of for so long loses its partitions to the others.'),
+    })
+    .prefault({}),
   topics: topicSettings.prefault({}),
   processors: z
     .array(z.string().regex(/^[a-z][a-z0-9-]*$/))

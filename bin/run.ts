@@ -90,6 +90,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       kafka,
       group: name as ConsumerName,
       topics: [processor.from.topic],
+      sessionTimeoutMs: config.kafka.session_timeout_ms,
       log,
       signal,
       counters: consumed,

@@ -71,6 +71,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     kafka,
     group: STORE,
     topics: [topics.readings],
+    sessionTimeoutMs: config.kafka.session_timeout_ms,
     log,
     signal,
     counters: consumed,

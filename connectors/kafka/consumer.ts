@@ -20,6 +20,8 @@ export interface ConsumerOptions {
   readonly kafka: KafkaClient
   readonly group: ConsumerName
   readonly topics: readonly Topic[]
+  /** A member that is not heard of for so long loses its partitions. */
+  readonly sessionTimeoutMs: number
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ConsumerCounters
@@ -49,10 +51,9 @@ export interface GroupConsumer extends AsyncDisposable {
   readonly failed: Promise<never>
 }
 
-const SESSION_TIMEOUT_MS = 30_000
-const HEARTBEAT_MS = 3_000
-/** Two heartbeats: see `reclaim`. */
-const RECLAIM_AFTER_MS = 2 * HEARTBEAT_MS
+const REBALANCE_TIMEOUT_MS = 30_000
+/** Share of the session timeout: four may be lost. */
+const HEARTBEATS_PER_SESSION = 5
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 
@@ -62,11 +63,12 @@ const MAX_WAIT_MS = 100
  */
 export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
   const { kafka, group, topics, log, counters } = options
+  const heartbeatMs = options.sessionTimeoutMs / HEARTBEATS_PER_SESSION
   const consumer: Consumer = kafka.consumer({
     groupId: group,
-    sessionTimeout: SESSION_TIMEOUT_MS,
-    rebalanceTimeout: SESSION_TIMEOUT_MS,
-    heartbeatInterval: HEARTBEAT_MS,
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+    heartbeatInterval: heartbeatMs,
     maxWaitTimeInMs: MAX_WAIT_MS,
     minBytes: 1,
     maxBytesPerPartition: 1_000_000,
@@ -192,7 +194,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     // A handler may wait long for a database; a rebalance must still get the member back in time.
     const beating = setInterval(() => {
       heartbeat().catch(leave)
-    }, HEARTBEAT_MS)
+    }, heartbeatMs)
     const work = handleOrReadAgain(topic, batch.partition, fetchedFrom, { topic, partition: batch.partition, records, nextOffset }, current)
     try {
       if (!(await Promise.race([work, rebalanced]))) return
@@ -222,7 +224,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
       // An owner that lost its membership hears of it at its next heartbeat; until then claiming would take the partitions from their new owner.
       setTimeout(() => {
         if (generation === met) begin()
-      }, RECLAIM_AFTER_MS).unref()
+      }, 2 * heartbeatMs).unref()
     },
     async [Symbol.asyncDispose]() {
       generation++

@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import mqtt from 'mqtt'
+import pg from 'pg'
+import { createKafka } from '../../connectors/kafka/client.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
+import { projectRoot, readSchema } from '../../schemas/files.ts'
+import { millrace, type RunningService, startService, until } from './service.ts'
+
+const env = (name: string): string => {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} is not set: run make test, or source the env of a local stack`)
+  return value
+}
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+/** Devices of this run: the stack keeps those of earlier ones. */
+const run = `t${Date.now().toString(36)}`
+const device = (name: string): string => `${run}-${name}`
+
+describe('the line, from MQTT to rows', () => {
+  let database: pg.Client
+  let publisher: mqtt.MqttClient
+  const services = new Map<string, RunningService>()
+
+  before(async () => {
+    await millrace('migrate')
+    await millrace('schemas', 'register')
+    database = new pg.Client(env('TELEMETRY_DATABASE_URL'))
+    await database.connect()
+    publisher = await mqtt.connectAsync(env('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    for (const [name, ...args] of [
+      ['bridge', 'bridge'],
+      ['standardise', 'run', 'standardise'],
+      ['store', 'store'],
+    ] as const)
+      services.set(name, await startService(...args))
+  })
+
+  after(async () => {
+    for (const service of services.values()) await service[Symbol.asyncDispose]()
+    await publisher?.endAsync()
+    await database?.end()
+  })
+
+  const publish = (name: string, payload: string | Buffer): Promise<unknown> =>
+    publisher.publishAsync(`devices/${name}/telemetry`, payload, { qos: 1 })
+  const count = async (pattern: string): Promise<number> =>
+    Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [pattern])).rows[0].count)
+
+  it('makes a JSON reading of a provisioned device a row within a second', async () => {
+    const name = device('json')
+    await millrace('devices', 'add', '--account', 'test', '--site', 'orchard', name)
+    await publish(name, '{"temperature": 30}')
+    await until('the first row', async () => (await count(name)) === 1)
+    const before = Date.now()
+    await publish(name, '{"ts": "2026-11-23T04:00:00Z", "temperature": 34.2, "humidity": null, "latitude": 45.123456789}')
+    await until('the second row', async () => (await count(name)) === 2)
+    expect(Date.now() - before).to.be.below(1000)
+    const { rows } = await database.query('SELECT * FROM readings WHERE device_id = $1 ORDER BY ts', [name])
+    expect(rows[0]).to.include({ time_estimated: false, temperature: 34.2, humidity: null, latitude: 45.123456789, weight: null })
+    expect(rows[0].ts.toISOString()).to.equal('2026-11-23T04:00:00.000Z')
+    expect(rows[0].account_id).to.not.equal(null)
+    expect(rows[1]).to.include({ time_estimated: true, temperature: 30 })
+  })
+
+  it('makes garbage, an unknown device and 900 °C a dead letter each, and goes on', async () => {
+    const name = device('bad')
+    await millrace('devices', 'add', '--account', 'test', name)
+    const letters = await collectDeadLetters(3, async () => {
+      await publish(name, 'garbage')
+      await publish(device('stranger'), '{"temperature": 20}')
+      await publish(name, '{"temperature": 900}')
+    })
+    await publish(name, '{"temperature": 21}')
+    await until('the good row', async () => (await count(name)) === 1)
+    expect(letters.map(({ processor, reason, sample }) => `${processor} ${reason} ${sample}`).sort()).to.deep.equal([
+      'bridge not-a-frame null',
+      'standardise out-of-range 0',
+      'standardise unknown-device null',
+    ])
+    const hot = letters.find(({ reason }) => reason === 'out-of-range')
+    expect(hot?.detail).to.equal('temperature is 900 Cel; expected -60 to 200')
+    expect(letters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
+  })
+
+  it('stores every sample of the C fleet, whatever is killed meanwhile', async function () {
+    this.timeout(180_000)
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-fleet-'))
+    const options = [
+      '--url',
+      env('MQTT_URL'),
+      '--devices',
+      '50',
+      '--prefix',
+      run,
+      '--firmware',
+      'plant-1',
+      '--boot-file',
+      join(folder, 'boot'),
+      '--queue',
+      '4096',
+      '--drain',
+      '60',
+    ]
+    await millrace('devices', 'add', '--account', 'test', ...(await fleet([...options, '--list-devices'])).trim().split('\n'))
+    const load = fleet([...options, '--rate', '40000', '--duration', '20', '--ledger', join(folder, 'ledger.csv')])
+    for (const [name, ...args] of [
+      ['store', 'store'],
+      ['standardise', 'run', 'standardise'],
+      ['bridge', 'bridge'],
+      ['store', 'store'],
+    ] as const) {
+      const at = await count(`${run}-0%`)
+      await until(`rows arrive before ${name} is killed`, async () => (await count(`${run}-0%`)) > at)
+      await services.get(name)?.kill()
+      services.set(name, await startService(...args))
+    }
+    await load
+    const ledger = readFileSync(join(folder, 'ledger.csv'), 'utf8').trim().split('\n').slice(1)
+    const sent = ledger.reduce((sum, line) => sum + Number(line.split(',')[5]), 0)
+    expect(sent).to.be.greaterThan(100_000)
+    await until(`${sent} rows`, async () => (await count(`${run}-0%`)) >= sent, 60_000)
+    expect(await count(`${run}-0%`)).to.equal(sent)
+    const { rows } = await database.query(
+      'SELECT count(*) FROM readings WHERE device_id LIKE $1 AND (temperature IS NULL OR vibration IS NULL OR power IS NULL)',
+      [`${run}-0%`],
+    )
+    expect(rows[0].count).to.equal('0')
+  })
+})
+
+async function fleet(args: readonly string[]): Promise<string> {
+  const child = spawn(`${projectRoot}firmware/build/fleet`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))
+  child.stderr.on('data', (chunk: Buffer) => (errors += String(chunk)))
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', resolve)
+  })
+  if (code !== 0) throw new Error(`fleet exited with ${String(code)}:\n${errors}`)
+  return output
+}
+
+/** The dead letters that arrive while something is done, from every processor's topic. */
+async function collectDeadLetters(expected: number, act: () => Promise<void>): Promise<readonly DeadLetter[]> {
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
+  const consumer = createKafka({ brokers: env('KAFKA_BROKERS').split(','), clientId: run }, quiet).consumer({ groupId: `${run}-letters` })
+  const letters: DeadLetter[] = []
+  await consumer.connect()
+  await consumer.subscribe({ topics: ['bridge.dead', 'standardise.dead', 'store.dead'], fromBeginning: true })
+  await consumer.run({
+    eachMessage: async ({ message: { key, value } }) => {
+      if (key?.toString().startsWith(run) && value !== null) letters.push(codec.decode(value))
+    },
+  })
+  await act()
+  await until(`${expected} dead letters`, async () => letters.length >= expected)
+  await consumer.disconnect()
+  return letters
+}

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { projectRoot } from '../../schemas/files.ts'
+
+/** A service as its users run it: a process of the command line. */
+export interface RunningService extends AsyncDisposable {
+  readonly pid: number
+  /** What it wrote so far. */
+  log(): string
+  /** One metric's value, summed over its labels. */
+  metric(name: string): Promise<number>
+  /** SIGKILL, and waits for its end. */
+  kill(): Promise<void>
+}
+
+const MILLRACE = `${projectRoot}dist/bin/millrace.js`
+const READY_MS = 30_000
+
+/** Runs a command to its end. */
+export async function millrace(...args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [MILLRACE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += String(chunk)))
+  const code = await exited(child)
+  if (code !== 0) throw new Error(`millrace ${args.join(' ')} exited with ${code}:\n${output}`)
+  return output
+}
+
+/** Starts a service with metrics on a free port, and waits until it says that it runs. */
+export async function startService(...args: readonly string[]): Promise<RunningService> {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  const config = join(folder, 'millrace.yaml')
+  writeFileSync(config, `metrics: { bridge: ${port}, store: ${port}, processors: ${port} }\nkafka: { session_timeout_ms: 6000 }\n`)
+  const child = spawn(process.execPath, ['--enable-source-maps', MILLRACE, ...args, '--config', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  child.stderr.on('data', (chunk: Buffer) => (log += String(chunk)))
+  const ended = exited(child)
+  const service: RunningService = {
+    pid: child.pid ?? -1,
+    log: () => log,
+    async metric(name) {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+      return [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0)
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await ended
+      rmSync(folder, { recursive: true })
+    },
+  }
+  await until(
+    `millrace ${args.join(' ')} runs`,
+    async () => {
+      if (child.exitCode !== null) throw new Error(`millrace ${args.join(' ')} exited with ${child.exitCode}:\n${log}`)
+      return log.includes(': running ')
+    },
+    READY_MS,
+  )
+  return service
+}
+
+/** Waits until it holds, looking every 50 ms. */
+export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  for (const end = Date.now() + timeoutMs; ; await delay(50)) {
+    if (await holds()) return
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms until ${what}`)
+  }
+}
+
+function exited(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => resolve(code))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
