@@ -67,13 +67,17 @@ static void published(void *context, uint32_t handle) {
 static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
   struct device *device = context;
   struct fleet *fleet = device->fleet;
+  struct millrace_store store = millrace_ram_store_port(&device->store);
+  const uint8_t *frame;
+  uint16_t length;
   if (reason >= 0x80 || reason == 0x10) {
     fleet->totals.refused++;
     return;
   }
   fleet->totals.acked++;
   fleet->totals.acked_samples += device->records[handle].samples;
-  if (!ledger_write(&fleet->ledger, device->identity.device, &device->records[handle], wall_us()))
+  (void)store.read(store.context, handle, &frame, &length);
+  if (!ledger_write(&fleet->ledger, device->identity.device, &device->records[handle], frame, wall_us()))
     fleet->ledger_failed = true;
 }
 

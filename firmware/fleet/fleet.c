@@ -106,7 +106,7 @@ bool fleet_init(struct fleet *fleet, const struct options *options) {
   millrace_clock_init(&fleet->clock, now_ms, fleet);
   if (options->csv && !csv_open(&fleet->csv, STDIN_FILENO, &options->firmware, options->round)) return false;
   if (!resolve(fleet) || !next_boot(fleet)) return false;
-  if (!ledger_open(&fleet->ledger, options->ledger)) {
+  if (!ledger_open(&fleet->ledger, options->ledger, options->ledger_frames)) {
     fprintf(stderr, "fleet: --ledger \"%s\": %s\n", options->ledger, strerror(errno));
     return false;
   }

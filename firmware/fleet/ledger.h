@@ -18,15 +18,18 @@ struct frame_record {
 
 struct ledger {
   int file; /* -1: none is kept */
+  bool frames;
   uint32_t length;
   char buffer[262144];
 };
 
-/* Opens the file and writes the header line. False, with errno: it cannot be written. */
-bool ledger_open(struct ledger *ledger, const char *path);
+/* Opens the file and writes the header line. `frames`: each line ends with the frame itself, in hexadecimal.
+ * False, with errno: it cannot be written. */
+bool ledger_open(struct ledger *ledger, const char *path, bool frames);
 
-/* Each false, with errno, when the file cannot be written. */
-bool ledger_write(struct ledger *ledger, const char *device, const struct frame_record *record, int64_t acked_us);
+/* Each false, with errno, when the file cannot be written. `frame` has as many bytes as the record says. */
+bool ledger_write(struct ledger *ledger, const char *device, const struct frame_record *record, const uint8_t *frame,
+                  int64_t acked_us);
 bool ledger_flush(struct ledger *ledger);
 
 #endif

@@ -51,6 +51,7 @@ static const char help[] =
     "  --round               round values that the firmware cannot hold exactly, instead of reporting the line\n"
     "Report\n"
     "  --ledger FILE         one CSV line per acknowledged frame\n"
+    "  --ledger-frames       add the frame itself to its line, in hexadecimal\n"
     "  --stats-json          one JSON object a second on standard output\n"
     "  --help                this text\n"
     "\n"
@@ -119,7 +120,7 @@ static void check_prefix(const char *prefix) {
 
 enum option_id {
   URL = 256, PASSWORD, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, FLUSH_MS,
-  MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, LEDGER, STATS_JSON, TURN_MS, HELP
+  MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, LEDGER, LEDGER_FRAMES, STATS_JSON, TURN_MS, HELP
 };
 
 static const struct option_name {
@@ -132,7 +133,7 @@ static const struct option_name {
     {"sample-hz", 1, SAMPLE_HZ}, {"rate", 1, RATE}, {"sparse", 0, SPARSE}, {"flush-ms", 1, FLUSH_MS},
     {"max-payload", 1, MAX_PAYLOAD}, {"duration", 1, DURATION}, {"seed", 1, SEED}, {"inflight", 1, INFLIGHT},
     {"queue", 1, QUEUE}, {"drain", 1, DRAIN}, {"csv", 0, CSV}, {"round", 0, ROUND}, {"ledger", 1, LEDGER},
-    {"stats-json", 0, STATS_JSON}, {"turn-ms", 1, TURN_MS}, {"help", 0, HELP}};
+    {"ledger-frames", 0, LEDGER_FRAMES}, {"stats-json", 0, STATS_JSON}, {"turn-ms", 1, TURN_MS}, {"help", 0, HELP}};
 
 #define NAME_COUNT (sizeof names / sizeof names[0])
 
@@ -158,6 +159,7 @@ static void set(struct options *options, enum option_id option, const char *name
     case CSV: options->csv = true; break;
     case ROUND: options->round = true; break;
     case LEDGER: options->ledger = value; break;
+    case LEDGER_FRAMES: options->ledger_frames = true; break;
     case STATS_JSON: options->stats_json = true; break;
     case TURN_MS: options->turn_ms = (uint32_t)whole(name, value, 1, 1000); break;
     case HELP: fputs(help, stdout); exit(0);
@@ -171,6 +173,7 @@ static void check(struct options *options) {
            options->max_payload, least, options->firmware.schema->firmware);
   if (options->csv && (options->rate > 0 || options->sample_hz > 0 || options->sparse || options->duration_s > 0))
     refuse("--csv sends what the file has, as fast as it is acknowledged: it takes no --rate, --sample-hz, --sparse or --duration");
+  if (options->ledger_frames && options->ledger == NULL) refuse("--ledger-frames adds to the lines of --ledger FILE: give both");
   if (options->round && !options->csv) refuse("--round is for --csv: synthetic data is exact");
   if (options->rate > 0 && options->sample_hz > 0) refuse("--rate sets --sample-hz: give one of them");
   if (options->rate > 0)

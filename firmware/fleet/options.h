@@ -36,6 +36,7 @@ struct options {
   bool stats_json;
   const char *boot_file;
   const char *ledger;
+  bool ledger_frames;
   uint32_t seed;
 };
 

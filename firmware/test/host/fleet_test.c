@@ -12,6 +12,7 @@
 #include "csv.h"
 #include "hive_1.h"
 #include "hive_2.h"
+#include "ledger.h"
 #include "model.h"
 #include "plant_1.h"
 #include "raw_value.h"
@@ -225,6 +226,24 @@ static void synthetic_values_repeat_with_their_seed_and_stay_in_range(void) {
   CHECK_EQUAL(model_init(&model, &unknown, 1, 1), -1);
 }
 
+static void a_ledger_may_hold_the_frames_themselves(void) {
+  static struct ledger ledger;
+  static const uint8_t frame[] = {0xC3, 0x01, 0x00, 0xFF};
+  struct frame_record record = {.boot = 2, .seq = 7, .base_ms = 1000, .last_ms = 1500, .published_us = 3, .samples = 2, .bytes = sizeof frame};
+  char path[] = "/tmp/millrace-ledger-XXXXXX";
+  char text[256] = "";
+  int file = mkstemp(path);
+  CHECK(ledger_open(&ledger, path, true));
+  CHECK(ledger_write(&ledger, "hive-1", &record, frame, 4));
+  CHECK(ledger_flush(&ledger));
+  CHECK(read(file, text, sizeof text - 1) > 0);
+  CHECK_TEXT(text, "device,boot,seq,base_ms,last_ms,samples,bytes,published_us,acked_us,frame\n"
+                   "hive-1,2,7,1000,1500,2,4,3,4,c30100ff\n");
+  close(ledger.file);
+  close(file);
+  unlink(path);
+}
+
 void fleet_tests(void) {
   run("values become raw without rounding", values_become_raw_without_rounding);
   run("a coded metric takes the values of its map", a_coded_metric_takes_the_values_of_its_map);
@@ -234,5 +253,6 @@ void fleet_tests(void) {
   run("a header that is not one is refused", a_header_that_is_not_one_is_refused);
   run("a line too long is an error, not a crash", a_line_too_long_is_an_error_not_a_crash);
   run("boot numbers rise and are never guessed", boot_numbers_rise_and_are_never_guessed);
+  run("a ledger may hold the frames themselves", a_ledger_may_hold_the_frames_themselves);
   run("synthetic values repeat with their seed and stay in range", synthetic_values_repeat_with_their_seed_and_stay_in_range);
 }
