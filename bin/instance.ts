@@ -7,7 +7,7 @@ const DEFAULT = '.local/dev'
 
 /** The instance's directory, as deploy/local has it: logs, PID files and data of everything that runs here. */
 export function localDirectory(env: NodeJS.ProcessEnv): string {
-  const given = env['MILLRACE_LOCAL']
+  const given = env.MILLRACE_LOCAL
   const chosen = given === undefined || given === '' ? DEFAULT : given
   return isAbsolute(chosen) ? chosen : join(projectRoot, chosen)
 }

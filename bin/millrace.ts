@@ -34,6 +34,16 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     does: 'simulate devices (`millrace fleet --help`)',
     load: async () => (await import('./fleet.ts')).fleet,
   },
+  status: {
+    usage: 'status',
+    does: 'show what passes at each step of the line, each second',
+    load: async () => (await import('./status.ts')).status,
+  },
+  demo: {
+    usage: 'demo [FILE.csv]',
+    does: 'run everything on this machine with simulated devices, or send a file through it (`make run`)',
+    load: async () => (await import('./demo.ts')).demo,
+  },
   lag: { usage: 'lag', does: 'say how far each consumer group is behind', load: async () => (await import('./lag.ts')).lag },
 }
 

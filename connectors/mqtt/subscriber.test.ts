@@ -52,7 +52,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
       handler: async (publishes) => void topics.push(...publishes.map(({ topic }) => topic)),
       log: {
         info() {},
-        warn: (message, fields) => warnings.push(`${message}: ${fields?.['error'] ?? fields?.['reasonCode']}`),
+        warn: (message, fields) => warnings.push(`${message}: ${fields?.error ?? fields?.reasonCode}`),
         error() {},
       },
       onState: (state) => states.push(state),

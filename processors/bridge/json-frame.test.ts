@@ -58,8 +58,8 @@ describe('JSON telemetry as a frame', () => {
           const expected = numbers.every(Number.isNaN) ? [] : numbers.map((number) => number + 0)
           expect(frame[name]).to.deep.equal(expected)
         }
-        let time = frame['base'] as number
-        const decoded = (frame['dt'] as number[]).map((difference) => (time += difference))
+        let time = frame.base as number
+        const decoded = (frame.dt as number[]).map((difference) => (time += difference))
         expect(decoded).to.deep.equal(samples.map((_, index) => given?.[index] ?? 0))
       }),
     )

@@ -31,8 +31,7 @@ export function sampleLayout(schema: unknown): SampleLayout {
     isObject(schema) && Array.isArray(schema.fields)
       ? schema.fields.map((field: unknown) => (isObject(field) ? field.name : undefined))
       : []
-  if (head.join() !== HEAD_FIELDS)
-    throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
+  if (head.join() !== HEAD_FIELDS) throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
   const fields = sampleFields(schema).map((field) =>
     isObject(field) ? { name: field.name, type: JSON.stringify(field.type) } : { name: undefined, type: undefined },
   )

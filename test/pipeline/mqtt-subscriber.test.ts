@@ -6,7 +6,7 @@ import type { Log, Publish } from '../../connectors/contract.ts'
 import { createSubscriber, type Subscriber, type SubscriberLimits } from '../../connectors/mqtt/subscriber.ts'
 import { type MqttProxy, openMqttProxy } from './mqtt-proxy.ts'
 
-const brokerUrl = process.env['MQTT_URL'] ?? 'mqtt://127.0.0.1:1883'
+const brokerUrl = process.env.MQTT_URL ?? 'mqtt://127.0.0.1:1883'
 
 /** A call of the handler that waits until the test lets it go. */
 interface Call {
@@ -243,7 +243,7 @@ describe('MQTT subscriber, on a real broker', function () {
         ...(ca === undefined ? {} : { tls: { ca } }),
         clientId,
         filters: [topic],
-        log: { ...log, warn: (_message, fields) => warnings.push(String(fields?.['error'])) },
+        log: { ...log, warn: (_message, fields) => warnings.push(String(fields?.error)) },
         handler: async (publishes) => void receivedOverTls.push(...publishes.map(({ payload }) => payload.toString())),
       })
     const distrustful = start(undefined)
