@@ -13,7 +13,7 @@ export interface Column {
 
 /**
  * The columns of table `readings`, in the order in which rows are encoded for COPY. `device_id` sorts by its bytes: no locale's rules
- * on each step down the primary key, which makes COPY 9 % faster (docs/adr/0004-storage.md).
+ * on each step down the primary key, which makes COPY 9 % faster (docs/adr/0006-storage.md).
  */
 export function readingsTable(quantities: readonly Quantity[]): readonly Column[] {
   return [
