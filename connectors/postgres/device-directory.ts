@@ -157,6 +157,8 @@ class ListeningDirectory implements DeviceDirectory {
       // First listen, then read: what changes in between is notified, and read again.
       await session.script('listening for changes of devices', 'LISTEN device_change')
       this.cache.replaceAll(await loadAssignments(session))
+      this.signal.throwIfAborted()
+      if (session.lost) throw new ConnectorError('connection-lost', true, 'listening for changes of devices')
       this.current = session
       return session
     } catch (error) {

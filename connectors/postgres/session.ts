@@ -84,8 +84,14 @@ class ClientSession implements Session {
 
   async connect(): Promise<void> {
     const timeoutMs = this.options.connectTimeoutMs ?? 5_000
-    await this.answer('connecting to the database', timeoutMs, () => this.client.connect())
-    this.connected = true
+    try {
+      await this.answer('connecting to the database', timeoutMs, () => this.client.connect())
+      this.connected = true
+    } catch (error) {
+      // A refusal by the server or the driver leaves the socket open.
+      this.socket.destroy()
+      throw error
+    }
   }
 
   async query<Row extends pg.QueryResultRow>(doing: string, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {

@@ -31,7 +31,7 @@ describe('migrating', () => {
 
   it('is done once by three runners at a time', async () => {
     const done = await Promise.all([telemetry('postgres'), telemetry('postgres'), telemetry('postgres')])
-    expect(done.map(({ length }) => length).sort()).to.deep.equal([0, 0, 2])
+    expect(done.filter(({ length }) => length > 0)).to.have.length(1)
   })
 
   it('leaves nothing of a migration that fails', async () => {

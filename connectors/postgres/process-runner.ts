@@ -1,0 +1,129 @@
+import type { ConsumerName, DeviceId } from '../../processors/contract.ts'
+import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
+import { type Claim, ConnectorError, type Log, type OffsetMove, type TopicPartition } from '../contract.ts'
+import { createDatabase } from './database.ts'
+import { claimPartitions, explainRefusal, moveOffsets } from './offsets.ts'
+import type { Session } from './session.ts'
+import { blame } from './sqlstate.ts'
+
+/** A micro-batch of a business process, and the offsets that it stands for. */
+export interface ProcessBatch<Item> {
+  readonly devices: readonly DeviceInputs<Item>[]
+  /** `handled` and `dead` are added to the partition's counts in the same transaction. */
+  readonly moves: readonly (Omit<OffsetMove, 'rows'> & { readonly handled: number })[]
+}
+
+export interface DeviceRejection {
+  readonly device: DeviceId
+  /** One of the process's reasons, or `defect` where its code threw. */
+  readonly reason: string
+  readonly detail: string
+}
+
+export type ProcessResult =
+  | { readonly tag: 'committed' }
+  /** Nothing was written: another owner has at least one of the partitions. Claim again. */
+  | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
+  /** Nothing was written: make dead letters of these devices' records, then commit the batch without them. */
+  | { readonly tag: 'rejected'; readonly rejections: readonly DeviceRejection[] }
+
+/** Runs business processes on the app database. Throws ConnectorError; after a transient one, commit the same batch again. */
+export interface ProcessRunner extends AsyncDisposable {
+  /** As a sink's: raises the epoch of each partition, so that an earlier owner can no longer commit. */
+  claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
+  /** One transaction: offsets by compare-and-set, then each device within a savepoint. */
+  commit<Item>(consumer: ConsumerName, process: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
+}
+
+/** Reason of a dead letter where the code of the process threw. */
+const DEFECT = 'defect'
+/** in_failed_sql_transaction: the process went on after an error of the database. */
+const FAILED_TRANSACTION = '25P02'
+
+export function createProcessRunner({ url, log }: { readonly url: string; readonly log: Log }): ProcessRunner {
+  const database = createDatabase({ url, applicationName: 'millrace process' })
+
+  return {
+    claim(consumer, topicId, partitions) {
+      return database.use((session) => claimPartitions(session, consumer, topicId, partitions))
+    },
+    async commit(consumer, process, batch) {
+      let sent = false
+      const attempt = (): Promise<ProcessResult> =>
+        database.use((session) =>
+          run(session, consumer, process, batch, () => {
+            sent = true
+          }),
+        )
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!(sent && error instanceof ConnectorError && error.transient)) throw error
+        // Whether that COMMIT happened, the offsets tell: they have moved, or move now.
+        log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
+        return await attempt()
+      }
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+async function run<Item>(
+  session: Session,
+  consumer: ConsumerName,
+  process: BusinessProcess<Item>,
+  batch: ProcessBatch<Item>,
+  committing: () => void,
+): Promise<ProcessResult> {
+  const moves = batch.moves.map(({ handled, ...move }) => ({ ...move, stored: handled }))
+  const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, moves)}`)
+  if (affected[1] !== moves.length) {
+    await session.script('leaving the offsets', 'ROLLBACK')
+    const refusal = await explainRefusal(session, consumer, moves)
+    return refusal.tag === 'done-before' ? { tag: 'committed' } : refusal
+  }
+  const rejections: DeviceRejection[] = []
+  for (const inputs of batch.devices) {
+    const rejection = await handleDevice(session, consumer, process, inputs)
+    if (rejection !== undefined) rejections.push(rejection)
+  }
+  if (rejections.length > 0) {
+    // The dead letters come before the offsets, and not inside the transaction: it must not wait for Kafka.
+    await session.script('taking back the batch', 'ROLLBACK')
+    return { tag: 'rejected', rejections }
+  }
+  committing()
+  await session.commit('committing the batch')
+  return { tag: 'committed' }
+}
+
+async function handleDevice<Item>(
+  session: Session,
+  consumer: ConsumerName,
+  { handle, reasons }: BusinessProcess<Item>,
+  { device, items }: DeviceInputs<Item>,
+): Promise<DeviceRejection | undefined> {
+  const doing = `process ${consumer}, device ${device}`
+  const tx: Transaction = { query: (text, values) => session.query(doing, text, values) }
+  await session.script(doing, 'SAVEPOINT device')
+  try {
+    const rejected = await handle(device, items, tx)
+    if (rejected === undefined) {
+      await session.script(doing, 'RELEASE SAVEPOINT device')
+      return undefined
+    }
+    if (!(rejected.reason in reasons)) throw new RangeError(`rejected for "${rejected.reason}", which is not in its list of reasons`)
+    await session.script(doing, 'ROLLBACK TO SAVEPOINT device')
+    return { device, reason: rejected.reason, detail: rejected.detail }
+  } catch (error) {
+    if (!isDevices(error, session)) throw error
+    await session.script(doing, 'ROLLBACK TO SAVEPOINT device')
+    return { device, reason: DEFECT, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Whether an error is about this device's inputs, or the code that handles them; else it is the database's, or a missing table's, and concerns all. */
+function isDevices(error: unknown, session: Session): boolean {
+  if (session.lost) return false
+  return !(error instanceof ConnectorError) || error.code === FAILED_TRANSACTION || blame(error.code) === 'row'
+}

@@ -1,0 +1,50 @@
+import { reject } from '../contract.ts'
+import { defineProcess } from '../process.ts'
+import { applyStatus, type DeviceState, deviceStatus, type KnownStatus } from './status.ts'
+
+interface StatusRow extends Record<string, unknown> {
+  readonly known: boolean
+  readonly state: DeviceState | null
+  readonly boot: number | null
+  readonly firmware: string | null
+  readonly seen: bigint | null
+}
+
+/** Keeps what each device last said of itself: state, boot, firmware, and when. */
+export const process = defineProcess({
+  from: deviceStatus,
+  database: 'app',
+  // A later status does not always supersede an earlier one: a stale will does not.
+  order: 'oldest-first',
+  time: ({ received }) => received,
+  needs: ['schema'],
+  reasons: {
+    'unknown-device': {
+      means: 'The device of the status is not in the app database.',
+      whatToDo: 'Provision it, and redrive.',
+    },
+  },
+  handle: async (device, statuses, tx) => {
+    const [row] = await tx.query<StatusRow>(
+      `SELECT state, boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen
+       FROM devices LEFT JOIN device_status ON device_id = id WHERE id = $1 FOR UPDATE OF devices`,
+      [device],
+    )
+    if (row === undefined) return reject('unknown-device', `${device} is not in the app database`)
+    const before = knownStatus(row)
+    const known = statuses.reduce<KnownStatus | undefined>(applyStatus, before)
+    if (known === undefined || known === before) return undefined
+    await tx.query(
+      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at)
+       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond')
+       ON CONFLICT (device_id) DO UPDATE
+       SET state = excluded.state, boot = excluded.boot, firmware = excluded.firmware, seen_at = excluded.seen_at`,
+      [device, known.state, known.boot, known.firmware, known.seenMicros],
+    )
+    return undefined
+  },
+})
+
+function knownStatus({ state, boot, firmware, seen }: StatusRow): KnownStatus | undefined {
+  return state === null || seen === null ? undefined : { state, boot, firmware, seenMicros: Number(seen) }
+}

@@ -1,0 +1,78 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { MalformedError } from '../schemas/frame-reader.ts'
+import type { KafkaRecord, Lookups, Source, Topic } from './contract.ts'
+import { inputsByDevice } from './process.ts'
+
+interface Item {
+  readonly time: number
+  readonly offset: bigint
+}
+
+const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+/** Each byte of a record is an input with that time; a record that begins with 255 is malformed. */
+const from: Source<Item> = {
+  topic: 'test' as Topic,
+  decode: ({ value, offset }, _lookups, each) => {
+    if (value?.[0] === 255) throw new MalformedError('begins with 255')
+    value?.forEach((time, sample) => {
+      each({ time, offset }, sample)
+    })
+  },
+}
+const record = (key: string, bytes: readonly number[], offset = 0n): KafkaRecord => ({
+  key: Buffer.from(key),
+  value: Buffer.from(bytes),
+  timestampMs: 0,
+  offset,
+})
+const inputs = (records: readonly KafkaRecord[], order: 'newest-first' | 'oldest-first' = 'newest-first') =>
+  inputsByDevice({ from, order, time: ({ time }) => time }, records, lookups)
+
+describe('inputs by device', () => {
+  const records = fc
+    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.array(fc.nat(254), { maxLength: 5 })))
+    .map((list) => list.map(([key, bytes], index) => record(key, bytes, BigInt(index))))
+
+  it('have every input once, with its device', () => {
+    fc.assert(
+      fc.property(records, (list) => {
+        const { devices } = inputs(list)
+        const given = list.flatMap(({ key, value }) => [...(value ?? [])].map((time) => `${String(key)} ${time}`))
+        const got = devices.flatMap(({ device, items }) => items.map(({ time }) => `${device} ${time}`))
+        expect(got.sort()).to.deep.equal(given.sort())
+        expect(new Set(devices.map(({ device }) => device)).size).to.equal(devices.length)
+      }),
+    )
+  })
+
+  it('come newest first, and of one time the one that came last first', () => {
+    fc.assert(
+      fc.property(records, (list) => {
+        for (const { items } of inputs(list).devices) {
+          for (const [index, { time, offset }] of items.slice(1).entries()) {
+            const before = items[index]
+            expect(before !== undefined && (before.time > time || (before.time === time && before.offset >= offset))).to.equal(true)
+          }
+        }
+      }),
+    )
+  })
+
+  it('come oldest first in the exact reverse', () => {
+    fc.assert(
+      fc.property(records, (list) => {
+        const reversed = inputs(list, 'oldest-first').devices.map((each) => ({ ...each, items: [...each.items].reverse() }))
+        expect(reversed).to.deep.equal(inputs(list).devices)
+      }),
+    )
+  })
+
+  it('leave out what cannot be decoded or has no device for a key, and say why', () => {
+    const bad = [record('a', [255, 1]), record('not a device', [1])]
+    const { devices, undecodable } = inputs([record('a', [1]), ...bad])
+    expect(devices.map(({ device }) => device)).to.deep.equal(['a'])
+    expect(undecodable.map((each) => each.record)).to.deep.equal(bad)
+    expect(undecodable[1]?.detail).to.contain('not a device')
+  })
+})

@@ -1,0 +1,108 @@
+/**
+ * What a business process is: readings or other records in, changes of state in the app database out, in the same transaction as the offsets.
+ * It runs as its own consumer group, apart from the store: its errors, its locks and its scaling are its own.
+ */
+import { MalformedError } from '../schemas/frame-reader.ts'
+import {
+  type DeviceId,
+  type KafkaRecord,
+  type LookupName,
+  type Lookups,
+  parseDeviceId,
+  type ReasonDoc,
+  type reject,
+  type Source,
+} from './contract.ts'
+
+/** What `reject` gives. */
+export type Rejected = ReturnType<typeof reject>
+
+/** The app database, inside the transaction that moves the offsets. */
+export interface Transaction {
+  /** One statement with parameters ($1, …); int8 comes back as bigint. An error of the database's own making ends the batch, to be tried again. */
+  query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+}
+
+/** A process: its folder's name is its consumer group, its metric label and the prefix of its dead-letter topic. */
+export interface BusinessProcess<Item> {
+  readonly from: Source<Item>
+  readonly database: 'app'
+  /**
+   * In which order a device's inputs of one micro-batch come, by `time`: newest first, so that what is superseded can be skipped, or as they happened.
+   */
+  readonly order: 'newest-first' | 'oldest-first'
+  /** When the input happened, in microseconds since 1970. */
+  readonly time: (item: Item) => number
+  readonly needs: readonly LookupName[]
+  /** Closed list: a rejection with another reason is a defect. */
+  readonly reasons: Readonly<Record<string, ReasonDoc>>
+  /**
+   * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own. What it throws (but for the database's
+   * trouble) or rejects makes dead letters of this device's records, and takes back what it did for them; the other devices go on.
+   * It may run again for the same inputs when the transaction did not commit, so that it must do nothing but through `tx`.
+   */
+  readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction) => Promise<Rejected | undefined>
+}
+
+export function defineProcess<Item>(process: BusinessProcess<Item>): BusinessProcess<Item> {
+  return process
+}
+
+/** One device's part of a micro-batch. */
+export interface DeviceInputs<Item> {
+  readonly device: DeviceId
+  /** In the process's order. */
+  readonly items: readonly Item[]
+  /** The records that the items came from, in Kafka's order. */
+  readonly records: readonly KafkaRecord[]
+}
+
+/** A record that never becomes an input. */
+export interface Undecodable {
+  readonly record: KafkaRecord
+  readonly detail: string
+}
+
+export interface Inputs<Item> {
+  readonly devices: readonly DeviceInputs<Item>[]
+  readonly undecodable: readonly Undecodable[]
+}
+
+/** The inputs of a micro-batch by device, which is the record's key. Records without inputs are left out. */
+export function inputsByDevice<Item>(
+  { from, order, time }: Pick<BusinessProcess<Item>, 'from' | 'order' | 'time'>,
+  records: readonly KafkaRecord[],
+  lookups: Lookups,
+): Inputs<Item> {
+  const devices = new Map<DeviceId, { items: Item[]; records: KafkaRecord[] }>()
+  const undecodable: Undecodable[] = []
+  for (const record of records) {
+    try {
+      const items: Item[] = []
+      const device = parseDeviceId(record.key?.toString('latin1') ?? '')
+      if (device === undefined)
+        throw new MalformedError(`expected a device ID as key, got ${JSON.stringify(record.key?.toString('latin1') ?? null)}`)
+      from.decode(record, lookups, (item) => items.push(item))
+      if (items.length === 0) continue
+      const inputs = devices.get(device)
+      if (inputs === undefined) devices.set(device, { items, records: [record] })
+      else {
+        for (const item of items) inputs.items.push(item)
+        inputs.records.push(record)
+      }
+    } catch (cause) {
+      if (!(cause instanceof MalformedError)) throw cause
+      undecodable.push({ record, detail: cause.message })
+    }
+  }
+  return {
+    devices: [...devices].map(([device, inputs]) => ({ device, records: inputs.records, items: inOrder(inputs.items, order, time) })),
+    undecodable,
+  }
+}
+
+/** By time; of one time, in the order in which they came, or its reverse. */
+function inOrder<Item>(items: readonly Item[], order: BusinessProcess<Item>['order'], time: (item: Item) => number): readonly Item[] {
+  const sorted = [...items].sort((a, b) => time(a) - time(b))
+  return order === 'newest-first' ? sorted.reverse() : sorted
+}
