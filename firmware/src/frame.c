@@ -187,16 +187,18 @@ enum millrace_status millrace_frame_peek(const uint8_t *bytes, uint16_t length, 
   return MILLRACE_OK;
 }
 
-uint16_t millrace_frame_correct(const uint8_t *bytes, uint16_t length, int64_t offset, uint8_t *out) {
+uint16_t millrace_frame_correct(uint8_t *bytes, uint16_t length, uint16_t size, int64_t offset) {
   int64_t field[6];
   uint16_t at[6];
-  uint8_t *end = out;
+  uint64_t base;
+  uint16_t grown;
 
   if (read_start(bytes, length, field, at) != MILLRACE_OK) return 0;
-  memcpy(end, bytes, at[2]);
-  end += at[2];
-  *end++ = MILLRACE_SYNCED;
-  end += millrace_varint_write_long(end, millrace_zigzag_long(field[3] + offset));
-  memcpy(end, bytes + at[4], (size_t)(length - at[4]));
-  return (uint16_t)((end - out) + (length - at[4]));
+  base = millrace_zigzag_long((int64_t)((uint64_t)field[3] + (uint64_t)offset));
+  grown = (uint16_t)(length - (at[4] - at[3]) + millrace_varint_length_long(base));
+  if (grown > size) return 0;
+  memmove(bytes + at[4] + (grown - length), bytes + at[4], (size_t)(length - at[4]));
+  bytes[at[2]] = MILLRACE_SYNCED;
+  (void)millrace_varint_write_long(bytes + at[3], base);
+  return grown;
 }

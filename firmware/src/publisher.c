@@ -133,20 +133,26 @@ static int send_birth(struct millrace_publisher *publisher) {
   return sent;
 }
 
-/* Frames sealed before the time of day was known get it when they are first sent, and keep those bytes. */
-static void correct_time(struct millrace_publisher *publisher, struct millrace_in_flight *entry, const uint8_t **frame,
-                         uint16_t *length) {
+/* A frame of this boot that was sealed before the time of day was known gets it when it is first sent. */
+static bool needs_time(const struct millrace_publisher *publisher, const struct millrace_in_flight *entry,
+                       const struct millrace_message *message) {
   const struct millrace_clock *clock = publisher->config.clock;
   struct millrace_frame_start start;
   int32_t samples;
 
-  if (clock == NULL) return;
-  if (!entry->fixed && clock->synced && millrace_frame_peek(*frame, *length, &start, &samples) == MILLRACE_OK &&
-      start.clock == MILLRACE_UPTIME && start.boot == publisher->config.boot)
-    entry->offset = clock->offset;
-  if (entry->offset == 0) return;
-  *length = millrace_frame_correct(*frame, *length, entry->offset, publisher->config.memory);
-  *frame = publisher->config.memory;
+  if (clock == NULL || !clock->synced || entry->fixed) return false;
+  if (millrace_frame_peek(message->payload, message->length, &start, &samples) != MILLRACE_OK) return false;
+  return start.clock == MILLRACE_UPTIME && start.boot == publisher->config.boot;
+}
+
+/* The frame in the store, as it is to be sent. False: it cannot be had. */
+static bool read_frame(struct millrace_publisher *publisher, const struct millrace_in_flight *entry,
+                       struct millrace_message *message) {
+  const struct millrace_store *store = &publisher->config.store;
+  if (store->read(store->context, entry->handle, &message->payload, &message->length) != MILLRACE_OK) return false;
+  if (!needs_time(publisher, entry, message)) return true;
+  (void)store->correct(store->context, entry->handle, publisher->config.clock->offset);
+  return store->read(store->context, entry->handle, &message->payload, &message->length) == MILLRACE_OK;
 }
 
 /* > 0 sent or given up, 0 no room, < 0 the connection is gone. */
@@ -156,13 +162,11 @@ static int send_frame(struct millrace_publisher *publisher, uint16_t index, uint
   struct millrace_message message = {publisher->config.identity->telemetry_topic, NULL, 0, false};
   int sent;
 
-  if (publisher->config.store.read(publisher->config.store.context, entry->handle, &message.payload,
-                                   &message.length) != MILLRACE_OK) {
+  if (!read_frame(publisher, entry, &message)) {
     publisher->unreadable++;
     forget(publisher, index);
     return 1;
   }
-  correct_time(publisher, entry, &message.payload, &message.length);
   sent = publisher->config.session.publish(publisher->config.session.context, &message, &entry->packet_id);
   if (sent <= 0) return sent;
   if (entry->fixed) publisher->resent++;

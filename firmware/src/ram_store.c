@@ -93,6 +93,15 @@ static enum millrace_status read_frame(void *context, uint32_t handle, const uin
   return MILLRACE_OK;
 }
 
+static enum millrace_status correct(void *context, uint32_t handle, int64_t offset) {
+  struct millrace_ram_store *store = context;
+  struct millrace_slot *slot = &store->slots[handle];
+  uint16_t length = millrace_frame_correct(bytes_of(store, (uint16_t)handle), slot->length, store->slot_size, offset);
+  if (length == 0) return MILLRACE_CORRUPT;
+  slot->length = length;
+  return MILLRACE_OK;
+}
+
 static enum millrace_status release(void *context, uint32_t handle) {
   struct millrace_ram_store *store = context;
   store->slots[handle].next = store->free;
@@ -113,7 +122,7 @@ static void divide(void *context) {
 }
 
 struct millrace_store millrace_ram_store_port(struct millrace_ram_store *store) {
-  struct millrace_store port = {store, put, take, read_frame, release, divide};
+  struct millrace_store port = {store, put, take, read_frame, correct, release, divide};
   return port;
 }
 

@@ -184,7 +184,10 @@ static void a_frame_of_uptime_becomes_one_of_time_of_day(void) {
   open_frame(&plant_1_schema, 280, MILLRACE_UPTIME, 1234);
   for (int64_t time = 1234; millrace_frame_append(&frame, time, values) == MILLRACE_OK; time += 50) values[0]++;
   uint16_t length = millrace_frame_seal(&frame, sealed);
-  uint16_t grown = millrace_frame_correct(sealed, length, 1795416369998, corrected);
+  memcpy(corrected, sealed, length);
+  CHECK_EQUAL(millrace_frame_correct(corrected, length, length, 1795416369998), 0);
+  CHECK(memcmp(corrected, sealed, length) == 0);
+  uint16_t grown = millrace_frame_correct(corrected, length, sizeof corrected, 1795416369998);
   CHECK(grown > length);
   CHECK(grown <= 280);
   CHECK(decode_frame(corrected, grown, &plant_1_schema, &decoded));
@@ -192,7 +195,7 @@ static void a_frame_of_uptime_becomes_one_of_time_of_day(void) {
   CHECK(decoded.base == 1795416369998 + 1234);
   CHECK_EQUAL(decoded.samples, frame.samples);
   CHECK_EQUAL(decoded.value[0][0], 1);
-  CHECK_EQUAL(millrace_frame_correct(sealed, 4, 1, corrected), 0);
+  CHECK_EQUAL(millrace_frame_correct(sealed, 4, 280, 1), 0);
 }
 
 static void what_is_no_frame_is_not_taken_for_one(void) {

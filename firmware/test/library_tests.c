@@ -6,6 +6,8 @@ int main(void) {
   frame_tests();
   batcher_tests();
   store_tests();
+  flash_tests();
+  power_cut_tests();
   mqtt_tests();
   publisher_tests();
   return finish();

@@ -350,11 +350,9 @@ static uint32_t read_now(void *context) {
 static void frames_of_this_boot_are_corrected_when_the_time_is_known(void) {
   static struct decoded decoded;
   struct millrace_clock clock;
-  uint8_t memory[280];
   begin();
   millrace_clock_init(&clock, read_now, NULL);
   config.clock = &clock;
-  config.memory = memory;
   millrace_publisher_init(&publisher, &config);
   put(0, MILLRACE_UPTIME);
   connect_now();
@@ -380,12 +378,10 @@ static void frames_of_this_boot_are_corrected_when_the_time_is_known(void) {
 
 static void frames_of_an_earlier_boot_keep_their_uptime(void) {
   struct millrace_clock clock;
-  uint8_t memory[280];
   begin();
   millrace_clock_init(&clock, read_now, NULL);
   millrace_clock_set(&clock, 1795416369998);
   config.clock = &clock;
-  config.memory = memory;
   config.boot = 6;
   millrace_publisher_init(&publisher, &config);
   put(0, MILLRACE_UPTIME);

@@ -5,6 +5,8 @@
 void frame_tests(void);
 void batcher_tests(void);
 void store_tests(void);
+void flash_tests(void);
+void power_cut_tests(void);
 void mqtt_tests(void);
 void publisher_tests(void);
 void fleet_tests(void);

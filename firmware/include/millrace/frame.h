@@ -80,8 +80,9 @@ uint16_t millrace_frame_seal(const struct millrace_frame *frame, uint8_t *out);
 enum millrace_status millrace_frame_peek(const uint8_t *bytes, uint16_t length, struct millrace_frame_start *start,
                                          int32_t *samples);
 
-/* Turns a frame in state UPTIME into one that is SYNCED: its base plus offset, the difference between time of day and
- * uptime. out holds max_payload bytes, for which opening the frame kept room. The new length; 0: the bytes are no frame. */
-uint16_t millrace_frame_correct(const uint8_t *bytes, uint16_t length, int64_t offset, uint8_t *out);
+/* Turns a frame in state UPTIME, in place, into one that is SYNCED: its base plus offset, the difference between time of
+ * day and uptime. size is what the memory holds: max_payload, for opening the frame kept room.
+ * The new length; 0: the bytes are no frame, or the longer one does not fit, and nothing has changed. */
+uint16_t millrace_frame_correct(uint8_t *bytes, uint16_t length, uint16_t size, int64_t offset);
 
 #endif

@@ -30,7 +30,6 @@ enum millrace_publisher_state {
 struct millrace_in_flight {
   uint32_t handle;
   uint32_t sent_ms;
-  int64_t offset; /* what turned its uptime into time of day when it was first sent; 0: nothing did */
   uint16_t packet_id;
   bool sent;  /* on this connection */
   bool fixed; /* sent on any connection: its bytes must not change any more */
@@ -57,7 +56,6 @@ struct millrace_publisher_config {
   struct millrace_observer observer;
   struct millrace_clock *clock; /* corrects frames of this boot that were sealed before the time was known; NULL: never */
   int32_t boot;
-  uint8_t *memory; /* as many bytes as the largest frame, for corrected frames; may be NULL when clock is */
 };
 
 struct millrace_publisher {

@@ -24,6 +24,11 @@ struct millrace_store {
   /* Bytes of a taken frame, good until the next call of the store. OK; CORRUPT or BROKEN: they cannot be had. */
   enum millrace_status (*read)(void *context, uint32_t handle, const uint8_t **frame, uint16_t *length);
 
+  /* From now on read gives this taken frame, of state UPTIME, as one that is SYNCED with its base moved by offset. What
+   * was sent once must be sent again in the same bytes, so the store keeps the correction as long as the frame.
+   * OK; CORRUPT or BROKEN: the frame stays as it was. */
+  enum millrace_status (*correct)(void *context, uint32_t handle, int64_t offset);
+
   /* Forgets a taken frame. OK; BROKEN: it may come back after a reset. */
   enum millrace_status (*release)(void *context, uint32_t handle);
 
