@@ -24,7 +24,10 @@ export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<stri
 
 /** Lines of the table: each partition, then each group's total. */
 export function lagTable(lags: readonly GroupPartitionLag[]): readonly string[] {
-  const inOrder = lags.toSorted((a, b) => Number(a.group === b.group && a.topic === b.topic) * (a.partition - b.partition))
+  const groups = [...lagByGroup(lags).keys()]
+  const inOrder = lags.toSorted(
+    (a, b) => groups.indexOf(a.group) - groups.indexOf(b.group) || a.topic.localeCompare(b.topic) || a.partition - b.partition,
+  )
   const partitions = inOrder.map(({ group, topic, partition, committed, end, lag }) => [
     group,
     topic,

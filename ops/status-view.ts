@@ -72,9 +72,10 @@ function stored({ stored: counts }: Snapshot): string {
 }
 
 function deadLetters(all: readonly DeadLetters[]): string {
-  const some = all.filter(({ letters, reasons }) => letters !== 0n || reasons.size > 0)
+  const rejected = (reasons: ReadonlyMap<string, number>): boolean => [...reasons.values()].some((count) => count > 0)
+  const some = all.filter(({ letters, reasons }) => letters !== 0n || rejected(reasons))
   if (some.length === 0) return 'none'
-  if (some.length === all.length && some.every(({ letters, reasons }) => letters === undefined && reasons.size === 0)) return '?'
+  if (some.length === all.length && some.every(({ letters, reasons }) => letters === undefined && !rejected(reasons))) return '?'
   return some.map(({ topic, letters, reasons }) => `${topic} ${whole(letters)}${because(reasons)}`).join(', ')
 }
 

@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { whole } from '../ops/figures.ts'
+import type { FleetStats } from '../ops/fleet-stats.ts'
+import type { StatusSources, StoredRows } from '../ops/status.ts'
+
+/** How a run ended: its exit code, and what is left to say once everything has stopped. */
+export interface Outcome {
+  readonly code: number
+  readonly lastWords: readonly string[]
+}
+
+/** What is on its way when the devices stop is a second's worth; a service that was just killed needs longer. */
+const DRAIN_MS = 5_000
+const POLL_MS = 100
+
+/** Waits until what the devices sent is in the table, or for a moment at most: Kafka keeps the rest. */
+export async function awaitStored(
+  sources: StatusSources,
+  before: StoredRows | undefined,
+  sent: FleetStats | undefined,
+): Promise<StoredRows | undefined> {
+  const deadline = Date.now() + DRAIN_MS
+  for (;;) {
+    const now = await sources.stored()
+    if (before === undefined || sent === undefined) return now
+    if (now !== undefined && handled(now) - handled(before) >= sent.acked_samples) return now
+    if (Date.now() >= deadline) return now
+    await delay(POLL_MS)
+  }
+}
+
+function handled({ rows, repeated }: StoredRows): number {
+  return rows + repeated
+}
+
+/** The last line of a run. */
+export function totals(sent: FleetStats | undefined, before: StoredRows | undefined, after: StoredRows | undefined): string {
+  const figures = `${whole(sent?.readings)} readings in ${whole(sent?.acked_samples)} samples and ${whole(sent?.acked)} frames sent`
+  if (before === undefined || after === undefined) return `${figures}, ? rows stored`
+  const rows = after.rows - before.rows
+  const waiting = sent === undefined ? 0 : Math.max(0, sent.acked_samples - (handled(after) - handled(before)))
+  return [figures, `${whole(rows)} rows stored`, ...(waiting > 0 ? [`${whole(waiting)} wait in Kafka or are dead letters`] : [])].join(', ')
+}

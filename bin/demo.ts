@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createDatabase } from '../connectors/postgres/database.ts'
+import { provisionDevices } from '../connectors/postgres/devices.ts'
+import { type FleetProcess, startFleet } from '../ops/fleet-process.ts'
+import { sumFleetStats } from '../ops/fleet-stats.ts'
+import type { Frame } from '../ops/status-view.ts'
+import { type Supervisor, supervise } from '../ops/supervisor.ts'
+import { describeEvent } from '../ops/supervisor-event.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { sendFile } from './demo-file.ts'
+import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo-fleets.ts'
+import { awaitStored, type Outcome, totals } from './demo-totals.ts'
+import { claimInstance, localDirectory, runningSupervisor } from './instance.ts'
+import { startLocalStack } from './local-stack.ts'
+import { migrate } from './migrate.ts'
+import { schemas } from './schemas.ts'
+import { GRACE_MS, servicePrograms } from './service-programs.ts'
+import { showStatus } from './status.ts'
+import { openStatusSources } from './status-sources.ts'
+import { stopSignal } from './stop-signal.ts'
+
+/** Events that the screen keeps. */
+const EVENTS = 6
+
+/** `millrace demo [FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
+export async function demo(args: readonly string[]): Promise<number> {
+  const { code, lastWords } = await runDemo(args)
+  for (const line of lastWords) say(line)
+  return code
+}
+
+async function runDemo(args: readonly string[]): Promise<Outcome> {
+  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
+  const [file, ...more] = positionals
+  if (more.length > 0) throw new ConfigError(`demo takes one file, got ${positionals.join(' ')}`)
+  if (file !== undefined && !existsSync(file)) throw new ConfigError(`there is no file ${file}`)
+  if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
+  loadConfig(process.env, values.config)
+
+  const stopping = new AbortController()
+  void stopSignal().then(() => stopping.abort())
+  const local = localDirectory(process.env)
+  await using stack = await startLocalStack(process.env, say)
+  // The demonstration runs on the local stack, whatever the environment says; the commands below read it.
+  Object.assign(process.env, stack.addresses)
+  const config = loadConfig(process.env, values.config)
+  const configured = values.config === undefined ? [] : ['--config', values.config]
+  await migrate(configured)
+  await schemas(['register', ...configured])
+  if (stopping.signal.aborted) return { code: 0, lastWords: [] }
+
+  const events: string[] = []
+  await using services = await startServices(config, values.config, local, events)
+  if (file !== undefined) return await sendFile({ file, config, local, signal: stopping.signal, say })
+  if (services === undefined)
+    throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
+  return await drive(config, local, events, stopping.signal)
+}
+
+/** Starts the services, unless a `millrace up` runs them already. */
+async function startServices(
+  config: Config,
+  configFile: string | undefined,
+  local: string,
+  events: string[],
+): Promise<Services | undefined> {
+  const other = runningSupervisor(local)
+  if (other !== undefined) {
+    say(`services   run by process ${other}`)
+    return undefined
+  }
+  const release = claimInstance(local)
+  const programs = servicePrograms(config, configFile, local, process.env)
+  // Who started or stopped as it should is no news.
+  const restarted = new Set<string>()
+  const note = (line: string): void => {
+    events.push(`${new Date().toISOString().slice(11, 19)} ${line}`)
+    if (events.length > EVENTS) events.shift()
+    if (!process.stdout.isTTY) say(line)
+  }
+  const supervisor = await supervise({
+    programs,
+    graceMs: GRACE_MS,
+    random: Math.random,
+    happened: (event) => {
+      if (event.tag === 'stopped' || (event.tag === 'started' && !restarted.has(event.name))) return
+      if (event.tag === 'ended') restarted.add(event.name)
+      note(describeEvent(event))
+    },
+  })
+  say(
+    `services   started  ${programs
+      .map(({ name }) => name)
+      .join(', ')
+      .padEnd(43)} logs: ${join(local, 'log')}`,
+  )
+  return { supervisor, [Symbol.asyncDispose]: () => supervisor[Symbol.asyncDispose]().then(release) }
+}
+
+interface Services extends AsyncDisposable {
+  readonly supervisor: Supervisor
+}
+
+/** Drives the line with the simulated fleets, and shows the status until the signal. */
+async function drive(config: Config, local: string, events: string[], signal: AbortSignal): Promise<Outcome> {
+  await provision(config)
+  const devices = demoFleets.reduce((sum, fleet) => sum + fleet.devices, 0)
+  const running: FleetProcess[] = []
+  const stats = (): ReturnType<typeof sumFleetStats> => sumFleetStats(running.map((fleet) => fleet.stats()))
+  await using sources = await openStatusSources(config, { devices, stats })
+  const before = await sources.stored()
+  for (const fleet of demoFleets) running.push(start(config, local, fleet, events))
+  const frame: Frame = {
+    startedMs: Date.now(),
+    hints: [
+      ['look at rows', `psql ${config.env.TELEMETRY_DATABASE_URL} -c 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5'`],
+      ['kill a service', `kill -9 $(cat ${join(local, 'pid', 'store')})`],
+      ['end it', 'Ctrl-C'],
+    ],
+    events,
+  }
+  const live = showStatus(sources, frame)
+  await aborted(signal)
+  await live.stop()
+  say('stopping the devices, then the services, then the servers')
+  await Promise.all(running.map((fleet) => fleet[Symbol.asyncDispose]()))
+  const sent = stats()
+  const after = await awaitStored(sources, before, sent)
+  return { code: 0, lastWords: [totals(sent, before, after)] }
+}
+
+async function provision({ env }: Config): Promise<void> {
+  await using database = createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace demo' })
+  for (const fleet of demoFleets) await provisionDevices(database, { ...fleet, devices: deviceIds(fleet), from: null })
+}
+
+function start({ env }: Config, local: string, { prefix, firmware, devices, sampleHz }: DemoFleet, events: string[]): FleetProcess {
+  const logFile = join(local, 'log', `fleet-${prefix}.log`)
+  const args = [
+    '--url',
+    env.MQTT_URL,
+    '--prefix',
+    prefix,
+    '--firmware',
+    firmware,
+    '--devices',
+    String(devices),
+    '--sample-hz',
+    String(sampleHz),
+  ]
+  const fleet = startFleet({ program: FLEET_PROGRAM, args: [...args, '--boot-file', bootFile(local, prefix)], logFile })
+  void fleet.ended.then((how) => {
+    if (how !== 0) events.push(`fleet ${prefix} ended (${how}): see ${logFile}`)
+  })
+  return fleet
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,98 @@
+import { quoted } from './readings-table.ts'
+import type { Session } from './session.ts'
+
+/** A key of table `readings`. */
+export interface RowKey {
+  readonly device: string
+  /** Microseconds since 1970. */
+  readonly tsMicros: number
+}
+
+/** What a file sent, beside what the table has. */
+export interface SentRows {
+  /** Takes whole lines of the file: time, device, then the quantities. */
+  add(lines: Buffer): Promise<void>
+  /** Ends the input: data lines, and distinct (device, time) keys. */
+  finish(): Promise<{ readonly lines: number; readonly keys: number; readonly devices: readonly string[] }>
+  /** Keys that are in the table; and of these rows, those whose values are those of no line with their key. */
+  compare(): Promise<{ readonly rows: number; readonly wrong: number }>
+  /** How many of these keys, each counted once, are the file's and not in the table. */
+  absent(keys: readonly RowKey[]): Promise<number>
+}
+
+/**
+ * Compares a CSV file with table `readings`, in temporary tables of the session. Times are ISO 8601 or milliseconds since 1970, values
+ * decimal numbers, as the simulated fleet takes them; what is neither counts as null.
+ * @param quantities the file's columns from the third on
+ */
+export async function compareSentRows(session: Session, quantities: readonly string[]): Promise<SentRows> {
+  const columns = quantities.map(quoted)
+  await session.script(
+    'preparing tables for the file',
+    `SET work_mem = '256MB';
+     CREATE TEMP TABLE sent_text (time text, device text, ${columns.map((column) => `${column} text`).join(', ')})`,
+  )
+
+  return {
+    add: (lines) => session.copy('reading the file into the database', 'COPY sent_text FROM STDIN (FORMAT csv)', lines),
+
+    async finish() {
+      await session.script(
+        'finding the keys of the file',
+        `CREATE TEMP TABLE sent AS SELECT device COLLATE "C" AS device_id, ${TIME} AS ts, ${columns.map(value).join(', ')} FROM sent_text;
+         DROP TABLE sent_text;
+         CREATE TEMP TABLE sent_key AS SELECT DISTINCT device_id, ts FROM sent;
+         ANALYZE sent; ANALYZE sent_key`,
+      )
+      const [counts] = await session.query<{ lines: bigint; keys: bigint }>(
+        'counting the keys of the file',
+        'SELECT (SELECT count(*) FROM sent) AS lines, (SELECT count(*) FROM sent_key) AS keys',
+      )
+      const devices = await session.query<{ device: string }>(
+        'listing the devices of the file',
+        'SELECT DISTINCT device_id AS device FROM sent_key ORDER BY 1',
+      )
+      return { lines: Number(counts?.lines ?? 0n), keys: Number(counts?.keys ?? 0n), devices: devices.map(({ device }) => device) }
+    },
+
+    async compare() {
+      const same = columns.map((column) => `sent.${column} IS NOT DISTINCT FROM stored.${column}`).join(' AND ')
+      const [counts] = await session.query<{ rows: bigint; wrong: bigint }>(
+        'comparing the file with the table',
+        `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT right_value) AS wrong FROM (
+           SELECT bool_or(${same}) AS right_value FROM sent JOIN readings AS stored USING (device_id, ts)
+           WHERE ${await span()} GROUP BY device_id, ts
+         ) AS keys`,
+      )
+      return { rows: Number(counts?.rows ?? 0n), wrong: Number(counts?.wrong ?? 0n) }
+    },
+
+    async absent(keys) {
+      const [count] = await session.query<{ count: bigint }>(
+        'looking for dead letters in the table',
+        `SELECT count(DISTINCT (device_id, ts)) AS count
+         FROM unnest($1::text[], $2::bigint[]) AS dead (device, micros)
+         JOIN sent_key ON device_id = device AND ts = 'epoch'::timestamptz + micros * interval '1 microsecond'
+         WHERE NOT EXISTS (SELECT FROM readings AS stored WHERE (stored.device_id, stored.ts) = (sent_key.device_id, sent_key.ts))`,
+        [keys.map(({ device }) => device), keys.map(({ tsMicros }) => tsMicros)],
+      )
+      return Number(count?.count ?? 0n)
+    },
+  }
+
+  /** As constants, so that only the days that the file has are looked at. */
+  async function span(): Promise<string> {
+    const [ends] = await session.query<{ span: string | null }>(
+      'finding the days of the file',
+      `SELECT format('stored.ts BETWEEN %L AND %L', min(ts), max(ts)) AS span FROM sent_key`,
+    )
+    return ends?.span ?? 'true'
+  }
+}
+
+const TIME = `CASE WHEN time ~ '^-?[0-9]+$' THEN 'epoch'::timestamptz + time::bigint * interval '1 ms'
+  WHEN time ~ '^[0-9]{4}-' THEN time::timestamptz END`
+
+function value(column: string): string {
+  return `CASE WHEN ${column} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$' THEN ${column}::double precision END AS ${column}`
+}

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type FleetStats, parseFleetStats } from './fleet-stats.ts'
+
+export interface FleetOptions {
+  /** firmware/build/fleet */
+  readonly program: string
+  /** Its options; --stats-json is added. */
+  readonly args: readonly string[]
+  /** File that becomes its standard input. */
+  readonly input?: string
+  /** Its summary and complaints are appended here. */
+  readonly logFile: string
+  /** Called with each line of figures: once a second, and at the end. */
+  readonly heard?: (stats: FleetStats) => void
+}
+
+/** A simulated fleet that runs. Disposing stops it: it waits for its PUBACKs first. */
+export interface FleetProcess extends AsyncDisposable {
+  readonly pid: number | undefined
+  /** Its latest figures; undefined until it has spoken. */
+  stats(): FleetStats | undefined
+  /** Exit code, or the signal: 0 where all that it sent was acknowledged. Never rejects. */
+  readonly ended: Promise<number | NodeJS.Signals>
+}
+
+/** Seconds within which a fleet that was told to stop drains and goes (--drain). */
+const GRACE_MS = 15_000
+
+/** Starts the C program `fleet`. */
+export function startFleet({ program, args, input, logFile, heard }: FleetOptions): FleetProcess {
+  mkdirSync(dirname(logFile), { recursive: true })
+  const log = openSync(logFile, 'a')
+  const stdin = input === undefined ? 'ignore' : openSync(input, 'r')
+  const child = spawn(program, [...args, '--stats-json'], { stdio: [stdin, 'pipe', log], detached: true })
+  closeSync(log)
+  if (typeof stdin === 'number') closeSync(stdin)
+  let latest: FleetStats | undefined
+  if (child.stdout === null) throw new Error('a fleet has a pipe for its figures')
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const stats = parseFleetStats(line)
+    if (stats === undefined) return
+    latest = stats
+    heard?.(stats)
+  })
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('error', () => resolve(127))
+    // 'close', not 'exit': the last line of figures has been read by then.
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 1))
+  })
+  return {
+    pid: child.pid,
+    stats: () => latest,
+    ended,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGINT')
+      const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS)
+      await ended
+      clearTimeout(timer)
+    },
+  }
+}
