@@ -5,9 +5,10 @@ import { createSubscriber } from '../connectors/mqtt/subscriber.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { createBridgeCounters } from '../processors/bridge/counters.ts'
-import { parseRoutes } from '../processors/bridge/routes.ts'
+import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
 import { readFirmwares, readQuantities, readSchema } from '../schemas/files.ts'
+import type { Firmware } from '../schemas/firmware.ts'
 import { createBridge } from './bridge-service.ts'
 import { type Config, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
@@ -20,15 +21,31 @@ import { version } from './version.ts'
 const LETTER_OVERHEAD_BYTES = 4096
 const JSON_FIRMWARE = 'generic-json'
 
-/** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
-export async function bridgeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
-  const { bridge, env } = config
-  const routes = parseRoutes([
+/** What the bridge subscribes to, and where it goes. */
+export function bridgeRoutes({ bridge }: Config): readonly Route[] {
+  return parseRoutes([
     { pattern: bridge.routes.telemetry, carries: 'frames', topic: topics.frames },
     { pattern: bridge.routes.status, carries: 'status', topic: topics.deviceStatus },
   ])
+}
+
+/** The firmware that JSON messages are encoded as. */
+export function jsonFirmware(): Firmware {
   const generic = readFirmwares().find(({ firmware }) => firmware.id === JSON_FIRMWARE)?.firmware
   if (generic === undefined) throw new ConfigError(`schemas/firmware/${JSON_FIRMWARE}.avsc is missing: JSON is encoded with it`)
+  return generic
+}
+
+/** Largest dead letter that the topics take. */
+export function letterBytes({ topics: { max_message_bytes } }: Config): number {
+  return max_message_bytes - LETTER_OVERHEAD_BYTES
+}
+
+/** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
+export async function bridgeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+  const { bridge, env } = config
+  const routes = bridgeRoutes(config)
+  const generic = jsonFirmware()
   const registry = createRegistry(env.REGISTRY_URL)
   const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
   const dead = deadTopic('bridge')
@@ -48,7 +65,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
     },
     deadLetter: { schema: readSchema('dead-letter').json, schemaId: await registeredId(registry, dead, 'dead-letter') },
     payloadBytes: bridge.max_payload_bytes,
-    letterBytes: config.topics.max_message_bytes - LETTER_OVERHEAD_BYTES,
+    letterBytes: letterBytes(config),
     version,
     counters,
   })

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import type { BadShareLimit } from '../processors/bad-share.ts'
 
 /** A configuration that cannot be used; the message names each place, what is there and what was expected. */
 export class ConfigError extends Error {
@@ -56,6 +57,17 @@ const file = z.strictObject({
         .describe('A processor that is not heard of for so long loses its partitions to the others.'),
     })
     .prefault({}),
+  bad_share: z
+    .strictObject({
+      limit: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.05)
+        .describe('Larger a share of records that give nothing but dead letters stops their partition; 1 never does.'),
+      minimum_records: z.int().min(1).default(1000).describe('Fewer records say nothing about the share.'),
+    })
+    .prefault({}),
   topics: topicSettings.prefault({}),
   processors: z
     .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
@@ -96,6 +108,10 @@ const environment = z.object({
 })
 
 export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
+
+export function badShareLimit({ bad_share }: Config): BadShareLimit {
+  return { limit: bad_share.limit, minimumRecords: bad_share.minimum_records }
+}
 
 /** Where the configuration is read when nobody says otherwise; its absence means the defaults. */
 export const DEFAULT_CONFIG_FILE = 'millrace.yaml'

@@ -1,6 +1,7 @@
 import { ConnectorError, type ConsumedBatch, type Log, type RecordProducer, type TopicPartition } from '../connectors/contract.ts'
-import type { KafkaRecord, Lookups } from '../processors/contract.ts'
-import type { Engine } from '../processors/engine.ts'
+import { type BadShare, describeBadShare } from '../processors/bad-share.ts'
+import type { KafkaRecord, Lookups, OutgoingRecord } from '../processors/contract.ts'
+import { addCounters, createEngineCounters, type Engine, type EngineCounters } from '../processors/engine.ts'
 
 type Progress = TopicPartition & { readonly nextOffset: bigint }
 
@@ -12,6 +13,10 @@ export interface ProcessorLoopOptions {
   readonly producer: RecordProducer
   readonly commit: (offsets: readonly Progress[]) => Promise<void>
   readonly log: Log
+  readonly counters: EngineCounters
+  readonly badShare: BadShare
+  /** Health of one partition: null while it goes on, else why it is stopped. */
+  readonly stopped: (partition: string, why: string | null) => void
   /** Kafka refused for good what must be sent: the partition cannot go on. */
   readonly fatal: (cause: Error) => void
 }
@@ -31,7 +36,8 @@ const MOST_UNDER_WAY = 8
 const COMMIT_INTERVAL_MS = 500
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
-export function createProcessorLoop({ engine, lookups, prepare, producer, commit, log, fatal }: ProcessorLoopOptions): ProcessorLoop {
+export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
+  const { engine, lookups, prepare, producer, commit, log, fatal } = options
   let current = 0
   let done = new Map<string, Progress>()
   const underWay = new Set<Promise<void>>()
@@ -47,12 +53,31 @@ export function createProcessorLoop({ engine, lookups, prepare, producer, commit
     await commit(offsets).catch((cause: unknown) => log.info('offsets were not committed this time', { cause: String(cause) }))
   }
 
+  /** What a batch gives. Throws where too much of it is bad: nothing of it is sent, and its partition is read again after a pause. */
+  function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
+    const counters = createEngineCounters()
+    const outgoing = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
+    const place = `${topic}/${partition}`
+    const tooBad = options.badShare.judge(place, counters)
+    if (tooBad !== undefined) {
+      const why = describeBadShare(place, tooBad, counters.rejected)
+      options.stopped(place, why)
+      log.error('a partition is stopped', { partition: place, why })
+      throw new Error(why)
+    }
+    options.badShare.count(place, counters)
+    options.stopped(place, null)
+    addCounters(options.counters, counters)
+    return outgoing
+  }
+
   async function deliver(
-    { topic, partition, records, nextOffset }: ConsumedBatch,
+    { topic, partition, nextOffset }: ConsumedBatch,
+    outgoing: readonly OutgoingRecord[],
     generation: number,
     before: Promise<void>,
   ): Promise<void> {
-    const sent = producer.send(engine(records, { topic, partition, nowMs: Date.now() }, lookups))
+    const sent = producer.send(outgoing)
     await before
     await sent
     if (generation !== current) return
@@ -69,7 +94,7 @@ export function createProcessorLoop({ engine, lookups, prepare, producer, commit
       while (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay)
       if (generation !== current) return
       // An acknowledgement counts once those before it have come: offsets never run ahead of a batch that failed.
-      const delivery = deliver(batch, generation, last)
+      const delivery = deliver(batch, processed(batch), generation, last)
       last = delivery
       const settled: Promise<void> = delivery
         .catch((cause: unknown) => {

@@ -5,6 +5,7 @@ import { createProducer } from '../connectors/kafka/producer.ts'
 import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
+import { BadShare } from '../processors/bad-share.ts'
 import {
   type ConsumerName,
   type DeviceId,
@@ -14,10 +15,10 @@ import {
   type Processor,
   parseDeviceId,
 } from '../processors/contract.ts'
-import { createEngine } from '../processors/engine.ts'
+import { createEngine, createEngineCounters } from '../processors/engine.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { readQuantities } from '../schemas/files.ts'
-import { ConfigError } from './config.ts'
+import { badShareLimit, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
 import { createProcessorLoop } from './processor-loop.ts'
@@ -59,14 +60,13 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
     const schemaIds: Record<string, number> = {}
     for (const [output, { topic, schema }] of outputs) schemaIds[output] = await registeredId(registry, topic, schema)
-    const counters = { records: 0, emitted: 0, dropped: new Map<string, number>(), rejected: new Map<string, number>() }
+    const counters = createEngineCounters()
     const engine = createEngine({
       name,
       version,
       processor,
       schemaIds,
       deadLetters: await deadLetterCodec(registry, deadTopic(name)),
-      counters,
     })
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
@@ -79,6 +79,9 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       lookups,
       producer,
       log,
+      counters,
+      badShare: new BadShare(badShareLimit(config)),
+      stopped: (place, why) => health.set(place, why),
       fatal: (cause) => fail(cause),
       commit: (offsets) => consumer.commit(offsets),
       prepare: async (records) => {

@@ -11,10 +11,11 @@ import {
 } from '../connectors/contract.ts'
 import { backoffMs } from '../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
-import type { DeadLetterCodec } from '../processors/dead-letter.ts'
+import { type DeadLetterCodec, firstLetter } from '../processors/dead-letter.ts'
 import { CopyWriter } from '../processors/store/copy-writer.ts'
 import { Fill, type LayoutLookup, type Refused } from '../processors/store/fill.ts'
 import { deadTopic } from '../processors/topics.ts'
+import type { HeldPartitions } from './held-partitions.ts'
 
 /** Figures for metrics. */
 export interface StoreCounters {
@@ -46,6 +47,8 @@ export interface StoreLoopOptions {
   readonly committed: (offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]) => void
   /** Another owner committed or claimed: ask for the partitions anew. */
   readonly reclaim: () => void
+  /** Partitions that are stopped because too much of them is bad. */
+  readonly held: HeldPartitions
   /** Health: null while all is well, else what is wrong. */
   readonly trouble: (what: string | null) => void
 }
@@ -111,6 +114,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     for (let attempt = 0; generation === current; ) {
       signal.throwIfAborted()
       try {
+        if (options.held.stop(batch)) {
+          forget()
+          options.reclaim()
+          return
+        }
         // Dead letters first: once the offsets have moved, nobody would write them.
         const letters = batch.refused.slice(published)
         if (letters.length > 0) await publish(letters)
@@ -124,6 +132,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             counters.repeated += result.repeated
             for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
             options.trouble(null)
+            options.held.committed(batch)
             options.committed(prepared.moves.map(({ topic, partition, to }) => ({ topic, partition, nextOffset: to })))
             return
           case 'fenced':
@@ -165,26 +174,13 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     const nowMs = Date.now()
     const topic = deadTopic(consumer)
     await options.producer.send(
-      letters.map(({ record, sample, reason, detail, topic: source, partition }) => ({
+      letters.map(({ record, topic: source, partition, ...rejection }) => ({
         topic,
         key: record.key,
         timestampMs: nowMs,
-        value: options.deadLetters.encode({
-          source_topic: source,
-          source_partition: partition,
-          source_offset: Number(record.offset),
-          source_timestamp: record.timestampMs,
-          sample,
-          key: record.key,
-          value: record.value,
-          reason,
-          detail,
-          processor: consumer,
-          processor_version: options.version,
-          attempt: 1,
-          first_failed: nowMs,
-          last_failed: nowMs,
-        }),
+        value: options.deadLetters.encode(
+          firstLetter(record, rejection, { topic: source, partition, processor: consumer, version: options.version, nowMs }),
+        ),
       })),
     )
   }
@@ -201,9 +197,10 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     async claim(partitions, generation) {
       current = generation
       forget()
+      const wanted = options.held.without(partitions)
       for (let attempt = 0; ; attempt++) {
         try {
-          const claims = await claimAll(partitions)
+          const claims = await claimAll(wanted)
           if (generation === current)
             for (const { topic, partition, epoch, nextOffset } of claims)
               owned.set(key(topic, partition), { epoch, position: nextOffset ?? 0n })

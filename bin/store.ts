@@ -4,11 +4,14 @@ import { topicId } from '../connectors/kafka/topics.ts'
 import { createReadingsSink } from '../connectors/postgres/readings-sink.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../connectors/registry/schema-directory.ts'
+import { BadShare } from '../processors/bad-share.ts'
 import type { ConsumerName } from '../processors/contract.ts'
 import { sampleLayout } from '../processors/store/copy-writer.ts'
 import type { LayoutLookup } from '../processors/store/fill.ts'
 import { deadTopic, topics, valueSubject } from '../processors/topics.ts'
 import { readQuantities } from '../schemas/files.ts'
+import { badShareLimit } from './config.ts'
+import { createHeldPartitions } from './held-partitions.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { counter, counterByReason, processMetrics } from './metrics.ts'
 import { deadLetterCodec } from './registered.ts'
@@ -65,6 +68,12 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
         .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
     },
     reclaim: () => consumer.reclaim(),
+    held: createHeldPartitions({
+      badShare: new BadShare(badShareLimit(config)),
+      log,
+      stopped: (place, why) => health.set(place, why),
+      reclaim: () => consumer.reclaim(),
+    }),
     trouble: (what) => health.set('database', what),
   })
   const consumer = await runConsumer({

@@ -28,6 +28,8 @@ export interface KafkaRecord {
   /** Kafka's record timestamp: milliseconds since 1970, when the bridge received the frame. */
   readonly timestampMs: number
   readonly offset: bigint
+  /** A redrive is about this one sample: the others had their outcome before. Absent otherwise. */
+  readonly only?: number
 }
 
 /** A record to be sent. Records of one key keep their order. */

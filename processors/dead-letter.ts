@@ -1,4 +1,5 @@
 import avro from 'avsc'
+import type { KafkaRecord, Rejection, Topic } from './contract.ts'
 
 /** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
 export interface DeadLetter {
@@ -43,5 +44,35 @@ export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLe
   return {
     encode: (letter) => Buffer.concat([header, type.toBuffer(letter)]),
     decode: (bytes) => type.fromBuffer(bytes.subarray(5)) as DeadLetter,
+  }
+}
+
+/** Who refuses a record, where it came from, and when. */
+export interface Refusal {
+  readonly topic: Topic
+  readonly partition: number
+  readonly processor: string
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly nowMs: number
+}
+
+/** The letter for a record, or a sample of it, that failed for the first time. */
+export function firstLetter(record: KafkaRecord, { reason, detail, sample }: Rejection, refusal: Refusal): DeadLetter {
+  return {
+    source_topic: refusal.topic,
+    source_partition: refusal.partition,
+    source_offset: Number(record.offset),
+    source_timestamp: record.timestampMs,
+    sample,
+    key: record.key,
+    value: record.value,
+    reason,
+    detail,
+    processor: refusal.processor,
+    processor_version: refusal.version,
+    attempt: 1,
+    first_failed: refusal.nowMs,
+    last_failed: refusal.nowMs,
   }
 }

@@ -3,7 +3,7 @@ import { readSchema } from '../schemas/files.ts'
 import { MalformedError } from '../schemas/frame-reader.ts'
 import { defineProcessor, drop, emit, type KafkaRecord, type Lookups, type Output, reject, type Topic } from './contract.ts'
 import { createDeadLetterCodec } from './dead-letter.ts'
-import { createEngine, DEFECT, UNDECODABLE } from './engine.ts'
+import { createEngine, createEngineCounters, DEFECT, type EngineCounters, UNDECODABLE } from './engine.ts'
 
 const alerts: Output<string> = {
   topic: 'alerts' as Topic,
@@ -44,24 +44,25 @@ const processor = defineProcessor({
   },
 })
 
-function run(value: string | null): {
-  sent: string[]
-  letters: unknown[]
-  counters: { records: number; emitted: number; dropped: Map<string, number>; rejected: Map<string, number> }
-} {
+function run(value: string | null, only?: number): { sent: string[]; letters: unknown[]; counters: EngineCounters } {
   const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
-  const counters = { records: 0, emitted: 0, dropped: new Map<string, number>(), rejected: new Map<string, number>() }
+  const counters = createEngineCounters()
   const engine = createEngine({
     name: 'words',
     version: '1.2.3',
     processor: processor as never,
     schemaIds: { alerts: 4 },
     deadLetters,
-    counters,
   })
-  const record = { key: Buffer.from('hive'), value: value === null ? null : Buffer.from(value), timestampMs: 5, offset: 42n }
+  const record = {
+    key: Buffer.from('hive'),
+    value: value === null ? null : Buffer.from(value),
+    timestampMs: 5,
+    offset: 42n,
+    ...(only === undefined ? {} : { only }),
+  }
   const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
-  const outgoing = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups)
+  const outgoing = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
     letters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => deadLetters.decode(sent.value)),
@@ -74,7 +75,7 @@ describe('the engine that runs processors', () => {
     const { sent, letters, counters } = run('one dull rude two both')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
     expect(letters).to.have.length(2)
-    expect(counters).to.deep.equal({ records: 1, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 2]]) })
+    expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 2]]) })
   })
 
   it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {
@@ -108,6 +109,19 @@ describe('the engine that runs processors', () => {
     expect(sent).to.deep.equal([])
     expect(letters).to.have.length(1)
     expect(counters.rejected).to.deep.equal(new Map([[DEFECT, 1]]))
+  })
+
+  it('counts a record as bad that gave dead letters and nothing else', () => {
+    expect(run('rude rude').counters.bad).to.equal(1)
+    expect(run('rude one').counters.bad).to.equal(0)
+    expect(run('one throws').counters).to.include({ bad: 1, emitted: 0 })
+    expect(run('dull').counters.bad).to.equal(0)
+  })
+
+  it('processes just the one sample that a redrive is about', () => {
+    const { sent, letters } = run('one rude two rude', 2)
+    expect([sent, letters]).to.deep.equal([['4:two'], []])
+    expect(run('one rude two', 1).letters).to.have.length(1)
   })
 
   it('takes a reason outside the closed list for a defect', () => {

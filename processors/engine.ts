@@ -1,16 +1,31 @@
 import { MalformedError } from '../schemas/frame-reader.ts'
 import type { KafkaRecord, Lookups, Outcome, OutgoingRecord, Output, Processor, ReasonDoc, Rejection, Topic } from './contract.ts'
-import type { DeadLetter, DeadLetterCodec } from './dead-letter.ts'
+import { type DeadLetterCodec, firstLetter } from './dead-letter.ts'
 import { deadTopic } from './topics.ts'
 
 type Outputs = { readonly [name: string]: Output<never> }
 
-/** Figures for metrics: every input ends in exactly one of these. */
+/** Figures: every input ends in exactly one of emitted, dropped and rejected. */
 export interface EngineCounters {
   records: number
+  /** Records that gave dead letters and nothing else. */
+  bad: number
   emitted: number
   readonly dropped: Map<string, number>
   readonly rejected: Map<string, number>
+}
+
+export function createEngineCounters(): EngineCounters {
+  return { records: 0, bad: 0, emitted: 0, dropped: new Map(), rejected: new Map() }
+}
+
+/** Adds the figures of a batch to those of all. */
+export function addCounters(to: EngineCounters, from: EngineCounters): void {
+  to.records += from.records
+  to.bad += from.bad
+  to.emitted += from.emitted
+  for (const [reason, times] of from.dropped) count(to.dropped, reason, times)
+  for (const [reason, times] of from.rejected) count(to.rejected, reason, times)
 }
 
 export interface EngineOptions {
@@ -21,7 +36,6 @@ export interface EngineOptions {
   /** Schema ID of each output, by its name in `to`. */
   readonly schemaIds: Readonly<Record<string, number>>
   readonly deadLetters: DeadLetterCodec
-  readonly counters: EngineCounters
 }
 
 /** Where records came from, and when they are processed. */
@@ -32,8 +46,8 @@ export interface Origin {
   readonly nowMs: number
 }
 
-/** Runs a processor over records: what must be sent before their offsets may be committed, in order. Pure but for its counters. */
-export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups) => OutgoingRecord[]
+/** Runs a processor over records: what must be sent before their offsets may be committed, in order. Pure but for the counters given. */
+export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => OutgoingRecord[]
 
 /** Reason that every processor may give: its source could not decode the record. */
 export const UNDECODABLE = 'undecodable'
@@ -51,7 +65,7 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, 
   },
 }
 
-export function createEngine({ name, version, processor, schemaIds, deadLetters, counters }: EngineOptions): Engine {
+export function createEngine({ name, version, processor, schemaIds, deadLetters }: EngineOptions): Engine {
   const dead = deadTopic(name)
   const encoders = new Map(
     Object.entries(processor.to).map(([output, { topic, encoder }]) => {
@@ -61,28 +75,13 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters,
     }),
   )
 
-  return (records, origin, lookups) => {
+  return (records, origin, lookups, counters) => {
     const sent: OutgoingRecord[] = []
 
-    const letter = (record: KafkaRecord, { reason, detail, sample }: Rejection): void => {
-      count(counters.rejected, reason)
-      const value: DeadLetter = {
-        source_topic: origin.topic,
-        source_partition: origin.partition,
-        source_offset: Number(record.offset),
-        source_timestamp: record.timestampMs,
-        sample,
-        key: record.key,
-        value: record.value,
-        reason,
-        detail,
-        processor: name,
-        processor_version: version,
-        attempt: 1,
-        first_failed: origin.nowMs,
-        last_failed: origin.nowMs,
-      }
-      sent.push({ topic: dead, key: record.key, value: deadLetters.encode(value), timestampMs: origin.nowMs })
+    const letter = (record: KafkaRecord, rejection: Rejection): void => {
+      count(counters.rejected, rejection.reason, 1)
+      const value = deadLetters.encode(firstLetter(record, rejection, { ...origin, processor: name, version }))
+      sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs })
     }
 
     const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
@@ -95,7 +94,7 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters,
           return
         }
         case 'drop':
-          count(counters.dropped, outcome.reason)
+          count(counters.dropped, outcome.reason, 1)
           return
         case 'reject':
           if (!(outcome.reason in processor.reasons))
@@ -108,8 +107,10 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters,
     for (const record of records) {
       counters.records++
       const sentBefore = sent.length
+      const emittedBefore = counters.emitted
       try {
         processor.from.decode(record, lookups, (item, sample) => {
+          if (record.only !== undefined && sample !== null && sample !== record.only) return
           const outcome = processor.handle(item, lookups)
           if ('tag' in outcome) settle(record, outcome, sample)
           else for (const each of outcome) settle(record, each, sample)
@@ -117,14 +118,16 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters,
       } catch (cause) {
         // Permanent either way: handle is pure, so it would fail again. What this record had sent is taken back; the letter has it whole.
         sent.length = sentBefore
+        counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)
         letter(record, { reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, sample: null })
       }
+      if (counters.emitted === emittedBefore && sent.length > sentBefore) counters.bad++
     }
     return sent
   }
 }
 
-function count(counts: Map<string, number>, reason: string): void {
-  counts.set(reason, (counts.get(reason) ?? 0) + 1)
+function count(counts: Map<string, number>, reason: string, times: number): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + times)
 }

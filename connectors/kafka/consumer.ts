@@ -1,4 +1,5 @@
 import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from 'kafkajs'
+import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, Log, TopicPartition } from '../contract.ts'
 
@@ -54,6 +55,9 @@ export interface GroupConsumer extends AsyncDisposable {
 const REBALANCE_TIMEOUT_MS = 30_000
 /** Share of the session timeout: four may be lost. */
 const HEARTBEATS_PER_SESSION = 5
+/** Pause before a batch that was not handled is read again. */
+const AGAIN = { baseMs: 500, maxMs: 30_000 }
+const AGAIN_LEAST_MS = 500
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 
@@ -107,6 +111,9 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   }
 
   let assigned: readonly TopicPartition[] = []
+  let disposed = false
+  /** Batches of a partition that were not handled since the last that was. */
+  const failures = new Map<string, number>()
 
   /** A new generation: what was read before is void, and each partition's position must be learnt. */
   function begin(): void {
@@ -169,12 +176,28 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     try {
       positions.set(key(topic, partition), batch.nextOffset)
       await options.handle(batch, current)
+      failures.delete(key(topic, partition))
       return true
     } catch (cause) {
       if (current === generation) {
-        log.warn('a batch was not handled; reading it again', { topic, partition, offset: String(fetchedFrom), cause: String(cause) })
+        const attempt = failures.get(key(topic, partition)) ?? 0
+        failures.set(key(topic, partition), attempt + 1)
+        const pauseMs = AGAIN_LEAST_MS + backoffMs(attempt, AGAIN, Math.random)
+        log.warn('a batch was not handled; reading it again', {
+          topic,
+          partition,
+          offset: String(fetchedFrom),
+          pauseMs: Math.round(pauseMs),
+          cause: String(cause),
+        })
         positions.set(key(topic, partition), fetchedFrom)
         consumer.seek({ topic, partition, offset: fetchedFrom.toString() })
+        // Paused rather than waited for: a handler that waits would hold up every other partition of the broker.
+        consumer.pause([{ topic, partitions: [partition] }])
+        setTimeout(() => {
+          // After a rebalance `claim` says when to go on; where nothing is claimed, a partition that stays paused would be forgotten.
+          if (!disposed && (current === generation || options.claim === undefined)) consumer.resume([{ topic, partitions: [partition] }])
+        }, pauseMs).unref()
       }
       return false
     }
@@ -223,10 +246,11 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
       const met = generation
       // An owner that lost its membership hears of it at its next heartbeat; until then claiming would take the partitions from their new owner.
       setTimeout(() => {
-        if (generation === met) begin()
+        if (!disposed && generation === met) begin()
       }, 2 * heartbeatMs).unref()
     },
     async [Symbol.asyncDispose]() {
+      disposed = true
       generation++
       await consumer.disconnect()
       await admin.disconnect()

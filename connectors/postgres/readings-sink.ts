@@ -29,6 +29,8 @@ export interface ReadingsSinkOptions {
 export interface PostgresReadingsSink extends ReadingsSink {
   /** Makes room for rows of the next days; to be called at start and daily. Returns the rows that lie outside every partition. */
   keepReady(nowMs: number): Promise<bigint>
+  /** What the database would say of the batch's rows: they are written, and taken back. Offsets are not looked at, nor are partitions made. */
+  rehearse(batch: SinkBatch): Promise<SinkResult>
 }
 
 /** Days beyond today whose partitions are kept ready. */
@@ -109,6 +111,17 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
           Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead),
         )
         return (await backend?.strays(session)) ?? 0n
+      })
+    },
+    rehearse(batch) {
+      checkRows(batch)
+      return database.use(async (session) => {
+        await session.script('rehearsing a batch', 'BEGIN; SAVEPOINT rows')
+        const written = await rows.write(session, batch)
+        await session.script('taking back the batch', 'ROLLBACK')
+        if (written.tag === 'bad-row') return written
+        const repeated = written.repeated.reduce((sum, each) => sum + each, 0)
+        return { tag: 'committed', inserted: batch.rows - repeated, repeated }
       })
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),

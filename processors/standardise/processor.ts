@@ -1,5 +1,6 @@
 import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, reject, type Source } from '../contract.ts'
 import { readings, topics } from '../topics.ts'
 import { reasons } from './reasons.ts'
@@ -11,17 +12,19 @@ interface FrameRecord {
   readonly bytes: Buffer
   readonly schemaId: number
   readonly receivedMs: number
+  /** A redrive is about this one sample. */
+  readonly only: number | undefined
 }
 
 const HEADER_BYTES = 5
 
 const frames: Source<FrameRecord> = {
   topic: topics.frames,
-  decode: ({ key, value, timestampMs }, _lookups, each) => {
+  decode: ({ key, value, timestampMs, only }, _lookups, each) => {
     if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
       throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
     }
-    each({ key, bytes: value, schemaId: value.readUInt32BE(1), receivedMs: timestampMs }, null)
+    each({ key, bytes: value, schemaId: value.readUInt32BE(1), receivedMs: timestampMs, only }, null)
   },
 }
 
@@ -46,7 +49,7 @@ export const processor = defineProcessor({
   to: { readings },
   needs: ['firmware', 'assignments'],
   reasons,
-  handle: ({ key, bytes, schemaId, receivedMs }, lookups) => {
+  handle: ({ key, bytes, schemaId, receivedMs, only }, lookups) => {
     const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
     if (key === null || device === undefined)
       return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
@@ -60,6 +63,7 @@ export const processor = defineProcessor({
         { deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
         assignments,
       )
+      if (only !== undefined) return rejections.find(({ sample }) => sample === only) ?? emit('readings', justOne(columns, only))
       if (rejections.length === 0) return emit('readings', columns)
       const outcomes: Outcome<{ readings: typeof readings }>[] = [...rejections]
       if (rejections.length < columns.count) outcomes.push(emit('readings', columns))
@@ -70,3 +74,11 @@ export const processor = defineProcessor({
     }
   },
 })
+
+/** The columns with one sample left: the frame's others became readings, or dead letters of their own, when it was first processed. */
+function justOne(columns: ReadingsColumns, sample: number): ReadingsColumns {
+  if (sample >= columns.count) throw new MalformedError(`expected a sample ${sample}, got ${columns.count} samples`)
+  columns.excluded.fill(1, 0, columns.count)
+  columns.excluded[sample] = 0
+  return columns
+}

@@ -31,6 +31,10 @@ export interface Move {
   readonly rows: readonly { readonly first: number; readonly end: number }[]
   /** Records and samples of it that were refused. */
   readonly dead: number
+  /** Records taken. */
+  readonly records: number
+  /** Of these, records that were refused, or of which every row was. */
+  readonly bad: number
 }
 
 interface Span {
@@ -100,21 +104,38 @@ export class Fill {
 
   /** The offsets that the rows stand for. */
   moves(): readonly Move[] {
-    const moves = new Map([...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0 }]))
+    const moves = new Map(
+      [...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0, records: 0, bad: 0 }]),
+    )
+    const refused = new Set<KafkaRecord>()
+    for (const { topic, partition, record, sample } of this.refused) {
+      refused.add(record)
+      const move = moves.get(`${topic}/${partition}`)
+      if (move === undefined) continue
+      move.dead++
+      if (sample !== null) continue
+      move.records++
+      move.bad++
+    }
     let first = 0
-    for (const { topic, partition, rows } of this.entries) {
-      const ranges = moves.get(`${topic}/${partition}`)?.rows
-      const last = ranges?.at(-1)
+    for (const { topic, partition, rows, record } of this.entries) {
       const end = first + rows
-      if (last?.end === first) last.end = end
-      else if (rows > 0) ranges?.push({ first, end })
+      const move = moves.get(`${topic}/${partition}`)
+      if (move !== undefined) {
+        move.records++
+        if (rows === 0 && refused.has(record)) move.bad++
+        const last = move.rows.at(-1)
+        if (last?.end === first) last.end = end
+        else if (rows > 0) move.rows.push({ first, end })
+      }
       first = end
     }
-    for (const { topic, partition } of this.refused) {
-      const move = moves.get(`${topic}/${partition}`)
-      if (move !== undefined) move.dead++
-    }
     return [...moves.values()]
+  }
+
+  /** Rows of a record. */
+  rowsOf(record: KafkaRecord): number {
+    return this.entries.find((entry) => entry.record === record)?.rows ?? 0
   }
 
   /** The COPY stream. The fill's writer is lent to it until the commit is over. */
@@ -137,18 +158,17 @@ export class Fill {
     if (entry === undefined) throw new RangeError(`row ${row} of ${this.rows}`)
     const sample = this.sampleAt(entry, row - first)
     this.refuse(entry.topic, entry.partition, entry.record, 'row-refused', detail, sample)
-    const excluded = new Map<Entry, Set<number>>()
-    for (const { record, topic, sample: gone } of this.refused) {
-      if (gone === null) continue
-      const of = this.entries.find((candidate) => candidate.record === record && candidate.topic === topic)
-      if (of !== undefined) excluded.set(of, (excluded.get(of) ?? new Set()).add(gone))
+    const excluded = new Map<KafkaRecord, Set<number>>()
+    for (const { record, sample: gone } of this.refused) {
+      if (gone !== null) excluded.set(record, (excluded.get(record) ?? new Set()).add(gone))
     }
     this.writer.reset()
-    for (const each of this.entries) this.append(each, excluded.get(each) ?? new Set(), false)
+    for (const each of this.entries) this.append(each, excluded.get(each.record) ?? new Set(), false)
   }
 
   /** Sample index of an entry's n-th row. */
   private sampleAt(entry: Entry, row: number): number {
+    if (entry.record.only !== undefined) return entry.record.only
     const gone = new Set(this.refused.filter(({ record }) => record === entry.record).map(({ sample }) => sample))
     let left = row
     for (let sample = 0; ; sample++) {
@@ -161,7 +181,9 @@ export class Fill {
     const { record, topic, partition, layout } = entry
     const oldest = (record.timestampMs - OLDEST_DAYS * MILLIS_PER_DAY) * 1000
     const newest = (record.timestampMs + NEWEST_DAYS * MILLIS_PER_DAY) * 1000
+    const { only } = record
     const admit: Admit = (ts, sample) => {
+      if (only !== undefined && sample !== only) return false
       if (excluded.size > 0 && excluded.has(sample)) return false
       if (ts >= oldest && ts <= newest) return true
       if (note)
