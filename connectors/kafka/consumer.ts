@@ -2,6 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, Log, TopicPartition } from '../contract.ts'
+import { coPartitioned } from './co-partitioned.ts'
 
 /** Where to go on with a partition; null for the earliest record. */
 export interface StartPosition extends TopicPartition {
@@ -21,6 +22,8 @@ export interface ConsumerOptions {
   readonly kafka: KafkaClient
   readonly group: ConsumerName
   readonly topics: readonly Topic[]
+  /** Partition n of every topic goes to the same member. Every member of the group must say so. */
+  readonly coPartitioned?: boolean
   /** A member that is not heard of for so long loses its partitions. */
   readonly sessionTimeoutMs: number
   readonly log: Log
@@ -46,6 +49,9 @@ export interface GroupConsumer extends AsyncDisposable {
   commit(offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]): Promise<void>
   /** Goes back: the next batch of the partition starts there. */
   seek(position: TopicPartition & { readonly nextOffset: bigint }): void
+  /** Fetches no more of a partition until it is resumed or assigned anew; a batch that was fetched before may still come. */
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
   /** Claims the assigned partitions anew, after another owner was met. Batches that are under way end as after a rebalance. */
   reclaim(): void
   /** Rejects when the consumer has stopped for good by a failure that cannot be retried. */
@@ -70,6 +76,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   const heartbeatMs = options.sessionTimeoutMs / HEARTBEATS_PER_SESSION
   const consumer: Consumer = kafka.consumer({
     groupId: group,
+    ...(options.coPartitioned ? { partitionAssigners: [coPartitioned] } : {}),
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: heartbeatMs,
@@ -241,6 +248,12 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     seek({ topic, partition, nextOffset }) {
       positions.set(key(topic, partition), nextOffset)
       consumer.seek({ topic, partition, offset: nextOffset.toString() })
+    },
+    pause({ topic, partition }) {
+      consumer.pause([{ topic, partitions: [partition] }])
+    },
+    resume({ topic, partition }) {
+      consumer.resume([{ topic, partitions: [partition] }])
     },
     reclaim() {
       const met = generation

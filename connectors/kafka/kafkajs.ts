@@ -121,4 +121,4 @@ replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodeMessages)
 
 const kafkajs = require('kafkajs') as typeof KafkaJs
-export const { Kafka, KafkaJSError, KafkaJSProtocolError, logLevel } = kafkajs
+export const { AssignerProtocol, Kafka, KafkaJSError, KafkaJSProtocolError, logLevel } = kafkajs
