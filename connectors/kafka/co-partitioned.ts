@@ -14,7 +14,7 @@ export const coPartitioned: PartitionAssigner = ({ cluster }) => ({
     for (const topic of topics) {
       for (const { partitionId } of cluster.findTopicPartitionMetadata(topic)) {
         const assignment = assignments.get(order[partitionId % order.length] ?? '')
-        if (assignment !== undefined) (assignment[topic] ??= []).push(partitionId)
+        if (assignment !== undefined) assignment[topic] = [...(assignment[topic] ?? []), partitionId]
       }
     }
     return [...assignments].map(([memberId, assignment]) => ({
