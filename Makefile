@@ -7,7 +7,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
 
 run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead
-	@deploy/run $(if $(DATA),"$(DATA)")
+	@deploy/run $(if $(DATA),--data "$(DATA)")
 
 test: ## Every test there is, on real services
 	@test/run
