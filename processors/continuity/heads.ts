@@ -1,0 +1,92 @@
+import { MalformedError } from '../../schemas/frame-reader.ts'
+
+/** The registry's wire format: 0, then the schema ID. */
+const HEADER_BYTES = 5
+const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
+
+/** What tells frames apart, read from the start of a record without a look at its samples. The fields hold until the next `read`. */
+abstract class Head {
+  boot = 0
+  seq = 0
+  /** Samples that the device had to discard before this frame. */
+  dropped = 0
+  protected bytes: Uint8Array = new Uint8Array()
+  protected at = 0
+
+  /** A zigzag varint below 2^53. */
+  protected varint(): number {
+    const { bytes } = this
+    let value = 0
+    let factor = 1
+    for (let length = 0; length < 10; length++) {
+      const byte = bytes[this.at++]
+      if (byte === undefined) break
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      factor *= 128
+    }
+    throw new MalformedError('the record ends within its head')
+  }
+}
+
+/** The head of `Readings` (schemas/readings.avsc) in the registry's wire format: two strings, three numbers, the first sample's time. */
+export class ReadingsHead extends Head {
+  /** False for JSON devices, whose frames the bridge makes: nobody numbered them. */
+  numbered = false
+  samples = 0
+  /** Time of the first sample in microseconds since 1970; NaN where there is none or it was only estimated. */
+  firstSample = Number.NaN
+
+  /** @throws MalformedError */
+  read(record: Buffer): void {
+    if (record.length < HEADER_BYTES || record[0] !== 0) throw new MalformedError('expected a schema ID after a zero byte')
+    this.bytes = record
+    this.at = HEADER_BYTES
+    this.skipString()
+    const firmware = this.at
+    const length = this.skipString()
+    this.numbered = !(length === JSON_FIRMWARE.length && this.isJsonFirmware(firmware))
+    this.boot = this.varint()
+    this.seq = this.varint()
+    this.dropped = this.varint()
+    this.samples = this.varint()
+    this.firstSample = Number.NaN
+    if (this.samples === 0) return
+    if (this.samples < 0) {
+      this.samples = -this.samples
+      this.varint()
+    }
+    const ts = this.varint()
+    if (this.bytes[this.at] === 0) this.firstSample = ts
+  }
+
+  /** Returns the string's length. */
+  private skipString(): number {
+    const length = this.varint()
+    if (length < 0) throw new MalformedError(`a string of ${length} bytes`)
+    this.at += length
+    return length
+  }
+
+  private isJsonFirmware(start: number): boolean {
+    for (let index = 0; index < JSON_FIRMWARE.length; index++) if (this.bytes[start + index] !== JSON_FIRMWARE[index]) return false
+    return true
+  }
+}
+
+/** The head that all firmwares' frames share (DESIGN section 2). */
+export class FrameHead extends Head {
+  /** @param start of the datum, past its header. @throws MalformedError */
+  read(frame: Uint8Array, start: number): void {
+    this.bytes = frame
+    this.at = start
+    this.boot = this.varint()
+    this.seq = this.varint()
+    // clock, base
+    this.varint()
+    this.varint()
+    this.dropped = this.varint()
+    if (Math.abs(this.boot) > 0x7fffffff || this.seq < 0 || this.seq > 0x7fffffff || this.dropped < 0)
+      throw new MalformedError(`boot ${this.boot}, seq ${this.seq}, dropped ${this.dropped}: not what a device numbers`)
+  }
+}

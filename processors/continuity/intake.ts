@@ -1,0 +1,186 @@
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { KafkaRecord } from '../contract.ts'
+import type { DeadLetter } from '../dead-letter.ts'
+import { topics } from '../topics.ts'
+import { ReadingsHead } from './heads.ts'
+import type { Ledger } from './ledger.ts'
+import { type FrameSchemas, frameNumber, type LetterNumber, readingsNumber } from './letter-number.ts'
+import { RangeSet } from './ranges.ts'
+
+/** Figures for metrics. */
+export interface IntakeCounters {
+  /** Readings taken. */
+  readings: number
+  /** Dead letters taken. */
+  letters: number
+  /** Records that could not be read, or that no device has as their key. */
+  unreadable: number
+}
+
+export interface IntakeOptions {
+  readonly ledger: Ledger
+  readonly schemas: FrameSchemas
+  /** Throws where the bytes are no dead letter. */
+  readonly decode: (value: Buffer) => DeadLetter
+  readonly counters: IntakeCounters
+}
+
+/** A dead letter, decoded. */
+export interface OpenLetter {
+  readonly letter: DeadLetter
+  readonly device: string
+  readonly offset: bigint
+}
+
+/** Samples of one record that the store made dead letters. */
+interface Refusal {
+  /** Null where the whole record is one. */
+  samples: RangeSet | null
+  /** Offset of the first letter about it. */
+  readonly letter: bigint
+}
+
+/** Applies records to a ledger. The boots that they are about must be in memory: `absent…` names those that are not. */
+export class Intake {
+  private readonly options: IntakeOptions
+  private readonly head = new ReadingsHead()
+  /** By partition and offset of readings that have not been taken yet. */
+  private readonly refusals = new Map<number, Map<number, Refusal>>()
+
+  constructor(options: IntakeOptions) {
+    this.options = options
+  }
+
+  /**
+   * Takes readings that the store has committed; every dead letter of the store about them must have been taken before. False where the boot is not
+   * in memory: nothing was done then.
+   */
+  reading({ key, value, timestampMs, offset }: KafkaRecord, partition: number, truncated: boolean): boolean {
+    const { ledger, counters } = this.options
+    const { head } = this
+    if (key === null || value === null || !this.read(value)) counters.unreadable++
+    else if (!head.numbered) ledger.unnumbered(key.toString('latin1'))
+    else {
+      const boot = ledger.find(key.toString('latin1'), head.boot)
+      if (boot === undefined) return false
+      ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
+    }
+    counters.readings++
+    return true
+  }
+
+  /** Boots of readings from an index on that are not in memory. */
+  absentOfReadings(records: readonly KafkaRecord[], from: number): readonly { device: string; boot: number }[] {
+    const absent = new Map<string, { device: string; boot: number }>()
+    for (let index = from; index < records.length; index++) {
+      const { key, value } = records[index] as KafkaRecord
+      if (key === null || value === null || !this.read(value) || !this.head.numbered) continue
+      const [device, boot] = [key.toString('latin1'), this.head.boot]
+      if (this.options.ledger.find(device, boot) === undefined) absent.set(`${device}/${boot}`, { device, boot })
+    }
+    return [...absent.values()]
+  }
+
+  /** Decodes dead letters; what is none, or has no device, is counted and left out. */
+  open(records: readonly KafkaRecord[]): readonly OpenLetter[] {
+    return records.flatMap(({ key, value, offset }): OpenLetter[] => {
+      this.options.counters.letters++
+      const letter = value === null ? undefined : this.decoded(value)
+      if (letter !== undefined && key !== null) return [{ letter, device: key.toString('latin1'), offset }]
+      this.options.counters.unreadable++
+      return []
+    })
+  }
+
+  /** Boots of dead letters that are not in memory. */
+  absentOfLetters(letters: readonly OpenLetter[]): readonly { device: string; boot: number }[] {
+    const absent = new Map<string, { device: string; boot: number }>()
+    for (const { letter, device } of letters) {
+      const number = this.number(letter)
+      if (number.tag !== 'numbered' || this.options.ledger.find(device, number.boot) !== undefined) continue
+      absent.set(`${device}/${number.boot}`, { device, boot: number.boot })
+    }
+    return [...absent.values()]
+  }
+
+  /**
+   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is known whether samples are left of them.
+   * @param taken offset up to which readings of a partition have been taken; undefined for a partition that is another's
+   */
+  letter({ letter, device, offset }: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): void {
+    const { ledger } = this.options
+    if (letter.source_topic === topics.readings) {
+      const position = taken(letter.source_partition)
+      if (position !== undefined && BigInt(letter.source_offset) >= position) {
+        this.refuse(letter, offset)
+        return
+      }
+    }
+    const number = this.number(letter)
+    const boot = number.tag === 'numbered' ? ledger.find(device, number.boot) : undefined
+    if (number.tag === 'unnumbered') ledger.unnumbered(device)
+    else if (number.tag === 'unreadable' || boot === undefined) ledger.unreadable(device)
+    else ledger.died(boot, number, letter.sample, number.whole, letter.source_timestamp, truncated)
+  }
+
+  /** Offset of the first of the store's letters that must be read again after a crash, because its readings were not taken; undefined for none. */
+  firstWaiting(partition: number, taken: bigint): bigint | undefined {
+    let first: bigint | undefined
+    const refusals = this.refusals.get(partition)
+    for (const [source, { letter }] of refusals ?? []) {
+      // Readings that retention deleted are never taken.
+      if (BigInt(source) < taken) refusals?.delete(source)
+      else if (first === undefined || letter < first) first = letter
+    }
+    return first
+  }
+
+  private refuse({ source_partition, source_offset, sample }: DeadLetter, letter: bigint): void {
+    let refusals = this.refusals.get(source_partition)
+    if (refusals === undefined) {
+      refusals = new Map()
+      this.refusals.set(source_partition, refusals)
+    }
+    let refusal = refusals.get(source_offset)
+    if (refusal === undefined) {
+      refusal = { samples: new RangeSet(), letter }
+      refusals.set(source_offset, refusal)
+    }
+    // A set: a store that was killed between its letters and its commit writes them twice.
+    if (sample === null) refusal.samples = null
+    else refusal.samples?.add(sample)
+  }
+
+  private refused(partition: number, offset: bigint): number {
+    const refusals = this.refusals.get(partition)
+    if (refusals === undefined || refusals.size === 0) return 0
+    const source = Number(offset)
+    const refusal = refusals.get(source)
+    if (refusal === undefined) return 0
+    refusals.delete(source)
+    return refusal.samples === null ? Number.POSITIVE_INFINITY : refusal.samples.size
+  }
+
+  private read(value: Buffer): boolean {
+    try {
+      this.head.read(value)
+      return this.head.seq >= 0
+    } catch (cause) {
+      if (cause instanceof MalformedError) return false
+      throw cause
+    }
+  }
+
+  private decoded(value: Buffer): DeadLetter | undefined {
+    try {
+      return this.options.decode(value)
+    } catch {
+      // avsc has no error class of its own: whatever it throws for these bytes, they are no dead letter. The caller counts them.
+      return undefined
+    }
+  }
+
+  private number(letter: DeadLetter): LetterNumber {
+    return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas)
+  }
+}

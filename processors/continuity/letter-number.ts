@@ -1,0 +1,67 @@
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { FirmwareLookup } from '../contract.ts'
+import type { DeadLetter } from '../dead-letter.ts'
+import { FrameHead, ReadingsHead } from './heads.ts'
+
+/** What a dead letter says of the frame that is in it. */
+export type LetterNumber =
+  /** `whole`: its bytes are what their schema says, as far as its processor looked. */
+  | { readonly tag: 'numbered'; readonly boot: number; readonly seq: number; readonly dropped: number; readonly whole: boolean }
+  | { readonly tag: 'unnumbered' }
+  | { readonly tag: 'unreadable' }
+
+/** The firmwares, by what frames carry. */
+export interface FrameSchemas {
+  firmware(schemaId: number): FirmwareLookup
+  /** Fingerprint as hexadecimal. */
+  schemaIdOf(fingerprint: string): number | undefined
+}
+
+const JSON_FIRMWARE = 'generic-json'
+/** The bytes are not a datum of their schema: what looks like a number in them may be anything. */
+const NOT_WHOLE: ReadonlySet<string> = new Set(['malformed-frame', 'undecodable'])
+/** Single-object encoding: C3 01, 8 bytes of fingerprint. */
+const SINGLE_OBJECT_BYTES = 10
+const WIRE_BYTES = 5
+
+const frame = new FrameHead()
+const readings = new ReadingsHead()
+
+/** The number of the frame in a dead letter of the bridge or of standardise: a frame as the device published it, or as Kafka has it. */
+export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas): LetterNumber {
+  if (value === null) return { tag: 'unreadable' }
+  const published = processor === 'bridge'
+  const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
+  if (value.length < start) return { tag: 'unreadable' }
+  if (published && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }
+  if (published ? value[0] !== 0xc3 || value[1] !== 1 : value[0] !== 0) return { tag: 'unreadable' }
+  const schemaId = published ? schemas.schemaIdOf(value.toString('hex', 2, SINGLE_OBJECT_BYTES)) : value.readUInt32BE(1)
+  const found: FirmwareLookup = schemaId === undefined ? { tag: 'unknown' } : schemas.firmware(schemaId)
+  // A firmware whose attributes are wrong still has its frames' fields.
+  if (found.tag === 'unknown') return { tag: 'unreadable' }
+  if (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE) return { tag: 'unnumbered' }
+  return numberOr(() => {
+    frame.read(value, start)
+    const { boot, seq, dropped } = frame
+    return { tag: 'numbered', boot, seq, dropped, whole: !NOT_WHOLE.has(reason) }
+  })
+}
+
+/** The number of the frame whose readings are in a dead letter of the store. */
+export function readingsNumber({ value, reason }: DeadLetter): LetterNumber {
+  if (value === null) return { tag: 'unreadable' }
+  return numberOr(() => {
+    readings.read(value)
+    const { boot, seq, dropped, numbered } = readings
+    return numbered ? { tag: 'numbered', boot, seq, dropped, whole: !NOT_WHOLE.has(reason) } : { tag: 'unnumbered' }
+  })
+}
+
+function numberOr(read: () => LetterNumber): LetterNumber {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof MalformedError) return { tag: 'unreadable' }
+    throw cause
+  }
+}
