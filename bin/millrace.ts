@@ -29,6 +29,16 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     does: 'provision devices and their assignments',
     load: async () => (await import('./devices.ts')).devices,
   },
+  dead: {
+    usage: 'dead [show|export]',
+    does: 'list dead letters by reason; show one decoded; export them',
+    load: async () => (await import('./dead.ts')).dead,
+  },
+  redrive: {
+    usage: 'redrive <processor>',
+    does: 'run a processor over its own dead letters (--dry-run says what would happen)',
+    load: async () => (await import('./redrive.ts')).redrive,
+  },
   fleet: {
     usage: 'fleet [options]',
     does: 'simulate devices (`millrace fleet --help`)',

@@ -10,6 +10,50 @@ const HEAD = `<!-- Generated from processors/*/reasons.ts by \`make generate\`. 
 What cannot be processed goes to the topic \`<processor>.dead\` as Avro (schemas/dead-letter.avsc): where it came from, its original bytes untouched, the
 index of the sample where just one sample failed, a reason code, and a detail that names the value and what was expected. A dead letter
 is written before the offset of its record is committed; if it cannot be written, the partition waits. An outage never makes one.
+
+## Look
+
+    millrace dead                                        every topic: letters by reason, how many are open, devices, age
+    millrace dead standardise --from 2h                  of one processor, of the last two hours
+    millrace dead show standardise.dead/3/17             one letter: all its fields, the original decoded as far as it can be, else a hex dump
+    millrace dead export standardise --out letters.ndjson    a line of JSON each, the original bytes in base64
+
+All take \`--reason R\`, \`--device D\`, \`--from T\` and \`--to T\`, where T is a time (\`2026-11-23T04:00:00Z\`) or an age (\`90s\`, \`15m\`, \`2h\`, \`3d\`) and counts for the
+last failure. They change nothing. An exported letter's \`state\` is \`open\`, or what a redrive made of it.
+
+## Redrive
+
+First mend the cause, as the tables below say. Then:
+
+    millrace redrive standardise --reason unknown-device --dry-run     what would happen, by reason; nothing is changed
+    millrace redrive standardise --reason unknown-device
+
+The processor runs over its own dead letters, with today's schemas, devices and configuration and the time of the first receipt. Only it sees
+them again, and its outputs go where they always go: the bridge's and standardise's to their topics, the store's into the database. A letter
+of one sample redrives that sample. A redrive takes the letters that are there when it starts.
+
+- **What fails again** is a new dead letter with the same bytes and source, one attempt more, and the time of its first failure. Letters that have
+  failed 5 times (\`--max-attempts N\`) are left alone.
+- **A redriven letter is settled**: no later run takes it, though Kafka keeps it until its retention ends. Letters that a run did not choose stay
+  open. Table \`redriven_letter\` of the telemetry database has the outcomes, \`redrive_run\` who ran what, when, and what came of it; the store's
+  redrives also have rows of \`consumer_offset\` as \`store.redrive.<run>\`, with the rows they stored and found there.
+- **Killed in the middle?** Run it again. A letter is settled last, so nothing is lost; at most 500 letters are done twice, which gives the same
+  rows again (they are recognised by their key) and the same letters (recognised by source, sample and attempt, and settled as \`repeat\`).
+- **\`--rate N\`** takes N letters a second, so that a large redrive leaves room for the live load. Ctrl-C ends a run after the letters under way.
+- One redrive of a processor at a time; a second one is refused.
+
+A value that is in the table already is not overwritten: a corrected conversion mends what was rejected, not what was stored.
+
+## When a partition stops
+
+If more than 5 % of the records that a partition brought lately give dead letters and nothing else (of at least 1,000 records, at most the last 10,000),
+the partition stops: one mistake is behind them, such as a wrong conversion or a lost table of devices, and thousands of letters would not say more than
+one. Nothing of that batch is written. \`/health\` is 503 and says which partition, the share and the reasons; so does a line in the log. The other partitions
+go on.
+
+It tries again by itself, after 1 to 30 seconds, with what the registry and the databases say by then: **mend the cause and it goes on**, with nothing
+to redrive. If the data really is that bad, set \`bad_share.limit\` to 1 (or another share) in the configuration and restart the service: the records
+become dead letters. The bridge does not stop: what devices publish is theirs to mend.
 `
 
 /** Text of docs/dead-letters.md: every reason of every processor. */

@@ -2,31 +2,21 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runConsumer } from '../connectors/kafka/consumer.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
-import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
-import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
-import { createRegistry } from '../connectors/registry/registry.ts'
+import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
 import { BadShare } from '../processors/bad-share.ts'
-import {
-  type ConsumerName,
-  type DeviceId,
-  type KafkaRecord,
-  type Lookups,
-  type Output,
-  type Processor,
-  parseDeviceId,
-} from '../processors/contract.ts'
+import type { ConsumerName, Output, Processor } from '../processors/contract.ts'
 import { createEngine, createEngineCounters } from '../processors/engine.ts'
 import { deadTopic } from '../processors/topics.ts'
-import { readQuantities } from '../schemas/files.ts'
 import { badShareLimit, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
+import { openLookups } from './lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
 import { createProcessorLoop } from './processor-loop.ts'
 import { deadLetterCodec, registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
 
-type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
+export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
 
 /** Loads `processors/<name>/processor.ts`. */
 export async function loadProcessor(name: string): Promise<AnyProcessor> {
@@ -37,29 +27,24 @@ export async function loadProcessor(name: string): Promise<AnyProcessor> {
   return processor
 }
 
+/** IDs of the schemas that a processor's outputs are written with. */
+export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProcessor): Promise<Readonly<Record<string, number>>> {
+  const ids: Record<string, number> = {}
+  for (const [output, { topic, schema }] of Object.entries(to)) ids[output] = await registeredId(registry, topic, schema)
+  return ids
+}
+
 /** Starts one processor as a member of its consumer group. */
 export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
   return async ({ config, log, signal, metrics, health }) => {
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const firmwares = await openFirmwareDirectory({
-      registry,
-      quantities: new Set(readQuantities().map((quantity) => quantity.name)),
-      log,
-      signal,
-    })
-    const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal })
-    const lookups: Lookups = {
-      firmware: (schemaId) => firmwares.firmware(schemaId),
-      assignments: (device) => devices.assignments(device),
-      schema: (schemaId) => firmwares.schema(schemaId),
-    }
+    const lookups = await openLookups({ config, registry, needs: processor.needs, log, signal })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const outputs = Object.entries(processor.to)
     const partitions = await countPartitions(kafka, [processor.from.topic, deadTopic(name), ...outputs.map(([, { topic }]) => topic)])
     const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
     const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
-    const schemaIds: Record<string, number> = {}
-    for (const [output, { topic, schema }] of outputs) schemaIds[output] = await registeredId(registry, topic, schema)
+    const schemaIds = await outputSchemaIds(registry, processor)
     const counters = createEngineCounters()
     const engine = createEngine({
       name,
@@ -84,10 +69,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       stopped: (place, why) => health.set(place, why),
       fatal: (cause) => fail(cause),
       commit: (offsets) => consumer.commit(offsets),
-      prepare: async (records) => {
-        if (processor.needs.includes('firmware') || processor.needs.includes('schema')) await firmwares.prepare(schemaIdsOf(records))
-        if (processor.needs.includes('assignments')) await devices.prepare(devicesOf(records))
-      },
+      prepare: (records) => lookups.prepare(records),
     })
     const consumer = await runConsumer({
       kafka,
@@ -119,24 +101,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         await loop.drain()
         await consumer[Symbol.asyncDispose]()
         await producer[Symbol.asyncDispose]()
-        await devices[Symbol.asyncDispose]()
-        await firmwares[Symbol.asyncDispose]()
+        await lookups[Symbol.asyncDispose]()
       },
     }
   }
-}
-
-function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number> {
-  const ids = new Set<number>()
-  for (const { value } of records) if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
-  return ids
-}
-
-function devicesOf(records: readonly KafkaRecord[]): ReadonlySet<DeviceId> {
-  const devices = new Set<DeviceId>()
-  for (const { key } of records) {
-    const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
-    if (device !== undefined) devices.add(device)
-  }
-  return devices
 }

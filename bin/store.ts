@@ -111,7 +111,8 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   }
 }
 
-function layoutOf(schema: unknown): LayoutLookup {
+/** The layout of a schema of readings, as far as this build can read it. */
+export function layoutOf(schema: unknown): LayoutLookup {
   try {
     return { tag: 'known', layout: sampleLayout(schema) }
   } catch (cause) {

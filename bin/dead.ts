@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import type { Topic } from '../processors/contract.ts'
+import type { FoundLetter } from '../processors/letters.ts'
+import { deadTopic } from '../processors/topics.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { exportLetters } from './dead-export.ts'
+import { type DeadLetters, openDeadLetters } from './dead-letters.ts'
+import { listLetters } from './dead-list.ts'
+import { showLetter } from './dead-show.ts'
+import { letterFilter, letterOptions } from './letter-options.ts'
+import { createLog } from './log.ts'
+import { stopSignal } from './stop-signal.ts'
+
+const USAGE = `  millrace dead [processor] [--reason R] [--device D] [--from T] [--to T]                list letters by topic and reason
+  millrace dead show <topic>/<partition>/<offset>                                       one letter, decoded as far as it can be
+  millrace dead export <processor> [--reason R] [--device D] [--from T] [--to T] [--out FILE]   letters as NDJSON, bytes in base64`
+
+/** `millrace dead [show|export]`: looks at dead letters, and changes nothing. */
+export async function dead(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { config: { type: 'string' }, ...letterOptions, out: { type: 'string' } },
+    allowPositionals: true,
+  })
+  const config = loadConfig(process.env, values.config)
+  const filter = letterFilter(values, Date.now())
+  // Standard output is for letters.
+  const log = createLog('dead')
+  const abort = new AbortController()
+  void stopSignal().then(() => abort.abort(new Error('interrupted')))
+  const source = openDeadLetters(config, { ...log, info: () => undefined }, abort.signal)
+  const [verb, name] = positionals
+  switch (verb) {
+    case 'show':
+      return show(source, config, name)
+    case 'export': {
+      const topic = await existing(source, name)
+      const letters = await exportLetters(source, topic, filter, values.out)
+      if (values.out !== undefined) process.stdout.write(`${letters} letters of ${topic} written to ${values.out}\n`)
+      return 0
+    }
+    default: {
+      const topics = verb === undefined ? await source.topics() : [await existing(source, verb)]
+      process.stdout.write(`${(await listLetters(source, topics, filter, Date.now())).join('\n')}\n`)
+      return 0
+    }
+  }
+}
+
+async function existing(source: DeadLetters, processor: string | undefined): Promise<Topic> {
+  const topics = await source.topics()
+  const topic = processor === undefined ? undefined : topics.find((each) => each === processor || each === deadTopic(processor))
+  if (topic === undefined)
+    throw new ConfigError(
+      `dead: "${processor ?? ''}" has no dead letters; there is ${topics.join(', ') || 'no such topic at all'}\n${USAGE}`,
+    )
+  return topic
+}
+
+async function show(source: DeadLetters, config: Config, place: string | undefined): Promise<number> {
+  const parts = /^([^/]+)\/(\d+)\/(\d+)$/.exec(place ?? '')
+  if (parts === null) throw new ConfigError(`dead show: expected <topic>/<partition>/<offset>, got "${place ?? ''}"\n${USAGE}`)
+  const topic = await existing(source, parts[1])
+  const [partition, offset] = [Number(parts[2]), BigInt(parts[3] as string)]
+  const extent = (await source.extents(topic)).find((each) => each.partition === partition)
+  if (extent === undefined || offset < extent.earliest || offset >= extent.end)
+    throw new ConfigError(
+      extent === undefined
+        ? `${topic} has no partition ${partition}`
+        : `${topic}/${partition} has no offset ${offset}: it has ${extent.earliest} up to, not including, ${extent.end}`,
+    )
+  let letter: FoundLetter | null = null
+  await source.read(
+    topic,
+    (found) => {
+      letter ??= found
+    },
+    [{ partition, earliest: offset, end: offset + 1n }],
+  )
+  if (letter === null) {
+    process.stdout.write(`${place} is no dead letter\n`)
+    return 1
+  }
+  process.stdout.write(`${(await showLetter(letter, createRegistry(config.env.REGISTRY_URL), createLog('dead'))).join('\n')}\n`)
+  return 0
+}

@@ -1,0 +1,177 @@
+import { expect } from 'chai'
+import type { Outcome, SettledLetter } from '../connectors/postgres/redrive-log.ts'
+import type { KafkaRecord, Topic } from '../processors/contract.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../processors/dead-letter.ts'
+import type { FoundLetter } from '../processors/letters.ts'
+import { readSchema } from '../schemas/files.ts'
+import { RedriveReport } from './redrive-report.ts'
+import { createRedriveRun, type RedriveRunOptions } from './redrive-run.ts'
+import type { Attempt } from './redrive-way.ts'
+
+const codec = createDeadLetterCodec(readSchema('dead-letter').json, 1)
+const TOPIC = 'words.dead' as Topic
+
+function letter(offset: number, changes: Partial<DeadLetter> = {}): DeadLetter {
+  return {
+    source_topic: 'words',
+    source_partition: 0,
+    source_offset: offset,
+    source_timestamp: 5,
+    sample: null,
+    key: Buffer.from('hive'),
+    value: Buffer.from(`word ${offset}`),
+    reason: 'rude',
+    detail: 'a rude word',
+    processor: 'words',
+    processor_version: '1',
+    attempt: 1,
+    first_failed: 10,
+    last_failed: 10,
+    ...changes,
+  }
+}
+
+function records(letters: readonly DeadLetter[]): KafkaRecord[] {
+  return letters.map((each, index) => ({ key: each.key, value: codec.encode(each), timestampMs: 10, offset: BigInt(index) }))
+}
+
+const mended: Attempt = { outputs: 1, dropped: null, again: [] }
+const failed: Attempt = { outputs: 0, dropped: null, again: [{ reason: 'ruder', detail: 'still', sample: null }] }
+
+describe('a redrive', () => {
+  let events: string[]
+  let published: DeadLetter[]
+  let settled: SettledLetter[]
+  let report: RedriveReport
+  let answer: (found: FoundLetter) => Attempt
+
+  async function run(input: readonly KafkaRecord[], changes: Partial<RedriveRunOptions> = {}): Promise<void> {
+    const take = createRedriveRun({
+      way: {
+        output: 'record',
+        attempt: async (found) => {
+          events.push(`attempt ${found.map(({ offset }) => offset).join(' ')}`)
+          return found.map((each) => answer(each))
+        },
+        rehearse: async (found) => found.map((each) => answer(each)),
+        async [Symbol.asyncDispose]() {},
+      },
+      deadLetters: codec,
+      version: '2',
+      filter: {},
+      maxAttempts: 5,
+      settled: new Map(),
+      rate: null,
+      dryRun: false,
+      publish: async (sent) => {
+        events.push(`publish ${sent.length}`)
+        published.push(...sent.map(({ value }) => codec.decode(value)))
+      },
+      settle: async (letters) => {
+        events.push(`settle ${letters.length}`)
+        settled.push(...letters)
+      },
+      report,
+      stopping: new AbortController().signal,
+      ...changes,
+    })
+    await take({ topic: TOPIC, partition: 0, records: input, nextOffset: 99n })
+  }
+
+  const outcomes = (): [bigint, Outcome][] => settled.map(({ offset, outcome }) => [offset, outcome])
+
+  beforeEach(() => {
+    events = []
+    published = []
+    settled = []
+    report = new RedriveReport()
+    answer = () => mended
+  })
+
+  it('settles letters only after their outputs and the letters of what failed again are written', async () => {
+    answer = ({ offset }) => (offset === 1n ? failed : mended)
+    await run(records([letter(0), letter(1)]))
+    expect(events).to.deep.equal(['attempt 0 1', 'publish 1', 'settle 2'])
+    expect(outcomes()).to.deep.equal([
+      [0n, 'mended'],
+      [1n, 'failed-again'],
+    ])
+    expect(published).to.have.length(1)
+    expect(published[0]).to.include({ attempt: 2, reason: 'ruder', first_failed: 10, source_offset: 1, processor_version: '2' })
+    expect(published[0]?.value).to.deep.equal(Buffer.from('word 1'))
+  })
+
+  it('settles nothing where writing fails', async () => {
+    answer = () => failed
+    let error: unknown
+    await run(records([letter(0)]), { publish: () => Promise.reject(new Error('Kafka')) }).catch((cause: unknown) => {
+      error = cause
+    })
+    expect(error).to.be.instanceOf(Error)
+    expect(settled).to.deep.equal([])
+  })
+
+  it('leaves alone what is settled, not asked for, at the cap, without bytes, or no letter; all but the first can be redriven later', async () => {
+    const input = records([letter(0), letter(1, { reason: 'other' }), letter(2, { attempt: 5 }), letter(3, { value: null }), letter(4)])
+    input.push({ key: null, value: Buffer.from('foreign'), timestampMs: 1, offset: 5n })
+    await run(input, { settled: new Map([[0, new Map([[0n, 'mended']])]]), filter: { reason: 'rude' } })
+    expect(outcomes()).to.deep.equal([[4n, 'mended']])
+    expect(report).to.include({ settledBefore: 1, filteredOut: 1, atCap: 1, withoutBytes: 1, unreadable: 1 })
+  })
+
+  it('takes a letter that a killed service wrote twice for one', async () => {
+    answer = () => failed
+    await run(records([letter(0), letter(0, { first_failed: 11, last_failed: 11 }), letter(0, { attempt: 2 })]))
+    expect(outcomes()).to.deep.include.members([
+      [0n, 'failed-again'],
+      [1n, 'repeat'],
+      [2n, 'failed-again'],
+    ])
+    expect(published.map(({ attempt }) => attempt)).to.deep.equal([2, 3])
+  })
+
+  it('says where some samples were taken and others were not, or the processor now leaves a letter out', async () => {
+    answer = ({ offset }) =>
+      offset === 0n
+        ? { ...failed, outputs: 1, again: [1, 2].map((sample) => ({ reason: 'ruder', detail: '', sample })) }
+        : { outputs: 0, dropped: 'dull', again: [] }
+    await run(records([letter(0), letter(1)]))
+    expect(outcomes()).to.deep.equal([
+      [0n, 'partly-mended'],
+      [1n, 'dropped'],
+    ])
+    expect(published.map(({ sample }) => sample)).to.deep.equal([1, 2])
+  })
+
+  it('changes nothing in a rehearsal, and says what would happen by reason', async () => {
+    answer = ({ offset }) => (offset < 2n ? mended : failed)
+    await run(records([letter(0), letter(1), letter(2)]), { dryRun: true })
+    expect(events).to.deep.equal([])
+    const [total, , row] = report.lines({ output: 'record', dryRun: true, maxAttempts: 5 })
+    expect(total).to.equal(
+      '3 letters would be redriven: 2 mended, 0 in part, 1 failed again, 0 left out on purpose, 0 repeats; 2 records would be written',
+    )
+    expect(row?.split(/ {2,}/)).to.deep.equal(['rude', '3', '2', '0', '1', '2', 'ruder 1'])
+  })
+
+  it('keeps to a rate', async () => {
+    const began = performance.now()
+    await run(records([0, 1, 2, 3, 4, 5].map((offset) => letter(offset))), { rate: 20 })
+    expect(performance.now() - began).to.be.within(280, 2000)
+  })
+
+  it('stops between two chunks, and settles what it did', async () => {
+    const stopping = new AbortController()
+    let error: unknown
+    answer = () => {
+      stopping.abort(new Error('interrupted'))
+      return mended
+    }
+    const input = records(Array.from({ length: 600 }, (_, offset) => letter(offset)))
+    await run(input, { stopping: stopping.signal }).catch((cause: unknown) => {
+      error = cause
+    })
+    expect(String(error)).to.equal('Error: interrupted')
+    expect(settled).to.have.length(500)
+  })
+})

@@ -1,0 +1,149 @@
+import { hostname, userInfo } from 'node:os'
+import { parseArgs } from 'node:util'
+import { ConnectorError, type Log } from '../connectors/contract.ts'
+import { scanTopic, topicExtents } from '../connectors/kafka/scan.ts'
+import { topicId } from '../connectors/kafka/topics.ts'
+import { createRedriveLog, type Ending, type RedriveLog } from '../connectors/postgres/redrive-log.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import type { LetterFilter } from '../processors/letters.ts'
+import { deadTopic } from '../processors/topics.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { kafkaClient } from './kafka.ts'
+import { letterFilter, letterOptions, positive } from './letter-options.ts'
+import { createLog } from './log.ts'
+import { openRedriveLine } from './redrive-line.ts'
+import { RedriveReport } from './redrive-report.ts'
+import { createRedriveRun } from './redrive-run.ts'
+import { deadLetterCodec } from './registered.ts'
+import { stopSignal } from './stop-signal.ts'
+import { throughOutages } from './through-outages.ts'
+import { version } from './version.ts'
+
+const USAGE =
+  'expected `millrace redrive <processor> [--reason R] [--device D] [--from T] [--to T] [--dry-run] [--rate N] [--max-attempts N]`'
+const DEFAULT_MAX_ATTEMPTS = 5
+/** After a first signal, this long is given to finish the letters that are under way. */
+const STOP_DEADLINE_MS = 10_000
+
+interface Asked {
+  readonly processor: string
+  readonly filter: LetterFilter
+  readonly rate: number | null
+  readonly maxAttempts: number
+  readonly dryRun: boolean
+}
+
+/** `millrace redrive <processor>`: runs a processor over its own dead letters. */
+export async function redrive(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: {
+      config: { type: 'string' },
+      ...letterOptions,
+      rate: { type: 'string' },
+      'max-attempts': { type: 'string' },
+      'dry-run': { type: 'boolean' },
+    },
+    allowPositionals: true,
+  })
+  const [processor] = positionals
+  if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
+  const config = loadConfig(process.env, values.config)
+  return run(config, {
+    processor,
+    filter: letterFilter(values, Date.now()),
+    rate: positive('--rate', values.rate, 'any') ?? null,
+    maxAttempts: positive('--max-attempts', values['max-attempts'], 'whole') ?? DEFAULT_MAX_ATTEMPTS,
+    dryRun: values['dry-run'] ?? false,
+  })
+}
+
+async function run(config: Config, asked: Asked): Promise<number> {
+  const { processor, dryRun } = asked
+  const log = createLog('redrive')
+  const [stopping, abort] = [new AbortController(), new AbortController()]
+  void stopSignal().then(() => {
+    stopping.abort(new Error('interrupted'))
+    setTimeout(() => abort.abort(new Error('interrupted')), STOP_DEADLINE_MS).unref()
+  })
+  const topic = deadTopic(processor)
+  const kafka = kafkaClient(config, 'millrace-redrive', log)
+  const id = await topicId(kafka, topic)
+  await using settled: RedriveLog = createRedriveLog(config.env.TELEMETRY_DATABASE_URL)
+  const filters = { ...asked.filter, rate: asked.rate, maxAttempts: asked.maxAttempts }
+  const before = await settled.settled(topic, id)
+  const number = dryRun ? 0n : await begin(settled, { processor, by: `${userInfo().username}@${hostname()}`, filters })
+  log.info(dryRun ? 'rehearsing a redrive' : 'redriving', { processor, run: dryRun ? null : String(number), ...filters })
+  const report = new RedriveReport()
+  let ending: Ending = 'failed'
+  try {
+    await using line = await openRedriveLine({ config, processor, run: number, topicId: id, log, signal: abort.signal })
+    const persist = (work: () => Promise<void>): Promise<void> => throughOutages('settling letters', work, { log, signal: abort.signal })
+    const extents = await topicExtents(kafka, topic)
+    const take = createRedriveRun({
+      ...asked,
+      way: line.way,
+      deadLetters: await deadLetterCodec(createRegistry(config.env.REGISTRY_URL), topic),
+      version,
+      settled: before,
+      publish: (letters) => line.producer.send(letters),
+      settle: (letters) => persist(() => settled.settle(number, topic, id, letters)),
+      report,
+      stopping: stopping.signal,
+    })
+    let last: Promise<void> = Promise.resolve()
+    try {
+      await scanTopic({
+        kafka,
+        topic,
+        extents,
+        log,
+        signal: stopping.signal,
+        handle: (batch) => {
+          last = take(batch)
+          return last
+        },
+      })
+      ending = 'finished'
+    } catch (cause) {
+      await last.catch(() => undefined)
+      if (!stopping.signal.aborted) throw cause
+      ending = 'interrupted'
+    }
+    process.stdout.write(`${report.lines({ output: line.way.output, ...asked }).join('\n')}\n`)
+    if (!dryRun && ending === 'finished') {
+      const earliest = extents.map(({ partition, earliest: offset }) => ({ partition, offset }))
+      await persist(() => settled.forget(topic, id, earliest))
+    }
+  } finally {
+    if (!dryRun)
+      await settled
+        .end(number, ending)
+        .catch((cause: unknown) => log.warn('the end of the run was not written down', { cause: String(cause) }))
+    audit(log, asked, number, ending, report)
+  }
+  return ending === 'finished' ? 0 : 1
+}
+
+async function begin(settled: RedriveLog, run: Parameters<RedriveLog['begin']>[0]): Promise<bigint> {
+  try {
+    return await settled.begin(run)
+  } catch (cause) {
+    if (cause instanceof ConnectorError && cause.code === 'REDRIVE_RUNNING') throw new ConfigError(cause.message, { cause })
+    throw cause
+  }
+}
+
+function audit(log: Log, { processor, dryRun }: Asked, run: bigint, ending: Ending, report: RedriveReport): void {
+  log.info(dryRun ? 'rehearsal over' : 'redrive over', {
+    processor,
+    run: dryRun ? null : String(run),
+    ending,
+    letters: report.letters,
+    mended: report.of('mended'),
+    partlyMended: report.of('partly-mended'),
+    failedAgain: report.of('failed-again'),
+    dropped: report.of('dropped'),
+    repeats: report.of('repeat'),
+  })
+}

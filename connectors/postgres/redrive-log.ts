@@ -1,0 +1,145 @@
+import type { Topic } from '../../processors/contract.ts'
+import { ConnectorError } from '../contract.ts'
+import { createDatabase, type Database } from './database.ts'
+import type { Session } from './session.ts'
+
+/** What became of a dead letter that a redrive has settled. */
+export const outcomes = ['mended', 'partly-mended', 'failed-again', 'dropped', 'repeat'] as const
+export type Outcome = (typeof outcomes)[number]
+
+/** A dead letter that no redrive needs to see again. */
+export interface SettledLetter {
+  readonly partition: number
+  readonly offset: bigint
+  readonly outcome: Outcome
+}
+
+export interface RedriveRun {
+  readonly processor: string
+  /** Who runs it. */
+  readonly by: string
+  /** What was asked for, as an object for JSON. */
+  readonly filters: object
+}
+
+export type Ending = 'finished' | 'interrupted' | 'failed'
+
+/** Outcomes of the letters of one topic, by partition and offset. */
+export type Settled = ReadonlyMap<number, ReadonlyMap<bigint, Outcome>>
+
+/** What redrives have done, in the telemetry database. Everything throws ConnectorError. */
+export interface RedriveLog extends AsyncDisposable {
+  /** Letters of a topic that are settled. */
+  settled(topic: Topic, topicId: string): Promise<Settled>
+  /** Begins a run and returns its number. Not transient where another run of the processor is under way. */
+  begin(run: RedriveRun): Promise<bigint>
+  /** Settles letters and counts them for the run, in one transaction. Doing it again changes nothing. */
+  settle(run: bigint, topic: Topic, topicId: string, letters: readonly SettledLetter[]): Promise<void>
+  end(run: bigint, ending: Ending): Promise<void>
+  /** Forgets letters that Kafka no longer has: those before a partition's earliest offset, and those of the topic's namesakes. */
+  forget(topic: Topic, topicId: string, earliest: readonly { readonly partition: number; readonly offset: bigint }[]): Promise<void>
+}
+
+/** @param url the telemetry database */
+export function createRedriveLog(url: string): RedriveLog {
+  /** The processor of the run under way. Its lock is the session's, so that it ends with the process; a new session takes it again. */
+  let running: string | undefined
+  const database: Database = createDatabase({
+    url,
+    applicationName: 'millrace redrive',
+    prepare: async (session) => {
+      // The server may not know yet that the session before is gone: that passes.
+      if (running !== undefined) await lock(session, running, true)
+    },
+  })
+  return {
+    settled: (topic, topicId) => database.use((session) => readSettled(session, topic, topicId)),
+    begin: (run) =>
+      database.use(async (session) => {
+        await lock(session, run.processor, false)
+        running = run.processor
+        const [row] = await session.query<{ id: bigint }>(
+          'beginning a redrive',
+          'INSERT INTO redrive_run (processor, started_by, filters) VALUES ($1, $2, $3) RETURNING id',
+          [run.processor, run.by, JSON.stringify(run.filters)],
+        )
+        if (row === undefined) throw new RangeError('beginning a redrive: the database returned no row')
+        return row.id
+      }),
+    settle: (run, topic, topicId, letters) => database.use((session) => settle(session, run, topic, topicId, letters)),
+    end: (run, ending) =>
+      database.use(async (session) => {
+        await session.query('ending a redrive', 'UPDATE redrive_run SET ended_at = now(), ending = $2 WHERE id = $1', [run, ending])
+      }),
+    forget: (topic, topicId, earliest) =>
+      database.use(async (session) => {
+        await session.query('forgetting settled letters', 'DELETE FROM redriven_letter WHERE topic = $1 AND topic_id <> $2', [
+          topic,
+          topicId,
+        ])
+        await session.query(
+          'forgetting settled letters',
+          `DELETE FROM redriven_letter r USING unnest($3::integer[], $4::bigint[]) AS e (partition, earliest)
+           WHERE r.topic = $1 AND r.topic_id = $2 AND r.partition = e.partition AND r.letter_offset < e.earliest`,
+          [topic, topicId, earliest.map(({ partition }) => partition), earliest.map(({ offset }) => offset)],
+        )
+      }),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+async function lock(session: Session, processor: string, transient: boolean): Promise<void> {
+  const [row] = await session.query<{ locked: boolean }>(
+    'locking a redrive',
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked',
+    [`millrace redrive ${processor}`],
+  )
+  if (row?.locked !== true)
+    throw new ConnectorError('REDRIVE_RUNNING', transient, `another redrive of ${processor} is under way: wait for it, or end it`)
+}
+
+async function readSettled(session: Session, topic: Topic, topicId: string): Promise<Settled> {
+  const rows = await session.query<{ partition: number; letter_offset: bigint; outcome: Outcome }>(
+    'reading settled letters',
+    'SELECT partition, letter_offset, outcome FROM redriven_letter WHERE topic = $1 AND topic_id = $2',
+    [topic, topicId],
+  )
+  const settled = new Map<number, Map<bigint, Outcome>>()
+  for (const { partition, letter_offset, outcome } of rows) {
+    let offsets = settled.get(partition)
+    if (offsets === undefined) {
+      offsets = new Map()
+      settled.set(partition, offsets)
+    }
+    offsets.set(letter_offset, outcome)
+  }
+  return settled
+}
+
+async function settle(session: Session, run: bigint, topic: Topic, topicId: string, letters: readonly SettledLetter[]): Promise<void> {
+  await session.query(
+    'settling letters',
+    `WITH settled AS (
+       INSERT INTO redriven_letter (topic, topic_id, partition, letter_offset, run, outcome)
+       SELECT $2, $3, partition, letter_offset, $1, outcome
+       FROM unnest($4::integer[], $5::bigint[], $6::text[]) AS letter (partition, letter_offset, outcome)
+       ON CONFLICT DO NOTHING RETURNING outcome
+     ), counted AS (
+       SELECT count(*) FILTER (WHERE outcome = 'mended') AS mended, count(*) FILTER (WHERE outcome = 'partly-mended') AS partly_mended,
+         count(*) FILTER (WHERE outcome = 'failed-again') AS failed_again, count(*) FILTER (WHERE outcome = 'dropped') AS dropped,
+         count(*) FILTER (WHERE outcome = 'repeat') AS repeats
+       FROM settled
+     )
+     UPDATE redrive_run r SET mended = r.mended + c.mended, partly_mended = r.partly_mended + c.partly_mended,
+       failed_again = r.failed_again + c.failed_again, dropped = r.dropped + c.dropped, repeats = r.repeats + c.repeats
+     FROM counted c WHERE r.id = $1`,
+    [
+      run,
+      topic,
+      topicId,
+      letters.map(({ partition }) => partition),
+      letters.map(({ offset }) => offset),
+      letters.map(({ outcome }) => outcome),
+    ],
+  )
+}

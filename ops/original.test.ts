@@ -1,0 +1,61 @@
+import { expect } from 'chai'
+import { hexDump, type KnownSchemas, originalOf } from './original.ts'
+
+const json = {
+  type: 'record',
+  name: 'Pair',
+  fields: [
+    { name: 'a', type: 'int' },
+    { name: 'b', type: { type: 'array', items: 'int' } },
+  ],
+}
+const schemas: KnownSchemas = {
+  byId: (id) => (id === 7 ? { subject: 'pairs', json } : undefined),
+  byFingerprint: (hex) => (hex === '0102030405060708' ? { subject: 'pairs', json } : undefined),
+}
+/** a = 1, b = [2, 3] */
+const datum = Buffer.from([2, 4, 4, 6, 0])
+const frame = (fingerprint: number[], rest: Buffer): Buffer => Buffer.concat([Buffer.from([0xc3, 1, ...fingerprint]), rest])
+
+describe('the original of a dead letter', () => {
+  it('is decoded by the fingerprint of a frame, or the schema ID of a record', () => {
+    const decoded = ['{', '  "a": 1,', '  "b": "2 3"', '}']
+    expect(originalOf(frame([1, 2, 3, 4, 5, 6, 7, 8], datum), schemas)).to.deep.equal([
+      'original: 15 bytes, a frame with fingerprint 0102030405060708, pairs',
+      ...decoded,
+    ])
+    expect(originalOf(Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), datum]), schemas)).to.deep.equal([
+      'original: 10 bytes, Avro with schema 7, pairs',
+      ...decoded,
+    ])
+  })
+
+  it('is dumped with the reason where it cannot be decoded', () => {
+    const [head, dump] = originalOf(Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), datum.subarray(0, 3)]), schemas)
+    expect(head).to.match(/^original: 8 bytes, Avro with schema 7, pairs, which it is not: /)
+    expect(dump).to.equal('000000  00 00 00 00 07 02 04 04                          ........')
+    expect(originalOf(frame([8, 8, 8, 8, 8, 8, 8, 8], datum), schemas)[0]).to.include('which the registry does not know')
+    expect(originalOf(Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), datum, datum]), schemas)[0]).to.include('which it is not')
+  })
+
+  it('is shown as it is where it is JSON, and dumped where it is nothing that is known', () => {
+    expect(originalOf(Buffer.from('{"temperature": "warm"}'), schemas)).to.deep.equal([
+      'original: 23 bytes of JSON',
+      '{',
+      '  "temperature": "warm"',
+      '}',
+    ])
+    expect(originalOf(Buffer.from('garbage'), schemas)).to.deep.equal([
+      'original: 7 bytes, neither a frame nor JSON',
+      '000000  67 61 72 62 61 67 65                             garbage',
+    ])
+    expect(originalOf(null, schemas)).to.deep.equal(['original: no bytes'])
+    expect(originalOf(Buffer.alloc(0), schemas)).to.deep.equal(['original: 0 bytes, neither a frame nor JSON'])
+  })
+
+  it('is cut where it is long', () => {
+    const lines = hexDump(Buffer.alloc(5000))
+    expect(lines).to.have.length(257)
+    expect(lines.at(-1)).to.equal('… 904 bytes more')
+  })
+})

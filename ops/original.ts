@@ -1,0 +1,75 @@
+import avro from 'avsc'
+
+/** A schema of the registry. */
+export interface KnownSchema {
+  readonly subject: string
+  readonly json: unknown
+}
+
+/** The registry's schemas, by their ID and by their fingerprint (8 bytes, little-endian, as hexadecimal). */
+export interface KnownSchemas {
+  byId(id: number): KnownSchema | undefined
+  byFingerprint(hex: string): KnownSchema | undefined
+}
+
+/** Single-object encoding: C3 01 and the fingerprint; the registry's wire format: 0 and the schema ID. */
+const SINGLE_OBJECT_BYTES = 10
+const WIRE_BYTES = 5
+const BYTES_PER_LINE = 16
+const MOST_DUMPED = 4096
+
+/** Lines that say what bytes are, as far as they can be decoded: Avro by its schema, JSON as it is, else a hex dump. */
+export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonly string[] {
+  if (bytes === null) return ['original: no bytes']
+  const size = `${bytes.length} bytes`
+  if (bytes[0] === 0xc3 && bytes[1] === 1 && bytes.length >= SINGLE_OBJECT_BYTES) {
+    const fingerprint = bytes.toString('hex', 2, SINGLE_OBJECT_BYTES)
+    return datum(bytes, SINGLE_OBJECT_BYTES, schemas.byFingerprint(fingerprint), `${size}, a frame with fingerprint ${fingerprint}`)
+  }
+  if (bytes[0] === 0 && bytes.length >= WIRE_BYTES) {
+    const id = bytes.readUInt32BE(1)
+    return datum(bytes, WIRE_BYTES, schemas.byId(id), `${size}, Avro with schema ${id}`)
+  }
+  const json = parsed(bytes)
+  if (json !== undefined) return [`original: ${size} of JSON`, ...JSON.stringify(json, null, 2).split('\n')]
+  return [`original: ${size}, neither a frame nor JSON`, ...hexDump(bytes)]
+}
+
+function datum(bytes: Buffer, start: number, schema: KnownSchema | undefined, what: string): readonly string[] {
+  if (schema === undefined) return [`original: ${what}, which the registry does not know`, ...hexDump(bytes)]
+  try {
+    const type = avro.Type.forSchema(schema.json as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+    // `fromBuffer` refuses trailing bytes.
+    return [`original: ${what}, ${schema.subject}`, ...JSON.stringify(type.fromBuffer(bytes.subarray(start)), shortened, 2).split('\n')]
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    return [`original: ${what}, ${schema.subject}, which it is not: ${why}`, ...hexDump(bytes)]
+  }
+}
+
+/** Columns of numbers on one line. */
+function shortened(_key: string, value: unknown): unknown {
+  return Array.isArray(value) && value.every((each) => typeof each === 'number') ? value.join(' ') : value
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return undefined
+    throw cause
+  }
+}
+
+/** Offset, sixteen bytes, and their text, a line each. */
+export function hexDump(bytes: Buffer): readonly string[] {
+  const lines: string[] = []
+  for (let at = 0; at < Math.min(bytes.length, MOST_DUMPED); at += BYTES_PER_LINE) {
+    const line = bytes.subarray(at, at + BYTES_PER_LINE)
+    const hex = [...line].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+    const text = [...line].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('')
+    lines.push(`${at.toString(16).padStart(6, '0')}  ${hex.padEnd(BYTES_PER_LINE * 3 - 1)}  ${text}`)
+  }
+  return bytes.length > MOST_DUMPED ? [...lines, `… ${bytes.length - MOST_DUMPED} bytes more`] : lines
+}

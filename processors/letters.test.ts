@@ -1,0 +1,82 @@
+import { expect } from 'chai'
+import type { DeadLetter } from './dead-letter.ts'
+import { failedAgain, identity, matches, ownRejections } from './letters.ts'
+import { parseMoment } from './when.ts'
+
+const letter: DeadLetter = {
+  source_topic: 'telemetry.frames',
+  source_partition: 3,
+  source_offset: 42,
+  source_timestamp: 5,
+  sample: null,
+  key: Buffer.from('hive'),
+  value: Buffer.from([0, 1, 255, 128]),
+  reason: 'unknown-device',
+  detail: 'hive is not in the app database',
+  processor: 'standardise',
+  processor_version: '1',
+  attempt: 1,
+  first_failed: 1000,
+  last_failed: 2000,
+}
+
+describe('dead letters', () => {
+  it('are chosen by reason, device and the time of their last failure, the end of which is not included', () => {
+    expect(matches(letter, {})).to.equal(true)
+    expect(matches(letter, { reason: 'unknown-device', device: 'hive', fromMs: 2000, toMs: 2001 })).to.equal(true)
+    for (const filter of [{ reason: 'other' }, { device: 'hive2' }, { fromMs: 2001 }, { toMs: 2000 }])
+      expect(matches(letter, filter), JSON.stringify(filter)).to.equal(false)
+    expect(matches({ ...letter, key: null }, { device: 'hive' })).to.equal(false)
+  })
+
+  it('keep their bytes, their source and the time of their first failure when they fail again', () => {
+    const again = failedAgain(letter, { reason: 'out-of-range', detail: 'hot', sample: 7 }, 9000, '2')
+    expect(again).to.deep.equal({
+      ...letter,
+      sample: 7,
+      reason: 'out-of-range',
+      detail: 'hot',
+      processor_version: '2',
+      attempt: 2,
+      last_failed: 9000,
+    })
+    expect(again.value).to.equal(letter.value)
+    expect(failedAgain({ ...letter, sample: 3 }, { reason: 'defect', detail: 'x', sample: null }, 9000, '2').sample).to.equal(3)
+  })
+
+  it('of one sample are about that sample alone', () => {
+    const rejections = [1, 2, 3].map((sample) => ({ reason: 'out-of-range', detail: '', sample }))
+    expect(ownRejections(letter, rejections)).to.equal(rejections)
+    expect(ownRejections({ ...letter, sample: 2 }, rejections)).to.deep.equal([rejections[1]])
+    expect(ownRejections({ ...letter, sample: 4 }, rejections)).to.deep.equal([])
+    expect(ownRejections({ ...letter, sample: 4 }, [{ reason: 'defect', detail: '', sample: null }])).to.have.length(1)
+  })
+
+  it('are the same where source, sample and attempt are, whenever they were written', () => {
+    expect(identity({ ...letter, last_failed: 9, first_failed: 8 })).to.equal(identity(letter))
+    expect(identity({ ...letter, attempt: 2 })).to.not.equal(identity(letter))
+    expect(identity({ ...letter, sample: 0 })).to.not.equal(identity(letter))
+  })
+
+  it('of MQTT, which has no offsets, are the same where topic, time and bytes are', () => {
+    const message = { ...letter, source_topic: 'devices/hive/telemetry', source_partition: -1, source_offset: -1 }
+    expect(identity({ ...message, value: Buffer.from([0, 1, 255, 128]) })).to.equal(identity(message))
+    expect(identity({ ...message, value: Buffer.from([0, 1, 255, 129]) })).to.not.equal(identity(message))
+    expect(identity({ ...message, source_timestamp: 6 })).to.not.equal(identity(message))
+  })
+})
+
+describe('a moment', () => {
+  const now = Date.UTC(2026, 10, 23, 12)
+  it('is a time or an age', () => {
+    expect(parseMoment('2026-11-23T04:00:00Z', now)).to.equal(Date.UTC(2026, 10, 23, 4))
+    expect(parseMoment('2026-11-23', now)).to.equal(Date.UTC(2026, 10, 23))
+    expect(['90s', '15m', '2h', '3d'].map((age) => (now - (parseMoment(age, now) as number)) / 1000)).to.deep.equal([
+      90, 900, 7200, 259_200,
+    ])
+  })
+  it('is nothing else', () => {
+    for (const text of ['', '5', 'yesterday', '2h30m', '2026-13-01', '-2h', '11/23/2026'])
+      expect(parseMoment(text, now), text).to.equal(undefined)
+  })
+})

@@ -1,0 +1,268 @@
+import { spawn } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import mqtt from 'mqtt'
+import pg from 'pg'
+import { createRegistry } from '../../connectors/registry/registry.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import { projectRoot } from '../../schemas/files.ts'
+import { schemaFingerprint } from '../../schemas/fingerprint.ts'
+import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { millrace, type RunningService, startService, until } from './service.ts'
+
+/** Devices of this run: the stack keeps those of earlier ones. */
+const run = `r${Date.now().toString(36)}`
+const GOOD = 100_000
+const POISON_EACH = 250
+
+interface ExportedLetter {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly state: string
+  readonly reason: string
+  readonly detail: string
+  readonly sample: number | null
+  readonly attempt: number
+  readonly device: string | null
+  readonly source_offset: number
+  readonly first_failed: string
+  readonly last_failed: string
+  readonly value_base64: string
+}
+
+/** Letters of this run's devices. */
+async function letters(processor: string, ...filter: readonly string[]): Promise<readonly ExportedLetter[]> {
+  const lines = (await millrace('dead', 'export', processor, ...filter)).trim().split('\n')
+  return lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as ExportedLetter)
+    .filter(({ device }) => device?.startsWith(run))
+}
+
+function tally<Item>(items: readonly Item[], by: (item: Item) => string): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const item of items) counts[by(item)] = (counts[by(item)] ?? 0) + 1
+  return counts
+}
+
+describe('dead letters and their redrive', () => {
+  let database: pg.Client
+  const services: RunningService[] = []
+  const registry = createRegistry(address('REGISTRY_URL'))
+
+  before(async () => {
+    await millrace('migrate')
+    await millrace('schemas', 'register')
+    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    await database.connect()
+    for (const args of [['run', 'standardise'], ['store'], ['bridge']] as const) services.push(await startService(...args))
+  })
+
+  after(async () => {
+    for (const service of services) await service[Symbol.asyncDispose]()
+    await database?.end()
+  })
+
+  const count = async (pattern: string): Promise<number> =>
+    Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [pattern])).rows[0].count)
+
+  describe('1,000 poison frames among 100,000 good ones', () => {
+    const right = testFirmware(`${run}a`)
+    const wrong = testFirmware(`${run}b`)
+    const originals = new Map<string, string>()
+    const good = Array.from({ length: 100 }, (_, index) => `${run}-good${index}`)
+    const strangers = Array.from({ length: 50 }, (_, index) => `${run}-new${index}`)
+
+    const total = async (): Promise<number> => (await count(`${run}-good%`)) + (await count(`${run}-new%`))
+
+    before(async function () {
+      this.timeout(180_000)
+      const rightId = await registry.register(right.subject, right.schema('0.01'))
+      // 25.00 °C becomes 250 °C, which no hive has.
+      const wrongId = await registry.register(wrong.subject, wrong.schema('0.1'))
+      await millrace('devices', 'add', '--account', 'test', ...good)
+      const start = Date.now() - 3_600_000
+      const records: OutgoingRecord[] = []
+      const poison = (device: string, value: Buffer): void => {
+        originals.set(value.toString('base64'), device)
+        records.push(frameRecord(device, value))
+      }
+      for (let frame = 0; frame < GOOD; frame++) {
+        const device = good[frame % good.length] as string
+        records.push(frameRecord(device, wire(rightId, right.datum(frame, start + frame * 10, [2000]))))
+        if (frame % (GOOD / POISON_EACH) !== 0) continue
+        const datum = right.datum(GOOD + frame, start + frame * 10 + 1, [2000, 2100, 2200])
+        poison(strangers[(frame / (GOOD / POISON_EACH)) % strangers.length] as string, wire(rightId, datum))
+        // One sample of three is out of range with the wrong conversion.
+        poison(device, wire(wrongId, wrong.datum(GOOD + frame, start + frame * 10 + 2, [1000, 2500, 1100])))
+        poison(device, wire(rightId, datum.subarray(0, datum.length - 1)))
+        poison(device, wire(1_000_000, right.datum(frame, start, [2000])))
+      }
+      for (let from = 0; from < records.length; from += 20_000) await produce(records.slice(from, from + 20_000))
+    })
+
+    it('gives exactly 1,000 dead letters, each with its reason and its bytes', async function () {
+      this.timeout(180_000)
+      await until('the good rows', async () => (await count(`${run}-good%`)) >= GOOD + POISON_EACH * 2, 120_000)
+      expect(await total()).to.equal(GOOD + POISON_EACH * 2)
+      const dead = await letters('standardise')
+      expect(tally(dead, ({ reason, sample, attempt, state }) => `${reason} ${sample} ${attempt} ${state}`)).to.deep.equal({
+        'unknown-device null 1 open': POISON_EACH,
+        'out-of-range 1 1 open': POISON_EACH,
+        'malformed-frame null 1 open': POISON_EACH,
+        'unknown-schema null 1 open': POISON_EACH,
+      })
+      for (const { device, value_base64 } of dead) expect(originals.get(value_base64)).to.equal(device)
+    })
+
+    it('lists them by reason, and shows one decoded', async () => {
+      const list = await millrace('dead', 'standardise')
+      for (const reason of ['unknown-device', 'out-of-range', 'malformed-frame', 'unknown-schema'])
+        expect(list).to.match(new RegExp(`standardise\\.dead +${reason} +`))
+      const [hot] = await letters('standardise', '--reason', 'out-of-range')
+      const shown = await millrace('dead', 'show', `${hot?.topic}/${hot?.partition}/${hot?.offset}`)
+      expect(shown).to.match(/^reason +out-of-range$/m)
+      expect(shown).to.match(/^detail +temperature is 250 Cel; expected -60 to 200$/m)
+      expect(shown).to.include('"temperature": "1000 1500 -1400"')
+      const [foreign] = await letters('standardise', '--reason', 'unknown-schema')
+      const dumped = await millrace('dead', 'show', `${foreign?.topic}/${foreign?.partition}/${foreign?.offset}`)
+      expect(dumped).to.match(/Avro with schema 1000000, which the registry does not know\n000000 {2}00 00 0f 42 40 /)
+    })
+
+    it('says in a rehearsal what would happen, and changes nothing', async () => {
+      const before = await database.query('SELECT (SELECT count(*) FROM redrive_run), (SELECT count(*) FROM redriven_letter)')
+      const said = await millrace('redrive', 'standardise', '--dry-run', '--reason', 'unknown-device', '--device', strangers[0] as string)
+      expect(said).to.include('5 letters would be redriven: 0 mended, 0 in part, 5 failed again')
+      expect(said).to.match(/unknown-device +5 +0 +0 +5 +0 +unknown-device 5/)
+      expect(said).to.include('nothing was changed')
+      const after = await database.query('SELECT (SELECT count(*) FROM redrive_run), (SELECT count(*) FROM redriven_letter)')
+      expect(after.rows).to.deep.equal(before.rows)
+      expect(await letters('standardise')).to.have.length(POISON_EACH * 4)
+    })
+
+    it('stores what is mended, though the redrive was killed in the middle; the rest fails again, to the last bit the same', async function () {
+      this.timeout(240_000)
+      await millrace('devices', 'add', '--account', 'test', ...strangers)
+      await registry.register(wrong.subject, wrong.schema('0.01'))
+      const killed = spawn(process.execPath, [`${projectRoot}dist/bin/millrace.js`, 'redrive', 'standardise', '--rate', '200'], {
+        stdio: 'ignore',
+      })
+      const gone = new Promise((resolve) => killed.once('exit', resolve))
+      await until('some letters are settled', async () => (await letters('standardise')).some(({ state }) => state !== 'open'), 60_000)
+      killed.kill('SIGKILL')
+      await gone
+      const settled = (await letters('standardise')).filter(({ state }) => state !== 'open').length
+      expect(settled)
+        .to.be.greaterThan(0)
+        .and.lessThan(POISON_EACH * 4)
+
+      await millrace('redrive', 'standardise')
+      const expected = GOOD + POISON_EACH * 2 + POISON_EACH * 3 + POISON_EACH
+      await until('the mended rows', async () => (await total()) >= expected, 60_000)
+      await delay(1000)
+      expect(await total()).to.equal(expected)
+      const { rows } = await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1 AND temperature = 25', [`${run}-good%`])
+      expect(rows[0].count).to.equal(String(POISON_EACH))
+
+      const dead = await letters('standardise')
+      expect(
+        tally(
+          dead.filter(({ attempt }) => attempt === 1),
+          ({ reason, state }) => `${reason} ${state}`,
+        ),
+      ).to.deep.equal({
+        'unknown-device mended': POISON_EACH,
+        'out-of-range mended': POISON_EACH,
+        'malformed-frame failed-again': POISON_EACH,
+        'unknown-schema failed-again': POISON_EACH,
+      })
+      // The chunk that the kill cut short may be there twice: the same letters, of the same records.
+      const again = dead.filter(({ attempt }) => attempt === 2)
+      const distinct = new Map(again.map((letter) => [`${letter.partition} ${letter.source_offset}`, letter]))
+      expect(tally([...distinct.values()], ({ reason }) => reason)).to.deep.equal({
+        'malformed-frame': POISON_EACH,
+        'unknown-schema': POISON_EACH,
+      })
+      for (const { device, value_base64, first_failed, last_failed } of again) {
+        expect(originals.get(value_base64)).to.equal(device)
+        expect(Date.parse(first_failed)).to.be.lessThan(Date.parse(last_failed))
+      }
+    })
+
+    it('does not redrive a settled letter again, nor one that has failed often enough', async () => {
+      const said = await millrace('redrive', 'standardise', '--max-attempts', '2', '--reason', 'malformed-frame')
+      expect(said).to.match(/^0 letters redriven/m)
+      expect(said).to.match(/left alone: \d+ have failed 2 times/)
+      const { rows } = await database.query('SELECT started_by, ending, filters, mended FROM redrive_run ORDER BY id DESC LIMIT 1')
+      expect(rows[0]).to.deep.include({
+        ending: 'finished',
+        mended: '0',
+        filters: { rate: null, reason: 'malformed-frame', maxAttempts: 2 },
+      })
+      expect(rows[0].started_by).to.match(/^\w+@/)
+    })
+  })
+
+  it('redrives what the bridge did not know, with the time of its first receipt', async function () {
+    this.timeout(60_000)
+    const late = testFirmware(`${run}c`)
+    const device = `${run}-late`
+    await millrace('devices', 'add', '--account', 'test', device)
+    const frame = Buffer.concat([
+      Buffer.from([0xc3, 1]),
+      schemaFingerprint(JSON.parse(late.schema('0.01'))),
+      late.datum(0, Date.now() - 5000, [2000, 2100]),
+    ])
+    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    await publisher.publishAsync(`devices/${device}/telemetry`, frame, { qos: 1 })
+    await publisher.publishAsync(`devices/${device}/telemetry`, 'garbage', { qos: 1 })
+    await publisher.endAsync()
+    await until('two letters', async () => (await letters('bridge', '--device', device)).length === 2)
+    const [unknown] = await letters('bridge', '--reason', 'unknown-fingerprint', '--device', device)
+    expect(unknown?.value_base64).to.equal(frame.toString('base64'))
+    await registry.register(late.subject, late.schema('0.01'))
+    const said = await millrace('redrive', 'bridge', '--device', device)
+    expect(said).to.include('2 letters redriven: 1 mended, 0 in part, 1 failed again')
+    await until('two rows', async () => (await count(device)) === 2)
+    const states = (await letters('bridge', '--device', device)).map(({ reason, attempt, state }) => `${reason} ${attempt} ${state}`).sort()
+    expect(states).to.deep.equal(['not-a-frame 1 failed-again', 'not-a-frame 2 open', 'unknown-fingerprint 1 mended'])
+  })
+
+  it('redrives the one sample that the database refused, and no other consumer sees it', async function () {
+    this.timeout(60_000)
+    const firmware = testFirmware(`${run}d`)
+    const id = await registry.register(firmware.subject, firmware.schema('0.01'))
+    const device = `${run}-refused`
+    await millrace('devices', 'add', '--account', 'test', device)
+    await database.query(`ALTER TABLE readings ADD CONSTRAINT ${run} CHECK (temperature <> 66.25 OR device_id <> '${device}') NOT VALID`)
+    try {
+      await produce([frameRecord(device, wire(id, firmware.datum(0, Date.now() - 5000, [6500, 6625, 6700])))])
+      await until(
+        'two rows and a letter',
+        async () => (await count(device)) === 2 && (await letters('store', '--device', device)).length === 1,
+      )
+      const [letter] = await letters('store', '--device', device)
+      expect(letter).to.include({ reason: 'row-refused', sample: 1, attempt: 1 })
+      const rehearsed = await millrace('redrive', 'store', '--dry-run', '--device', device)
+      expect(rehearsed).to.match(/row-refused +1 +0 +0 +1 +0 +row-refused 1/)
+      expect(await millrace('redrive', 'store', '--device', device)).to.include('1 letters redriven: 0 mended, 0 in part, 1 failed again')
+    } finally {
+      await database.query(`ALTER TABLE readings DROP CONSTRAINT ${run}`)
+    }
+    expect(await millrace('redrive', 'store', '--dry-run', '--device', device)).to.include('1 letters would be redriven: 1 mended')
+    expect(await count(device)).to.equal(2)
+    expect(await millrace('redrive', 'store', '--device', device)).to.include('1 letters redriven: 1 mended')
+    expect(await count(device)).to.equal(3)
+    const [audit] = (
+      await database.query(
+        "SELECT stored, repeated, dead FROM consumer_offset WHERE consumer LIKE 'store.redrive.%' ORDER BY claimed_at DESC LIMIT 1",
+      )
+    ).rows
+    expect(audit).to.deep.equal({ stored: '1', repeated: '0', dead: '0' })
+    expect((await letters('store', '--device', device)).map(({ attempt, state }) => `${attempt} ${state}`)).to.deep.equal([
+      '1 failed-again',
+      '2 mended',
+    ])
+  })
+})
