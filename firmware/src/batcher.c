@@ -11,6 +11,7 @@ enum millrace_status millrace_batcher_init(struct millrace_batcher *batcher,
   batcher->sealed = config->memory + config->max_payload;
   batcher->flush_ms = config->flush_ms;
   batcher->boot = config->boot;
+  batcher->sampled_uptime = -1;
   return millrace_frame_init(&batcher->frame, config->schema, config->memory, config->max_payload);
 }
 
@@ -68,12 +69,15 @@ enum millrace_status millrace_batcher_offer(struct millrace_batcher *batcher, en
 }
 
 /* A sample by the clock: a step seals the frame first, and what is not taken is counted. */
-static enum millrace_status take(struct millrace_batcher *batcher, enum millrace_clock_state state, uint32_t steps,
-                                 int64_t time_ms, const int32_t *values) {
+static enum millrace_status take(struct millrace_batcher *batcher, int64_t uptime, const int32_t *values) {
+  const struct millrace_clock *clock = batcher->clock;
   enum millrace_status status = MILLRACE_OK;
 
-  if (batcher->open && batcher->clock_steps != steps) status = seal(batcher);
-  if (status == MILLRACE_OK) status = millrace_batcher_offer(batcher, state, time_ms, values);
+  batcher->sampled_uptime = uptime;
+  if (batcher->open && batcher->clock_steps != clock->steps) status = seal(batcher);
+  /* The offset is 0 until the time of day is known. */
+  if (status == MILLRACE_OK)
+    status = millrace_batcher_offer(batcher, clock->synced ? MILLRACE_SYNCED : MILLRACE_UPTIME, uptime + clock->offset, values);
   if (status != MILLRACE_OK) millrace_batcher_discard(batcher, 1);
   return status;
 }
@@ -82,9 +86,7 @@ static enum millrace_status take(struct millrace_batcher *batcher, enum millrace
 static enum millrace_status close_moment(struct millrace_batcher *batcher) {
   if (!batcher->moment_open) return MILLRACE_OK;
   batcher->moment_open = false;
-  batcher->sampled = true;
-  batcher->sampled_time = batcher->moment_uptime;
-  return take(batcher, batcher->moment_state, batcher->moment_steps, batcher->moment_time, batcher->moment);
+  return take(batcher, batcher->moment_uptime, batcher->moment);
 }
 
 enum millrace_status millrace_batcher_reading(struct millrace_batcher *batcher, uint8_t metric, int32_t value) {
@@ -95,13 +97,11 @@ enum millrace_status millrace_batcher_reading(struct millrace_batcher *batcher, 
   if (metric >= schema->metric_count) return MILLRACE_BAD_ARGUMENT;
   if (batcher->moment_open && batcher->moment_uptime != uptime) status = close_moment(batcher);
   if (!batcher->moment_open) {
-    if (batcher->sampled && batcher->sampled_time == uptime) return MILLRACE_REPEAT;
+    if (batcher->sampled_uptime == uptime) return MILLRACE_REPEAT;
     memcpy(batcher->moment, schema->missing, schema->metric_count * sizeof *batcher->moment);
     batcher->moment_open = true;
     batcher->moment_set = 0;
     batcher->moment_uptime = uptime;
-    batcher->moment_steps = batcher->clock->steps;
-    batcher->moment_state = millrace_clock_read(batcher->clock, &batcher->moment_time);
   }
   if ((batcher->moment_set & (UINT32_C(1) << metric)) != 0) return MILLRACE_REPEAT;
   batcher->moment_set |= UINT32_C(1) << metric;
@@ -111,19 +111,12 @@ enum millrace_status millrace_batcher_reading(struct millrace_batcher *batcher, 
 
 enum millrace_status millrace_batcher_sample(struct millrace_batcher *batcher, const int32_t *values) {
   int64_t uptime = millrace_clock_uptime(batcher->clock);
-  int64_t time_ms;
-  enum millrace_clock_state state;
 
   /* Whatever becomes of the moment before is counted there. */
   (void)close_moment(batcher);
-  if (batcher->sampled && batcher->sampled_time == uptime) {
-    millrace_batcher_discard(batcher, 1);
-    return MILLRACE_REPEAT;
-  }
-  batcher->sampled = true;
-  batcher->sampled_time = uptime;
-  state = millrace_clock_read(batcher->clock, &time_ms);
-  return take(batcher, state, batcher->clock->steps, time_ms, values);
+  if (batcher->sampled_uptime != uptime) return take(batcher, uptime, values);
+  millrace_batcher_discard(batcher, 1);
+  return MILLRACE_REPEAT;
 }
 
 uint32_t millrace_batcher_due(struct millrace_batcher *batcher) {

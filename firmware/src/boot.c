@@ -13,7 +13,7 @@ static uint32_t load_32(const uint8_t *bytes) {
 }
 
 static void save_32(uint8_t *bytes, uint32_t value) {
-  for (uint8_t i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (8 * i));
+  for (unsigned i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
 static uint16_t entry_size(const struct millrace_flash *flash) {
@@ -21,7 +21,7 @@ static uint16_t entry_size(const struct millrace_flash *flash) {
 }
 
 static bool is_erased(const uint8_t *bytes, uint16_t length) {
-  for (uint16_t i = 0; i < length; i++)
+  for (unsigned i = 0; i < length; i++)
     if (bytes[i] != 0xFF) return false;
   return true;
 }

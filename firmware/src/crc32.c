@@ -6,7 +6,7 @@ uint32_t millrace_crc32(uint32_t crc, const uint8_t *bytes, uint16_t length) {
                                      0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
                                      0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
   crc = ~crc;
-  for (uint16_t i = 0; i < length; i++) {
+  for (unsigned i = 0; i < length; i++) {
     crc = table[(crc ^ bytes[i]) & 0x0F] ^ (crc >> 4);
     crc = table[(crc ^ (uint32_t)(bytes[i] >> 4)) & 0x0F] ^ (crc >> 4);
   }

@@ -26,20 +26,37 @@ enum millrace_status millrace_frame_init(struct millrace_frame *frame, const str
   return MILLRACE_OK;
 }
 
+/* Writes everything before the arrays; the bytes written. */
+static uint16_t write_start(const struct millrace_frame *frame, uint8_t *out) {
+  const struct millrace_frame_start *start = &frame->start;
+  uint8_t *end = out;
+  *end++ = 0xC3;
+  *end++ = 0x01;
+  memcpy(end, frame->schema->fingerprint, MILLRACE_FINGERPRINT_LENGTH);
+  end += MILLRACE_FINGERPRINT_LENGTH;
+  end += millrace_varint_write(end, millrace_zigzag(start->boot));
+  end += millrace_varint_write(end, millrace_zigzag(start->seq));
+  *end++ = start->clock == MILLRACE_SYNCED ? 0 : 2;
+  end += millrace_varint_write(end, millrace_zigzag_long(start->base));
+  end += millrace_varint_write(end, millrace_zigzag(start->dropped));
+  return (uint16_t)(end - out);
+}
+
 enum millrace_status millrace_frame_open(struct millrace_frame *frame, const struct millrace_frame_start *start) {
-  uint8_t base_length = millrace_varint_length_long(millrace_zigzag_long(start->base));
-  if (start->clock == MILLRACE_UPTIME && base_length < TIME_OF_DAY_LENGTH) base_length = TIME_OF_DAY_LENGTH;
+  uint8_t bytes[LARGEST_START];
+  uint8_t base_length = millrace_varint_length(millrace_zigzag_long(start->base));
+
   frame->start = *start;
-  frame->start_length = (uint16_t)(MILLRACE_FRAME_HEADER + millrace_varint_length(millrace_zigzag(start->boot)) +
-                                   millrace_varint_length(millrace_zigzag(start->seq)) + 1 + base_length +
-                                   millrace_varint_length(millrace_zigzag(start->dropped)));
+  frame->start_length = write_start(frame, bytes);
+  if (start->clock == MILLRACE_UPTIME && base_length < TIME_OF_DAY_LENGTH)
+    frame->start_length = (uint16_t)(frame->start_length + TIME_OF_DAY_LENGTH - base_length);
   frame->samples = 0;
   frame->present = 0;
   frame->rows_length = 0;
   frame->body_length = 0;
   frame->last = start->base;
   frame->column_length[0] = 0;
-  for (uint8_t m = 0; m < frame->schema->metric_count; m++) {
+  for (unsigned m = 0; m < frame->schema->metric_count; m++) {
     frame->previous[m] = frame->schema->missing[m];
     frame->first[m] = MILLRACE_NO_READING;
     frame->column_length[m + 1] = 0;
@@ -69,7 +86,7 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
   if (dt < 0 || dt > INT32_MAX) return MILLRACE_FULL;
   uint32_t dt_code = millrace_zigzag((int32_t)dt);
   body += millrace_varint_length(dt_code);
-  for (uint8_t m = 0; m < schema->metric_count; m++) {
+  for (unsigned m = 0; m < schema->metric_count; m++) {
     bool seen = frame->first[m] != MILLRACE_NO_READING;
     if (!seen && values[m] == schema->missing[m]) continue;
     uint32_t difference = (uint32_t)values[m];
@@ -90,7 +107,7 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
   uint8_t *end = row;
   end += millrace_varint_write(end, dt_code);
   frame->column_length[0] = (uint16_t)(frame->column_length[0] + (end - row));
-  for (uint8_t m = 0; m < schema->metric_count; m++) {
+  for (unsigned m = 0; m < schema->metric_count; m++) {
     if (frame->first[m] == MILLRACE_NO_READING) {
       if (values[m] == schema->missing[m]) continue;
       frame->first[m] = frame->samples;
@@ -111,26 +128,13 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
   return MILLRACE_OK;
 }
 
-static uint8_t *write_start(const struct millrace_frame *frame, uint8_t *out) {
-  *out++ = 0xC3;
-  *out++ = 0x01;
-  memcpy(out, frame->schema->fingerprint, MILLRACE_FINGERPRINT_LENGTH);
-  out += MILLRACE_FINGERPRINT_LENGTH;
-  out += millrace_varint_write(out, millrace_zigzag(frame->start.boot));
-  out += millrace_varint_write(out, millrace_zigzag(frame->start.seq));
-  out += millrace_varint_write(out, millrace_zigzag((int32_t)frame->start.clock));
-  out += millrace_varint_write_long(out, millrace_zigzag_long(frame->start.base));
-  out += millrace_varint_write(out, millrace_zigzag(frame->start.dropped));
-  return out;
-}
-
 uint16_t millrace_frame_seal(const struct millrace_frame *frame, uint8_t *out) {
   const struct millrace_schema *schema = frame->schema;
   uint8_t *columns[MILLRACE_MAX_METRICS + 1];
-  uint8_t *end = write_start(frame, out);
+  uint8_t *end = out + write_start(frame, out);
 
   /* Lay the columns out: every length is known, so one pass over the rows can fill them all. */
-  for (uint8_t c = 0; c <= schema->metric_count; c++) {
+  for (unsigned c = 0; c <= schema->metric_count; c++) {
     uint16_t first = c == 0 ? 0 : frame->first[c - 1];
     if (frame->samples > 0 && first != MILLRACE_NO_READING) {
       end += millrace_varint_write(end, millrace_zigzag(frame->samples));
@@ -145,8 +149,8 @@ uint16_t millrace_frame_seal(const struct millrace_frame *frame, uint8_t *out) {
     *end++ = 0;
   }
   const uint8_t *row = frame->rows;
-  for (uint16_t s = 0; s < frame->samples; s++) {
-    for (uint8_t c = 0; c <= schema->metric_count; c++) {
+  for (unsigned s = 0; s < frame->samples; s++) {
+    for (unsigned c = 0; c <= schema->metric_count; c++) {
       if (c > 0 && s < frame->first[c - 1]) continue;
       uint8_t *to = columns[c];
       while ((*row & 0x80) != 0) *to++ = *row++;
@@ -162,9 +166,10 @@ static enum millrace_status read_start(const uint8_t *bytes, uint16_t length, in
   uint16_t next = MILLRACE_FRAME_HEADER;
 
   if (length <= next || bytes[0] != 0xC3 || bytes[1] != 0x01) return MILLRACE_CORRUPT;
-  for (uint8_t i = 0; i < 6; i++) {
+  for (unsigned i = 0; i < 6; i++) {
     uint8_t taken = millrace_varint_read(bytes + next, (uint16_t)(length - next), &field[i]);
-    if (taken == 0) return MILLRACE_CORRUPT;
+    /* The encoder writes the clock in one byte, and correcting a frame relies on that. */
+    if (taken == 0 || (i == 2 && taken != 1)) return MILLRACE_CORRUPT;
     at[i] = next;
     next = (uint16_t)(next + taken);
     if (i != 3 && (field[i] < 0 || field[i] > INT32_MAX)) return MILLRACE_CORRUPT;
@@ -195,10 +200,10 @@ uint16_t millrace_frame_correct(uint8_t *bytes, uint16_t length, uint16_t size, 
 
   if (read_start(bytes, length, field, at) != MILLRACE_OK) return 0;
   base = millrace_zigzag_long((int64_t)((uint64_t)field[3] + (uint64_t)offset));
-  grown = (uint16_t)(length - (at[4] - at[3]) + millrace_varint_length_long(base));
+  grown = (uint16_t)(length - (at[4] - at[3]) + millrace_varint_length(base));
   if (grown > size) return 0;
   memmove(bytes + at[4] + (grown - length), bytes + at[4], (size_t)(length - at[4]));
   bytes[at[2]] = MILLRACE_SYNCED;
-  (void)millrace_varint_write_long(bytes + at[3], base);
+  (void)millrace_varint_write(bytes + at[3], base);
   return grown;
 }

@@ -127,16 +127,21 @@ static int receive(struct millrace_mqtt *mqtt) {
   return received;
 }
 
+/* Puts a packet without a body in the transmit buffer. False: there is no room. */
+static bool add_bare(struct millrace_mqtt *mqtt, enum millrace_packet_type type) {
+  uint16_t length = millrace_packet_bare(mqtt->transmit + mqtt->transmit_length,
+                                         (uint16_t)(mqtt->transmit_size - mqtt->transmit_length), type);
+  mqtt->transmit_length = (uint16_t)(mqtt->transmit_length + length);
+  return length > 0;
+}
+
 /* Pings when nothing was sent for the keep-alive time, and gives up half of it later. */
 static int keep_alive(struct millrace_mqtt *mqtt) {
   uint32_t period = (uint32_t)mqtt->keep_alive_s * 1000;
   if (period == 0) return 0;
   if (mqtt->pinged) return mqtt->now_ms - mqtt->pinged_ms > period / 2 ? -1 : 0;
   if (mqtt->now_ms - mqtt->sent_ms < period) return 0;
-  uint16_t length = millrace_packet_ping(mqtt->transmit + mqtt->transmit_length,
-                                         (uint16_t)(mqtt->transmit_size - mqtt->transmit_length));
-  if (length > 0) {
-    mqtt->transmit_length = (uint16_t)(mqtt->transmit_length + length);
+  if (add_bare(mqtt, MILLRACE_PINGREQ)) {
     mqtt->pinged = true;
     mqtt->pinged_ms = mqtt->now_ms;
   }
@@ -168,9 +173,7 @@ static void close_session(void *context, bool graceful) {
   struct millrace_mqtt *mqtt = context;
   if (mqtt->state == MILLRACE_MQTT_CLOSED) return;
   if (graceful && mqtt->state == MILLRACE_MQTT_READY) {
-    uint16_t length = millrace_packet_disconnect(mqtt->transmit + mqtt->transmit_length,
-                                                 (uint16_t)(mqtt->transmit_size - mqtt->transmit_length));
-    mqtt->transmit_length = (uint16_t)(mqtt->transmit_length + length);
+    (void)add_bare(mqtt, MILLRACE_DISCONNECT);
     /* One attempt: what is not sent now makes the broker send the will, which is true as well. */
     (void)flush(mqtt);
   }

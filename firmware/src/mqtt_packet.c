@@ -5,8 +5,6 @@
 /* Fixed header bytes: type and flags. */
 #define CONNECT 0x10
 #define PUBLISH_QOS1 0x32
-#define PINGREQ 0xC0
-#define DISCONNECT 0xE0
 
 /* CONNECT flags. */
 #define CLEAN_START 0x02
@@ -93,21 +91,17 @@ uint16_t millrace_packet_publish(uint8_t *out, uint16_t size, const struct millr
   return (uint16_t)(end - out);
 }
 
-static uint16_t write_bare(uint8_t *out, uint16_t size, uint8_t type) {
+uint16_t millrace_packet_bare(uint8_t *out, uint16_t size, enum millrace_packet_type type) {
   if (size < 2) return 0;
-  out[0] = type;
+  out[0] = (uint8_t)(type << 4);
   out[1] = 0;
   return 2;
 }
 
-uint16_t millrace_packet_ping(uint8_t *out, uint16_t size) { return write_bare(out, size, PINGREQ); }
-
-uint16_t millrace_packet_disconnect(uint8_t *out, uint16_t size) { return write_bare(out, size, DISCONNECT); }
-
 /* A variable byte integer: at most four bytes. Bytes taken; 0: cut off, or longer than four. */
 static uint8_t read_variable(const uint8_t *bytes, uint32_t length, uint32_t *value) {
   uint32_t sum = 0;
-  for (uint8_t i = 0; i < 4 && i < length; i++) {
+  for (unsigned i = 0; i < 4 && i < length; i++) {
     sum |= (uint32_t)(bytes[i] & 0x7F) << (7 * i);
     if ((bytes[i] & 0x80) == 0) {
       *value = sum;
@@ -131,41 +125,25 @@ enum millrace_status millrace_packet_read(const uint8_t *bytes, uint16_t length,
 
 static uint16_t read_16(const uint8_t *bytes) { return (uint16_t)(bytes[0] << 8 | bytes[1]); }
 
-/* Bytes of a property's value (MQTT 5.0, table 2-4), 0 when it is unknown or cut off. */
+/* Bytes of the value of property 0x11 and those after it (MQTT 5.0, table 2-4): a number, STRING with a length of its own,
+ * PAIR of two strings, or 0: unknown. */
+#define FIRST_PROPERTY 0x11
+#define STRING 5
+#define PAIR 6
+static const uint8_t property_kinds[] = {4, STRING, 2, 0, STRING, STRING, 0, 0, 0, STRING, 0, STRING, 0,
+                                         0, STRING, 0, 2, 2, 0, 1, 1, PAIR, 4, 1, 1, 1};
+
+/* Bytes of a property's value, 0 when it is unknown or cut off. */
 static uint32_t property_length(uint8_t identifier, const uint8_t *value, uint32_t left) {
-  uint32_t length = 0;
-  switch (identifier) {
-    case 0x24: /* maximum QoS */
-    case 0x25: /* retain available */
-    case 0x28: /* wildcard subscriptions */
-    case 0x29: /* subscription identifiers */
-    case 0x2A: /* shared subscriptions */
-      length = 1;
-      break;
-    case SERVER_KEEP_ALIVE:
-    case RECEIVE_MAXIMUM:
-    case 0x22: /* topic alias maximum */
-      length = 2;
-      break;
-    case 0x11: /* session expiry interval */
-    case MAXIMUM_PACKET_SIZE:
-      length = 4;
-      break;
-    case 0x12: /* assigned client identifier */
-    case 0x15: /* authentication method */
-    case 0x16: /* authentication data */
-    case 0x1A: /* response information */
-    case 0x1C: /* server reference */
-    case 0x1F: /* reason string */
-      length = left < 2 ? 0 : 2u + read_16(value);
-      break;
-    case 0x26: /* user property: two strings */
-      if (left < 2) return 0;
-      length = 2u + read_16(value);
-      length = left < length + 2 ? 0 : length + 2 + read_16(value + length);
-      break;
-    default:
-      break;
+  uint8_t index = (uint8_t)(identifier - FIRST_PROPERTY);
+  uint32_t length = index < sizeof property_kinds ? property_kinds[index] : 0;
+
+  if (length >= STRING) {
+    uint8_t strings = length == PAIR ? 2 : 1;
+    for (length = 0; strings > 0; strings--) {
+      if (left < length + 2) return 0;
+      length += 2u + read_16(value + length);
+    }
   }
   return length <= left ? length : 0;
 }

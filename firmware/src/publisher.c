@@ -30,7 +30,7 @@ static uint32_t random_below(struct millrace_publisher *publisher, uint32_t limi
 
 static uint32_t full_jitter(struct millrace_publisher *publisher, uint8_t attempts) {
   uint32_t ceiling = publisher->config.reconnect_min_ms;
-  for (uint8_t i = 0; i < attempts && ceiling < publisher->config.reconnect_max_ms; i++)
+  for (unsigned i = 0; i < attempts && ceiling < publisher->config.reconnect_max_ms; i++)
     ceiling = ceiling > publisher->config.reconnect_max_ms / 2 ? publisher->config.reconnect_max_ms : ceiling * 2;
   return random_below(publisher, ceiling);
 }
@@ -44,7 +44,7 @@ static void enter(struct millrace_publisher *publisher, enum millrace_publisher_
 
 static void lose_connection(struct millrace_publisher *publisher, uint32_t now_ms) {
   publisher->config.session.close(publisher->config.session.context, false);
-  for (uint16_t i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
+  for (unsigned i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
   publisher->wait_ms = full_jitter(publisher, publisher->attempts);
   publisher->attempts = one_more(publisher->attempts);
   enter(publisher, MILLRACE_PUBLISHER_WAITING, now_ms);
@@ -102,13 +102,13 @@ static void acknowledged(struct millrace_publisher *publisher, const struct mill
     publisher->attempts = 0;
     return;
   }
-  for (uint16_t i = 0; i < publisher->in_flight; i++) {
+  for (unsigned i = 0; i < publisher->in_flight; i++) {
     struct millrace_in_flight *entry = &publisher->config.in_flight[i];
     if (!entry->sent || entry->packet_id != event->packet_id) continue;
     if (observer->acknowledged != NULL) observer->acknowledged(observer->context, entry->handle, event->reason);
     if (good) {
       publisher->refusals = 0;
-      forget(publisher, i);
+      forget(publisher, (uint16_t)i);
     } else {
       entry->sent = false;
       publisher->refused++;
@@ -189,7 +189,7 @@ static int send_all(struct millrace_publisher *publisher, uint32_t now_ms) {
     if (now_ms - publisher->held_ms < publisher->hold_ms) return progress;
     publisher->hold_ms = 0;
   }
-  for (uint16_t i = 0; i + (publisher->birth_unacknowledged ? 1 : 0) < publisher->window; i++) {
+  for (unsigned i = 0; i + (publisher->birth_unacknowledged ? 1 : 0) < publisher->window; i++) {
     struct millrace_in_flight *entry = &publisher->config.in_flight[i];
     uint16_t before = publisher->in_flight;
     int sent;
@@ -201,7 +201,7 @@ static int send_all(struct millrace_publisher *publisher, uint32_t now_ms) {
       publisher->in_flight++;
       before++;
     }
-    sent = send_frame(publisher, i, now_ms);
+    sent = send_frame(publisher, (uint16_t)i, now_ms);
     if (sent <= 0) return sent < 0 ? sent : progress;
     /* A frame that could not be read has left the table: its place holds the next one. */
     if (publisher->in_flight < before) i--;
@@ -251,6 +251,6 @@ void millrace_publisher_stop(struct millrace_publisher *publisher) {
     (void)publisher->config.session.publish(publisher->config.session.context, &message, &packet_id);
   }
   publisher->config.session.close(publisher->config.session.context, true);
-  for (uint16_t i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
+  for (unsigned i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
   publisher->state = MILLRACE_PUBLISHER_STOPPED;
 }

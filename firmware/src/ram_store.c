@@ -15,7 +15,7 @@ enum millrace_status millrace_ram_store_init(struct millrace_ram_store *store, s
   store->waiting = 0;
   store->live.head = store->live.tail = NONE;
   store->backlog.head = store->backlog.tail = NONE;
-  for (uint16_t i = 0; i < slot_count; i++) slots[i].next = i + 1 < slot_count ? (uint16_t)(i + 1) : NONE;
+  for (unsigned i = 0; i < slot_count; i++) slots[i].next = i + 1 < slot_count ? (uint16_t)(i + 1) : NONE;
   store->free = 0;
   return MILLRACE_OK;
 }

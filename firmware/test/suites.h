@@ -11,5 +11,6 @@ void mqtt_tests(void);
 void publisher_tests(void);
 void fleet_tests(void);
 void session_tests(void);
+void network_cut_tests(void);
 
 #endif

@@ -44,14 +44,10 @@ struct millrace_batcher {
   int32_t next_seq;
   int32_t dropped; /* samples discarded and not yet reported by a sealed frame */
   bool open;
-  bool moment_open;     /* readings of the moment wait for the clock to move on */
-  bool sampled;         /* a sample was taken at sampled_time */
-  uint32_t moment_set;  /* metrics that have a reading in the moment */
-  uint32_t moment_steps;
-  enum millrace_clock_state moment_state;
-  int64_t moment_time;
-  int64_t sampled_time; /* uptime of the newest sample taken by the clock */
+  bool moment_open;       /* readings of the moment wait for the clock to move on */
+  uint32_t moment_set;    /* metrics that have a reading in the moment */
   int64_t moment_uptime;
+  int64_t sampled_uptime; /* of the newest sample taken by the clock; -1: none yet */
   int32_t moment[MILLRACE_MAX_METRICS];
 };
 

@@ -10,6 +10,7 @@
 enum millrace_packet_type {
   MILLRACE_CONNACK = 2,
   MILLRACE_PUBACK = 4,
+  MILLRACE_PINGREQ = 12,
   MILLRACE_PINGRESP = 13,
   MILLRACE_DISCONNECT = 14
 };
@@ -26,8 +27,7 @@ uint16_t millrace_packet_connect(uint8_t *out, uint16_t size, const struct millr
                                  uint32_t maximum_packet_size);
 uint16_t millrace_packet_publish(uint8_t *out, uint16_t size, const struct millrace_message *message,
                                  uint16_t packet_id);
-uint16_t millrace_packet_ping(uint8_t *out, uint16_t size);
-uint16_t millrace_packet_disconnect(uint8_t *out, uint16_t size);
+uint16_t millrace_packet_bare(uint8_t *out, uint16_t size, enum millrace_packet_type type); /* PINGREQ or DISCONNECT */
 
 /* Finds the packet at the start of bytes. OK; AGAIN: its fixed header is not complete; CORRUPT: not a packet. The body may
  * still be cut off: compare length. */

@@ -8,13 +8,11 @@
 uint32_t millrace_zigzag(int32_t value);
 uint64_t millrace_zigzag_long(int64_t value);
 
-/* Bytes that an unsigned number takes: 1 to 5, 1 to 10. */
-uint8_t millrace_varint_length(uint32_t value);
-uint8_t millrace_varint_length_long(uint64_t value);
+/* Bytes that an unsigned number takes: 1 to 10. */
+uint8_t millrace_varint_length(uint64_t value);
 
 /* Writes an unsigned number; returns the bytes written. */
-uint8_t millrace_varint_write(uint8_t *out, uint32_t value);
-uint8_t millrace_varint_write_long(uint8_t *out, uint64_t value);
+uint8_t millrace_varint_write(uint8_t *out, uint64_t value);
 
 /* Reads a zigzag number of at most `length` bytes into value; returns the bytes read, 0 when it is cut off or longer
  * than an int64_t. */

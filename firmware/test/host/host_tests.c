@@ -4,6 +4,7 @@
 
 int main(void) {
   fleet_tests();
+  network_cut_tests();
   session_tests();
   return finish();
 }
