@@ -71,7 +71,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   })
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
-    ...(env.MQTT_USERNAME === undefined ? {} : { username: env.MQTT_USERNAME }),
+    username: env.MQTT_USERNAME,
     ...(env.MQTT_PASSWORD === undefined ? {} : { password: env.MQTT_PASSWORD }),
     tls: tlsOptions(env),
     clientId: bridge.client_id,

@@ -91,7 +91,10 @@ const file = z.strictObject({
 
 const environment = z.object({
   MQTT_URL: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:1883'),
-  MQTT_USERNAME: z.string().optional(),
+  MQTT_USERNAME: z
+    .string()
+    .default('millrace-bridge')
+    .describe('Of the bridge: a session without a user name loses messages when Mosquitto restarts.'),
   MQTT_PASSWORD: z.string().optional(),
   MQTT_CA_FILE: z.string().optional(),
   MQTT_CERT_FILE: z.string().optional(),

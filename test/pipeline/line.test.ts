@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,6 +84,19 @@ describe('the line, from MQTT to rows', () => {
     const hot = letters.find(({ reason }) => reason === 'out-of-range')
     expect(hot?.detail).to.equal('temperature is 900 Cel; expected -60 to 200')
     expect(letters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
+  })
+
+  it('keeps what is published while the bridge is away and the broker has been restarted', async () => {
+    const name = device('away')
+    await millrace('devices', 'add', '--account', 'test', name)
+    await services.get('bridge')?.[Symbol.asyncDispose]()
+    execFileSync(`${projectRoot}deploy/local/stop`, ['mosquitto'])
+    execFileSync(`${projectRoot}deploy/local/start`, ['mosquitto'])
+    await until('the publisher is back', async () => publisher.connected)
+    for (let temperature = 1; temperature <= 3; temperature++)
+      await publish(name, `{"ts": ${Date.now() - temperature}, "temperature": ${temperature}}`)
+    services.set('bridge', await startService('bridge'))
+    await until('three rows', async () => (await count(name)) === 3)
   })
 
   it('stores every sample of the C fleet, whatever is killed meanwhile', async function () {
