@@ -21,6 +21,7 @@ import type { HeldPartitions } from './held-partitions.ts'
 export interface StoreCounters {
   records: number
   inserted: number
+  readings: number
   repeated: number
   commits: number
   retries: number
@@ -129,6 +130,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
           case 'committed':
             counters.commits++
             counters.inserted += result.inserted
+            counters.readings += batch.readings
             counters.repeated += result.repeated
             for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
             options.trouble(null)

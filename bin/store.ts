@@ -44,7 +44,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   const partitions = await countPartitions(kafka, [topics.readings, deadTopic(STORE)])
   const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
-  const counters: StoreCounters = { records: 0, inserted: 0, repeated: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
+  const counters: StoreCounters = { records: 0, inserted: 0, readings: 0, repeated: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
   const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
   const loop = createStoreLoop({
@@ -92,6 +92,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   processMetrics(metrics)
   counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
   counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
+  counter(metrics, 'millrace_store_readings_total', 'Values of quantities in the rows committed, repeats included.', () => counters.readings)
   counter(metrics, 'millrace_store_repeated_rows_total', 'Rows whose key was in the table already.', () => counters.repeated)
   counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)

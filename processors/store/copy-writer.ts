@@ -55,6 +55,8 @@ export type Admit = (tsMicros: number, sample: number) => boolean
 export class CopyWriter {
   /** Rows written since `reset`. */
   rows = 0
+  /** Values of quantities in these rows. */
+  readings = 0
   /** Days since 1970 (UTC) that rows fall on. */
   readonly days = new Set<number>()
   private target: Buffer
@@ -76,6 +78,7 @@ export class CopyWriter {
     SIGNATURE.copy(this.target, 0)
     this.at = SIGNATURE.length
     this.rows = 0
+    this.readings = 0
     this.days.clear()
     this.lastDay = Number.NaN
   }
@@ -98,7 +101,7 @@ export class CopyWriter {
    * @throws MalformedError
    */
   append(record: Buffer, layout: SampleLayout, admit: Admit): number {
-    const [at, rows] = [this.at, this.rows]
+    const [at, rows, readings] = [this.at, this.rows, this.readings]
     try {
       this.source = record
       this.from = 5
@@ -107,6 +110,7 @@ export class CopyWriter {
     } catch (cause) {
       this.at = at
       this.rows = rows
+      this.readings = readings
       throw cause
     }
   }
@@ -180,6 +184,7 @@ export class CopyWriter {
         view.setInt32(at, 8)
         view.setFloat64(at + 4, value)
         at += 12
+        this.readings++
       }
     }
     this.at = at

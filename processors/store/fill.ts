@@ -68,6 +68,11 @@ export class Fill {
     return this.writer.rows
   }
 
+  /** Values of quantities in the rows. */
+  get readings(): number {
+    return this.writer.readings
+  }
+
   get bytes(): number {
     return this.writer.bytes
   }
