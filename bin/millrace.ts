@@ -54,6 +54,11 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     does: 'run everything on this machine with simulated devices, or send a file through it (`make run`)',
     load: async () => (await import('./demo.ts')).demo,
   },
+  continuity: {
+    usage: 'continuity [options]',
+    does: 'say of every frame a device numbered: stored, dead-lettered, in flight or missing',
+    load: async () => (await import('./continuity.ts')).continuity,
+  },
   lag: { usage: 'lag', does: 'say how far each consumer group is behind', load: async () => (await import('./lag.ts')).lag },
 }
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, loadConfig } from './config.ts'
-import { runService } from './service.ts'
+import { runService, type Service, type ServiceContext } from './service.ts'
 
 const options = { config: { type: 'string' } } as const
 
@@ -30,11 +30,15 @@ export async function run(args: readonly string[]): Promise<number> {
   const config = loadConfig(process.env, values.config)
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
   const first = metricsPort(values['metrics-port'], config.metrics.processors)
-  const { loadProcessor, processorService } = await import('./run.ts')
-  const codes = await Promise.all(
-    positionals.map(async (name, index) => runService(name, config, first + index, processorService(name, await loadProcessor(name)))),
-  )
+  const codes = await Promise.all(positionals.map(async (name, index) => runService(name, config, first + index, await startOf(name))))
   return Math.max(...codes)
+}
+
+/** What starts a processor: the ledger of frame numbers is one that has its own way with its database. */
+async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
+  if (name === 'continuity') return (await import('./continuity-service.ts')).continuityService
+  const { loadProcessor, processorService } = await import('./run.ts')
+  return processorService(name, await loadProcessor(name))
 }
 
 function metricsPort(given: string | undefined, otherwise: number): number {

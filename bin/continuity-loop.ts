@@ -1,0 +1,289 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ConsumedBatch, Log, TopicPartition } from '../connectors/contract.ts'
+import type { StartPosition } from '../connectors/kafka/consumer.ts'
+import { type LedgerBatch, ledgerBatch } from '../connectors/postgres/continuity-store.ts'
+import { backoffMs } from '../processors/backoff.ts'
+import { Intake, type IntakeCounters } from '../processors/continuity/intake.ts'
+import { Ledger } from '../processors/continuity/ledger.ts'
+import type { FrameSchemas } from '../processors/continuity/letter-number.ts'
+import { createStoreGate, type StoreGate } from '../processors/continuity/store-gate.ts'
+import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
+import type { DeadLetter } from '../processors/dead-letter.ts'
+import { deadTopic, topics } from '../processors/topics.ts'
+import { type ClaimOptions, claimPlaces, firstFrom, type Place, placeKey } from './continuity-places.ts'
+
+/** Figures for metrics. */
+export interface ContinuityCounters extends IntakeCounters {
+  loads: number
+  commits: number
+  retries: number
+  fenced: number
+}
+
+export interface ContinuityLoopOptions extends ClaimOptions {
+  /** Makes the schemas' answers definitive for what these letters carry. */
+  readonly prepare: (letters: readonly DeadLetter[]) => Promise<void>
+  readonly schemas: FrameSchemas
+  readonly decode: (value: Buffer) => DeadLetter
+  /** Changes are written at most this often, and less often where writing them takes more than a twentieth of the time. */
+  readonly flushMs: number
+  /** How often the store is asked how far it has come. */
+  readonly pollMs: number
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly counters: ContinuityCounters
+  /** After a commit: for lag tools. */
+  readonly committed: (offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]) => void
+  readonly pause: (partition: TopicPartition) => void
+  readonly resume: (partition: TopicPartition) => void
+  readonly reclaim: () => void
+  /** Health: null while all is well, else what is wrong. */
+  readonly trouble: (what: string | null) => void
+}
+
+/** What the consumer of the readings and of the dead letters calls. */
+export interface ContinuityLoop {
+  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly StartPosition[]>
+  handle(batch: ConsumedBatch, generation: number): Promise<void>
+  revoked(): void
+  /** Writes what is there, then stops. */
+  drain(): Promise<void>
+  /** Boots in memory. */
+  boots(): number
+}
+
+/** The topics that say what became of frames. Partition n of each must have the same devices. */
+export const continuityTopics: readonly Topic[] = [topics.readings, deadTopic('standardise'), deadTopic('store'), deadTopic('bridge')]
+
+const BACKOFF = { baseMs: 100, maxMs: 10_000 }
+const STORE = 'store' as ConsumerName
+const STORE_DEAD = deadTopic('store')
+const WRITING_SHARE = 20
+const LONGEST_PAUSE_MS = 30_000
+/** A boot that was not heard of for so many rounds of writing is loaded again when it is. */
+const IDLE_ROUNDS = 60
+
+/**
+ * Follows the store through the readings, one step behind: a frame is stored once the store has committed past its record. What the store has not
+ * committed is held, at most one fetch a partition, which is paused meanwhile. Every few seconds the changed rows are written in one
+ * transaction with the offsets of all partitions.
+ */
+export function createContinuityLoop(options: ContinuityLoopOptions): ContinuityLoop {
+  const { consumer, store, log, signal, counters } = options
+  let current = 0
+  let ledger = new Ledger()
+  let intake = newIntake()
+  let gate: StoreGate = createStoreGate()
+  let places = new Map<string, Place>()
+  let readingsId = ''
+  let writing: Promise<void> | undefined
+  let ended = false
+  void every(() => options.pollMs, poll)
+  void every((tookMs) => Math.max(options.flushMs, Math.min(WRITING_SHARE * tookMs, LONGEST_PAUSE_MS)), write)
+
+  function newIntake(): Intake {
+    return new Intake({ ledger, schemas: options.schemas, decode: options.decode, counters })
+  }
+
+  function forget(): void {
+    ledger = new Ledger()
+    intake = newIntake()
+    gate = createStoreGate()
+    places = new Map()
+  }
+
+  /** Calls again and again, with a pause in between that is told how long the work took. */
+  async function every(pauseMs: (tookMs: number) => number, work: () => Promise<void>): Promise<void> {
+    while (!signal.aborted && !ended) {
+      const started = performance.now()
+      await work().catch((cause: unknown) => {
+        if (signal.aborted) return
+        options.trouble(`the telemetry database or Kafka: ${String(cause)}`)
+        log.warn('following the store failed; trying again', { cause: String(cause) })
+      })
+      await delay(pauseMs(performance.now() - started), undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /** Learns how far the store has come, and takes the readings that it has committed. */
+  async function poll(): Promise<void> {
+    const [generation, mine] = [current, gate]
+    const owned = [...places.values()].filter(({ topic }) => topic === topics.readings)
+    if (owned.length === 0) return
+    const positions = (await store.positions(STORE, topics.readings)).filter(({ topicId }) => topicId === readingsId)
+    for (const { partition } of owned) mine.until(partition, lettersRead(partition))
+    // The store writes its letters before it commits: those that there are now cover everything below these positions.
+    if (mine.news(positions)) mine.learn(positions, await options.extents(STORE_DEAD))
+    if (generation !== current) return
+    options.trouble(null)
+    await Promise.all(owned.map((place) => take(place, generation)))
+  }
+
+  function lettersRead(partition: number): bigint {
+    return places.get(placeKey(STORE_DEAD, partition))?.position ?? 0n
+  }
+
+  /** Takes held readings up to where the store has come; the partition is paused while some are left. */
+  async function take(place: Place, generation: number): Promise<void> {
+    if (place.taking || generation !== current) return
+    place.taking = true
+    try {
+      for (let batch = place.held[0]; batch !== undefined; batch = place.held[0]) {
+        if (!(await takeReadings(place, batch, gate.until(place.partition, lettersRead(place.partition)), generation))) break
+        place.held.shift()
+        place.at = 0
+      }
+    } finally {
+      place.taking = false
+    }
+    if (generation !== current) return
+    if (place.held.length > 0) options.pause(place)
+    else options.resume(place)
+  }
+
+  /** False where it stopped before the end of the batch. */
+  async function takeReadings(place: Place, { records, nextOffset }: ConsumedBatch, until: bigint, generation: number): Promise<boolean> {
+    const { partition, truncatedUntil } = place
+    const end = nextOffset <= until ? records.length : firstFrom(records, place.at, until)
+    for (; place.at < end; place.at++) {
+      const record = records[place.at] as KafkaRecord
+      const truncated = truncatedUntil !== null && record.offset < truncatedUntil
+      while (!intake.reading(record, partition, truncated)) {
+        // What is in the ledger and how far it goes must agree whenever others get their turn: changes may be written meanwhile.
+        place.position = record.offset
+        await load(intake.absentOfReadings(records, place.at), generation)
+        if (generation !== current) return false
+      }
+    }
+    const waiting = records[end]
+    if (waiting !== undefined) {
+      place.position = waiting.offset
+      return false
+    }
+    place.position = nextOffset
+    return true
+  }
+
+  async function takeLetters(place: Place, { records, nextOffset }: ConsumedBatch, generation: number): Promise<void> {
+    const letters = intake.open(records)
+    await options.prepare(letters.map(({ letter }) => letter))
+    if (generation !== current) return
+    await load(intake.absentOfLetters(letters), generation)
+    if (generation !== current) return
+    const taken = (partition: number): bigint | undefined => places.get(placeKey(topics.readings, partition))?.position
+    for (const letter of letters) intake.letter(letter, taken, place.truncatedUntil !== null && letter.offset < place.truncatedUntil)
+    place.position = nextOffset
+    const readings = places.get(placeKey(topics.readings, place.partition))
+    if (place.topic === STORE_DEAD && readings !== undefined && readings.held.length > 0) await take(readings, generation)
+  }
+
+  /** Takes boots into memory; waits through an outage of the database. */
+  async function load(absent: readonly { device: string; boot: number }[], generation: number): Promise<void> {
+    if (absent.length === 0) return
+    const mine = ledger
+    counters.loads++
+    const written = await patiently('reading frame numbers', generation, () => store.load(absent))
+    if (written === undefined) return
+    for (const state of written) mine.install(state.device, state.boot, state)
+    for (const { device, boot } of absent) mine.install(device, boot)
+  }
+
+  /** Writes what has changed since the last time. */
+  async function write(): Promise<void> {
+    if (writing !== undefined) return writing
+    const moved = [...places.values()].flatMap((place) => {
+      const to = writable(place)
+      return to > place.written ? [{ place, to }] : []
+    })
+    if (moved.length === 0) return
+    const moves = moved.map(({ place: { topic, partition, epoch, written }, to }) => ({ topic, partition, epoch, from: written, to }))
+    const batch = ledgerBatch(ledger.changes(), moves)
+    const generation = current
+    writing = commit(batch, generation)
+      .then((committed) => {
+        if (!committed || generation !== current) return
+        for (const { place, to } of moved) place.written = to
+        ledger.forgetIdle(IDLE_ROUNDS)
+      })
+      .finally(() => {
+        writing = undefined
+      })
+    return writing
+  }
+
+  /** Up to where a partition's records need not be read again. */
+  function writable({ topic, partition, position }: Place): bigint {
+    if (topic !== STORE_DEAD) return position
+    const taken = places.get(placeKey(topics.readings, partition))?.position ?? 0n
+    return intake.firstWaiting(partition, taken) ?? position
+  }
+
+  async function commit(batch: LedgerBatch, generation: number): Promise<boolean> {
+    const committed = await patiently('writing frame numbers', generation, () => store.commit(consumer, batch))
+    if (committed === undefined) return false
+    if (committed) {
+      counters.commits++
+      options.committed(batch.moves.map(({ topic, partition, to }) => ({ topic, partition, nextOffset: to })))
+      return true
+    }
+    counters.fenced++
+    log.warn('another owner has a partition; nothing was written')
+    if (generation === current) {
+      current = -1
+      forget()
+      options.reclaim()
+    }
+    return false
+  }
+
+  /** Tries until it succeeds; undefined where the partitions were taken away meanwhile. */
+  async function patiently<Result>(doing: string, generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
+    for (let attempt = 0; generation === current; attempt++) {
+      signal.throwIfAborted()
+      try {
+        const result = await work()
+        if (attempt > 0) options.trouble(null)
+        return generation === current ? result : undefined
+      } catch (cause) {
+        counters.retries++
+        options.trouble(`${doing}: ${String(cause)}`)
+        log.warn(`${doing} failed; trying again`, { attempt: attempt + 1, cause: String(cause) })
+        await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
+      }
+    }
+    return undefined
+  }
+
+  return {
+    async claim(partitions, generation) {
+      current = generation
+      forget()
+      const claimed = await patiently('claiming partitions', generation, () => claimPlaces(options, partitions))
+      if (claimed === undefined) return []
+      readingsId = claimed.ids.get(topics.readings) ?? ''
+      places = new Map(claimed.places.map((place) => [placeKey(place.topic, place.partition), place]))
+      return claimed.places.map(({ topic, partition, written }) => ({ topic, partition, nextOffset: written }))
+    },
+
+    async handle(batch, generation) {
+      const place = places.get(placeKey(batch.topic, batch.partition))
+      if (place === undefined || generation !== current) return
+      if (batch.topic !== topics.readings) return takeLetters(place, batch, generation)
+      place.held.push(batch)
+      await take(place, generation)
+    },
+
+    revoked() {
+      current = -1
+      forget()
+    },
+
+    async drain() {
+      await writing
+      await write()
+      ended = true
+    },
+
+    boots: () => ledger.size,
+  }
+}

@@ -1,0 +1,122 @@
+import { runConsumer } from '../connectors/kafka/consumer.ts'
+import { topicExtents } from '../connectors/kafka/scan.ts'
+import { topicId } from '../connectors/kafka/topics.ts'
+import { createContinuityStore } from '../connectors/postgres/continuity-store.ts'
+import { type FirmwareDirectory, openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import type { ConsumerName } from '../processors/contract.ts'
+import type { DeadLetter } from '../processors/dead-letter.ts'
+import { deadTopic } from '../processors/topics.ts'
+import { readQuantities } from '../schemas/files.ts'
+import { ConfigError } from './config.ts'
+import { type ContinuityCounters, continuityTopics, createContinuityLoop } from './continuity-loop.ts'
+import { countPartitions, kafkaClient } from './kafka.ts'
+import { counter, gauge, processMetrics } from './metrics.ts'
+import { deadLetterCodec } from './registered.ts'
+import type { Service, ServiceContext } from './service.ts'
+
+export const CONTINUITY = 'continuity' as ConsumerName
+
+/** Changes are written this often; the question reads what came since from Kafka. */
+const FLUSH_MS = 5_000
+const POLL_MS = 1_000
+
+/** Starts the ledger of frame numbers: readings and dead letters → ranges in the telemetry database, effectively once. */
+export async function continuityService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+  const kafka = kafkaClient(config, 'millrace-continuity', log)
+  const partitions = await countPartitions(kafka, continuityTopics)
+  if (new Set(partitions.values()).size > 1)
+    throw new ConfigError(
+      `continuity needs as many partitions in each of its topics, got ${[...partitions].map(([topic, count]) => `${topic} ${count}`).join(', ')}`,
+    )
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const firmwares = await openFirmwareDirectory({
+    registry,
+    quantities: new Set(readQuantities().map(({ name }) => name)),
+    log,
+    signal,
+  })
+  const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
+  const codec = await deadLetterCodec(registry, deadTopic('store'))
+  const counters: ContinuityCounters = { readings: 0, letters: 0, unreadable: 0, loads: 0, commits: 0, retries: 0, fenced: 0 }
+  const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+
+  const loop = createContinuityLoop({
+    consumer: CONTINUITY,
+    store,
+    topicId: (topic) => topicId(kafka, topic),
+    extents: (topic) => topicExtents(kafka, topic),
+    prepare: (letters) => prepareSchemas(firmwares, letters),
+    schemas: firmwares,
+    decode: (value) => codec.decode(value),
+    flushMs: FLUSH_MS,
+    pollMs: POLL_MS,
+    log,
+    signal,
+    counters,
+    committed: (offsets) => {
+      // For lag tools only: the database has the offsets that count.
+      consumer
+        .commit(offsets)
+        .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
+    },
+    pause: (partition) => consumer.pause(partition),
+    resume: (partition) => consumer.resume(partition),
+    reclaim: () => consumer.reclaim(),
+    trouble: (what) => health.set('database', what),
+  })
+  const consumer = await runConsumer({
+    kafka,
+    group: CONTINUITY,
+    topics: continuityTopics,
+    coPartitioned: true,
+    sessionTimeoutMs: config.kafka.session_timeout_ms,
+    log,
+    signal,
+    counters: consumed,
+    claim: (wanted, generation) => loop.claim(wanted, generation),
+    handle: (batch, generation) => loop.handle(batch, generation),
+    revoked: () => loop.revoked(),
+  })
+
+  processMetrics(metrics)
+  counter(metrics, 'millrace_continuity_records_total', 'Readings taken.', () => counters.readings)
+  counter(metrics, 'millrace_continuity_letters_total', 'Dead letters taken.', () => counters.letters)
+  counter(metrics, 'millrace_continuity_unreadable_total', 'Records that are not what their topic holds.', () => counters.unreadable)
+  counter(metrics, 'millrace_continuity_loads_total', 'Queries for boots that were not in memory.', () => counters.loads)
+  counter(metrics, 'millrace_continuity_commits_total', 'Transactions.', () => counters.commits)
+  counter(metrics, 'millrace_continuity_retries_total', 'Queries that failed and were tried again.', () => counters.retries)
+  counter(metrics, 'millrace_continuity_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
+  counter(
+    metrics,
+    'millrace_continuity_lost_offsets_total',
+    'Records that retention deleted before they were read.',
+    () => consumed.lostOffsets,
+  )
+  gauge(metrics, 'millrace_continuity_boots', 'Boots in memory.', () => loop.boots())
+
+  return {
+    failed: consumer.failed,
+    stop: async () => {
+      await loop.drain()
+      await consumer[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+      await firmwares[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Makes the directory's answers definitive for the frames in these letters: schema IDs, or fingerprints where the bridge wrote them. */
+export async function prepareSchemas(firmwares: FirmwareDirectory, letters: readonly DeadLetter[]): Promise<void> {
+  const ids = new Set<number>()
+  let unknown = false
+  for (const { value, processor, reason } of letters) {
+    if (value === null || value.length < 5) continue
+    if (value[0] === 0) ids.add(value.readUInt32BE(1))
+    // The bridge has just asked the registry about a fingerprint that it calls unknown.
+    else if (processor === 'bridge' && reason !== 'unknown-fingerprint' && value[0] === 0xc3 && value.length >= 10)
+      unknown ||= firmwares.schemaIdOf(value.toString('hex', 2, 10)) === undefined
+  }
+  await firmwares.prepare(ids)
+  if (unknown) await firmwares.refresh()
+}

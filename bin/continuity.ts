@@ -1,0 +1,128 @@
+import { parseArgs } from 'node:util'
+import {
+  beginSnapshot,
+  type ContinuityFilter,
+  completeBoots,
+  deviceCounts,
+  incompleteBoots,
+} from '../connectors/postgres/continuity-question.ts'
+import { loadBoots } from '../connectors/postgres/continuity-store.ts'
+import { createDatabase } from '../connectors/postgres/database.ts'
+import type { Session } from '../connectors/postgres/session.ts'
+import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { type ContinuityReport, continuityReport } from '../ops/continuity-report.ts'
+import { continuityTable } from '../ops/continuity-table.ts'
+import { whole } from '../ops/figures.ts'
+import { accountOf } from '../processors/continuity/account.ts'
+import { parseMoment } from '../processors/when.ts'
+import { readQuantities } from '../schemas/files.ts'
+import { ConfigError, loadConfig } from './config.ts'
+import { catchUp } from './continuity-catch-up.ts'
+import { measureTails, type Tails } from './continuity-tails.ts'
+import { kafkaClient } from './kafka.ts'
+import { createLog } from './log.ts'
+
+const OPTIONS = {
+  config: { type: 'string' },
+  device: { type: 'string' },
+  since: { type: 'string' },
+  all: { type: 'boolean' },
+  json: { type: 'boolean' },
+  'most-records': { type: 'string' },
+} as const
+
+/** Reading so many records from Kafka takes some ten seconds. */
+const MOST_RECORDS = 2_000_000
+
+/**
+ * `millrace continuity [--device D] [--since T] [--all] [--json] [--most-records N]`: where every frame is that a device ever numbered. Writes nothing.
+ * @returns 0 where the states add up, whatever they are; 1 where they do not, or cannot be told
+ */
+export async function continuity(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS })
+  const config = loadConfig(process.env, values.config)
+  const filter: ContinuityFilter = { device: values.device ?? null, sinceMs: moment(values.since) }
+  const most = limit(values['most-records'])
+  const log = { ...createLog('continuity'), info: () => undefined }
+  const kafka = kafkaClient(config, 'millrace-continuity-question', log)
+  const stop = new AbortController()
+  // The snapshot is held while Kafka is read.
+  const database = createDatabase({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    applicationName: 'millrace continuity question',
+    idleInTransactionTimeoutMs: 0,
+  })
+  const firmwares = await openFirmwareDirectory({
+    registry: createRegistry(config.env.REGISTRY_URL),
+    quantities: new Set(readQuantities().map(({ name }) => name)),
+    log,
+    signal: stop.signal,
+  })
+  try {
+    return await database.use(async (session) => {
+      const tails = await measureTails(kafka, session, () => beginSnapshot(session))
+      if (tails === undefined) return unknown('the ledger was never begun: start it with `millrace run continuity`')
+      if (tails.records > BigInt(most))
+        return unknown(
+          `the ledger is ${whole(tails.records)} records behind, and at most ${whole(most)} are read to answer: let \`millrace run continuity\` catch up, or raise --most-records`,
+        )
+      const context = { kafka, firmwares, tails, device: filter.device, log, signal: stop.signal }
+      const report = await answer(session, filter, await catchUp(context, (keys) => loadBoots(session, keys)))
+      process.stdout.write(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null))
+      return report.addsUp ? 0 : 1
+    })
+  } finally {
+    stop.abort()
+    await firmwares[Symbol.asyncDispose]()
+    await database[Symbol.asyncDispose]()
+  }
+}
+
+type CaughtUp = Awaited<ReturnType<typeof catchUp>>
+
+/** The boots that the tails were about, as they are in memory; all others, as they were written. */
+async function answer(session: Session, filter: ContinuityFilter, { ledger, inFlight }: CaughtUp): Promise<ContinuityReport> {
+  const recent = [...ledger.boots()]
+  const written = await incompleteBoots(session, filter, recent)
+  const asked = recent.filter(({ lastReceivedMs }) => filter.sinceMs === null || lastReceivedMs >= filter.sinceMs || lastReceivedMs === 0)
+  return continuityReport(
+    await completeBoots(session, filter, recent),
+    [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot))),
+    [...(await deviceCounts(session, filter)), ...ledger.changes().counts],
+  )
+}
+
+function text(report: ContinuityReport, { records, lost }: Tails, all: boolean): string {
+  const lines = [...continuityTable(report, all)]
+  if (lost > 0n)
+    lines.push(
+      `${whole(lost)} records were deleted by Kafka before the ledger had read them: frames of that time are called missing that may be stored`,
+    )
+  lines.push('', `${whole(records)} records were read from Kafka for what the ledger has not written yet.`)
+  return `${lines.join('\n')}\n`
+}
+
+function json(report: ContinuityReport, { records, lost }: Tails): string {
+  return `${JSON.stringify({ ...report, recordsRead: Number(records), recordsLost: Number(lost) }, null, 2)}\n`
+}
+
+/** Unknown is not zero: without an answer there are no figures. */
+function unknown(why: string): number {
+  process.stderr.write(`millrace continuity: cannot tell: ${why}\n`)
+  return 1
+}
+
+function moment(since: string | undefined): number | null {
+  if (since === undefined) return null
+  const ms = parseMoment(since, Date.now())
+  if (ms === undefined) throw new ConfigError(`--since: expected a time as in 2026-11-23T04:00:00Z or an age as in 2h, got "${since}"`)
+  return ms
+}
+
+function limit(given: string | undefined): number {
+  if (given === undefined) return MOST_RECORDS
+  const most = Number(given)
+  if (!Number.isInteger(most) || most < 0) throw new ConfigError(`--most-records: expected a whole number, got "${given}"`)
+  return most
+}
