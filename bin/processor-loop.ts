@@ -34,6 +34,7 @@ export interface ProcessorLoop {
 const MOST_UNDER_WAY = 8
 /** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
 const COMMIT_INTERVAL_MS = 500
+const COMMIT_AGAIN_MS = 5_000
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
@@ -47,10 +48,17 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     clearTimeout(timer)
     timer = undefined
     if (done.size === 0) return
-    const offsets = [...done.values()]
+    const [offsets, generation] = [done, current]
     done = new Map()
-    // Not committed means processed again: a later commit, or the next owner, makes up for it.
-    await commit(offsets).catch((cause: unknown) => log.info('offsets were not committed this time', { cause: String(cause) }))
+    try {
+      await commit([...offsets.values()])
+    } catch (cause) {
+      log.info('offsets were not committed this time', { cause: String(cause) })
+      if (generation !== current) return
+      // Not committed means processed again after a crash. Without a next batch nobody else would commit them, and lag would stay.
+      done = new Map([...offsets, ...done])
+      timer ??= setTimeout(() => void commitDone(), COMMIT_AGAIN_MS)
+    }
   }
 
   /** What a batch gives. Throws where too much of it is bad: nothing of it is sent, and its partition is read again after a pause. */
