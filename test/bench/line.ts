@@ -1,0 +1,125 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Config, loadConfig } from '../../bin/config.ts'
+import { deviceIds } from '../../bin/demo-fleets.ts'
+import { localDirectory } from '../../bin/instance.ts'
+import { destroyLocalStack, startLocalStack } from '../../bin/local-stack.ts'
+import { migrate } from '../../bin/migrate.ts'
+import { schemas } from '../../bin/schemas.ts'
+import { GRACE_MS, serviceAddresses, servicePrograms } from '../../bin/service-programs.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
+import { provisionDevices } from '../../connectors/postgres/devices.ts'
+import { openSession, type Session } from '../../connectors/postgres/session.ts'
+import { supervise } from '../../ops/supervisor.ts'
+import { describeEvent } from '../../ops/supervisor-event.ts'
+import type { Profile } from './profile.ts'
+
+/** A whole line of its own, with the profile's devices, and a session on its telemetry database. */
+export interface Line extends AsyncDisposable {
+  readonly config: Config
+  /** The instance's directory. */
+  readonly local: string
+  readonly session: Session
+  /** PIDs by name; `postgres` is the parent of a family. */
+  pids(): ReadonlyMap<string, number>
+  /** Rows that the store has committed, as counted in its transactions. */
+  stored(): Promise<number>
+}
+
+/** Beside the development and the test instance. */
+const PORT_OFFSET = 20_000
+const FIRST_METRICS_PORT = 9464
+const READY_MS = 30_000
+
+/** Starts everything from nothing; disposing removes it all. */
+export async function openLine(profile: Profile, say: (line: string) => void): Promise<Line> {
+  const offset = Number(process.env.MILLRACE_PORT_OFFSET ?? PORT_OFFSET)
+  const local = localDirectory({ MILLRACE_LOCAL: process.env.MILLRACE_LOCAL ?? '.local/bench' })
+  Object.assign(process.env, { MILLRACE_LOCAL: local, MILLRACE_PORT_OFFSET: String(offset), MILLRACE_CONFIG: join(local, 'millrace.yaml') })
+  const quietly = (): void => undefined
+  await destroyLocalStack(process.env, quietly)
+  mkdirSync(local, { recursive: true })
+  const ports = { bridge: offset + FIRST_METRICS_PORT, store: offset + FIRST_METRICS_PORT + 1, processors: offset + FIRST_METRICS_PORT + 2 }
+  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(ports)}\n`)
+  const stack = await startLocalStack(process.env, quietly)
+  Object.assign(process.env, stack.addresses)
+  const config = loadConfig(process.env, undefined)
+  await silently(async () => {
+    await migrate([])
+    await schemas(['register'])
+  })
+  await provision(config, profile)
+  const programs = servicePrograms(config, undefined, local, process.env)
+  const supervisor = await supervise({
+    programs,
+    graceMs: GRACE_MS,
+    random: Math.random,
+    happened: (event) => {
+      if (event.tag === 'ended' || event.tag === 'killed') say(describeEvent(event))
+    },
+  })
+  await answering(config)
+  const session = await openSession({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    applicationName: 'millrace bench',
+    statementTimeoutMs: 0,
+    answerTimeoutMs: 0,
+  })
+
+  return {
+    config,
+    local,
+    session,
+    pids: () => new Map([...stackPids(local), ...supervisor.pids(), ['bench', process.pid]]),
+    async stored() {
+      const [row] = await session.query<{ rows: bigint | null }>(
+        'counting rows',
+        `SELECT sum(stored)::bigint AS rows FROM consumer_offset WHERE consumer = 'store'`,
+      )
+      return Number(row?.rows ?? 0)
+    },
+    async [Symbol.asyncDispose]() {
+      await session.close()
+      await supervisor[Symbol.asyncDispose]()
+      await stack[Symbol.asyncDispose]()
+      await destroyLocalStack(process.env, quietly)
+      rmSync(local, { recursive: true, force: true })
+    },
+  }
+}
+
+async function provision({ env }: Config, { devices }: Profile): Promise<void> {
+  await using database = createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace bench' })
+  await provisionDevices(database, { account: 'Bench', site: 'Hall', devices: deviceIds({ prefix: 'bench', devices }), from: null })
+}
+
+function stackPids(local: string): readonly (readonly [string, number])[] {
+  // deploy/local writes the PID and the start time.
+  return ['kafka', 'registry', 'mosquitto', 'postgres'].map(
+    (part) => [part, Number.parseInt(readFileSync(join(local, 'pid', part), 'utf8'), 10)] as const,
+  )
+}
+
+/** Waits until every service is healthy: until the bridge's session exists, the broker would refuse what is published. */
+async function answering(config: Config): Promise<void> {
+  const deadline = Date.now() + READY_MS
+  for (const { name, metricsPort } of serviceAddresses(config)) {
+    const healthy = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${metricsPort}/health`)).ok
+    while (!(await healthy().catch(() => false))) {
+      if (Date.now() > deadline) throw new Error(`${name} is not healthy after ${READY_MS / 1000} s: see its log`)
+      await delay(100)
+    }
+  }
+}
+
+/** The commands speak to people, who need not hear of each of these. */
+async function silently(work: () => Promise<void>): Promise<void> {
+  const write = process.stdout.write
+  process.stdout.write = () => true
+  try {
+    await work()
+  } finally {
+    process.stdout.write = write
+  }
+}

@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootFile, FLEET_PROGRAM } from '../../bin/demo-fleets.ts'
+import { startFleet } from '../../ops/fleet-process.ts'
+import type { FleetStats } from '../../ops/fleet-stats.ts'
+import type { Point } from './backlog.ts'
+import type { Line } from './line.ts'
+import { createMeter, type ProcessUse } from './meter.ts'
+import type { Profile } from './profile.ts'
+
+/** What one run of the fleet did, and what became of it. */
+export interface LoadResult {
+  /** Readings a second that were asked for. */
+  readonly rate: number
+  readonly seconds: number
+  /** The fleet's last figures. */
+  readonly stats: FleetStats
+  /** Exit code 0: all that was sealed was acknowledged. */
+  readonly ended: number | NodeJS.Signals
+  readonly points: readonly Point[]
+  /** Rows of this load that were stored in the end. */
+  readonly stored: number
+  /** From the load's beginning until its last row was stored. */
+  readonly untilStoredMs: number
+  readonly ledger: string
+  /** Microseconds since 1970: about when sampling began. */
+  readonly beganMs: number
+  /** CPU and memory from the beginning of the load to its end. */
+  readonly use: ReadonlyMap<string, ProcessUse>
+}
+
+const POLL_MS = 200
+/** Frames that wait for their PUBACK at the end of an overload. */
+const DRAIN_SECONDS = 60
+/** Rows that have not come after this long without any will not come. */
+const STANDSTILL_MS = 15_000
+
+/** Sends at a rate for a while, then waits until all of it is stored. */
+export async function runLoad(line: Line, profile: Profile, rate: number, seconds: number, ledger: string): Promise<LoadResult> {
+  const before = await line.stored()
+  const rowsPerSecond = rate / profile.quantities
+  const points: Point[] = []
+  let beganMs: number | undefined
+  let meter: ReturnType<typeof createMeter> | undefined
+  let use: ReadonlyMap<string, ProcessUse> | undefined
+  let looking: Promise<void> = Promise.resolve()
+
+  const heard = async (stats: FleetStats): Promise<void> => {
+    if (stats.samples === 0) return
+    const now = Date.now()
+    beganMs ??= now - (stats.samples / rowsPerSecond) * 1_000
+    meter ??= createMeter(() => new Map([...line.pids(), ...(fleet.pid === undefined ? [] : [['fleet', fleet.pid] as const])]))
+    meter.look()
+    const elapsedMs = now - beganMs
+    if (elapsedMs < seconds * 1_000) {
+      points.push({ atMs: now, stored: (await line.stored()) - before })
+      if (elapsedMs > (seconds - 1.5) * 1_000) use = meter.finish()
+    }
+  }
+  await using fleet = startFleet({
+    program: FLEET_PROGRAM,
+    args: [
+      ...['--url', line.config.env.MQTT_URL, '--prefix', 'bench', '--devices', String(profile.devices), '--firmware', profile.firmware],
+      ...['--rate', String(rate), '--duration', String(seconds), '--drain', String(DRAIN_SECONDS), '--ledger', ledger],
+      ...['--boot-file', bootFile(line.local, 'bench'), ...profile.options],
+    ],
+    logFile: join(line.local, 'log', 'fleet.log'),
+    heard: (stats) => {
+      looking = looking.then(() => heard(stats))
+    },
+  })
+  const ended = await fleet.ended
+  await looking
+  const stats = fleet.stats()
+  if (stats === undefined || beganMs === undefined || use === undefined)
+    throw new Error(`the fleet did not run for its time: see ${join(line.local, 'log', 'fleet.log')}`)
+  const { stored, lastMs } = await drained(line, before, stats.acked_samples)
+  return { rate, seconds, stats, ended, points, stored, untilStoredMs: lastMs - beganMs, ledger, beganMs, use }
+}
+
+/** Waits until so many rows are stored, or none come any more. */
+async function drained(line: Line, before: number, wanted: number): Promise<{ stored: number; lastMs: number }> {
+  let stored = (await line.stored()) - before
+  let lastMs = Date.now()
+  while (stored < wanted && Date.now() - lastMs < STANDSTILL_MS) {
+    await delay(POLL_MS)
+    const now = (await line.stored()) - before
+    if (now === stored) continue
+    stored = now
+    lastMs = Date.now()
+  }
+  return { stored, lastMs }
+}

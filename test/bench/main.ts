@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { projectRoot } from '../../schemas/files.ts'
+import { openLine } from './line.ts'
+import { type Durations, measure } from './measure.ts'
+import { PROFILE_NAMES, type Profile, profiles } from './profile.ts'
+import { latest, renderReport, type Summary, summarise } from './report.ts'
+
+/** Of the confirmation, which the figures come from. */
+const SECONDS = 60
+const PROBE_SECONDS = 9
+const LATENCY_SECONDS = 30
+
+function chosenProfiles(name: string | undefined): readonly Profile[] {
+  if (name === 'all') return Object.values(profiles)
+  const chosen = PROFILE_NAMES.find((known) => known === (name ?? 'full'))
+  if (chosen === undefined) throw new RangeError(`PROFILE: expected ${PROFILE_NAMES.join(', ')} or all, got "${name}"`)
+  return [profiles[chosen]]
+}
+
+function durations(given: string | undefined): Durations {
+  const seconds = given === undefined || given === '' ? SECONDS : Number(given)
+  if (!(seconds >= 5 && seconds <= 3_600)) throw new RangeError(`BENCH_SECONDS: expected 5 to 3600, got "${given}"`)
+  return { seconds, probeSeconds: Math.min(PROBE_SECONDS, seconds), latencySeconds: Math.min(LATENCY_SECONDS, seconds) }
+}
+
+async function run(profile: Profile, seconds: Durations): Promise<Summary> {
+  const begun = Date.now()
+  const say = (text: string): void => {
+    process.stdout.write(`${String(Math.round((Date.now() - begun) / 1_000)).padStart(4)} s  ${text}\n`)
+  }
+  say(`profile ${profile.name}: ${profile.says}; starting a line of its own`)
+  await using line = await openLine(profile, say)
+  const summary = summarise(await measure(line, profile, seconds, say))
+  process.stdout.write(`\n${renderReport(summary, profile).join('\n')}\n\n`)
+  return summary
+}
+
+const seconds = durations(process.env.BENCH_SECONDS)
+const [first, ...others] = chosenProfiles(process.env.PROFILE)
+if (first === undefined) throw new RangeError('there is no profile')
+const summaries: [Summary, ...Summary[]] = [await run(first, seconds)]
+for (const profile of others) summaries.push(await run(profile, seconds))
+const path = join(projectRoot, 'test/bench/latest.json')
+writeFileSync(path, `${JSON.stringify(latest(summaries, new Date().toISOString()), null, 2)}\n`)
+process.stdout.write(`figures: ${path}\n`)
+// What was lost or doubled is a failure whatever the rate; so is a line that sustained nothing.
+const failed = summaries.filter(({ lost, doubled, readings_per_second: rate }) => lost > 0 || doubled > 0 || rate === null)
+for (const { profile, lost, doubled } of failed) process.stdout.write(`FAILED: profile ${profile}, ${lost} rows lost, ${doubled} doubled\n`)
+process.exitCode = failed.length === 0 ? 0 : 1

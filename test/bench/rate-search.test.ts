@@ -1,0 +1,66 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { nextStep, type Step, type Trial } from './rate-search.ts'
+
+const OPTIONS = { firstRate: 250_000, probes: 8, confirmations: 3 }
+
+/** Searches on a line that sustains exactly `capacity`, with a minute a little harder than a probe. */
+function search(capacity: number, minute = 1): { last: Step; trials: readonly Trial[] } {
+  const trials: Trial[] = []
+  for (;;) {
+    const step = nextStep(trials, OPTIONS)
+    if (step.tag === 'done' || step.tag === 'given-up') return { last: step, trials }
+    const kind = step.tag === 'probe' ? 'probe' : 'confirmation'
+    const limit = kind === 'probe' ? capacity : capacity * minute
+    trials.push({ kind, rate: step.rate, sustained: step.rate <= limit, throughput: Math.min(step.rate, limit) })
+  }
+}
+
+describe('the search for the highest rate', () => {
+  it('ends within a few per cent below what the line sustains', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 40_000, max: 900_000 }), (capacity) => {
+        const { last } = search(capacity)
+        expect(last.tag).to.equal('done')
+        if (last.tag !== 'done') return
+        expect(last.rate).to.be.at.most(capacity)
+        expect(last.rate).to.be.at.least(capacity * 0.9)
+      }),
+    )
+  })
+
+  it('never asks for more than its number of loads', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1_000, max: 5_000_000 }), fc.double({ min: 0.5, max: 1, noNaN: true }), (capacity, minute) => {
+        const { trials } = search(capacity, minute)
+        expect(trials.filter(({ kind }) => kind === 'probe')).to.have.length.at.most(OPTIONS.probes)
+        expect(trials.filter(({ kind }) => kind === 'confirmation')).to.have.length.at.most(OPTIONS.confirmations)
+      }),
+    )
+  })
+
+  it('steps down where a minute is harder than a probe', () => {
+    const { last, trials } = search(400_000, 0.93)
+    expect(last.tag).to.equal('done')
+    expect(trials.filter(({ kind }) => kind === 'confirmation').map(({ sustained }) => sustained)).to.deep.equal([false, true])
+  })
+
+  it('says so when no minute held', () => {
+    const never = (step: Step): Trial => ({
+      kind: step.tag === 'probe' ? 'probe' : 'confirmation',
+      rate: 'rate' in step ? step.rate : 0,
+      sustained: false,
+      throughput: 1e9,
+    })
+    const trials: Trial[] = []
+    for (let step = nextStep(trials, OPTIONS); step.tag !== 'given-up'; step = nextStep(trials, OPTIONS)) trials.push(never(step))
+    expect(trials).to.have.length(OPTIONS.probes + OPTIONS.confirmations)
+  })
+
+  it('goes on from what an overloaded line got through', () => {
+    expect(nextStep([{ kind: 'probe', rate: 250_000, sustained: false, throughput: 130_000 }], OPTIONS)).to.deep.equal({
+      tag: 'probe',
+      rate: 130_000,
+    })
+  })
+})
