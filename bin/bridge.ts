@@ -16,6 +16,7 @@ import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
 import { registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
+import { createWaiting } from './waiting.ts'
 
 /** What Kafka adds to a dead letter: the record batch's header and the record's own. */
 const LETTER_OVERHEAD_BYTES = 4096
@@ -47,23 +48,40 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   const routes = bridgeRoutes(config)
   const generic = jsonFirmware()
   const registry = createRegistry(env.REGISTRY_URL)
-  const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const waiting = createWaiting({ log, signal, health })
+  const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const directory = await waiting.during('reading schemas', opening)
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
-  const partitions = await countPartitions(kafka, [topics.frames, topics.deviceStatus, dead])
+  const partitions = await waiting.until('asking Kafka for topics', () =>
+    countPartitions(kafka, [topics.frames, topics.deviceStatus, dead]),
+  )
   const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-  const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
+  const producer = await createProducer({
+    kafka,
+    partitions,
+    log,
+    signal,
+    counters: sent,
+    trouble: (what) => health.set('sending to Kafka', what),
+  })
   const counters = createBridgeCounters()
   const handler = createBridge({
     routes,
-    directory,
+    directory: {
+      fingerprints: () => directory.fingerprints(),
+      refresh: () => waiting.during('asking the registry for a fingerprint', directory.refresh()),
+    },
     producer,
     generic,
     deviceStatus: {
       schema: readSchema('device-status').json,
-      schemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
+      schemaId: await waiting.until('registering schemas', () => registeredId(registry, topics.deviceStatus, 'device-status')),
     },
-    deadLetter: { schema: readSchema('dead-letter').json, schemaId: await registeredId(registry, dead, 'dead-letter') },
+    deadLetter: {
+      schema: readSchema('dead-letter').json,
+      schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
+    },
     payloadBytes: bridge.max_payload_bytes,
     letterBytes: letterBytes(config),
     version,

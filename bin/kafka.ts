@@ -1,6 +1,7 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Log } from '../connectors/contract.ts'
 import { createKafka, type KafkaAddress } from '../connectors/kafka/client.ts'
+import { kafkaError } from '../connectors/kafka/outage.ts'
 import { partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
@@ -34,13 +35,18 @@ export function wantedTopics({ topics: settings, processors }: Config): readonly
   }))
 }
 
-/** Partition counts of topics that must exist: `millrace migrate` creates them. */
+/**
+ * Partition counts of topics that must exist: `millrace migrate` creates them.
+ * @throws ConnectorError, transient where Kafka is not there
+ */
 export async function countPartitions(kafka: KafkaClient, names: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
   const admin = kafka.admin()
-  await admin.connect()
   try {
+    await admin.connect()
     return await partitionCounts(admin, names)
   } catch (cause) {
+    const error = kafkaError(`asking Kafka for topics ${names.join(', ')}`, cause)
+    if (error.code !== 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION') throw error
     throw new Error(`topics ${names.join(', ')} must exist; run \`millrace migrate\``, { cause })
   } finally {
     await admin.disconnect()

@@ -15,6 +15,7 @@ import { createProcessorLoop } from './processor-loop.ts'
 import { deadLetterCodec, registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
+import { createWaiting } from './waiting.ts'
 
 export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
 
@@ -38,20 +39,32 @@ export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProce
 export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
   return async ({ config, log, signal, metrics, health }) => {
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const lookups = await openLookups({ config, registry, needs: processor.needs, log, signal })
+    const waiting = createWaiting({ log, signal, health })
+    const lookups = await waiting.during(
+      'reading schemas and devices',
+      openLookups({ config, registry, needs: processor.needs, log, signal }),
+    )
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const outputs = Object.entries(processor.to)
-    const partitions = await countPartitions(kafka, [processor.from.topic, deadTopic(name), ...outputs.map(([, { topic }]) => topic)])
+    const written = [deadTopic(name), ...outputs.map(([, { topic }]) => topic)]
+    const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [processor.from.topic, ...written]))
     const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-    const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
-    const schemaIds = await outputSchemaIds(registry, processor)
+    const producer = await createProducer({
+      kafka,
+      partitions,
+      log,
+      signal,
+      counters: sent,
+      trouble: (what) => health.set('sending to Kafka', what),
+    })
+    const schemaIds = await waiting.until('registering schemas', () => outputSchemaIds(registry, processor))
     const counters = createEngineCounters()
     const engine = createEngine({
       name,
       version,
       processor,
       schemaIds,
-      deadLetters: await deadLetterCodec(registry, deadTopic(name)),
+      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
     })
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
@@ -69,9 +82,9 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       stopped: (place, why) => health.set(place, why),
       fatal: (cause) => fail(cause),
       commit: (offsets) => consumer.commit(offsets),
-      prepare: (records) => lookups.prepare(records),
+      prepare: (records) => waiting.during('looking up schemas and devices', lookups.prepare(records)),
     })
-    const consumer = await runConsumer({
+    const running = runConsumer({
       kafka,
       group: name as ConsumerName,
       topics: [processor.from.topic],
@@ -82,6 +95,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       handle: (batch, generation) => loop.handle(batch, generation),
       revoked: () => loop.revoked(),
     })
+    const consumer = await waiting.during('joining the consumer group', running)
+    const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
     processMetrics(metrics)
     const part = `millrace_${name.replaceAll('-', '_')}`
@@ -93,11 +108,11 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
     gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
-    health.set('start', null)
 
     return {
       failed: Promise.race([consumer.failed, fatal]),
       stop: async () => {
+        watch[Symbol.dispose]()
         await loop.drain()
         await consumer[Symbol.asyncDispose]()
         await producer[Symbol.asyncDispose]()

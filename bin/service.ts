@@ -29,6 +29,8 @@ export interface Service {
 
 /** After a first signal, this long is given to finish what is under way. */
 const STOP_DEADLINE_MS = 10_000
+/** What is still open then, though everything was told to close, does not keep the process; other services in it have stopped by then. */
+const EXIT_DEADLINE_MS = STOP_DEADLINE_MS + 1_000
 
 /**
  * Runs a service until SIGINT or SIGTERM, with its metrics and health on a loopback port.
@@ -66,6 +68,8 @@ export async function runService(
     abort.abort()
     server.close()
     server.closeAllConnections()
+    // kafkajs, waiting for a cluster that is away, does not hear the signal.
+    setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
   }
 }
 

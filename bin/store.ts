@@ -18,6 +18,7 @@ import { deadLetterCodec } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { createStoreLoop, type StoreCounters } from './store-loop.ts'
 import { version } from './version.ts'
+import { createWaiting } from './waiting.ts'
 
 const STORE = 'store' as ConsumerName
 
@@ -26,7 +27,8 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   const kafka = kafkaClient(config, 'millrace-store', log)
   const registry = createRegistry(config.env.REGISTRY_URL)
   let layouts = new Map<number, LayoutLookup>()
-  const schemas = await openSchemaDirectory({
+  const waiting = createWaiting({ log, signal, health })
+  const opening = openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
     log,
@@ -35,16 +37,33 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
       layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
     },
   })
+  const schemas = await waiting.during('reading schemas', opening)
   const sink = createReadingsSink({
     url: config.env.TELEMETRY_DATABASE_URL,
     backend: config.store.backend,
     quantities: readQuantities(),
     log,
   })
-  const partitions = await countPartitions(kafka, [topics.readings, deadTopic(STORE)])
+  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [topics.readings, deadTopic(STORE)]))
   const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-  const producer = await createProducer({ kafka, partitions, log, signal, counters: sent })
-  const counters: StoreCounters = { records: 0, inserted: 0, readings: 0, repeated: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
+  const producer = await createProducer({
+    kafka,
+    partitions,
+    log,
+    signal,
+    counters: sent,
+    trouble: (what) => health.set('sending to Kafka', what),
+  })
+  const counters: StoreCounters = {
+    records: 0,
+    inserted: 0,
+    readings: 0,
+    repeated: 0,
+    commits: 0,
+    retries: 0,
+    fenced: 0,
+    rejected: new Map(),
+  }
   const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
   const loop = createStoreLoop({
@@ -52,9 +71,9 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     version,
     sink,
     topicId: (topic) => topicId(kafka, topic),
-    deadLetters: await deadLetterCodec(registry, deadTopic(STORE)),
+    deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(STORE))),
     producer,
-    prepare: (ids) => schemas.prepare(ids),
+    prepare: (ids) => waiting.during('looking up schemas', schemas.prepare(ids)),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
     batchRows: config.store.batch_rows,
     batchMs: config.store.batch_ms,
@@ -76,7 +95,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     }),
     trouble: (what) => health.set('database', what),
   })
-  const consumer = await runConsumer({
+  const running = runConsumer({
     kafka,
     group: STORE,
     topics: [topics.readings],
@@ -88,11 +107,18 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     handle: (batch, generation) => loop.handle(batch, generation),
     revoked: () => loop.revoked(),
   })
+  const consumer = await waiting.during('joining the consumer group', running)
+  const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
   processMetrics(metrics)
   counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
   counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
-  counter(metrics, 'millrace_store_readings_total', 'Values of quantities in the rows committed, repeats included.', () => counters.readings)
+  counter(
+    metrics,
+    'millrace_store_readings_total',
+    'Values of quantities in the rows committed, repeats included.',
+    () => counters.readings,
+  )
   counter(metrics, 'millrace_store_repeated_rows_total', 'Rows whose key was in the table already.', () => counters.repeated)
   counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
@@ -103,6 +129,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   return {
     failed: consumer.failed,
     stop: async () => {
+      watch[Symbol.dispose]()
       await loop.drain()
       await consumer[Symbol.asyncDispose]()
       await producer[Symbol.asyncDispose]()

@@ -54,16 +54,25 @@ export interface GroupConsumer extends AsyncDisposable {
   resume(partition: TopicPartition): void
   /** Claims the assigned partitions anew, after another owner was met. Batches that are under way end as after a rebalance. */
   reclaim(): void
+  /** Milliseconds since Kafka last answered; it is asked several times in a session timeout. */
+  silentMs(): number
   /** Rejects when the consumer has stopped for good by a failure that cannot be retried. */
   readonly failed: Promise<never>
 }
 
 const REBALANCE_TIMEOUT_MS = 30_000
+/**
+ * Who was refused by the database claims again only after Kafka has confirmed, twice since then (the first answer may have been under way), that it
+ * still is a member of this generation. A member that was paused past its session never gets that answer: it rejoins instead, and does not take
+ * its former partitions from their new owner. So two cannot take them from each other in turns.
+ */
+const BEATS_TO_RECLAIM = 2
 /** Share of the session timeout: four may be lost. */
 const HEARTBEATS_PER_SESSION = 5
 /** Pause before a batch that was not handled is read again. */
 const AGAIN = { baseMs: 500, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 500
+const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 
@@ -85,9 +94,10 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     maxBytesPerPartition: 1_000_000,
     maxBytes: 8_000_000,
     allowAutoTopicCreation: false,
-    retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000, restartOnFailure: async () => true },
+    retry: { ...PATIENT, restartOnFailure: async () => true },
   })
-  const admin = kafka.admin()
+  // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the service.
+  const admin = kafka.admin({ retry: PATIENT })
   await admin.connect()
   /** Next offset expected of each partition; absent while it is not known. */
   const positions = new Map<string, bigint>()
@@ -141,6 +151,22 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
     begin()
   })
+  /** Heartbeats that Kafka answered, and how many it must have answered in this generation before the partitions are claimed anew. */
+  let beats = 0
+  let reclaiming: { readonly generation: number; readonly beats: number } | undefined
+  consumer.on(consumer.events.HEARTBEAT, () => {
+    beats++
+    if (disposed || reclaiming === undefined || beats < reclaiming.beats) return
+    const current = reclaiming.generation === generation
+    reclaiming = undefined
+    if (current) begin()
+  })
+  let heardAt = performance.now()
+  for (const event of [consumer.events.HEARTBEAT, consumer.events.FETCH, consumer.events.GROUP_JOIN]) {
+    consumer.on(event, () => {
+      heardAt = performance.now()
+    })
+  }
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
     if (!restart) fail(error)
   })
@@ -242,6 +268,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
 
   return {
     failed,
+    silentMs: () => performance.now() - heardAt,
     async commit(offsets) {
       await consumer.commitOffsets(offsets.map(({ topic, partition, nextOffset }) => ({ topic, partition, offset: nextOffset.toString() })))
     },
@@ -256,11 +283,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
       consumer.resume([{ topic, partitions: [partition] }])
     },
     reclaim() {
-      const met = generation
-      // An owner that lost its membership hears of it at its next heartbeat; until then claiming would take the partitions from their new owner.
-      setTimeout(() => {
-        if (!disposed && generation === met) begin()
-      }, 2 * heartbeatMs).unref()
+      reclaiming = { generation, beats: beats + BEATS_TO_RECLAIM }
     },
     async [Symbol.asyncDispose]() {
       disposed = true

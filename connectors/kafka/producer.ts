@@ -42,6 +42,8 @@ export interface ProducerOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ProducerCounters
+  /** Health: what is wrong while Kafka does not acknowledge; null once it does. */
+  readonly trouble?: (what: string | null) => void
 }
 
 /**
@@ -49,7 +51,7 @@ export interface ProducerOptions {
  * load and latency stays low without it. A failed request is sent again as it was, until it succeeds: another composition would break
  * the sequence numbers by which the broker recognises a repeat.
  */
-export async function createProducer({ kafka, partitions, log, signal, counters }: ProducerOptions): Promise<RecordProducer> {
+export async function createProducer({ kafka, partitions, log, signal, counters, trouble }: ProducerOptions): Promise<RecordProducer> {
   const open = (): Producer =>
     kafka.producer({
       idempotent: true,
@@ -74,7 +76,10 @@ export async function createProducer({ kafka, partitions, log, signal, counters 
         }
         await producer.sendBatch({ acks: -1, topicMessages })
         counters.requests++
-        if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
+        if (attempt > 0) {
+          log.info('Kafka accepts records again', { attempts: attempt + 1 })
+          trouble?.(null)
+        }
         return
       } catch (cause) {
         const type = protocolError(cause)
@@ -85,6 +90,7 @@ export async function createProducer({ kafka, partitions, log, signal, counters 
           throw new ConnectorError(`KAFKA_${type}`, false, 'sending to Kafka', cause)
         }
         counters.retries++
+        trouble?.(`Kafka does not acknowledge: ${String(cause)}`)
         const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
         log.warn('Kafka did not acknowledge; sending the same batch again', {
           attempt: attempt + 1,

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,12 @@ export interface RunningService extends AsyncDisposable {
   log(): string
   /** One metric's value, summed over its labels. */
   metric(name: string): Promise<number>
+  /** What /health says: what is wrong, by part; undefined while it does not answer. */
+  health(): Promise<Readonly<Record<string, string>> | undefined>
+  /** Resident memory. */
+  memoryBytes(): number
+  /** Resolves once it says that it runs. */
+  ready(timeoutMs?: number): Promise<void>
   /** SIGKILL, and waits for its end. */
   kill(): Promise<void>
 }
@@ -32,6 +38,13 @@ export async function millrace(...args: readonly string[]): Promise<string> {
 
 /** Starts a service with metrics on a free port, and waits until it says that it runs. */
 export async function startService(...args: readonly string[]): Promise<RunningService> {
+  const service = await launchService(...args)
+  await service.ready()
+  return service
+}
+
+/** Starts a service with metrics on a free port. */
+export async function launchService(...args: readonly string[]): Promise<RunningService> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const config = join(folder, 'millrace.yaml')
@@ -49,6 +62,28 @@ export async function startService(...args: readonly string[]): Promise<RunningS
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
       return [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0)
     },
+    async health() {
+      try {
+        const response = await fetch(`http://127.0.0.1:${port}/health`)
+        const { troubles } = (await response.json()) as { troubles: Readonly<Record<string, string>> }
+        if ((response.status === 200) !== (Object.keys(troubles).length === 0))
+          throw new Error(`${response.status} with ${JSON.stringify(troubles)}`)
+        return troubles
+      } catch (cause) {
+        if (cause instanceof TypeError) return undefined
+        throw cause
+      }
+    },
+    memoryBytes: () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+    ready: (timeoutMs = READY_MS) =>
+      until(
+        `millrace ${args.join(' ')} runs`,
+        async () => {
+          if (child.exitCode !== null) throw new Error(`millrace ${args.join(' ')} exited with ${child.exitCode}:\n${log}`)
+          return log.includes(': running ')
+        },
+        timeoutMs,
+      ),
     async kill() {
       child.kill('SIGKILL')
       await ended
@@ -56,17 +91,9 @@ export async function startService(...args: readonly string[]): Promise<RunningS
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       await ended
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
-  await until(
-    `millrace ${args.join(' ')} runs`,
-    async () => {
-      if (child.exitCode !== null) throw new Error(`millrace ${args.join(' ')} exited with ${child.exitCode}:\n${log}`)
-      return log.includes(': running ')
-    },
-    READY_MS,
-  )
   return service
 }
 

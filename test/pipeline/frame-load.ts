@@ -1,0 +1,121 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import avro from 'avsc'
+import type { RecordProducer } from '../../connectors/contract.ts'
+import { createKafka } from '../../connectors/kafka/client.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { partitionCounts } from '../../connectors/kafka/topics.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import { firmwareSubject, topics } from '../../processors/topics.ts'
+import { readSchema } from '../../schemas/files.ts'
+
+export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** An address of the stack that the tests run on; a missing one is a failure. */
+export function address(name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} is not set: run make test, or source the env of a local stack`)
+  return value
+}
+
+/** Encodes frames of firmware hive-1 under a name of the test's own, so that its conversion can be changed. */
+export interface TestFirmware {
+  /** Registry subject. */
+  readonly subject: string
+  /** The schema's text, with a conversion of the temperature: a scale of 0.01 is right. */
+  schema(scale: string): string
+  /** A frame without any header. Temperatures in hundredths of a degree, a second apart. */
+  datum(seq: number, baseMs: number, temperatures: readonly number[]): Buffer
+}
+
+export function testFirmware(name: string): TestFirmware {
+  const hive = readSchema('firmware/hive-1').json as { readonly fields: readonly { readonly name: string }[] }
+  const described = { ...hive, namespace: `millrace.firmware.${name}` }
+  const type = avro.Type.forSchema(described as unknown as avro.Schema)
+  const differences = (values: readonly number[]): readonly number[] => values.map((value, index) => value - (values[index - 1] ?? 0))
+  return {
+    subject: firmwareSubject(`millrace.firmware.${name}.V1`),
+    schema: (scale) =>
+      JSON.stringify({ ...described, fields: hive.fields.map((field) => (field.name === 'temperature' ? { ...field, scale } : field)) }),
+    datum: (seq, baseMs, temperatures) =>
+      type.toBuffer({
+        boot: 1,
+        seq,
+        clock: 'SYNCED',
+        base: baseMs,
+        dropped: 0,
+        dt: temperatures.map((_, index) => (index === 0 ? 0 : 1000)),
+        temperature: differences(temperatures),
+        humidity: differences(temperatures.map(() => 5000)),
+      }),
+  }
+}
+
+/** A datum in the registry's wire format. */
+export function wire(schemaId: number, datum: Buffer): Buffer {
+  const header = Buffer.alloc(5)
+  header.writeUInt32BE(schemaId, 1)
+  return Buffer.concat([header, datum])
+}
+
+/** A record of telemetry.frames. */
+export function frameRecord(device: string, value: Buffer, timestampMs = Date.now()): OutgoingRecord {
+  return { topic: topics.frames, key: Buffer.from(device), value, timestampMs }
+}
+
+/** Sends records to Kafka, past MQTT and the bridge. */
+export async function openFrameProducer(): Promise<RecordProducer> {
+  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const admin = kafka.admin()
+  await admin.connect()
+  const partitions = await partitionCounts(admin, [topics.frames, topics.readings])
+  await admin.disconnect()
+  const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
+}
+
+/** Sends records in one go. */
+export async function produce(records: readonly OutgoingRecord[]): Promise<void> {
+  await using producer = await openFrameProducer()
+  await producer.send(records)
+}
+
+/** Frames under way, until they are told to end. */
+export interface Load {
+  /** Frames sent so far, and acknowledged by Kafka. */
+  sent(): number
+  /** Ends it; returns the number of frames sent. */
+  stop(): Promise<number>
+}
+
+/** A steady load: every 50 ms a share of `framesPerSecond`, one sample each, over the devices in turn. Waits where Kafka does. */
+export async function steadyLoad(
+  firmware: TestFirmware,
+  schemaId: number,
+  devices: readonly string[],
+  framesPerSecond: number,
+): Promise<Load> {
+  const producer = await openFrameProducer()
+  const start = Date.now() - 3_600_000
+  let sent = 0
+  let running = true
+  const done = (async () => {
+    while (running) {
+      const share = Array.from({ length: framesPerSecond / 20 }, (_, index) => {
+        const frame = sent + index
+        return frameRecord(devices[frame % devices.length] as string, wire(schemaId, firmware.datum(frame, start + frame, [2000])))
+      })
+      await producer.send(share)
+      sent += share.length
+      await delay(50)
+    }
+    await producer[Symbol.asyncDispose]()
+  })()
+  return {
+    sent: () => sent,
+    async stop() {
+      running = false
+      await done
+      return sent
+    },
+  }
+}
