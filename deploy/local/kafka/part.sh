@@ -12,6 +12,9 @@ kafka_prepare() {
     cat "$stack/kafka/server.properties"
     printf '\n# From here on written by deploy/local/start for this instance.\n'
     printf 'listeners=PLAINTEXT://127.0.0.1:%s,CONTROLLER://127.0.0.1:%s\n' "$kafka_port" "$kafka_controller_port"
+    if [[ ${MILLRACE_KAFKA_ADVERTISED_PORT-} ]]; then
+      printf 'advertised.listeners=PLAINTEXT://127.0.0.1:%s\n' "$MILLRACE_KAFKA_ADVERTISED_PORT"
+    fi
     printf 'controller.quorum.voters=1@127.0.0.1:%s\n' "$kafka_controller_port"
     printf 'log.dirs=%s\n' "$data"
   } >"$properties"

@@ -1,0 +1,41 @@
+import type { Kafka } from 'kafkajs'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { JSON_DEVICE, type Poison } from './publisher.ts'
+import { readTopic } from './topic-reader.ts'
+
+/** What the dead letters say. */
+export interface Letters {
+  /** Poison that became a dead letter with the right reason. */
+  readonly rightly: number
+  /** Poison that did not. */
+  readonly lost: readonly Poison[]
+  /** Letters of something good: an outage must never make one. */
+  readonly wrongly: readonly string[]
+}
+
+/** Reads every topic of dead letters. Repeats of a letter are one: redelivery makes them. */
+export async function readLetters(kafka: Kafka, poison: readonly Poison[], isFleet: (device: string) => boolean): Promise<Letters> {
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
+  const waiting = new Map<string, Poison[]>()
+  for (const each of poison) {
+    const place = `${each.letters} ${each.reason}`
+    waiting.set(place, [...(waiting.get(place) ?? []), each])
+  }
+  const found = new Set<Poison>()
+  const wrongly = new Set<string>()
+  for (const processor of ['bridge', 'standardise', 'store']) {
+    const topic = deadTopic(processor)
+    await readTopic(kafka, topic, ({ value }) => {
+      if (value === null) return
+      const { key, value: original, reason, detail, source_topic } = codec.decode(value)
+      const match = (waiting.get(`${topic} ${reason}`) ?? []).find(({ mark }) => original?.includes(mark) || key?.includes(mark))
+      if (match !== undefined) found.add(match)
+      const device = key?.toString('latin1') ?? ''
+      if (match === undefined || isFleet(device) || device === JSON_DEVICE)
+        wrongly.add(`${topic} ${source_topic} ${device} ${reason}: ${detail}`)
+    })
+  }
+  return { rightly: found.size, lost: poison.filter((each) => !found.has(each)), wrongly: [...wrongly] }
+}

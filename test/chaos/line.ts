@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { projectRoot } from '../../schemas/files.ts'
+import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
+import { type FaultyProxy, openProxy } from './proxy.ts'
+import type { Link } from './schedule.ts'
+import { createServices, type Services } from './services.ts'
+import type { Settings } from './settings.ts'
+import { createStack, kafkaPortOf, type Stack } from './stack.ts'
+
+const run = promisify(execFile)
+
+/** The whole line on a stack of its own, with a proxy in every connection. */
+export interface Line {
+  readonly stack: Stack
+  readonly services: Services
+  readonly proxies: Readonly<Record<Link, FaultyProxy>>
+  /** Where the telemetry database's tables are; undefined where no filesystem could be mounted. */
+  readonly disk: LimitedDisk | undefined
+  /** For the run's files: logs of services, ledgers. */
+  readonly directory: string
+  /** Address of the broker for devices, through their proxy. */
+  readonly deviceUrl: string
+  /** Addresses without a proxy, for the checks. */
+  readonly direct: { readonly mqttUrl: string; readonly telemetryUrl: string; readonly kafkaBroker: string; readonly registryUrl: string }
+  provision(devices: readonly string[]): Promise<void>
+}
+
+export interface LineOptions {
+  readonly settings: Settings
+  readonly sessionTimeoutMs: number
+  readonly say: (line: string) => void
+  /** Put what must be undone here as it is done: a start that fails halfway leaves nothing behind. */
+  readonly undo: (action: () => Promise<void>) => void
+}
+
+const PART_NAMES = ['kafka', 'registry', 'mosquitto', 'postgres'] as const
+
+/** Starts from nothing: an instance that an earlier run left is destroyed. */
+export async function openLine({ settings, sessionTimeoutMs, say, undo }: LineOptions): Promise<Line> {
+  const kafkaPort = kafkaPortOf(settings)
+  const kafka = await openProxy(kafkaPort)
+  const stack = createStack(settings, kafkaPort, kafka.port)
+  const proxies = {
+    devices: await openProxy(stack.ports.mqtt),
+    bridge: await openProxy(stack.ports.mqtt),
+    kafka,
+    databases: await openProxy(stack.ports.postgres),
+  }
+  undo(async () => {
+    for (const proxy of Object.values(proxies)) await proxy[Symbol.asyncDispose]()
+  })
+  await stack.destroy()
+  const directory = join(settings.local, 'run')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+
+  say('starting the stack')
+  undo(async () => {
+    if (settings.keep) for (const part of PART_NAMES) await stack.kill(part)
+    else await stack.destroy()
+  })
+  const disk = await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`)
+  undo(async () => {
+    await stack.kill('postgres')
+    await disk?.[Symbol.asyncDispose]()
+  })
+  await stack.start(...PART_NAMES)
+  if (disk !== undefined) await keepTelemetryOn(disk.path, stack.ports.postgres)
+
+  const database = (name: string, port: number): string => `postgres://millrace@127.0.0.1:${port}/${name}`
+  const direct = {
+    mqttUrl: `mqtt://127.0.0.1:${stack.ports.mqtt}`,
+    telemetryUrl: database('telemetry', stack.ports.postgres),
+    kafkaBroker: `127.0.0.1:${kafkaPort}`,
+    registryUrl: `http://127.0.0.1:${stack.ports.registry}/apis/ccompat/v7`,
+  }
+  const env = {
+    ...process.env,
+    MILLRACE_LOCAL: settings.local,
+    MQTT_URL: `mqtt://127.0.0.1:${proxies.bridge.port}`,
+    KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
+    REGISTRY_URL: direct.registryUrl,
+    TELEMETRY_DATABASE_URL: database('telemetry', proxies.databases.port),
+    APP_DATABASE_URL: database('app', proxies.databases.port),
+  }
+  const millrace = (...args: readonly string[]): Promise<unknown> =>
+    run(process.execPath, ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args], { env })
+  await millrace('migrate')
+  await millrace('schemas', 'register')
+
+  const services = createServices({ directory, env, sessionTimeoutMs, firstMetricsPort: 9464 + settings.portOffset })
+  undo(async () => {
+    await services[Symbol.asyncDispose]()
+  })
+  return {
+    stack,
+    services,
+    proxies,
+    disk,
+    directory,
+    deviceUrl: `mqtt://127.0.0.1:${proxies.devices.port}`,
+    direct,
+    async provision(devices) {
+      await millrace('devices', 'add', '--account', 'chaos', '--site', 'orchard', ...devices)
+    },
+  }
+}
+
+/** New tables, and TimescaleDB's chunks after them, go to the filesystem that can be full; the WAL and the app database do not. */
+async function keepTelemetryOn(path: string, port: number): Promise<void> {
+  const client = new pg.Client(`postgres://postgres@127.0.0.1:${port}/postgres`)
+  await client.connect()
+  try {
+    await client.query(`CREATE TABLESPACE limited LOCATION '${path}'`)
+    await client.query('GRANT CREATE ON TABLESPACE limited TO millrace')
+    await client.query('ALTER DATABASE telemetry SET default_tablespace = limited')
+  } finally {
+    await client.end()
+  }
+}

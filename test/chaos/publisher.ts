@@ -1,0 +1,119 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import mqtt from 'mqtt'
+
+/** A good reading in JSON, as it must be stored. */
+export interface GoodReading {
+  readonly tsMs: number
+  readonly temperature: number
+}
+
+/** A message that must become a dead letter. */
+export interface Poison {
+  /** Topic of the dead letter. */
+  readonly letters: string
+  readonly reason: string
+  /** Stands in the letter's value or key, and in no other's. */
+  readonly mark: Buffer
+}
+
+/** Publishes, beside the fleets, what devices without our firmware do: JSON, and nonsense of each kind. */
+export interface Publisher extends AsyncDisposable {
+  readonly good: readonly GoodReading[]
+  readonly poison: readonly Poison[]
+  /** Stops publishing, and resolves once all is acknowledged. */
+  drain(): Promise<void>
+}
+
+/** The device that sends good JSON, and the one that sends values out of range. */
+export const JSON_DEVICE = 'chaos-json'
+export const POISON_DEVICE = 'chaos-poison'
+
+interface Message {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly poison?: Poison
+  readonly good?: GoodReading
+}
+
+const INTERVAL_MS = 100
+const DRAIN_MS = 120_000
+
+/**
+ * @param url of the broker
+ * @param fingerprint of a registered firmware: 8 bytes
+ */
+export async function startPublisher(url: string, fingerprint: Buffer): Promise<Publisher> {
+  const client = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: 'chaos-publisher', keepalive: 10, reconnectPeriod: 500 })
+  client.on('error', () => undefined)
+  const good: GoodReading[] = []
+  const poison: Poison[] = []
+  const underWay = new Set<Promise<unknown>>()
+  let number = 0
+  const timer = setInterval(() => {
+    const message = nth(number++, fingerprint)
+    if (message.good !== undefined) good.push(message.good)
+    if (message.poison !== undefined) poison.push(message.poison)
+    const sent = client.publishAsync(message.topic, message.payload, { qos: 1 }).finally(() => underWay.delete(sent))
+    // A publish that never succeeds shows in the comparison.
+    sent.catch(() => undefined)
+    underWay.add(sent)
+  }, INTERVAL_MS)
+
+  return {
+    good,
+    poison,
+    async drain() {
+      clearInterval(timer)
+      const late = delay(DRAIN_MS, 'late', { ref: false })
+      while (underWay.size > 0) {
+        if ((await Promise.race([Promise.allSettled(underWay), late])) === 'late')
+          throw new Error(`${underWay.size} messages of the publisher were not acknowledged within ${DRAIN_MS / 1000} s`)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await client.endAsync(true)
+    },
+  }
+}
+
+/** Three of four are good. */
+function nth(number: number, fingerprint: Buffer): Message {
+  if (number % 4 !== 0) {
+    const reading = { tsMs: Date.now() - 3_600_000 + number, temperature: (number % 4000) / 100 }
+    const payload = JSON.stringify({ ts: reading.tsMs, temperature: reading.temperature })
+    return { topic: telemetry(JSON_DEVICE), payload: Buffer.from(payload), good: reading }
+  }
+  // With a separator after it: poison 12 is not found in poison 123.
+  const mark = Buffer.from(`poison ${number};`)
+  const bad = (device: string, payload: Buffer, letters: string, reason: string, found = mark): Message => ({
+    topic: telemetry(device),
+    payload,
+    poison: { letters, reason, mark: found },
+  })
+  const frame = (print: Buffer): Buffer => Buffer.concat([Buffer.from([0xc3, 0x01]), print, mark])
+  switch ((number / 4) % 6) {
+    case 0:
+      return bad(POISON_DEVICE, mark, 'bridge.dead', 'not-a-frame')
+    case 1:
+      return bad(POISON_DEVICE, Buffer.from(`{"temperature": "${mark.toString()}"}`), 'bridge.dead', 'bad-json')
+    case 2:
+      return bad(POISON_DEVICE, frame(Buffer.from('no such!')), 'bridge.dead', 'unknown-fingerprint')
+    case 3:
+      return bad(POISON_DEVICE, frame(fingerprint), 'standardise.dead', 'malformed-frame')
+    case 4: {
+      const stranger = `stranger-${number}-`
+      return bad(stranger, Buffer.from('{"temperature": 20}'), 'standardise.dead', 'unknown-device', Buffer.from(stranger))
+    }
+    default: {
+      // The bridge makes a frame of it, which holds the value as a double.
+      const value = Buffer.alloc(8)
+      value.writeDoubleLE(100_000 + number)
+      return bad(POISON_DEVICE, Buffer.from(`{"temperature": ${100_000 + number}}`), 'standardise.dead', 'out-of-range', value)
+    }
+  }
+}
+
+function telemetry(device: string): string {
+  return `devices/${device}/telemetry`
+}

@@ -1,0 +1,132 @@
+import { createRandom, type Random } from './random.ts'
+
+/** What can be split by a proxy: devices and the bridge from Mosquitto, everything from Kafka, everything from the databases. */
+export const links = ['devices', 'bridge', 'kafka', 'databases'] as const
+export type Link = (typeof links)[number]
+
+/** Services that are consumers of a group. */
+export type Consumer = 'standardise' | 'store'
+
+/**
+ * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again, what was stopped goes on, what was full has
+ * room, the second instance leaves.
+ */
+export type Fault = { readonly atMs: number; readonly forMs: number } & (
+  | { readonly kind: 'kill bridge' | 'kill standardise' | 'kill store' | 'pause bridge' }
+  /** Past its session timeout. `companion`: a second instance is there to take over its partitions. */
+  | { readonly kind: 'pause standardise' | 'pause store'; readonly companion: boolean }
+  | { readonly kind: 'two of standardise' | 'two of store' }
+  | { readonly kind: 'kill Kafka' | 'kill PostgreSQL' | 'stop PostgreSQL at once' | 'kill registry' | 'kill Mosquitto' }
+  | { readonly kind: 'reset connections' | 'stall connections' | 'half-open connections'; readonly link: Link }
+  | { readonly kind: 'fill disk' }
+)
+export type FaultKind = Fault['kind']
+
+interface Lasting {
+  readonly least: number
+  readonly most: number
+}
+
+export interface ScheduleOptions {
+  readonly seed: number
+  /** Every fault is over by then. */
+  readonly durationMs: number
+  /** Of Kafka's consumers: a pause is longer. */
+  readonly sessionTimeoutMs: number
+  /** A disk of limited size can be made here. */
+  readonly diskCanFill: boolean
+}
+
+/** From the beginning of one fault to that of the next: they overlap. */
+const GAP_MS: Lasting = { least: 3_000, most: 9_000 }
+const FIRST_MS = 3_000
+/** Mosquitto gives a client one and a half keep-alive intervals (of 15 s) of silence. */
+const BRIDGE_PAUSE_MS: Lasting = { least: 23_000, most: 27_000 }
+/** How long each side needs to notice that nobody is there any more: keep-alive, or the longest wait for an answer, and to connect again. */
+const NOTICE_MS: Readonly<Record<Link, number>> = { devices: 100_000, bridge: 40_000, kafka: 45_000, databases: 60_000 }
+
+/**
+ * Faults in order of time, as the seed has them. Kinds come round by round in shuffled order, so that each comes as often as any other; no fault
+ * ends after `durationMs`.
+ */
+export function planFaults({ seed, durationMs, sessionTimeoutMs, diskCanFill }: ScheduleOptions): readonly Fault[] {
+  const random = createRandom(seed)
+  const faults: Fault[] = []
+  let kinds: FaultKind[] = []
+  for (let atMs = FIRST_MS; ; atMs += random.whole(GAP_MS.least, GAP_MS.most)) {
+    if (kinds.length === 0) kinds = random.shuffled(everyKind(diskCanFill))
+    const fault = planFault(random, kinds.pop() as FaultKind, atMs, durationMs, sessionTimeoutMs)
+    if (fault.atMs + fault.forMs <= durationMs) faults.push(fault)
+    if (atMs > durationMs) return faults
+  }
+}
+
+/** Kills of Mosquitto alone, which acknowledges to devices what it has only in memory. The last one is followed by load. */
+export function planBrokerKills(seed: number, durationMs: number): readonly Fault[] {
+  const random = createRandom(seed ^ 0x4d515454)
+  const faults: Fault[] = []
+  for (let atMs = random.whole(4_000, 9_000); atMs + 12_000 <= durationMs; atMs += random.whole(8_000, 20_000)) {
+    faults.push({ kind: 'kill Mosquitto', atMs, forMs: random.whole(0, 3_000) })
+  }
+  return faults
+}
+
+function everyKind(diskCanFill: boolean): FaultKind[] {
+  const kinds: FaultKind[] = [
+    'kill bridge',
+    'kill standardise',
+    'kill store',
+    'pause bridge',
+    'pause standardise',
+    'pause store',
+    'two of standardise',
+    'two of store',
+    'kill Kafka',
+    'kill PostgreSQL',
+    'stop PostgreSQL at once',
+    'kill registry',
+    'reset connections',
+    'stall connections',
+    'half-open connections',
+  ]
+  return diskCanFill ? [...kinds, 'fill disk'] : kinds
+}
+
+function planFault(random: Random, kind: FaultKind, atMs: number, durationMs: number, sessionTimeoutMs: number): Fault {
+  const lasting = ({ least, most }: Lasting): { readonly atMs: number; readonly forMs: number } => ({
+    atMs,
+    forMs: random.whole(least, most),
+  })
+  switch (kind) {
+    case 'kill bridge':
+    case 'kill standardise':
+    case 'kill store':
+      return { kind, ...lasting({ least: 0, most: 0 }) }
+    case 'pause bridge':
+      return { kind, ...lasting(BRIDGE_PAUSE_MS) }
+    case 'pause standardise':
+    case 'pause store':
+      return { kind, ...lasting({ least: sessionTimeoutMs + 2_000, most: sessionTimeoutMs + 6_000 }), companion: random.next() < 0.75 }
+    case 'two of standardise':
+    case 'two of store':
+      return { kind, ...lasting({ least: 6_000, most: 15_000 }) }
+    case 'kill Kafka':
+    case 'kill PostgreSQL':
+    case 'kill Mosquitto':
+      return { kind, ...lasting({ least: 0, most: 4_000 }) }
+    case 'stop PostgreSQL at once':
+    case 'kill registry':
+      return { kind, ...lasting({ least: 1_000, most: 8_000 }) }
+    case 'reset connections':
+      return { kind, ...lasting({ least: 0, most: 0 }), link: random.pick(links) }
+    case 'stall connections':
+      return { kind, ...lasting({ least: 2_000, most: 12_000 }), link: random.pick(links) }
+    case 'half-open connections': {
+      const possible = links.filter((link) => atMs + NOTICE_MS[link] <= durationMs)
+      const link = random.pick([possible[0] ?? 'bridge', ...possible.slice(1)])
+      return { kind, atMs, forMs: NOTICE_MS[link], link }
+    }
+    case 'fill disk':
+      return { kind, ...lasting({ least: 4_000, most: 10_000 }) }
+  }
+}

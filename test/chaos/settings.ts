@@ -1,0 +1,40 @@
+import { randomInt } from 'node:crypto'
+import { isAbsolute, join } from 'node:path'
+import { projectRoot } from '../../schemas/files.ts'
+
+/** Of a run, from the environment. */
+export interface Settings {
+  /** Of load, over all phases. */
+  readonly minutes: number
+  readonly seed: number
+  /** Readings a second of all devices together: what two cores can catch up with between faults. */
+  readonly rate: number
+  readonly devices: number
+  /** The stack's directory, where the run's own files are too. */
+  readonly local: string
+  readonly portOffset: number
+  /** Leave the stack's data for a look at it. */
+  readonly keep: boolean
+}
+
+const DEFAULT_PORT_OFFSET = 20_000
+
+/** @throws RangeError where a variable is not what it should be */
+export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Settings {
+  const number = (name: string, otherwise: number, least: number, most: number): number => {
+    const given = env[name]
+    const value = given === undefined || given === '' ? otherwise : Number(given)
+    if (!(value >= least && value <= most)) throw new RangeError(`${name}: expected a number from ${least} to ${most}, got "${given}"`)
+    return value
+  }
+  const local = env.MILLRACE_LOCAL === undefined || env.MILLRACE_LOCAL === '' ? '.local/chaos' : env.MILLRACE_LOCAL
+  return {
+    minutes: number('MINUTES', defaultMinutes, 0.5, 24 * 60),
+    seed: Math.trunc(number('SEED', randomInt(2 ** 32), 0, 2 ** 32 - 1)),
+    rate: number('RATE', 20_000, 10, 1_000_000),
+    devices: Math.trunc(number('DEVICES', 200, 2, 10_000)),
+    local: isAbsolute(local) ? local : join(projectRoot, local),
+    portOffset: Math.trunc(number('MILLRACE_PORT_OFFSET', DEFAULT_PORT_OFFSET, 0, 55_000)),
+    keep: env.KEEP === '1',
+  }
+}

@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
+import mqtt from 'mqtt'
+import pg from 'pg'
+import { groupLag } from '../../connectors/kafka/topics.ts'
+import { topics } from '../../processors/topics.ts'
+import type { GoodReading } from './publisher.ts'
+
+/** The device of the last reading of a phase. */
+export const LAST_DEVICE = 'chaos-last'
+
+/** No step forward for this long: something is stuck. Longer than any time-out of the line and the backoff after it. */
+const STUCK_MS = 120_000
+const POLL_MS = 500
+
+export interface SettleOptions {
+  readonly kafka: Kafka
+  readonly mqttUrl: string
+  readonly telemetryUrl: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Waits until everything that was published has gone as far as it goes: a last reading, which Mosquitto hands to the bridge after all the others,
+ * is a row, and no consumer has anything left to read.
+ * @returns the last reading
+ */
+export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOptions): Promise<GoodReading> {
+  const last: GoodReading = { tsMs: Date.now(), temperature: 1 }
+  const client = await mqtt.connectAsync(mqttUrl, { protocolVersion: 5, clientId: LAST_DEVICE })
+  await client.publishAsync(`devices/${LAST_DEVICE}/telemetry`, JSON.stringify({ ts: last.tsMs, temperature: last.temperature }), {
+    qos: 1,
+  })
+  await client.endAsync()
+  const database = new pg.Client(telemetryUrl)
+  await database.connect()
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    let progress = ''
+    for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
+      const { rows: offsets } = await database.query<{ partition: number; next_offset: string | null }>(
+        `SELECT partition, next_offset FROM consumer_offset WHERE consumer = 'store' AND topic = $1 ORDER BY partition`,
+        [topics.readings],
+      )
+      const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
+      const toStore = (await admin.fetchTopicOffsets(topics.readings)).filter(
+        ({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high),
+      )
+      const toStandardise = (await groupLag(admin, 'standardise', [topics.frames])).filter(({ lag }) => lag > 0n)
+      const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = to_timestamp($2)', [
+        LAST_DEVICE,
+        last.tsMs / 1000,
+      ])
+      if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0) return last
+      const now = JSON.stringify([offsets, toStandardise.map(({ committed }) => String(committed)), rowCount])
+      if (now !== progress) sinceMs = Date.now()
+      else if (Date.now() - sinceMs > STUCK_MS)
+        throw new Error(`nothing moved for ${STUCK_MS / 1000} s: ${stuck(rowCount, toStandardise, toStore)}`)
+      progress = now
+    }
+  } finally {
+    await database.end()
+    await admin.disconnect()
+  }
+}
+
+function stuck(
+  lastRow: number | null,
+  toStandardise: readonly { partition: number; lag: bigint }[],
+  toStore: readonly { partition: number }[],
+): string {
+  return [
+    `the last reading is ${lastRow === 1 ? '' : 'not '}stored`,
+    `standardise has left ${toStandardise.map(({ partition, lag }) => `${partition}: ${lag}`).join(', ') || 'nothing'}`,
+    `the store has left partitions ${toStore.map(({ partition }) => partition).join(', ') || 'none'}`,
+  ].join('; ')
+}
