@@ -78,12 +78,6 @@ static uint32_t split(char *line, char **fields) {
   return count;
 }
 
-static int find_metric(const struct firmware *firmware, const char *quantity) {
-  for (uint8_t m = 0; m < firmware->schema->metric_count; m++)
-    if (strcmp(firmware->metrics[m].standard, quantity) == 0) return m;
-  return -1;
-}
-
 bool csv_open(struct csv *csv, int input, const struct firmware *firmware, bool round) {
   char *fields[CSV_COLUMNS_MAX];
   char *line;
@@ -99,7 +93,7 @@ bool csv_open(struct csv *csv, int input, const struct firmware *firmware, bool 
     return false;
   }
   for (uint32_t c = 2; c < csv->columns; c++) {
-    int metric = find_metric(firmware, fields[c]);
+    int metric = firmware_metric(firmware, fields[c]);
     if (metric < 0) {
       fprintf(stderr, "fleet: column \"%s\": %s measures", fields[c], firmware->schema->firmware);
       for (uint8_t m = 0; m < firmware->schema->metric_count; m++)

@@ -9,16 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hive_1.h"
-#include "hive_2.h"
 #include "millrace/frame.h"
 #include "millrace/identity.h"
-#include "plant_1.h"
-
-static const struct firmware firmwares[] = {
-    {&hive_1_schema, hive_1_metrics}, {&hive_2_schema, hive_2_metrics}, {&plant_1_schema, plant_1_metrics}};
-
-#define FIRMWARE_COUNT (sizeof firmwares / sizeof firmwares[0])
 
 static const char help[] =
     "fleet: thousands of virtual devices in one process, each with the real edge batcher and its own MQTT 5 session.\n"
@@ -101,13 +93,9 @@ static void parse_url(const char *url, struct options *options) {
 }
 
 static void parse_firmware(const char *name, struct options *options) {
-  for (size_t i = 0; i < FIRMWARE_COUNT; i++) {
-    if (strcmp(firmwares[i].schema->firmware, name) == 0) {
-      options->firmware = firmwares[i];
-      return;
-    }
-  }
-  refuse("--firmware \"%s\": expected hive-1, hive-2 or plant-1", name);
+  const struct firmware *firmware = firmware_find(name);
+  if (firmware == NULL) refuse("--firmware \"%s\": expected %s", name, firmware_names);
+  options->firmware = *firmware;
 }
 
 static void check_prefix(const char *prefix) {

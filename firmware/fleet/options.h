@@ -5,13 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "millrace/schema.h"
-
-/* A firmware that the fleet can run. */
-struct firmware {
-  const struct millrace_schema *schema;
-  const struct millrace_metric *metrics;
-};
+#include "firmware.h"
 
 struct options {
   char host[256];

@@ -104,6 +104,7 @@ static enum millrace_status count_sector(struct millrace_flash_store *store, uin
 static bool choose_sector(const struct millrace_flash_store *store, uint32_t *chosen) {
   const struct millrace_sector *sectors = store->memory.sectors;
   bool found = false;
+  *chosen = 0;
   for (uint32_t index = 0; index < store->flash.sector_count; index++) {
     if (sectors[index].taken > 0) continue;
     if (found) {

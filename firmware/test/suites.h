@@ -11,6 +11,7 @@ void mqtt_tests(void);
 void publisher_tests(void);
 void fleet_tests(void);
 void session_tests(void);
+void program_tests(void);
 void network_cut_tests(void);
 
 #endif

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static pid_t broker;
-static char directory[] = "/tmp/millrace-broker-XXXXXX";
+static char directory[32];
 
 static int connect_port(int port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -44,6 +44,7 @@ static void write_file(const char *name, const char *text, char *path, size_t si
 int broker_start(void) {
   char text[512], path[128], acl[128];
   int port = free_port();
+  strcpy(directory, "/tmp/millrace-broker-XXXXXX");
   if (mkdtemp(directory) == NULL) return 0;
   chmod(directory, 0755);
   write_file("acl", "pattern readwrite devices/#\n", acl, sizeof acl);

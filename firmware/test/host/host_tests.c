@@ -6,5 +6,6 @@ int main(void) {
   fleet_tests();
   network_cut_tests();
   session_tests();
+  program_tests();
   return finish();
 }
