@@ -43,9 +43,8 @@ export class ReadingsHead extends Head {
     this.bytes = record
     this.at = HEADER_BYTES
     this.skipString()
-    const firmware = this.at
     const length = this.skipString()
-    this.numbered = !(length === JSON_FIRMWARE.length && this.isJsonFirmware(firmware))
+    this.numbered = !(length === JSON_FIRMWARE.length && this.isJsonFirmware(this.at - length))
     this.boot = this.varint()
     this.seq = this.varint()
     this.dropped = this.varint()
