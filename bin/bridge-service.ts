@@ -1,13 +1,14 @@
 import type { PublishHandler, RecordProducer } from '../connectors/contract.ts'
 import type { BridgeCounters } from '../processors/bridge/counters.ts'
 import { createFingerprints, type Fingerprints } from '../processors/bridge/fingerprints.ts'
-import { createForwarder } from '../processors/bridge/forward.ts'
+import { createForwarder, type Received } from '../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../processors/bridge/json-frame.ts'
 import { createRouter, type Route } from '../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../processors/contract.ts'
 import { createDeadLetterCodec } from '../processors/dead-letter.ts'
 import type { Firmware } from '../schemas/firmware.ts'
+import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
 
 /** The registry, as the bridge needs it. */
 export interface FingerprintDirectory {
@@ -32,6 +33,8 @@ export interface BridgeOptions {
   readonly letterBytes?: number
   readonly version: string
   readonly counters: BridgeCounters
+  /** For each device; without it there is no limit. */
+  readonly rateLimit?: RateLimitOptions
 }
 
 /** Just below the `max.message.bytes` that `millrace migrate` gives the topics. */
@@ -44,8 +47,9 @@ const DEFAULT_LETTER_BYTES = 2 * 1024 * 1024 - 4096
  */
 export function createBridge(options: BridgeOptions): PublishHandler {
   const { directory, producer } = options
+  const route = createRouter(options.routes)
   const forward = createForwarder({
-    route: createRouter(options.routes),
+    route,
     jsonFrame: createJsonFrameEncoder(options.generic),
     jsonFingerprint: options.generic.fingerprint,
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
@@ -73,7 +77,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     if (records.length > 0) await producer.send(records)
   }
 
-  return async (publishes) => {
+  const forwardAll = async (publishes: readonly Received[]): Promise<void> => {
     const records: OutgoingRecord[] = []
     const done = waiting > 0 ? 0 : forward(publishes, 0, known(), false, records)
     if (done === publishes.length) return send(records)
@@ -97,4 +101,13 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     await mine
     await sent
   }
+
+  if (options.rateLimit === undefined) return forwardAll
+  return createRateLimiter({
+    limit: options.rateLimit,
+    route,
+    forward: forwardAll,
+    counters: options.counters,
+    now: () => performance.now(),
+  })
 }

@@ -13,6 +13,7 @@ import { createBridge } from './bridge-service.ts'
 import { type Config, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
+import type { RateLimitOptions } from './rate-limit.ts'
 import { registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
@@ -40,6 +41,12 @@ export function jsonFirmware(): Firmware {
 /** Largest dead letter that the topics take. */
 export function letterBytes({ topics: { max_message_bytes } }: Config): number {
   return max_message_bytes - LETTER_OVERHEAD_BYTES
+}
+
+function rateLimit({ bridge: { rate_limit: limit } }: Config): { rateLimit?: RateLimitOptions } {
+  if (limit === undefined) return {}
+  const longestDelayMs = limit.policy === 'delay' ? limit.longest_delay_ms : 0
+  return { rateLimit: { messagesPerSecond: limit.messages_per_second, burst: limit.burst, longestDelayMs } }
 }
 
 /** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
@@ -83,6 +90,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
       schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
     },
     payloadBytes: bridge.max_payload_bytes,
+    ...rateLimit(config),
     letterBytes: letterBytes(config),
     version,
     counters,
@@ -104,6 +112,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   processMetrics(metrics)
   counter(metrics, 'millrace_bridge_frames_total', 'Frames forwarded as they came.', () => counters.frames)
   counter(metrics, 'millrace_bridge_json_total', 'JSON messages forwarded as frames.', () => counters.json)
+  counter(metrics, 'millrace_bridge_delayed_total', "Messages that waited for their device's rate limit.", () => counters.delayed)
   counter(metrics, 'millrace_bridge_statuses_total', 'Births and last wills forwarded.', () => counters.statuses)
   counter(metrics, 'millrace_bridge_payload_bytes_total', 'Bytes of all messages received.', () => counters.payloadBytes)
   counter(metrics, 'millrace_bridge_pubacks_total', 'Messages acknowledged to the broker.', () => subscriber.counters().pubacks)

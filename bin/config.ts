@@ -45,6 +45,23 @@ const file = z.strictObject({
         .describe('Messages that may be under way without PUBACK: the backpressure.'),
       session_expiry_seconds: z.int().min(0).default(86_400),
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
+      rate_limit: z
+        .strictObject({
+          messages_per_second: z.number().positive().describe('Of each device, sustained.'),
+          burst: z
+            .int()
+            .min(1)
+            .default(100)
+            .describe('Of each device at once, after a silence: the backlog of a device, or of the broker, too.'),
+          policy: z.enum(['delay', 'dead-letter']).default('delay'),
+          longest_delay_ms: z
+            .int()
+            .min(1)
+            .max(10_000)
+            .default(500)
+            .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
+        })
+        .optional(),
     })
     .prefault({}),
   kafka: z

@@ -16,6 +16,8 @@ export interface Received {
   readonly retain: boolean
   /** Milliseconds since 1970. */
   readonly receivedMs: number
+  /** More than its device may send: a dead letter, whatever it is. */
+  readonly overRate?: boolean
 }
 
 export interface ForwarderOptions {
@@ -88,6 +90,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
   /** False where the fingerprint is unknown: nothing has been done with the message then. */
   function forward(message: Received, fingerprints: Fingerprints): boolean {
     const to = route(message.topic)
+    if (message.overRate === true) return refuse(message, to, 'over-rate', 'its device sends more messages a second than it may')
     if (to.tag === 'device') return to.route.carries === 'frames' ? forwardTelemetry(message, to, fingerprints) : forwardStatus(message, to)
     if (to.tag === 'no-route') return refuse(message, to, 'bad-topic', `${shown(message.topic)} matches no route`)
     return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)

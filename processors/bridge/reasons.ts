@@ -19,6 +19,11 @@ export const reasons = {
     means: 'The payload, or the frame that its JSON becomes, is larger than the bridge forwards.',
     whatToDo: 'Let the device publish smaller messages. If it has reason not to, raise the limit of the bridge and redrive.',
   },
+  'over-rate': {
+    means: 'The device sends more messages than the rate limit of the bridge lets through, or lets wait.',
+    whatToDo:
+      'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive knows no rate limit.',
+  },
   'bad-json': {
     means: 'The JSON cannot be parsed or is not what the bridge takes: the detail names the sample, the field and what was expected.',
     whatToDo: 'Correct the device: standard field names with numbers or null, and "ts" in all samples or in none.',
