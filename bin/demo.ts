@@ -13,7 +13,7 @@ import { sendFile } from './demo-file.ts'
 import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo-fleets.ts'
 import { awaitStored, type Outcome, totals } from './demo-totals.ts'
 import { claimInstance, localDirectory, runningSupervisor } from './instance.ts'
-import { startLocalStack } from './local-stack.ts'
+import { LocalStackError, startLocalStack } from './local-stack.ts'
 import { migrate } from './migrate.ts'
 import { schemas } from './schemas.ts'
 import { GRACE_MS, servicePrograms } from './service-programs.ts'
@@ -26,9 +26,15 @@ const EVENTS = 6
 
 /** `millrace demo [FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
 export async function demo(args: readonly string[]): Promise<number> {
-  const { code, lastWords } = await runDemo(args)
-  for (const line of lastWords) say(line)
-  return code
+  try {
+    const { code, lastWords } = await runDemo(args)
+    for (const line of lastWords) say(line)
+    return code
+  } catch (cause) {
+    if (!(cause instanceof LocalStackError)) throw cause
+    // What deploy/local printed has been said.
+    return 1
+  }
 }
 
 async function runDemo(args: readonly string[]): Promise<Outcome> {

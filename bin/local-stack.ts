@@ -3,6 +3,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { projectRoot } from '../schemas/files.ts'
 
+/** The local stack did not start. Its message is what deploy/local printed: which part, why, and the last lines of its log. */
+export class LocalStackError extends Error {
+  readonly code = 'LOCAL_STACK'
+  readonly transient = false
+  constructor(lines: readonly string[]) {
+    super(`the local stack did not start:\n${lines.join('\n')}`)
+  }
+}
+
 /** The local stack (deploy/local), as far as it was started here: disposing stops those parts, and leaves alone what ran before. */
 export interface LocalStack extends AsyncDisposable {
   /** MQTT_URL, KAFKA_BROKERS, … */
@@ -12,11 +21,13 @@ export interface LocalStack extends AsyncDisposable {
 /**
  * Starts what is not running yet.
  * @param say gets each line that deploy/local prints
- * @throws Error where a part does not start; its log's last lines have been said
+ * @throws LocalStackError where a part does not start
  */
 export async function startLocalStack(env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<LocalStack> {
   const started: string[] = []
+  const lines: string[] = []
   const code = await script('start', [], env, (line) => {
+    lines.push(line)
     const [part, verb] = line.split(/\s+/)
     if (verb === 'started' && part !== undefined) started.push(part)
     say(line)
@@ -29,7 +40,7 @@ export async function startLocalStack(env: NodeJS.ProcessEnv, say: (line: string
   }
   if (code === 0) return stack
   await stack[Symbol.asyncDispose]()
-  throw new Error('the local stack did not start')
+  throw new LocalStackError(lines)
 }
 
 /** Ends the instance and removes its data. */

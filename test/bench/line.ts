@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, loadConfig } from '../../bin/config.ts'
@@ -38,7 +38,8 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   const local = localDirectory({ MILLRACE_LOCAL: process.env.MILLRACE_LOCAL ?? '.local/bench' })
   Object.assign(process.env, { MILLRACE_LOCAL: local, MILLRACE_PORT_OFFSET: String(offset), MILLRACE_CONFIG: join(local, 'millrace.yaml') })
   const quietly = (): void => undefined
-  await destroyLocalStack(process.env, quietly)
+  // What an earlier run that was killed left behind.
+  if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
   const ports = { bridge: offset + FIRST_METRICS_PORT, store: offset + FIRST_METRICS_PORT + 1, processors: offset + FIRST_METRICS_PORT + 2 }
   writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(ports)}\n`)

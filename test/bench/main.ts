@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { LocalStackError } from '../../bin/local-stack.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { openLine } from './line.ts'
 import { type Durations, measure } from './measure.ts'
@@ -36,15 +37,26 @@ async function run(profile: Profile, seconds: Durations): Promise<Summary> {
   return summary
 }
 
-const seconds = durations(process.env.BENCH_SECONDS)
-const [first, ...others] = chosenProfiles(process.env.PROFILE)
-if (first === undefined) throw new RangeError('there is no profile')
-const summaries: [Summary, ...Summary[]] = [await run(first, seconds)]
-for (const profile of others) summaries.push(await run(profile, seconds))
-const path = join(projectRoot, 'test/bench/latest.json')
-writeFileSync(path, `${JSON.stringify(latest(summaries, new Date().toISOString()), null, 2)}\n`)
-process.stdout.write(`figures: ${path}\n`)
-// What was lost or doubled is a failure whatever the rate; so is a line that sustained nothing.
-const failed = summaries.filter(({ lost, doubled, readings_per_second: rate }) => lost > 0 || doubled > 0 || rate === null)
-for (const { profile, lost, doubled } of failed) process.stdout.write(`FAILED: profile ${profile}, ${lost} rows lost, ${doubled} doubled\n`)
-process.exitCode = failed.length === 0 ? 0 : 1
+async function bench(): Promise<number> {
+  const seconds = durations(process.env.BENCH_SECONDS)
+  const [first, ...others] = chosenProfiles(process.env.PROFILE)
+  if (first === undefined) throw new RangeError('there is no profile')
+  const summaries: [Summary, ...Summary[]] = [await run(first, seconds)]
+  for (const profile of others) summaries.push(await run(profile, seconds))
+  const path = join(projectRoot, 'test/bench/latest.json')
+  writeFileSync(path, `${JSON.stringify(latest(summaries, new Date().toISOString()), null, 2)}\n`)
+  process.stdout.write(`figures: ${path}\n`)
+  // What was lost or doubled is a failure whatever the rate; so is a line that sustained nothing.
+  const failed = summaries.filter(({ lost, doubled, readings_per_second: rate }) => lost > 0 || doubled > 0 || rate === null)
+  for (const { profile, lost, doubled } of failed)
+    process.stdout.write(`FAILED: profile ${profile}, ${lost} rows lost, ${doubled} doubled\n`)
+  return failed.length === 0 ? 0 : 1
+}
+
+try {
+  process.exitCode = await bench()
+} catch (cause) {
+  const expected = cause instanceof LocalStackError || cause instanceof RangeError
+  process.stderr.write(`bench: ${cause instanceof Error ? (expected ? cause.message : (cause.stack ?? cause.message)) : String(cause)}\n`)
+  process.exit(1)
+}
