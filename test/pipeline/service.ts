@@ -44,11 +44,19 @@ export async function startService(...args: readonly string[]): Promise<RunningS
 }
 
 /** Starts a service with metrics on a free port. */
-export async function launchService(...args: readonly string[]): Promise<RunningService> {
+export function launchService(...args: readonly string[]): Promise<RunningService> {
+  return launchConfigured('', ...args)
+}
+
+/** Starts a service with further lines of configuration, in YAML. */
+export async function launchConfigured(settings: string, ...args: readonly string[]): Promise<RunningService> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const config = join(folder, 'millrace.yaml')
-  writeFileSync(config, `metrics: { bridge: ${port}, store: ${port}, processors: ${port} }\nkafka: { session_timeout_ms: 6000 }\n`)
+  writeFileSync(
+    config,
+    `metrics: { bridge: ${port}, store: ${port}, processors: ${port} }\nkafka: { session_timeout_ms: 6000 }\n${settings}`,
+  )
   const child = spawn(process.execPath, ['--enable-source-maps', MILLRACE, ...args, '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto'
+import { expect } from 'chai'
+import mqtt from 'mqtt'
+import pg from 'pg'
+import { createKafka } from '../../connectors/kafka/client.ts'
+import { scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { address, quiet } from './frames.ts'
+import { type HiveFrame, hiveDatum, hiveFingerprint, hiveFrame } from './hive-frames.ts'
+import { launchConfigured, millrace, type RunningService, startService, until } from './service.ts'
+
+const run = `m${Date.now().toString(36)}`
+const bad = `${run}-bad`
+const fast = `${run}-fast`
+const telemetry = (device: string): string => `devices/${device}/telemetry`
+
+const good: HiveFrame = { boot: 1, seq: 0, base: Date.now() - 60_000, temperature: [2000, 2010] }
+const HEADER_BYTES = 10
+
+/** A frame of which the datum's bytes are changed. */
+function spoilt(change: (datum: Buffer) => Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0xc3, 1]), hiveFingerprint, change(hiveDatum({ ...good, seq: 5 }))])
+}
+
+interface Case {
+  readonly what: string
+  readonly topic?: string
+  readonly payload: Buffer
+  /** Processor, reason, and sample or null, of each dead letter that must come of it. */
+  readonly letters: readonly string[]
+}
+
+const cases: readonly Case[] = [
+  {
+    what: 'a clock in 1970',
+    payload: hiveFrame({ ...good, seq: 1, base: 5_000 }),
+    letters: ['standardise time-out-of-range 0', 'standardise time-out-of-range 1'],
+  },
+  {
+    what: 'a clock in 2099',
+    payload: hiveFrame({ ...good, seq: 2, base: Date.UTC(2099, 0, 1) }),
+    letters: ['standardise time-out-of-range 0', 'standardise time-out-of-range 1'],
+  },
+  {
+    what: 'one hot sample beside a good one',
+    payload: hiveFrame({ ...good, seq: 3, base: good.base + 10_000, temperature: [2000, 30_000] }),
+    letters: ['standardise out-of-range 1'],
+  },
+  {
+    what: 'trailing bytes',
+    payload: spoilt((datum) => Buffer.concat([datum, Buffer.from([0])])),
+    letters: ['standardise malformed-frame null'],
+  },
+  { what: 'a cut-off datum', payload: spoilt((datum) => datum.subarray(0, -1)), letters: ['standardise malformed-frame null'] },
+  { what: 'no datum at all', payload: spoilt(() => Buffer.alloc(0)), letters: ['standardise malformed-frame null'] },
+  {
+    what: 'a varint longer than its value needs',
+    payload: spoilt((datum) => Buffer.concat([Buffer.from([0x82, 0]), datum.subarray(1)])),
+    letters: ['standardise malformed-frame null'],
+  },
+  {
+    what: 'a varint longer than its type',
+    payload: spoilt((datum) => Buffer.concat([Buffer.alloc(11, 0xff), datum.subarray(1)])),
+    letters: ['standardise malformed-frame null'],
+  },
+  {
+    what: 'arrays of different lengths',
+    // boot 1, seq 5, SYNCED, base 0, dropped 0; dt has two, temperature three.
+    payload: spoilt(() => Buffer.from([2, 10, 0, 0, 0, 4, 0, 2, 0, 6, 2, 2, 2, 0, 0])),
+    letters: ['standardise malformed-frame null'],
+  },
+  {
+    what: 'an array that announces two thousand million values',
+    payload: spoilt(() => Buffer.from([2, 10, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0])),
+    letters: ['standardise malformed-frame null'],
+  },
+  {
+    what: 'a fingerprint that nobody knows',
+    payload: Buffer.concat([Buffer.from([0xc3, 1]), randomBytes(8), hiveDatum(good)]),
+    letters: ['bridge unknown-fingerprint null'],
+  },
+  {
+    what: 'another encoding version',
+    payload: Buffer.concat([Buffer.from([0xc3, 2]), hiveFingerprint, hiveDatum(good)]),
+    letters: ['bridge not-a-frame null'],
+  },
+  { what: 'garbage', payload: randomBytes(40).fill(0x11, 0, 1), letters: ['bridge not-a-frame null'] },
+  { what: 'no bytes', payload: Buffer.alloc(0), letters: ['bridge empty-payload null'] },
+  { what: 'a megabyte', payload: Buffer.concat([hiveFrame(good), randomBytes(1 << 20)]), letters: ['bridge over-size null'] },
+  { what: 'JSON that is none', payload: Buffer.from('{"temperature": 20'), letters: ['bridge bad-json null'] },
+  { what: 'JSON of a strange quantity', payload: Buffer.from('{"colour": 3}'), letters: ['bridge bad-json null'] },
+  {
+    what: 'a status that is none',
+    topic: `devices/${bad}/status`,
+    payload: Buffer.from('{"state":"gone"}'),
+    letters: ['bridge bad-status null'],
+  },
+  {
+    what: 'a topic that is no route of the bridge any more',
+    topic: `devices/${bad}/other`,
+    payload: hiveFrame(good),
+    letters: ['bridge bad-topic null'],
+  },
+  {
+    what: 'a device level that is no device ID',
+    topic: telemetry(`${run} bad`),
+    payload: hiveFrame(good),
+    letters: ['bridge bad-device-id null'],
+  },
+  {
+    what: 'a device that nobody has provisioned',
+    topic: telemetry(`${run}-stranger`),
+    payload: hiveFrame(good),
+    letters: ['standardise unknown-device null'],
+  },
+]
+
+describe('a line with devices that misbehave', function () {
+  this.timeout(120_000)
+  let database: pg.Client
+  let publisher: mqtt.MqttClient
+  let bridge: RunningService
+  const services: RunningService[] = []
+
+  const rows = async (device: string): Promise<number> =>
+    Number((await database.query('SELECT count(*) FROM readings WHERE device_id = $1', [device])).rows[0].count)
+  const publish = (topic: string, payload: Buffer, retain = false): Promise<unknown> =>
+    publisher.publishAsync(topic, payload, { qos: 1, retain })
+
+  before(async () => {
+    await millrace('migrate')
+    await millrace('schemas', 'register')
+    await millrace('devices', 'add', '--account', 'test', bad, fast)
+    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    await database.connect()
+    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    // A route that was taken out of the configuration: its subscription lives on in the broker's session.
+    const earlier = await mqtt.connectAsync(address('MQTT_URL'), {
+      protocolVersion: 5,
+      clientId: `${run}-bridge`,
+      username: 'millrace-bridge',
+      clean: false,
+      properties: { sessionExpiryInterval: 600 },
+    })
+    await earlier.subscribeAsync(`devices/${bad}/other`, { qos: 1 })
+    await earlier.endAsync()
+    // Retained before the bridge subscribes: it gets it as an old message.
+    await publish(telemetry(bad), hiveFrame({ ...good, seq: 99 }), true)
+    const settings = `bridge: { client_id: ${run}-bridge, session_expiry_seconds: 60, rate_limit: { messages_per_second: 0.01, burst: 60, policy: dead-letter } }\n`
+    bridge = await launchConfigured(settings, 'bridge')
+    services.push(bridge, await startService('run', 'standardise'), await startService('store'))
+    await bridge.ready()
+  })
+
+  after(async () => {
+    await publish(telemetry(bad), Buffer.alloc(0), true)
+    for (const service of services) await service[Symbol.asyncDispose]()
+    await publisher?.endAsync()
+    await database?.end()
+  })
+
+  it('drops telemetry that the broker had retained, and counts it', async () => {
+    await until('it is counted', async () => (await bridge.metric('millrace_bridge_dropped_total')) >= 1)
+    expect(await rows(bad)).to.equal(0)
+  })
+
+  it('makes exactly the right dead letters, with their original bytes, and goes on', async () => {
+    for (const { topic, payload } of cases) {
+      await publish(topic ?? telemetry(bad), payload)
+    }
+    await publish(telemetry(bad), hiveFrame(good))
+    // One sample of the frame with a hot one, and both of the good one, which came last.
+    await until('the good frame is stored', async () => (await rows(bad)) === 3)
+    const expected = cases.flatMap(({ letters }) => letters)
+    let letters: readonly DeadLetter[] = []
+    await until('the letters are there', async () => {
+      letters = await deadLetters()
+      return letters.length >= expected.length
+    })
+    const named = ({ processor, reason, sample }: DeadLetter): string => `${processor} ${reason} ${sample}`
+    expect(letters.map(named).sort()).to.deep.equal([...expected].sort())
+    for (const { what, payload, letters: names } of cases) {
+      // The bridge keeps what came; standardise has it with the registry's header in place of the fingerprint's.
+      const holds = ({ processor, value }: DeadLetter): boolean =>
+        processor === 'bridge'
+          ? payload.equals(value ?? Buffer.alloc(1))
+          : payload.subarray(HEADER_BYTES).equals(value?.subarray(5) ?? Buffer.alloc(1))
+      for (const name of names)
+        expect(
+          letters.some((letter) => named(letter) === name && holds(letter)),
+          `${what}: ${name}`,
+        ).to.equal(true)
+    }
+    expect(await bridge.metric('millrace_bridge_rejected_total')).to.equal(expected.filter((name) => name.startsWith('bridge')).length)
+  })
+
+  it('makes a dead letter of each message over the rate, stores the others, and lets other devices through', async () => {
+    for (let seq = 0; seq < 100; seq++)
+      await publish(telemetry(fast), hiveFrame({ ...good, seq, base: good.base + seq * 10, temperature: [2000] }))
+    await publish(telemetry(bad), hiveFrame({ ...good, seq: 6, base: good.base + 30_000 }))
+    await until('the other device is stored', async () => (await rows(bad)) === 5)
+    await until('what was in time is stored', async () => (await rows(fast)) >= 60)
+    const letters = (await deadLetters()).filter(({ reason }) => reason === 'over-rate')
+    expect(letters).to.have.length(40)
+    expect(letters.every(({ source_topic }) => source_topic === telemetry(fast))).to.equal(true)
+    expect(await rows(fast)).to.equal(60)
+  })
+})
+
+/** Every dead letter of this run. */
+async function deadLetters(): Promise<readonly DeadLetter[]> {
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
+  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+  const letters: DeadLetter[] = []
+  for (const topic of ['bridge.dead', 'standardise.dead', 'store.dead'] as Topic[]) {
+    await scanTopic({
+      kafka,
+      topic,
+      extents: await topicExtents(kafka, topic),
+      log: quiet,
+      signal: new AbortController().signal,
+      handle: async ({ records }) => {
+        for (const { value } of records) {
+          const letter = value === null ? undefined : codec.decode(value)
+          if (letter !== undefined && (letter.source_topic.includes(run) || letter.key?.toString().startsWith(run) === true))
+            letters.push(letter)
+        }
+      },
+    })
+  }
+  return letters
+}
