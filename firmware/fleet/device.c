@@ -126,6 +126,9 @@ struct device *device_create(struct fleet *fleet, const char *id, uint32_t numbe
   millrace_mqtt_init(&device->mqtt, socket_stream_port(&device->stream), transmit, (uint16_t)transmit_size,
                      transmit + transmit_size, RECEIVE_SIZE);
   configure_publisher(device, in_flight, number);
+  /* A sample takes 8 bytes or so. Devices that all began now would fill their frames at the same moments for ever; real ones were
+     switched on at different times. */
+  device->early = (uint16_t)(1 + number % (options->max_payload / 8u));
   (void)model_init(&device->model, schema, options->seed, number);
   return device;
 }
@@ -148,7 +151,7 @@ void device_sample(struct device *device, int64_t time_ms) {
     return;
   }
   totals->readings += device->batcher.frame.schema->metric_count;
-  if (device->fleet->options->sparse) (void)device_flush(device);
+  if (device->fleet->options->sparse || (device->early > 0 && --device->early == 0)) (void)device_flush(device);
 }
 
 enum millrace_status device_flush(struct device *device) { return millrace_batcher_flush(&device->batcher); }

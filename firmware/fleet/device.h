@@ -29,6 +29,7 @@ struct device {
   struct device *older;
   struct device *newer;
   struct device *next_dirty;
+  uint16_t early; /* samples until the first frame is sealed early; 0: that is done */
   bool listed; /* in the list of open frames */
   bool dirty;  /* has put frames that the publisher has not seen */
 };
