@@ -30,6 +30,9 @@ compile-lx106 compile-riscv: compile-%: $(LIBRARY) $(HEADERS)
 	@for source in $(LIBRARY); do \
 	  $(if $(filter lx106,$*),$(LX106),$(RISCV)) $(SMALL) -c $$source -o $(BUILD)/$*/$$(basename $$source .c).o || exit 1; done
 
+install: ## packages for cross-test, size and fuzz
+	./install
+
 cross-test: $(BUILD)/library-tests-arm.elf $(BUILD)/device-arm.elf $(BUILD)/cortex-m-test no-malloc compile-lx106 compile-riscv ## tests on an emulated Cortex-M3; compiles for ESP8266 and RISC-V
 	@$(QEMU) -kernel $(BUILD)/library-tests-arm.elf > $(BUILD)/cross.out 2>&1; status=$$?; cat $(BUILD)/cross.out; \
 	 $(BUILD)/cortex-m-test $(BUILD)/device-arm.elf > $(BUILD)/cross2.out; status=$$((status + $$?)); cat $(BUILD)/cross2.out; \
@@ -53,4 +56,4 @@ fuzz: $(LIBRARY) $(wildcard fuzz/*.c) $(HEADERS) ## libFuzzer on the ring scan, 
 	    || { tail -40 $(BUILD)/fuzz/$$target.log; exit 1; }; \
 	  echo "$$target: $$(grep -o 'number_of_executed_units: *[0-9]*' $(BUILD)/fuzz/$$target.log | grep -o '[0-9]*$$') inputs, no finding"; done
 
-.PHONY: no-malloc compile-lx106 compile-riscv cross-test size coverage fuzz
+.PHONY: install no-malloc compile-lx106 compile-riscv cross-test size coverage fuzz
