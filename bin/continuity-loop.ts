@@ -7,7 +7,7 @@ import { Intake, type IntakeCounters } from '../processors/continuity/intake.ts'
 import { Ledger } from '../processors/continuity/ledger.ts'
 import type { FrameSchemas } from '../processors/continuity/letter-number.ts'
 import { createStoreGate, type StoreGate } from '../processors/continuity/store-gate.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
+import type { ConsumerName, KafkaRecord } from '../processors/contract.ts'
 import type { DeadLetter } from '../processors/dead-letter.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
 import { type ClaimOptions, claimPlaces, firstFrom, type Place, placeKey } from './continuity-places.ts'
@@ -51,9 +51,6 @@ export interface ContinuityLoop {
   /** Boots in memory. */
   boots(): number
 }
-
-/** The topics that say what became of frames. Partition n of each must have the same devices. */
-export const continuityTopics: readonly Topic[] = [topics.readings, deadTopic('standardise'), deadTopic('store'), deadTopic('bridge')]
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 const STORE = 'store' as ConsumerName

@@ -4,18 +4,15 @@ import { topicId } from '../connectors/kafka/topics.ts'
 import { createContinuityStore } from '../connectors/postgres/continuity-store.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
-import type { ConsumerName } from '../processors/contract.ts'
-import type { DeadLetter } from '../processors/dead-letter.ts'
-import { deadTopic } from '../processors/topics.ts'
-import { readQuantities } from '../schemas/files.ts'
+import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../processors/dead-letter.ts'
+import { readQuantities, readSchema } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
-import { type ContinuityCounters, continuityTopics, createContinuityLoop } from './continuity-loop.ts'
+import { type ContinuityCounters, createContinuityLoop } from './continuity-loop.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { counter, gauge, processMetrics } from './metrics.ts'
-import { deadLetterCodec } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
-
-export const CONTINUITY = 'continuity' as ConsumerName
+import { createWaiting } from './waiting.ts'
 
 /** Changes are written this often; the question reads what came since from Kafka. */
 const FLUSH_MS = 5_000
@@ -24,20 +21,17 @@ const POLL_MS = 1_000
 /** Starts the ledger of frame numbers: readings and dead letters → ranges in the telemetry database, effectively once. */
 export async function continuityService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-continuity', log)
-  const partitions = await countPartitions(kafka, continuityTopics)
+  const waiting = createWaiting({ log, signal, health })
+  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, continuityTopics))
   if (new Set(partitions.values()).size > 1)
     throw new ConfigError(
       `continuity needs as many partitions in each of its topics, got ${[...partitions].map(([topic, count]) => `${topic} ${count}`).join(', ')}`,
     )
   const registry = createRegistry(config.env.REGISTRY_URL)
-  const firmwares = await openFirmwareDirectory({
-    registry,
-    quantities: new Set(readQuantities().map(({ name }) => name)),
-    log,
-    signal,
-  })
+  const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const firmwares = await waiting.during('reading schemas', opening)
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
-  const codec = await deadLetterCodec(registry, deadTopic('store'))
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters: ContinuityCounters = { readings: 0, letters: 0, unreadable: 0, loads: 0, commits: 0, retries: 0, fenced: 0 }
   const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
@@ -46,7 +40,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     store,
     topicId: (topic) => topicId(kafka, topic),
     extents: (topic) => topicExtents(kafka, topic),
-    prepare: (letters) => prepareSchemas(firmwares, letters),
+    prepare: (letters) => waiting.during('asking the registry for schemas', prepareSchemas(firmwares, letters)),
     schemas: firmwares,
     decode: (value) => codec.decode(value),
     flushMs: FLUSH_MS,
@@ -65,7 +59,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     reclaim: () => consumer.reclaim(),
     trouble: (what) => health.set('database', what),
   })
-  const consumer = await runConsumer({
+  const joining = runConsumer({
     kafka,
     group: CONTINUITY,
     topics: continuityTopics,
@@ -78,6 +72,8 @@ export async function continuityService({ config, log, signal, metrics, health }
     handle: (batch, generation) => loop.handle(batch, generation),
     revoked: () => loop.revoked(),
   })
+  const consumer = await waiting.during('joining the consumer group', joining)
+  const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
   processMetrics(metrics)
   counter(metrics, 'millrace_continuity_records_total', 'Readings taken.', () => counters.readings)
@@ -98,6 +94,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   return {
     failed: consumer.failed,
     stop: async () => {
+      watch[Symbol.dispose]()
       await loop.drain()
       await consumer[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()

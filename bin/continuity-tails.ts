@@ -4,9 +4,9 @@ import { type Extent, scanTopic, topicExtents } from '../connectors/kafka/scan.t
 import { groupLag } from '../connectors/kafka/topics.ts'
 import { readPositions } from '../connectors/postgres/continuity-store.ts'
 import type { Session } from '../connectors/postgres/session.ts'
+import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts'
 import type { ConsumerName, Topic } from '../processors/contract.ts'
 import { topics } from '../processors/topics.ts'
-import { continuityTopics } from './continuity-loop.ts'
 
 /** What the ledger in the database does not know yet: records between its offsets, or a processor's, and the topics' ends. */
 export interface Tails {
@@ -20,7 +20,6 @@ export interface Tails {
   readonly lost: bigint
 }
 
-const CONTINUITY = 'continuity' as ConsumerName
 const STORE = 'store' as ConsumerName
 const FRAMES_READER = 'standardise'
 

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Admin } from 'kafkajs'
 import { groupLag } from '../connectors/kafka/topics.ts'
 import { type GroupPartitionLag, lagTable } from '../ops/lag-table.ts'
+import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { topics } from '../processors/topics.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -31,8 +32,12 @@ export interface ConsumerGroup {
 
 /** The groups of the configured processors, then the store's. */
 export async function consumerGroups({ processors }: Config): Promise<readonly ConsumerGroup[]> {
-  const groups = await Promise.all(processors.map(async (group) => ({ group, topic: (await loadProcessor(group)).from.topic })))
-  return [...groups, { group: 'store', topic: topics.readings }]
+  const groups = await Promise.all(processors.map(async (group) => (await topicsOf(group)).map((topic) => ({ group, topic }))))
+  return [...groups.flat(), { group: 'store', topic: topics.readings }]
+}
+
+async function topicsOf(group: string): Promise<readonly Topic[]> {
+  return group === CONTINUITY ? continuityTopics : [(await loadProcessor(group)).from.topic]
 }
 
 /** Lag of every group on every partition. */

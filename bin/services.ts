@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { CONTINUITY } from '../processors/continuity/topics.ts'
 import { ConfigError, loadConfig } from './config.ts'
 import { runService, type Service, type ServiceContext } from './service.ts'
 
@@ -36,7 +37,7 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** What starts a processor: the ledger of frame numbers is one that has its own way with its database. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
-  if (name === 'continuity') return (await import('./continuity-service.ts')).continuityService
+  if (name === CONTINUITY) return (await import('./continuity-service.ts')).continuityService
   const { loadProcessor, processorService } = await import('./run.ts')
   return processorService(name, await loadProcessor(name))
 }
