@@ -39,7 +39,8 @@ export async function openLookups({ config, registry, needs, log, signal }: Look
   }
 }
 
-function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number> {
+/** IDs in the registry's wire format. */
+export function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number> {
   const ids = new Set<number>()
   for (const { value } of records) if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
   return ids

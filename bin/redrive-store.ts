@@ -1,5 +1,4 @@
-import type { Log, SinkBatch, SinkResult } from '../connectors/contract.ts'
-import type { PostgresReadingsSink } from '../connectors/postgres/readings-sink.ts'
+import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../connectors/contract.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
 import type { FoundLetter } from '../processors/letters.ts'
 import { CopyWriter } from '../processors/store/copy-writer.ts'
@@ -9,7 +8,7 @@ import type { Attempt, RedriveWay } from './redrive-way.ts'
 import { throughOutages } from './through-outages.ts'
 
 export interface StoreWayOptions {
-  readonly sink: PostgresReadingsSink
+  readonly sink: ReadingsSink
   /**
    * A consumer of this run's own: the database keeps its offsets of `store.dead` apart, with the rows that it stored and found there. It has no
    * part in the offsets of the readings.

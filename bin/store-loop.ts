@@ -7,6 +7,7 @@ import {
   type ReadingsSink,
   type RecordProducer,
   type SinkBatch,
+  type SinkResult,
   type TopicPartition,
 } from '../connectors/contract.ts'
 import { backoffMs } from '../processors/backoff.ts'
@@ -16,6 +17,7 @@ import { CopyWriter } from '../processors/store/copy-writer.ts'
 import { Fill, type LayoutLookup, type Refused } from '../processors/store/fill.ts'
 import { deadTopic } from '../processors/topics.ts'
 import type { HeldPartitions } from './held-partitions.ts'
+import { schemaIdsOf } from './lookups.ts'
 
 /** Figures for metrics. */
 export interface StoreCounters {
@@ -67,6 +69,8 @@ const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 /** Bytes of COPY that make a batch full before its rows do. */
 const FULL_BYTES = 8 << 20
 
+type BadRow = Extract<SinkResult, { tag: 'bad-row' }>
+
 interface Owned {
   readonly epoch: bigint
   position: bigint
@@ -112,13 +116,19 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   async function commit(batch: Fill, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
     let published = 0
     let prepared = sinkBatch(batch, epochs)
+    // Where something is refused, the rest is tried out before anything is said of it: a batch that turns out too bad leaves no letters.
+    let suspect = batch.refused.length > 0
     for (let attempt = 0; generation === current; ) {
       signal.throwIfAborted()
       try {
-        if (options.held.stop(batch)) {
-          forget()
-          options.reclaim()
-          return
+        if (options.held.stop(batch)) return startOver()
+        if (suspect) {
+          const rehearsed = await sink.rehearse(prepared)
+          if (rehearsed.tag === 'bad-row') {
+            prepared = without(rehearsed, batch, epochs)
+            continue
+          }
+          suspect = false
         }
         // Dead letters first: once the offsets have moved, nobody would write them.
         const letters = batch.refused.slice(published)
@@ -142,19 +152,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             log.warn('another owner has a partition; nothing was written', {
               partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' '),
             })
-            if (generation === current) {
-              forget()
-              options.reclaim()
-            }
+            if (generation === current) startOver()
             return
           case 'bad-row':
-            log.warn('the database refused a row; it becomes a dead letter', {
-              row: result.row,
-              sqlState: result.sqlState,
-              detail: result.detail,
-            })
-            batch.exclude(result.row, `SQLSTATE ${result.sqlState}: ${result.detail}`)
-            prepared = sinkBatch(batch, epochs)
+            suspect = true
+            prepared = without(result, batch, epochs)
         }
       } catch (cause) {
         if (signal.aborted) throw cause
@@ -172,6 +174,13 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     }
   }
 
+  /** Leaves a row out that the database refused. */
+  function without({ row, sqlState, detail }: BadRow, batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
+    log.warn('the database refused a row', { row, sqlState, detail })
+    batch.exclude(row, `SQLSTATE ${sqlState}: ${detail}`)
+    return sinkBatch(batch, epochs)
+  }
+
   async function publish(letters: readonly Refused[]): Promise<void> {
     const nowMs = Date.now()
     const topic = deadTopic(consumer)
@@ -185,6 +194,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
         ),
       })),
     )
+  }
+
+  function startOver(): void {
+    forget()
+    options.reclaim()
   }
 
   /** Drops what was read but not committed: it will be read again. */
@@ -219,7 +233,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     },
 
     async handle({ topic, partition, records, nextOffset }, generation) {
-      await options.prepare(schemaIds(records))
+      await options.prepare(schemaIdsOf(records))
       for (const record of records) {
         while (full() && generation === current) await turn()
         if (!add(topic, partition, generation, record)) return
@@ -279,12 +293,6 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
 function sinkBatch(batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
   const moves = batch.moves().map((move) => ({ ...move, epoch: epochs.get(key(move.topic, move.partition))?.epoch ?? -1n }))
   return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
-}
-
-function schemaIds(records: readonly KafkaRecord[]): ReadonlySet<number> {
-  const ids = new Set<number>()
-  for (const { value } of records) if (value !== null && value.length >= 5) ids.add(value.readUInt32BE(1))
-  return ids
 }
 
 function key(topic: string, partition: number): string {

@@ -116,6 +116,8 @@ export interface ReadingsSink extends AsyncDisposable {
    * connection was lost during COMMIT it finds out whether that had happened, and never writes the batch twice.
    */
   commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
+  /** What the database would say of the batch's rows: they are written, and taken back. Offsets are not looked at, nor are partitions made. */
+  rehearse(batch: SinkBatch): Promise<SinkResult>
 }
 
 /** Devices and their assignments, cached and kept fresh by notifications. */

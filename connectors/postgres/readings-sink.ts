@@ -29,8 +29,6 @@ export interface ReadingsSinkOptions {
 export interface PostgresReadingsSink extends ReadingsSink {
   /** Makes room for rows of the next days; to be called at start and daily. Returns the rows that lie outside every partition. */
   keepReady(nowMs: number): Promise<bigint>
-  /** What the database would say of the batch's rows: they are written, and taken back. Offsets are not looked at, nor are partitions made. */
-  rehearse(batch: SinkBatch): Promise<SinkResult>
 }
 
 /** Days beyond today whose partitions are kept ready. */

@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { projectRoot } from '../../schemas/files.ts'
+
+/** A part of the local stack that the tests run on, named by MILLRACE_LOCAL and MILLRACE_PORT_OFFSET as `test/run` sets them. */
+export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
+
+const run = promisify(execFile)
+
+/** Ends parts: at once, as a crash would. */
+export async function crash(...parts: readonly Part[]): Promise<void> {
+  await script('stop', '--kill', ...parts)
+}
+
+/** Starts parts that are not running; resolves when they answer. */
+export async function revive(...parts: readonly Part[]): Promise<void> {
+  await script('start', ...parts)
+}
+
+async function script(name: 'start' | 'stop', ...args: readonly string[]): Promise<void> {
+  if (process.env.MILLRACE_LOCAL === undefined)
+    throw new Error('MILLRACE_LOCAL is not set: stopping parts of a stack that somebody else may use is not for tests')
+  await run(`${projectRoot}deploy/local/${name}`, args)
+}
