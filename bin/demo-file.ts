@@ -15,7 +15,7 @@ import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
 import { readFirmwares } from '../schemas/files.ts'
 import type { Firmware } from '../schemas/firmware.ts'
 import { type Config, ConfigError } from './config.ts'
-import { type DeadLetterFinds, openDeadLetters } from './dead-letters-since.ts'
+import { type DeadLetterFinds, deadLettersSince } from './dead-letters-since.ts'
 import { bootFile, FLEET_PROGRAM } from './demo-fleets.ts'
 import type { Outcome } from './demo-totals.ts'
 import { openStatusSources } from './status-sources.ts'
@@ -56,7 +56,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     )
     await provision(config, devices)
     await using sources = await openStatusSources(config)
-    await using letters = await openDeadLetters(config, firmware)
+    const letters = deadLettersSince(config, firmware, signal)
     const [mark, before] = await Promise.all([letters.mark(), sources.stored()])
     const log = join(local, 'log', 'fleet-file.log')
     const args = ['--url', config.env.MQTT_URL, '--csv', '--firmware', firmware.id, '--boot-file', bootFile(local, 'file')]

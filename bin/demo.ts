@@ -16,6 +16,7 @@ import { claimInstance, localDirectory, runningSupervisor } from './instance.ts'
 import { LocalStackError, startLocalStack } from './local-stack.ts'
 import { migrate } from './migrate.ts'
 import { schemas } from './schemas.ts'
+import { awaitHealthy } from './service-health.ts'
 import { GRACE_MS, servicePrograms } from './service-programs.ts'
 import { showStatus } from './status.ts'
 import { openStatusSources } from './status-sources.ts'
@@ -23,6 +24,8 @@ import { stopSignal } from './stop-signal.ts'
 
 /** Events that the screen keeps. */
 const EVENTS = 6
+/** They are shown then, healthy or not. */
+const READY_MS = 30_000
 
 /** `millrace demo [FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
 export async function demo(args: readonly string[]): Promise<number> {
@@ -58,7 +61,7 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
   if (stopping.signal.aborted) return { code: 0, lastWords: [] }
 
   const events: string[] = []
-  await using services = await startServices(config, values.config, local, events)
+  await using services = await startServices(config, values.config, local, events, stopping.signal)
   if (file !== undefined) return await sendFile({ file, config, local, signal: stopping.signal, say })
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
@@ -71,6 +74,7 @@ async function startServices(
   configFile: string | undefined,
   local: string,
   events: string[],
+  signal: AbortSignal,
 ): Promise<Services | undefined> {
   const other = runningSupervisor(local)
   if (other !== undefined) {
@@ -96,6 +100,8 @@ async function startServices(
       note(describeEvent(event))
     },
   })
+  const unhealthy = await awaitHealthy(config, READY_MS, signal)
+  if (unhealthy.length > 0) say(`services   not healthy yet: ${unhealthy.join(', ')}`)
   say(
     `services   started  ${programs
       .map(({ name }) => name)
@@ -121,7 +127,8 @@ async function drive(config: Config, local: string, events: string[], signal: Ab
   const frame: Frame = {
     startedMs: Date.now(),
     hints: [
-      ['look at rows', `psql ${config.env.TELEMETRY_DATABASE_URL} -c 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5'`],
+      ['look at the data', `psql ${config.env.TELEMETRY_DATABASE_URL}`],
+      ['', 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5;'],
       ['kill a service', `kill -9 $(cat ${join(local, 'pid', 'store')})`],
       ['end it', 'Ctrl-C'],
     ],

@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, loadConfig } from '../../bin/config.ts'
 import { deviceIds } from '../../bin/demo-fleets.ts'
 import { localDirectory } from '../../bin/instance.ts'
 import { destroyLocalStack, startLocalStack } from '../../bin/local-stack.ts'
 import { migrate } from '../../bin/migrate.ts'
 import { schemas } from '../../bin/schemas.ts'
-import { GRACE_MS, serviceAddresses, servicePrograms } from '../../bin/service-programs.ts'
+import { awaitHealthy } from '../../bin/service-health.ts'
+import { GRACE_MS, servicePrograms } from '../../bin/service-programs.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { provisionDevices } from '../../connectors/postgres/devices.ts'
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
@@ -60,7 +60,8 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
       if (event.tag === 'ended' || event.tag === 'killed') say(describeEvent(event))
     },
   })
-  await answering(config)
+  const unhealthy = await awaitHealthy(config, READY_MS)
+  if (unhealthy.length > 0) throw new Error(`not healthy after ${READY_MS / 1_000} s: ${unhealthy.join(', ')}; see ${join(local, 'log')}`)
   const session = await openSession({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace bench',
@@ -100,18 +101,6 @@ function stackPids(local: string): readonly (readonly [string, number])[] {
   return ['kafka', 'registry', 'mosquitto', 'postgres'].map(
     (part) => [part, Number.parseInt(readFileSync(join(local, 'pid', part), 'utf8'), 10)] as const,
   )
-}
-
-/** Waits until every service is healthy: until the bridge's session exists, the broker would refuse what is published. */
-async function answering(config: Config): Promise<void> {
-  const deadline = Date.now() + READY_MS
-  for (const { name, metricsPort } of serviceAddresses(config)) {
-    const healthy = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${metricsPort}/health`)).ok
-    while (!(await healthy().catch(() => false))) {
-      if (Date.now() > deadline) throw new Error(`${name} is not healthy after ${READY_MS / 1000} s: see its log`)
-      await delay(100)
-    }
-  }
 }
 
 /** The commands speak to people, who need not hear of each of these. */
