@@ -64,6 +64,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     group: CONTINUITY,
     topics: continuityTopics,
     coPartitioned: true,
+    unhurried: true,
     sessionTimeoutMs: config.kafka.session_timeout_ms,
     log,
     signal,

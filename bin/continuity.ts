@@ -85,7 +85,7 @@ type CaughtUp = Awaited<ReturnType<typeof catchUp>>
 async function answer(session: Session, filter: ContinuityFilter, { ledger, inFlight }: CaughtUp): Promise<ContinuityReport> {
   const recent = [...ledger.boots()]
   const written = await incompleteBoots(session, filter, recent)
-  const asked = recent.filter(({ lastReceivedMs }) => filter.sinceMs === null || lastReceivedMs >= filter.sinceMs || lastReceivedMs === 0)
+  const asked = recent.filter(({ lastReceivedMs }) => filter.sinceMs === null || !(lastReceivedMs < filter.sinceMs))
   return continuityReport(
     await completeBoots(session, filter, recent),
     [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot))),

@@ -24,6 +24,8 @@ export interface ConsumerOptions {
   readonly topics: readonly Topic[]
   /** Partition n of every topic goes to the same member. Every member of the group must say so. */
   readonly coPartitioned?: boolean
+  /** Latency does not matter: a fetch waits up to a second for a good amount, which costs a fraction of the CPU. */
+  readonly unhurried?: boolean
   /** A member that is not heard of for so long loses its partitions. */
   readonly sessionTimeoutMs: number
   readonly log: Log
@@ -75,6 +77,8 @@ const AGAIN_LEAST_MS = 500
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
+const UNHURRIED_WAIT_MS = 1_000
+const UNHURRIED_BYTES = 2_000_000
 
 /**
  * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is: what was
@@ -89,8 +93,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: heartbeatMs,
-    maxWaitTimeInMs: MAX_WAIT_MS,
-    minBytes: 1,
+    maxWaitTimeInMs: options.unhurried ? UNHURRIED_WAIT_MS : MAX_WAIT_MS,
+    minBytes: options.unhurried ? UNHURRIED_BYTES : 1,
     maxBytesPerPartition: 1_000_000,
     maxBytes: 8_000_000,
     allowAutoTopicCreation: false,

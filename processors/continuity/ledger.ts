@@ -21,7 +21,7 @@ export interface BootState {
   /** First sample of the earliest and of the latest frame, by sample time: microseconds since 1970. NaN where no frame had a time of day. */
   firstSample: number
   lastSample: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; NaN before the first frame. */
   firstReceivedMs: number
   lastReceivedMs: number
 }
@@ -47,13 +47,43 @@ export interface LedgerChanges {
   readonly counts: readonly DeviceCounts[]
 }
 
-/** A boot in memory. */
-export interface Boot extends BootState {
+/** A boot in memory. Its times are doubles from the start, NaN included: V8 then overwrites them in place, without an allocation for each frame. */
+export class Boot implements BootState {
+  readonly device: string
+  readonly boot: number
+  next = 0
+  begins = 0
+  readonly stored: RangeSet
+  readonly dead: RangeSet
+  readonly partly: RangeSet
+  dropped = 0
+  firstSample = Number.NaN
+  lastSample = Number.NaN
+  firstReceivedMs = Number.NaN
+  lastReceivedMs = Number.NaN
   readonly owner: Device
-  recent: RecentNumbers | undefined
-  changed: boolean
+  recent: RecentNumbers | undefined = undefined
+  changed = false
   /** Round of changes in which it was last touched. */
   touched: number
+
+  constructor(owner: Device, device: string, boot: number, round: number, written: BootState | undefined) {
+    this.owner = owner
+    this.device = device
+    this.boot = boot
+    this.touched = round
+    this.stored = written?.stored ?? new RangeSet()
+    this.dead = written?.dead ?? new RangeSet()
+    this.partly = written?.partly ?? new RangeSet()
+    if (written === undefined) return
+    this.next = written.next
+    this.begins = written.begins
+    this.dropped = written.dropped
+    this.firstSample = written.firstSample
+    this.lastSample = written.lastSample
+    this.firstReceivedMs = written.firstReceivedMs
+    this.lastReceivedMs = written.lastReceivedMs
+  }
 }
 
 interface Device {
@@ -86,8 +116,7 @@ export class Ledger {
     const owner = this.device(device)
     const present = owner.boots.get(boot)
     if (present !== undefined) return present
-    const state = written ?? newBoot(device, boot)
-    const entry: Boot = { ...state, owner, recent: undefined, changed: false, touched: this.round }
+    const entry = new Boot(owner, device, boot, this.round, written)
     owner.boots.set(boot, entry)
     return entry
   }
@@ -176,8 +205,9 @@ export class Ledger {
   }
 
   private note(boot: Boot, seq: number, receivedMs: number, truncated: boolean): void {
-    if (boot.firstReceivedMs === 0) {
+    if (Number.isNaN(boot.firstReceivedMs)) {
       boot.firstReceivedMs = receivedMs
+      boot.lastReceivedMs = receivedMs
       boot.begins = truncated && boot.owner.boots.size === 1 ? seq : 0
     }
     if (seq < boot.begins) boot.begins = seq
@@ -218,23 +248,6 @@ export class Ledger {
       this.devices.set(name, device)
     }
     return device
-  }
-}
-
-function newBoot(device: string, boot: number): BootState {
-  return {
-    device,
-    boot,
-    next: 0,
-    begins: 0,
-    stored: new RangeSet(),
-    dead: new RangeSet(),
-    partly: new RangeSet(),
-    dropped: 0,
-    firstSample: Number.NaN,
-    lastSample: Number.NaN,
-    firstReceivedMs: 0,
-    lastReceivedMs: 0,
   }
 }
 
