@@ -22,6 +22,7 @@ interface Input {
   readonly value?: Buffer
   readonly assignments?: readonly Assignment[] | undefined
   readonly known?: FirmwareLookup
+  readonly only?: number
 }
 
 function frame(
@@ -65,6 +66,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     value: input.value ?? frame(id, columns, input),
     timestampMs: RECEIVED_MS,
     offset: 0n,
+    ...(input.only === undefined ? {} : { only: input.only }),
   }
   processor.from.decode(record, lookups, (item) => {
     const result = processor.handle(item, lookups)
@@ -121,6 +123,16 @@ describe('standardise', () => {
       [-501, 1, 2, false],
       [-500, 1, null, false],
     ])
+  })
+
+  it('gives just the one sample that a redrive is about, or its rejection, and nothing of the next frame to it', () => {
+    const columns = { temperature: [2000, 30_000, -29_900], humidity: [4000, 0, 0] }
+    const dt = [0, 1, 1]
+    const mended = handle('hive-1', columns, { dt, only: 2 })
+    expect([mended.samples.map(({ temperature }) => temperature), mended.rejections]).to.deep.equal([[21], []])
+    const again = handle('hive-1', columns, { dt, only: 1 })
+    expect([again.samples, again.rejections.map(({ reason, sample }) => [reason, sample])]).to.deep.equal([[], [['out-of-range', 1]]])
+    expect(handle('hive-1', columns, { dt }).samples.map(({ temperature }) => temperature)).to.deep.equal([20, 21])
   })
 
   it('takes the time of receipt for the last sample of a device without time of day', () => {

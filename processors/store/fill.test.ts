@@ -184,6 +184,36 @@ describe('Fill', () => {
     expect(() => target.exclude(2, 'x')).to.throw(RangeError)
   })
 
+  it('takes just the one sample that a redrive is about, and names it when the database refuses it', () => {
+    const target = fill()
+    const samples = [{ temperature: 1 }, { temperature: 2, ts: Date.UTC(2099, 0) * 1000 }, { temperature: 3 }]
+    target.add(TOPIC, 0, { ...record('a', samples, 1n), only: 2 }, known)
+    target.add(TOPIC, 0, record('b', [{ temperature: 4 }], 2n), known)
+    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
+    expect(target.refused).to.deep.equal([])
+    target.exclude(0, 'SQLSTATE 23514')
+    expect(target.refused.map(({ sample }) => sample)).to.deep.equal([2])
+    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([4])
+  })
+
+  it('counts a record as bad that was refused, or every row of which was', () => {
+    const target = fill()
+    const late = { ts: Date.UTC(2099, 0) * 1000 }
+    const records = [
+      record('a', [late, {}]),
+      record('b', [late, late]),
+      record('c', [{}]),
+      { ...record('d', []), value: null },
+      record('e', []),
+    ]
+    records.forEach((each, index) => {
+      target.add(TOPIC, 0, each, known)
+      target.move(TOPIC, 0, BigInt(index), BigInt(index + 1))
+    })
+    expect(target.moves()[0]).to.include({ records: 5, bad: 2, dead: 4 })
+    expect(records.map((each) => target.rowsOf(each))).to.deep.equal([1, 0, 1, 0, 0])
+  })
+
   it('says how far each partition moves and which rows are its own', () => {
     const target = fill()
     for (const [partition, offset, samples] of [

@@ -1,0 +1,40 @@
+import { createRequire } from 'node:module'
+import { expect } from 'chai'
+import { ConnectorError } from '../contract.ts'
+import { KafkaJSProtocolError } from './kafkajs.ts'
+import { kafkaError } from './outage.ts'
+
+const { KafkaJSConnectionError, KafkaJSNumberOfRetriesExceeded } = createRequire(import.meta.url)('kafkajs/src/errors') as Record<
+  string,
+  new (
+    cause: unknown,
+    details?: object,
+  ) => Error
+>
+
+describe('errors of Kafka', () => {
+  const refused = new (KafkaJSConnectionError as new (cause: unknown) => Error)('connect ECONNREFUSED')
+  const exceeded = (cause: Error): Error =>
+    new (KafkaJSNumberOfRetriesExceeded as new (cause: unknown, details: object) => Error)(cause, { retryCount: 8, retryTime: 1 })
+  const protocol = (type: string): Error => new KafkaJSProtocolError({ type, code: 3, retriable: true, message: type } as never)
+
+  it('are transient where the cluster is not there, however often kafkajs has tried', () => {
+    expect(kafkaError('asking', exceeded(refused))).to.include({ code: 'KafkaJSConnectionError', transient: true })
+    expect(kafkaError('asking', exceeded(exceeded(refused)))).to.include({ transient: true })
+    expect(kafkaError('asking', protocol('COORDINATOR_LOAD_IN_PROGRESS'))).to.include({ transient: true })
+  })
+
+  it('are final where a topic does not exist or access is denied', () => {
+    expect(kafkaError('asking', exceeded(protocol('UNKNOWN_TOPIC_OR_PARTITION')))).to.include({
+      code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION',
+      transient: false,
+    })
+    expect(kafkaError('asking', protocol('TOPIC_AUTHORIZATION_FAILED'))).to.include({ transient: false })
+  })
+
+  it('are final where nobody knows them, and stay what they are where they are known already', () => {
+    expect(kafkaError('asking', new TypeError('a defect'))).to.include({ transient: false })
+    const known = new ConnectorError('x', true, 'asking')
+    expect(kafkaError('asking', known)).to.equal(known)
+  })
+})
