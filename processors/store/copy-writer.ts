@@ -143,7 +143,8 @@ export class CopyWriter {
   }
 
   private sample(device: number, deviceLength: number, layout: SampleLayout, admit: Admit, index: number): void {
-    const { source, view, values } = this
+    const { source, view } = this
+    const values = this.values
     const ts = this.varint()
     const estimated = this.byte()
     const account = this.optionalId()
