@@ -55,74 +55,78 @@ enum millrace_status millrace_frame_open(struct millrace_frame *frame, const str
   frame->rows_length = 0;
   frame->body_length = 0;
   frame->last = start->base;
-  frame->column_length[0] = 0;
-  for (unsigned m = 0; m < frame->schema->metric_count; m++) {
-    frame->previous[m] = frame->schema->missing[m];
-    frame->first[m] = MILLRACE_NO_READING;
-    frame->column_length[m + 1] = 0;
+  for (unsigned c = 0; c <= frame->schema->metric_count; c++) {
+    struct millrace_column *column = &frame->columns[c];
+    column->length = 0;
+    column->first = 0;
+    if (c == 0) continue;
+    column->first = MILLRACE_NO_READING;
+    column->previous = frame->schema->missing[c - 1];
   }
   return MILLRACE_OK;
 }
 
 /* dt and each metric that is present are count, items, 0; the other metrics are a single 0. */
-static uint16_t sealed_length(const struct millrace_frame *frame, uint16_t samples, uint16_t present, uint32_t body) {
-  uint8_t count_length = millrace_varint_length(millrace_zigzag(samples));
-  if (samples == 0) return (uint16_t)(frame->start_length + frame->schema->metric_count + 1);
-  return (uint16_t)(frame->start_length + body + (uint32_t)(present + 1) * (count_length + 1u) +
-                    (uint32_t)(frame->schema->metric_count - present));
+static uint32_t sealed_length(const struct millrace_frame *frame, unsigned samples, unsigned present, uint32_t body) {
+  uint32_t count_length = millrace_varint_length((uint32_t)samples << 1);
+  if (samples == 0) return frame->start_length + frame->schema->metric_count + 1u;
+  return frame->start_length + body + (present + 1) * (count_length + 1) + frame->schema->metric_count - present;
+}
+
+/* What a metric that begins now owes for the samples before: the missing code, then differences of 0. */
+static uint16_t late_length(const struct millrace_frame *frame, int32_t missing) {
+  if (frame->samples == 0) return 0;
+  return (uint16_t)(millrace_varint_length(millrace_zigzag(missing)) + frame->samples - 1);
 }
 
 uint16_t millrace_frame_size(const struct millrace_frame *frame) {
-  return sealed_length(frame, frame->samples, frame->present, frame->body_length);
+  return (uint16_t)sealed_length(frame, frame->samples, frame->present, frame->body_length);
 }
 
 enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t time_ms, const int32_t *values) {
   const struct millrace_schema *schema = frame->schema;
-  uint32_t step[MILLRACE_MAX_METRICS];
+  uint32_t step[MILLRACE_MAX_METRICS + 1];
   int64_t dt = time_ms - frame->last;
-  uint16_t present = frame->present;
+  unsigned present = frame->present;
   uint32_t body = frame->body_length;
+  uint8_t *end = frame->rows + frame->rows_length;
 
   if (dt < 0 || dt > INT32_MAX) return MILLRACE_FULL;
-  uint32_t dt_code = millrace_zigzag((int32_t)dt);
-  body += millrace_varint_length(dt_code);
-  for (unsigned m = 0; m < schema->metric_count; m++) {
-    bool seen = frame->first[m] != MILLRACE_NO_READING;
-    if (!seen && values[m] == schema->missing[m]) continue;
-    uint32_t difference = (uint32_t)values[m];
-    if (frame->samples > 0) difference -= (uint32_t)frame->previous[m];
-    /* Unsigned arithmetic wraps as the decoder's (prev + diff) | 0 does. */
-    step[m] = (difference << 1) ^ ((difference & 0x80000000u) != 0 ? UINT32_MAX : 0);
-    body += millrace_varint_length(step[m]);
-    if (!seen) {
+  step[0] = (uint32_t)dt << 1;
+  body += millrace_varint_length(step[0]);
+  for (unsigned c = 1; c <= schema->metric_count; c++) {
+    const struct millrace_column *column = &frame->columns[c];
+    int32_t value = values[c - 1];
+    uint32_t difference = (uint32_t)value;
+    if (column->first == MILLRACE_NO_READING) {
+      if (value == schema->missing[c - 1]) continue;
       present++;
-      /* The samples before this first reading: the missing code, then differences of 0. */
-      if (frame->samples > 0)
-        body += millrace_varint_length(millrace_zigzag(schema->missing[m])) + (uint32_t)(frame->samples - 1);
+      body += late_length(frame, schema->missing[c - 1]);
     }
+    /* Unsigned arithmetic wraps as the decoder's (prev + diff) | 0 does. */
+    if (frame->samples > 0) difference -= (uint32_t)column->previous;
+    step[c] = (difference << 1) ^ ((difference & 0x80000000u) != 0 ? UINT32_MAX : 0);
+    body += millrace_varint_length(step[c]);
   }
-  if (sealed_length(frame, (uint16_t)(frame->samples + 1), present, body) > frame->max_payload) return MILLRACE_FULL;
+  if (sealed_length(frame, frame->samples + 1u, present, body) > frame->max_payload) return MILLRACE_FULL;
 
-  uint8_t *row = frame->rows + frame->rows_length;
-  uint8_t *end = row;
-  end += millrace_varint_write(end, dt_code);
-  frame->column_length[0] = (uint16_t)(frame->column_length[0] + (end - row));
-  for (unsigned m = 0; m < schema->metric_count; m++) {
-    if (frame->first[m] == MILLRACE_NO_READING) {
-      if (values[m] == schema->missing[m]) continue;
-      frame->first[m] = frame->samples;
-      if (frame->samples > 0)
-        frame->column_length[m + 1] =
-            (uint16_t)(millrace_varint_length(millrace_zigzag(schema->missing[m])) + frame->samples - 1);
+  for (unsigned c = 0; c <= schema->metric_count; c++) {
+    struct millrace_column *column = &frame->columns[c];
+    uint8_t *item = end;
+    if (c > 0) {
+      if (column->first == MILLRACE_NO_READING) {
+        if (values[c - 1] == schema->missing[c - 1]) continue;
+        column->first = frame->samples;
+        column->length = late_length(frame, schema->missing[c - 1]);
+      }
+      column->previous = values[c - 1];
     }
-    uint8_t length = millrace_varint_write(end, step[m]);
-    end += length;
-    frame->column_length[m + 1] = (uint16_t)(frame->column_length[m + 1] + length);
-    frame->previous[m] = values[m];
+    end += millrace_varint_write(end, step[c]);
+    column->length = (uint16_t)(column->length + (end - item));
   }
   frame->rows_length = (uint16_t)(end - frame->rows);
   frame->body_length = (uint16_t)body;
-  frame->present = present;
+  frame->present = (uint16_t)present;
   frame->samples++;
   frame->last = time_ms;
   return MILLRACE_OK;
@@ -130,32 +134,32 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
 
 uint16_t millrace_frame_seal(const struct millrace_frame *frame, uint8_t *out) {
   const struct millrace_schema *schema = frame->schema;
-  uint8_t *columns[MILLRACE_MAX_METRICS + 1];
+  uint8_t *next[MILLRACE_MAX_METRICS + 1]; /* where each column's next item goes */
   uint8_t *end = out + write_start(frame, out);
+  const uint8_t *row = frame->rows;
 
   /* Lay the columns out: every length is known, so one pass over the rows can fill them all. */
   for (unsigned c = 0; c <= schema->metric_count; c++) {
-    uint16_t first = c == 0 ? 0 : frame->first[c - 1];
-    if (frame->samples > 0 && first != MILLRACE_NO_READING) {
-      end += millrace_varint_write(end, millrace_zigzag(frame->samples));
-      columns[c] = end;
-      if (first > 0) {
-        columns[c] += millrace_varint_write(columns[c], millrace_zigzag(schema->missing[c - 1]));
-        memset(columns[c], 0, (size_t)first - 1);
-        columns[c] += first - 1;
+    const struct millrace_column *column = &frame->columns[c];
+    if (frame->samples > 0 && column->first != MILLRACE_NO_READING) {
+      end += millrace_varint_write(end, (uint32_t)frame->samples << 1);
+      next[c] = end;
+      if (column->first > 0) {
+        next[c] += millrace_varint_write(end, millrace_zigzag(schema->missing[c - 1]));
+        memset(next[c], 0, column->first - 1u);
+        next[c] += column->first - 1;
       }
-      end += frame->column_length[c];
+      end += column->length;
     }
     *end++ = 0;
   }
-  const uint8_t *row = frame->rows;
   for (unsigned s = 0; s < frame->samples; s++) {
     for (unsigned c = 0; c <= schema->metric_count; c++) {
-      if (c > 0 && s < frame->first[c - 1]) continue;
-      uint8_t *to = columns[c];
-      while ((*row & 0x80) != 0) *to++ = *row++;
-      *to++ = *row++;
-      columns[c] = to;
+      uint8_t *to = next[c];
+      if (s < frame->columns[c].first) continue;
+      do *to++ = *row;
+      while ((*row++ & 0x80) != 0);
+      next[c] = to;
     }
   }
   return (uint16_t)(end - out);
@@ -169,12 +173,13 @@ static enum millrace_status read_start(const uint8_t *bytes, uint16_t length, in
   for (unsigned i = 0; i < 6; i++) {
     uint8_t taken = millrace_varint_read(bytes + next, (uint16_t)(length - next), &field[i]);
     /* The encoder writes the clock in one byte, and correcting a frame relies on that. */
-    if (taken == 0 || (i == 2 && taken != 1)) return MILLRACE_CORRUPT;
+    if (taken == 0 || (i == 2 && (taken != 1 || field[i] > MILLRACE_UPTIME))) return MILLRACE_CORRUPT;
+    /* Of these only base may be negative, or larger than an int. */
+    if (i != 3 && (uint64_t)field[i] > INT32_MAX) return MILLRACE_CORRUPT;
     at[i] = next;
     next = (uint16_t)(next + taken);
-    if (i != 3 && (field[i] < 0 || field[i] > INT32_MAX)) return MILLRACE_CORRUPT;
   }
-  return field[2] > MILLRACE_UPTIME ? MILLRACE_CORRUPT : MILLRACE_OK;
+  return MILLRACE_OK;
 }
 
 enum millrace_status millrace_frame_peek(const uint8_t *bytes, uint16_t length, struct millrace_frame_start *start,

@@ -28,9 +28,11 @@ static uint8_t *write_bytes(uint8_t *out, const void *bytes, uint16_t length) {
   return out + length;
 }
 
-/* A string or binary datum: two bytes of length, then its bytes. */
+/* A string or binary datum: two bytes of length, then its bytes. NULL: nothing. */
 static uint8_t *write_text(uint8_t *out, const char *text) {
-  uint16_t length = (uint16_t)strlen(text);
+  uint16_t length;
+  if (text == NULL) return out;
+  length = (uint16_t)strlen(text);
   return write_bytes(write_16(out, length), text, length);
 }
 
@@ -74,8 +76,8 @@ uint16_t millrace_packet_connect(uint8_t *out, uint16_t size, const struct millr
   *end++ = 0;
   end = write_text(end, options->will_topic);
   end = write_text(end, options->will);
-  if (options->username != NULL) end = write_text(end, options->username);
-  if (options->password != NULL) end = write_text(end, options->password);
+  end = write_text(end, options->username);
+  end = write_text(end, options->password);
   return (uint16_t)(end - out);
 }
 

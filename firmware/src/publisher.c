@@ -42,9 +42,14 @@ static void enter(struct millrace_publisher *publisher, enum millrace_publisher_
   publisher->since_ms = now_ms;
 }
 
-static void lose_connection(struct millrace_publisher *publisher, uint32_t now_ms) {
-  publisher->config.session.close(publisher->config.session.context, false);
+/* Frames in flight are to be sent again on the next connection. */
+static void close_session(struct millrace_publisher *publisher, bool graceful) {
+  publisher->config.session.close(publisher->config.session.context, graceful);
   for (unsigned i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
+}
+
+static void lose_connection(struct millrace_publisher *publisher, uint32_t now_ms) {
+  close_session(publisher, false);
   publisher->wait_ms = full_jitter(publisher, publisher->attempts);
   publisher->attempts = one_more(publisher->attempts);
   enter(publisher, MILLRACE_PUBLISHER_WAITING, now_ms);
@@ -120,17 +125,14 @@ static void acknowledged(struct millrace_publisher *publisher, const struct mill
   }
 }
 
-/* > 0 sent, 0 no room, < 0 the connection is gone. */
-static int send_birth(struct millrace_publisher *publisher) {
-  const struct millrace_identity *identity = publisher->config.identity;
-  struct millrace_message message = {identity->status_topic, (const uint8_t *)identity->birth,
-                                     (uint16_t)strlen(identity->birth), true};
-  int sent = publisher->config.session.publish(publisher->config.session.context, &message, &publisher->birth_packet_id);
-  if (sent > 0) {
-    publisher->birth_due = false;
-    publisher->birth_unacknowledged = true;
-  }
-  return sent;
+/* Publishes a status. > 0 sent, 0 no room, < 0 the connection is gone. */
+static int send_status(const struct millrace_publisher *publisher, const char *status, uint16_t *packet_id) {
+  struct millrace_message message;
+  message.topic = publisher->config.identity->status_topic;
+  message.payload = (const uint8_t *)status;
+  message.length = (uint16_t)strlen(status);
+  message.retain = true;
+  return publisher->config.session.publish(publisher->config.session.context, &message, packet_id);
 }
 
 /* A frame of this boot that was sealed before the time of day was known gets it when it is first sent. */
@@ -182,8 +184,10 @@ static int send_all(struct millrace_publisher *publisher, uint32_t now_ms) {
   int progress = 0;
 
   if (publisher->birth_due) {
-    progress = send_birth(publisher);
+    progress = send_status(publisher, publisher->config.identity->birth, &publisher->birth_packet_id);
     if (progress <= 0) return progress;
+    publisher->birth_due = false;
+    publisher->birth_unacknowledged = true;
   }
   if (publisher->hold_ms > 0) {
     if (now_ms - publisher->held_ms < publisher->hold_ms) return progress;
@@ -242,15 +246,9 @@ void millrace_publisher_poll(struct millrace_publisher *publisher, uint32_t now_
 }
 
 void millrace_publisher_stop(struct millrace_publisher *publisher) {
-  const struct millrace_identity *identity = publisher->config.identity;
-
-  if (publisher->state == MILLRACE_PUBLISHER_READY) {
-    struct millrace_message message = {identity->status_topic, (const uint8_t *)identity->farewell,
-                                       (uint16_t)strlen(identity->farewell), true};
-    uint16_t packet_id;
-    (void)publisher->config.session.publish(publisher->config.session.context, &message, &packet_id);
-  }
-  publisher->config.session.close(publisher->config.session.context, true);
-  for (unsigned i = 0; i < publisher->in_flight; i++) publisher->config.in_flight[i].sent = false;
+  uint16_t packet_id;
+  if (publisher->state == MILLRACE_PUBLISHER_READY)
+    (void)send_status(publisher, publisher->config.identity->farewell, &packet_id);
+  close_session(publisher, true);
   publisher->state = MILLRACE_PUBLISHER_STOPPED;
 }

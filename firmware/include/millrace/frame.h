@@ -34,6 +34,12 @@ struct millrace_frame_start {
   int32_t dropped; /* samples discarded since the last frame */
 };
 
+struct millrace_column {
+  int32_t previous; /* newest raw value */
+  uint16_t first;   /* sample of the first reading, or MILLRACE_NO_READING */
+  uint16_t length;  /* bytes of the items */
+};
+
 struct millrace_frame {
   const struct millrace_schema *schema;
   uint8_t *rows;         /* caller's, max_payload bytes: differences of the open frame, row by row */
@@ -41,13 +47,11 @@ struct millrace_frame {
   uint16_t rows_length;  /* bytes of rows in use */
   uint16_t start_length; /* bytes of the sealed frame before its arrays */
   uint16_t samples;
-  uint16_t present;                      /* metrics that have a reading in this frame */
-  uint16_t body_length;                  /* bytes of all items of all columns */
+  uint16_t present;      /* metrics that have a reading in this frame */
+  uint16_t body_length;  /* bytes of all items of all columns */
   struct millrace_frame_start start;
-  int64_t last;                                     /* time of the newest sample */
-  int32_t previous[MILLRACE_MAX_METRICS];           /* newest raw value of each metric */
-  uint16_t first[MILLRACE_MAX_METRICS];             /* sample of a metric's first reading, or MILLRACE_NO_READING */
-  uint16_t column_length[MILLRACE_MAX_METRICS + 1]; /* bytes of the items in each column; [0] is dt */
+  int64_t last;          /* time of the newest sample */
+  struct millrace_column columns[MILLRACE_MAX_METRICS + 1]; /* dt, then the metrics */
 };
 
 #define MILLRACE_NO_READING UINT16_MAX
