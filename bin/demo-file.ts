@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ConnectorError } from '../connectors/contract.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import { listDevices, provisionDevices } from '../connectors/postgres/devices.ts'
 import { compareSentRows, type SentRows } from '../connectors/postgres/sent-rows.ts'
@@ -29,6 +30,7 @@ export interface FileRun {
 }
 
 const ACCOUNT = 'Files'
+const BAD_COPY_FILE_FORMAT = '22P04'
 const POLL_MS = 500
 /** The line is drained where no group is behind and no row came for this long. */
 const QUIET_MS = 2_000
@@ -119,10 +121,20 @@ async function readFile(file: string, session: Session, quantities: readonly str
   for await (const chunk of wholeLines(file)) {
     const lines = header ? chunk.subarray(chunk.indexOf('\n') + 1) : chunk
     header = false
-    if (lines.length > 0) await table.add(lines)
+    if (lines.length === 0) continue
+    await table.add(lines).catch((cause: unknown) => {
+      throw malformed(file, cause)
+    })
   }
   const { lines, keys, devices } = await table.finish()
   return { table, lines, keys, devices: devices.flatMap((device) => parseDeviceId(device) ?? []) }
+}
+
+/** Lines that are not as many fields as the header, or badly quoted: the file is at fault, and says nothing that could be checked. */
+function malformed(file: string, cause: unknown): unknown {
+  if (!(cause instanceof ConnectorError && cause.code === BAD_COPY_FILE_FORMAT)) return cause
+  const where = cause.cause instanceof Error && 'where' in cause.cause ? String(cause.cause.where).replace(/^.*?: /, ': ') : ''
+  return new ConfigError(`${file}: expected as many fields in each line as in the header, got${where} (${cause.message})`, { cause })
 }
 
 /** Devices that are known stay where they are. */

@@ -49,7 +49,11 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
   loadConfig(process.env, values.config)
 
   const stopping = new AbortController()
-  void stopSignal().then(() => stopping.abort())
+  void stopSignal().then(() => {
+    stopping.abort()
+    // Again: nothing would be stopped in good order if it ended here.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => say('stopping: this takes a few seconds'))
+  })
   const local = localDirectory(process.env)
   await using stack = await startLocalStack(process.env, say)
   // The demonstration runs on the local stack, whatever the environment says; the commands below read it.
