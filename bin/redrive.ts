@@ -15,6 +15,7 @@ import { openRedriveLine } from './redrive-line.ts'
 import { RedriveReport } from './redrive-report.ts'
 import { createRedriveRun } from './redrive-run.ts'
 import { deadLetterCodec } from './registered.ts'
+import { loadProcessor } from './run.ts'
 import { stopSignal } from './stop-signal.ts'
 import { throughOutages } from './through-outages.ts'
 import { version } from './version.ts'
@@ -49,6 +50,7 @@ export async function redrive(args: readonly string[]): Promise<number> {
   const [processor] = positionals
   if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
   const config = loadConfig(process.env, values.config)
+  if (processor !== 'bridge' && processor !== 'store') await loadProcessor(processor)
   return run(config, {
     processor,
     filter: letterFilter(values, Date.now()),
@@ -71,9 +73,10 @@ async function run(config: Config, asked: Asked): Promise<number> {
   const id = await topicId(kafka, topic)
   await using settled: RedriveLog = createRedriveLog(config.env.TELEMETRY_DATABASE_URL)
   const filters = { ...asked.filter, rate: asked.rate, maxAttempts: asked.maxAttempts }
-  const before = await settled.settled(topic, id)
   const number = dryRun ? 0n : await begin(settled, { processor, by: `${userInfo().username}@${hostname()}`, filters })
   log.info(dryRun ? 'rehearsing a redrive' : 'redriving', { processor, run: dryRun ? null : String(number), ...filters })
+  // Only now: the run before this one may have ended a moment ago.
+  const before = await settled.settled(topic, id)
   const report = new RedriveReport()
   let ending: Ending = 'failed'
   try {
