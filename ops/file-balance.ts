@@ -23,9 +23,9 @@ export function missing({ keys, rows, deadKeys }: FileBalance): number {
   return keys - rows - deadKeys
 }
 
-/** Lines whose key came before: sent = rows + repeats + missing + keys that are dead letters. */
+/** Lines whose key came before; where all lines were sent, sent = rows + repeats + missing + keys that are dead letters. */
 export function repeats({ sent, keys }: FileBalance): number {
-  return sent - keys
+  return Math.max(0, sent - keys)
 }
 
 /** What does not add up, in words; empty where everything does. */
