@@ -50,6 +50,16 @@ interface GroupArguments {
   readonly messages: readonly { readonly partition: number }[]
 }
 
+interface Pool {
+  getNodeIds(): readonly string[]
+  findBroker(node: { readonly nodeId: string }): Promise<unknown>
+  withBroker<Answer>(callback: (node: { readonly nodeId: string; readonly broker: unknown }) => Promise<Answer>): Promise<Answer>
+}
+
+const BrokerPool = require('kafkajs/src/cluster/brokerPool') as { readonly prototype: Pool }
+const { KafkaJSBrokerNotFound } = require('kafkajs/src/errors') as {
+  readonly KafkaJSBrokerNotFound: new (message: string, options: { readonly cause: unknown }) => Error
+}
 const EncoderClass = require('kafkajs/src/protocol/encoder') as new (size?: number) => Encoder
 const { Produce } = require('kafkajs/src/protocol/requests/apiKeys') as { Produce: number }
 
@@ -119,6 +129,24 @@ if (version !== '2.2.4') throw new Error(`kafkajs 2.2.4 is needed, found ${versi
 replace('kafkajs/src/protocol/requests/produce/v7/request.js', produceRequest)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodeMessages)
+
+/**
+ * kafkajs asks one broker after another and swallows why each failed. Its callers make of the nothing that is left an error that is not
+ * retriable, or a TypeError: a consumer or a service that met a restarting Kafka ended. Here it is what it is: no broker could be asked.
+ */
+BrokerPool.prototype.withBroker = async function withBroker(callback) {
+  let failure: unknown
+  const ids = this.getNodeIds()
+  const first = Math.floor(Math.random() * ids.length)
+  for (const nodeId of [...ids.slice(first), ...ids.slice(0, first)]) {
+    try {
+      return await callback({ nodeId, broker: await this.findBroker({ nodeId }) })
+    } catch (cause) {
+      failure = cause
+    }
+  }
+  throw new KafkaJSBrokerNotFound('no broker could be asked', { cause: failure })
+}
 
 const kafkajs = require('kafkajs') as typeof KafkaJs
 export const { AssignerProtocol, Kafka, KafkaJSError, KafkaJSProtocolError, logLevel } = kafkajs

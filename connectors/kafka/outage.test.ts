@@ -4,13 +4,9 @@ import { ConnectorError } from '../contract.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
 
-const { KafkaJSConnectionError, KafkaJSNumberOfRetriesExceeded } = createRequire(import.meta.url)('kafkajs/src/errors') as Record<
-  string,
-  new (
-    cause: unknown,
-    details?: object,
-  ) => Error
->
+const { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } = createRequire(import.meta.url)(
+  'kafkajs/src/errors',
+) as Record<string, new (cause: unknown, details?: object) => Error>
 
 describe('errors of Kafka', () => {
   const refused = new (KafkaJSConnectionError as new (cause: unknown) => Error)('connect ECONNREFUSED')
@@ -22,6 +18,23 @@ describe('errors of Kafka', () => {
     expect(kafkaError('asking', exceeded(refused))).to.include({ code: 'KafkaJSConnectionError', transient: true })
     expect(kafkaError('asking', exceeded(exceeded(refused)))).to.include({ transient: true })
     expect(kafkaError('asking', protocol('COORDINATOR_LOAD_IN_PROGRESS'))).to.include({ transient: true })
+  })
+
+  it('are transient where every broker failed when it was asked, as while Kafka is being started: not a TypeError', async () => {
+    const { prototype } = createRequire(import.meta.url)('kafkajs/src/cluster/brokerPool') as {
+      readonly prototype: { withBroker(callback: () => Promise<unknown>): Promise<unknown> }
+    }
+    const pool = { __proto__: prototype, getNodeIds: () => ['1', '2'], findBroker: async () => ({}) } as unknown as typeof prototype
+    const failure: unknown = await pool.withBroker(() => Promise.reject(refused)).catch((cause: unknown) => cause)
+    expect(kafkaError('asking', failure)).to.include({ code: 'KafkaJSBrokerNotFound', transient: true })
+    expect(await pool.withBroker(async () => 'an answer')).to.equal('an answer')
+  })
+
+  it('are transient where one retry wrapped another and took it for final', () => {
+    const wrapped = new (KafkaJSNonRetriableError as new (cause: unknown, details: object) => Error)(exceeded(refused), {
+      cause: exceeded(refused),
+    })
+    expect(kafkaError('asking', wrapped)).to.include({ code: 'KafkaJSConnectionError', transient: true })
   })
 
   it('are final where a topic does not exist or access is denied', () => {

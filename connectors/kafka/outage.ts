@@ -24,11 +24,14 @@ const OUTAGES: ReadonlySet<string> = new Set([
   'KafkaJSTimeout',
 ])
 
+/** What its retries make of an error: exceeded, or, where one is inside another, not to be retried. */
+const WRAPPERS: ReadonlySet<string> = new Set(['KafkaJSNumberOfRetriesExceeded', 'KafkaJSNonRetriableError'])
+
 /** An error of kafkajs as a ConnectorError: transient where Kafka is not there; its code is Kafka's own name for the error, or kafkajs's. */
 export function kafkaError(doing: string, error: unknown): ConnectorError {
   if (error instanceof ConnectorError) return error
   let cause = error
-  while (cause instanceof Error && cause.name === 'KafkaJSNumberOfRetriesExceeded' && cause.cause instanceof Error) cause = cause.cause
+  while (cause instanceof Error && WRAPPERS.has(cause.name) && cause.cause instanceof Error) cause = cause.cause
   if (cause instanceof KafkaJSProtocolError) return new ConnectorError(`KAFKA_${cause.type}`, !FINAL.has(cause.type), doing, cause)
   const name = cause instanceof Error ? cause.name : 'unknown'
   return new ConnectorError(name, OUTAGES.has(name), doing, cause)
