@@ -33,22 +33,32 @@ export interface Findings {
   readonly letters: Letters
   /** Frames whose bytes on Kafka are not those that the device sent. */
   readonly alteredByBridge: number
-  /** Boot counters of each phase. */
-  readonly boots: ReadonlyMap<string, ReadonlySet<number>>
+  readonly continuity: Continuity
+  /** Frames in the ledgers. */
+  readonly sentFrames: number
+}
+
+/** What `millrace continuity` says of the fleets. */
+export interface Continuity {
+  readonly numbered: number
+  /** device/boot/number of each frame that it calls missing. */
+  readonly missing: readonly string[]
+  readonly addsUp: boolean
 }
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** To be called once the line has settled. */
-export async function check({ direct }: Line, { frames, readings, poison, isFleet }: Sent): Promise<Findings> {
+export async function check({ direct, millrace }: Line, { frames, readings, poison, isFleet }: Sent): Promise<Findings> {
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos-check' }, quiet)
   const hops = await readHops(kafka, isFleet)
   const letters = await readLetters(kafka, poison, isFleet)
-  const boots = new Map(frames.map(({ phase }) => [phase, new Set<number>()]))
+  const continuity = readContinuity(await millrace('continuity', '--json'), isFleet)
   let alteredByBridge = 0
+  let sentFrames = 0
 
-  function note(phase: string, { device, boot, seq, hash }: LedgerFrame): void {
-    boots.get(phase)?.add(boot)
+  function note({ device, boot, seq, hash }: LedgerFrame): void {
+    sentFrames++
     const seen = hops.frames.seen(device, boot, seq)
     if (seen !== undefined && seen !== hash) alteredByBridge++
   }
@@ -56,7 +66,7 @@ export async function check({ direct }: Line, { frames, readings, poison, isFlee
   async function* expected(): AsyncGenerator<readonly ExpectedLine[]> {
     for (const { phase, ledger, firmware } of frames) {
       for await (const frame of readLedger(ledger, firmware)) {
-        note(phase, frame)
+        note(frame)
         yield frameLines(phase, frame)
       }
     }
@@ -64,7 +74,36 @@ export async function check({ direct }: Line, { frames, readings, poison, isFlee
   }
 
   const comparison = await compareReadings(direct.telemetryUrl, expected())
-  return { comparison, hops, letters, alteredByBridge, boots }
+  return { comparison, hops, letters, continuity, alteredByBridge, sentFrames }
+}
+
+/** The part of `millrace continuity --json` that is used here. */
+interface ContinuityAnswer {
+  readonly addsUp: boolean
+  readonly devices: readonly {
+    readonly device: string
+    readonly frames: { readonly numbered: number }
+    readonly incomplete: readonly {
+      readonly boot: number
+      readonly missingNumbers: readonly { readonly first: number; readonly last: number }[]
+    }[]
+  }[]
+}
+
+function readContinuity(json: string, isFleet: (device: string) => boolean): Continuity {
+  const { addsUp, devices } = JSON.parse(json) as ContinuityAnswer
+  const ours = devices.filter(({ device }) => isFleet(device))
+  return {
+    addsUp,
+    numbered: ours.reduce((sum, { frames }) => sum + frames.numbered, 0),
+    missing: ours.flatMap(({ device, incomplete }) =>
+      incomplete.flatMap(({ boot, missingNumbers }) =>
+        missingNumbers.flatMap(({ first, last }) =>
+          Array.from({ length: last - first + 1 }, (_, index) => `${device}/${boot}/${first + index}`),
+        ),
+      ),
+    ),
+  }
 }
 
 /** The last hop that has the frame. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Line } from './line.ts'
-import type { Consumer, Fault, FaultKind } from './schedule.ts'
+import type { Consumer, Fault, FaultKind, Link } from './schedule.ts'
+import type { Instance } from './services.ts'
 
 export interface InjectorOptions {
   readonly line: Line
@@ -18,6 +19,10 @@ export interface Injector {
 
 /** A second instance has joined its group by then. */
 const JOIN_MS = 4_000
+/** Backoff is over by then. */
+const CONNECT_MS = 10_000
+/** What a split waits for: two faults of the same thing do not overlap. */
+const END_OF: Readonly<Record<Link, string>> = { devices: 'mosquitto', bridge: 'bridge', kafka: 'kafka', databases: 'postgres' }
 /** The paused owner has woken up and met its successor by then. */
 const MEET_MS = 4_000
 
@@ -44,14 +49,13 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
   async function inject(fault: Fault): Promise<void> {
     switch (fault.kind) {
       case 'kill bridge':
+        return kill(fault, 'bridge')
       case 'kill standardise':
-      case 'kill store': {
-        const instance = fault.kind === 'kill bridge' ? 'bridge' : fault.kind === 'kill store' ? 'store' : 'standardise'
-        return inTurn(instance, async () => {
-          begin(fault, `SIGKILL ${instance}`)
-          services.signal(instance, 'SIGKILL')
-        })
-      }
+        return kill(fault, 'standardise')
+      case 'kill store':
+        return kill(fault, 'store')
+      case 'kill continuity':
+        return kill(fault, 'continuity')
       case 'pause bridge':
         return inTurn('bridge', async () => {
           begin(fault, 'SIGSTOP bridge')
@@ -90,23 +94,39 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
           await disk?.empty()
         })
       case 'reset connections':
-        return inTurn(fault.link, async () => {
-          begin(fault, `${proxies[fault.link].connections} connections of ${fault.link} reset`)
+        return split(fault.link, async (connections) => {
+          begin(fault, `${connections} connections of ${fault.link} reset`)
           proxies[fault.link].reset()
         })
       case 'half-open connections':
-        return inTurn(fault.link, async () => {
-          begin({ ...fault, forMs: 0 }, `${proxies[fault.link].connections} connections of ${fault.link} half open`)
+        return split(fault.link, async (connections) => {
+          begin({ ...fault, forMs: 0 }, `${connections} connections of ${fault.link} half open`)
           proxies[fault.link].halfOpen()
         })
       case 'stall connections':
-        return inTurn(fault.link, async () => {
-          begin(fault, `${proxies[fault.link].connections} connections of ${fault.link} stalled`)
+        return split(fault.link, async (connections) => {
+          begin(fault, `${connections} connections of ${fault.link} stalled`)
           proxies[fault.link].stall()
           await sleep(fault.forMs)
           proxies[fault.link].resume()
         })
     }
+  }
+
+  /** Once what the link leads to is there, and somebody is connected to it. */
+  function split(link: Link, action: (connections: number) => Promise<void>): Promise<void> {
+    return inTurn(END_OF[link], async () => {
+      const deadline = Date.now() + CONNECT_MS
+      while (proxies[link].connections === 0 && Date.now() < deadline) await sleep(200)
+      await action(proxies[link].connections)
+    })
+  }
+
+  function kill(fault: Fault, instance: Instance): Promise<void> {
+    return inTurn(instance, async () => {
+      begin(fault, `SIGKILL ${instance}`)
+      services.signal(instance, 'SIGKILL')
+    })
   }
 
   /** SIGSTOP past the session timeout. With a companion, its partitions go there, and it must be refused when it wakes up. */
@@ -144,14 +164,19 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     async run(faults) {
       const beganMs = performance.now()
       const underWay: Promise<void>[] = []
-      for (const fault of faults) {
-        await sleep(Math.max(0, beganMs + fault.atMs - performance.now()))
-        const done = inject(fault)
-        // Awaited below; until then its failure must not end the process.
-        done.catch(() => undefined)
-        underWay.push(done)
+      try {
+        for (const fault of faults) {
+          await sleep(Math.max(0, beganMs + fault.atMs - performance.now()))
+          const done = inject(fault)
+          // Awaited below; until then its failure must not end the process.
+          done.catch(() => undefined)
+          underWay.push(done)
+        }
+        await Promise.all(underWay)
+      } finally {
+        // Whoever cleans up must not meet a part that is just being started again.
+        await Promise.allSettled(underWay)
       }
-      await Promise.all(underWay)
     },
   }
 }

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
@@ -27,20 +26,25 @@ export interface Line {
   /** Addresses without a proxy, for the checks. */
   readonly direct: { readonly mqttUrl: string; readonly telemetryUrl: string; readonly kafkaBroker: string; readonly registryUrl: string }
   provision(devices: readonly string[]): Promise<void>
+  /** Runs `millrace` with the line's addresses; what it prints. */
+  millrace(...args: readonly string[]): Promise<string>
 }
 
 export interface LineOptions {
   readonly settings: Settings
   readonly sessionTimeoutMs: number
   readonly say: (line: string) => void
+  /** Asked at the end: whether the stack's data and logs stay. */
+  readonly keep: () => boolean
   /** Put what must be undone here as it is done: a start that fails halfway leaves nothing behind. */
   readonly undo: (action: () => Promise<void>) => void
 }
 
+const MOST_OUTPUT_BYTES = 256 << 20
 const PART_NAMES = ['kafka', 'registry', 'mosquitto', 'postgres'] as const
 
 /** Starts from nothing: an instance that an earlier run left is destroyed. */
-export async function openLine({ settings, sessionTimeoutMs, say, undo }: LineOptions): Promise<Line> {
+export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: LineOptions): Promise<Line> {
   const kafkaPort = kafkaPortOf(settings)
   const kafka = await openProxy(kafkaPort)
   const stack = createStack(settings, kafkaPort, kafka.port)
@@ -54,13 +58,14 @@ export async function openLine({ settings, sessionTimeoutMs, say, undo }: LineOp
     for (const proxy of Object.values(proxies)) await proxy[Symbol.asyncDispose]()
   })
   await stack.destroy()
-  const directory = join(settings.local, 'run')
+  // Beside the instance, which is removed at the end.
+  const directory = `${settings.local}-run`
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
 
   say('starting the stack')
   undo(async () => {
-    if (settings.keep) for (const part of PART_NAMES) await stack.kill(part)
+    if (keep()) for (const part of PART_NAMES) await stack.kill(part)
     else await stack.destroy()
   })
   const disk = await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`)
@@ -87,8 +92,10 @@ export async function openLine({ settings, sessionTimeoutMs, say, undo }: LineOp
     TELEMETRY_DATABASE_URL: database('telemetry', proxies.databases.port),
     APP_DATABASE_URL: database('app', proxies.databases.port),
   }
-  const millrace = (...args: readonly string[]): Promise<unknown> =>
-    run(process.execPath, ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args], { env })
+  const millrace = async (...args: readonly string[]): Promise<string> => {
+    const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]
+    return (await run(process.execPath, command, { env, maxBuffer: MOST_OUTPUT_BYTES })).stdout
+  }
   await millrace('migrate')
   await millrace('schemas', 'register')
 
@@ -104,6 +111,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, undo }: LineOp
     directory,
     deviceUrl: `mqtt://127.0.0.1:${proxies.devices.port}`,
     direct,
+    millrace,
     async provision(devices) {
       await millrace('devices', 'add', '--account', 'chaos', '--site', 'orchard', ...devices)
     },

@@ -1,5 +1,4 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
 import { createOrder } from './order.ts'
 
 describe('the check of order', () => {
@@ -34,17 +33,5 @@ describe('the check of order', () => {
     const order = createOrder()
     for (let seq = 0; seq < 40; seq++) expect(order.add('a', 2_147_483_640, seq, `${seq}`)).to.equal('first')
     expect(order.seen('a', 2_147_483_640, 17)).to.equal('17')
-  })
-
-  it('names exactly the numbers that are missing below the highest', () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 60 }), { minLength: 1 }), (seqs) => {
-        const order = createOrder()
-        for (const seq of seqs) order.add('a', 3, seq, '')
-        const expected = Array.from({ length: Math.max(...seqs) }, (_, seq) => seq).filter((seq) => !seqs.includes(seq))
-        expect(order.gaps(3).map(({ seq }) => seq)).to.deep.equal(expected)
-        expect(order.gaps(4)).to.deep.equal([])
-      }),
-    )
   })
 })

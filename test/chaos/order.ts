@@ -8,8 +8,6 @@ export interface Order {
   /** The hash of a frame that was seen. */
   seen(device: string, boot: number, seq: number): string | undefined
   readonly counts: Readonly<Record<Place, number>>
-  /** Numbers below the highest seen of a boot that never came. */
-  gaps(boot: number): readonly { readonly device: string; readonly seq: number }[]
 }
 
 /** A device's frames: boot counters and numbers are whole numbers up to 2^31, too large to be one number together. */
@@ -55,15 +53,5 @@ export function createOrder(): Order {
     },
     seen: (device, boot, seq) => devices.get(device)?.boots.get(boot)?.get(seq),
     counts,
-    gaps(boot) {
-      const gaps: { device: string; seq: number }[] = []
-      for (const [device, { boots }] of devices) {
-        const hashes = boots.get(boot) ?? new Map<number, string>()
-        let highest = -1
-        for (const seq of hashes.keys()) highest = Math.max(highest, seq)
-        for (let seq = 0; seq < highest; seq++) if (!hashes.has(seq)) gaps.push({ device, seq })
-      }
-      return gaps
-    },
   }
 }

@@ -41,26 +41,24 @@ export interface Report extends RunFacts {
   readonly wronglyDead: number
   /** Frames that came again, with the same bytes: at least once at work. */
   readonly repeats: { readonly frames: number; readonly readings: number }
-  /** Mosquitto acknowledges what it holds in memory alone: what its SIGKILL loses must be named by the gaps in frame numbers. */
+  readonly continuity: { readonly numbered: number; readonly missing: number; readonly asFound: boolean }
+  /** Mosquitto acknowledges what it holds in memory alone: what its SIGKILL loses must be what continuity names. */
   readonly mosquitto: {
     readonly sent: number
     readonly stored: number
     readonly missingFrames: number
-    readonly namedByGaps: number
-    readonly asNamed: boolean
   }
   readonly passed: boolean
 }
 
 /** @returns the report, and a line for each thing that is wrong */
 export function makeReport(facts: RunFacts, findings: Findings): { readonly report: Report; readonly wrong: readonly string[] } {
-  const { comparison, hops, letters, alteredByBridge, boots } = findings
+  const { comparison, hops, letters, continuity, alteredByBridge, sentFrames } = findings
   const missingMain = comparison.missing.filter(({ phase }) => phase !== BROKER)
   const missingBroker = comparison.missing.filter(({ phase }) => phase === BROKER)
-  const gaps = [...(boots.get(BROKER) ?? [])].flatMap((boot) => hops.frames.gaps(boot).map(({ device, seq }) => `${device}/${boot}/${seq}`))
   const asNamed = sameSet(
-    gaps,
-    missingBroker.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`),
+    continuity.missing,
+    comparison.missing.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`),
   )
   const sum = (counts: Readonly<Record<string, number>>, phase: string): number => counts[phase] ?? 0
   const samples = (frames: readonly MissingFrame[]): number => frames.reduce((total, frame) => total + frame.samples, 0)
@@ -82,7 +80,11 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...letters.lost
       .slice(0, 10)
       .map(({ letters: topic, reason, mark }) => `not in ${topic} as ${reason}: ${JSON.stringify(mark.toString('latin1'))}`),
-    ...(asNamed ? [] : [`after SIGKILL of Mosquitto ${missingBroker.length} frames are missing, but ${gaps.length} are named by the gaps`]),
+    ...(asNamed
+      ? []
+      : [`${comparison.missing.length} frames are missing, and continuity names ${continuity.missing.length}, not the same`]),
+    ...(continuity.addsUp ? [] : ['the states of continuity do not add up']),
+    ...(continuity.numbered === sentFrames ? [] : [`devices numbered ${sentFrames} frames, continuity says ${continuity.numbered}`]),
   ]
   const report: Report = {
     ...facts,
@@ -93,12 +95,11 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     dead: letters.rightly,
     ...figures,
     repeats: { frames: hops.frames.counts.repeat, readings: hops.readings.counts.repeat },
+    continuity: { numbered: continuity.numbered, missing: continuity.missing.length, asFound: asNamed },
     mosquitto: {
       sent: sum(comparison.sent, BROKER),
       stored: sum(comparison.stored, BROKER),
       missingFrames: missingBroker.length,
-      namedByGaps: gaps.length,
-      asNamed,
     },
     passed: wrong.length === 0,
   }
@@ -124,9 +125,10 @@ export function describeReport(report: Report): string {
     ['repeats', `${count(report.repeats.frames)} frames, ${count(report.repeats.readings)} readings, same bytes`],
     ['fenced', `${count(report.fenced)} commits of former owners refused`],
     ['by devices', `${count(report.resent)} frames sent again, ${count(report.dropped)} samples dropped in a full queue`],
+    ['Mosquitto', `${count(report.mosquitto.missingFrames)} acknowledged frames lost with it`],
     [
-      'Mosquitto',
-      `${count(report.mosquitto.missingFrames)} acknowledged frames lost with it, ${count(report.mosquitto.namedByGaps)} named by gaps`,
+      'continuity',
+      `${count(report.continuity.numbered)} frames numbered, ${count(report.continuity.missing)} missing${report.continuity.asFound ? ': the same ones' : ''}`,
     ],
     ['settled', listed(report.settledSeconds, ' s')],
     ['peak memory', listed(report.peakMegabytes, ' MB')],

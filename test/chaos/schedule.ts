@@ -12,7 +12,7 @@ export type Consumer = 'standardise' | 'store'
  * room, the second instance leaves.
  */
 export type Fault = { readonly atMs: number; readonly forMs: number } & (
-  | { readonly kind: 'kill bridge' | 'kill standardise' | 'kill store' | 'pause bridge' }
+  | { readonly kind: 'kill bridge' | 'kill standardise' | 'kill store' | 'kill continuity' | 'pause bridge' }
   /** Past its session timeout. `companion`: a second instance is there to take over its partitions. */
   | { readonly kind: 'pause standardise' | 'pause store'; readonly companion: boolean }
   | { readonly kind: 'two of standardise' | 'two of store' }
@@ -76,6 +76,7 @@ function everyKind(diskCanFill: boolean): FaultKind[] {
     'kill bridge',
     'kill standardise',
     'kill store',
+    'kill continuity',
     'pause bridge',
     'pause standardise',
     'pause store',
@@ -101,6 +102,7 @@ function planFault(random: Random, kind: FaultKind, atMs: number, durationMs: nu
     case 'kill bridge':
     case 'kill standardise':
     case 'kill store':
+    case 'kill continuity':
       return { kind, ...lasting({ least: 0, most: 0 }) }
     case 'pause bridge':
       return { kind, ...lasting(BRIDGE_PAUSE_MS) }

@@ -5,7 +5,7 @@ import type { SupervisorEvent } from '../../ops/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 /** The services of the line. Of the consumers there may be a second instance. */
-export const instances = ['bridge', 'standardise', 'store', 'standardise-2', 'store-2'] as const
+export const instances = ['bridge', 'standardise', 'store', 'continuity', 'standardise-2', 'store-2'] as const
 export type Instance = (typeof instances)[number]
 
 /** Instances of Millrace's services, each started again when it ends, with its log in a file of its own. */
@@ -88,7 +88,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
         args: [
           '--enable-source-maps',
           `${projectRoot}dist/bin/millrace.js`,
-          ...(role === 'standardise' ? ['run', role] : [role]),
+          ...(role === 'standardise' || role === 'continuity' ? ['run', role] : [role]),
           '--config',
           configure(instance),
         ],

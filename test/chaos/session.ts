@@ -48,6 +48,9 @@ export async function withSession(settings: Settings, work: (session: Session) =
   }
   const stopping = new AbortController()
   const undone: (() => Promise<void>)[] = []
+  // What failed, somebody will want to look at.
+  let passed = false
+  const keep = (): boolean => settings.keep || !(passed || stopping.signal.aborted)
   const onSignal = (): void => {
     if (stopping.signal.aborted) return
     say('stopping')
@@ -55,9 +58,10 @@ export async function withSession(settings: Settings, work: (session: Session) =
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal)
   try {
-    const line = await openLine({ settings, sessionTimeoutMs: SESSION_TIMEOUT_MS, say, undo: (action) => undone.push(action) })
+    const line = await openLine({ settings, sessionTimeoutMs: SESSION_TIMEOUT_MS, say, keep, undo: (action) => undone.push(action) })
     const session = await start(settings, line, stopping.signal, say, (action) => undone.push(action))
-    return (await work(session)) ? 0 : 1
+    passed = await work(session)
+    return passed ? 0 : 1
   } catch (cause) {
     say(stopping.signal.aborted ? 'interrupted' : `failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
     return 1
@@ -77,7 +81,7 @@ async function start(
   const share = { devices: Math.ceil(settings.devices / fleets.length), rate: settings.rate / fleets.length }
   const devices = fleets.flatMap((fleet) => fleetDevices({ ...fleet, devices: share.devices }))
   await line.provision([...devices, JSON_DEVICE, POISON_DEVICE, LAST_DEVICE])
-  for (const instance of ['bridge', 'standardise', 'store'] as const) await services.start(instance)
+  for (const instance of ['bridge', 'standardise', 'store', 'continuity'] as const) await services.start(instance)
   await until('the bridge has subscribed', () => logHas(services.logOf('bridge'), 'MQTT session up'), signal)
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos' }, quiet)
