@@ -31,7 +31,9 @@ compile-lx106 compile-riscv: compile-%: $(LIBRARY) $(HEADERS)
 	  $(if $(filter lx106,$*),$(LX106),$(RISCV)) $(SMALL) -c $$source -o $(BUILD)/$*/$$(basename $$source .c).o || exit 1; done
 
 install: ## packages for cross-test, size and fuzz
-	./install
+	@./install cross
+
+$(BUILD)/library-tests-arm.elf $(BUILD)/device-arm.elf compile-lx106 compile-riscv size fuzz: | install
 
 cross-test: $(BUILD)/library-tests-arm.elf $(BUILD)/device-arm.elf $(BUILD)/cortex-m-test no-malloc compile-lx106 compile-riscv ## tests on an emulated Cortex-M3; compiles for ESP8266 and RISC-V
 	@$(QEMU) -kernel $(BUILD)/library-tests-arm.elf > $(BUILD)/cross.out 2>&1; status=$$?; cat $(BUILD)/cross.out; \

@@ -41,6 +41,23 @@ static void write_file(const char *name, const char *text, char *path, size_t si
   fclose(file);
 }
 
+static int tls_port;
+static char ca_file[64];
+
+int broker_tls_port(void) { return tls_port; }
+const char *broker_ca_file(void) { return ca_file; }
+
+/* A certificate of its own for localhost, which signs itself. */
+static bool make_certificate(void) {
+  char command[512];
+  snprintf(ca_file, sizeof ca_file, "%s/ca.pem", directory);
+  snprintf(command, sizeof command,
+           "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext "
+           "subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout %s/key.pem -out %s 2>/dev/null && chmod 644 %s/key.pem",
+           directory, ca_file, directory);
+  return system(command) == 0;
+}
+
 int broker_start(void) {
   char text[512], path[128], acl[128];
   int port = free_port();
@@ -48,7 +65,14 @@ int broker_start(void) {
   if (mkdtemp(directory) == NULL) return 0;
   chmod(directory, 0755);
   write_file("acl", "pattern readwrite devices/#\n", acl, sizeof acl);
-  snprintf(text, sizeof text, "listener %d 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\nacl_file %s\n", port, acl);
+  tls_port = free_port();
+  if (!make_certificate()) {
+    fprintf(stderr, "openssl could not make a certificate: apt-get install openssl\n");
+    return 0;
+  }
+  snprintf(text, sizeof text,
+           "allow_anonymous true\npersistence false\nlog_type none\nacl_file %s\nlistener %d 127.0.0.1\n"
+           "listener %d 127.0.0.1\ncertfile %s\nkeyfile %s/key.pem\n", acl, port, tls_port, ca_file, directory);
   write_file("conf", text, path, sizeof path);
   broker = fork();
   if (broker == 0) {
@@ -71,10 +95,11 @@ void broker_stop(void) {
   char path[128];
   kill(broker, SIGTERM);
   waitpid(broker, NULL, 0);
-  snprintf(path, sizeof path, "%s/acl", directory);
-  unlink(path);
-  snprintf(path, sizeof path, "%s/conf", directory);
-  unlink(path);
+  static const char *const names[] = {"acl", "conf", "ca.pem", "key.pem"};
+  for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+    snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+    unlink(path);
+  }
   rmdir(directory);
 }
 

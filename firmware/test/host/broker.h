@@ -10,6 +10,10 @@
 int broker_start(void);
 void broker_stop(void);
 
+/* Its port with TLS, and the certificate that signed its own, for localhost: a PEM file. */
+int broker_tls_port(void);
+const char *broker_ca_file(void);
+
 /* Stops and continues its process: a network that is up but silent. */
 void broker_freeze(bool frozen);
 

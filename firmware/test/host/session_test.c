@@ -1,8 +1,10 @@
 /* What every session must do, tried on each implementation against a real broker. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "mosquitto_session.h"
 #include "socket_stream.h"
 #include "suites.h"
+#include "tls_stream.h"
 
 static int port;
 static struct millrace_session session;
@@ -31,6 +34,66 @@ static void use_own_client(void) {
   to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socket_stream_init(&stream, epoll_, &address, sizeof *to, &stream);
   millrace_mqtt_init(&mqtt, socket_stream_port(&stream), transmit, sizeof transmit, receive, sizeof receive);
+  session = millrace_mqtt_session(&mqtt);
+}
+
+/* The same client through TLS by BearSSL, which trusts the broker's own certificate. */
+static struct tls_stream tls;
+static br_x509_trust_anchor anchor;
+static unsigned char anchor_name[256], anchor_key[256];
+static size_t anchor_name_length;
+
+static void append_name(void *context, const void *bytes, size_t length) {
+  (void)context;
+  if (anchor_name_length + length <= sizeof anchor_name) memcpy(anchor_name + anchor_name_length, bytes, length);
+  anchor_name_length += length;
+}
+
+static void append_certificate(void *context, const void *bytes, size_t length) {
+  br_x509_decoder_push(context, bytes, length);
+}
+
+/* Makes the trust anchor from the PEM file. */
+static void trust(const char *path) {
+  char pem[4096];
+  FILE *file = fopen(path, "r");
+  size_t length = file == NULL ? 0 : fread(pem, 1, sizeof pem, file);
+  br_pem_decoder_context decoder;
+  br_x509_decoder_context certificate;
+  if (file != NULL) fclose(file);
+  anchor_name_length = 0;
+  br_pem_decoder_init(&decoder);
+  br_x509_decoder_init(&certificate, append_name, NULL);
+  br_pem_decoder_setdest(&decoder, append_certificate, &certificate);
+  for (size_t at = 0; at < length;) {
+    at += br_pem_decoder_push(&decoder, pem + at, length - at);
+    (void)br_pem_decoder_event(&decoder);
+  }
+  br_x509_pkey *key = br_x509_decoder_get_pkey(&certificate);
+  CHECK(key != NULL && key->key_type == BR_KEYTYPE_EC);
+  if (key == NULL) return;
+  anchor.dn.data = anchor_name;
+  anchor.dn.len = anchor_name_length;
+  anchor.flags = BR_X509_TA_CA;
+  anchor.pkey = *key;
+  memcpy(anchor_key, key->key.ec.q, key->key.ec.qlen);
+  anchor.pkey.key.ec.q = anchor_key;
+}
+
+static void use_tls(size_t buffer_size, bool know_the_time) {
+  static uint8_t transmit[2048], receive[128];
+  static unsigned char buffer[BR_SSL_BUFSIZE_BIDI];
+  static uint8_t entropy[32];
+  struct sockaddr_in *to = (struct sockaddr_in *)&address;
+  struct timespec now;
+  to->sin_port = htons((uint16_t)broker_tls_port());
+  CHECK_EQUAL(getrandom(entropy, sizeof entropy, 0), sizeof entropy);
+  clock_gettime(CLOCK_REALTIME, &now);
+  trust(broker_ca_file());
+  socket_stream_init(&stream, epoll_, &address, sizeof *to, &stream);
+  tls_stream_init(&tls, socket_stream_port(&stream), "localhost", &anchor, 1, buffer, buffer_size, entropy);
+  if (know_the_time) tls_stream_set_time(&tls, (int64_t)now.tv_sec * 1000);
+  millrace_mqtt_init(&mqtt, tls_stream_port(&tls), transmit, sizeof transmit, receive, sizeof receive);
   session = millrace_mqtt_session(&mqtt);
 }
 
@@ -170,6 +233,53 @@ static void a_port_that_nobody_listens_on_is_an_end_not_a_wait(void) {
   mosquitto.broker.port = port;
 }
 
+static void tls_works_with_a_small_buffer_and_a_large_one(void) {
+  static const size_t sizes[] = {4096 + 325 + 325, BR_SSL_BUFSIZE_MONO, BR_SSL_BUFSIZE_BIDI};
+  for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    use_tls(sizes[i], true);
+    connect_now();
+    CHECK_EQUAL(publish("devices/conform-1/telemetry", "nobody listens", false), 0x10);
+    session.close(session.context, true);
+  }
+}
+
+static void tls_refuses_a_server_that_it_has_no_reason_to_trust(void) {
+  struct millrace_event event;
+  use_tls(BR_SSL_BUFSIZE_BIDI, true);
+  anchor_key[10] ^= 1;
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+  use_tls(BR_SSL_BUFSIZE_BIDI, true);
+  tls.server_name = "elsewhere";
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+}
+
+static void tls_needs_to_know_the_time(void) {
+  struct millrace_event event;
+  use_tls(BR_SSL_BUFSIZE_BIDI, false);
+  tls_stream_set_time(&tls, 0);
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+}
+
+static void libmosquitto_uses_tls_when_it_has_a_certificate_to_trust(void) {
+  struct millrace_broker broker = {"localhost", broker_tls_port(), broker_ca_file(), NULL, NULL};
+  struct millrace_event event;
+  millrace_mosquitto_init(&mosquitto, &broker);
+  session = millrace_mosquitto_session(&mosquitto);
+  connect_now();
+  CHECK_EQUAL(publish("devices/conform-1/telemetry", "nobody listens", false), 0x10);
+  session.close(session.context, true);
+  mosquitto.broker.port = port; /* no TLS there */
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+}
+
 static void all(void) {
   run("a publish is delivered and acknowledged", a_publish_is_delivered_and_acknowledged);
   run("the reason of a PUBACK comes through", the_reason_of_a_puback_comes_through);
@@ -192,6 +302,10 @@ void session_tests(void) {
   all();
   use_libmosquitto();
   all();
+  run("TLS works with a small buffer and a large one", tls_works_with_a_small_buffer_and_a_large_one);
+  run("TLS refuses a server that it has no reason to trust", tls_refuses_a_server_that_it_has_no_reason_to_trust);
+  run("TLS needs to know the time", tls_needs_to_know_the_time);
+  run("libmosquitto uses TLS when it has a certificate to trust", libmosquitto_uses_tls_when_it_has_a_certificate_to_trust);
   millrace_mosquitto_end(&mosquitto);
   close(epoll_);
   broker_stop();
