@@ -22,6 +22,8 @@ export interface FleetProcess extends AsyncDisposable {
   readonly pid: number | undefined
   /** Its latest figures; undefined until it has spoken. */
   stats(): FleetStats | undefined
+  /** Ends its load early; it drains, and `ended` says how it went. */
+  stop(): void
   /** Exit code, or the signal: 0 where all that it sent was acknowledged. Never rejects. */
   readonly ended: Promise<number | NodeJS.Signals>
 }
@@ -53,6 +55,7 @@ export function startFleet({ program, args, input, logFile, heard }: FleetOption
   return {
     pid: child.pid,
     stats: () => latest,
+    stop: () => void child.kill('SIGINT'),
     ended,
     async [Symbol.asyncDispose]() {
       child.kill('SIGINT')

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { judge, type Point } from './backlog.ts'
+import { isHopeless, judge, type Point } from './backlog.ts'
 
 const RATE = 1_000
 
@@ -57,6 +57,18 @@ describe('a load', () => {
       0.01,
     )
     expect(judgement.sustained).to.equal(true)
+  })
+
+  it('is hopeless once it is far behind', () => {
+    const half = load(60, (second) => (second * RATE) / 2)
+    expect(half.findIndex((_, index) => isHopeless(half.slice(0, index + 1), RATE))).to.equal(13)
+    expect(
+      isHopeless(
+        load(60, (second) => Math.max(0, second - 2) * RATE),
+        RATE,
+      ),
+    ).to.equal(false)
+    expect(isHopeless([], RATE)).to.equal(false)
   })
 
   it('is not judged by a single point', () => {

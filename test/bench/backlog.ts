@@ -15,6 +15,16 @@ export interface Judgement {
 /** Rows on their way may be this many seconds' worth: beyond, the line does not keep up, whatever the slope. */
 const MOST_BEHIND_SECONDS = 3
 
+/** A load that is so many seconds behind need not go on to its end. */
+const HOPELESS_SECONDS = 2 * MOST_BEHIND_SECONDS
+
+/** Whether the load will not be sustained, whatever comes. */
+export function isHopeless(points: readonly Point[], rowsPerSecond: number): boolean {
+  const [first, last] = [points[0], points.at(-1)]
+  if (first === undefined || last === undefined) return false
+  return (last.atMs - first.atMs) / 1000 - (last.stored - first.stored) / rowsPerSecond > HOPELESS_SECONDS
+}
+
 /**
  * Whether the line keeps up with a load. The backlog is what should have been sent by now, by the clock, less what has been stored: devices,
  * broker and Kafka are all in it, and a generator that is late cannot hide. It must not grow from a third of the load to its end, by the

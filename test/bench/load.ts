@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootFile, FLEET_PROGRAM } from '../../bin/demo-fleets.ts'
 import { startFleet } from '../../ops/fleet-process.ts'
 import type { FleetStats } from '../../ops/fleet-stats.ts'
-import type { Point } from './backlog.ts'
+import { isHopeless, type Point } from './backlog.ts'
 import type { Line } from './line.ts'
 import { createMeter, type ProcessUse } from './meter.ts'
 import type { Profile } from './profile.ts'
@@ -12,6 +12,7 @@ import type { Profile } from './profile.ts'
 export interface LoadResult {
   /** Readings a second that were asked for. */
   readonly rate: number
+  /** As long as it lasted: a hopeless load is cut short. */
   readonly seconds: number
   /** The fleet's last figures. */
   readonly stats: FleetStats
@@ -55,6 +56,10 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
     if (elapsedMs < seconds * 1_000) {
       points.push({ atMs: now, stored: (await line.stored()) - before })
       if (elapsedMs > (seconds - 1.5) * 1_000) use = meter.finish()
+      if (isHopeless(points, rowsPerSecond)) {
+        use ??= meter.finish()
+        fleet.stop()
+      }
     }
   }
   await using fleet = startFleet({
@@ -75,7 +80,18 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
   if (stats === undefined || beganMs === undefined || use === undefined)
     throw new Error(`the fleet did not run for its time: see ${join(line.local, 'log', 'fleet.log')}`)
   const { stored, lastMs } = await drained(line, before, stats.acked_samples)
-  return { rate, seconds, stats, ended, points, stored, untilStoredMs: lastMs - beganMs, ledger, beganMs, use }
+  return {
+    rate,
+    seconds: Math.min(seconds, (stats.samples - stats.dropped) / rowsPerSecond),
+    stats,
+    ended,
+    points,
+    stored,
+    untilStoredMs: lastMs - beganMs,
+    ledger,
+    beganMs,
+    use,
+  }
 }
 
 /** Waits until so many rows are stored, or none come any more. */
