@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { cHeader, cHeaderName, hasCHeader } from './c-header.ts'
+import { readQuantities, readSchema } from './files.ts'
+import { type Firmware, parseFirmware } from './firmware.ts'
+
+const quantities = new Set(readQuantities().map(({ name }) => name))
+const firmware = (id: string): Firmware => parseFirmware(readSchema(`firmware/${id}`).json, quantities)
+
+/** Compiles a C program against a firmware's header and runs it: what it prints. */
+function runC(id: string, statements: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-c-header-'))
+  try {
+    writeFileSync(join(directory, cHeaderName(firmware(id))), cHeader(firmware(id)))
+    writeFileSync(
+      join(directory, 'main.c'),
+      `#include <stdio.h>\n#include "${cHeaderName(firmware(id))}"\nint main(void) {\n${statements}\nreturn 0; }\n`,
+    )
+    const flags = ['-std=c99', '-Wall', '-Wextra', '-Werror', '-Ifirmware/include', `-I${directory}`]
+    execFileSync('cc', [...flags, join(directory, 'main.c'), '-o', join(directory, 'main')])
+    return execFileSync(join(directory, 'main'), { encoding: 'utf8' })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+describe('cHeader', () => {
+  it('has the fingerprint in the order it is sent', () => {
+    const printed = runC('hive-2', 'for (int i = 0; i < 8; i++) printf("%02x", hive_2_schema.fingerprint[i]);')
+    expect(printed).to.equal(firmware('hive-2').fingerprint.toString('hex'))
+  })
+
+  it('keeps the order of the metrics', () => {
+    const printed = runC('plant-1', 'for (int i = 0; i < PLANT_1_METRICS; i++) printf("%s ", plant_1_metrics[i].name);')
+    expect(printed.trim().split(' ')).to.deep.equal(firmware('plant-1').metrics.map(({ name }) => name))
+  })
+
+  it('lets a device encode only the codes that the schema lists', () => {
+    const program = `struct hive_2_sample sample = HIVE_2_NO_READINGS; int32_t row[HIVE_2_METRICS];
+      for (sample.charge = -2; sample.charge < 6; sample.charge++) printf("%d ", hive_2_row(&sample, row) == MILLRACE_OK);`
+    expect(runC('hive-2', program)).to.equal('0 1 1 1 1 1 1 0 ')
+  })
+
+  it('is not made for a firmware with doubles', () => {
+    expect(hasCHeader(firmware('generic-json'))).to.equal(false)
+    expect(() => cHeader(firmware('generic-json'))).to.throw(RangeError, 'generic-json')
+  })
+})
