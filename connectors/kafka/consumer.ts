@@ -78,7 +78,8 @@ const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRe
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 const UNHURRIED_WAIT_MS = 1_000
-const UNHURRIED_BYTES = 2_000_000
+/** Less than one partition may give, so that a backlog of a single one does not wait. */
+const UNHURRIED_BYTES = 500_000
 
 /**
  * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is: what was

@@ -185,6 +185,32 @@ describe('continuity', function () {
     }
   })
 
+  it('refuses what an owner wants to write that was paused and lost its partitions', async () => {
+    const name = device('paused')
+    await add(name)
+    const paused = services.get('continuity')
+    if (paused === undefined) throw new Error('the process does not run')
+    const metric = (what: string): Promise<number> => paused.metric(`millrace_continuity_${what}_total`)
+    await send(name, 1, [0])
+    const commits = await metric('commits')
+    await until('changes were written just now', async () => (await metric('commits')) > commits)
+    const records = await metric('records')
+    await send(name, 1, [1, 2, 4], { dropped: 5 })
+    await until('it has taken what it will not have written', async () => (await metric('records')) >= records + 3)
+    process.kill(paused.pid, 'SIGSTOP')
+    const second = await startService(...SERVICES.continuity)
+    try {
+      await until('the other one has its partitions', async () => (await second.metric('millrace_continuity_records_total')) >= 3, 40_000)
+    } finally {
+      process.kill(paused.pid, 'SIGCONT')
+    }
+    await until('it is refused', async () => (await metric('fenced')) > 0, 40_000)
+    await send(name, 1, [5])
+    expect((await settled(name, 5)).frames).to.deep.equal({ numbered: 6, stored: 5, deadLettered: 0, inFlight: 0, missing: 1 })
+    await second[Symbol.asyncDispose]()
+    expect(await ask(name)).to.include({ droppedSamples: 15, conflicts: 0 })
+  })
+
   it('reports two devices that use one ID', async () => {
     const name = device('twins')
     await add(name)
