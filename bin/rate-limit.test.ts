@@ -67,7 +67,7 @@ describe('the rate limit of the bridge', () => {
   })
 
   it('delays in order, acknowledges when all is forwarded, and dead-letters what would wait too long', async () => {
-    const handle = limiter(1000, () => performance.now())
+    const handle = limiter(1200, () => performance.now())
     const before = performance.now()
     let done = false
     const first = handle(several('a', 6)).then(() => (done = true))

@@ -21,6 +21,8 @@ export interface TokenBuckets {
 const MILLIS_PER_SECOND = 1000
 /** Full buckets are forgotten when there are this many. */
 const REMEMBERED = 100_000
+/** Share of a token that is no difference. */
+const ROUNDING = 1e-6
 
 /**
  * The bucket as a single number, the time at which it will be full again (the generic cell rate algorithm, ITU-T I.371): a message moves it
@@ -43,8 +45,8 @@ export function createTokenBuckets({ messagesPerSecond, burst }: RateLimit, reme
       const full = Math.max(fullAt.get(device) ?? nowMs, nowMs) + tokenMs
       const waitMs = Math.max(0, full - bucketMs - nowMs)
       // Sums of fractions: a token that is there but for the last bits is there.
-      const due = waitMs < tokenMs * 1e-6 ? 0 : waitMs
-      if (due > longestWaitMs) return Number.POSITIVE_INFINITY
+      const due = waitMs < tokenMs * ROUNDING ? 0 : waitMs
+      if (due > longestWaitMs + tokenMs * ROUNDING) return Number.POSITIVE_INFINITY
       if (fullAt.size >= forgetAt) forgetFull(nowMs)
       fullAt.set(device, full)
       return due
