@@ -25,7 +25,10 @@ export interface SchemaDirectoryOptions {
 
 /** The versions of some subjects, kept in memory. */
 export interface SchemaDirectory extends AsyncDisposable {
-  /** Makes the answers for these IDs definitive. Waits through an outage of the registry; rejects only on abort. */
+  /**
+   * Makes the answers for these IDs definitive: an ID that is unknown is one that a reading begun after the call did not find, or one of the last two
+   * seconds. Waits through an outage of the registry; rejects only on abort.
+   */
   prepare(ids: ReadonlySet<number>): Promise<void>
   /** Reads the registry again, unless that was done a moment ago. Waits through outages. */
   refresh(): Promise<void>
@@ -37,6 +40,8 @@ export interface SchemaDirectory extends AsyncDisposable {
 const REFRESH_MS = 10_000
 /** An ID or fingerprint that nobody knows must not become a request for each record that has it. */
 const LEAST_INTERVAL_MS = 2_000
+/** Most unknown IDs that are remembered. */
+const ABSENT_LIMIT = 10_000
 const BACKOFF = { baseMs: 200, maxMs: 10_000 }
 
 /** Reads the subjects once before it resolves, then every 10 s and when asked for an ID that it does not know. */
@@ -45,8 +50,13 @@ export async function openSchemaDirectory(options: SchemaDirectoryOptions): Prom
   let schemas: ReadonlyMap<number, unknown> = new Map()
   let readAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
+  /** When the latest reading began. */
+  let begunAt = Number.NEGATIVE_INFINITY
+  /** IDs that a reading did not find, by when it was over. */
+  const absent = new Map<number, number>()
 
   async function read(): Promise<void> {
+    begunAt = now()
     const entries: DirectoryEntry[] = []
     for (const subject of await registry.subjects(prefix)) {
       for (const { id, version, schema } of await registry.versions(subject))
@@ -76,6 +86,19 @@ export async function openSchemaDirectory(options: SchemaDirectoryOptions): Prom
     return reading
   }
 
+  /**
+   * Reads for IDs that are not known, in a reading of its own: one that was under way, or over a moment ago, may have missed what was registered since.
+   * A record that came with a new schema would be taken for garbage.
+   */
+  async function find(missing: readonly number[]): Promise<void> {
+    await reading
+    const pauseMs = LEAST_INTERVAL_MS - (now() - begunAt)
+    if (pauseMs > 0) await delay(pauseMs, undefined, { signal })
+    await readOnce()
+    if (absent.size > ABSENT_LIMIT) absent.clear()
+    for (const id of missing) if (!schemas.has(id)) absent.set(id, now())
+  }
+
   async function refresh(): Promise<void> {
     if (now() - readAt >= LEAST_INTERVAL_MS) await readOnce()
   }
@@ -90,9 +113,9 @@ export async function openSchemaDirectory(options: SchemaDirectoryOptions): Prom
 
   return {
     async prepare(ids) {
-      for (const id of ids) {
-        if (!schemas.has(id)) return refresh()
-      }
+      const oldest = now() - LEAST_INTERVAL_MS
+      const missing = [...ids].filter((id) => !schemas.has(id) && !((absent.get(id) ?? Number.NEGATIVE_INFINITY) > oldest))
+      if (missing.length > 0) await find(missing)
     },
     refresh,
     schema: (id) => schemas.get(id),
