@@ -7,8 +7,11 @@ int main(void) {
   batcher_tests();
   store_tests();
   flash_tests();
+  flash_damage_tests();
+  boot_tests();
   power_cut_tests();
   mqtt_tests();
   publisher_tests();
+  publisher_recovery_tests();
   return finish();
 }
