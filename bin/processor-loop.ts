@@ -42,6 +42,8 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   let current = 0
   let done = new Map<string, Progress>()
   const underWay = new Set<Promise<void>>()
+  /** Partitions of which too much is bad. */
+  const stopped = new Set<string>()
   let timer: NodeJS.Timeout | undefined
 
   async function commitDone(): Promise<void> {
@@ -70,11 +72,12 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     if (tooBad !== undefined) {
       const why = describeBadShare(place, tooBad, counters.rejected)
       options.stopped(place, why)
+      stopped.add(place)
       log.error('a partition is stopped', { partition: place, why })
       throw new Error(why)
     }
     options.badShare.count(place, counters)
-    options.stopped(place, null)
+    if (stopped.delete(place)) options.stopped(place, null)
     addCounters(options.counters, counters)
     return outgoing
   }
@@ -116,6 +119,9 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       current++
       done = new Map()
       last = Promise.resolve()
+      // Whoever has the partitions now judges them anew.
+      for (const place of stopped) options.stopped(place, null)
+      stopped.clear()
     },
     async drain() {
       await Promise.all(underWay)
