@@ -19,6 +19,7 @@ export interface Injector {
 
 /** A second instance has joined its group by then. */
 const JOIN_MS = 4_000
+const POLL_MS = 200
 /** Backoff is over by then. */
 const CONNECT_MS = 10_000
 /** What a split waits for: two faults of the same thing do not overlap. */
@@ -58,8 +59,8 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return kill(fault, 'continuity')
       case 'pause bridge':
         return inTurn('bridge', async () => {
+          await hit('bridge', 'SIGSTOP')
           begin(fault, 'SIGSTOP bridge')
-          services.signal('bridge', 'SIGSTOP')
           await sleep(fault.forMs)
           services.signal('bridge', 'SIGCONT')
         })
@@ -117,16 +118,23 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
   function split(link: Link, action: (connections: number) => Promise<void>): Promise<void> {
     return inTurn(END_OF[link], async () => {
       const deadline = Date.now() + CONNECT_MS
-      while (proxies[link].connections === 0 && Date.now() < deadline) await sleep(200)
-      await action(proxies[link].connections)
+      while (proxies[link].connections === 0 && Date.now() < deadline) await sleep(POLL_MS)
+      const { connections } = proxies[link]
+      if (connections > 0) await action(connections)
+      else say(`nobody is connected to ${link}: no connection is split`)
     })
   }
 
   function kill(fault: Fault, instance: Instance): Promise<void> {
     return inTurn(instance, async () => {
+      await hit(instance, 'SIGKILL')
       begin(fault, `SIGKILL ${instance}`)
-      services.signal(instance, 'SIGKILL')
     })
+  }
+
+  /** One that was killed a moment ago is waited for: a signal that meets nobody is no fault. */
+  async function hit(instance: Instance, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void> {
+    while (!services.signal(instance, signal)) await sleep(POLL_MS)
   }
 
   /** SIGSTOP past the session timeout. With a companion, its partitions go there, and it must be refused when it wakes up. */
@@ -135,8 +143,8 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
       await services.start(`${consumer}-2`)
       await sleep(JOIN_MS)
     }
+    await hit(consumer, 'SIGSTOP')
     begin(fault, `SIGSTOP ${consumer}${companion ? ' beside a second instance' : ''}`)
-    services.signal(consumer, 'SIGSTOP')
     await sleep(fault.forMs)
     services.signal(consumer, 'SIGCONT')
     await sleep(MEET_MS)

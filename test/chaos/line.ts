@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
@@ -60,8 +61,9 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   await stack.destroy()
   // Beside the instance, which is removed at the end.
   const directory = `${settings.local}-run`
-  rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
+  // PID files stay: by them, services are ended that a killed run left behind.
+  for (const name of readdirSync(directory)) if (!name.endsWith('.pid')) rmSync(join(directory, name), { recursive: true })
 
   say('starting the stack')
   undo(async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { projectRoot, readFirmwares } from '../../schemas/files.ts'
 import { check, type SentFrames, type SentReadings } from './check.ts'
 import { createInjector } from './injector.ts'
@@ -10,6 +10,7 @@ import { readSettings, type Settings } from './settings.ts'
 import { LAST_DEVICE } from './settle.ts'
 
 const DEFAULT_MINUTES = 5
+const REPORT = `${projectRoot}test/chaos/latest.json`
 /** Shares of the load's time. */
 const MAIN_SHARE = 0.75
 const BROKER_SHARE = 0.15
@@ -75,7 +76,7 @@ async function chaos(settings: Settings, { line, signal, say, load, settled }: S
     },
     findings,
   )
-  writeFileSync(`${projectRoot}test/chaos/latest.json`, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(REPORT, `${JSON.stringify(report, null, 2)}\n`)
   process.stdout.write(`\n${describeReport(report)}\n\n`)
   for (const line of wrong) process.stdout.write(`  WRONG: ${line}\n`)
   process.stdout.write(report.passed ? 'nothing lost, nothing twice\n' : `FAILED; logs are in ${line.directory}\n`)
@@ -96,6 +97,8 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 const settings = readSettings(process.env, DEFAULT_MINUTES)
+// A run that fails before its end must not leave the report of an earlier one.
+rmSync(REPORT, { force: true })
 process.stdout.write(`chaos: SEED=${settings.seed} MINUTES=${settings.minutes}\n`)
 process.exitCode = await withSession(settings, (session) => chaos(settings, session))
 process.exit()

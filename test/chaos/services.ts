@@ -13,8 +13,8 @@ export interface Services extends AsyncDisposable {
   start(instance: Instance): Promise<void>
   /** SIGTERM, and it does not come back. */
   stop(instance: Instance): Promise<void>
-  /** Sends a signal where the instance runs at this moment. */
-  signal(instance: Instance, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
+  /** Sends a signal where the instance runs at this moment; whether it does. */
+  signal(instance: Instance, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): boolean
   /** Commits that the database refused because another owner has the partition: from the store's logs, for its metrics die with it. */
   fenced(): number
   /** Largest resident size seen of each instance, in MB. */
@@ -61,9 +61,9 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     return path
   }
 
-  function signal(instance: Instance, name: NodeJS.Signals): void {
+  function signal(instance: Instance, name: NodeJS.Signals): boolean {
     const pid = running.get(instance)?.pids().get(instance)
-    if (pid !== undefined) process.kill(pid, name)
+    return pid !== undefined && process.kill(pid, name)
   }
 
   function note(event: SupervisorEvent): void {

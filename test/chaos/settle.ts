@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import mqtt from 'mqtt'
 import pg from 'pg'
+import { kafkaError } from '../../connectors/kafka/outage.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
 import type { GoodReading } from './publisher.ts'
@@ -44,10 +45,10 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
         [topics.readings],
       )
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
-      const toStore = (await admin.fetchTopicOffsets(topics.readings)).filter(
-        ({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high),
-      )
-      const toStandardise = (await groupLag(admin, 'standardise', [topics.frames])).filter(({ lag }) => lag > 0n)
+      const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
+      const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
+      const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
+      const toStandardise = lags.filter(({ lag }) => lag > 0n)
       const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = to_timestamp($2)', [
         LAST_DEVICE,
         last.tsMs / 1000,
@@ -62,6 +63,18 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
   } finally {
     await database.end()
     await admin.disconnect()
+  }
+}
+
+/** Asks Kafka again while it is not there yet: it may have been started a moment ago, and be loading what groups have committed. */
+async function onceThere<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  for (const deadline = Date.now() + STUCK_MS; ; await delay(POLL_MS, undefined, { signal })) {
+    try {
+      return await ask()
+    } catch (cause) {
+      const error = kafkaError('waiting until all is read', cause)
+      if (!error.transient || Date.now() > deadline) throw error
+    }
   }
 }
 
