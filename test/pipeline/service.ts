@@ -39,8 +39,14 @@ export async function millrace(...args: readonly string[]): Promise<string> {
 /** Starts a service with metrics on a free port, and waits until it says that it runs. */
 export async function startService(...args: readonly string[]): Promise<RunningService> {
   const service = await launchService(...args)
-  await service.ready()
-  return service
+  try {
+    await service.ready()
+    return service
+  } catch (cause) {
+    // One that nobody knows of would take partitions from the next test's.
+    await service.kill()
+    throw cause
+  }
 }
 
 /** Starts a service with metrics on a free port. */
