@@ -88,7 +88,7 @@ const file = z.strictObject({
   topics: topicSettings.prefault({}),
   processors: z
     .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
-    .default(['standardise'])
+    .default(['standardise', 'devices', 'continuity'])
     .describe('Folders of processors/ that `millrace up` runs.'),
   store: z
     .strictObject({

@@ -35,9 +35,12 @@ export async function run(args: readonly string[]): Promise<number> {
   return Math.max(...codes)
 }
 
-/** What starts a processor: the ledger of frame numbers is one that has its own way with its database. */
+/** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
   if (name === CONTINUITY) return (await import('./continuity-service.ts')).continuityService
+  const { loadProcess, processService } = await import('./process.ts')
+  const process = await loadProcess(name)
+  if (process !== undefined) return processService(name, process)
   const { loadProcessor, processorService } = await import('./run.ts')
   return processorService(name, await loadProcessor(name))
 }

@@ -35,6 +35,7 @@ describe('the line, from MQTT to rows', () => {
       ['bridge', 'bridge'],
       ['standardise', 'run', 'standardise'],
       ['store', 'store'],
+      ['devices', 'run', 'devices'],
     ] as const)
       services.set(name, await startService(...args))
   })
@@ -86,13 +87,29 @@ describe('the line, from MQTT to rows', () => {
     expect(letters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
   })
 
+  it('keeps what a device says of itself, and takes no old will for its end', async () => {
+    const name = device('status')
+    await millrace('devices', 'add', '--account', 'test', name)
+    const say = (status: object): Promise<unknown> => publisher.publishAsync(`devices/${name}/status`, JSON.stringify(status), { qos: 1 })
+    const listed = async (): Promise<string> =>
+      (await millrace('devices', 'list')).split('\n').find((line) => line.startsWith(`${name}\t`)) ?? ''
+    await say({ state: 'ready', boot: 8, firmware: 'hive-1' })
+    await until('the birth', async () => (await listed()).endsWith('ready'))
+    await say({ state: 'lost', boot: 7 })
+    await say({ state: 'sleeping', boot: 8 })
+    await until('the device sleeps', async () => (await listed()).endsWith('sleeping'))
+    await say({ state: 'lost', boot: 8 })
+    await until('the will', async () => (await listed()).endsWith('lost'))
+  })
+
   it('keeps what is published while the bridge is away and the broker has been restarted', async () => {
     const name = device('away')
     await millrace('devices', 'add', '--account', 'test', name)
     await services.get('bridge')?.[Symbol.asyncDispose]()
+    await publisher.endAsync()
     execFileSync(`${projectRoot}deploy/local/stop`, ['mosquitto'])
     execFileSync(`${projectRoot}deploy/local/start`, ['mosquitto'])
-    await until('the publisher is back', async () => publisher.connected)
+    publisher = await mqtt.connectAsync(env('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
     for (let temperature = 1; temperature <= 3; temperature++)
       await publish(name, `{"ts": ${Date.now() - temperature}, "temperature": ${temperature}}`)
     services.set('bridge', await startService('bridge'))
