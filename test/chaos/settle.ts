@@ -40,6 +40,13 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
   try {
     let progress = ''
     for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
+      // Each hop is asked after the one before it: what came through meanwhile cannot slip past.
+      const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = to_timestamp($2)', [
+        LAST_DEVICE,
+        last.tsMs / 1000,
+      ])
+      const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
+      const toStandardise = lags.filter(({ lag }) => lag > 0n)
       const { rows: offsets } = await database.query<{ partition: number; next_offset: string | null }>(
         `SELECT partition, next_offset FROM consumer_offset WHERE consumer = 'store' AND topic = $1 ORDER BY partition`,
         [topics.readings],
@@ -47,12 +54,6 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
       const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
       const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
-      const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
-      const toStandardise = lags.filter(({ lag }) => lag > 0n)
-      const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = to_timestamp($2)', [
-        LAST_DEVICE,
-        last.tsMs / 1000,
-      ])
       if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0) return last
       const now = JSON.stringify([offsets, toStandardise.map(({ committed }) => String(committed)), rowCount])
       if (now !== progress) sinceMs = Date.now()
