@@ -21,7 +21,7 @@ void broker_freeze(bool frozen);
 void listener_start(int port, const char *filter);
 void listener_stop(void);
 
-/* Waits up to two seconds for a message with this topic and payload. */
+/* Waits up to ten seconds for a message with this topic and payload. */
 bool listener_waits_for(const char *topic, const char *payload);
 
 /* Messages received so far. */

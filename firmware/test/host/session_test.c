@@ -111,12 +111,15 @@ static uint32_t now_ms(void) {
   return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-/* Polls for up to two seconds until there is an event or the session ends. */
+/* Polls for up to ten seconds, for the machine may be busy, until there is an event or the session ends. */
 static int next(struct millrace_event *event) {
   int outcome = 0;
-  for (int turn = 0; turn < 400 && outcome == 0; turn++) {
+  for (uint32_t begun = now_ms(); outcome == 0 && now_ms() - begun < 10000;) {
     struct epoll_event ready;
-    if (epoll_wait(epoll_, &ready, 1, 5) == 1) socket_stream_report(ready.data.ptr, ready.events);
+    if (epoll_wait(epoll_, &ready, 1, 5) == 1) {
+      socket_stream_report(ready.data.ptr, ready.events);
+      usleep(500); /* another session's socket may be ready without end: it was taken over */
+    }
     outcome = session.poll(session.context, now_ms(), event);
   }
   return outcome;
