@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format generate build firmware firmware-size unit clean chaos
+.PHONY: help run test unit bench chaos outage check format generate build firmware firmware-size firmware-density clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
@@ -18,6 +18,12 @@ unit: build ## Unit and property tests only
 bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|all
 	@test/bench/run
 
+chaos: ## Kill, pause, split and fill everything under load, then count; MINUTES=5 SEED=random
+	@test/chaos/run
+
+outage: ## Stop the telemetry database for MINUTES=2 under load, then watch it catch up
+	@test/chaos/outage
+
 check: build ## Types, lint, format, import rules, cycles, generated files
 	@test/check
 
@@ -32,6 +38,12 @@ build: node_modules/.package-lock.json ## Compile the TypeScript
 
 firmware: ## Build the firmware library and the fleet
 	@$(MAKE) -s -C firmware
+
+firmware-size: ## Text, RAM and stack of the firmware library for Cortex-M3, ESP8266 and RISC-V
+	@$(MAKE) -s -C firmware size
+
+firmware-density: ## Readings in a 280-byte frame against other encodings; DATA=file.csv adds real data
+	@$(MAKE) -s -C firmware density DATA="$(abspath $(DATA))"
 
 clean: ## Remove what was built; data of local stacks stays
 	@rm -rf dist firmware/build

@@ -17,6 +17,20 @@ interface Datum {
   readonly columns: readonly (readonly number[])[]
 }
 
+/** firmware/test/golden/README.md */
+interface Golden {
+  readonly about: string
+  readonly firmware: string
+  readonly frame: string
+  readonly boot: number
+  readonly seq: number
+  readonly clock: 'SYNCED' | 'UPTIME'
+  readonly base: number
+  readonly dropped: number
+  readonly times: readonly number[]
+  readonly columns: Readonly<Record<string, readonly number[]>>
+}
+
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 
 function datum(metrics: number, values: fc.Arbitrary<number>): fc.Arbitrary<Datum> {
@@ -136,10 +150,38 @@ describe('FrameReader', () => {
     )
   })
 
-  it('reads the frames that the C encoder makes', () => {
-    const folder = `${projectRoot}firmware/test/golden/`
-    const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
-    expect(files).to.not.be.empty
-    expect(JSON.parse(readFileSync(folder + (files[0] ?? ''), 'utf8'))).to.be.an('object')
+  const folder = `${projectRoot}firmware/test/golden/`
+  const golden = readdirSync(folder).filter((name) => name.endsWith('.json'))
+
+  it('has frames of the C encoder to read', () => {
+    expect(golden).to.have.length.greaterThan(5)
   })
+
+  for (const name of golden) {
+    const vector = JSON.parse(readFileSync(folder + name, 'utf8')) as Golden
+    it(`reads ${name}, which the C encoder made: ${vector.about}`, () => {
+      const firmware = firmwares.find((each) => each.firmware.id === vector.firmware)?.firmware
+      if (firmware === undefined) throw new Error(`no firmware ${vector.firmware}`)
+      const frame = Buffer.from(vector.frame, 'hex')
+      expect(frame.subarray(0, 2).toString('hex')).to.equal('c301')
+      expect(frame.subarray(2, 10).toString('hex')).to.equal(firmware.fingerprint.toString('hex'))
+      const reader = new FrameReader(firmware)
+      reader.read(frame, 10)
+      expect(reader).to.include({
+        boot: vector.boot,
+        seq: vector.seq,
+        synced: vector.clock === 'SYNCED',
+        base: vector.base,
+        dropped: vector.dropped,
+      })
+      expect(Array.from(reader.elapsed.subarray(0, reader.count), (elapsed) => reader.base + elapsed)).to.deep.equal(vector.times)
+      firmware.metrics.forEach((metric, index) => {
+        const expected = vector.columns[metric.name] ?? []
+        const values = reader.present[index]
+          ? [...(reader.raw[index] as Float64Array).subarray(0, reader.count)]
+          : expected.map(() => metric.missing)
+        expect(values, metric.name).to.deep.equal(expected)
+      })
+    })
+  }
 })
