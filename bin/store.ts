@@ -13,7 +13,7 @@ import { readQuantities } from '../schemas/files.ts'
 import { badShareLimit } from './config.ts'
 import { createHeldPartitions } from './held-partitions.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
-import { counter, counterByReason, processMetrics } from './metrics.ts'
+import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
 import { deadLetterCodec } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { createStoreLoop, type StoreCounters } from './store-loop.ts'
@@ -21,6 +21,8 @@ import { version } from './version.ts'
 import { createWaiting } from './waiting.ts'
 
 const STORE = 'store' as ConsumerName
+/** The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows soon. */
+const UPKEEP_MS = 3_600_000
 
 /** Starts the store: readings → rows, effectively once. */
 export async function storeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
@@ -110,6 +112,19 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   const consumer = await waiting.during('joining the consumer group', running)
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
+  /** Rows outside every partition; not a number until they were counted. */
+  let strays = Number.NaN
+  async function keepReady(): Promise<void> {
+    try {
+      strays = Number(await sink.keepReady(Date.now()))
+      health.set('partitions', strays > 0 ? `${strays} rows lie in the default partition` : null)
+    } catch (cause) {
+      log.info('partitions were not prepared this time', { cause: String(cause) })
+    }
+  }
+  await keepReady()
+  const upkeep = setInterval(() => void keepReady(), UPKEEP_MS)
+
   processMetrics(metrics)
   counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
   counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
@@ -124,12 +139,14 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
   counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
   counter(metrics, 'millrace_store_lost_offsets_total', 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+  gauge(metrics, 'millrace_store_stray_rows', 'Rows in the default partition, where there is one.', () => strays)
   counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
 
   return {
     failed: consumer.failed,
     stop: async () => {
       watch[Symbol.dispose]()
+      clearInterval(upkeep)
       await loop.drain()
       await consumer[Symbol.asyncDispose]()
       await producer[Symbol.asyncDispose]()
