@@ -56,6 +56,9 @@ interface Pool {
   withBroker<Answer>(callback: (node: { readonly nodeId: string; readonly broker: unknown }) => Promise<Answer>): Promise<Answer>
 }
 
+type Lookup = (...request: readonly unknown[]) => unknown
+
+const Broker = require('kafkajs/src/broker') as { readonly prototype: object }
 const BrokerPool = require('kafkajs/src/cluster/brokerPool') as { readonly prototype: Pool }
 const { KafkaJSBrokerNotFound } = require('kafkajs/src/errors') as {
   readonly KafkaJSBrokerNotFound: new (message: string, options: { readonly cause: unknown }) => Error
@@ -146,6 +149,25 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
     }
   }
   throw new KafkaJSBrokerNotFound('no broker could be asked', { cause: failure })
+}
+
+const lookups = new WeakMap<object, Lookup>()
+
+/**
+ * A request over a connection that ended a moment ago throws a plain Error, which no retry of kafkajs takes for an outage: consumers ended by it.
+ * The function that throws it is what kafkajs sets in place of the broker's list of requests.
+ */
+Object.defineProperty(Broker.prototype, 'lookupRequest', {
+  get(this: object): Lookup | undefined {
+    return lookups.get(this)
+  },
+  set(this: object, lookup: Lookup) {
+    lookups.set(this, lookup.name === 'notInitializedLookup' ? notConnected : lookup)
+  },
+})
+
+function notConnected(): never {
+  throw new KafkaJSBrokerNotFound('the broker is not connected', { cause: undefined })
 }
 
 const kafkajs = require('kafkajs') as typeof KafkaJs

@@ -30,6 +30,25 @@ describe('errors of Kafka', () => {
     expect(await pool.withBroker(async () => 'an answer')).to.equal('an answer')
   })
 
+  it('are transient where a connection ended just before a request', () => {
+    const { prototype } = createRequire(import.meta.url)('kafkajs/src/broker') as { readonly prototype: object }
+    const broker = Object.create(prototype) as { lookupRequest: () => unknown }
+    broker.lookupRequest = function notInitializedLookup() {
+      throw new Error('Broker not connected')
+    }
+    const failure: unknown = (() => {
+      try {
+        return broker.lookupRequest()
+      } catch (cause) {
+        return cause
+      }
+    })()
+    expect(kafkaError('asking', failure)).to.include({ code: 'KafkaJSBrokerNotFound', transient: true })
+    expect(failure).to.include({ retriable: true })
+    broker.lookupRequest = () => 'a request'
+    expect(broker.lookupRequest()).to.equal('a request')
+  })
+
   it('are transient where one retry wrapped another and took it for final', () => {
     const wrapped = new (KafkaJSNonRetriableError as new (cause: unknown, details: object) => Error)(exceeded(refused), {
       cause: exceeded(refused),
