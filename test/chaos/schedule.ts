@@ -42,8 +42,8 @@ const GAP_MS: Lasting = { least: 3_000, most: 9_000 }
 const FIRST_MS = 3_000
 /** Mosquitto gives a client one and a half keep-alive intervals (of 15 s) of silence. */
 const BRIDGE_PAUSE_MS: Lasting = { least: 23_000, most: 27_000 }
-/** The bridge's queue grows for so long before Mosquitto is killed. */
-const QUEUE_MS = 2_000
+/** The bridge's queue grows for so long before Mosquitto is killed: the bridge needs longer to come back. */
+const QUEUE_MS = 700
 /** How long each side needs to notice that nobody is there any more: keep-alive, or the longest wait for an answer, and to connect again. */
 const NOTICE_MS: Readonly<Record<Link, number>> = { devices: 100_000, bridge: 40_000, kafka: 45_000, databases: 60_000 }
 
@@ -64,15 +64,14 @@ export function planFaults({ seed, durationMs, sessionTimeoutMs, diskCanFill }: 
 }
 
 /**
- * Kills of Mosquitto, which acknowledges to devices what it has only in memory. The bridge is paused before the first and before every other one
+ * Kills of Mosquitto, which acknowledges to devices what it has only in memory. The bridge is killed just before the first and before every other one
  * by chance, so that there is something in that memory to be lost. The last kill is followed by load, whose numbers show what is missing.
  */
 export function planBrokerKills(seed: number, durationMs: number): readonly Fault[] {
   const random = createRandom(seed ^ 0x4d515454)
   const faults: Fault[] = []
   for (let atMs = random.whole(4_000, 9_000); atMs + 12_000 <= durationMs; atMs += random.whole(8_000, 20_000)) {
-    if (faults.length === 0 || random.next() < 0.5)
-      faults.push({ kind: 'pause bridge', atMs: atMs - QUEUE_MS, forMs: QUEUE_MS + random.whole(500, 2_000) })
+    if (faults.length === 0 || random.next() < 0.5) faults.push({ kind: 'kill bridge', atMs: atMs - QUEUE_MS, forMs: 0 })
     faults.push({ kind: 'kill Mosquitto', atMs, forMs: random.whole(0, 3_000) })
   }
   return faults
