@@ -122,7 +122,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
       log.info('partitions were not prepared this time', { cause: String(cause) })
     }
   }
-  await keepReady()
+  void keepReady()
   const upkeep = setInterval(() => void keepReady(), UPKEEP_MS)
 
   processMetrics(metrics)
