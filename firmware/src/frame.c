@@ -26,6 +26,11 @@ enum millrace_status millrace_frame_init(struct millrace_frame *frame, const str
   return MILLRACE_OK;
 }
 
+/* An int, zigzagged as a long, is the same number. */
+static uint8_t *write_number(uint8_t *out, int64_t value) {
+  return out + millrace_varint_write(out, millrace_zigzag_long(value));
+}
+
 /* Writes everything before the arrays; the bytes written. */
 static uint16_t write_start(const struct millrace_frame *frame, uint8_t *out) {
   const struct millrace_frame_start *start = &frame->start;
@@ -34,11 +39,11 @@ static uint16_t write_start(const struct millrace_frame *frame, uint8_t *out) {
   *end++ = 0x01;
   memcpy(end, frame->schema->fingerprint, MILLRACE_FINGERPRINT_LENGTH);
   end += MILLRACE_FINGERPRINT_LENGTH;
-  end += millrace_varint_write(end, millrace_zigzag(start->boot));
-  end += millrace_varint_write(end, millrace_zigzag(start->seq));
+  end = write_number(end, start->boot);
+  end = write_number(end, start->seq);
   *end++ = start->clock == MILLRACE_SYNCED ? 0 : 2;
-  end += millrace_varint_write(end, millrace_zigzag_long(start->base));
-  end += millrace_varint_write(end, millrace_zigzag(start->dropped));
+  end = write_number(end, start->base);
+  end = write_number(end, start->dropped);
   return (uint16_t)(end - out);
 }
 
@@ -55,11 +60,10 @@ enum millrace_status millrace_frame_open(struct millrace_frame *frame, const str
   frame->rows_length = 0;
   frame->body_length = 0;
   frame->last = start->base;
-  for (unsigned c = 0; c <= frame->schema->metric_count; c++) {
+  /* dt's first sample is 0, always. */
+  frame->columns[0].length = 0;
+  for (unsigned c = 1; c <= frame->schema->metric_count; c++) {
     struct millrace_column *column = &frame->columns[c];
-    column->length = 0;
-    column->first = 0;
-    if (c == 0) continue;
     column->first = MILLRACE_NO_READING;
     column->previous = frame->schema->missing[c - 1];
   }
@@ -95,13 +99,15 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
   step[0] = (uint32_t)dt << 1;
   body += millrace_varint_length(step[0]);
   for (unsigned c = 1; c <= schema->metric_count; c++) {
-    const struct millrace_column *column = &frame->columns[c];
+    struct millrace_column *column = &frame->columns[c];
     int32_t value = values[c - 1];
     uint32_t difference = (uint32_t)value;
     if (column->first == MILLRACE_NO_READING) {
       if (value == schema->missing[c - 1]) continue;
       present++;
-      body += late_length(frame, schema->missing[c - 1]);
+      /* Not looked at before the metric has a first reading. */
+      column->length = late_length(frame, schema->missing[c - 1]);
+      body += column->length;
     }
     /* Unsigned arithmetic wraps as the decoder's (prev + diff) | 0 does. */
     if (frame->samples > 0) difference -= (uint32_t)column->previous;
@@ -117,7 +123,6 @@ enum millrace_status millrace_frame_append(struct millrace_frame *frame, int64_t
       if (column->first == MILLRACE_NO_READING) {
         if (values[c - 1] == schema->missing[c - 1]) continue;
         column->first = frame->samples;
-        column->length = late_length(frame, schema->missing[c - 1]);
       }
       column->previous = values[c - 1];
     }
@@ -142,10 +147,10 @@ uint16_t millrace_frame_seal(const struct millrace_frame *frame, uint8_t *out) {
   for (unsigned c = 0; c <= schema->metric_count; c++) {
     const struct millrace_column *column = &frame->columns[c];
     if (frame->samples > 0 && column->first != MILLRACE_NO_READING) {
-      end += millrace_varint_write(end, (uint32_t)frame->samples << 1);
+      end = write_number(end, frame->samples);
       next[c] = end;
       if (column->first > 0) {
-        next[c] += millrace_varint_write(end, millrace_zigzag(schema->missing[c - 1]));
+        next[c] = write_number(end, schema->missing[c - 1]);
         memset(next[c], 0, column->first - 1u);
         next[c] += column->first - 1;
       }

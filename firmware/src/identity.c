@@ -23,6 +23,12 @@ static char *add(char *end, const char *text) {
   return end + length;
 }
 
+static void write_topic(char *out, const char *device, const char *level) {
+  out = add(out, "devices/");
+  out = add(out, device);
+  (void)add(out, level);
+}
+
 static char *add_number(char *end, uint32_t number) {
   char digits[11];
   char *first = digits + sizeof digits - 1;
@@ -49,8 +55,8 @@ enum millrace_status millrace_identity_init(struct millrace_identity *identity, 
   if (!is_name(device, MILLRACE_DEVICE_ID_MAX) || !is_name(firmware, MILLRACE_FIRMWARE_MAX) || boot < 0)
     return MILLRACE_BAD_ARGUMENT;
   (void)add(identity->device, device);
-  (void)add(add(add(identity->telemetry_topic, "devices/"), device), "/telemetry");
-  (void)add(add(add(identity->status_topic, "devices/"), device), "/status");
+  write_topic(identity->telemetry_topic, device, "/telemetry");
+  write_topic(identity->status_topic, device, "/status");
   write_status(identity->birth, "ready", firmware, boot);
   write_status(identity->will, "lost", firmware, boot);
   write_status(identity->farewell, "sleeping", firmware, boot);

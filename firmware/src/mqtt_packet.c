@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "millrace/varint.h"
+
 /* Fixed header bytes: type and flags. */
 #define CONNECT 0x10
 #define PUBLISH_QOS1 0x32
@@ -38,54 +40,50 @@ static uint8_t *write_text(uint8_t *out, const char *text) {
 
 static uint32_t text_length(const char *text) { return text == NULL ? 0 : 2 + (uint32_t)strlen(text); }
 
-/* Type and remaining length. Lengths here are below 65536, so three bytes hold the latter. */
-static uint8_t *write_header(uint8_t *out, uint8_t type, uint32_t remaining) {
+/* Type and remaining length, which MQTT writes as Avro does. NULL: the packet is longer than size. */
+static uint8_t *write_header(uint8_t *out, uint16_t size, uint8_t type, uint32_t remaining) {
+  if (1 + millrace_varint_length(remaining) + remaining > size) return NULL;
   *out++ = type;
-  while (remaining > 0x7F) {
-    *out++ = (uint8_t)(remaining | 0x80);
-    remaining >>= 7;
-  }
-  *out++ = (uint8_t)remaining;
-  return out;
-}
-
-static uint32_t whole_length(uint32_t remaining) {
-  return remaining + 2 + (remaining > 0x7F) + (remaining > 0x3FFF);
+  return out + millrace_varint_write(out, remaining);
 }
 
 uint16_t millrace_packet_connect(uint8_t *out, uint16_t size, const struct millrace_session_options *options,
-                                 uint32_t maximum_packet_size) {
+                                 uint16_t maximum_packet_size) {
+  /* In the order of the packet; after the first come the will's properties, which are none. */
+  const char *const texts[] = {options->client_id, options->will_topic, options->will, options->username,
+                               options->password};
   uint8_t flags = CLEAN_START | WILL_QOS1_RETAINED;
   /* Protocol name and version, flags, keep alive; 5 bytes of properties and their length; the will's empty ones. */
-  uint32_t remaining = 10 + 6 + 1 + text_length(options->client_id) + text_length(options->will_topic) +
-                       text_length(options->will) + text_length(options->username) + text_length(options->password);
-  if (whole_length(remaining) > size) return 0;
+  uint32_t remaining = 10 + 6 + 1;
+  uint8_t *end;
+
+  for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) remaining += text_length(texts[i]);
+  end = write_header(out, size, CONNECT, remaining);
+  if (end == NULL) return 0;
   if (options->username != NULL) flags |= HAS_USERNAME;
   if (options->password != NULL) flags |= HAS_PASSWORD;
 
-  uint8_t *end = write_header(out, CONNECT, remaining);
   end = write_text(end, "MQTT");
   *end++ = 5;
   *end++ = flags;
   end = write_16(end, options->keep_alive_s);
   *end++ = 5;
+  /* A number of four bytes, of which sizes here fill two. */
   *end++ = MAXIMUM_PACKET_SIZE;
-  end = write_16(end, (uint16_t)(maximum_packet_size >> 16));
-  end = write_16(end, (uint16_t)maximum_packet_size);
-  end = write_text(end, options->client_id);
-  *end++ = 0;
-  end = write_text(end, options->will_topic);
-  end = write_text(end, options->will);
-  end = write_text(end, options->username);
-  end = write_text(end, options->password);
+  end = write_16(end, 0);
+  end = write_16(end, maximum_packet_size);
+  for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    end = write_text(end, texts[i]);
+    if (i == 0) *end++ = 0;
+  }
   return (uint16_t)(end - out);
 }
 
 uint16_t millrace_packet_publish(uint8_t *out, uint16_t size, const struct millrace_message *message,
                                  uint16_t packet_id) {
   uint32_t remaining = text_length(message->topic) + 2 + 1 + message->length;
-  if (whole_length(remaining) > size) return 0;
-  uint8_t *end = write_header(out, (uint8_t)(PUBLISH_QOS1 | (message->retain ? 1 : 0)), remaining);
+  uint8_t *end = write_header(out, size, (uint8_t)(PUBLISH_QOS1 | (message->retain ? 1 : 0)), remaining);
+  if (end == NULL) return 0;
   end = write_text(end, message->topic);
   end = write_16(end, packet_id);
   *end++ = 0;

@@ -28,14 +28,14 @@ static uint32_t random_below(struct millrace_publisher *publisher, uint32_t limi
   return limit == 0 ? 0 : x % limit;
 }
 
-static uint32_t full_jitter(struct millrace_publisher *publisher, uint8_t attempts) {
+/* The random wait after one more of so many attempts. */
+static uint32_t full_jitter(struct millrace_publisher *publisher, uint8_t *attempts) {
   uint32_t ceiling = publisher->config.reconnect_min_ms;
-  for (unsigned i = 0; i < attempts && ceiling < publisher->config.reconnect_max_ms; i++)
+  for (unsigned i = 0; i < *attempts && ceiling < publisher->config.reconnect_max_ms; i++)
     ceiling = ceiling > publisher->config.reconnect_max_ms / 2 ? publisher->config.reconnect_max_ms : ceiling * 2;
+  if (*attempts < UINT8_MAX) ++*attempts;
   return random_below(publisher, ceiling);
 }
-
-static uint8_t one_more(uint8_t count) { return count == UINT8_MAX ? count : (uint8_t)(count + 1); }
 
 static void enter(struct millrace_publisher *publisher, enum millrace_publisher_state state, uint32_t now_ms) {
   publisher->state = state;
@@ -50,8 +50,7 @@ static void close_session(struct millrace_publisher *publisher, bool graceful) {
 
 static void lose_connection(struct millrace_publisher *publisher, uint32_t now_ms) {
   close_session(publisher, false);
-  publisher->wait_ms = full_jitter(publisher, publisher->attempts);
-  publisher->attempts = one_more(publisher->attempts);
+  publisher->wait_ms = full_jitter(publisher, &publisher->attempts);
   enter(publisher, MILLRACE_PUBLISHER_WAITING, now_ms);
 }
 
@@ -117,9 +116,8 @@ static void acknowledged(struct millrace_publisher *publisher, const struct mill
     } else {
       entry->sent = false;
       publisher->refused++;
-      publisher->hold_ms = 1 + full_jitter(publisher, publisher->refusals);
+      publisher->hold_ms = 1 + full_jitter(publisher, &publisher->refusals);
       publisher->held_ms = now_ms;
-      publisher->refusals = one_more(publisher->refusals);
     }
     return;
   }

@@ -24,7 +24,7 @@ struct millrace_packet {
 
 /* Each writes a packet to out and returns its length, 0 when it is longer than size. */
 uint16_t millrace_packet_connect(uint8_t *out, uint16_t size, const struct millrace_session_options *options,
-                                 uint32_t maximum_packet_size);
+                                 uint16_t maximum_packet_size);
 uint16_t millrace_packet_publish(uint8_t *out, uint16_t size, const struct millrace_message *message,
                                  uint16_t packet_id);
 uint16_t millrace_packet_bare(uint8_t *out, uint16_t size, enum millrace_packet_type type); /* PINGREQ or DISCONNECT */
