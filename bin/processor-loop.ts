@@ -32,6 +32,8 @@ export interface ProcessorLoop {
 
 /** Batches that may wait for Kafka's acknowledgement while the next is processed. */
 const MOST_UNDER_WAY = 8
+/** Nor more than this, beyond the batch that passes it: catching up must not cost more memory than keeping up. */
+const MOST_BYTES_UNDER_WAY = 16 << 20
 /** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
 const COMMIT_INTERVAL_MS = 500
 const COMMIT_AGAIN_MS = 5_000
@@ -42,6 +44,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   let current = 0
   let done = new Map<string, Progress>()
   const underWay = new Set<Promise<void>>()
+  let bytesUnderWay = 0
   /** Partitions of which too much is bad. */
   const stopped = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -102,17 +105,23 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     async handle(batch, generation) {
       current = Math.max(current, generation)
       await prepare(batch.records)
-      while (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay)
+      while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
       if (generation !== current) return
       // An acknowledgement counts once those before it have come: offsets never run ahead of a batch that failed.
-      const delivery = deliver(batch, processed(batch), generation, last)
+      const outgoing = processed(batch)
+      const bytes = outgoing.reduce((sum, { value }) => sum + value.length, 0)
+      bytesUnderWay += bytes
+      const delivery = deliver(batch, outgoing, generation, last)
       last = delivery
       const settled: Promise<void> = delivery
         .catch((cause: unknown) => {
           if (cause instanceof ConnectorError) fatal(cause)
           else log.info('sending was given up; its offsets stay uncommitted', { cause: String(cause) })
         })
-        .finally(() => underWay.delete(settled))
+        .finally(() => {
+          bytesUnderWay -= bytes
+          underWay.delete(settled)
+        })
       underWay.add(settled)
     },
     revoked() {

@@ -17,6 +17,9 @@ import type { Service, ServiceContext } from './service.ts'
 import { version } from './version.ts'
 import { createWaiting } from './waiting.ts'
 
+/** Of a partition at a time: dense frames become readings of ten times their size, and all partitions are fetched together. */
+const FETCH_BYTES = 262_144
+
 export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
 
 /** Loads `processors/<name>/processor.ts`. */
@@ -88,6 +91,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       kafka,
       group: name as ConsumerName,
       topics: [processor.from.topic],
+      partitionBytes: FETCH_BYTES,
       sessionTimeoutMs: config.kafka.session_timeout_ms,
       log,
       signal,

@@ -26,6 +26,8 @@ export interface ConsumerOptions {
   readonly coPartitioned?: boolean
   /** Latency does not matter: a fetch waits up to a second for a good amount, which costs a fraction of the CPU. */
   readonly unhurried?: boolean
+  /** Most bytes of a partition in one fetch; a record that is larger comes alone. 1,000,000 unless told otherwise. */
+  readonly partitionBytes?: number
   /** A member that is not heard of for so long loses its partitions. */
   readonly sessionTimeoutMs: number
   readonly log: Log
@@ -75,6 +77,7 @@ const HEARTBEATS_PER_SESSION = 5
 const AGAIN = { baseMs: 500, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 500
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
+const PARTITION_BYTES = 1_000_000
 /** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
 const MAX_WAIT_MS = 100
 const UNHURRIED_WAIT_MS = 1_000
@@ -96,7 +99,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     heartbeatInterval: heartbeatMs,
     maxWaitTimeInMs: options.unhurried ? UNHURRIED_WAIT_MS : MAX_WAIT_MS,
     minBytes: options.unhurried ? UNHURRIED_BYTES : 1,
-    maxBytesPerPartition: 1_000_000,
+    maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
     maxBytes: 8_000_000,
     allowAutoTopicCreation: false,
     retry: { ...PATIENT, restartOnFailure: async () => true },
