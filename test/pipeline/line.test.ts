@@ -104,6 +104,7 @@ describe('the line, from MQTT to rows', () => {
 
   it('keeps what is published while the bridge is away and the broker has been restarted', async () => {
     const name = device('away')
+    const from = Date.now() - 1000
     await millrace('devices', 'add', '--account', 'test', name)
     await services.get('bridge')?.[Symbol.asyncDispose]()
     await publisher.endAsync()
@@ -111,7 +112,7 @@ describe('the line, from MQTT to rows', () => {
     execFileSync(`${projectRoot}deploy/local/start`, ['mosquitto'])
     publisher = await mqtt.connectAsync(env('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
     for (let temperature = 1; temperature <= 3; temperature++)
-      await publish(name, `{"ts": ${Date.now() - temperature}, "temperature": ${temperature}}`)
+      await publish(name, `{"ts": ${from + temperature}, "temperature": ${temperature}}`)
     services.set('bridge', await startService('bridge'))
     await until('three rows', async () => (await count(name)) === 3)
   })
