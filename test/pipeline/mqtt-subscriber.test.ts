@@ -275,6 +275,9 @@ describe('MQTT subscriber, on a real broker', function () {
     await publisher.publishAsync(statusTopic, 'live', { qos: 1, retain: true })
     await until(() => flags.length === 2)
     expect(flags).to.deep.equal([true, false])
+    // A PUBACK that is lost with the connection would bring the message again.
+    await until(() => subscriber.counters().pubacks === 2)
+    await pause(200)
     proxy.reset()
     await until(() => subscriber.counters().connections === 2 && subscriber.state.tag === 'connected')
     await pause(200)
