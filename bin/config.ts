@@ -94,7 +94,7 @@ const file = z.strictObject({
     .strictObject({
       backend: z.enum(['auto', 'timescaledb', 'postgres']).default('auto'),
       batch_rows: z.int().min(1).max(100_000).default(10_000),
-      batch_ms: z.int().min(1).max(60_000).default(500),
+      batch_ms: z.int().min(1).max(60_000).default(200),
     })
     .prefault({}),
   metrics: z
