@@ -34,7 +34,11 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
   }))
 }
 
-const NODE_FLAGS = ['--enable-source-maps', '--max-old-space-size=160', '--max-semi-space-size=16']
+/**
+ * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts but does not see. Only a scavenge frees it
+ * early; with 16 MB of young generation full collections come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
+ */
+const NODE_FLAGS = ['--enable-source-maps', '--max-old-space-size=160', '--max-semi-space-size=2']
 
 function command(name: string, { processors }: Config, metricsPort: number): readonly string[] {
   return processors.includes(name) ? ['run', name, '--metrics-port', String(metricsPort)] : [name]
