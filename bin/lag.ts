@@ -8,6 +8,7 @@ import { topics } from '../processors/topics.ts'
 import { type Config, loadConfig } from './config.ts'
 import { kafkaClient } from './kafka.ts'
 import { createLog } from './log.ts'
+import { loadProcess } from './process.ts'
 import { loadProcessor } from './run.ts'
 
 /** `millrace lag`: how far each consumer group is behind, by partition. */
@@ -37,7 +38,8 @@ export async function consumerGroups({ processors }: Config): Promise<readonly C
 }
 
 async function topicsOf(group: string): Promise<readonly Topic[]> {
-  return group === CONTINUITY ? continuityTopics : [(await loadProcessor(group)).from.topic]
+  if (group === CONTINUITY) return continuityTopics
+  return [((await loadProcess(group)) ?? (await loadProcessor(group))).from.topic]
 }
 
 /** Lag of every group on every partition. */
