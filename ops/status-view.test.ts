@@ -23,7 +23,7 @@ function page(service: string, seconds: number): string {
     case 'store':
       return `millrace_store_records_total ${seconds * 299}\nmillrace_store_readings_total ${seconds * 6000}\n`
     default:
-      return `millrace_frost_alert_emitted_records_total ${seconds * 2.5}\nmillrace_frost_alert_rejected_total{reason="out-of-range"} 2\n`
+      return `millrace_frost_alert_records_total ${seconds * 2.5}\nmillrace_frost_alert_rejected_total{reason="out-of-range"} 2\n`
   }
 }
 
@@ -69,7 +69,7 @@ describe('the live status', () => {
       '',
       '                          frames/s  rows/s  readings/s',
       '  bridge       forwarded       301',
-      '  frost-alert  emitted         2.5',
+      '  frost-alert  processed       2.5',
       '  store        committed       299   1,500       6,000',
       '',
       '  rows stored   18,000, and 4 repeats left out',
@@ -89,7 +89,7 @@ describe('the live status', () => {
     expect(screen.slice(2)).to.deep.equal([
       '                          frames/s  rows/s  readings/s',
       '  bridge       forwarded         ?',
-      '  frost-alert  emitted           ?',
+      '  frost-alert  processed         ?',
       '  store        committed         ?       ?           ?',
       '',
       '  rows stored   ?',

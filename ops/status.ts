@@ -114,7 +114,7 @@ function hop(name: string, { metrics }: ServiceReport, stored: StoredRows | unde
     case 'store':
       return { name, does: 'committed', frames: figure('records'), rows: stored?.rows, readings: figure('readings') }
     default:
-      return { name, does: 'emitted', frames: figure('emitted_records'), rows: null, readings: null }
+      return { name, does: 'processed', frames: figure('records'), rows: null, readings: null }
   }
 }
 
