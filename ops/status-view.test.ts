@@ -109,7 +109,7 @@ describe('the live status', () => {
     const screen = renderScreen(snapshot, rates, { startedMs: STARTED, hints: [], events: [] })
     expect(screen[0]).to.equal('Millrace   running 0:12   299 of 300 devices connected')
     expect(screen.slice(3, 5)).to.deep.equal([
-      '  devices      sent               302       0           0',
+      '  fleet        sent               302       0           0',
       '  broker       acknowledged       301       0',
     ])
   })

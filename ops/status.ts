@@ -98,7 +98,7 @@ export function figures({ hops }: Snapshot): Figures {
 
 function fleetHops(stats: FleetStats | undefined): readonly Hop[] {
   return [
-    { name: 'devices', does: 'sent', frames: stats?.sealed, rows: stats?.samples, readings: stats?.readings },
+    { name: 'fleet', does: 'sent', frames: stats?.sealed, rows: stats?.samples, readings: stats?.readings },
     { name: 'broker', does: 'acknowledged', frames: stats?.acked, rows: stats?.acked_samples, readings: null },
   ]
 }
