@@ -66,7 +66,11 @@ export async function measure(line: Line, profile: Profile, durations: Durations
   const highest = best?.rate ?? Math.min(...trials.map(({ throughput }) => throughput))
   const latencyLoad = await load(Math.min(FLOOR_RATE, Math.round(highest * BELOW_HIGHEST)), durations.latencySeconds)
   const latency = await measureLatency(line.session, loads)
-  say(`latency: ${whole(latency.frames)} frames looked up, slowest ${decimal(latency.maxMs, 0)} ms`)
+  say(
+    latency === undefined
+      ? 'latency: no commit timestamp was found'
+      : `latency: ${whole(latency.frames)} frames looked up, slowest ${decimal(latency.maxMs, 0)} ms`,
+  )
   return { profile, best, copy, latencyLoad, latency, exactness: await checkExactness(line.session) }
 }
 

@@ -12,7 +12,7 @@ export interface Findings {
   readonly best: LoadResult | undefined
   readonly copy: CopyLimit | undefined
   readonly latencyLoad: LoadResult
-  readonly latency: Latency
+  readonly latency: Latency | undefined
   readonly exactness: Exactness
 }
 
@@ -23,8 +23,8 @@ export interface Summary {
   readonly readings_per_second: number | null
   readonly frames_per_second: number | null
   readonly bytes_per_frame: number
-  readonly latency_p50_ms: number
-  readonly latency_p99_ms: number
+  readonly latency_p50_ms: number | null
+  readonly latency_p99_ms: number | null
   /** Below 104,167 where the line does not sustain that with this profile. */
   readonly latency_at_readings_per_second: number
   readonly rows: number
@@ -52,8 +52,8 @@ export function summarise({ profile, best, copy, latencyLoad, latency, exactness
     readings_per_second: reached === null ? null : Math.round(reached),
     frames_per_second: best === undefined ? null : Math.round(best.stats.sealed / best.seconds),
     bytes_per_frame: rounded(load.stats.bytes / load.stats.sealed, 1),
-    latency_p50_ms: rounded(latency.p50Ms, 1),
-    latency_p99_ms: rounded(latency.p99Ms, 1),
+    latency_p50_ms: latency === undefined ? null : rounded(latency.p50Ms, 1),
+    latency_p99_ms: latency === undefined ? null : rounded(latency.p99Ms, 1),
     latency_at_readings_per_second: latencyLoad.rate,
     rows: exactness.rows,
     lost: exactness.lost,
@@ -80,10 +80,10 @@ export function renderReport(summary: Summary, { says }: Profile): readonly stri
     ['ratio to raw COPY', summary.ratio === null ? 'none' : decimal(summary.ratio, 2), ''],
     [
       'latency, median',
-      decimal(summary.latency_p50_ms, 0),
+      orNone(summary.latency_p50_ms),
       `ms from publication to commit, at ${whole(summary.latency_at_readings_per_second)} readings/s`,
     ],
-    ['latency, 99 %', decimal(summary.latency_p99_ms, 0), 'ms'],
+    ['latency, 99 %', orNone(summary.latency_p99_ms), 'ms'],
     ['rows', whole(summary.rows), 'in all loads together'],
     ['lost', whole(summary.lost), 'rows'],
     ['doubled', whole(summary.doubled), 'rows'],
