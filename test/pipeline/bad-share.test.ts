@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import pg from 'pg'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frame-load.ts'
+import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */

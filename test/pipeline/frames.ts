@@ -1,4 +1,5 @@
 import avro from 'avsc'
+import type { RecordProducer } from '../../connectors/contract.ts'
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { partitionCounts } from '../../connectors/kafka/topics.ts'
@@ -60,14 +61,19 @@ export function frameRecord(device: string, value: Buffer, timestampMs = Date.no
   return { topic: topics.frames, key: Buffer.from(device), value, timestampMs }
 }
 
-/** Sends records to Kafka in one go, past MQTT and the bridge. */
-export async function produce(records: readonly OutgoingRecord[]): Promise<void> {
+/** Sends records to Kafka, past MQTT and the bridge. */
+export async function openFrameProducer(): Promise<RecordProducer> {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
   const admin = kafka.admin()
   await admin.connect()
   const partitions = await partitionCounts(admin, [topics.frames, topics.readings])
   await admin.disconnect()
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
-  await using producer = await createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
+  return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
+}
+
+/** Sends records in one go. */
+export async function produce(records: readonly OutgoingRecord[]): Promise<void> {
+  await using producer = await openFrameProducer()
   await producer.send(records)
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
-import { address, type Load, steadyLoad, testFirmware } from './frame-load.ts'
+import { type Load, steadyLoad } from './frame-load.ts'
+import { address, testFirmware } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */

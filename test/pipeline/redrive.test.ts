@@ -7,7 +7,7 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frame-load.ts'
+import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
