@@ -1,6 +1,6 @@
 /**
  * kafkajs 2.2.4 with three of its inner modules replaced before it loads. It costs 14–20 µs to encode a record, groups records by
- * partition in quadratic time, and decodes one in 3 µs; these take below 1 µs together. The version is pinned (it was last
+ * partition in quadratic time, and decodes one in 3 µs. Measured with these: 1.8 µs of CPU to send a record, 2.5 µs to consume one (joining the group included). The version is pinned (it was last
  * released in 2023), and the pipeline tests are the contract test: every record they see went through these.
  */
 import { createRequire } from 'node:module'
