@@ -19,7 +19,7 @@ export interface Latency {
   readonly maxMs: number
 }
 
-/** Frames whose latency is looked up: joining each of a million would take longer than the load. */
+/** About how many frames' latency is looked up: joining each of a million would take longer than the load. */
 const SAMPLED_FRAMES = 50_000
 /** Connections and caches are warm by then. */
 const WARM_UP_MS = 3_000
@@ -64,7 +64,7 @@ export async function measureLatency(session: Session, load: number): Promise<La
     'measuring the latency',
     `WITH begun AS (SELECT min(published_us) AS us, count(*) AS frames FROM ledger WHERE load = $1),
           picked AS (SELECT device, last_ms, published_us FROM ledger, begun
-                     WHERE load = $1 AND published_us > begun.us + $2::bigint * 1000 AND random() < $3::double precision / greatest(begun.frames, 1)),
+                     WHERE load = $1 AND published_us > begun.us + $2::bigint * 1000 AND hashint8(published_us) % greatest(begun.frames / $3, 1) = 0),
           timed AS (SELECT extract(epoch FROM pg_xact_commit_timestamp(r.xmin))::double precision * 1000 - published_us / 1000.0::double precision AS ms
                     FROM picked JOIN readings AS r ON r.device_id = picked.device AND r.ts = 'epoch'::timestamptz + last_ms * interval '1 ms'
                     WHERE r.ts >= (SELECT 'epoch'::timestamptz + (us / 1000 - 60000) * interval '1 ms' FROM begun))

@@ -45,6 +45,7 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
   let meter: ReturnType<typeof createMeter> | undefined
   let use: ReadonlyMap<string, ProcessUse> | undefined
   let looking: Promise<void> = Promise.resolve()
+  let stopped = false
 
   const heard = async (stats: FleetStats): Promise<void> => {
     if (stats.samples === 0) return
@@ -56,8 +57,10 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
     if (elapsedMs < seconds * 1_000) {
       points.push({ atMs: now, stored: (await line.stored()) - before })
       if (elapsedMs > (seconds - 1.5) * 1_000) use = meter.finish()
-      if (isHopeless(points, rowsPerSecond)) {
+      if (!stopped && isHopeless(points, rowsPerSecond)) {
         use ??= meter.finish()
+        // Only once: a second time it would leave without its PUBACKs, and what is stored of that would pass for doubled.
+        stopped = true
         fleet.stop()
       }
     }

@@ -87,7 +87,7 @@ function describe(
 ): string {
   const growth = judgement.growthPerSecond / (stats.samples / seconds)
   return [
-    `${whole(rate)} readings/s for ${seconds} s: ${sustained ? 'sustained' : 'too much'}`,
+    `${whole(rate)} readings/s for ${decimal(seconds, 0)} s: ${sustained ? 'sustained' : 'too much'}`,
     `backlog ${growth >= 0 ? 'grew' : 'shrank'} by ${decimal(Math.abs(growth) * 100, 1)} % of the load`,
     `${decimal(judgement.endSeconds, 1)} s behind at the end, all stored after ${decimal(untilStoredMs / 1_000, 1)} s`,
     ...(stats.dropped > 0 ? [`${whole(stats.dropped)} samples found their device's queue full`] : []),

@@ -45,6 +45,15 @@ describe('the search for the highest rate', () => {
     expect(trials.filter(({ kind }) => kind === 'confirmation').map(({ sustained }) => sustained)).to.deep.equal([false, true])
   })
 
+  it('steps up again where an overloaded minute got through far less than the line sustains', () => {
+    const minute = (rate: number, sustained: boolean, throughput = rate): Trial => ({ kind: 'confirmation', rate, sustained, throughput })
+    const overload = minute(144_600, false, 110_000)
+    expect(nextStep([overload], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 110_000 })
+    expect(nextStep([overload, minute(110_000, true)], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 126_100 })
+    expect(nextStep([overload, minute(110_000, true), minute(126_100, false)], OPTIONS)).to.deep.equal({ tag: 'done', rate: 110_000 })
+    expect(nextStep([overload, minute(110_000, true), minute(126_100, true)], OPTIONS)).to.deep.equal({ tag: 'done', rate: 126_100 })
+  })
+
   it('says so when no minute held', () => {
     const never = (step: Step): Trial => ({
       kind: step.tag === 'probe' ? 'probe' : 'confirmation',
