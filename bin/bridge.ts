@@ -95,6 +95,8 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
     version,
     counters,
   })
+  // Until then the broker refuses what devices publish, for nobody is subscribed.
+  health.set('mqtt', 'session is connecting')
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
     username: env.MQTT_USERNAME,

@@ -27,6 +27,8 @@ export interface Service {
   stop(): Promise<void>
 }
 
+/** In /health, until everything is wired. */
+const STARTING = 'service'
 /** After a first signal, this long is given to finish what is under way. */
 const STOP_DEADLINE_MS = 10_000
 /** What is still open then, though everything was told to close, does not keep the process; other services in it have stopped by then. */
@@ -45,7 +47,7 @@ export async function runService(
   const log = createLog(name)
   const abort = new AbortController()
   const metrics = new Registry()
-  const troubles = new Map<string, string>()
+  const troubles = new Map<string, string>([[STARTING, 'it has not started yet']])
   const health: Health = {
     set: (part, trouble) => {
       if (trouble === null) troubles.delete(part)
@@ -57,6 +59,7 @@ export async function runService(
   try {
     const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
     if (service === undefined) return 0
+    health.set(STARTING, null)
     log.info('running', { pid: process.pid, metrics: `http://127.0.0.1:${metricsPort}/metrics` })
     const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
     if (failure !== undefined)
