@@ -57,6 +57,8 @@ class ClientSession implements Session {
   /** Why the connection is gone. */
   private loss: Error | undefined
   private connected = false
+  /** Exchanges take turns: the driver's own queue is deprecated, and a wait in it would count as the server's silence. */
+  private turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: SessionOptions) {
     this.options = options
@@ -155,8 +157,15 @@ class ClientSession implements Session {
     this.loss ??= error
   }
 
+  private answer<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
+    const mine = this.turn.then(() => this.exchange(doing, timeoutMs, exchange))
+    // The next one goes ahead whatever became of this; its error goes to whoever asked for it.
+    this.turn = mine.catch(() => undefined)
+    return mine
+  }
+
   /** Runs one exchange with the server, cuts the connection where no answer comes, and says whose trouble an error is. */
-  private async answer<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
+  private async exchange<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
     let late = false
     const cut = (): void => {
       late = true

@@ -16,6 +16,22 @@ describe('a database session', () => {
     await session.close()
   })
 
+  it('takes what is asked at once in turns, and does not count the wait for them as silence', async () => {
+    await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
+    const session = await openSession({ url: database.url, applicationName: 'test', answerTimeoutMs: 500 })
+    const warnings: string[] = []
+    const warned = ({ message }: Error): void => void warnings.push(message)
+    process.on('warning', warned)
+    const asked = [1, 2, 3, 4].map((number) => session.query<{ number: number }>('sleeping', `SELECT pg_sleep(0.2), ${number} AS number`))
+    const failing = session.script('failing', 'SELECT 1 / 0').catch((cause: unknown) => cause)
+    expect((await Promise.all(asked)).map(([row]) => row?.number)).to.deep.equal([1, 2, 3, 4])
+    expect(await failing).to.include({ code: '22012' })
+    expect(await session.script('going on', 'SELECT 1')).to.deep.equal([1])
+    process.off('warning', warned)
+    expect(warnings).to.deep.equal([])
+    await session.close()
+  })
+
   it('calls a refused connection transient, and an unknown database and a wrong address defects', async () => {
     const opening = async (url: string) => openSession({ url, applicationName: 'test' }).catch((cause: unknown) => cause)
     expect(await opening('postgres://millrace@127.0.0.1:1/telemetry')).to.include({ code: 'ECONNREFUSED', transient: true })
