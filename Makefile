@@ -9,7 +9,7 @@ help: ## List the targets
 run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead
 	@deploy/run $(if $(DATA),--data "$(DATA)")
 
-test: ## Every test there is, on real services
+test: ## Every test there is, on real services; CHAOS=5 adds five minutes of chaos
 	@test/run
 
 unit: build ## Unit and property tests only
