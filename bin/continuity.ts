@@ -6,6 +6,7 @@ import {
   deviceCounts,
   incompleteBoots,
 } from '../connectors/postgres/continuity-question.ts'
+import { redrivenFrames } from '../connectors/postgres/continuity-redriven.ts'
 import { loadBoots } from '../connectors/postgres/continuity-store.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import type { Session } from '../connectors/postgres/session.ts'
@@ -85,10 +86,11 @@ type CaughtUp = Awaited<ReturnType<typeof catchUp>>
 async function answer(session: Session, filter: ContinuityFilter, { ledger, inFlight }: CaughtUp): Promise<ContinuityReport> {
   const recent = [...ledger.boots()]
   const written = await incompleteBoots(session, filter, recent)
+  const redriven = await redrivenFrames(session, filter)
   const asked = recent.filter(({ lastReceivedMs }) => filter.sinceMs === null || !(lastReceivedMs < filter.sinceMs))
   return continuityReport(
     await completeBoots(session, filter, recent),
-    [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot))),
+    [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot), redriven(state.device, state.boot))),
     [...(await deviceCounts(session, filter)), ...ledger.changes().counts],
   )
 }

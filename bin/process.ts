@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
+import type { Log } from '../connectors/contract.ts'
 import { runConsumer } from '../connectors/kafka/consumer.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
 import { topicId } from '../connectors/kafka/topics.ts'
 import { createProcessRunner } from '../connectors/postgres/process-runner.ts'
-import { createRegistry } from '../connectors/registry/registry.ts'
+import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../processors/contract.ts'
 import type { BusinessProcess } from '../processors/process.ts'
 import { deadTopic, valueSubject } from '../processors/topics.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
-import { schemaIdsOf } from './lookups.ts'
+import { type PreparedLookups, schemaIdsOf } from './lookups.ts'
 import { counter, counterByReason, processMetrics } from './metrics.ts'
 import { createProcessLoop, type ProcessCounters } from './process-loop.ts'
 import { deadLetterCodec } from './registered.ts'
@@ -24,6 +25,23 @@ export async function loadProcess(name: string): Promise<BusinessProcess<unknown
   return ((await import(url.href)) as { process: BusinessProcess<unknown> }).process
 }
 
+/** What a business process may look up: the schemas of its topic. Waits for the registry. */
+export async function openProcessLookups(
+  process: BusinessProcess<unknown>,
+  registry: SchemaRegistry,
+  log: Log,
+  signal: AbortSignal,
+): Promise<PreparedLookups> {
+  const schemas = await openSchemaDirectory({ registry, prefix: valueSubject(process.from.topic), log, signal })
+  return {
+    firmware: () => ({ tag: 'unknown' }),
+    assignments: () => undefined,
+    schema: (id) => schemas.schema(id),
+    prepare: (records) => schemas.prepare(schemaIdsOf(records)),
+    [Symbol.asyncDispose]: async () => schemas[Symbol.asyncDispose](),
+  }
+}
+
 /** Starts a business process as a member of its consumer group. */
 export function processService(name: string, process: BusinessProcess<unknown>): (context: ServiceContext) => Promise<Service> {
   return async ({ config, log, signal, metrics, health }) => {
@@ -31,7 +49,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const source = process.from.topic
     const waiting = createWaiting({ log, signal, health })
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const schemas = await waiting.during('reading schemas', openSchemaDirectory({ registry, prefix: valueSubject(source), log, signal }))
+    const lookups = await waiting.during('reading schemas', openProcessLookups(process, registry, log, signal))
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [source, deadTopic(name)]))
@@ -51,8 +69,8 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       version,
       process,
       runner,
-      lookups: { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: (id) => schemas.schema(id) },
-      prepare: (records) => schemas.prepare(schemaIdsOf(records)),
+      lookups,
+      prepare: (records) => lookups.prepare(records),
       topicId: (topic) => topicId(kafka, topic),
       producer,
       deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
@@ -99,7 +117,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
         await consumer[Symbol.asyncDispose]()
         await producer[Symbol.asyncDispose]()
         await runner[Symbol.asyncDispose]()
-        await schemas[Symbol.asyncDispose]()
+        await lookups[Symbol.asyncDispose]()
       },
     }
   }

@@ -29,14 +29,14 @@ First mend the cause, as the tables below say. Then:
     millrace redrive standardise --reason unknown-device
 
 The processor runs over its own dead letters, with today's schemas, devices and configuration and the time of the first receipt. Only it sees
-them again, and its outputs go where they always go: the bridge's and standardise's to their topics, the store's into the database. A letter
-of one sample redrives that sample. A redrive takes the letters that are there when it starts.
+them again, and its outputs go where they always go: the bridge's and standardise's to their topics, the store's and the devices' into their
+databases. A letter of one sample redrives that sample. A redrive takes the letters that are there when it starts.
 
 - **What fails again** is a new dead letter with the same bytes and source, one attempt more, and the time of its first failure. Letters that have
   failed 5 times (\`--max-attempts N\`) are left alone.
 - **A redriven letter is settled**: no later run takes it, though Kafka keeps it until its retention ends. Letters that a run did not choose stay
-  open. Table \`redriven_letter\` of the telemetry database has the outcomes, \`redrive_run\` who ran what, when, and what came of it; the store's
-  redrives also have rows of \`consumer_offset\` as \`store.redrive.<run>\`, with the rows they stored and found there.
+  open. Table \`redriven_letter\` of the telemetry database has the outcomes, \`redrive_run\` who ran what, when, and what came of it; redrives of
+  the store and of devices also have rows of \`consumer_offset\` in their databases, as \`store.redrive.<run>\`, with the rows they stored and found there.
 - **Killed in the middle?** Run it again. A letter is settled last, so nothing is lost; at most 500 letters are done twice, which gives the same
   rows again (they are recognised by their key) and the same letters (recognised by source, sample and attempt, and settled as \`repeat\`).
 - **\`--rate N\`** takes N letters a second, so that a large redrive leaves room for the live load. Ctrl-C ends a run after the letters under way.

@@ -1,17 +1,23 @@
 import type { Log, RecordProducer } from '../connectors/contract.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
+import { noteRedriven } from '../connectors/postgres/continuity-redriven.ts'
+import { createDatabase } from '../connectors/postgres/database.ts'
+import { createProcessRunner } from '../connectors/postgres/process-runner.ts'
 import { createReadingsSink } from '../connectors/postgres/readings-sink.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../connectors/registry/schema-directory.ts'
 import type { ConsumerName, Topic } from '../processors/contract.ts'
+import type { BusinessProcess } from '../processors/process.ts'
 import type { LayoutLookup } from '../processors/store/fill.ts'
 import { deadTopic, topics, valueSubject } from '../processors/topics.ts'
 import { readQuantities } from '../schemas/files.ts'
 import type { Config } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { openLookups } from './lookups.ts'
+import { loadProcess, openProcessLookups } from './process.ts'
 import { bridgeWay } from './redrive-bridge.ts'
+import { processWay } from './redrive-process.ts'
 import { processorWay } from './redrive-processor.ts'
 import { storeWay } from './redrive-store.ts'
 import type { RedriveWay } from './redrive-way.ts'
@@ -48,8 +54,7 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const kafka = kafkaClient(config, 'millrace-redrive', log)
   const partitions = await countPartitions(kafka, [deadTopic(processor), ...(await outputs(processor))])
   const producer = await createProducer({ kafka, partitions, log, signal, counters: { records: 0, bytes: 0, requests: 0, retries: 0 } })
-  const parts = { ...options, registry, producer }
-  const way = await (processor === 'bridge' ? openBridge(parts) : processor === 'store' ? openStore(parts) : openProcessor(parts))
+  const way = await openWay({ ...options, registry, producer })
   return {
     way,
     producer,
@@ -60,9 +65,21 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   }
 }
 
+/** @throws ConfigError where there is no such processor */
+export async function checkProcessor(name: string): Promise<void> {
+  if (name !== 'bridge' && name !== 'store' && (await loadProcess(name)) === undefined) await loadProcessor(name)
+}
+
+async function openWay(parts: Parts): Promise<RedriveWay> {
+  if (parts.processor === 'bridge') return openBridge(parts)
+  if (parts.processor === 'store') return openStore(parts)
+  const process = await loadProcess(parts.processor)
+  return process === undefined ? openProcessor(parts) : openProcess(parts, process)
+}
+
 async function outputs(processor: string): Promise<readonly Topic[]> {
   if (processor === 'bridge') return [topics.frames, topics.deviceStatus]
-  if (processor === 'store') return []
+  if (processor === 'store' || (await loadProcess(processor)) !== undefined) return []
   return Object.values((await loadProcessor(processor)).to).map(({ topic }) => topic)
 }
 
@@ -92,6 +109,27 @@ async function openProcessor({ config, processor: name, registry, producer, log,
   })
 }
 
+async function openProcess(
+  { config, processor, run, topicId, registry, log, signal }: Parts,
+  process: BusinessProcess<unknown>,
+): Promise<RedriveWay> {
+  const lookups = await openProcessLookups(process, registry, log, signal)
+  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
+  return processWay({
+    process,
+    runner,
+    consumer: `${processor}.redrive.${run}` as ConsumerName,
+    topicId,
+    lookups,
+    log,
+    signal,
+    close: async () => {
+      await runner[Symbol.asyncDispose]()
+      await lookups[Symbol.asyncDispose]()
+    },
+  })
+}
+
 async function openStore({ config, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
   let layouts = new Map<number, LayoutLookup>()
   const schemas = await openSchemaDirectory({
@@ -109,6 +147,7 @@ async function openStore({ config, registry, run, topicId, log, signal }: Parts)
     quantities: readQuantities(),
     log,
   })
+  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace redriven frames' })
   return storeWay({
     sink,
     consumer: `store.redrive.${run}` as ConsumerName,
@@ -116,9 +155,11 @@ async function openStore({ config, registry, run, topicId, log, signal }: Parts)
     prepare: (ids) => schemas.prepare(ids),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
     batchRows: config.store.batch_rows,
+    stored: (frames) => database.use((session) => noteRedriven(session, frames)),
     log,
     signal,
     close: async () => {
+      await database[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
       await schemas[Symbol.asyncDispose]()
     },

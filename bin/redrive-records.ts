@@ -35,7 +35,7 @@ export function createRecordsWay({ dead, deadLetters, producer, prepare, process
   }
 
   return {
-    output: 'record',
+    output: { noun: 'record', verb: 'written' },
     async attempt(letters) {
       const all = await processed(letters)
       const outputs = all.flatMap(({ records }) => records.filter(({ topic }) => topic !== dead))

@@ -2,6 +2,7 @@ import type { Outcome } from '../connectors/postgres/redrive-log.ts'
 import { whole } from '../ops/figures.ts'
 import { table } from '../ops/text-table.ts'
 import type { Rejection } from '../processors/contract.ts'
+import type { OutputName } from './redrive-way.ts'
 
 interface Row {
   letters: number
@@ -53,7 +54,7 @@ export class RedriveReport {
     dryRun,
     maxAttempts,
   }: {
-    readonly output: string
+    readonly output: OutputName
     readonly dryRun: boolean
     readonly maxAttempts: number
   }): readonly string[] {
@@ -67,12 +68,12 @@ export class RedriveReport {
       [this.unreadable, 'no dead letters at all'],
     ]
     return [
-      `${whole(this.letters)} letters ${would}redriven: ${whole(this.of('mended'))} mended, ${whole(this.of('partly-mended'))} in part, ${whole(this.of('failed-again'))} failed again, ${whole(this.of('dropped'))} left out on purpose, ${whole(this.of('repeat'))} repeats; ${whole(this.outputs)} ${output}s ${would}written`,
+      `${whole(this.letters)} letters ${would}redriven: ${whole(this.of('mended'))} mended, ${whole(this.of('partly-mended'))} in part, ${whole(this.of('failed-again'))} failed again, ${whole(this.of('dropped'))} left out on purpose, ${whole(this.of('repeat'))} repeats; ${whole(this.outputs)} ${output.noun}s ${would}${output.verb}`,
       ...(rows.length === 0
         ? []
         : table(
             [
-              ['reason', 'letters', 'mended', 'in part', 'again', `${output}s`, 'fails again as'],
+              ['reason', 'letters', 'mended', 'in part', 'again', `${output.noun}s`, 'fails again as'],
               ...rows.map(([reason, { letters, outcomes, outputs, again }]) => [
                 reason,
                 whole(letters),

@@ -10,6 +10,7 @@ import type { Attempt } from './redrive-way.ts'
 
 const codec = createDeadLetterCodec(readSchema('dead-letter').json, 1)
 const TOPIC = 'words.dead' as Topic
+const OUTPUT = { noun: 'record', verb: 'written' }
 
 function letter(offset: number, changes: Partial<DeadLetter> = {}): DeadLetter {
   return {
@@ -48,7 +49,7 @@ describe('a redrive', () => {
   async function run(input: readonly KafkaRecord[], changes: Partial<RedriveRunOptions> = {}): Promise<void> {
     const take = createRedriveRun({
       way: {
-        output: 'record',
+        output: OUTPUT,
         attempt: async (found) => {
           events.push(`attempt ${found.map(({ offset }) => offset).join(' ')}`)
           return found.map((each) => answer(each))
@@ -147,7 +148,7 @@ describe('a redrive', () => {
     answer = ({ offset }) => (offset < 2n ? mended : failed)
     await run(records([letter(0), letter(1), letter(2)]), { dryRun: true })
     expect(events).to.deep.equal([])
-    const [total, , row] = report.lines({ output: 'record', dryRun: true, maxAttempts: 5 })
+    const [total, , row] = report.lines({ output: OUTPUT, dryRun: true, maxAttempts: 5 })
     expect(total).to.equal(
       '3 letters would be redriven: 2 mended, 0 in part, 1 failed again, 0 left out on purpose, 0 repeats; 2 records would be written',
     )

@@ -1,8 +1,11 @@
 import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../connectors/contract.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
+import type { RedrivenFrame } from '../connectors/postgres/continuity-redriven.ts'
+import { readingsNumber } from '../processors/continuity/letter-number.ts'
+import type { ConsumerName, KafkaRecord } from '../processors/contract.ts'
 import type { FoundLetter } from '../processors/letters.ts'
 import { CopyWriter } from '../processors/store/copy-writer.ts'
 import { Fill, type LayoutLookup } from '../processors/store/fill.ts'
+import { createRedrivePlaces, type RedrivePlace } from './redrive-places.ts'
 import { recordOf } from './redrive-processor.ts'
 import type { Attempt, RedriveWay } from './redrive-way.ts'
 import { throughOutages } from './through-outages.ts'
@@ -19,39 +22,26 @@ export interface StoreWayOptions {
   readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
   readonly layout: (schemaId: number) => LayoutLookup
   readonly batchRows: number
+  /** Tells the ledger of frames, which sees only what passes through Kafka, that rows of these frames were written. May be told again. */
+  readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
   readonly log: Log
   readonly signal: AbortSignal
   readonly close: () => Promise<void>
 }
 
-interface Place {
-  readonly epoch: bigint
-  position: bigint
-}
-
 /** The way for the store: rows by the sink that always writes them, in one transaction with the run's own offsets. */
 export function storeWay(options: StoreWayOptions): RedriveWay {
   const { sink, consumer } = options
-  const places = new Map<number, Place>()
-
-  async function place(topic: Topic, partition: number): Promise<Place> {
-    const known = places.get(partition)
-    if (known !== undefined) return known
-    const [claim] = await throughOutages(
-      'claiming the partition of dead letters',
-      () => sink.claim(consumer, options.topicId, [{ topic, partition }]),
-      options,
-    )
-    if (claim === undefined) throw new RangeError(`claiming ${topic}/${partition}: nothing was claimed`)
-    const taken = { epoch: claim.epoch, position: claim.nextOffset ?? 0n }
-    places.set(partition, taken)
-    return taken
-  }
+  const placeOf = createRedrivePlaces({
+    claim: (partitions) => sink.claim(consumer, options.topicId, partitions),
+    log: options.log,
+    signal: options.signal,
+  })
 
   /** Fills batches of the store's size, has each one written, and leaves out the rows that are refused. */
   async function run(
     letters: readonly FoundLetter[],
-    at: Place,
+    at: RedrivePlace,
     write: (batch: SinkBatch) => Promise<SinkResult>,
   ): Promise<readonly Attempt[]> {
     await options.prepare(
@@ -106,14 +96,27 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
   }
 
   return {
-    output: 'row',
+    output: { noun: 'row', verb: 'written' },
     async attempt(letters) {
       const [first] = letters
       if (first === undefined) return []
-      return run(letters, await place(first.topic, first.partition), (batch) => sink.commit(consumer, batch))
+      const attempts = await run(letters, await placeOf(first.topic, first.partition), (batch) => sink.commit(consumer, batch))
+      // After the rows and before the letters are settled: a run that is killed in between does both again.
+      await throughOutages('noting redriven frames', () => options.stored(framesOf(letters, attempts)), options)
+      return attempts
     },
     // The offsets of a rehearsal are of no account.
     rehearse: (letters) => run(letters, { epoch: 0n, position: 0n }, (batch) => sink.rehearse(batch)),
     [Symbol.asyncDispose]: options.close,
   }
+}
+
+/** The frames of letters that gave rows; JSON messages have no number. */
+function framesOf(letters: readonly FoundLetter[], attempts: readonly Attempt[]): readonly RedrivenFrame[] {
+  return letters.flatMap(({ letter }, index): RedrivenFrame[] => {
+    const number = (attempts[index]?.outputs ?? 0) > 0 ? readingsNumber(letter) : undefined
+    return number?.tag === 'numbered' && letter.key !== null
+      ? [{ device: letter.key.toString('latin1'), boot: number.boot, seq: number.seq }]
+      : []
+  })
 }

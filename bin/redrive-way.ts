@@ -3,7 +3,7 @@ import type { FoundLetter } from '../processors/letters.ts'
 
 /** What a processor made of a letter that it saw again. */
 export interface Attempt {
-  /** Records that it emitted, or rows that it wrote. */
+  /** Records that it emitted or handled, or rows that it wrote. */
   readonly outputs: number
   /** Why it left the letter, or parts of it, out on purpose; null where it did not. */
   readonly dropped: string | null
@@ -11,10 +11,15 @@ export interface Attempt {
   readonly again: readonly Rejection[]
 }
 
+/** What an output is called, and what is done with it: `record`, `written`. */
+export interface OutputName {
+  readonly noun: string
+  readonly verb: string
+}
+
 /** How letters get back to the processor that refused them, and to no other. */
 export interface RedriveWay extends AsyncDisposable {
-  /** What one output is called, as in `record`. */
-  readonly output: string
+  readonly output: OutputName
   /**
    * Runs the processor over letters of one partition, in order; an attempt for each. Resolves once the outputs are where they always go:
    * acknowledged by Kafka, or committed. What fails again is only returned. Repeating it is harmless: outputs are keyed. Waits through outages.

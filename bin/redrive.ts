@@ -11,11 +11,10 @@ import { type Config, ConfigError, loadConfig } from './config.ts'
 import { kafkaClient } from './kafka.ts'
 import { letterFilter, letterOptions, positive } from './letter-options.ts'
 import { createLog } from './log.ts'
-import { openRedriveLine } from './redrive-line.ts'
+import { checkProcessor, openRedriveLine } from './redrive-line.ts'
 import { RedriveReport } from './redrive-report.ts'
 import { createRedriveRun } from './redrive-run.ts'
 import { deadLetterCodec } from './registered.ts'
-import { loadProcessor } from './run.ts'
 import { stopSignal } from './stop-signal.ts'
 import { throughOutages } from './through-outages.ts'
 import { version } from './version.ts'
@@ -50,7 +49,7 @@ export async function redrive(args: readonly string[]): Promise<number> {
   const [processor] = positionals
   if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
   const config = loadConfig(process.env, values.config)
-  if (processor !== 'bridge' && processor !== 'store') await loadProcessor(processor)
+  await checkProcessor(processor)
   return run(config, {
     processor,
     filter: letterFilter(values, Date.now()),

@@ -33,6 +33,12 @@ export interface ProcessRunner extends AsyncDisposable {
   claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
   /** One transaction: offsets by compare-and-set, then each device within a savepoint. */
   commit<Item>(consumer: ConsumerName, process: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
+  /** What the process would reject. Everything that it does is taken back. */
+  rehearse<Item>(
+    consumer: ConsumerName,
+    process: BusinessProcess<Item>,
+    devices: readonly DeviceInputs<Item>[],
+  ): Promise<readonly DeviceRejection[]>
 }
 
 /** Reason of a dead letter where the code of the process threw. */
@@ -64,6 +70,14 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
         return await attempt()
       }
     },
+    rehearse(consumer, process, devices) {
+      return database.use(async (session) => {
+        await session.script('beginning a rehearsal', 'BEGIN')
+        const rejections = await handleDevices(session, consumer, process, devices)
+        await session.script('taking back the rehearsal', 'ROLLBACK')
+        return rejections
+      })
+    },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }
@@ -82,11 +96,7 @@ async function run<Item>(
     const refusal = await explainRefusal(session, consumer, moves)
     return refusal.tag === 'done-before' ? { tag: 'committed' } : refusal
   }
-  const rejections: DeviceRejection[] = []
-  for (const inputs of batch.devices) {
-    const rejection = await handleDevice(session, consumer, process, inputs)
-    if (rejection !== undefined) rejections.push(rejection)
-  }
+  const rejections = await handleDevices(session, consumer, process, batch.devices)
   if (rejections.length > 0) {
     // The dead letters come before the offsets, and not inside the transaction: it must not wait for Kafka.
     await session.script('taking back the batch', 'ROLLBACK')
@@ -95,6 +105,20 @@ async function run<Item>(
   committing()
   await session.commit('committing the batch')
   return { tag: 'committed' }
+}
+
+async function handleDevices<Item>(
+  session: Session,
+  consumer: ConsumerName,
+  process: BusinessProcess<Item>,
+  devices: readonly DeviceInputs<Item>[],
+): Promise<readonly DeviceRejection[]> {
+  const rejections: DeviceRejection[] = []
+  for (const inputs of devices) {
+    const rejection = await handleDevice(session, consumer, process, inputs)
+    if (rejection !== undefined) rejections.push(rejection)
+  }
+  return rejections
 }
 
 async function handleDevice<Item>(

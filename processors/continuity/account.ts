@@ -46,9 +46,10 @@ export function addsUp({ numbered, stored, deadLettered, inFlight, missing }: Ac
  * Says of each number of a boot where its frame is. Stored wins over everything; a frame that is on its way again, as after a redrive, is in
  * flight rather than dead-lettered.
  * @param inFlight numbers read from the line that no step has finished
+ * @param redriven numbers of frames that were stored past the line, by a redrive of the store's dead letters
  */
-export function accountOf(state: BootState, inFlight: RangeSet): BootAccount {
-  const { stored } = state
+export function accountOf(state: BootState, inFlight: RangeSet, redriven: RangeSet): BootAccount {
+  const stored = state.stored.union(redriven)
   const end = Math.max(state.next, inFlight.highest + 1)
   const flying = inFlight.without(stored)
   const dead = state.dead.union(state.partly).without(stored).without(flying).intersection(upTo(end))

@@ -109,7 +109,7 @@ describe('what the ledger takes in', () => {
   const account = (): ReturnType<typeof accountOf> => {
     const boot = ledger.find(DEVICE, 1)
     if (boot === undefined) throw new Error('the boot is not known')
-    return accountOf(boot, new RangeSet())
+    return accountOf(boot, new RangeSet(), new RangeSet())
   }
 
   it('does nothing with readings of a boot that is not in memory, and names it', () => {

@@ -1,5 +1,6 @@
 import { reject } from '../contract.ts'
 import { defineProcess } from '../process.ts'
+import { reasons } from './reasons.ts'
 import { applyStatus, type DeviceState, deviceStatus, type KnownStatus } from './status.ts'
 
 interface StatusRow extends Record<string, unknown> {
@@ -18,12 +19,7 @@ export const process = defineProcess({
   order: 'oldest-first',
   time: ({ received }) => received,
   needs: ['schema'],
-  reasons: {
-    'unknown-device': {
-      means: 'The device of the status is not in the app database.',
-      whatToDo: 'Provision it, and redrive.',
-    },
-  },
+  reasons,
   handle: async (device, statuses, tx) => {
     const [row] = await tx.query<StatusRow>(
       `SELECT state, boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import mqtt from 'mqtt'
+import pg from 'pg'
 import type { ContinuityReport, DeviceReport } from '../../ops/continuity-report.ts'
 import { type HiveFrame, hiveFrame } from './hive-frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
@@ -125,6 +126,29 @@ describe('continuity', function () {
     await settled(name, 2)
     await millrace('redrive', 'standardise', '--device', name)
     expect((await settled(name, 12)).frames).to.deep.equal({ numbered: 13, stored: 12, deadLettered: 0, inFlight: 0, missing: 1 })
+  })
+
+  it('takes frames that the database refuses for dead-lettered, and for stored once its constraint is gone and they are redriven', async () => {
+    const name = device('refused')
+    const database = new pg.Client(process.env.TELEMETRY_DATABASE_URL)
+    await database.connect()
+    const refuse = `ALTER TABLE readings ADD CONSTRAINT "${name}" CHECK (temperature < 30 OR device_id <> '${name}') NOT VALID`
+    try {
+      await database.query(refuse)
+      await add(name)
+      await send(name, 1, [0])
+      await send(name, 1, [1, 2, 4], { temperature: [3500, 3600] })
+      await send(name, 1, [5], { temperature: [2000, 3600] })
+      await until('3 frames are dead letters', async () => (await ask(name).catch(() => undefined))?.frames.deadLettered === 3)
+      expect(await settled(name, 2)).to.include({ partlyDead: 1 })
+    } finally {
+      await database.query(`ALTER TABLE readings DROP CONSTRAINT "${name}"`)
+      await database.end()
+    }
+    await millrace('redrive', 'store', '--dry-run', '--device', name)
+    expect((await ask(name)).frames.deadLettered).to.equal(3)
+    await millrace('redrive', 'store', '--device', name)
+    expect((await ask(name)).frames).to.deep.equal({ numbered: 6, stored: 5, deadLettered: 0, inFlight: 0, missing: 1 })
   })
 
   it('says what is in flight, wherever it waits', async () => {

@@ -127,6 +127,16 @@ describe('the process runner', () => {
     expect(error).to.be.instanceOf(ConnectorError).that.includes({ transient: false, code: '42P01' })
   })
 
+  it('says in a rehearsal what would be rejected, and changes nothing', async () => {
+    const { devices: inputs } = batch(await claim(), { a: [1], b: [7], c: [13] })
+    expect(await runner.rehearse(consumer, sums, inputs)).to.deep.equal([
+      { device: 'b', reason: 'unlucky', detail: 'seven' },
+      { device: 'c', reason: 'defect', detail: 'thirteen' },
+    ])
+    expect(await summed()).to.deep.equal([])
+    expect(await offsets()).to.deep.equal([{ next_offset: null, stored: 0n, dead: 0n }])
+  })
+
   describe('with process devices', () => {
     const schema = readSchema('device-status').json
     const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })

@@ -5,6 +5,7 @@ import mqtt from 'mqtt'
 import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
+import { topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
@@ -227,6 +228,41 @@ describe('dead letters and their redrive', () => {
     await until('two rows', async () => (await count(device)) === 2)
     const states = (await letters('bridge', '--device', device)).map(({ reason, attempt, state }) => `${reason} ${attempt} ${state}`).sort()
     expect(states).to.deep.equal(['not-a-frame 1 failed-again', 'not-a-frame 2 open', 'unknown-fingerprint 1 mended'])
+  })
+
+  it('redrives what a business process rejected, in the app database', async function () {
+    this.timeout(60_000)
+    const device = `${run}-unborn`
+    const app = new pg.Client(address('APP_DATABASE_URL'))
+    await app.connect()
+    const devices = await startService('run', 'devices')
+    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-births` })
+    try {
+      const birth = JSON.stringify({ state: 'ready', boot: 7, firmware: 'hive-1' })
+      await publisher.publishAsync(`devices/${device}/status`, birth, { qos: 1 })
+      await until('a letter', async () => (await letters('devices', '--device', device)).length === 1)
+      await produce([{ topic: topics.deviceStatus, key: Buffer.from(device), value: Buffer.from('garbage'), timestampMs: Date.now() }])
+      await until('two letters', async () => (await letters('devices', '--device', device)).length === 2)
+      expect(await millrace('redrive', 'devices', '--dry-run', '--device', device)).to.include(
+        '2 letters would be redriven: 0 mended, 0 in part, 2 failed again, 0 left out on purpose, 0 repeats; 0 records would be handled',
+      )
+      await millrace('devices', 'add', '--account', 'test', device)
+      const said = await millrace('redrive', 'devices', '--device', device)
+      expect(said).to.include('2 letters redriven: 1 mended, 0 in part, 1 failed again')
+      expect(said).to.include('1 records handled')
+      const { rows } = await app.query('SELECT state, boot, firmware FROM device_status WHERE device_id = $1', [device])
+      expect(rows).to.deep.equal([{ state: 'ready', boot: 7, firmware: 'hive-1' }])
+      const states = (await letters('devices', '--device', device)).map(({ reason, attempt, state }) => `${reason} ${attempt} ${state}`)
+      expect(states.sort()).to.deep.equal(['undecodable 1 failed-again', 'undecodable 2 open', 'unknown-device 1 mended'])
+      const audit = await app.query(
+        "SELECT sum(stored) AS stored, sum(dead) AS dead FROM consumer_offset WHERE consumer LIKE 'devices.redrive.%'",
+      )
+      expect(audit.rows).to.deep.equal([{ stored: '1', dead: '1' }])
+    } finally {
+      await publisher.endAsync()
+      await devices[Symbol.asyncDispose]()
+      await app.end()
+    }
   })
 
   it('redrives the one sample that the database refused, and no other consumer sees it', async function () {
