@@ -37,7 +37,7 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
-  if (name === CONTINUITY) return (await import('./continuity-service.ts')).continuityService
+  if (name === CONTINUITY) return (await import('./continuity/service.ts')).continuityService
   const { loadProcess, processService } = await import('./process.ts')
   const process = await loadProcess(name)
   if (process !== undefined) return processService(name, process)

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '../../bin/config.ts'
-import { deviceIds } from '../../bin/demo-fleets.ts'
+import { deviceIds } from '../../bin/demo/fleets.ts'
 import { localDirectory } from '../../bin/instance.ts'
 import { destroyLocalStack, startLocalStack } from '../../bin/local-stack.ts'
 import { migrate } from '../../bin/migrate.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootFile, FLEET_PROGRAM } from '../../bin/demo-fleets.ts'
+import { bootFile, FLEET_PROGRAM } from '../../bin/demo/fleets.ts'
 import { startFleet } from '../../ops/fleet-process.ts'
 import type { FleetStats } from '../../ops/fleet-stats.ts'
 import { isHopeless, type Point } from './backlog.ts'

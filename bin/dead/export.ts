@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import type { Writable } from 'node:stream'
-import type { Topic } from '../processors/contract.ts'
-import { type FoundLetter, type LetterFilter, matches } from '../processors/letters.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { type FoundLetter, type LetterFilter, matches } from '../../processors/letters.ts'
+import type { DeadLetters } from './letters.ts'
 
 /**
  * Writes letters as NDJSON, the original bytes and the key in base64, to a file or standard output.

@@ -1,8 +1,8 @@
-import { duration, whole } from '../ops/figures.ts'
-import { table } from '../ops/text-table.ts'
-import type { Topic } from '../processors/contract.ts'
-import { type FoundLetter, type LetterFilter, matches } from '../processors/letters.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import { duration, whole } from '../../ops/figures.ts'
+import { table } from '../../ops/text-table.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { type FoundLetter, type LetterFilter, matches } from '../../processors/letters.ts'
+import type { DeadLetters } from './letters.ts'
 
 interface Row {
   letters: number

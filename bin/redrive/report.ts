@@ -1,8 +1,8 @@
-import type { Outcome } from '../connectors/postgres/redrive-log.ts'
-import { whole } from '../ops/figures.ts'
-import { table } from '../ops/text-table.ts'
-import type { Rejection } from '../processors/contract.ts'
-import type { OutputName } from './redrive-way.ts'
+import type { Outcome } from '../../connectors/postgres/redrive-log.ts'
+import { whole } from '../../ops/figures.ts'
+import { table } from '../../ops/text-table.ts'
+import type { Rejection } from '../../processors/contract.ts'
+import type { OutputName } from './way.ts'
 
 interface Row {
   letters: number

@@ -1,8 +1,8 @@
-import type { ConsumedBatch, TopicPartition } from '../connectors/contract.ts'
-import type { Extent } from '../connectors/kafka/scan.ts'
-import type { ContinuityStore } from '../connectors/postgres/continuity-store.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../processors/contract.ts'
-import { topics } from '../processors/topics.ts'
+import type { ConsumedBatch, TopicPartition } from '../../connectors/contract.ts'
+import type { Extent } from '../../connectors/kafka/scan.ts'
+import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
+import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import { topics } from '../../processors/topics.ts'
 
 /** A partition as the process has it. */
 export interface Place extends TopicPartition {

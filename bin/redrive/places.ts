@@ -1,6 +1,6 @@
-import type { Claim, Log, TopicPartition } from '../connectors/contract.ts'
-import type { Topic } from '../processors/contract.ts'
-import { throughOutages } from './through-outages.ts'
+import type { Claim, Log, TopicPartition } from '../../connectors/contract.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { throughOutages } from '../through-outages.ts'
 
 /** How far a run has come with a partition of dead letters. */
 export interface RedrivePlace {

@@ -1,12 +1,12 @@
 import { expect } from 'chai'
-import type { Outcome, SettledLetter } from '../connectors/postgres/redrive-log.ts'
-import type { KafkaRecord, Topic } from '../processors/contract.ts'
-import { createDeadLetterCodec, type DeadLetter } from '../processors/dead-letter.ts'
-import type { FoundLetter } from '../processors/letters.ts'
-import { readSchema } from '../schemas/files.ts'
-import { RedriveReport } from './redrive-report.ts'
-import { createRedriveRun, type RedriveRunOptions } from './redrive-run.ts'
-import type { Attempt } from './redrive-way.ts'
+import type { Outcome, SettledLetter } from '../../connectors/postgres/redrive-log.ts'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { RedriveReport } from './report.ts'
+import { createRedriveRun, type RedriveRunOptions } from './run.ts'
+import type { Attempt } from './way.ts'
 
 const codec = createDeadLetterCodec(readSchema('dead-letter').json, 1)
 const TOPIC = 'words.dead' as Topic

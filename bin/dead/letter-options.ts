@@ -1,6 +1,6 @@
-import type { LetterFilter } from '../processors/letters.ts'
-import { parseMoment } from '../processors/when.ts'
-import { ConfigError } from './config.ts'
+import type { LetterFilter } from '../../processors/letters.ts'
+import { parseMoment } from '../../processors/when.ts'
+import { ConfigError } from '../config.ts'
 
 /** Options of parseArgs that choose letters. */
 export const letterOptions = {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ConsumedBatch } from '../connectors/contract.ts'
-import type { Outcome, Settled, SettledLetter } from '../connectors/postgres/redrive-log.ts'
-import type { OutgoingRecord } from '../processors/contract.ts'
-import type { DeadLetter, DeadLetterCodec } from '../processors/dead-letter.ts'
-import { type FoundLetter, failedAgain, identity, type LetterFilter, matches, ownRejections } from '../processors/letters.ts'
-import type { RedriveReport } from './redrive-report.ts'
-import type { Attempt, RedriveWay } from './redrive-way.ts'
+import type { ConsumedBatch } from '../../connectors/contract.ts'
+import type { Outcome, Settled, SettledLetter } from '../../connectors/postgres/redrive-log.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
+import { type FoundLetter, failedAgain, identity, type LetterFilter, matches, ownRejections } from '../../processors/letters.ts'
+import type { RedriveReport } from './report.ts'
+import type { Attempt, RedriveWay } from './way.ts'
 
 export interface RedriveRunOptions {
   readonly way: RedriveWay

@@ -1,12 +1,12 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
-import type { ConsumedBatch, Log } from '../connectors/contract.ts'
-import { type Extent, scanTopic, topicExtents } from '../connectors/kafka/scan.ts'
-import { groupLag } from '../connectors/kafka/topics.ts'
-import { readPositions } from '../connectors/postgres/continuity-store.ts'
-import type { Session } from '../connectors/postgres/session.ts'
-import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts'
-import type { ConsumerName, Topic } from '../processors/contract.ts'
-import { topics } from '../processors/topics.ts'
+import type { ConsumedBatch, Log } from '../../connectors/contract.ts'
+import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
+import { groupLag } from '../../connectors/kafka/topics.ts'
+import { readPositions } from '../../connectors/postgres/continuity-store.ts'
+import type { Session } from '../../connectors/postgres/session.ts'
+import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import { topics } from '../../processors/topics.ts'
 
 /** What the ledger in the database does not know yet: records between its offsets, or a processor's, and the topics' ends. */
 export interface Tails {

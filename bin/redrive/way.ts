@@ -1,5 +1,5 @@
-import type { Rejection } from '../processors/contract.ts'
-import type { FoundLetter } from '../processors/letters.ts'
+import type { Rejection } from '../../processors/contract.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
 
 /** What a processor made of a letter that it saw again. */
 export interface Attempt {

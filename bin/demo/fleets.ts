@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { Placement } from '../connectors/postgres/devices.ts'
-import type { DeviceId } from '../processors/contract.ts'
-import { projectRoot } from '../schemas/files.ts'
+import type { Placement } from '../../connectors/postgres/devices.ts'
+import type { DeviceId } from '../../processors/contract.ts'
+import { projectRoot } from '../../schemas/files.ts'
 
 /** The C program that simulates devices. */
 export const FLEET_PROGRAM = join(projectRoot, 'firmware/build/fleet')

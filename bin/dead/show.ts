@@ -1,9 +1,9 @@
-import type { Log } from '../connectors/contract.ts'
-import type { SchemaRegistry } from '../connectors/registry/registry.ts'
-import { openSchemaDirectory } from '../connectors/registry/schema-directory.ts'
-import { type KnownSchemas, originalOf } from '../ops/original.ts'
-import type { FoundLetter } from '../processors/letters.ts'
-import { schemaFingerprint } from '../schemas/fingerprint.ts'
+import type { Log } from '../../connectors/contract.ts'
+import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
+import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import { type KnownSchemas, originalOf } from '../../ops/original.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 
 /** A registry that does not answer in this time leaves the bytes undecoded. */
 const REGISTRY_MS = 5_000

@@ -1,8 +1,8 @@
-import type { RecordProducer } from '../connectors/contract.ts'
-import type { OutgoingRecord, Topic } from '../processors/contract.ts'
-import type { DeadLetterCodec } from '../processors/dead-letter.ts'
-import type { FoundLetter } from '../processors/letters.ts'
-import type { Attempt, RedriveWay } from './redrive-way.ts'
+import type { RecordProducer } from '../../connectors/contract.ts'
+import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
+import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import type { Attempt, RedriveWay } from './way.ts'
 
 /** What a processor gave for one letter: as it would be sent, its dead letters among it. */
 export interface Processed {
