@@ -9,11 +9,13 @@ import {
 } from '../connectors/contract.ts'
 import type { ProcessRunner } from '../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../processors/backoff.ts'
+import type { BadRecords } from '../processors/bad-share.ts'
 import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../processors/contract.ts'
-import type { DeadLetterCodec } from '../processors/dead-letter.ts'
+import { type DeadLetterCodec, firstLetter } from '../processors/dead-letter.ts'
 import { UNDECODABLE } from '../processors/engine.ts'
 import { type BusinessProcess, inputsByDevice } from '../processors/process.ts'
 import { deadTopic } from '../processors/topics.ts'
+import type { PartitionGuard } from './partition-guard.ts'
 
 /** Figures for metrics. */
 export interface ProcessCounters {
@@ -34,6 +36,7 @@ export interface ProcessLoopOptions {
   readonly topicId: (topic: Topic) => Promise<string>
   readonly producer: RecordProducer
   readonly deadLetters: DeadLetterCodec
+  readonly guard: PartitionGuard
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ProcessCounters
@@ -66,7 +69,7 @@ interface Refused {
 
 /** Effectively once: one transaction of the app database for each batch, with its offsets; dead letters before it. */
 export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
-  const { consumer, process, runner, log, signal, counters } = options
+  const { consumer, process, runner, log, signal, counters, guard } = options
   let current = 0
   let owned = new Map<string, Owned>()
   /** Batches of several partitions take turns on the one connection. */
@@ -78,9 +81,11 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
     let left = devices
     const refused: Refused[] = undecodable.map(({ record, detail }) => ({ record, reason: UNDECODABLE, detail }))
     let published = 0
+    const figures = (): BadRecords => ({ records: records.length, bad: refused.length })
     for (let attempt = 0; ; ) {
       const place = owned.get(placeKey(topic, partition))
       if (place === undefined || generation !== current) return
+      guard.check(placeKey(topic, partition), figures(), countByReason(refused))
       try {
         await publish(topic, partition, refused.slice(published))
         published = refused.length
@@ -99,7 +104,9 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
             place.position = nextOffset
             counters.commits++
             counters.records += records.length
-            for (const { reason } of refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
+            for (const [reason, times] of countByReason(refused))
+              counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
+            guard.passed(placeKey(topic, partition), figures())
             options.trouble(null)
             options.committed({ topic, partition, nextOffset })
             return
@@ -128,27 +135,13 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
   async function publish(topic: Topic, partition: number, letters: readonly Refused[]): Promise<void> {
     if (letters.length === 0) return
     const nowMs = Date.now()
+    const refusal = { topic, partition, processor: consumer, version: options.version }
     await options.producer.send(
       letters.map(({ record, reason, detail }) => ({
         topic: deadTopic(consumer),
         key: record.key,
         timestampMs: nowMs,
-        value: options.deadLetters.encode({
-          source_topic: topic,
-          source_partition: partition,
-          source_offset: Number(record.offset),
-          source_timestamp: record.timestampMs,
-          sample: null,
-          key: record.key,
-          value: record.value,
-          reason,
-          detail,
-          processor: consumer,
-          processor_version: options.version,
-          attempt: 1,
-          first_failed: nowMs,
-          last_failed: nowMs,
-        }),
+        value: options.deadLetters.encode(firstLetter(record, { reason, detail, sample: null }, { ...refusal, nowMs })),
       })),
     )
   }
@@ -187,8 +180,15 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
     revoked() {
       current = -1
       owned = new Map()
+      guard.forget()
     },
   }
+}
+
+function countByReason(refused: readonly Refused[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { reason } of refused) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  return counts
 }
 
 function placeKey(topic: string, partition: number): string {

@@ -6,12 +6,15 @@ import { topicId } from '../connectors/kafka/topics.ts'
 import { createProcessRunner } from '../connectors/postgres/process-runner.ts'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../connectors/registry/schema-directory.ts'
+import { BadShare } from '../processors/bad-share.ts'
 import type { ConsumerName } from '../processors/contract.ts'
 import type { BusinessProcess } from '../processors/process.ts'
 import { deadTopic, valueSubject } from '../processors/topics.ts'
+import { badShareLimit } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { type PreparedLookups, schemaIdsOf } from './lookups.ts'
 import { counter, counterByReason, processMetrics } from './metrics.ts'
+import { createPartitionGuard } from './partition-guard.ts'
 import { createProcessLoop, type ProcessCounters } from './process-loop.ts'
 import { deadLetterCodec } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -73,6 +76,11 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       prepare: (records) => lookups.prepare(records),
       topicId: (topic) => topicId(kafka, topic),
       producer,
+      guard: createPartitionGuard({
+        badShare: new BadShare(badShareLimit(config)),
+        log,
+        stopped: (partition, why) => health.set(partition, why),
+      }),
       deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
       log,
       signal,

@@ -3,6 +3,7 @@ import type { ConsumedBatch } from '../connectors/contract.ts'
 import { BadShare } from '../processors/bad-share.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../processors/contract.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from '../processors/engine.ts'
+import { createPartitionGuard } from './partition-guard.ts'
 import { createProcessorLoop, type ProcessorLoop } from './processor-loop.ts'
 
 const TOPIC = 'words' as Topic
@@ -49,8 +50,11 @@ describe('the loop of a processor, where too much of a partition is bad', () => 
       commit: async () => undefined,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       counters,
-      badShare: new BadShare({ limit: 0.05, minimumRecords: 10 }),
-      stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
+      guard: createPartitionGuard({
+        badShare: new BadShare({ limit: 0.05, minimumRecords: 10 }),
+        log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
+      }),
       fatal: (cause) => {
         throw cause
       },

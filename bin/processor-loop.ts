@@ -1,7 +1,7 @@
 import { ConnectorError, type ConsumedBatch, type Log, type RecordProducer, type TopicPartition } from '../connectors/contract.ts'
-import { type BadShare, describeBadShare } from '../processors/bad-share.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord } from '../processors/contract.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from '../processors/engine.ts'
+import type { PartitionGuard } from './partition-guard.ts'
 
 type Progress = TopicPartition & { readonly nextOffset: bigint }
 
@@ -14,9 +14,7 @@ export interface ProcessorLoopOptions {
   readonly commit: (offsets: readonly Progress[]) => Promise<void>
   readonly log: Log
   readonly counters: EngineCounters
-  readonly badShare: BadShare
-  /** Health of one partition: null while it goes on, else why it is stopped. */
-  readonly stopped: (partition: string, why: string | null) => void
+  readonly guard: PartitionGuard
   /** Kafka refused for good what must be sent: the partition cannot go on. */
   readonly fatal: (cause: Error) => void
 }
@@ -40,13 +38,11 @@ const COMMIT_AGAIN_MS = 5_000
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
-  const { engine, lookups, prepare, producer, commit, log, fatal } = options
+  const { engine, lookups, prepare, producer, commit, log, guard, fatal } = options
   let current = 0
   let done = new Map<string, Progress>()
   const underWay = new Set<Promise<void>>()
   let bytesUnderWay = 0
-  /** Partitions of which too much is bad. */
-  const stopped = new Set<string>()
   let timer: NodeJS.Timeout | undefined
 
   async function commitDone(): Promise<void> {
@@ -71,16 +67,8 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     const counters = createEngineCounters()
     const outgoing = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
     const place = `${topic}/${partition}`
-    const tooBad = options.badShare.judge(place, counters)
-    if (tooBad !== undefined) {
-      const why = describeBadShare(place, tooBad, counters.rejected)
-      options.stopped(place, why)
-      stopped.add(place)
-      log.error('a partition is stopped', { partition: place, why })
-      throw new Error(why)
-    }
-    options.badShare.count(place, counters)
-    if (stopped.delete(place)) options.stopped(place, null)
+    guard.check(place, counters, counters.rejected)
+    guard.passed(place, counters)
     addCounters(options.counters, counters)
     return outgoing
   }
@@ -128,9 +116,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       current++
       done = new Map()
       last = Promise.resolve()
-      // Whoever has the partitions now judges them anew.
-      for (const place of stopped) options.stopped(place, null)
-      stopped.clear()
+      guard.forget()
     },
     async drain() {
       await Promise.all(underWay)

@@ -11,6 +11,7 @@ import { badShareLimit, ConfigError } from './config.ts'
 import { countPartitions, kafkaClient } from './kafka.ts'
 import { openLookups } from './lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from './metrics.ts'
+import { createPartitionGuard } from './partition-guard.ts'
 import { createProcessorLoop } from './processor-loop.ts'
 import { deadLetterCodec, registeredId } from './registered.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -81,8 +82,11 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       producer,
       log,
       counters,
-      badShare: new BadShare(badShareLimit(config)),
-      stopped: (place, why) => health.set(place, why),
+      guard: createPartitionGuard({
+        badShare: new BadShare(badShareLimit(config)),
+        log,
+        stopped: (partition, why) => health.set(partition, why),
+      }),
       fatal: (cause) => fail(cause),
       commit: (offsets) => consumer.commit(offsets),
       prepare: (records) => waiting.during('looking up schemas and devices', lookups.prepare(records)),

@@ -3,6 +3,10 @@ import { expect } from 'chai'
 import pg from 'pg'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import { createStatusEncoder } from '../../processors/bridge/status.ts'
+import type { DeviceId } from '../../processors/contract.ts'
+import { topics, valueSubject } from '../../processors/topics.ts'
+import { readSchema } from '../../schemas/files.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 
@@ -13,6 +17,7 @@ const FLOOD = 1500
 
 describe('a partition of which too much is bad', () => {
   let database: pg.Client
+  let app: pg.Client
   let schemaId: number
   const firmware = testFirmware(run)
   const services: RunningService[] = []
@@ -37,6 +42,8 @@ describe('a partition of which too much is bad', () => {
     await millrace('schemas', 'register')
     database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
+    app = new pg.Client(address('APP_DATABASE_URL'))
+    await app.connect()
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
   })
 
@@ -46,6 +53,7 @@ describe('a partition of which too much is bad', () => {
 
   after(async () => {
     await database?.end()
+    await app?.end()
   })
 
   it('is stopped by standardise, while the others go on; once the device is provisioned it goes on by itself', async function () {
@@ -69,6 +77,34 @@ describe('a partition of which too much is bad', () => {
     await until('it goes on', async () => (await rows(stranger)) === FLOOD - dead, 60_000)
     expect(await standardise.health()).to.deep.equal({})
     expect(await letters('standardise', stranger)).to.equal(dead)
+  })
+
+  it('is stopped by a business process; once the device is provisioned it goes on by itself, and nothing is a dead letter', async function () {
+    this.timeout(120_000)
+    const unborn = device('unborn', 4)
+    const statusId = await createRegistry(address('REGISTRY_URL')).register(
+      valueSubject(topics.deviceStatus),
+      JSON.stringify(readSchema('device-status').json),
+    )
+    const encode = createStatusEncoder(readSchema('device-status').json, statusId)
+    const begun = Date.now() - 60_000
+    await produce(
+      Array.from({ length: FLOOD }, (_, boot) => ({
+        topic: topics.deviceStatus,
+        key: Buffer.from(unborn),
+        value: encode(JSON.stringify({ state: 'ready', boot }), unborn as DeviceId, begun + boot),
+        timestampMs: begun + boot,
+      })),
+    )
+    const devices = await startService('run', 'devices')
+    services.push(devices)
+    await until('health says so', async () => 'device.status/4' in ((await devices.health()) ?? {}), 30_000)
+    expect((await devices.health())?.['device.status/4']).to.match(/in this batch: unknown-device \d+/)
+    await millrace('devices', 'add', '--account', 'test', unborn)
+    await until('health is good', async () => Object.keys((await devices.health()) ?? { gone: '' }).length === 0, 60_000)
+    expect(await letters('devices', unborn)).to.equal(0)
+    const { rows: known } = await app.query('SELECT boot FROM device_status WHERE device_id = $1', [unborn])
+    expect(known).to.deep.equal([{ boot: FLOOD - 1 }])
   })
 
   it('is stopped by the store, while the others go on; once the constraint is gone it goes on by itself, and nothing is a dead letter', async function () {
