@@ -9,6 +9,9 @@ export class ConfigError extends Error {
   readonly transient = false
 }
 
+/** What `millrace up` runs when nobody says otherwise, beside bridge and store. */
+export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 'continuity']
+
 const port = z.int().min(1).max(65_535)
 
 const topicSettings = z.strictObject({
@@ -88,7 +91,7 @@ const file = z.strictObject({
   topics: topicSettings.prefault({}),
   processors: z
     .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
-    .default(['standardise', 'devices', 'continuity'])
+    .default([...DEFAULT_PROCESSORS])
     .describe('Folders of processors/ that `millrace up` runs.'),
   store: z
     .strictObject({
