@@ -98,6 +98,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       kafka,
       group: consumerName,
       topics: [source],
+      pace: 'patient',
       sessionTimeoutMs: config.kafka.session_timeout_ms,
       log,
       signal,

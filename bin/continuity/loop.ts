@@ -27,7 +27,7 @@ export interface ContinuityLoopOptions extends ClaimOptions {
   readonly decode: (value: Buffer) => DeadLetter
   /** Changes are written at most this often, and less often where writing them takes more than a twentieth of the time. */
   readonly flushMs: number
-  /** How often the store is asked how far it has come. */
+  /** How often the store is asked how far it has come; up to four times as often while it has not come as far as what was fetched. */
   readonly pollMs: number
   readonly log: Log
   readonly signal: AbortSignal
@@ -55,6 +55,8 @@ export interface ContinuityLoop {
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 const STORE = 'store' as ConsumerName
 const STORE_DEAD = deadTopic('store')
+/** While a handler waits for the store. */
+const MOST_POLLS = 3
 const WRITING_SHARE = 20
 const LONGEST_PAUSE_MS = 30_000
 /** A boot that was not heard of for so many rounds of writing is loaded again when it is. */
@@ -75,7 +77,10 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   let readingsId = ''
   let writing: Promise<void> | undefined
   let ended = false
-  void every(() => options.pollMs, poll)
+  let polling: Promise<void> | undefined
+  let polledAt = Number.NEGATIVE_INFINITY
+  const hurriedMs = options.pollMs / 4
+  void every(() => options.pollMs, pollOnce)
   void every((tookMs) => Math.max(options.flushMs, Math.min(WRITING_SHARE * tookMs, LONGEST_PAUSE_MS)), write)
 
   function newIntake(): Intake {
@@ -93,13 +98,23 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   async function every(pauseMs: (tookMs: number) => number, work: () => Promise<void>): Promise<void> {
     while (!signal.aborted && !ended) {
       const started = performance.now()
-      await work().catch((cause: unknown) => {
-        if (signal.aborted) return
-        options.trouble(`the telemetry database or Kafka: ${String(cause)}`)
-        log.warn('following the store failed; trying again', { cause: String(cause) })
-      })
+      await work().catch(failed)
       await delay(pauseMs(performance.now() - started), undefined, { signal, ref: false }).catch(() => undefined)
     }
+  }
+
+  function failed(cause: unknown): void {
+    if (signal.aborted) return
+    options.trouble(`the telemetry database or Kafka: ${String(cause)}`)
+    log.warn('following the store failed; trying again', { cause: String(cause) })
+  }
+
+  function pollOnce(): Promise<void> {
+    polling ??= poll().finally(() => {
+      polling = undefined
+      polledAt = performance.now()
+    })
+    return polling
   }
 
   /** Learns how far the store has come, and takes the readings that it has committed. */
@@ -114,6 +129,17 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     if (generation !== current) return
     options.trouble(null)
     await Promise.all(owned.map((place) => take(place, generation)))
+  }
+
+  /**
+   * Waits for the store, if only for a moment: it commits what was fetched soon, as a rule. A paused partition would be read again a second later.
+   * It must not be long: while a handler waits, the store's letters are not read, and without them its offsets do not count.
+   */
+  async function awaitStore(place: Place, generation: number): Promise<void> {
+    for (let polls = 0; place.held.length > 0 && generation === current && polls < MOST_POLLS; polls++) {
+      await delay(Math.max(0, polledAt + hurriedMs - performance.now()), undefined, { signal })
+      if (generation === current) await pollOnce().catch(failed)
+    }
   }
 
   function lettersRead(partition: number): bigint {
@@ -268,6 +294,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       if (batch.topic !== topics.readings) return takeLetters(place, batch, generation)
       place.held.push(batch)
       await take(place, generation)
+      await awaitStore(place, generation)
     },
 
     revoked() {

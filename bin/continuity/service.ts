@@ -1,5 +1,6 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { topicExtents } from '../../connectors/kafka/scan.ts'
+import { kafkaError } from '../../connectors/kafka/outage.ts'
+import { readExtents } from '../../connectors/kafka/scan.ts'
 import { topicId } from '../../connectors/kafka/topics.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
@@ -30,6 +31,15 @@ export async function continuityService({ config, log, signal, metrics, health }
   const registry = createRegistry(config.env.REGISTRY_URL)
   const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
   const firmwares = await waiting.during('reading schemas', opening)
+  // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
+  const admin = kafka.admin()
+  await waiting.until('connecting to Kafka', async () => {
+    try {
+      await admin.connect()
+    } catch (cause) {
+      throw kafkaError('connecting to Kafka', cause)
+    }
+  })
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters: ContinuityCounters = { readings: 0, letters: 0, unreadable: 0, loads: 0, commits: 0, retries: 0, fenced: 0 }
@@ -39,7 +49,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     consumer: CONTINUITY,
     store,
     topicId: (topic) => topicId(kafka, topic),
-    extents: (topic) => topicExtents(kafka, topic),
+    extents: (topic) => readExtents(admin, topic),
     prepare: (letters) => waiting.during('asking the registry for schemas', prepareSchemas(firmwares, letters)),
     schemas: firmwares,
     decode: (value) => codec.decode(value),
@@ -64,7 +74,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     group: CONTINUITY,
     topics: continuityTopics,
     coPartitioned: true,
-    unhurried: true,
+    pace: 'unhurried',
     sessionTimeoutMs: config.kafka.session_timeout_ms,
     log,
     signal,
@@ -98,6 +108,7 @@ export async function continuityService({ config, log, signal, metrics, health }
       watch[Symbol.dispose]()
       await loop.drain()
       await consumer[Symbol.asyncDispose]()
+      await admin.disconnect()
       await store[Symbol.asyncDispose]()
       await firmwares[Symbol.asyncDispose]()
     },

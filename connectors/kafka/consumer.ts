@@ -18,14 +18,20 @@ export interface ConsumerCounters {
   lostOffsets: number
 }
 
+/**
+ * `prompt`, where nothing is said: records come at once, and a partition that was paused goes on within 100 ms. `patient`: records come at once, a
+ * paused partition goes on within a second; ten times fewer requests where there is nothing to read. `unhurried`: a fetch waits up to a second for
+ * a good amount, which costs a fraction of the CPU.
+ */
+export type Pace = 'prompt' | 'patient' | 'unhurried'
+
 export interface ConsumerOptions {
   readonly kafka: KafkaClient
   readonly group: ConsumerName
   readonly topics: readonly Topic[]
   /** Partition n of every topic goes to the same member. Every member of the group must say so. */
   readonly coPartitioned?: boolean
-  /** Latency does not matter: a fetch waits up to a second for a good amount, which costs a fraction of the CPU. */
-  readonly unhurried?: boolean
+  readonly pace?: Pace
   /** Most bytes of a partition in one fetch; a record that is larger comes alone. 1,000,000 unless told otherwise. */
   readonly partitionBytes?: number
   /** A member that is not heard of for so long loses its partitions. */
@@ -78,11 +84,15 @@ const AGAIN = { baseMs: 500, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 500
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
-/** Upper limit of a fetch's wait when all partitions are paused; kafkajs notices a resume only after it. */
-const MAX_WAIT_MS = 100
-const UNHURRIED_WAIT_MS = 1_000
-/** Less than one partition may give, so that a backlog of a single one does not wait. */
-const UNHURRIED_BYTES = 500_000
+/**
+ * Where all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch. The bytes that an unhurried one waits for are
+ * less than one partition may give, so that a backlog of a single one does not wait.
+ */
+const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonly minBytes: number }>> = {
+  prompt: { maxWaitTimeInMs: 100, minBytes: 1 },
+  patient: { maxWaitTimeInMs: 1_000, minBytes: 1 },
+  unhurried: { maxWaitTimeInMs: 1_000, minBytes: 500_000 },
+}
 
 /**
  * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is: what was
@@ -97,8 +107,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: heartbeatMs,
-    maxWaitTimeInMs: options.unhurried ? UNHURRIED_WAIT_MS : MAX_WAIT_MS,
-    minBytes: options.unhurried ? UNHURRIED_BYTES : 1,
+    ...FETCHES[options.pace ?? 'prompt'],
     maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
     maxBytes: 8_000_000,
     allowAutoTopicCreation: false,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Kafka as KafkaClient } from 'kafkajs'
+import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, Log } from '../contract.ts'
 import { runConsumer } from './consumer.ts'
@@ -29,14 +29,15 @@ export async function topicExtents(kafka: KafkaClient, topic: Topic): Promise<re
   const admin = kafka.admin()
   await admin.connect()
   try {
-    return (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({
-      partition,
-      earliest: BigInt(low),
-      end: BigInt(high),
-    }))
+    return await readExtents(admin, topic)
   } finally {
     await admin.disconnect()
   }
+}
+
+/** The same, over a connection that is there: for whoever asks again and again. */
+export async function readExtents(admin: Admin, topic: Topic): Promise<readonly Extent[]> {
+  return (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({ partition, earliest: BigInt(low), end: BigInt(high) }))
 }
 
 /**

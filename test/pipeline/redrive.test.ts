@@ -4,6 +4,8 @@ import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import type { ContinuityReport } from '../../ops/continuity-report.ts'
+import { type Account, addAccount, emptyAccount } from '../../processors/continuity/account.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
@@ -57,7 +59,8 @@ describe('dead letters and their redrive', () => {
     await millrace('schemas', 'register')
     database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
-    for (const args of [['run', 'standardise'], ['store'], ['bridge']] as const) services.push(await startService(...args))
+    for (const args of [['run', 'standardise'], ['store'], ['bridge'], ['run', 'continuity']] as const)
+      services.push(await startService(...args))
   })
 
   after(async () => {
@@ -74,6 +77,16 @@ describe('dead letters and their redrive', () => {
     const originals = new Map<string, string>()
     const good = Array.from({ length: 100 }, (_, index) => `${run}-good${index}`)
     const strangers = Array.from({ length: 50 }, (_, index) => `${run}-new${index}`)
+
+    /** The frames of these devices, as the ledger has them; that they add up is what the exit code says. */
+    const frames = async (): Promise<Account> => {
+      const { devices, addsUp } = JSON.parse(await millrace('continuity', '--json')) as ContinuityReport
+      expect(addsUp).to.equal(true)
+      const sum = emptyAccount()
+      for (const { device, frames } of devices)
+        if (device.startsWith(`${run}-good`) || device.startsWith(`${run}-new`)) addAccount(sum, frames)
+      return sum
+    }
 
     const total = async (): Promise<number> => (await count(`${run}-good%`)) + (await count(`${run}-new%`))
 
@@ -115,6 +128,9 @@ describe('dead letters and their redrive', () => {
         'unknown-schema null 1 open': POISON_EACH,
       })
       for (const { device, value_base64 } of dead) expect(originals.get(value_base64)).to.equal(device)
+      // A malformed frame has the number of one with a bad sample; that of an unknown schema cannot be read.
+      await until('the ledger has all of them', async () => (await frames()).stored === GOOD + POISON_EACH, 60_000)
+      expect((await frames()).deadLettered).to.equal(POISON_EACH)
     })
 
     it('lists them by reason, and shows one decoded', async () => {
@@ -185,6 +201,8 @@ describe('dead letters and their redrive', () => {
         'malformed-frame': POISON_EACH,
         'unknown-schema': POISON_EACH,
       })
+      await until('the ledger has what was mended', async () => (await frames()).stored === GOOD + 2 * POISON_EACH, 60_000)
+      expect((await frames()).deadLettered).to.equal(0)
       for (const { device, value_base64, first_failed, last_failed } of again) {
         expect(originals.get(value_base64)).to.equal(device)
         expect(Date.parse(first_failed)).to.be.lessThan(Date.parse(last_failed))
