@@ -110,10 +110,14 @@ export function renderReport(summary: Summary, { says }: Profile): readonly stri
       ],
       ['left', 'right', 'right', 'right', 'right'],
     ).map((line) => `  ${line}`),
-    ...(summary.latency_at_readings_per_second < FLOOR_RATE
-      ? ['', `  the floor of ${whole(FLOOR_RATE)} readings/s is not sustained with this profile`]
-      : []),
+    ...remarks(summary).flatMap((remark) => ['', `  ${remark}`]),
   ]
+}
+
+function remarks({ readings_per_second: rate, latency_at_readings_per_second: latencyRate }: Summary): readonly string[] {
+  const floor = `the floor of ${whole(FLOOR_RATE)} readings/s`
+  if (rate === null || rate < FLOOR_RATE) return [`${floor} is not sustained with this profile`]
+  return latencyRate < FLOOR_RATE ? [`latency is that of four fifths of the highest rate: ${floor} is nearer to it`] : []
 }
 
 function orNone(value: number | null): string {
