@@ -66,7 +66,7 @@ export async function openFrameProducer(): Promise<RecordProducer> {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
   const admin = kafka.admin()
   await admin.connect()
-  const partitions = await partitionCounts(admin, [topics.frames, topics.readings])
+  const partitions = await partitionCounts(admin, [topics.frames, topics.readings, topics.deviceStatus])
   await admin.disconnect()
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
