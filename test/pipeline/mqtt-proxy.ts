@@ -10,12 +10,18 @@ export interface MqttProxy extends AsyncDisposable {
   stall(): void
 }
 
+/**
+ * A side that ends is not answered by the proxy itself: a client that waits for the broker to close would go on while the broker still had its last
+ * packets to read, and its next session could overtake them.
+ */
+const PASS_ON_ENDS = { allowHalfOpen: true }
+
 /** @param tls key and certificate in PEM: clients then speak TLS with the proxy */
 export async function openMqttProxy(brokerUrl: string, tls?: { readonly key: string; readonly cert: string }): Promise<MqttProxy> {
   const broker = new URL(brokerUrl)
   const pairs = new Set<readonly [Socket, Socket]>()
   const onConnection = (client: Socket): void => {
-    const upstream = connect(Number(broker.port), broker.hostname)
+    const upstream = connect({ port: Number(broker.port), host: broker.hostname, ...PASS_ON_ENDS })
     const pair = [client, upstream] as const
     pairs.add(pair)
     for (const [from, to] of [pair, [upstream, client] as const]) {
@@ -27,7 +33,7 @@ export async function openMqttProxy(brokerUrl: string, tls?: { readonly key: str
       })
     }
   }
-  const server = tls ? createTlsServer(tls, onConnection) : createServer(onConnection)
+  const server = tls ? createTlsServer(tls, onConnection) : createServer(PASS_ON_ENDS, onConnection)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const reset = (): void => {
     for (const [client, upstream] of pairs) {
