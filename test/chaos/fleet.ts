@@ -27,6 +27,8 @@ export interface FleetTotals {
 /** A fleet under load. */
 export interface RunningFleet extends AsyncDisposable {
   readonly ledger: string
+  /** Ends its load early; it drains as at its end. */
+  stop(): void
   /** Resolves when all that was sealed is acknowledged; rejects where that did not come about. */
   readonly done: Promise<FleetTotals>
 }
@@ -65,6 +67,7 @@ export function startFleet(options: FleetOptions, phase: string, seconds: number
   )
   return {
     ledger,
+    stop: () => void child.kill('SIGINT'),
     done: finished(child, options.prefix),
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return

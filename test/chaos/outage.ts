@@ -47,6 +47,8 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
   const ratio = (stored - before) / (caughtUpS - returnedS) / samplesPerSecond
   say(`caught up ${(caughtUpS - returnedS).toFixed(1)} s after its return, ${ratio.toFixed(1)} times as fast as it came in`)
 
+  // The load was meant for the slowest catching up that is promised.
+  for (const { fleet } of running) fleet.stop()
   await Promise.all(running.map(({ fleet }) => fleet.done))
   const { last, seconds } = await settled()
   say(`settled ${seconds} s after the end of the load; comparing`)
