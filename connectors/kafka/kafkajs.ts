@@ -56,6 +56,11 @@ interface Pool {
   withBroker<Answer>(callback: (node: { readonly nodeId: string; readonly broker: unknown }) => Promise<Answer>): Promise<Answer>
 }
 
+interface PendingRequests {
+  readonly pending: readonly unknown[]
+  scheduleCheckPendingRequests(): void
+}
+
 type Lookup = (...request: readonly unknown[]) => unknown
 
 const Broker = require('kafkajs/src/broker') as { readonly prototype: object }
@@ -63,6 +68,7 @@ const BrokerPool = require('kafkajs/src/cluster/brokerPool') as { readonly proto
 const { KafkaJSBrokerNotFound } = require('kafkajs/src/errors') as {
   readonly KafkaJSBrokerNotFound: new (message: string, options: { readonly cause: unknown }) => Error
 }
+const RequestQueue = require('kafkajs/src/network/requestQueue') as { readonly prototype: PendingRequests }
 const EncoderClass = require('kafkajs/src/protocol/encoder') as new (size?: number) => Encoder
 const { Produce } = require('kafkajs/src/protocol/requests/apiKeys') as { Produce: number }
 
@@ -149,6 +155,15 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
     }
   }
   throw new KafkaJSBrokerNotFound('no broker could be asked', { cause: failure })
+}
+
+/**
+ * kafkajs looks every millisecond, on each connection, whether a request waits: its time to the next look is negative where nothing throttles
+ * (issues 1556, 1704, 1751). A service at rest spent most of its CPU on that. Whoever makes a request wait asks for a look, so none is needed before.
+ */
+const checkLater = RequestQueue.prototype.scheduleCheckPendingRequests
+RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests() {
+  if (this.pending.length > 0) checkLater.call(this)
 }
 
 const lookups = new WeakMap<object, Lookup>()
