@@ -3,6 +3,7 @@ import tls from 'node:tls'
 import type { KafkaConfig, logLevel as LogLevel } from 'kafkajs'
 import type { Log } from '../contract.ts'
 import { Kafka, logLevel } from './kafkajs.ts'
+import { createResponseReader } from './response-reader.ts'
 
 /** Where Kafka is, and who we are there. */
 export interface KafkaAddress {
@@ -16,8 +17,13 @@ export interface KafkaAddress {
 /** Reconnects without end: an outage is waited out by the caller, so that its place is kept. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 }
 
+/** Most that one read of a socket takes. */
+const READ_BYTES = 262_144
+
 /** A kafkajs client with our socket options and log. Dials nothing by itself. */
 export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeof Kafka> {
+  // One for all connections: what is in it is taken before the next read.
+  const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
   const config: KafkaConfig = {
     brokers: [...address.brokers],
     clientId: address.clientId,
@@ -27,9 +33,22 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
     logCreator: () => logTo(log),
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
     socketFactory: ({ host, port, ssl, onConnect }) => {
-      const socket = ssl
-        ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-        : net.connect({ host, port }, onConnect)
+      const read = createResponseReader((response) => socket.emit('data', response))
+      const onread = {
+        buffer: readBuffer,
+        callback: (count: number, bytes: Uint8Array) => {
+          try {
+            read(bytes as Buffer, count)
+            return true
+          } catch (cause) {
+            socket.destroy(cause instanceof Error ? cause : new Error(String(cause)))
+            return false
+          }
+        },
+      }
+      // Node documents onread for tls.connect too; its types have it for net.connect only.
+      const secured = { host, port, onread, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }
+      const socket: net.Socket = ssl ? tls.connect(secured, onConnect) : net.connect({ host, port, onread }, onConnect)
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 60_000)
       return socket

@@ -61,6 +61,12 @@ interface PendingRequests {
   scheduleCheckPendingRequests(): void
 }
 
+interface IncomingData {
+  chunks: readonly Buffer[]
+  readonly bytesBuffered: number
+  processData(data: Buffer): void
+}
+
 type Lookup = (...request: readonly unknown[]) => unknown
 
 const Broker = require('kafkajs/src/broker') as { readonly prototype: object }
@@ -68,6 +74,7 @@ const BrokerPool = require('kafkajs/src/cluster/brokerPool') as { readonly proto
 const { KafkaJSBrokerNotFound } = require('kafkajs/src/errors') as {
   readonly KafkaJSBrokerNotFound: new (message: string, options: { readonly cause: unknown }) => Error
 }
+const KafkaConnection = require('kafkajs/src/network/connection') as { readonly prototype: IncomingData }
 const RequestQueue = require('kafkajs/src/network/requestQueue') as { readonly prototype: PendingRequests }
 const EncoderClass = require('kafkajs/src/protocol/encoder') as new (size?: number) => Encoder
 const { Produce } = require('kafkajs/src/protocol/requests/apiKeys') as { Produce: number }
@@ -164,6 +171,13 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
 const checkLater = RequestQueue.prototype.scheduleCheckPendingRequests
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests() {
   if (this.pending.length > 0) checkLater.call(this)
+}
+
+/** kafkajs puts the nothing that is left of the response before in front of each one, and so copies it. */
+const { processData } = KafkaConnection.prototype
+KafkaConnection.prototype.processData = function processWholeResponse(data) {
+  if (this.bytesBuffered === 0) this.chunks = []
+  processData.call(this, data)
 }
 
 const lookups = new WeakMap<object, Lookup>()
