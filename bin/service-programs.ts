@@ -41,7 +41,12 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
  * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a quarter, and so collected it once a second, which
  * was up to half of a service's CPU. A quarter less CPU for 30 to 50 MB more memory (continuity two fifths less).
  */
-const NODE_FLAGS = ['--enable-source-maps', '--max-old-space-size=160', '--max-semi-space-size=2', '--heap-growing-percent=200']
+export const NODE_FLAGS: readonly string[] = [
+  '--enable-source-maps',
+  '--max-old-space-size=160',
+  '--max-semi-space-size=2',
+  '--heap-growing-percent=200',
+]
 
 function command(name: string, { processors }: Config, metricsPort: number): readonly string[] {
   return processors.includes(name) ? ['run', name, '--metrics-port', String(metricsPort)] : [name]

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { NODE_FLAGS } from '../../bin/service-programs.ts'
 import { type Supervisor, supervise } from '../../ops/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
@@ -86,7 +87,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
         name: instance,
         command: process.execPath,
         args: [
-          '--enable-source-maps',
+          ...NODE_FLAGS,
           `${projectRoot}dist/bin/millrace.js`,
           ...(role === 'standardise' || role === 'continuity' ? ['run', role] : [role]),
           '--config',
