@@ -50,6 +50,14 @@ describe('a load', () => {
     ).to.equal(false)
   })
 
+  it('may stall, if it has made up for that by the end, the load going on', () => {
+    const stalled = (until: number): readonly Point[] =>
+      load(60, (second) => (second < 45 ? second : second < until ? 45 : Math.min(second, 45 + 2 * (second - until))) * RATE)
+    expect(judge(stalled(50), RATE, 0.01)).to.include({ sustained: true, endSeconds: 0 })
+    expect(judge(stalled(50), RATE, 0.01).growthPerSecond).to.be.greaterThan(0.01 * RATE)
+    expect(judge(stalled(54), RATE, 0.01).sustained).to.equal(false)
+  })
+
   it('may be uneven, as batches are', () => {
     const judgement = judge(
       load(60, (second) => Math.floor(second / 2) * 2 * RATE),

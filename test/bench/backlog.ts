@@ -28,7 +28,7 @@ export function isHopeless(points: readonly Point[], rowsPerSecond: number): boo
 /**
  * Whether the line keeps up with a load. The backlog is what should have been sent by now, by the clock, less what has been stored: devices,
  * broker and Kafka are all in it, and a generator that is late cannot hide. It must not grow from a third of the load to its end, by the
- * least-squares slope.
+ * least-squares slope; or, at the end, be no more than a growth within the tolerance leaves: a stall that the line made up for under load is none.
  * @param points once a second, from the load's beginning to its end
  * @param rowsPerSecond what is to be sent
  * @param tolerance growth that counts as none, as a share of the load: batches make the points uneven
@@ -44,7 +44,9 @@ export function judge(points: readonly Point[], rowsPerSecond: number, tolerance
   const considered = backlog.filter((_, index) => (points[index]?.atMs ?? 0) >= from)
   const growthPerSecond = slope(considered)
   const endSeconds = (backlog.at(-1)?.rows ?? 0) / rowsPerSecond
-  return { sustained: growthPerSecond <= tolerance * rowsPerSecond && endSeconds <= MOST_BEHIND_SECONDS, growthPerSecond, endSeconds }
+  const steady = growthPerSecond <= tolerance * rowsPerSecond && endSeconds <= MOST_BEHIND_SECONDS
+  const madeUp = endSeconds <= (tolerance * (last.atMs - from)) / 1000
+  return { sustained: steady || madeUp, growthPerSecond, endSeconds }
 }
 
 function slope(points: readonly { readonly seconds: number; readonly rows: number }[]): number {
