@@ -166,7 +166,7 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
 
 /**
  * kafkajs looks every millisecond, on each connection, whether a request waits: its time to the next look is negative where nothing throttles
- * (issues 1556, 1704, 1751). A service at rest spent most of its CPU on that. Whoever makes a request wait asks for a look, so none is needed before.
+ * (issues 1556, 1704, 1751). A service at rest spent a third of its CPU on that. Whoever makes a request wait asks for a look, so none is needed before.
  */
 const checkLater = RequestQueue.prototype.scheduleCheckPendingRequests
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests() {
