@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createProducer } from '../connectors/kafka/producer.ts'
 import type { TlsOptions } from '../connectors/mqtt/dial.ts'
-import { createSubscriber } from '../connectors/mqtt/subscriber.ts'
+import { createSubscriber, type SessionState } from '../connectors/mqtt/subscriber.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { createBridgeCounters } from '../processors/bridge/counters.ts'
@@ -108,7 +108,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
     log,
     signal,
     limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
-    onState: (state) => health.set('mqtt', state.tag === 'connected' ? null : `session is ${state.tag}`),
+    onState: (state) => health.set('mqtt', troubleOf(state)),
   })
 
   processMetrics(metrics)
@@ -143,6 +143,13 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
       await directory[Symbol.asyncDispose]()
     },
   }
+}
+
+/** What is wrong with the session, for health. */
+function troubleOf(state: SessionState): string | null {
+  if (state.tag !== 'connected') return `session is ${state.tag}`
+  if (state.unansweredSinceMs === undefined) return null
+  return `the broker is overloaded: it sends, but has not answered since ${new Date(state.unansweredSinceMs).toISOString()}`
 }
 
 function tlsOptions({ MQTT_CA_FILE: ca, MQTT_CERT_FILE: cert, MQTT_KEY_FILE: key }: Config['env']): TlsOptions {

@@ -4,7 +4,9 @@ import { createSubscriber, type SessionState, type Subscriber, type SubscriberOp
 
 const CONNECT = 1
 const SUBSCRIBE = 8
+const PINGREQ = 12
 const DISCONNECT = 14
+const PINGRESP = Buffer.from([0xd0, 0])
 const CONNACK = Buffer.from([0x20, 3, 0, 0, 0])
 /** QoS 1 publish of "hi" on "a". */
 const PUBLISH = Buffer.from([0x32, 8, 0, 1, 0x61, 0, 1, 0, 0x68, 0x69])
@@ -123,6 +125,26 @@ describe('MQTT subscriber, against a scripted broker', () => {
     })
     await until(() => subscriber?.state.tag === 'connected')
     expect(warnings).to.deep.equal(['MQTT connection failed: connack timeout'])
+  })
+
+  it('keeps a connection on which publishes come though no ping is answered, says so, and says when answers come again', async () => {
+    let answering = false
+    let unanswered = 0
+    let publishing: NodeJS.Timeout | undefined
+    await run((type, connection, packet) => {
+      if (type === SUBSCRIBE) publishing = setInterval(() => sockets[0]?.write(PUBLISH), 20)
+      if (type !== PINGREQ) return obliging(type, connection, packet)
+      if (answering) return Array.from({ length: 1 + unanswered }, () => PINGRESP)
+      unanswered++
+      return []
+    })
+    const since = (): number | undefined => (subscriber?.state.tag === 'connected' ? subscriber.state.unansweredSinceMs : undefined)
+    await until(() => since() !== undefined)
+    expect(warnings).to.deep.equal(['MQTT broker sends, but does not answer: it is overloaded: undefined'])
+    answering = true
+    await until(() => since() === undefined)
+    expect(subscriber?.counters().connections).to.equal(1)
+    clearInterval(publishing)
   })
 
   it('stops on an abort, also while it cannot connect', async () => {

@@ -58,7 +58,13 @@ const DEFAULTS: SubscriberLimits = {
 /** For health: what the session is doing, and since when. */
 export type SessionState =
   | { readonly tag: 'connecting'; readonly sinceMs: number; readonly because: string | undefined }
-  | { readonly tag: 'connected'; readonly sinceMs: number; readonly sessionPresent: boolean }
+  /** `unansweredSinceMs`: the broker goes on sending, but has not answered a ping of then: what we acknowledge waits in its socket unread. */
+  | {
+      readonly tag: 'connected'
+      readonly sinceMs: number
+      readonly sessionPresent: boolean
+      readonly unansweredSinceMs: number | undefined
+    }
   | { readonly tag: 'stopped'; readonly sinceMs: number }
 
 /** Since the start, but for the two that say what is outstanding now. */
@@ -101,6 +107,11 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let reconnectTimer: NodeJS.Timeout | undefined
   let failures = 0
   let lastError: string | undefined
+  /** Since the last look. */
+  let heard = false
+  let heldAtMs = 0
+  /** When each ping that has not been answered was sent. */
+  let pings: number[] = []
   let publishes = 0
   let pubacks = 0
   let connections = 0
@@ -109,6 +120,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   const client = new MqttClient(connect, sessionOptions())
   client.on('connect', (connack) => {
     connections++
+    pings = []
     const current = connection
     subscribe(connack.sessionPresent).catch((error: unknown) => {
       current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', error))
@@ -126,13 +138,13 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     log.warn('MQTT broker sent DISCONNECT', { broker: broker.address, reasonCode: packet.reasonCode })
   })
   client.on('close', onClose)
-  // While reading is held, PINGRESP is not read either: ping in MQTT.js's place, so that neither side takes the other for dead.
-  const heldPing = setInterval(() => {
-    if (connection?.held && client.connected) {
-      client.reschedulePing(true)
-      client.sendPing()
-    }
-  }, limits.keepaliveSeconds * 250)
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'pingreq') pings.push(Date.now())
+  })
+  client.on('packetreceive', ({ cmd }) => {
+    if (cmd === 'pingresp') pings.shift()
+  })
+  const pinging = setInterval(stayAlive, limits.keepaliveSeconds * 250)
   const onAbort = (): void => void stop()
   options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted) void stop()
@@ -185,11 +197,12 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
     log.info('MQTT session up', { broker: broker.address, sessionPresent, filters: options.filters })
     lastError = undefined
-    become({ tag: 'connected', sinceMs: Date.now(), sessionPresent })
+    become({ tag: 'connected', sinceMs: Date.now(), sessionPresent, unansweredSinceMs: undefined })
   }
 
   function take(from: Connection, packets: Parameters<TakePublishes>[0], bytes: number, acknowledge: () => void): void {
     const count = packets.publishes.length
+    heard = true
     if (phase !== 'running') {
       left += count
       return
@@ -210,6 +223,33 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       if (flow.publishes === 0) drained?.()
       connection?.resume()
     }
+  }
+
+  /**
+   * Pings in MQTT.js's place, so that neither side takes the other for dead, where a PINGRESP may be late for no fault of the connection: reading is
+   * held; or the broker has so much to do that it reads our packets, one a turn, long after they came. Publishes show then that it lives.
+   * A new connection would make it send again all that it has not read the PUBACKs of.
+   */
+  function stayAlive(): void {
+    if (connection?.held) heldAtMs = Date.now()
+    const alive = heard || connection?.held === true
+    heard = false
+    if (!client.connected) return
+    if (alive) {
+      client.reschedulePing(true)
+      client.sendPing()
+    }
+    noteAnswers()
+  }
+
+  function noteAnswers(): void {
+    if (state.tag !== 'connected') return
+    const [oldest = Number.POSITIVE_INFINITY] = pings
+    const late = Date.now() - Math.max(oldest, heldAtMs) >= limits.keepaliveSeconds * 1_000
+    if (late === (state.unansweredSinceMs !== undefined)) return
+    if (late) log.warn('MQTT broker sends, but does not answer: it is overloaded', { broker: broker.address })
+    else log.info('MQTT broker answers again', { broker: broker.address })
+    become({ ...state, unansweredSinceMs: late ? oldest : undefined })
   }
 
   function onClose(): void {
@@ -251,7 +291,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       log.warn('MQTT session did not end cleanly', { broker: broker.address, error: String(error) })
     }
     connection?.stream.destroy()
-    clearInterval(heldPing)
+    clearInterval(pinging)
     options.signal?.removeEventListener('abort', onAbort)
     become({ tag: 'stopped', sinceMs: Date.now() })
   }
