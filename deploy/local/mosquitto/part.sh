@@ -27,7 +27,8 @@ mosquitto_prepare() {
 mosquitto_command() {
   # One descriptor for each device. A hard limit below this is kept as it is.
   ulimit -n 65535 2>/dev/null || ulimit -n "$(ulimit -Hn)"
-  command=("$(mosquitto_program)" -c "$instance/data/mosquitto/mosquitto.conf")
+  # Ahead of what comes after it: what cannot be done at once then waits in Kafka, not in the broker's memory (docs/adr/0010-broker-first.md).
+  command=("$stack/ahead" "$(mosquitto_program)" -c "$instance/data/mosquitto/mosquitto.conf")
 }
 
 # A connection, a subscription and a retained message.
