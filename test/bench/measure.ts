@@ -19,7 +19,7 @@ export interface Durations {
 
 const WARM_UP_SECONDS = 6
 const PROBES = 7
-const CONFIRMATIONS = 4
+const CONFIRMATIONS = 7
 /** Growth of the backlog that counts as none: batches weigh more in a short load. */
 const PROBE_TOLERANCE = 0.04
 const TOLERANCE = 0.01

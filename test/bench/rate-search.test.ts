@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { nextStep, type Step, type Trial } from './rate-search.ts'
 
-const OPTIONS = { firstRate: 250_000, probes: 8, confirmations: 3 }
+const OPTIONS = { firstRate: 250_000, probes: 8, confirmations: 7 }
 
 /** Searches on a line that sustains exactly `capacity`, with a minute a little harder than a probe. */
 function search(capacity: number, minute = 1): { last: Step; trials: readonly Trial[] } {
@@ -39,10 +39,18 @@ describe('the search for the highest rate', () => {
     )
   })
 
-  it('steps down where a minute is harder than a probe', () => {
-    const { last, trials } = search(400_000, 0.93)
+  it('climbs to it from below, so that no minute but the last is overloaded, and halves the last step', () => {
+    const { last, trials } = search(400_000, 0.95)
+    expect(last).to.deep.equal({ tag: 'done', rate: 367_700 })
+    const minutes = trials.filter(({ kind }) => kind === 'confirmation')
+    expect(minutes.map(({ rate }) => rate)).to.deep.equal([276_300, 303_900, 334_300, 367_700, 404_500, 385_700])
+    expect(minutes.map(({ sustained }) => sustained)).to.deep.equal([true, true, true, true, false, false])
+  })
+
+  it('steps down where the first minute is overloaded already', () => {
+    const { last, trials } = search(400_000, 0.6)
     expect(last.tag).to.equal('done')
-    expect(trials.filter(({ kind }) => kind === 'confirmation').map(({ sustained }) => sustained)).to.deep.equal([false, true])
+    expect(trials.find(({ kind }) => kind === 'confirmation')?.sustained).to.equal(false)
   })
 
   it('steps up again where an overloaded minute got through far less than the line sustains', () => {
@@ -50,8 +58,11 @@ describe('the search for the highest rate', () => {
     const overload = minute(144_600, false, 110_000)
     expect(nextStep([overload], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 110_000 })
     expect(nextStep([overload, minute(110_000, true)], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 126_100 })
-    expect(nextStep([overload, minute(110_000, true), minute(126_100, false)], OPTIONS)).to.deep.equal({ tag: 'done', rate: 110_000 })
-    expect(nextStep([overload, minute(110_000, true), minute(126_100, true)], OPTIONS)).to.deep.equal({ tag: 'done', rate: 126_100 })
+    const both = [overload, minute(110_000, true)]
+    expect(nextStep([...both, minute(126_100, true)], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 135_000 })
+    expect(nextStep([...both, minute(126_100, false)], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 117_800 })
+    expect(nextStep([...both, minute(126_100, false), minute(117_800, false)], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 113_800 })
+    expect(nextStep([...both, minute(115_000, false)], OPTIONS)).to.deep.equal({ tag: 'done', rate: 110_000 })
   })
 
   it('says so when no minute held', () => {

@@ -21,46 +21,44 @@ export interface SearchOptions {
   readonly confirmations: number
 }
 
-/** While nothing has failed. */
+/** From a probe that held to the next. */
 const UP = 1.3
-/** The bracket is narrow enough: between two probes, and between a minute that held and one that did not. */
+/** From a probe or a minute that did not hold to the next; what it got through may be lower still. */
+const DOWN = 0.95
+/** From the highest probe that held to the first minute: a few seconds bear what a minute does not, and a line that was overloaded may stay slow. */
+const FIRST_MINUTE = 0.85
+/** From a minute that held to the next. */
+const UP_MINUTE = 1.1
+/** Narrow enough between a minute that held and one that did not. */
 const CLOSE = 1.06
-const CLOSE_MINUTES = 1.1
-/** From a probe that held to a minute that must, and from a minute that did not hold to the next. */
-const STEP_DOWN = 0.95
 
-/** What to try next, given all that was tried: probes narrow down the highest rate, then confirmations at full length settle it. */
+/** What to try next, given all that was tried: probes find about where the highest rate is, then minutes climb to it from below. */
 export function nextStep(trials: readonly Trial[], { firstRate, probes, confirmations }: SearchOptions): Step {
   const confirmed = trials.filter(({ kind }) => kind === 'confirmation')
   if (confirmed.length > 0) return nextMinute(confirmed, confirmations)
-  const { held, failures, failed } = bracket(trials)
-  if (held > 0 && failed / held <= CLOSE) return { tag: 'confirm', rate: held }
-  if (trials.length >= probes) return { tag: 'confirm', rate: held > 0 ? held : rounded(lowest(failures, firstRate) * STEP_DOWN) }
-  if (trials.length === 0) return { tag: 'probe', rate: rounded(firstRate) }
-  if (failed === Number.POSITIVE_INFINITY) return { tag: 'probe', rate: rounded(held * UP) }
-  if (held === 0) return { tag: 'probe', rate: rounded(Math.min(failed * STEP_DOWN, lowest(failures, firstRate))) }
-  return { tag: 'probe', rate: rounded(Math.sqrt(held * failed)) }
+  const { held, failed } = bracket(trials)
+  const lowest = Math.min(firstRate, ...trials.filter(({ sustained }) => !sustained).map(({ throughput }) => throughput))
+  if (held > 0 && (failed !== Number.POSITIVE_INFINITY || trials.length >= probes))
+    return { tag: 'confirm', rate: rounded(held * FIRST_MINUTE) }
+  if (held > 0) return { tag: 'probe', rate: rounded(held * UP) }
+  const rate = failed === Number.POSITIVE_INFINITY ? firstRate : Math.min(failed * DOWN, lowest)
+  return { tag: trials.length >= probes ? 'confirm' : 'probe', rate: rounded(rate) }
 }
 
 function nextMinute(minutes: readonly Trial[], most: number): Step {
   const { held, failed } = bracket(minutes)
-  if (held > 0 && (failed === Number.POSITIVE_INFINITY || failed / held <= CLOSE_MINUTES || minutes.length >= most))
-    return { tag: 'done', rate: held }
+  if (held > 0 && (failed / held <= CLOSE || minutes.length >= most)) return { tag: 'done', rate: held }
   if (minutes.length >= most) return { tag: 'given-up' }
-  // What an overloaded line got through may be far below what it sustains: after a step too far down, up again.
-  if (held > 0) return { tag: 'confirm', rate: rounded(Math.sqrt(held * failed)) }
-  return { tag: 'confirm', rate: rounded(Math.min(...minutes.map(({ rate, throughput }) => Math.min(rate * STEP_DOWN, throughput)))) }
+  if (held === 0)
+    return { tag: 'confirm', rate: rounded(Math.min(...minutes.map(({ rate, throughput }) => Math.min(rate * DOWN, throughput)))) }
+  return { tag: 'confirm', rate: rounded(failed === Number.POSITIVE_INFINITY ? held * UP_MINUTE : Math.sqrt(held * failed)) }
 }
 
-/** The highest rate that held, what did not hold above it, and the lowest of those. */
-function bracket(trials: readonly Trial[]): { held: number; failures: readonly Trial[]; failed: number } {
+/** The highest rate that held, and the lowest above it that did not. */
+function bracket(trials: readonly Trial[]): { held: number; failed: number } {
   const held = Math.max(0, ...trials.filter(({ sustained }) => sustained).map(({ rate }) => rate))
   const failures = trials.filter(({ sustained, rate }) => !sustained && rate > held)
-  return { held, failures, failed: Math.min(Number.POSITIVE_INFINITY, ...failures.map(({ rate }) => rate)) }
-}
-
-function lowest(failures: readonly Trial[], otherwise: number): number {
-  return Math.min(otherwise, ...failures.map(({ throughput }) => throughput))
+  return { held, failed: Math.min(Number.POSITIVE_INFINITY, ...failures.map(({ rate }) => rate)) }
 }
 
 function rounded(rate: number): number {
