@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Program } from '../ops/supervisor.ts'
+import { CONTINUITY } from '../processors/continuity/topics.ts'
 import { projectRoot } from '../schemas/files.ts'
 import type { Config } from './config.ts'
 
@@ -31,6 +32,8 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
     env,
     logFile: join(local, 'log', `${name}.log`),
     pidFile: join(local, 'pid', name),
+    // What it says of the line may be late; the line must not be, for its sake.
+    ...(name === CONTINUITY ? { niceness: 10 } : {}),
   }))
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -105,6 +105,16 @@ describe('the supervisor', () => {
     expect(events.at(-1)).to.deep.equal({ tag: 'stopped', name: 'worker', how: 'exit code 0' })
     expect(existsSync(join(directory, 'pid', 'worker'))).to.equal(false)
     await running[Symbol.asyncDispose]()
+  })
+
+  it('lets a program with a niceness make way for the others, with its whole session', async () => {
+    const nice = { ...program(PATIENT), niceness: 7 }
+    supervisor = await supervise({ programs: [nice], happened: (event) => events.push(event), random: () => 0.5, graceMs: 5_000 })
+    await until(() => log().includes('ready'))
+    const pid = supervisor.pids().get('worker') as number
+    expect(getPriority(pid)).to.equal(7)
+    const autogroup = `/proc/${pid}/autogroup`
+    if (existsSync(autogroup)) expect(readFileSync(autogroup, 'utf8')).to.match(/ nice 7$/m)
   })
 
   it('kills what does not stop in time, and says so', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Backoff, backoffMs } from '../processors/backoff.ts'
@@ -16,6 +17,8 @@ export interface Program {
   readonly logFile: string
   /** Holds its PID and nothing else while it runs: `kill -9 $(cat …)`. */
   readonly pidFile: string
+  /** 1 to 19: it makes way for the others where they need the CPU. */
+  readonly niceness?: number
 }
 
 export interface SupervisorOptions {
@@ -99,12 +102,15 @@ export async function supervise({ programs, happened, random, graceMs, backoff =
 }
 
 /** Starts a program in a session of its own: a Ctrl-C in the terminal is the supervisor's to hear, which then stops them in good order. */
-function start({ command, args, env, logFile, pidFile }: Program): { child: ChildProcess; ended: Promise<string> } {
+function start({ command, args, env, logFile, pidFile, niceness }: Program): { child: ChildProcess; ended: Promise<string> } {
   for (const file of [logFile, pidFile]) mkdirSync(dirname(file), { recursive: true })
   const log = openSync(logFile, 'a')
   const child = spawn(command, [...args], { env, stdio: ['ignore', log, log], detached: true })
   closeSync(log)
-  if (child.pid !== undefined) writeFileSync(pidFile, `${child.pid}\n`)
+  if (child.pid !== undefined) {
+    writeFileSync(pidFile, `${child.pid}\n`)
+    if (niceness !== undefined) makeWay(child.pid, niceness)
+  }
   const ended = new Promise<string>((resolve) => {
     child.once('error', (cause) => resolve(`could not be started: ${cause.message}`))
     child.once('exit', (code, signal) => {
@@ -113,4 +119,17 @@ function start({ command, args, env, logFile, pidFile }: Program): { child: Chil
     })
   })
   return { child, ended }
+}
+
+/**
+ * Linux weighs a process that leads a session of its own with its session (autogroup, sched(7)) on most kernels, by its niceness on the others: both.
+ * Neither is worth a failure.
+ */
+function makeWay(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness)
+    writeFileSync(`/proc/${pid}/autogroup`, String(niceness), { flag: 'r+' })
+  } catch {
+    // It has ended already, or this kernel has no autogroups.
+  }
 }
