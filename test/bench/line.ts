@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Config, DEFAULT_PROCESSORS, loadConfig } from '../../bin/config.ts'
+import { type Config, loadConfig } from '../../bin/config.ts'
 import { deviceIds } from '../../bin/demo/fleets.ts'
 import { localDirectory } from '../../bin/instance.ts'
 import { destroyLocalStack, startLocalStack } from '../../bin/local-stack.ts'
@@ -42,8 +42,7 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
   const ports = { bridge: offset + FIRST_METRICS_PORT, store: offset + FIRST_METRICS_PORT + 1, processors: offset + FIRST_METRICS_PORT + 2 }
-  const processors = processorsWithout(process.env.BENCH_WITHOUT)
-  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(ports)}\nprocessors: ${JSON.stringify(processors)}\n`)
+  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(ports)}\n`)
   const stack = await startLocalStack(process.env, quietly)
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)
@@ -90,15 +89,6 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
       rmSync(local, { recursive: true, force: true })
     },
   }
-}
-
-/** The processors that run by default, but for those named: what they cost shows. */
-function processorsWithout(names: string | undefined): readonly string[] {
-  const left = (names ?? '').split(/[\s,]+/).filter((name) => name !== '')
-  const optional = DEFAULT_PROCESSORS.filter((name) => name !== 'standardise')
-  const unknown = left.find((name) => !optional.includes(name))
-  if (unknown !== undefined) throw new RangeError(`BENCH_WITHOUT: expected ${optional.join(' or ')}, got "${unknown}"`)
-  return DEFAULT_PROCESSORS.filter((name) => !left.includes(name))
 }
 
 async function provision({ env }: Config, { devices }: Profile): Promise<void> {

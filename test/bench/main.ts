@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DEFAULT_PROCESSORS } from '../../bin/config.ts'
 import { LocalStackError } from '../../bin/local-stack.ts'
 import { projectRoot } from '../../schemas/files.ts'
+import { describeCost, measureCost } from './cost.ts'
 import { openLine } from './line.ts'
 import { type Durations, measure } from './measure.ts'
 import { PROFILE_NAMES, type Profile, profiles } from './profile.ts'
@@ -25,11 +27,29 @@ function durations(given: string | undefined): Durations {
   return { seconds, probeSeconds: Math.min(PROBE_SECONDS, seconds), latencySeconds: Math.min(LATENCY_SECONDS, seconds) }
 }
 
-async function run(profile: Profile, seconds: Durations): Promise<Summary> {
+/** The processors that the line can do without. */
+function chosenProcessor(name: string): string {
+  const optional = DEFAULT_PROCESSORS.filter((processor) => processor !== 'standardise')
+  if (!optional.includes(name)) throw new RangeError(`BENCH_COST: expected ${optional.join(' or ')}, got "${name}"`)
+  return name
+}
+
+function stopwatch(): (text: string) => void {
   const begun = Date.now()
-  const say = (text: string): void => {
+  return (text) => {
     process.stdout.write(`${String(Math.round((Date.now() - begun) / 1_000)).padStart(4)} s  ${text}\n`)
   }
+}
+
+async function compare(profile: Profile, processor: string): Promise<void> {
+  const say = stopwatch()
+  say(`profile ${profile.name}: ${profile.says}; what ${processor} costs; starting a line of its own`)
+  await using line = await openLine(profile, say)
+  process.stdout.write(`\n${describeCost(profile, processor, await measureCost(line, profile, processor, say))}\n\n`)
+}
+
+async function run(profile: Profile, seconds: Durations): Promise<Summary> {
+  const say = stopwatch()
   say(`profile ${profile.name}: ${profile.says}; starting a line of its own`)
   await using line = await openLine(profile, say)
   const summary = summarise(await measure(line, profile, seconds, say))
@@ -38,8 +58,15 @@ async function run(profile: Profile, seconds: Durations): Promise<Summary> {
 }
 
 async function bench(): Promise<number> {
+  const chosen = chosenProfiles(process.env.PROFILE)
+  const { BENCH_COST: cost = '' } = process.env
+  if (cost !== '') {
+    const processor = chosenProcessor(cost)
+    for (const profile of chosen) await compare(profile, processor)
+    return 0
+  }
   const seconds = durations(process.env.BENCH_SECONDS)
-  const [first, ...others] = chosenProfiles(process.env.PROFILE)
+  const [first, ...others] = chosen
   if (first === undefined) throw new RangeError('there is no profile')
   const summaries: [Summary, ...Summary[]] = [await run(first, seconds)]
   for (const profile of others) summaries.push(await run(profile, seconds))
