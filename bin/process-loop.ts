@@ -7,7 +7,7 @@ import {
   type RecordProducer,
   type TopicPartition,
 } from '../connectors/contract.ts'
-import type { ProcessRunner } from '../connectors/postgres/process-runner.ts'
+import type { DeviceRejection, ProcessRunner } from '../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../processors/backoff.ts'
 import type { BadRecords } from '../processors/bad-share.ts'
 import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../processors/contract.ts'
@@ -80,13 +80,26 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
     const { devices, undecodable } = inputsByDevice(process, records, options.lookups)
     let left = devices
     const refused: Refused[] = undecodable.map(({ record, detail }) => ({ record, reason: UNDECODABLE, detail }))
+    // Letters are written before the transaction. Where some are due already, the others must be known first: all of them say whether the partition goes on.
+    let known = undecodable.length === 0
     let published = 0
+    const refuse = (rejections: readonly DeviceRejection[]): void => {
+      for (const { device, reason, detail } of rejections) {
+        for (const record of left.find((inputs) => inputs.device === device)?.records ?? []) refused.push({ record, reason, detail })
+      }
+      left = left.filter(({ device }) => rejections.every((rejection) => rejection.device !== device))
+    }
     const figures = (): BadRecords => ({ records: records.length, bad: refused.length })
     for (let attempt = 0; ; ) {
       const place = owned.get(placeKey(topic, partition))
       if (place === undefined || generation !== current) return
-      guard.check(placeKey(topic, partition), figures(), countByReason(refused))
+      if (known) guard.check(placeKey(topic, partition), figures(), countByReason(refused))
       try {
+        if (!known) {
+          refuse(await runner.rehearse(consumer, process, left))
+          known = true
+          continue
+        }
         await publish(topic, partition, refused.slice(published))
         published = refused.length
         const move = {
@@ -116,10 +129,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
             if (generation === current) options.reclaim()
             return
           case 'rejected':
-            for (const { device, reason, detail } of result.rejections) {
-              for (const record of left.find((inputs) => inputs.device === device)?.records ?? []) refused.push({ record, reason, detail })
-            }
-            left = left.filter(({ device }) => result.rejections.every((rejection) => rejection.device !== device))
+            refuse(result.rejections)
         }
       } catch (cause) {
         signal.throwIfAborted()
