@@ -8,6 +8,7 @@ import { decimal, whole } from '../../ops/figures.ts'
 import { judge } from './backlog.ts'
 import type { Line } from './line.ts'
 import { runLoad } from './load.ts'
+import { PROBE_TOLERANCE, WARM_UP_SECONDS } from './measure.ts'
 import type { Profile } from './profile.ts'
 
 /** What a processor takes from the line: readings a second that an overloaded line gets through, the mean of some loads each. */
@@ -16,10 +17,8 @@ export interface Cost {
   readonly stopped: number
 }
 
-const WARM_UP_SECONDS = 6
 const LOAD_SECONDS = 14
 const PROBE_SECONDS = 9
-const PROBE_TOLERANCE = 0.04
 /** From a load that the line bears to the next. */
 const UP = 1.3
 /** With the processor and without, then without and with: a machine that gets slower meanwhile does so for both. */
@@ -46,20 +45,19 @@ export async function measureCost(line: Line, profile: Profile, processor: strin
   while ((await load(rate, PROBE_SECONDS)).sustained) rate *= UP
   say(`an overload: ${whole(rate)} readings/s`)
 
-  const throughputs = new Map<boolean, number[]>([
-    [true, []],
-    [false, []],
-  ])
+  const turns: { readonly running: boolean; readonly throughput: number }[] = []
   for (const running of TURNS) {
     const pid = line.pids().get(processor)
     if (pid === undefined) throw new Error(`${processor} is not running`)
     await caughtUp(line, processor)
     if (!running) process.kill(pid, 'SIGSTOP')
     const { throughput } = await load(rate, LOAD_SECONDS).finally(() => process.kill(pid, 'SIGCONT'))
-    throughputs.get(running)?.push(throughput)
+    turns.push({ running, throughput })
     say(`${running ? 'with' : 'without'} ${processor}: ${whole(throughput)} readings/s`)
   }
-  return { running: mean(throughputs.get(true)), stopped: mean(throughputs.get(false)) }
+  const mean = (wanted: boolean): number =>
+    turns.filter(({ running }) => running === wanted).reduce((sum, { throughput }, _, { length }) => sum + throughput / length, 0)
+  return { running: mean(true), stopped: mean(false) }
 }
 
 /** One line for people. */
@@ -84,8 +82,4 @@ async function caughtUp({ config }: Line, processor: string): Promise<void> {
   } finally {
     await admin.disconnect()
   }
-}
-
-function mean(values: readonly number[] = []): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -17,11 +17,12 @@ export interface Durations {
   readonly latencySeconds: number
 }
 
-const WARM_UP_SECONDS = 6
+/** Not a trial: code is compiled and caches fill once. */
+export const WARM_UP_SECONDS = 6
 const PROBES = 7
 const CONFIRMATIONS = 7
 /** Growth of the backlog that counts as none: batches weigh more in a short load. */
-const PROBE_TOLERANCE = 0.04
+export const PROBE_TOLERANCE = 0.04
 const TOLERANCE = 0.01
 /** Where the floor is too much for a profile, latency is measured well below its highest rate. */
 const BELOW_HIGHEST = 0.8
@@ -49,13 +50,12 @@ export async function measure(line: Line, profile: Profile, durations: Durations
     return result
   }
 
-  // Not a trial: code is compiled and caches fill once, and what fails for that would end the search below the true rate.
+  // What fails for being cold would end the search below the true rate.
   await load(profile.firstRate / 2, WARM_UP_SECONDS)
   let best: LoadResult | undefined
   for (;;) {
     const step = nextStep(trials, { firstRate: profile.firstRate, probes: PROBES, confirmations: CONFIRMATIONS })
-    if (step.tag === 'given-up') break
-    if (step.tag === 'done') break
+    if (step.tag === 'given-up' || step.tag === 'done') break
     if (step.tag === 'confirm') await line.session.script('writing out what is buffered', 'CHECKPOINT')
     const result = await attempt(step.tag === 'probe' ? 'probe' : 'confirmation', step.rate)
     if (step.tag === 'confirm' && trials.at(-1)?.sustained === true) best = result

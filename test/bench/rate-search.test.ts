@@ -39,7 +39,7 @@ describe('the search for the highest rate', () => {
     )
   })
 
-  it('climbs to it from below, so that no minute but the last is overloaded, and halves the last step', () => {
+  it('climbs to it from below and halves the last step', () => {
     const { last, trials } = search(400_000, 0.95)
     expect(last).to.deep.equal({ tag: 'done', rate: 367_700 })
     const minutes = trials.filter(({ kind }) => kind === 'confirmation')
