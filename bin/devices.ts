@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { createDatabase, type Database } from '../connectors/postgres/database.ts'
 import { AssignmentError, listDevices, moveDevice, type Placement, provisionDevices } from '../connectors/postgres/devices.ts'
 import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
 
 const USAGE = `  millrace devices add --account NAME [--site NAME] [--from TIME] ID…   provision devices; - reads IDs, one a line, from standard input
   millrace devices move --account NAME [--site NAME] [--at TIME] ID…     end the current assignment and begin another

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { projectRoot } from '../schemas/files.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
 
 /** `millrace fleet …`: the C program with the configured broker; its options are its own. */
 export async function fleet(args: readonly string[]): Promise<number> {

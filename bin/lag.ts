@@ -1,15 +1,9 @@
 import { parseArgs } from 'node:util'
-import type { Admin } from 'kafkajs'
-import { groupLag } from '../connectors/kafka/topics.ts'
-import { type GroupPartitionLag, lagTable } from '../ops/lag-table.ts'
-import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts'
-import type { Topic } from '../processors/contract.ts'
-import { topics } from '../processors/topics.ts'
-import { type Config, loadConfig } from './config.ts'
-import { kafkaClient } from './kafka.ts'
-import { createLog } from './log.ts'
-import { loadProcess } from './process.ts'
-import { loadProcessor } from './run.ts'
+import { consumerGroups, lags } from '../ops/lag/groups.ts'
+import { lagTable } from '../ops/lag/lag-table.ts'
+import { loadConfig } from '../services/config.ts'
+import { kafkaClient } from '../services/kafka.ts'
+import { createLog } from '../services/log.ts'
 
 /** `millrace lag`: how far each consumer group is behind, by partition. */
 export async function lag(args: readonly string[]): Promise<number> {
@@ -23,29 +17,4 @@ export async function lag(args: readonly string[]): Promise<number> {
   } finally {
     await admin.disconnect()
   }
-}
-
-/** A consumer group and the topic that it reads. */
-export interface ConsumerGroup {
-  readonly group: string
-  readonly topic: Topic
-}
-
-/** The groups of the configured processors, then the store's. */
-export async function consumerGroups({ processors }: Config): Promise<readonly ConsumerGroup[]> {
-  const groups = await Promise.all(processors.map(async (group) => (await topicsOf(group)).map((topic) => ({ group, topic }))))
-  return [...groups.flat(), { group: 'store', topic: topics.readings }]
-}
-
-async function topicsOf(group: string): Promise<readonly Topic[]> {
-  if (group === CONTINUITY) return continuityTopics
-  return [((await loadProcess(group)) ?? (await loadProcessor(group))).from.topic]
-}
-
-/** Lag of every group on every partition. */
-export async function lags(admin: Admin, groups: readonly ConsumerGroup[]): Promise<readonly GroupPartitionLag[]> {
-  const all = await Promise.all(
-    groups.map(async ({ group, topic }) => (await groupLag(admin, group, [topic])).map((partition) => ({ group, ...partition }))),
-  )
-  return all.flat()
 }

@@ -3,9 +3,9 @@ import { ensureTopics } from '../connectors/kafka/topics.ts'
 import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { readMigrations } from '../connectors/postgres/migrations.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
-import { loadConfig } from './config.ts'
-import { kafkaClient, wantedTopics } from './kafka.ts'
-import { createLog } from './log.ts'
+import { loadConfig } from '../services/config.ts'
+import { kafkaClient, wantedTopics } from '../services/kafka.ts'
+import { createLog } from '../services/log.ts'
 
 /** `millrace migrate`: both databases and the topics, brought to what this version needs. Changes nothing that is there already. */
 export async function migrate(args: readonly string[]): Promise<number> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --enable-source-maps
-import { ConfigError } from './config.ts'
+import { ConfigError } from '../services/config.ts'
 
 /** A command: takes its arguments, gives the exit code. */
 type Command = (args: readonly string[]) => Promise<number>

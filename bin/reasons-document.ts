@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import type { ReasonDoc } from '../processors/contract.ts'
-import { engineReasons } from '../processors/engine.ts'
 import { projectRoot } from '../schemas/files.ts'
+import { engineReasons } from '../services/processor/engine.ts'
 
 const HEAD = `<!-- Generated from processors/*/reasons.ts by \`make generate\`. Do not edit. -->
 

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import { type Config, ConfigError, loadConfig } from './config.ts'
-import { wantedTopics } from './kafka.ts'
-import { type Registration, registrations } from './registered.ts'
+import { type Config, ConfigError, loadConfig } from '../services/config.ts'
+import { wantedTopics } from '../services/kafka.ts'
+import { type Registration, registrations } from '../services/registered.ts'
 
 /** `millrace schemas check|register` */
 export async function schemas(args: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { CONTINUITY } from '../processors/continuity/topics.ts'
-import { ConfigError, loadConfig } from './config.ts'
-import { runService, type Service, type ServiceContext } from './service.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
+import { runService, type Service, type ServiceContext } from '../services/service.ts'
 
 const options = { config: { type: 'string' } } as const
 
@@ -9,7 +9,7 @@ const options = { config: { type: 'string' } } as const
 export async function bridge(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options })
   const config = loadConfig(process.env, values.config)
-  const { bridgeService } = await import('./bridge.ts')
+  const { bridgeService } = await import('../services/bridge/service.ts')
   return runService('bridge', config, config.metrics.bridge, bridgeService)
 }
 
@@ -17,7 +17,7 @@ export async function bridge(args: readonly string[]): Promise<number> {
 export async function store(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options })
   const config = loadConfig(process.env, values.config)
-  const { storeService } = await import('./store.ts')
+  const { storeService } = await import('../services/store/service.ts')
   return runService('store', config, config.metrics.store, storeService)
 }
 
@@ -37,11 +37,11 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
-  if (name === CONTINUITY) return (await import('./continuity/service.ts')).continuityService
-  const { loadProcess, processService } = await import('./process.ts')
+  if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
+  const { loadProcess, processService } = await import('../services/process/service.ts')
   const process = await loadProcess(name)
   if (process !== undefined) return processService(name, process)
-  const { loadProcessor, processorService } = await import('./run.ts')
+  const { loadProcessor, processorService } = await import('../services/processor/service.ts')
   return processorService(name, await loadProcessor(name))
 }
 

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
-import { createRates, type Rates } from '../ops/rates.ts'
-import { createScreen } from '../ops/screen.ts'
-import { figures, observe, type Snapshot, type StatusSources } from '../ops/status.ts'
-import { type Frame, renderLine, renderScreen } from '../ops/status-view.ts'
-import { loadConfig } from './config.ts'
-import { openStatusSources } from './status-sources.ts'
+import { createRates, type Rates } from '../ops/status/rates.ts'
+import { createScreen } from '../ops/status/screen.ts'
+import { figures, observe, type Snapshot, type StatusSources } from '../ops/status/status.ts'
+import { openStatusSources } from '../ops/status/status-sources.ts'
+import { type Frame, renderLine, renderScreen } from '../ops/status/status-view.ts'
+import { loadConfig } from '../services/config.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line each 5 s. */

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
-import { supervise } from '../ops/supervisor.ts'
-import { describeEvent } from '../ops/supervisor-event.ts'
-import { loadConfig } from './config.ts'
-import { claimInstance, localDirectory } from './instance.ts'
-import { createLog } from './log.ts'
-import { GRACE_MS, servicePrograms } from './service-programs.ts'
+import { claimInstance, localDirectory } from '../ops/supervisor/instance.ts'
+import { GRACE_MS, servicePrograms } from '../ops/supervisor/service-programs.ts'
+import { supervise } from '../ops/supervisor/supervisor.ts'
+import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
+import { loadConfig } from '../services/config.ts'
+import { createLog } from '../services/log.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** `millrace up`: runs the bridge, the configured processors and the store, and starts again what ends, until SIGINT or SIGTERM. */

@@ -1,4 +1,4 @@
-/** Ports between the outside world and the code that wires it. Connectors do not import one another; `bin/` joins them here. */
+/** Ports between the outside world and the code that wires it. Connectors do not import one another; `services/` join them here. */
 export type { Assignment } from '../processors/contract.ts'
 
 import type { Assignment, ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'

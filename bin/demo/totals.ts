@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { whole } from '../../ops/figures.ts'
-import type { FleetStats } from '../../ops/fleet-stats.ts'
-import type { StatusSources, StoredRows } from '../../ops/status.ts'
+import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
+import type { StatusSources, StoredRows } from '../../ops/status/status.ts'
 
 /** How a run ended: its exit code, and what is left to say once everything has stopped. */
 export interface Outcome {

@@ -1,5 +1,5 @@
+import { wholeLines } from '../../bin/demo/csv-lines.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
-import { wholeLines } from '../../ops/csv-lines.ts'
 
 /** What the ledgers of all loads say, against what is in the table. */
 export interface Exactness {

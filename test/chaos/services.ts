@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NODE_FLAGS } from '../../bin/service-programs.ts'
-import { type Supervisor, supervise } from '../../ops/supervisor.ts'
-import type { SupervisorEvent } from '../../ops/supervisor-event.ts'
+import { NODE_FLAGS } from '../../ops/supervisor/service-programs.ts'
+import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
+import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 /** The services of the line. Of the consumers there may be a second instance. */

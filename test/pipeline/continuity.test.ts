@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
-import type { ContinuityReport, DeviceReport } from '../../ops/continuity-report.ts'
+import type { ContinuityReport, DeviceReport } from '../../ops/continuity/report.ts'
 import { type HiveFrame, hiveFrame } from './hive-frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 

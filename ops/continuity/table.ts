@@ -1,0 +1,99 @@
+import { formatRanges, type Range } from '../../processors/continuity/ranges.ts'
+import { whole } from '../figures.ts'
+import { table } from '../text-table.ts'
+import { type ContinuityReport, type DeviceReport, isRemarkable } from './report.ts'
+
+/** Ranges named of one boot; the rest are counted. */
+const MOST_RANGES = 12
+/** Devices listed; the rest are counted. */
+const MOST_DEVICES = 50
+
+/** Lines for people: the sums, then the devices with something to look at. @param all every device */
+export function continuityTable({ frames, addsUp, devices }: ContinuityReport, all: boolean): readonly string[] {
+  const sum = (figure: (device: DeviceReport) => number): number => devices.reduce((total, device) => total + figure(device), 0)
+  const lines = [
+    ...table(
+      [
+        ['frames numbered', whole(frames.numbered), `by ${whole(devices.length)} devices in ${whole(sum(({ boots }) => boots))} boots`],
+        [
+          '  stored',
+          whole(frames.stored),
+          remark(
+            sum(({ partlyDead }) => partlyDead),
+            'of them with single samples dead-lettered',
+          ),
+        ],
+        ['  dead-lettered', whole(frames.deadLettered), ''],
+        ['  in flight', whole(frames.inFlight), ''],
+        ['  missing', whole(frames.missing), ''],
+      ],
+      ['left', 'right', 'left'],
+    ),
+    addsUp ? 'The four states add up to the frames numbered.' : 'THE STATES DO NOT ADD UP: this is a defect of the ledger.',
+  ]
+  const notes = [
+    remark(
+      sum(({ unknown }) => unknown),
+      'frames went by before the ledger was begun',
+    ),
+    remark(
+      sum(({ droppedSamples }) => droppedSamples),
+      'samples were discarded by the devices themselves',
+    ),
+    remark(
+      sum(({ unnumbered }) => unnumbered),
+      'records of JSON messages carry no number',
+    ),
+    remark(
+      sum(({ unreadable }) => unreadable),
+      'dead letters have no number that can be read',
+    ),
+    remark(
+      devices.filter(({ conflicts }) => conflicts > 0).length,
+      'device IDs are used by two devices: their numbers cannot be told apart',
+    ),
+  ]
+  lines.push(...notes.filter((note) => note !== ''))
+  const listed = all ? devices : devices.filter(isRemarkable)
+  if (listed.length === 0) return lines
+  lines.push('', ...deviceLines(listed.slice(0, MOST_DEVICES)))
+  if (listed.length > MOST_DEVICES) lines.push(`… and ${whole(listed.length - MOST_DEVICES)} more devices; --json has all`)
+  return lines
+}
+
+function deviceLines(devices: readonly DeviceReport[]): readonly string[] {
+  const heading = ['device', 'numbered', 'stored', 'dead', 'in flight', 'missing', 'dropped', '']
+  const rows = devices.map(({ device, frames, droppedSamples, conflicts, unreadable, partlyDead }) => [
+    device,
+    whole(frames.numbered),
+    whole(frames.stored),
+    whole(frames.deadLettered),
+    whole(frames.inFlight),
+    whole(frames.missing),
+    whole(droppedSamples),
+    [
+      remark(conflicts, 'contradictions: two devices use this ID'),
+      remark(partlyDead, 'partly dead'),
+      remark(unreadable, 'letters without a number'),
+    ]
+      .filter((text) => text !== '')
+      .join('; '),
+  ])
+  const lines = table([heading, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left'])
+  return lines.flatMap((line, index) => [line, ...(devices[index - 1]?.incomplete ?? []).flatMap(bootLines)])
+}
+
+function bootLines({ boot, missingNumbers, deadLetteredNumbers }: DeviceReport['incomplete'][number]): readonly string[] {
+  return [['missing', missingNumbers] as const, ['dead-lettered', deadLetteredNumbers] as const].flatMap(([state, ranges]) =>
+    ranges.length > 0 ? [`    boot ${boot}: ${state} ${named(ranges)}`] : [],
+  )
+}
+
+function named(ranges: readonly Range[]): string {
+  const rest = ranges.length - MOST_RANGES
+  return `${formatRanges(ranges.slice(0, MOST_RANGES))}${rest > 0 ? ` and ${whole(rest)} more ranges` : ''}`
+}
+
+function remark(count: number, what: string): string {
+  return count > 0 ? `${whole(count)} ${what}` : ''
+}

@@ -1,0 +1,75 @@
+import avro from 'avsc'
+import { expect } from 'chai'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
+import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { createDeadSamples } from './dead-samples.ts'
+
+const BASE = Date.UTC(2021, 5, 19, 0, 4, 58)
+
+const hive = readFirmwares().find(({ firmware }) => firmware.id === 'hive-1')
+const readings = readSchema('readings').json
+
+function letter(fields: Partial<DeadLetter>): DeadLetter {
+  return {
+    source_topic: 'telemetry.frames',
+    source_partition: 0,
+    source_offset: 7,
+    source_timestamp: BASE,
+    sample: null,
+    key: Buffer.from('3629'),
+    value: null,
+    reason: 'out-of-range',
+    detail: '',
+    processor: 'standardise',
+    processor_version: '0.1.0',
+    attempt: 1,
+    first_failed: BASE,
+    last_failed: BASE,
+    ...fields,
+  } as DeadLetter
+}
+
+describe('the samples of a dead letter', () => {
+  if (hive === undefined) throw new Error('schemas/firmware/hive-1.avsc is missing')
+  const samples = createDeadSamples(hive.firmware, readings)
+  const frame = avro.Type.forSchema(hive.file.json as avro.Schema).toBuffer({
+    boot: 1,
+    seq: 2,
+    clock: 'SYNCED',
+    base: BASE,
+    dropped: 0,
+    dt: [0, 1_000, 500],
+    temperature: [2_624, 1, 1],
+    humidity: [3_545, 1, 1],
+  })
+  const onKafka = Buffer.concat([Buffer.from([0, 0, 0, 0, 9]), frame])
+
+  it('are all of the frame, or the one that was refused', () => {
+    const times = [BASE, BASE + 1_000, BASE + 1_500].map((ms) => ms * 1_000)
+    expect(samples(letter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros })))
+    expect(samples(letter({ value: onKafka, sample: 1 }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
+  })
+
+  it('are found in a payload that the bridge could not forward', () => {
+    const value = Buffer.concat([Buffer.from([0xc3, 0x01]), Buffer.alloc(8), frame])
+    const found = samples(letter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', value }))
+    expect(found).to.have.length(3)
+    expect(found[0]).to.deep.equal({ device: '3629', tsMicros: BASE * 1_000 })
+  })
+
+  it('are found in readings that the store refused', () => {
+    const type = avro.Type.forSchema(readings as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
+    const sample = { ts: BASE * 1_000, time_estimated: false }
+    const value = Buffer.concat([
+      Buffer.alloc(5),
+      type.toBuffer({ device_id: '3629', firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: [sample] }),
+    ])
+    expect(samples(letter({ processor: 'store', value, sample: 0 }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
+  })
+
+  it('are none where nobody can decode it', () => {
+    expect(samples(letter({ value: onKafka.subarray(0, 12) }))).to.deep.equal([])
+    expect(samples(letter({ value: null }))).to.deep.equal([])
+    expect(samples(letter({ processor: 'store', value: Buffer.from([0, 0, 0, 0, 1, 8]) }))).to.deep.equal([])
+  })
+})

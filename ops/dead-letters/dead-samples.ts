@@ -1,0 +1,52 @@
+import avro from 'avsc'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
+import type { Firmware } from '../../schemas/firmware.ts'
+import { FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
+
+/** A sample that became a dead letter: a key that table `readings` may lack. */
+export interface DeadSample {
+  readonly device: string
+  /** Microseconds since 1970. */
+  readonly tsMicros: number
+}
+
+/** `C3 01` and the fingerprint; a zero byte and the schema ID. */
+const SINGLE_OBJECT_HEADER = 10
+const REGISTRY_HEADER = 5
+
+/** Tells which samples a dead letter holds: one, or all of its frame. Empty where it cannot be decoded. */
+export type DeadSamples = (letter: DeadLetter) => readonly DeadSample[]
+
+/**
+ * @param firmware what wrote the frames
+ * @param readings parsed schemas/readings.avsc
+ */
+export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSamples {
+  const reader = new FrameReader(firmware)
+  const type = avro.Type.forSchema(readings as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+
+  function frameTimes(bytes: Buffer): readonly number[] {
+    reader.read(bytes, bytes[0] === 0xc3 ? SINGLE_OBJECT_HEADER : REGISTRY_HEADER)
+    return Array.from(reader.elapsed.subarray(0, reader.count), (elapsed) => (reader.base + elapsed) * 1000)
+  }
+
+  function readingTimes(bytes: Buffer): readonly number[] {
+    const { samples } = type.fromBuffer(bytes.subarray(REGISTRY_HEADER)) as { samples: readonly { ts: number }[] }
+    return samples.map(({ ts }) => ts)
+  }
+
+  return ({ key, value, sample, processor, source_topic: source }) => {
+    // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
+    const device = key?.toString('latin1') ?? source.split('/')[1]
+    if (value === null || device === undefined) return []
+    try {
+      const times = processor === 'store' ? readingTimes(value) : frameTimes(value)
+      const dead = sample === null ? times : times.slice(sample, sample + 1)
+      return dead.map((tsMicros) => ({ device, tsMicros }))
+    } catch (cause) {
+      // It may well be dead because nobody can decode it. Anything else is a defect here.
+      if (cause instanceof MalformedError || cause instanceof RangeError || (cause as Error).message.startsWith('truncated')) return []
+      throw cause
+    }
+  }
+}

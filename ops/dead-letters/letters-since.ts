@@ -1,0 +1,77 @@
+import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import { readSchema } from '../../schemas/files.ts'
+import type { Firmware } from '../../schemas/firmware.ts'
+import type { Config } from '../../services/config.ts'
+import { kafkaClient } from '../../services/kafka.ts'
+import { createLog } from '../../services/log.ts'
+import { serviceAddresses } from '../supervisor/service-programs.ts'
+import { createDeadSamples, type DeadSample } from './dead-samples.ts'
+
+/** A moment in the dead-letter topics. */
+export type DeadLetterMark = ReadonlyMap<Topic, readonly Extent[]>
+
+/** What became dead letters since a mark. */
+export interface DeadLetterFinds {
+  readonly samples: readonly DeadSample[]
+  /** Letters that hold no sample that can be decoded. */
+  readonly undecodable: number
+  /** Letters by processor and reason. */
+  readonly reasons: ReadonlyMap<string, number>
+}
+
+/** Reads the dead letters of some devices out of every dead-letter topic. */
+export interface DeadLettersSince {
+  mark(): Promise<DeadLetterMark>
+  since(mark: DeadLetterMark, devices: ReadonlySet<string>): Promise<DeadLetterFinds>
+}
+
+/** @param firmware what writes the frames of these devices */
+export function deadLettersSince(config: Config, firmware: Firmware, signal: AbortSignal): DeadLettersSince {
+  const log = createLog('demo')
+  const kafka = kafkaClient(config, 'millrace-demo', log)
+  const topics = serviceAddresses(config).map(({ name }) => deadTopic(name))
+  // Its own ID is only for writing.
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
+  const samplesOf = createDeadSamples(firmware, readSchema('readings').json)
+
+  async function mark(): Promise<DeadLetterMark> {
+    return new Map(await Promise.all(topics.map(async (topic) => [topic, await topicExtents(kafka, topic)] as const)))
+  }
+
+  return {
+    mark,
+    async since(from, devices) {
+      const samples: DeadSample[] = []
+      const reasons = new Map<string, number>()
+      let undecodable = 0
+      for (const [topic, now] of await mark()) {
+        const extents = now.map((extent) => after(extent, from.get(topic) ?? []))
+        const handle = async ({ records }: { readonly records: readonly { readonly value: Buffer | null }[] }): Promise<void> => {
+          for (const { value } of records) {
+            if (value === null) continue
+            const letter = codec.decode(value)
+            // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
+            const device = letter.key?.toString('latin1') ?? letter.source_topic.split('/')[1]
+            if (device === undefined || !devices.has(device)) continue
+            const dead = samplesOf(letter)
+            samples.push(...dead)
+            if (dead.length === 0) undecodable++
+            const reason = `${letter.processor} ${letter.reason}`
+            reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+          }
+        }
+        await scanTopic({ kafka, topic, extents, log, signal, handle })
+      }
+      return { samples, undecodable, reasons }
+    },
+  }
+}
+
+/** The part of a partition that came after the mark. */
+function after(extent: Extent, marks: readonly Extent[]): Extent {
+  const end = marks.find(({ partition }) => partition === extent.partition)?.end ?? extent.earliest
+  return { ...extent, earliest: end > extent.earliest ? end : extent.earliest }
+}

@@ -1,0 +1,66 @@
+import type { Log } from '../../connectors/contract.ts'
+import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
+import { topicId } from '../../connectors/kafka/topics.ts'
+import { createRedriveLog, type Settled } from '../../connectors/postgres/redrive-log.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec, type DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { readSchema } from '../../schemas/files.ts'
+import type { Config } from '../../services/config.ts'
+import { kafkaClient } from '../../services/kafka.ts'
+import { decoded } from '../redrive/run.ts'
+
+/** What is in the topics of dead letters, to look at: nothing is committed, nothing changes. */
+export interface DeadLetters {
+  /** Every topic of dead letters that Kafka has, by name. */
+  topics(): Promise<readonly Topic[]>
+  /** Reads a topic's letters, or those of some extents; null for a record that is no dead letter. */
+  read(topic: Topic, each: (letter: FoundLetter | null) => void, extents?: readonly Extent[]): Promise<void>
+  extents(topic: Topic): Promise<readonly Extent[]>
+  /** Outcomes of the letters that redrives have settled; undefined, with a line in the log, while the database does not say. */
+  settled(topic: Topic): Promise<Settled | undefined>
+}
+
+const SUFFIX = '.dead'
+
+export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): DeadLetters {
+  const kafka = kafkaClient(config, 'millrace-dead', log)
+  // Only read: the ID that is written in front does not matter.
+  const codec: DeadLetterCodec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
+  return {
+    async topics() {
+      const admin = kafka.admin()
+      await admin.connect()
+      try {
+        return (await admin.listTopics()).filter((name) => name.endsWith(SUFFIX)).sort() as Topic[]
+      } finally {
+        await admin.disconnect()
+      }
+    },
+    extents: (topic) => topicExtents(kafka, topic),
+    async read(topic, each, extents) {
+      await scanTopic({
+        kafka,
+        topic,
+        extents: extents ?? (await topicExtents(kafka, topic)),
+        log,
+        signal,
+        handle: async ({ partition, records }) => {
+          for (const { offset, value } of records) {
+            const letter = value === null ? undefined : decoded(codec, value)
+            each(letter === undefined ? null : { topic, partition, offset, letter })
+          }
+        },
+      })
+    },
+    async settled(topic) {
+      await using redrives = createRedriveLog(config.env.TELEMETRY_DATABASE_URL)
+      try {
+        return await redrives.settled(topic, await topicId(kafka, topic))
+      } catch (cause) {
+        log.warn('what redrives have settled is not known', { topic, cause: String(cause) })
+        return undefined
+      }
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type { Topic } from '../../processors/contract.ts'
+import { type FoundLetter, type LetterFilter, matches } from '../../processors/letters.ts'
+import { duration, whole } from '../figures.ts'
+import { table } from '../text-table.ts'
+import type { DeadLetters } from './letters.ts'
+
+interface Row {
+  letters: number
+  open: number
+  oldestMs: number
+  newestMs: number
+  attempt: number
+  readonly devices: Set<string>
+}
+
+/** Devices are counted up to here: a flood of invented names must not fill the memory. */
+const MOST_DEVICES = 100_000
+
+/** Lines for people: per topic and reason, how many letters, how many of them no redrive has settled, their age and their devices. */
+export async function listLetters(
+  source: DeadLetters,
+  topics: readonly Topic[],
+  filter: LetterFilter,
+  nowMs: number,
+): Promise<readonly string[]> {
+  const rows: string[][] = []
+  const notes: string[] = []
+  for (const topic of topics) {
+    const settled = await source.settled(topic)
+    const reasons = new Map<string, Row>()
+    let unreadable = 0
+    await source.read(topic, (found) => {
+      if (found === null) unreadable++
+      else if (matches(found.letter, filter)) note(reasons, found, settled?.get(found.partition)?.has(found.offset) !== true)
+    })
+    for (const [reason, row] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      rows.push([
+        topic,
+        reason,
+        whole(row.letters),
+        settled === undefined ? '?' : whole(row.open),
+        `${row.devices.size === MOST_DEVICES ? '≥ ' : ''}${whole(row.devices.size)}`,
+        duration(Math.max(0, nowMs - row.oldestMs)),
+        duration(Math.max(0, nowMs - row.newestMs)),
+        String(row.attempt),
+      ])
+    }
+    if (unreadable > 0) notes.push(`${topic}: ${whole(unreadable)} records that are no dead letters`)
+  }
+  if (rows.length === 0) return [`no dead letters in ${topics.join(', ') || 'any topic'}`, ...notes]
+  const head = ['topic', 'reason', 'letters', 'open', 'devices', 'oldest', 'newest', 'attempts']
+  return [
+    ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right']),
+    ...notes,
+    'open: not settled by a redrive yet. Ages in h:mm:ss since the last failure; attempts: the most of any letter.',
+  ]
+}
+
+function note(reasons: Map<string, Row>, { letter }: FoundLetter, open: boolean): void {
+  let row = reasons.get(letter.reason)
+  if (row === undefined) {
+    row = { letters: 0, open: 0, oldestMs: letter.last_failed, newestMs: letter.last_failed, attempt: 0, devices: new Set() }
+    reasons.set(letter.reason, row)
+  }
+  row.letters++
+  if (open) row.open++
+  row.oldestMs = Math.min(row.oldestMs, letter.last_failed)
+  row.newestMs = Math.max(row.newestMs, letter.last_failed)
+  row.attempt = Math.max(row.attempt, letter.attempt)
+  if (letter.key !== null && row.devices.size < MOST_DEVICES) row.devices.add(letter.key.toString('utf8'))
+}

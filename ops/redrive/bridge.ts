@@ -1,0 +1,61 @@
+import type { RecordProducer } from '../../connectors/contract.ts'
+import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
+import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
+import { createForwarder } from '../../processors/bridge/forward.ts'
+import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
+import { createRouter } from '../../processors/bridge/routes.ts'
+import { createStatusEncoder } from '../../processors/bridge/status.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { bridgeRoutes, jsonFirmware, letterBytes } from '../../services/bridge/service.ts'
+import type { Config } from '../../services/config.ts'
+import { version } from '../../services/version.ts'
+import { createRecordsWay } from './records.ts'
+import type { RedriveWay } from './way.ts'
+
+export interface BridgeWayOptions {
+  readonly config: Config
+  readonly directory: FirmwareDirectory
+  /** ID of schemas/device-status.avsc in the registry. */
+  readonly statusSchemaId: number
+  readonly deadLetters: DeadLetterCodec
+  readonly producer: RecordProducer
+  readonly close: () => Promise<void>
+}
+
+/** The way for the bridge: its forwarding, with the fingerprints that the registry has by now and the time of the first receipt. */
+export function bridgeWay({ config, directory, statusSchemaId, deadLetters, producer, close }: BridgeWayOptions): RedriveWay {
+  const counters = createBridgeCounters()
+  const generic = jsonFirmware()
+  const forward = createForwarder({
+    route: createRouter(bridgeRoutes(config)),
+    jsonFrame: createJsonFrameEncoder(generic),
+    jsonFingerprint: generic.fingerprint,
+    status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
+    deadLetters,
+    payloadBytes: config.bridge.max_payload_bytes,
+    letterBytes: letterBytes(config),
+    version,
+    counters,
+  })
+  return createRecordsWay({
+    dead: deadTopic('bridge'),
+    deadLetters,
+    producer,
+    prepare: () => directory.refresh(),
+    process: ({ letter: { source_topic, source_timestamp, value } }) => {
+      const before = { ...counters.dropped }
+      const records: OutgoingRecord[] = []
+      // A copy: forwarding writes its header over the payload's, and a letter's bytes stay as they are.
+      const payload = Buffer.from(value ?? Buffer.alloc(0))
+      const message = { topic: source_topic, payload, retain: false, receivedMs: source_timestamp }
+      forward([message], 0, createFingerprints(directory.fingerprints()), true, records)
+      const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])
+      return { records, dropped: dropped?.[0] ?? null }
+    },
+    close,
+  })
+}

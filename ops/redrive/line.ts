@@ -1,0 +1,167 @@
+import type { Log, RecordProducer } from '../../connectors/contract.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { noteRedriven } from '../../connectors/postgres/continuity-redriven.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
+import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
+import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
+import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { BusinessProcess } from '../../processors/process.ts'
+import type { LayoutLookup } from '../../processors/store/fill.ts'
+import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
+import { readQuantities } from '../../schemas/files.ts'
+import type { Config } from '../../services/config.ts'
+import { countPartitions, kafkaClient } from '../../services/kafka.ts'
+import { openLookups } from '../../services/lookups.ts'
+import { loadProcess, openProcessLookups } from '../../services/process/service.ts'
+import { loadProcessor, outputSchemaIds } from '../../services/processor/service.ts'
+import { deadLetterCodec, registeredId } from '../../services/registered.ts'
+import { layoutOf } from '../../services/store/service.ts'
+import { bridgeWay } from './bridge.ts'
+import { processWay } from './process.ts'
+import { processorWay } from './processor.ts'
+import { storeWay } from './store.ts'
+import type { RedriveWay } from './way.ts'
+
+export interface RedriveLineOptions {
+  readonly config: Config
+  readonly processor: string
+  /** Number of the run. */
+  readonly run: bigint
+  /** ID of the topic of dead letters. */
+  readonly topicId: string
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** A processor's way, wired, and the producer for what fails again. */
+export interface RedriveLine extends AsyncDisposable {
+  readonly way: RedriveWay
+  readonly producer: RecordProducer
+}
+
+interface Parts extends RedriveLineOptions {
+  readonly registry: SchemaRegistry
+  readonly producer: RecordProducer
+}
+
+/** Wires the processor as its service does, without reading its topic. */
+export async function openRedriveLine(options: RedriveLineOptions): Promise<RedriveLine> {
+  const { config, processor, log, signal } = options
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const kafka = kafkaClient(config, 'millrace-redrive', log)
+  const partitions = await countPartitions(kafka, [deadTopic(processor), ...(await outputs(processor))])
+  const producer = await createProducer({ kafka, partitions, log, signal, counters: { records: 0, bytes: 0, requests: 0, retries: 0 } })
+  const way = await openWay({ ...options, registry, producer })
+  return {
+    way,
+    producer,
+    async [Symbol.asyncDispose]() {
+      await way[Symbol.asyncDispose]()
+      await producer[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** @throws ConfigError where there is no such processor */
+export async function checkProcessor(name: string): Promise<void> {
+  if (name !== 'bridge' && name !== 'store' && (await loadProcess(name)) === undefined) await loadProcessor(name)
+}
+
+async function openWay(parts: Parts): Promise<RedriveWay> {
+  if (parts.processor === 'bridge') return openBridge(parts)
+  if (parts.processor === 'store') return openStore(parts)
+  const process = await loadProcess(parts.processor)
+  return process === undefined ? openProcessor(parts) : openProcess(parts, process)
+}
+
+async function outputs(processor: string): Promise<readonly Topic[]> {
+  if (processor === 'bridge') return [topics.frames, topics.deviceStatus]
+  if (processor === 'store' || (await loadProcess(processor)) !== undefined) return []
+  return Object.values((await loadProcessor(processor)).to).map(({ topic }) => topic)
+}
+
+async function openBridge({ config, registry, producer, log, signal }: Parts): Promise<RedriveWay> {
+  const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  return bridgeWay({
+    config,
+    directory,
+    statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
+    deadLetters: await deadLetterCodec(registry, deadTopic('bridge')),
+    producer,
+    close: async () => directory[Symbol.asyncDispose](),
+  })
+}
+
+async function openProcessor({ config, processor: name, registry, producer, log, signal }: Parts): Promise<RedriveWay> {
+  const processor = await loadProcessor(name)
+  const lookups = await openLookups({ config, registry, needs: processor.needs, log, signal })
+  return processorWay({
+    name,
+    processor,
+    schemaIds: await outputSchemaIds(registry, processor),
+    lookups,
+    deadLetters: await deadLetterCodec(registry, deadTopic(name)),
+    producer,
+    close: async () => lookups[Symbol.asyncDispose](),
+  })
+}
+
+async function openProcess(
+  { config, processor, run, topicId, registry, log, signal }: Parts,
+  process: BusinessProcess<unknown>,
+): Promise<RedriveWay> {
+  const lookups = await openProcessLookups(process, registry, log, signal)
+  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
+  return processWay({
+    process,
+    runner,
+    consumer: `${processor}.redrive.${run}` as ConsumerName,
+    topicId,
+    lookups,
+    log,
+    signal,
+    close: async () => {
+      await runner[Symbol.asyncDispose]()
+      await lookups[Symbol.asyncDispose]()
+    },
+  })
+}
+
+async function openStore({ config, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
+  let layouts = new Map<number, LayoutLookup>()
+  const schemas = await openSchemaDirectory({
+    registry,
+    prefix: valueSubject(topics.readings),
+    log,
+    signal,
+    changed: (entries) => {
+      layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
+    },
+  })
+  const sink = createReadingsSink({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    backend: config.store.backend,
+    quantities: readQuantities(),
+    log,
+  })
+  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace redriven frames' })
+  return storeWay({
+    sink,
+    consumer: `store.redrive.${run}` as ConsumerName,
+    topicId,
+    prepare: (ids) => schemas.prepare(ids),
+    layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
+    batchRows: config.store.batch_rows,
+    stored: (frames) => database.use((session) => noteRedriven(session, frames)),
+    log,
+    signal,
+    close: async () => {
+      await database[Symbol.asyncDispose]()
+      await sink[Symbol.asyncDispose]()
+      await schemas[Symbol.asyncDispose]()
+    },
+  })
+}

@@ -1,0 +1,106 @@
+import type { Log } from '../../connectors/contract.ts'
+import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import type { ConsumerName, KafkaRecord, Rejection } from '../../processors/contract.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { type BusinessProcess, type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
+import type { PreparedLookups } from '../../services/lookups.ts'
+import { UNDECODABLE } from '../../services/processor/engine.ts'
+import { throughOutages } from '../../services/through-outages.ts'
+import { createRedrivePlaces, type RedrivePlace } from './places.ts'
+import { recordOf } from './processor.ts'
+import type { Attempt, RedriveWay } from './way.ts'
+
+export interface ProcessWayOptions {
+  readonly process: BusinessProcess<unknown>
+  readonly runner: ProcessRunner
+  /** A consumer of this run's own, in the app database: it has no part in the offsets of the process. */
+  readonly consumer: ConsumerName
+  /** ID of the topic of dead letters. */
+  readonly topicId: string
+  readonly lookups: PreparedLookups
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly close: () => Promise<void>
+}
+
+/** Handles the devices, or nothing: then it says which are rejected. `dead`: records that are not among theirs. */
+type Handle = (devices: readonly DeviceInputs<unknown>[], dead: number) => Promise<readonly DeviceRejection[]>
+
+/** The way for business processes: each device's records anew, in one transaction with the run's own offsets. */
+export function processWay(options: ProcessWayOptions): RedriveWay {
+  const { process, runner, consumer, lookups } = options
+  const placeOf = createRedrivePlaces({
+    claim: (partitions) => runner.claim(consumer, options.topicId, partitions),
+    log: options.log,
+    signal: options.signal,
+  })
+
+  /** Handles all devices but those that are rejected; the rejections by record. */
+  async function run(records: readonly KafkaRecord[], handle: Handle): Promise<readonly Attempt[]> {
+    await lookups.prepare(records)
+    const { devices, undecodable } = inputsByDevice(process, records, lookups)
+    const again = new Map<KafkaRecord, Rejection>(
+      undecodable.map(({ record, detail }) => [record, { reason: UNDECODABLE, detail, sample: null }]),
+    )
+    let left = devices
+    for (;;) {
+      const rejected = await handle(left, again.size)
+      if (rejected.length === 0) break
+      const reasons = new Map(rejected.map((rejection) => [rejection.device, rejection]))
+      for (const inputs of left) {
+        const rejection = reasons.get(inputs.device)
+        if (rejection === undefined) continue
+        for (const record of inputs.records) again.set(record, { reason: rejection.reason, detail: rejection.detail, sample: null })
+      }
+      left = left.filter(({ device }) => !reasons.has(device))
+    }
+    return records.map((record) => {
+      const rejection = again.get(record)
+      return { outputs: rejection === undefined ? 1 : 0, dropped: null, again: rejection === undefined ? [] : [rejection] }
+    })
+  }
+
+  /** Commits what is left of a chunk, unless devices are rejected. */
+  function committing(letters: readonly FoundLetter[], place: RedrivePlace, last: FoundLetter): Handle {
+    return async (devices, dead) => {
+      const { topic, partition } = last
+      const move = {
+        topic,
+        partition,
+        from: place.position,
+        to: last.offset + 1n,
+        epoch: place.epoch,
+        handled: letters.length - dead,
+        dead,
+      }
+      const result = await throughOutages(
+        'committing redriven records',
+        () => runner.commit(consumer, process, { devices, moves: [move] }),
+        options,
+      )
+      switch (result.tag) {
+        case 'committed':
+          place.position = move.to
+          return []
+        case 'rejected':
+          return result.rejections
+        case 'fenced':
+          throw new Error(`the offsets of ${consumer} were moved by somebody else: begin another redrive`)
+      }
+    }
+  }
+
+  return {
+    output: { noun: 'record', verb: 'handled' },
+    async attempt(letters) {
+      const last = letters.at(-1)
+      if (last === undefined) return []
+      return run(letters.map(recordOf), committing(letters, await placeOf(last.topic, last.partition), last))
+    },
+    rehearse: (letters) =>
+      run(letters.map(recordOf), (devices) =>
+        throughOutages('rehearsing redriven records', () => runner.rehearse(consumer, process, devices), options),
+      ),
+    [Symbol.asyncDispose]: options.close,
+  }
+}

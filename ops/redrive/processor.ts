@@ -1,0 +1,45 @@
+import type { RecordProducer } from '../../connectors/contract.ts'
+import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import type { PreparedLookups } from '../../services/lookups.ts'
+import { createEngine, createEngineCounters } from '../../services/processor/engine.ts'
+import type { AnyProcessor } from '../../services/processor/service.ts'
+import { version } from '../../services/version.ts'
+import { createRecordsWay } from './records.ts'
+import type { RedriveWay } from './way.ts'
+
+export interface ProcessorWayOptions {
+  readonly name: string
+  readonly processor: AnyProcessor
+  readonly schemaIds: Readonly<Record<string, number>>
+  readonly lookups: PreparedLookups
+  readonly deadLetters: DeadLetterCodec
+  readonly producer: RecordProducer
+  readonly close: () => Promise<void>
+}
+
+/** The way for processors that the engine runs, such as standardise: with today's firmwares and devices, over the records of their letters. */
+export function processorWay({ name, processor, schemaIds, lookups, deadLetters, producer, close }: ProcessorWayOptions): RedriveWay {
+  const engine = createEngine({ name, version, processor, schemaIds, deadLetters })
+  return createRecordsWay({
+    dead: deadTopic(name),
+    deadLetters,
+    producer,
+    prepare: (letters) => lookups.prepare(letters.map(recordOf)),
+    process: (found) => {
+      const { source_topic, source_partition } = found.letter
+      const counters = createEngineCounters()
+      const origin = { topic: source_topic as Topic, partition: source_partition, nowMs: Date.now() }
+      const records: OutgoingRecord[] = engine([recordOf(found)], origin, lookups, counters)
+      return { records, dropped: counters.dropped.keys().next().value ?? null }
+    },
+    close,
+  })
+}
+
+/** The record as the processor saw it first: the same bytes, key and time, narrowed to the sample that failed. */
+export function recordOf({ letter: { key, value, source_timestamp, source_offset, sample } }: FoundLetter): KafkaRecord {
+  return { key, value, timestampMs: source_timestamp, offset: BigInt(source_offset), ...(sample === null ? {} : { only: sample }) }
+}

@@ -1,0 +1,106 @@
+import type { Outcome } from '../../connectors/postgres/redrive-log.ts'
+import type { Rejection } from '../../processors/contract.ts'
+import { whole } from '../figures.ts'
+import { table } from '../text-table.ts'
+import type { OutputName } from './way.ts'
+
+interface Row {
+  letters: number
+  readonly outcomes: Map<Outcome, number>
+  outputs: number
+  /** Failures by reason. */
+  readonly again: Map<string, number>
+}
+
+/** What a redrive did, or would do, by the reason that the letters had. */
+export class RedriveReport {
+  settledBefore = 0
+  filteredOut = 0
+  withoutBytes = 0
+  unreadable = 0
+  atCap = 0
+  private readonly rows = new Map<string, Row>()
+
+  /** Letters that the processor saw again. */
+  get letters(): number {
+    return [...this.rows.values()].reduce((sum, { letters }) => sum + letters, 0)
+  }
+
+  get outputs(): number {
+    return [...this.rows.values()].reduce((sum, { outputs }) => sum + outputs, 0)
+  }
+
+  of(outcome: Outcome): number {
+    return [...this.rows.values()].reduce((sum, { outcomes }) => sum + (outcomes.get(outcome) ?? 0), 0)
+  }
+
+  attempted(reason: string, outcome: Outcome, outputs: number, again: readonly Rejection[]): void {
+    const row = this.row(reason)
+    row.letters++
+    row.outputs += outputs
+    add(row.outcomes, outcome)
+    for (const rejection of again) add(row.again, rejection.reason)
+  }
+
+  repeat(reason: string): void {
+    const row = this.row(reason)
+    row.letters++
+    add(row.outcomes, 'repeat')
+  }
+
+  /** Lines for people. */
+  lines({
+    output,
+    dryRun,
+    maxAttempts,
+  }: {
+    readonly output: OutputName
+    readonly dryRun: boolean
+    readonly maxAttempts: number
+  }): readonly string[] {
+    const would = dryRun ? 'would be ' : ''
+    const rows = [...this.rows].sort(([a], [b]) => (a < b ? -1 : 1))
+    const left: readonly (readonly [number, string])[] = [
+      [this.settledBefore, 'settled by an earlier redrive'],
+      [this.filteredOut, 'not asked for'],
+      [this.atCap, `have failed ${maxAttempts} times (--max-attempts)`],
+      [this.withoutBytes, 'without their bytes'],
+      [this.unreadable, 'no dead letters at all'],
+    ]
+    return [
+      `${whole(this.letters)} letters ${would}redriven: ${whole(this.of('mended'))} mended, ${whole(this.of('partly-mended'))} in part, ${whole(this.of('failed-again'))} failed again, ${whole(this.of('dropped'))} left out on purpose, ${whole(this.of('repeat'))} repeats; ${whole(this.outputs)} ${output.noun}s ${would}${output.verb}`,
+      ...(rows.length === 0
+        ? []
+        : table(
+            [
+              ['reason', 'letters', 'mended', 'in part', 'again', `${output.noun}s`, 'fails again as'],
+              ...rows.map(([reason, { letters, outcomes, outputs, again }]) => [
+                reason,
+                whole(letters),
+                whole(outcomes.get('mended') ?? 0),
+                whole(outcomes.get('partly-mended') ?? 0),
+                whole(outcomes.get('failed-again') ?? 0),
+                whole(outputs),
+                [...again].map(([why, times]) => `${why} ${whole(times)}`).join(', '),
+              ]),
+            ],
+            ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
+          )),
+      ...left.filter(([count]) => count > 0).map(([count, what]) => `left alone: ${whole(count)} ${what}`),
+      ...(dryRun ? ['nothing was changed'] : []),
+    ]
+  }
+
+  private row(reason: string): Row {
+    let row = this.rows.get(reason)
+    if (row === undefined) {
+      row = { letters: 0, outcomes: new Map(), outputs: 0, again: new Map() }
+      this.rows.set(reason, row)
+    }
+    return row
+  }
+}
+
+function add<Name>(counts: Map<Name, number>, name: Name): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}

@@ -1,0 +1,122 @@
+import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../../connectors/contract.ts'
+import type { RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
+import { readingsNumber } from '../../processors/continuity/letter-number.ts'
+import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
+import type { FoundLetter } from '../../processors/letters.ts'
+import { CopyWriter } from '../../processors/store/copy-writer.ts'
+import { Fill, type LayoutLookup } from '../../processors/store/fill.ts'
+import { throughOutages } from '../../services/through-outages.ts'
+import { createRedrivePlaces, type RedrivePlace } from './places.ts'
+import { recordOf } from './processor.ts'
+import type { Attempt, RedriveWay } from './way.ts'
+
+export interface StoreWayOptions {
+  readonly sink: ReadingsSink
+  /**
+   * A consumer of this run's own: the database keeps its offsets of `store.dead` apart, with the rows that it stored and found there. It has no
+   * part in the offsets of the readings.
+   */
+  readonly consumer: ConsumerName
+  /** ID of the topic of dead letters. */
+  readonly topicId: string
+  readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
+  readonly layout: (schemaId: number) => LayoutLookup
+  readonly batchRows: number
+  /** Tells the ledger of frames, which sees only what passes through Kafka, that rows of these frames were written. May be told again. */
+  readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly close: () => Promise<void>
+}
+
+/** The way for the store: rows by the sink that always writes them, in one transaction with the run's own offsets. */
+export function storeWay(options: StoreWayOptions): RedriveWay {
+  const { sink, consumer } = options
+  const placeOf = createRedrivePlaces({
+    claim: (partitions) => sink.claim(consumer, options.topicId, partitions),
+    log: options.log,
+    signal: options.signal,
+  })
+
+  /** Fills batches of the store's size, has each one written, and leaves out the rows that are refused. */
+  async function run(
+    letters: readonly FoundLetter[],
+    at: RedrivePlace,
+    write: (batch: SinkBatch) => Promise<SinkResult>,
+  ): Promise<readonly Attempt[]> {
+    await options.prepare(
+      new Set(letters.flatMap(({ letter: { value } }) => (value !== null && value.length >= 5 ? [value.readUInt32BE(1)] : []))),
+    )
+    const attempts: Attempt[] = []
+    const writer = new CopyWriter()
+    for (let from = 0; from < letters.length; ) {
+      const fill = new Fill(writer)
+      const records: KafkaRecord[] = []
+      for (; from < letters.length && fill.rows < options.batchRows; from++) {
+        const found = letters[from] as FoundLetter
+        const record = recordOf(found)
+        records.push(record)
+        fill.add(found.topic, found.partition, record, lookUp(record))
+        fill.move(found.topic, found.partition, at.position, found.offset + 1n)
+        at.position = found.offset + 1n
+      }
+      await commit(fill, at.epoch, write)
+      for (const record of records) {
+        const again = fill.refused.filter((refused) => refused.record === record)
+        attempts.push({ outputs: fill.rowsOf(record), dropped: null, again })
+      }
+    }
+    return attempts
+  }
+
+  function lookUp({ value }: KafkaRecord): LayoutLookup {
+    return value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
+  }
+
+  async function commit(fill: Fill, epoch: bigint, write: (batch: SinkBatch) => Promise<SinkResult>): Promise<void> {
+    for (;;) {
+      const batch: SinkBatch = {
+        copy: fill.finish(),
+        rows: fill.rows,
+        days: fill.days,
+        moves: fill.moves().map((move) => ({ ...move, epoch })),
+      }
+      // The same object each time: after a lost connection the sink finds out whether it was committed.
+      const result = await throughOutages('writing redriven rows', () => write(batch), options)
+      switch (result.tag) {
+        case 'committed':
+          return
+        case 'bad-row':
+          fill.exclude(result.row, `SQLSTATE ${result.sqlState}: ${result.detail}`)
+          break
+        case 'fenced':
+          throw new Error(`the offsets of ${consumer} were moved by somebody else: begin another redrive`)
+      }
+    }
+  }
+
+  return {
+    output: { noun: 'row', verb: 'written' },
+    async attempt(letters) {
+      const [first] = letters
+      if (first === undefined) return []
+      const attempts = await run(letters, await placeOf(first.topic, first.partition), (batch) => sink.commit(consumer, batch))
+      // After the rows and before the letters are settled: a run that is killed in between does both again.
+      await throughOutages('noting redriven frames', () => options.stored(framesOf(letters, attempts)), options)
+      return attempts
+    },
+    // The offsets of a rehearsal are of no account.
+    rehearse: (letters) => run(letters, { epoch: 0n, position: 0n }, (batch) => sink.rehearse(batch)),
+    [Symbol.asyncDispose]: options.close,
+  }
+}
+
+/** The frames of letters that gave rows; JSON messages have no number. */
+function framesOf(letters: readonly FoundLetter[], attempts: readonly Attempt[]): readonly RedrivenFrame[] {
+  return letters.flatMap(({ letter }, index): RedrivenFrame[] => {
+    const number = (attempts[index]?.outputs ?? 0) > 0 ? readingsNumber(letter) : undefined
+    return number?.tag === 'numbered' && letter.key !== null
+      ? [{ device: letter.key.toString('latin1'), boot: number.boot, seq: number.seq }]
+      : []
+  })
+}

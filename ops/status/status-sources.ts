@@ -1,0 +1,89 @@
+import { endOffset } from '../../connectors/kafka/topics.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import type { Config } from '../../services/config.ts'
+import { kafkaClient } from '../../services/kafka.ts'
+import { consumerGroups, lags } from '../lag/groups.ts'
+import { serviceAddresses } from '../supervisor/service-programs.ts'
+import { parseMetrics } from './prometheus-text.ts'
+import type { ServiceReport, StatusSources, StoredRows } from './status.ts'
+
+/** Sources that hold connections. */
+export interface OpenSources extends StatusSources, AsyncDisposable {}
+
+/** The status is drawn each second: what takes longer is as good as no answer. */
+const ANSWER_MS = 900
+
+/** Asks the services for their metrics, Kafka for lags and dead letters, the database for rows. Dials when it is first asked. */
+export async function openStatusSources(config: Config, fleet?: NonNullable<StatusSources['fleet']>): Promise<OpenSources> {
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const admin = kafkaClient(config, 'millrace-status', silent).admin()
+  const groups = await consumerGroups(config)
+  const addresses = new Map(serviceAddresses(config).map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}`]))
+  const database = createDatabase({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    applicationName: 'millrace status',
+    statementTimeoutMs: ANSWER_MS,
+  })
+  const deadTopics = [...addresses.keys()].map(deadTopic)
+  let connected: Promise<void> | undefined
+
+  async function kafka(): Promise<typeof admin> {
+    connected ??= admin.connect().catch((cause: unknown) => {
+      connected = undefined
+      throw cause
+    })
+    await connected
+    return admin
+  }
+
+  return {
+    processors: config.processors,
+    ...(fleet === undefined ? {} : { fleet }),
+    service: (name) => report(addresses.get(name)),
+    lags: () => answer(async () => lags(await kafka(), groups)),
+    letters: () =>
+      answer(async () => {
+        const ask = await kafka()
+        return new Map(await Promise.all(deadTopics.map(async (topic) => [topic, await endOffset(ask, topic)] as const)))
+      }),
+    stored: () =>
+      answer(() =>
+        database.use(async (session): Promise<StoredRows> => {
+          const [row] = await session.query<{ rows: bigint | null; repeated: bigint | null }>(
+            'reading the counts of the store',
+            `SELECT sum(stored)::bigint AS rows, sum(repeated)::bigint AS repeated FROM consumer_offset WHERE consumer = 'store'`,
+          )
+          return { rows: Number(row?.rows ?? 0), repeated: Number(row?.repeated ?? 0) }
+        }),
+      ),
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([admin.disconnect(), database[Symbol.asyncDispose]()])
+    },
+  }
+}
+
+/** The answer, or undefined where none comes in time: whatever the trouble is, the part cannot be asked. */
+async function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ANSWER_MS)
+  })
+  try {
+    return await Promise.race([ask().catch(() => undefined), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function report(address: string | undefined): Promise<ServiceReport> {
+  const get = async (path: string): Promise<string> => (await fetch(`${address}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) })).text()
+  const [metrics, health] = await Promise.all([answer(() => get('/metrics')), answer(() => get('/health'))])
+  return { metrics: metrics === undefined ? undefined : parseMetrics(metrics), troubles: parseTroubles(health) }
+}
+
+function parseTroubles(health: string | undefined): ReadonlyMap<string, string> | undefined {
+  if (health === undefined) return undefined
+  const { troubles } = JSON.parse(health) as { troubles: Record<string, string> }
+  return new Map(Object.entries(troubles))
+}

@@ -1,0 +1,95 @@
+import { decimal, duration, whole } from '../figures.ts'
+import { table } from '../text-table.ts'
+import type { Rates } from './rates.ts'
+import type { DeadLetters, Figure, Hop, Snapshot } from './status.ts'
+
+/** What stands around the figures. */
+export interface Frame {
+  readonly startedMs: number
+  /** Notes for the bottom, as how to look at the data. */
+  readonly hints: readonly (readonly [string, string])[]
+  /** What happened lately, newest last. */
+  readonly events: readonly string[]
+}
+
+const HEADINGS = ['', '', 'frames/s', 'rows/s', 'readings/s']
+const ALIGNMENTS = ['left', 'left', 'right', 'right', 'right'] as const
+
+/** The screen: a line for each step, then what has to be looked at. */
+export function renderScreen(snapshot: Snapshot, rates: Rates, { startedMs, hints, events }: Frame): readonly string[] {
+  const hops = snapshot.hops.map((hop) => [hop.name, hop.does, ...speeds(hop, rates)])
+  const facts = [
+    ['rows stored', stored(snapshot)],
+    ['consumer lag', snapshot.lags.map(({ group, lag }) => `${group} ${whole(lag)}`).join(', ')],
+    ['dead letters', deadLetters(snapshot.deadLetters)],
+    ...health(snapshot),
+  ]
+  return [
+    ['Millrace', `running ${duration(snapshot.atMs - startedMs)}`, ...devices(snapshot)].join('   '),
+    '',
+    ...table([HEADINGS, ...hops], ALIGNMENTS).map(indented),
+    '',
+    ...table(facts, ['left', 'left']).map(indented),
+    ...(hints.length === 0 ? [] : ['', ...table(hints, ['left', 'left']).map(indented)]),
+    ...(events.length === 0 ? [] : ['', ...events.map(indented)]),
+  ]
+}
+
+/** One line, for a log. */
+export function renderLine(snapshot: Snapshot, rates: Rates): string {
+  const hops = snapshot.hops.map(({ name, frames, rows, readings }) => {
+    const [figure, kind] =
+      frames !== null && name !== 'store' ? [frames, 'frames'] : rows !== null ? [rows, 'rows'] : [readings, 'readings']
+    return `${name} ${speed(name, kind, figure, rates)} ${kind}/s`
+  })
+  const dead = deadLetters(snapshot.deadLetters)
+  return [
+    new Date(snapshot.atMs).toISOString().slice(11, 19),
+    ...hops,
+    `${whole(snapshot.stored?.rows)} rows`,
+    `lag ${snapshot.lags.map(({ group, lag }) => `${group} ${whole(lag)}`).join(' ')}`,
+    ...(dead === 'none' ? [] : [`dead letters ${dead}`]),
+    ...snapshot.troubles.map(({ part, trouble }) => `${part}: ${trouble}`),
+  ].join(' · ')
+}
+
+function devices({ devices: fleet }: Snapshot): readonly string[] {
+  return fleet === undefined ? [] : [`${whole(fleet.connected)} of ${whole(fleet.wanted)} devices connected`]
+}
+
+function speeds({ name, frames, rows, readings }: Hop, rates: Rates): readonly string[] {
+  return [speed(name, 'frames', frames, rates), speed(name, 'rows', rows, rates), speed(name, 'readings', readings, rates)]
+}
+
+function speed(hop: string, kind: string, figure: Figure, rates: Rates): string {
+  if (figure === null) return ''
+  const perSecond = figure === undefined ? undefined : rates.perSecond(`${hop} ${kind}`)
+  return perSecond !== undefined && perSecond > 0 && perSecond < 10 ? decimal(perSecond, 1) : whole(perSecond)
+}
+
+function stored({ stored: counts }: Snapshot): string {
+  return counts === undefined ? '?' : `${whole(counts.rows)}, and ${whole(counts.repeated)} repeats left out`
+}
+
+function deadLetters(all: readonly DeadLetters[]): string {
+  const rejected = (reasons: ReadonlyMap<string, number>): boolean => [...reasons.values()].some((count) => count > 0)
+  const some = all.filter(({ letters, reasons }) => letters !== 0n || rejected(reasons))
+  if (some.length === 0) return 'none'
+  if (some.length === all.length && some.every(({ letters, reasons }) => letters === undefined && !rejected(reasons))) return '?'
+  return some.map(({ topic, letters, reasons }) => `${topic} ${whole(letters)}${because(reasons)}`).join(', ')
+}
+
+/** One line for each trouble. */
+function health({ troubles }: Snapshot): readonly (readonly string[])[] {
+  if (troubles.length === 0) return [['health', 'all well']]
+  return troubles.map(({ part, trouble }, index) => [index === 0 ? 'health' : '', `${part}: ${trouble}`])
+}
+
+function because(reasons: ReadonlyMap<string, number>): string {
+  const given = [...reasons].filter(([, count]) => count > 0)
+  return given.length === 0 ? '' : ` (${given.map(([reason, count]) => `${reason} ${whole(count)}`).join(', ')})`
+}
+
+function indented(line: string): string {
+  return line === '' ? line : `  ${line}`
+}

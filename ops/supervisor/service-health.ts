@@ -1,0 +1,29 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Config } from '../../services/config.ts'
+import { serviceAddresses } from './service-programs.ts'
+
+const POLL_MS = 100
+
+/**
+ * Waits until every service says that it is healthy: the bridge's session exists then, without which a broker refuses what is published.
+ * @returns the services that are not after that time, or when the signal came
+ */
+export async function awaitHealthy(config: Config, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
+  const deadline = Date.now() + timeoutMs
+  let waiting = serviceAddresses(config)
+  for (;;) {
+    const states = await Promise.all(waiting.map(async (service) => ({ service, healthy: await healthy(service.metricsPort) })))
+    waiting = states.filter((state) => !state.healthy).map(({ service }) => service)
+    if (waiting.length === 0 || Date.now() >= deadline || signal?.aborted === true) return waiting.map(({ name }) => name)
+    await delay(POLL_MS)
+  }
+}
+
+async function healthy(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) })).ok
+  } catch {
+    // Not listening yet.
+    return false
+  }
+}

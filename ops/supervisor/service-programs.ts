@@ -1,0 +1,56 @@
+import { join } from 'node:path'
+import { CONTINUITY } from '../../processors/continuity/topics.ts'
+import { projectRoot } from '../../schemas/files.ts'
+import type { Config } from '../../services/config.ts'
+import type { Program } from './supervisor.ts'
+
+/** A service of the line and where its metrics are. */
+export interface ServiceAddress {
+  readonly name: string
+  readonly metricsPort: number
+}
+
+/** Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up. */
+export const GRACE_MS = 12_000
+
+/** Every service that the configuration asks for. */
+export function serviceAddresses({ metrics, processors }: Config): readonly ServiceAddress[] {
+  return [
+    { name: 'bridge', metricsPort: metrics.bridge },
+    ...processors.map((name, index) => ({ name, metricsPort: metrics.processors + index })),
+    { name: 'store', metricsPort: metrics.store },
+  ]
+}
+
+/** The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs. */
+export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
+  const configured = configFile === undefined ? [] : ['--config', configFile]
+  return serviceAddresses(config).map(({ name, metricsPort }) => ({
+    name,
+    command: process.execPath,
+    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...command(name, config, metricsPort), ...configured],
+    env,
+    logFile: join(local, 'log', `${name}.log`),
+    pidFile: join(local, 'pid', name),
+    // What it says of the line may be late; the line must not be, for its sake.
+    ...(name === CONTINUITY ? { niceness: 10 } : {}),
+  }))
+}
+
+/**
+ * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts but does not see. Only a scavenge frees it
+ * early; with 16 MB of young generation full collections come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
+ *
+ * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a quarter, and so collected it once a second, which
+ * was up to half of a service's CPU. A quarter less CPU for 30 to 50 MB more memory (continuity two fifths less).
+ */
+export const NODE_FLAGS: readonly string[] = [
+  '--enable-source-maps',
+  '--max-old-space-size=160',
+  '--max-semi-space-size=2',
+  '--heap-growing-percent=200',
+]
+
+function command(name: string, { processors }: Config, metricsPort: number): readonly string[] {
+  return processors.includes(name) ? ['run', name, '--metrics-port', String(metricsPort)] : [name]
+}

@@ -1,0 +1,137 @@
+import { expect } from 'chai'
+import type { Publish, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
+import { type BridgeCounters, createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { createBridge } from './handler.ts'
+
+const FINGERPRINT = '0123456789abcdef'
+const LATE_FINGERPRINT = 'fedcba9876543210'
+
+describe('bridge service', () => {
+  let sent: OutgoingRecord[]
+  let settle: { resolve(): void; reject(cause: Error): void }[]
+  let ids: ReadonlyMap<string, number>
+  let registered: ReadonlyMap<string, number>
+  let refreshes: number
+  let letRefresh: () => void
+  let counters: BridgeCounters
+  let bridge: PublishHandler
+
+  beforeEach(() => {
+    sent = []
+    settle = []
+    ids = new Map([[FINGERPRINT, 1]])
+    registered = ids
+    refreshes = 0
+    let released: (() => void) | undefined
+    letRefresh = () => released?.()
+    counters = createBridgeCounters()
+    const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
+    if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
+    const producer: RecordProducer = {
+      send: (records) => {
+        sent.push(...records)
+        return new Promise((resolve, reject) => settle.push({ resolve, reject }))
+      },
+      async [Symbol.asyncDispose]() {},
+    }
+    bridge = createBridge({
+      routes: parseRoutes(defaultRoutes),
+      directory: {
+        fingerprints: () => ids,
+        refresh: async () => {
+          refreshes++
+          await new Promise<void>((resolve) => {
+            released = resolve
+          })
+          ids = registered
+        },
+      },
+      producer,
+      generic,
+      deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
+      deadLetter: { schema: readSchema('dead-letter').json, schemaId: 3 },
+      payloadBytes: 65_536,
+      version: '1',
+      counters,
+    })
+  })
+
+  const frame = (datum: string, fingerprint = FINGERPRINT): Publish => ({
+    topic: 'devices/a/telemetry',
+    payload: Buffer.concat([Buffer.from(`c301${fingerprint}`, 'hex'), Buffer.from(datum)]),
+    retain: false,
+    receivedMs: 1,
+  })
+  const data = (): string[] => sent.map(({ topic, value }) => (topic === 'telemetry.frames' ? value.toString('utf8', 5) : topic))
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  it('resolves when Kafka has acknowledged, and not before', async () => {
+    let done = false
+    const handled = bridge([frame('x')]).then(() => {
+      done = true
+    })
+    await turn()
+    expect(data()).to.deep.equal(['x'])
+    expect(done).to.equal(false)
+    settle[0]?.resolve()
+    await handled
+  })
+
+  it('sends a second batch while the first is not acknowledged yet', async () => {
+    void bridge([frame('x')])
+    void bridge([frame('y')])
+    await turn()
+    expect(data()).to.deep.equal(['x', 'y'])
+  })
+
+  it('does not trouble Kafka where there is nothing to send', async () => {
+    await bridge([{ ...frame('x'), retain: true }])
+    expect(settle).to.have.length(0)
+  })
+
+  it('reads the registry again for an unknown fingerprint, and keeps what comes meanwhile behind it', async () => {
+    registered = new Map([...ids, [LATE_FINGERPRINT, 5]])
+    void bridge([frame('1'), frame('2', LATE_FINGERPRINT), frame('3')])
+    void bridge([frame('4')])
+    void bridge([frame('5', LATE_FINGERPRINT)])
+    await turn()
+    expect(sent).to.deep.equal([])
+    letRefresh()
+    await turn()
+    expect(data()).to.deep.equal(['1', '2', '3', '4', '5'])
+    expect(refreshes).to.equal(1)
+    void bridge([frame('6')])
+    expect(data()).to.include('6')
+  })
+
+  it('makes a dead letter of what is still unknown, in its place', async () => {
+    void bridge([frame('1'), frame('2', LATE_FINGERPRINT), frame('3')])
+    await turn()
+    letRefresh()
+    await turn()
+    expect(data()).to.deep.equal(['1', 'bridge.dead', '3'])
+    expect(counters.dead['unknown-fingerprint']).to.equal(1)
+  })
+
+  for (const [when, fingerprint] of [
+    ['at once', FINGERPRINT],
+    ['after reading the registry again', LATE_FINGERPRINT],
+  ] as const) {
+    it(`rejects where the producer does, ${when}, so that nothing is acknowledged; what follows is not held up`, async () => {
+      const failure = new Error('refused')
+      const outcome = bridge([frame('x', fingerprint)]).catch((cause: unknown) => cause)
+      await turn()
+      letRefresh()
+      await turn()
+      settle[0]?.reject(failure)
+      expect(await outcome).to.equal(failure)
+      const next = bridge([frame('y')])
+      await turn()
+      settle[1]?.resolve()
+      await next
+    })
+  }
+})

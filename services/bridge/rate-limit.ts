@@ -1,0 +1,82 @@
+import type { Publish, PublishHandler } from '../../connectors/contract.ts'
+import type { BridgeCounters } from '../../processors/bridge/counters.ts'
+import type { Received } from '../../processors/bridge/forward.ts'
+import { HeldMessages } from '../../processors/bridge/held-messages.ts'
+import type { Router } from '../../processors/bridge/routes.ts'
+import { createTokenBuckets, type RateLimit } from '../../processors/bridge/token-buckets.ts'
+
+export interface RateLimitOptions extends RateLimit {
+  /** A message waits at most so long for its token; one that would wait longer is a dead letter. 0 never delays. */
+  readonly longestDelayMs: number
+}
+
+export interface RateLimiterOptions {
+  readonly limit: RateLimitOptions
+  readonly route: Router
+  /** Forwards messages in the order in which they are given, over calls too; resolves once Kafka has them. */
+  readonly forward: (messages: readonly Received[]) => Promise<void>
+  readonly counters: BridgeCounters
+  /** Milliseconds of a clock that does not go back. */
+  readonly now: () => number
+}
+
+interface Held {
+  readonly message: Received
+  readonly forwarded: (outcome: Promise<void>) => void
+}
+
+/**
+ * Puts a token bucket for each device before the bridge. A delayed message is forwarded when its token is there, after what its device sent
+ * before; what other devices sent goes on meanwhile. Its PUBACK waits with it, and so do, by MQTT's order, those of all messages after it: no
+ * longer than the longest delay, in which at most a receive maximum of messages can follow.
+ */
+export function createRateLimiter({ limit, route, forward, counters, now }: RateLimiterOptions): PublishHandler {
+  const buckets = createTokenBuckets(limit)
+  const held = new HeldMessages<Held>()
+  let timer: NodeJS.Timeout | undefined
+
+  function schedule(): void {
+    clearTimeout(timer)
+    const dueMs = held.nextDueMs
+    timer = dueMs === undefined ? undefined : setTimeout(() => release(now()), Math.max(0, Math.ceil(dueMs - now())))
+  }
+
+  function release(nowMs: number): void {
+    const due = held.takeDue(nowMs)
+    if (due.length > 0) {
+      const outcome = forward(due.map(({ message }) => message))
+      for (const { forwarded } of due) forwarded(outcome)
+    }
+    schedule()
+  }
+
+  function hold(message: Received, dueMs: number): Promise<void> {
+    counters.delayed++
+    return new Promise<void>((resolve) => {
+      held.add({ message, forwarded: resolve }, dueMs)
+    })
+  }
+
+  return async (publishes) => {
+    const nowMs = now()
+    // The timer may be late: what is due goes before what comes now.
+    if (held.size > 0) release(nowMs)
+    const admitted: Received[] = []
+    const outcomes: Promise<void>[] = []
+    for (const publish of publishes) {
+      const waitMs = waitOf(publish, nowMs)
+      if (waitMs === 0) admitted.push(publish)
+      else if (Number.isFinite(waitMs)) outcomes.push(hold(publish, nowMs + waitMs))
+      else admitted.push({ ...publish, overRate: true })
+    }
+    if (outcomes.length > 0) schedule()
+    if (admitted.length > 0) outcomes.push(forward(admitted))
+    await Promise.all(outcomes)
+  }
+
+  function waitOf({ topic, retain }: Publish, nowMs: number): number {
+    const to = route(topic)
+    // What the broker has retained is sent at once when the bridge subscribes: that is not the device's doing.
+    return to.tag === 'device' && !retain ? buckets.take(to.device, nowMs, limit.longestDelayMs) : 0
+  }
+}

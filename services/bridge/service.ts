@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import type { TlsOptions } from '../../connectors/mqtt/dial.ts'
+import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
+import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../../connectors/registry/registry.ts'
+import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { parseRoutes, type Route } from '../../processors/bridge/routes.ts'
+import { deadTopic, topics } from '../../processors/topics.ts'
+import { readFirmwares, readQuantities, readSchema } from '../../schemas/files.ts'
+import type { Firmware } from '../../schemas/firmware.ts'
+import { type Config, ConfigError } from '../config.ts'
+import { countPartitions, kafkaClient } from '../kafka.ts'
+import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { registeredId } from '../registered.ts'
+import type { Service, ServiceContext } from '../service.ts'
+import { version } from '../version.ts'
+import { createWaiting } from '../waiting.ts'
+import { createBridge } from './handler.ts'
+import type { RateLimitOptions } from './rate-limit.ts'
+
+/** What Kafka adds to a dead letter: the record batch's header and the record's own. */
+const LETTER_OVERHEAD_BYTES = 4096
+const JSON_FIRMWARE = 'generic-json'
+
+/** What the bridge subscribes to, and where it goes. */
+export function bridgeRoutes({ bridge }: Config): readonly Route[] {
+  return parseRoutes([
+    { pattern: bridge.routes.telemetry, carries: 'frames', topic: topics.frames },
+    { pattern: bridge.routes.status, carries: 'status', topic: topics.deviceStatus },
+  ])
+}
+
+/** The firmware that JSON messages are encoded as. */
+export function jsonFirmware(): Firmware {
+  const generic = readFirmwares().find(({ firmware }) => firmware.id === JSON_FIRMWARE)?.firmware
+  if (generic === undefined) throw new ConfigError(`schemas/firmware/${JSON_FIRMWARE}.avsc is missing: JSON is encoded with it`)
+  return generic
+}
+
+/** Largest dead letter that the topics take. */
+export function letterBytes({ topics: { max_message_bytes } }: Config): number {
+  return max_message_bytes - LETTER_OVERHEAD_BYTES
+}
+
+function rateLimit({ bridge: { rate_limit: limit } }: Config): { rateLimit?: RateLimitOptions } {
+  if (limit === undefined) return {}
+  const longestDelayMs = limit.policy === 'delay' ? limit.longest_delay_ms : 0
+  return { rateLimit: { messagesPerSecond: limit.messages_per_second, burst: limit.burst, longestDelayMs } }
+}
+
+/** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
+export async function bridgeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+  const { bridge, env } = config
+  const routes = bridgeRoutes(config)
+  const generic = jsonFirmware()
+  const registry = createRegistry(env.REGISTRY_URL)
+  const waiting = createWaiting({ log, signal, health })
+  const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const directory = await waiting.during('reading schemas', opening)
+  const dead = deadTopic('bridge')
+  const kafka = kafkaClient(config, 'millrace-bridge', log)
+  const partitions = await waiting.until('asking Kafka for topics', () =>
+    countPartitions(kafka, [topics.frames, topics.deviceStatus, dead]),
+  )
+  const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const producer = await createProducer({
+    kafka,
+    partitions,
+    log,
+    signal,
+    counters: sent,
+    trouble: (what) => health.set('sending to Kafka', what),
+  })
+  const counters = createBridgeCounters()
+  const handler = createBridge({
+    routes,
+    directory: {
+      fingerprints: () => directory.fingerprints(),
+      refresh: () => waiting.during('asking the registry for a fingerprint', directory.refresh()),
+    },
+    producer,
+    generic,
+    deviceStatus: {
+      schema: readSchema('device-status').json,
+      schemaId: await waiting.until('registering schemas', () => registeredId(registry, topics.deviceStatus, 'device-status')),
+    },
+    deadLetter: {
+      schema: readSchema('dead-letter').json,
+      schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
+    },
+    payloadBytes: bridge.max_payload_bytes,
+    ...rateLimit(config),
+    letterBytes: letterBytes(config),
+    version,
+    counters,
+  })
+  // Until then the broker refuses what devices publish, for nobody is subscribed.
+  health.set('mqtt', 'session is connecting')
+  const subscriber = createSubscriber({
+    url: env.MQTT_URL,
+    username: env.MQTT_USERNAME,
+    ...(env.MQTT_PASSWORD === undefined ? {} : { password: env.MQTT_PASSWORD }),
+    tls: tlsOptions(env),
+    clientId: bridge.client_id,
+    filters: routes.map(({ filter }) => filter),
+    handler,
+    log,
+    signal,
+    limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
+    onState: (state) => health.set('mqtt', troubleOf(state)),
+  })
+
+  processMetrics(metrics)
+  counter(metrics, 'millrace_bridge_frames_total', 'Frames forwarded as they came.', () => counters.frames)
+  counter(metrics, 'millrace_bridge_json_total', 'JSON messages forwarded as frames.', () => counters.json)
+  counter(metrics, 'millrace_bridge_delayed_total', "Messages that waited for their device's rate limit.", () => counters.delayed)
+  counter(metrics, 'millrace_bridge_statuses_total', 'Births and last wills forwarded.', () => counters.statuses)
+  counter(metrics, 'millrace_bridge_payload_bytes_total', 'Bytes of all messages received.', () => counters.payloadBytes)
+  counter(metrics, 'millrace_bridge_pubacks_total', 'Messages acknowledged to the broker.', () => subscriber.counters().pubacks)
+  counter(metrics, 'millrace_bridge_connections_total', 'Sessions opened or resumed.', () => subscriber.counters().connections)
+  counter(metrics, 'millrace_bridge_send_retries_total', 'Requests to Kafka that had to be sent again.', () => sent.retries)
+  gauge(
+    metrics,
+    'millrace_bridge_outstanding_messages',
+    'Messages received and not yet acknowledged.',
+    () => subscriber.counters().outstandingPublishes,
+  )
+  gauge(
+    metrics,
+    'millrace_bridge_outstanding_bytes',
+    'Bytes received and not yet acknowledged.',
+    () => subscriber.counters().outstandingBytes,
+  )
+  counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
+  counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
+
+  return {
+    failed: new Promise<never>(() => undefined),
+    stop: async () => {
+      await subscriber[Symbol.asyncDispose]()
+      await producer[Symbol.asyncDispose]()
+      await directory[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** What is wrong with the session, for health. */
+function troubleOf(state: SessionState): string | null {
+  if (state.tag !== 'connected') return `session is ${state.tag}`
+  if (state.unansweredSinceMs === undefined) return null
+  return `the broker is overloaded: it sends, but has not answered since ${new Date(state.unansweredSinceMs).toISOString()}`
+}
+
+function tlsOptions({ MQTT_CA_FILE: ca, MQTT_CERT_FILE: cert, MQTT_KEY_FILE: key }: Config['env']): TlsOptions {
+  return {
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+  }
+}

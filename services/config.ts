@@ -1,0 +1,176 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import type { BadShareLimit } from './bad-share.ts'
+
+/** A configuration that cannot be used; the message names each place, what is there and what was expected. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG'
+  readonly transient = false
+}
+
+/** What `millrace up` runs when nobody says otherwise, beside bridge and store. */
+export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 'continuity']
+
+const port = z.int().min(1).max(65_535)
+
+const topicSettings = z.strictObject({
+  partitions: z.int().min(1).max(1000).default(6).describe('Partitions of a topic that does not exist yet.'),
+  replication_factor: z.int().min(1).max(10).default(1),
+  retention_hours: z.int().min(1).default(168),
+  max_message_bytes: z
+    .int()
+    .min(100_000)
+    .default(2_228_224)
+    .describe('Must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.'),
+})
+
+const file = z.strictObject({
+  bridge: z
+    .strictObject({
+      client_id: z
+        .string()
+        .min(1)
+        .max(64)
+        .default('millrace-bridge')
+        .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
+      routes: z
+        .strictObject({
+          telemetry: z.string().default('devices/{device}/telemetry'),
+          status: z.string().default('devices/{device}/status'),
+        })
+        .prefault({}),
+      receive_maximum: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(10_000)
+        .describe('Messages that may be under way without PUBACK: the backpressure.'),
+      session_expiry_seconds: z.int().min(0).default(86_400),
+      max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
+      rate_limit: z
+        .strictObject({
+          messages_per_second: z.number().positive().describe('Of each device, sustained.'),
+          burst: z
+            .int()
+            .min(1)
+            .default(100)
+            .describe('Of each device at once, after a silence: the backlog of a device, or of the broker, too.'),
+          policy: z.enum(['delay', 'dead-letter']).default('delay'),
+          longest_delay_ms: z
+            .int()
+            .min(1)
+            .max(10_000)
+            .default(500)
+            .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
+        })
+        .optional(),
+    })
+    .prefault({}),
+  kafka: z
+    .strictObject({
+      session_timeout_ms: z
+        .int()
+        .min(1000)
+        .max(300_000)
+        .default(10_000)
+        .describe('A processor that is not heard of for so long loses its partitions to the others.'),
+    })
+    .prefault({}),
+  bad_share: z
+    .strictObject({
+      limit: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.05)
+        .describe('Larger a share of records that give nothing but dead letters stops their partition; 1 never does.'),
+      minimum_records: z.int().min(1).default(1000).describe('Fewer records say nothing about the share.'),
+    })
+    .prefault({}),
+  topics: topicSettings.prefault({}),
+  processors: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
+    .default([...DEFAULT_PROCESSORS])
+    .describe('Folders of processors/ that `millrace up` runs.'),
+  store: z
+    .strictObject({
+      backend: z.enum(['auto', 'timescaledb', 'postgres']).default('auto'),
+      batch_rows: z.int().min(1).max(100_000).default(10_000),
+      batch_ms: z.int().min(1).max(60_000).default(200),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      bridge: port.default(9464),
+      store: port.default(9465),
+      processors: port.default(9466).describe('Of the first processor; each further one takes the next port.'),
+    })
+    .prefault({}),
+})
+
+const environment = z.object({
+  MQTT_URL: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:1883'),
+  MQTT_USERNAME: z
+    .string()
+    .default('millrace-bridge')
+    .describe('Of the bridge: a session without a user name loses messages when Mosquitto restarts.'),
+  MQTT_PASSWORD: z.string().optional(),
+  MQTT_CA_FILE: z.string().optional(),
+  MQTT_CERT_FILE: z.string().optional(),
+  MQTT_KEY_FILE: z.string().optional(),
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, 'expected host:port, or several with commas between')
+    .default('127.0.0.1:9092'),
+  KAFKA_USERNAME: z.string().optional(),
+  KAFKA_PASSWORD: z.string().optional(),
+  REGISTRY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8081/apis/ccompat/v7'),
+  TELEMETRY_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://millrace@127.0.0.1:5433/telemetry'),
+  APP_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://millrace@127.0.0.1:5433/app'),
+})
+
+export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
+
+export function badShareLimit({ bad_share }: Config): BadShareLimit {
+  return { limit: bad_share.limit, minimumRecords: bad_share.minimum_records }
+}
+
+/** Where the configuration is read when nobody says otherwise; its absence means the defaults. */
+export const DEFAULT_CONFIG_FILE = 'millrace.yaml'
+
+/**
+ * Reads and checks everything before anything is dialled.
+ * @throws ConfigError
+ */
+export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Config {
+  const named = path ?? env.MILLRACE_CONFIG
+  const chosen = named ?? DEFAULT_CONFIG_FILE
+  if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
+  const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
+  return { ...settings, env: check('environment', environment, withoutEmpty(env)) }
+}
+
+function parseYaml(path: string): unknown {
+  try {
+    return (parse(readFileSync(path, 'utf8')) as unknown) ?? {}
+  } catch (cause) {
+    throw new ConfigError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** An empty variable means an unset one, as in `MQTT_USERNAME= millrace bridge`. */
+function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}
+
+function check<Schema extends z.ZodType>(place: string, schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value, { reportInput: true })
+  if (result.success) return result.data
+  const lines = result.error.issues.map((issue) => {
+    const where = [place, ...issue.path.map(String)].join(': ').replace(/: (?=[^:]*$)/, ': ')
+    const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : `, got ${JSON.stringify(issue.input)}`
+    return `${where}: ${issue.message}${given}`
+  })
+  throw new ConfigError(lines.join('\n'))
+}

@@ -1,0 +1,86 @@
+import type { Log, TopicPartition } from '../connectors/contract.ts'
+import { backoffMs } from '../processors/backoff.ts'
+import type { Fill } from '../processors/store/fill.ts'
+import { type BadShare, describeBadShare } from './bad-share.ts'
+
+/** The store's partitions of which too much is bad: each is left alone for a while, then tried again; the others go on. */
+export interface HeldPartitions {
+  /** Holds the partitions that make this batch too bad to be committed. Returns whether there is one: then nothing of the batch may be. */
+  stop(batch: Fill): boolean
+  /** Counts a batch that was committed. */
+  committed(batch: Fill): void
+  /** Those of the assigned partitions that are not held. */
+  without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[]
+}
+
+export interface HeldPartitionsOptions {
+  readonly badShare: BadShare
+  readonly log: Log
+  /** Health of one partition: null while it goes on, else why it is stopped. */
+  readonly stopped: (partition: string, why: string | null) => void
+  /** Claims the assigned partitions anew: one of them need not be held any longer. */
+  readonly reclaim: () => void
+}
+
+/** Each time the partition is read again from its committed offset, with what the registry and the database say by then. */
+const AGAIN = { baseMs: 1_000, maxMs: 30_000 }
+const AGAIN_LEAST_MS = 1_000
+
+export function createHeldPartitions({ badShare, log, stopped, reclaim }: HeldPartitionsOptions): HeldPartitions {
+  const held = new Set<string>()
+  /** Times that a partition was held since its last commit. */
+  const attempts = new Map<string, number>()
+
+  function hold(place: string, why: string): void {
+    const attempt = attempts.get(place) ?? 0
+    attempts.set(place, attempt + 1)
+    held.add(place)
+    stopped(place, why)
+    const pauseMs = AGAIN_LEAST_MS + backoffMs(attempt, AGAIN, Math.random)
+    log.error('a partition is stopped', { partition: place, why, pauseMs: Math.round(pauseMs) })
+    setTimeout(() => {
+      held.delete(place)
+      reclaim()
+    }, pauseMs).unref()
+  }
+
+  return {
+    stop(batch) {
+      if (batch.refused.length === 0) return false
+      let any = false
+      for (const { topic, partition, records, bad } of batch.moves()) {
+        const place = `${topic}/${partition}`
+        const tooBad = badShare.judge(place, { records, bad })
+        if (tooBad === undefined) continue
+        any = true
+        hold(place, describeBadShare(place, tooBad, reasons(batch, topic, partition)))
+      }
+      return any
+    },
+    committed(batch) {
+      for (const { topic, partition, records, bad } of batch.moves()) {
+        const place = `${topic}/${partition}`
+        badShare.count(place, { records, bad })
+        if (attempts.delete(place)) stopped(place, null)
+      }
+    },
+    without(assigned) {
+      const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
+      // What went to another owner is that one's trouble.
+      for (const place of attempts.keys()) {
+        if (places.has(place)) continue
+        attempts.delete(place)
+        stopped(place, null)
+      }
+      return assigned.filter(({ topic, partition }) => !held.has(`${topic}/${partition}`))
+    },
+  }
+}
+
+function reasons({ refused }: Fill, topic: string, partition: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const each of refused) {
+    if (each.topic === topic && each.partition === partition) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1)
+  }
+  return counts
+}

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type Claim,
+  ConnectorError,
+  type ConsumedBatch,
+  type Log,
+  type RecordProducer,
+  type TopicPartition,
+} from '../../connectors/contract.ts'
+import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import { backoffMs } from '../../processors/backoff.ts'
+import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
+import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import type { BadRecords } from '../bad-share.ts'
+import type { PartitionGuard } from '../partition-guard.ts'
+import { UNDECODABLE } from '../processor/engine.ts'
+
+/** Figures for metrics. */
+export interface ProcessCounters {
+  records: number
+  commits: number
+  retries: number
+  fenced: number
+  readonly rejected: Map<string, number>
+}
+
+export interface ProcessLoopOptions {
+  readonly consumer: ConsumerName
+  readonly version: string
+  readonly process: BusinessProcess<unknown>
+  readonly runner: ProcessRunner
+  readonly lookups: Lookups
+  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  readonly topicId: (topic: Topic) => Promise<string>
+  readonly producer: RecordProducer
+  readonly deadLetters: DeadLetterCodec
+  readonly guard: PartitionGuard
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly counters: ProcessCounters
+  /** After a commit: for lag tools. */
+  readonly committed: (offset: TopicPartition & { readonly nextOffset: bigint }) => void
+  readonly reclaim: () => void
+  /** Health: null while all is well, else what is wrong. */
+  readonly trouble: (what: string | null) => void
+}
+
+/** What the consumer of a business process's topic calls. */
+export interface ProcessLoop {
+  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]>
+  handle(batch: ConsumedBatch, generation: number): Promise<void>
+  revoked(): void
+}
+
+const BACKOFF = { baseMs: 100, maxMs: 10_000 }
+
+interface Owned {
+  readonly epoch: bigint
+  position: bigint
+}
+
+interface Refused {
+  readonly record: KafkaRecord
+  readonly reason: string
+  readonly detail: string
+}
+
+/** Effectively once: one transaction of the app database for each batch, with its offsets; dead letters before it. */
+export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
+  const { consumer, process, runner, log, signal, counters, guard } = options
+  let current = 0
+  let owned = new Map<string, Owned>()
+  /** Batches of several partitions take turns on the one connection. */
+  let turn: Promise<unknown> = Promise.resolve()
+
+  async function commit({ topic, partition, records, nextOffset }: ConsumedBatch, generation: number): Promise<void> {
+    await options.prepare(records)
+    const { devices, undecodable } = inputsByDevice(process, records, options.lookups)
+    let left = devices
+    const refused: Refused[] = undecodable.map(({ record, detail }) => ({ record, reason: UNDECODABLE, detail }))
+    // Letters are written before the transaction. Where some are due already, the others must be known first: all of them say whether the partition goes on.
+    let known = undecodable.length === 0
+    let published = 0
+    const refuse = (rejections: readonly DeviceRejection[]): void => {
+      for (const { device, reason, detail } of rejections) {
+        for (const record of left.find((inputs) => inputs.device === device)?.records ?? []) refused.push({ record, reason, detail })
+      }
+      left = left.filter(({ device }) => rejections.every((rejection) => rejection.device !== device))
+    }
+    const figures = (): BadRecords => ({ records: records.length, bad: refused.length })
+    for (let attempt = 0; ; ) {
+      const place = owned.get(placeKey(topic, partition))
+      if (place === undefined || generation !== current) return
+      if (known) guard.check(placeKey(topic, partition), figures(), countByReason(refused))
+      try {
+        if (!known) {
+          refuse(await runner.rehearse(consumer, process, left))
+          known = true
+          continue
+        }
+        await publish(topic, partition, refused.slice(published))
+        published = refused.length
+        const move = {
+          topic,
+          partition,
+          from: place.position,
+          to: nextOffset,
+          epoch: place.epoch,
+          handled: records.length,
+          dead: refused.length,
+        }
+        const result = await runner.commit(consumer, process, { devices: left, moves: [move] })
+        switch (result.tag) {
+          case 'committed':
+            place.position = nextOffset
+            counters.commits++
+            counters.records += records.length
+            for (const [reason, times] of countByReason(refused))
+              counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
+            guard.passed(placeKey(topic, partition), figures())
+            options.trouble(null)
+            options.committed({ topic, partition, nextOffset })
+            return
+          case 'fenced':
+            counters.fenced++
+            log.warn('another owner has the partition; nothing was written', { topic, partition })
+            if (generation === current) options.reclaim()
+            return
+          case 'rejected':
+            refuse(result.rejections)
+        }
+      } catch (cause) {
+        signal.throwIfAborted()
+        counters.retries++
+        options.trouble(`the app database: ${String(cause)}`)
+        const transient = cause instanceof ConnectorError && cause.transient
+        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', { attempt, cause: String(cause) })
+        await delay(backoffMs(attempt++, BACKOFF, Math.random), undefined, { signal })
+      }
+    }
+  }
+
+  async function publish(topic: Topic, partition: number, letters: readonly Refused[]): Promise<void> {
+    if (letters.length === 0) return
+    const nowMs = Date.now()
+    const refusal = { topic, partition, processor: consumer, version: options.version }
+    await options.producer.send(
+      letters.map(({ record, reason, detail }) => ({
+        topic: deadTopic(consumer),
+        key: record.key,
+        timestampMs: nowMs,
+        value: options.deadLetters.encode(firstLetter(record, { reason, detail, sample: null }, { ...refusal, nowMs })),
+      })),
+    )
+  }
+
+  return {
+    async claim(partitions, generation) {
+      current = generation
+      owned = new Map()
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const claims: Claim[] = []
+          for (const topic of new Set(partitions.map((each) => each.topic))) {
+            const ofTopic = partitions.filter((each) => each.topic === topic)
+            claims.push(...(await runner.claim(consumer, await options.topicId(topic), ofTopic)))
+          }
+          if (generation !== current) return []
+          owned = new Map(
+            claims.map(({ topic, partition, epoch, nextOffset }) => [placeKey(topic, partition), { epoch, position: nextOffset ?? 0n }]),
+          )
+          options.trouble(null)
+          return claims
+        } catch (cause) {
+          signal.throwIfAborted()
+          if (generation !== current) return []
+          options.trouble(`claiming partitions in the app database: ${String(cause)}`)
+          log.warn('could not claim partitions in the database; trying again', { attempt, cause: String(cause) })
+          await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
+        }
+      }
+    },
+    handle(batch, generation) {
+      const mine = turn.then(() => commit(batch, generation))
+      turn = mine.catch(() => undefined)
+      return mine
+    },
+    revoked() {
+      current = -1
+      owned = new Map()
+      guard.forget()
+    },
+  }
+}
+
+function countByReason(refused: readonly Refused[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { reason } of refused) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  return counts
+}
+
+function placeKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import type { Log } from '../../connectors/contract.ts'
+import { runConsumer } from '../../connectors/kafka/consumer.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { topicId } from '../../connectors/kafka/topics.ts'
+import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
+import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import type { ConsumerName } from '../../processors/contract.ts'
+import type { BusinessProcess } from '../../processors/process.ts'
+import { deadTopic, valueSubject } from '../../processors/topics.ts'
+import { BadShare } from '../bad-share.ts'
+import { badShareLimit } from '../config.ts'
+import { countPartitions, kafkaClient } from '../kafka.ts'
+import { type PreparedLookups, schemaIdsOf } from '../lookups.ts'
+import { counter, counterByReason, processMetrics } from '../metrics.ts'
+import { createPartitionGuard } from '../partition-guard.ts'
+import { deadLetterCodec } from '../registered.ts'
+import type { Service, ServiceContext } from '../service.ts'
+import { version } from '../version.ts'
+import { createWaiting } from '../waiting.ts'
+import { createProcessLoop, type ProcessCounters } from './loop.ts'
+
+/** `processors/<name>/process.ts`, where the folder has one: a business process in place of a processor. */
+export async function loadProcess(name: string): Promise<BusinessProcess<unknown> | undefined> {
+  const url = new URL(`../../processors/${name}/process.js`, import.meta.url)
+  if (!existsSync(url)) return undefined
+  return ((await import(url.href)) as { process: BusinessProcess<unknown> }).process
+}
+
+/** What a business process may look up: the schemas of its topic. Waits for the registry. */
+export async function openProcessLookups(
+  process: BusinessProcess<unknown>,
+  registry: SchemaRegistry,
+  log: Log,
+  signal: AbortSignal,
+): Promise<PreparedLookups> {
+  const schemas = await openSchemaDirectory({ registry, prefix: valueSubject(process.from.topic), log, signal })
+  return {
+    firmware: () => ({ tag: 'unknown' }),
+    assignments: () => undefined,
+    schema: (id) => schemas.schema(id),
+    prepare: (records) => schemas.prepare(schemaIdsOf(records)),
+    [Symbol.asyncDispose]: async () => schemas[Symbol.asyncDispose](),
+  }
+}
+
+/** Starts a business process as a member of its consumer group. */
+export function processService(name: string, process: BusinessProcess<unknown>): (context: ServiceContext) => Promise<Service> {
+  return async ({ config, log, signal, metrics, health }) => {
+    const consumerName = name as ConsumerName
+    const source = process.from.topic
+    const waiting = createWaiting({ log, signal, health })
+    const registry = createRegistry(config.env.REGISTRY_URL)
+    const lookups = await waiting.during('reading schemas', openProcessLookups(process, registry, log, signal))
+    const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
+    const kafka = kafkaClient(config, `millrace-${name}`, log)
+    const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [source, deadTopic(name)]))
+    const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+    const producer = await createProducer({
+      kafka,
+      partitions,
+      log,
+      signal,
+      counters: sent,
+      trouble: (what) => health.set('sending to Kafka', what),
+    })
+    const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
+    const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+    const loop = createProcessLoop({
+      consumer: consumerName,
+      version,
+      process,
+      runner,
+      lookups,
+      prepare: (records) => lookups.prepare(records),
+      topicId: (topic) => topicId(kafka, topic),
+      producer,
+      guard: createPartitionGuard({
+        badShare: new BadShare(badShareLimit(config)),
+        log,
+        stopped: (partition, why) => health.set(partition, why),
+      }),
+      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+      log,
+      signal,
+      counters,
+      committed: (offset) => {
+        // For lag tools only: the database has the offsets that count.
+        consumer
+          .commit([offset])
+          .catch((cause: unknown) => log.info('Kafka did not take the offset; the database has it', { cause: String(cause) }))
+      },
+      reclaim: () => consumer.reclaim(),
+      trouble: (what) => health.set('database', what),
+    })
+    const running = runConsumer({
+      kafka,
+      group: consumerName,
+      topics: [source],
+      pace: 'patient',
+      sessionTimeoutMs: config.kafka.session_timeout_ms,
+      log,
+      signal,
+      counters: consumed,
+      claim: (wanted, generation) => loop.claim(wanted, generation),
+      handle: (batch, generation) => loop.handle(batch, generation),
+      revoked: () => loop.revoked(),
+    })
+    const consumer = await waiting.during('joining the consumer group', running)
+    const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
+
+    processMetrics(metrics)
+    const part = `millrace_${name.replaceAll('-', '_')}`
+    counter(metrics, `${part}_records_total`, 'Records handled.', () => counters.records)
+    counter(metrics, `${part}_commits_total`, 'Transactions.', () => counters.commits)
+    counter(metrics, `${part}_commit_retries_total`, 'Commits that failed and were tried again.', () => counters.retries)
+    counter(metrics, `${part}_fenced_total`, 'Commits refused because another owner had a partition.', () => counters.fenced)
+    counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+
+    return {
+      failed: consumer.failed,
+      stop: async () => {
+        watch[Symbol.dispose]()
+        await consumer[Symbol.asyncDispose]()
+        await producer[Symbol.asyncDispose]()
+        await runner[Symbol.asyncDispose]()
+        await lookups[Symbol.asyncDispose]()
+      },
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { expect } from 'chai'
+import { defineProcessor, drop, emit, type KafkaRecord, type Lookups, type Output, reject, type Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { MalformedError } from '../../schemas/frame-reader.ts'
+import { createEngine, createEngineCounters, DEFECT, type EngineCounters, UNDECODABLE } from './engine.ts'
+
+const alerts: Output<string> = {
+  topic: 'alerts' as Topic,
+  schema: 'alert',
+  encoder: (schemaId) => (text) => Buffer.from(`${schemaId}:${text}`),
+}
+
+const processor = defineProcessor({
+  from: {
+    topic: 'words' as Topic,
+    decode: ({ value }: KafkaRecord, _lookups: Lookups, each: (word: string, sample: number | null) => void) => {
+      if (value === null) throw new MalformedError('no value')
+      String(value)
+        .split(' ')
+        .forEach((word, index) => {
+          each(word, index)
+        })
+    },
+  },
+  to: { alerts },
+  needs: [],
+  reasons: { rude: { means: 'a rude word', whatToDo: 'be polite' } },
+  handle: (word: string) => {
+    switch (word) {
+      case 'dull':
+        return drop('dull')
+      case 'rude':
+        return reject('rude', `"${word}"`)
+      case 'both':
+        return [emit('alerts', 'both'), reject('rude', 'half of it')]
+      case 'undocumented':
+        return reject('unheard-of', 'x')
+      case 'throws':
+        throw new TypeError('a defect')
+      default:
+        return emit('alerts', word)
+    }
+  },
+})
+
+function run(value: string | null, only?: number): { sent: string[]; letters: unknown[]; counters: EngineCounters } {
+  const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
+  const counters = createEngineCounters()
+  const engine = createEngine({
+    name: 'words',
+    version: '1.2.3',
+    processor: processor as never,
+    schemaIds: { alerts: 4 },
+    deadLetters,
+  })
+  const record = {
+    key: Buffer.from('hive'),
+    value: value === null ? null : Buffer.from(value),
+    timestampMs: 5,
+    offset: 42n,
+    ...(only === undefined ? {} : { only }),
+  }
+  const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+  const outgoing = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
+  return {
+    sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
+    letters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => deadLetters.decode(sent.value)),
+    counters,
+  }
+}
+
+describe('the engine that runs processors', () => {
+  it('emits, drops and rejects as the processor says, and counts each', () => {
+    const { sent, letters, counters } = run('one dull rude two both')
+    expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
+    expect(letters).to.have.length(2)
+    expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 2]]) })
+  })
+
+  it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {
+    expect(run('fine rude').letters).to.deep.equal([
+      {
+        source_topic: 'words',
+        source_partition: 3,
+        source_offset: 42,
+        source_timestamp: 5,
+        sample: 1,
+        key: Buffer.from('hive'),
+        value: Buffer.from('fine rude'),
+        reason: 'rude',
+        detail: '"rude"',
+        processor: 'words',
+        processor_version: '1.2.3',
+        attempt: 1,
+        first_failed: 77,
+        last_failed: 77,
+      },
+    ])
+  })
+
+  it('makes one letter of a record that cannot be decoded', () => {
+    expect(run(null).letters).to.have.length(1)
+    expect(run(null).counters.rejected).to.deep.equal(new Map([[UNDECODABLE, 1]]))
+  })
+
+  it('makes one letter of a record on which the processor fails, and sends nothing of it', () => {
+    const { sent, letters, counters } = run('one throws two')
+    expect(sent).to.deep.equal([])
+    expect(letters).to.have.length(1)
+    expect(counters.rejected).to.deep.equal(new Map([[DEFECT, 1]]))
+  })
+
+  it('counts a record as bad that gave dead letters and nothing else', () => {
+    expect(run('rude rude').counters.bad).to.equal(1)
+    expect(run('rude one').counters.bad).to.equal(0)
+    expect(run('one throws').counters).to.include({ bad: 1, emitted: 0 })
+    expect(run('dull').counters.bad).to.equal(0)
+  })
+
+  it('processes just the one sample that a redrive is about', () => {
+    const { sent, letters } = run('one rude two rude', 2)
+    expect([sent, letters]).to.deep.equal([['4:two'], []])
+    expect(run('one rude two', 1).letters).to.have.length(1)
+  })
+
+  it('takes a reason outside the closed list for a defect', () => {
+    expect(run('undocumented').counters.rejected).to.deep.equal(new Map([[DEFECT, 1]]))
+  })
+})

@@ -1,0 +1,143 @@
+import type {
+  KafkaRecord,
+  Lookups,
+  Outcome,
+  OutgoingRecord,
+  Output,
+  Processor,
+  ReasonDoc,
+  Rejection,
+  Topic,
+} from '../../processors/contract.ts'
+import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import { MalformedError } from '../../schemas/frame-reader.ts'
+
+type Outputs = { readonly [name: string]: Output<never> }
+
+/** Figures: every input ends in exactly one of emitted, dropped and rejected. */
+export interface EngineCounters {
+  records: number
+  /** Records that gave dead letters and nothing else. */
+  bad: number
+  emitted: number
+  readonly dropped: Map<string, number>
+  readonly rejected: Map<string, number>
+}
+
+export function createEngineCounters(): EngineCounters {
+  return { records: 0, bad: 0, emitted: 0, dropped: new Map(), rejected: new Map() }
+}
+
+/** Adds the figures of a batch to those of all. */
+export function addCounters(to: EngineCounters, from: EngineCounters): void {
+  to.records += from.records
+  to.bad += from.bad
+  to.emitted += from.emitted
+  for (const [reason, times] of from.dropped) count(to.dropped, reason, times)
+  for (const [reason, times] of from.rejected) count(to.rejected, reason, times)
+}
+
+export interface EngineOptions {
+  /** The processor's folder. */
+  readonly name: string
+  readonly version: string
+  readonly processor: Processor<unknown, Outputs>
+  /** Schema ID of each output, by its name in `to`. */
+  readonly schemaIds: Readonly<Record<string, number>>
+  readonly deadLetters: DeadLetterCodec
+}
+
+/** Where records came from, and when they are processed. */
+export interface Origin {
+  readonly topic: Topic
+  readonly partition: number
+  /** Milliseconds since 1970: when a failure is said to have happened. */
+  readonly nowMs: number
+}
+
+/** Runs a processor over records: what must be sent before their offsets may be committed, in order. Pure but for the counters given. */
+export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => OutgoingRecord[]
+
+/** Reason that every processor may give: its source could not decode the record. */
+export const UNDECODABLE = 'undecodable'
+/** Reason that every processor may give: its code threw. */
+export const DEFECT = 'defect'
+
+export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, ReasonDoc>> = {
+  [UNDECODABLE]: {
+    means: 'The record is not what its topic holds.',
+    whatToDo: 'Find what else produces to the topic.',
+  },
+  [DEFECT]: {
+    means: 'The processor itself failed on the record; the detail has the error.',
+    whatToDo: 'Report or mend the defect, deploy, and redrive.',
+  },
+}
+
+export function createEngine({ name, version, processor, schemaIds, deadLetters }: EngineOptions): Engine {
+  const dead = deadTopic(name)
+  const encoders = new Map(
+    Object.entries(processor.to).map(([output, { topic, encoder }]) => {
+      const schemaId = schemaIds[output]
+      if (schemaId === undefined) throw new RangeError(`${name}: no schema ID for its output ${output}`)
+      return [output, { topic, encode: encoder(schemaId) }] as const
+    }),
+  )
+
+  return (records, origin, lookups, counters) => {
+    const sent: OutgoingRecord[] = []
+
+    const letter = (record: KafkaRecord, rejection: Rejection): void => {
+      count(counters.rejected, rejection.reason, 1)
+      const value = deadLetters.encode(firstLetter(record, rejection, { ...origin, processor: name, version }))
+      sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs })
+    }
+
+    const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
+      switch (outcome.tag) {
+        case 'emit': {
+          const output = encoders.get(String(outcome.to))
+          if (output === undefined) throw new RangeError(`emitted to "${String(outcome.to)}", which it does not declare`)
+          counters.emitted++
+          sent.push({ topic: output.topic, key: record.key, value: output.encode(outcome.value), timestampMs: record.timestampMs })
+          return
+        }
+        case 'drop':
+          count(counters.dropped, outcome.reason, 1)
+          return
+        case 'reject':
+          if (!(outcome.reason in processor.reasons))
+            throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
+          letter(record, outcome.sample === null ? { ...outcome, sample } : outcome)
+          return
+      }
+    }
+
+    for (const record of records) {
+      counters.records++
+      const sentBefore = sent.length
+      const emittedBefore = counters.emitted
+      try {
+        processor.from.decode(record, lookups, (item, sample) => {
+          if (record.only !== undefined && sample !== null && sample !== record.only) return
+          const outcome = processor.handle(item, lookups)
+          if ('tag' in outcome) settle(record, outcome, sample)
+          else for (const each of outcome) settle(record, each, sample)
+        })
+      } catch (cause) {
+        // Permanent either way: handle is pure, so it would fail again. What this record had sent is taken back; the letter has it whole.
+        sent.length = sentBefore
+        counters.emitted = emittedBefore
+        const detail = cause instanceof Error ? cause.message : String(cause)
+        letter(record, { reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, sample: null })
+      }
+      if (counters.emitted === emittedBefore && sent.length > sentBefore) counters.bad++
+    }
+    return sent
+  }
+}
+
+function count(counts: Map<string, number>, reason: string, times: number): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + times)
+}

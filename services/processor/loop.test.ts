@@ -1,0 +1,90 @@
+import { expect } from 'chai'
+import type { ConsumedBatch } from '../../connectors/contract.ts'
+import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { BadShare } from '../bad-share.ts'
+import { createPartitionGuard } from '../partition-guard.ts'
+import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
+import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
+
+const TOPIC = 'words' as Topic
+const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+
+describe('the loop of a processor, where too much of a partition is bad', () => {
+  let bad: number
+  let sent: OutgoingRecord[]
+  let counters: EngineCounters
+  let health: Map<string, string>
+  let loop: ProcessorLoop
+
+  const batch = (records: number): ConsumedBatch => ({
+    topic: TOPIC,
+    partition: 3,
+    records: Array.from(
+      { length: records },
+      (_, index): KafkaRecord => ({ key: null, value: null, timestampMs: 0, offset: BigInt(index) }),
+    ),
+    nextOffset: BigInt(records),
+  })
+
+  beforeEach(() => {
+    bad = 0
+    sent = []
+    counters = createEngineCounters()
+    health = new Map()
+    const engine: Engine = (records, _origin, _lookups, tally) => {
+      tally.records += records.length
+      tally.bad += bad
+      tally.rejected.set('rude', bad)
+      return records.map(() => ({ topic: TOPIC, key: null, value: Buffer.alloc(0), timestampMs: 0 }))
+    }
+    loop = createProcessorLoop({
+      engine,
+      lookups,
+      prepare: async () => undefined,
+      producer: {
+        send: async (records) => {
+          sent.push(...records)
+        },
+        async [Symbol.asyncDispose]() {},
+      },
+      commit: async () => undefined,
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      counters,
+      guard: createPartitionGuard({
+        badShare: new BadShare({ limit: 0.05, minimumRecords: 10 }),
+        log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
+      }),
+      fatal: (cause) => {
+        throw cause
+      },
+    })
+  })
+
+  const refused = async (): Promise<unknown> =>
+    loop.handle(batch(100), 0).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    )
+
+  it('sends and counts nothing of the batch, and says why; the same batch is taken once its cause is mended', async () => {
+    bad = 6
+    expect(await refused()).to.be.instanceOf(Error)
+    expect(sent).to.deep.equal([])
+    expect(counters).to.deep.equal(createEngineCounters())
+    expect(health.get('words/3')).to.match(/^6 of the last 100 records of words\/3 .* rude 6/)
+    bad = 5
+    expect(await refused()).to.equal(undefined)
+    await loop.drain()
+    expect(sent).to.have.length(100)
+    expect(counters).to.include({ records: 100, bad: 5 })
+    expect(health.size).to.equal(0)
+  })
+
+  it('is healthy again where the partition went to another owner', async () => {
+    bad = 6
+    await refused()
+    loop.revoked()
+    expect(health.size).to.equal(0)
+  })
+})

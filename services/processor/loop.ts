@@ -1,0 +1,126 @@
+import { ConnectorError, type ConsumedBatch, type Log, type RecordProducer, type TopicPartition } from '../../connectors/contract.ts'
+import type { KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
+import type { PartitionGuard } from '../partition-guard.ts'
+import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
+
+type Progress = TopicPartition & { readonly nextOffset: bigint }
+
+export interface ProcessorLoopOptions {
+  readonly engine: Engine
+  readonly lookups: Lookups
+  /** Prepares the lookups for these records; waits through outages. */
+  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  readonly producer: RecordProducer
+  readonly commit: (offsets: readonly Progress[]) => Promise<void>
+  readonly log: Log
+  readonly counters: EngineCounters
+  readonly guard: PartitionGuard
+  /** Kafka refused for good what must be sent: the partition cannot go on. */
+  readonly fatal: (cause: Error) => void
+}
+
+/** What the consumer of a processor's topic calls. */
+export interface ProcessorLoop {
+  handle(batch: ConsumedBatch, generation: number): Promise<void>
+  /** Forgets what was under way: it is not committed, and read again by whoever has the partition. */
+  revoked(): void
+  /** Waits for what is under way, and commits it. */
+  drain(): Promise<void>
+}
+
+/** Batches that may wait for Kafka's acknowledgement while the next is processed. */
+const MOST_UNDER_WAY = 8
+/** Nor more than this, beyond the batch that passes it: catching up must not cost more memory than keeping up. */
+const MOST_BYTES_UNDER_WAY = 16 << 20
+/** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
+const COMMIT_INTERVAL_MS = 500
+const COMMIT_AGAIN_MS = 5_000
+
+/** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
+export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
+  const { engine, lookups, prepare, producer, commit, log, guard, fatal } = options
+  let current = 0
+  let done = new Map<string, Progress>()
+  const underWay = new Set<Promise<void>>()
+  let bytesUnderWay = 0
+  let timer: NodeJS.Timeout | undefined
+
+  async function commitDone(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    if (done.size === 0) return
+    const [offsets, generation] = [done, current]
+    done = new Map()
+    try {
+      await commit([...offsets.values()])
+    } catch (cause) {
+      log.info('offsets were not committed this time', { cause: String(cause) })
+      if (generation !== current) return
+      // Not committed means processed again after a crash. Without a next batch nobody else would commit them, and lag would stay.
+      done = new Map([...offsets, ...done])
+      timer ??= setTimeout(() => void commitDone(), COMMIT_AGAIN_MS)
+    }
+  }
+
+  /** What a batch gives. Throws where too much of it is bad: nothing of it is sent, and its partition is read again after a pause. */
+  function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
+    const counters = createEngineCounters()
+    const outgoing = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
+    const place = `${topic}/${partition}`
+    guard.check(place, counters, counters.rejected)
+    guard.passed(place, counters)
+    addCounters(options.counters, counters)
+    return outgoing
+  }
+
+  async function deliver(
+    { topic, partition, nextOffset }: ConsumedBatch,
+    outgoing: readonly OutgoingRecord[],
+    generation: number,
+    before: Promise<void>,
+  ): Promise<void> {
+    const sent = producer.send(outgoing)
+    await before
+    await sent
+    if (generation !== current) return
+    done.set(`${topic}/${partition}`, { topic, partition, nextOffset })
+    timer ??= setTimeout(() => void commitDone(), COMMIT_INTERVAL_MS)
+  }
+
+  let last: Promise<void> = Promise.resolve()
+
+  return {
+    async handle(batch, generation) {
+      current = Math.max(current, generation)
+      await prepare(batch.records)
+      while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
+      if (generation !== current) return
+      // An acknowledgement counts once those before it have come: offsets never run ahead of a batch that failed.
+      const outgoing = processed(batch)
+      const bytes = outgoing.reduce((sum, { value }) => sum + value.length, 0)
+      bytesUnderWay += bytes
+      const delivery = deliver(batch, outgoing, generation, last)
+      last = delivery
+      const settled: Promise<void> = delivery
+        .catch((cause: unknown) => {
+          if (cause instanceof ConnectorError) fatal(cause)
+          else log.info('sending was given up; its offsets stay uncommitted', { cause: String(cause) })
+        })
+        .finally(() => {
+          bytesUnderWay -= bytes
+          underWay.delete(settled)
+        })
+      underWay.add(settled)
+    },
+    revoked() {
+      current++
+      done = new Map()
+      last = Promise.resolve()
+      guard.forget()
+    },
+    async drain() {
+      await Promise.all(underWay)
+      await commitDone()
+    },
+  }
+}

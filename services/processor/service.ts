@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { runConsumer } from '../../connectors/kafka/consumer.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
+import type { ConsumerName, Output, Processor } from '../../processors/contract.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import { BadShare } from '../bad-share.ts'
+import { badShareLimit, ConfigError } from '../config.ts'
+import { countPartitions, kafkaClient } from '../kafka.ts'
+import { openLookups } from '../lookups.ts'
+import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { createPartitionGuard } from '../partition-guard.ts'
+import { deadLetterCodec, registeredId } from '../registered.ts'
+import type { Service, ServiceContext } from '../service.ts'
+import { version } from '../version.ts'
+import { createWaiting } from '../waiting.ts'
+import { createEngine, createEngineCounters } from './engine.ts'
+import { createProcessorLoop } from './loop.ts'
+
+/** Of a partition at a time: dense frames become readings of ten times their size, and all partitions are fetched together. */
+const FETCH_BYTES = 262_144
+
+export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
+
+/** Loads `processors/<name>/processor.ts`. */
+export async function loadProcessor(name: string): Promise<AnyProcessor> {
+  const url = new URL(`../../processors/${name}/processor.js`, import.meta.url)
+  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(url))
+    throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
+  const { processor } = (await import(url.href)) as { processor: AnyProcessor }
+  return processor
+}
+
+/** IDs of the schemas that a processor's outputs are written with. */
+export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProcessor): Promise<Readonly<Record<string, number>>> {
+  const ids: Record<string, number> = {}
+  for (const [output, { topic, schema }] of Object.entries(to)) ids[output] = await registeredId(registry, topic, schema)
+  return ids
+}
+
+/** Starts one processor as a member of its consumer group. */
+export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
+  return async ({ config, log, signal, metrics, health }) => {
+    const registry = createRegistry(config.env.REGISTRY_URL)
+    const waiting = createWaiting({ log, signal, health })
+    const lookups = await waiting.during(
+      'reading schemas and devices',
+      openLookups({ config, registry, needs: processor.needs, log, signal }),
+    )
+    const kafka = kafkaClient(config, `millrace-${name}`, log)
+    const outputs = Object.entries(processor.to)
+    const written = [deadTopic(name), ...outputs.map(([, { topic }]) => topic)]
+    const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [processor.from.topic, ...written]))
+    const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+    const producer = await createProducer({
+      kafka,
+      partitions,
+      log,
+      signal,
+      counters: sent,
+      trouble: (what) => health.set('sending to Kafka', what),
+    })
+    const schemaIds = await waiting.until('registering schemas', () => outputSchemaIds(registry, processor))
+    const counters = createEngineCounters()
+    const engine = createEngine({
+      name,
+      version,
+      processor,
+      schemaIds,
+      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+    })
+    const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+
+    let fail: (cause: Error) => void = () => undefined
+    const fatal = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    const loop = createProcessorLoop({
+      engine,
+      lookups,
+      producer,
+      log,
+      counters,
+      guard: createPartitionGuard({
+        badShare: new BadShare(badShareLimit(config)),
+        log,
+        stopped: (partition, why) => health.set(partition, why),
+      }),
+      fatal: (cause) => fail(cause),
+      commit: (offsets) => consumer.commit(offsets),
+      prepare: (records) => waiting.during('looking up schemas and devices', lookups.prepare(records)),
+    })
+    const running = runConsumer({
+      kafka,
+      group: name as ConsumerName,
+      topics: [processor.from.topic],
+      partitionBytes: FETCH_BYTES,
+      sessionTimeoutMs: config.kafka.session_timeout_ms,
+      log,
+      signal,
+      counters: consumed,
+      handle: (batch, generation) => loop.handle(batch, generation),
+      revoked: () => loop.revoked(),
+    })
+    const consumer = await waiting.during('joining the consumer group', running)
+    const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
+
+    processMetrics(metrics)
+    const part = `millrace_${name.replaceAll('-', '_')}`
+    counter(metrics, `${part}_records_total`, 'Records processed.', () => counters.records)
+    counter(metrics, `${part}_emitted_records_total`, 'Records emitted to the declared outputs.', () => counters.emitted)
+    counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)
+    counter(metrics, `${part}_send_retries_total`, 'Requests to Kafka that had to be sent again.', () => sent.retries)
+    counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
+    counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+    gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
+
+    return {
+      failed: Promise.race([consumer.failed, fatal]),
+      stop: async () => {
+        watch[Symbol.dispose]()
+        await loop.drain()
+        await consumer[Symbol.asyncDispose]()
+        await producer[Symbol.asyncDispose]()
+        await lookups[Symbol.asyncDispose]()
+      },
+    }
+  }
+}

@@ -1,0 +1,300 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type Claim,
+  ConnectorError,
+  type ConsumedBatch,
+  type Log,
+  type ReadingsSink,
+  type RecordProducer,
+  type SinkBatch,
+  type SinkResult,
+  type TopicPartition,
+} from '../../connectors/contract.ts'
+import { backoffMs } from '../../processors/backoff.ts'
+import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { CopyWriter } from '../../processors/store/copy-writer.ts'
+import { Fill, type LayoutLookup, type Refused } from '../../processors/store/fill.ts'
+import { deadTopic } from '../../processors/topics.ts'
+import type { HeldPartitions } from '../held-partitions.ts'
+import { schemaIdsOf } from '../lookups.ts'
+
+/** Figures for metrics. */
+export interface StoreCounters {
+  records: number
+  inserted: number
+  readings: number
+  repeated: number
+  commits: number
+  retries: number
+  fenced: number
+  readonly rejected: Map<string, number>
+}
+
+export interface StoreLoopOptions {
+  readonly consumer: ConsumerName
+  readonly version: string
+  readonly sink: ReadingsSink
+  readonly topicId: (topic: Topic) => Promise<string>
+  readonly deadLetters: DeadLetterCodec
+  readonly producer: RecordProducer
+  /** Makes layouts definitive for these schema IDs; waits through outages. */
+  readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
+  readonly layout: (schemaId: number) => LayoutLookup
+  readonly batchRows: number
+  readonly batchMs: number
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly counters: StoreCounters
+  /** After a commit: for lag tools. */
+  readonly committed: (offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]) => void
+  /** Another owner committed or claimed: ask for the partitions anew. */
+  readonly reclaim: () => void
+  /** Partitions that are stopped because too much of them is bad. */
+  readonly held: HeldPartitions
+  /** Health: null while all is well, else what is wrong. */
+  readonly trouble: (what: string | null) => void
+}
+
+/** What the consumer of the store's topic calls. */
+export interface StoreLoop {
+  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]>
+  handle(batch: ConsumedBatch, generation: number): Promise<void>
+  revoked(): void
+  /** Commits what is there, then stops. */
+  drain(): Promise<void>
+}
+
+const BACKOFF = { baseMs: 100, maxMs: 10_000 }
+/** Bytes of COPY that make a batch full before its rows do. */
+const FULL_BYTES = 8 << 20
+
+type BadRow = Extract<SinkResult, { tag: 'bad-row' }>
+
+interface Owned {
+  readonly epoch: bigint
+  position: bigint
+}
+
+/**
+ * Fills one batch while the one before it is committed, so that decoding and the database work side by side; a third waits. The offsets in the
+ * database decide where to go on: whatever is dropped here on a rebalance or a crash is read again from there.
+ */
+export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
+  const { consumer, sink, log, signal, counters } = options
+  const writers = [new CopyWriter(), new CopyWriter()]
+  let fill = new Fill(writers[0] as CopyWriter)
+  let current = 0
+  let owned = new Map<string, Owned>()
+  let committing: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  function full(): boolean {
+    return fill.rows >= options.batchRows || fill.bytes >= FULL_BYTES
+  }
+
+  /** Starts committing what is filled, as soon as the commit before it is over. */
+  async function turn(): Promise<void> {
+    while (committing !== undefined) await committing
+    if (fill.empty) return
+    clearTimeout(timer)
+    timer = undefined
+    const batch = fill
+    const [generation, epochs] = [current, owned]
+    writers.reverse()
+    fill = new Fill(writers[0] as CopyWriter)
+    committing = commit(batch, generation, epochs)
+      .catch((cause: unknown) => {
+        if (!signal.aborted) log.error('a batch was given up', { cause: String(cause) })
+      })
+      .finally(() => {
+        committing = undefined
+        if (full()) void turn()
+      })
+  }
+
+  async function commit(batch: Fill, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
+    let published = 0
+    let prepared = sinkBatch(batch, epochs)
+    // Where something is refused, the rest is tried out before anything is said of it: a batch that turns out too bad leaves no letters.
+    let suspect = batch.refused.length > 0
+    for (let attempt = 0; generation === current; ) {
+      signal.throwIfAborted()
+      try {
+        if (options.held.stop(batch)) return startOver()
+        if (suspect) {
+          const rehearsed = await sink.rehearse(prepared)
+          if (rehearsed.tag === 'bad-row') {
+            prepared = without(rehearsed, batch, epochs)
+            continue
+          }
+          suspect = false
+        }
+        // Dead letters first: once the offsets have moved, nobody would write them.
+        const letters = batch.refused.slice(published)
+        if (letters.length > 0) await publish(letters)
+        published += letters.length
+        // After a transient error the sink must see the same object again: it may have been committed already.
+        const result = await sink.commit(consumer, prepared)
+        switch (result.tag) {
+          case 'committed':
+            counters.commits++
+            counters.inserted += result.inserted
+            counters.readings += batch.readings
+            counters.repeated += result.repeated
+            for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
+            options.trouble(null)
+            options.held.committed(batch)
+            options.committed(prepared.moves.map(({ topic, partition, to }) => ({ topic, partition, nextOffset: to })))
+            return
+          case 'fenced':
+            counters.fenced++
+            log.warn('another owner has a partition; nothing was written', {
+              partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' '),
+            })
+            if (generation === current) startOver()
+            return
+          case 'bad-row':
+            suspect = true
+            prepared = without(result, batch, epochs)
+        }
+      } catch (cause) {
+        if (signal.aborted) throw cause
+        counters.retries++
+        const pauseMs = backoffMs(attempt++, BACKOFF, Math.random)
+        const transient = cause instanceof ConnectorError && cause.transient
+        options.trouble(`committing to the database: ${String(cause)}`)
+        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', {
+          attempt,
+          pauseMs: Math.round(pauseMs),
+          cause: String(cause),
+        })
+        await delay(pauseMs, undefined, { signal })
+      }
+    }
+  }
+
+  /** Leaves a row out that the database refused. */
+  function without({ row, sqlState, detail }: BadRow, batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
+    log.warn('the database refused a row', { row, sqlState, detail })
+    batch.exclude(row, `SQLSTATE ${sqlState}: ${detail}`)
+    return sinkBatch(batch, epochs)
+  }
+
+  async function publish(letters: readonly Refused[]): Promise<void> {
+    const nowMs = Date.now()
+    const topic = deadTopic(consumer)
+    await options.producer.send(
+      letters.map(({ record, topic: source, partition, ...rejection }) => ({
+        topic,
+        key: record.key,
+        timestampMs: nowMs,
+        value: options.deadLetters.encode(
+          firstLetter(record, rejection, { topic: source, partition, processor: consumer, version: options.version, nowMs }),
+        ),
+      })),
+    )
+  }
+
+  function startOver(): void {
+    forget()
+    options.reclaim()
+  }
+
+  /** Drops what was read but not committed: it will be read again. */
+  function forget(): void {
+    clearTimeout(timer)
+    timer = undefined
+    owned = new Map()
+    fill = new Fill(writers[0] as CopyWriter)
+  }
+
+  return {
+    async claim(partitions, generation) {
+      current = generation
+      forget()
+      const wanted = options.held.without(partitions)
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const claims = await claimAll(wanted)
+          if (generation === current)
+            for (const { topic, partition, epoch, nextOffset } of claims)
+              owned.set(key(topic, partition), { epoch, position: nextOffset ?? 0n })
+          options.trouble(null)
+          return claims
+        } catch (cause) {
+          signal.throwIfAborted()
+          if (generation !== current) return []
+          options.trouble(`claiming partitions in the database: ${String(cause)}`)
+          log.warn('could not claim partitions in the database; trying again', { attempt, cause: String(cause) })
+          await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
+        }
+      }
+    },
+
+    async handle({ topic, partition, records, nextOffset }, generation) {
+      await options.prepare(schemaIdsOf(records))
+      for (const record of records) {
+        while (full() && generation === current) await turn()
+        if (!add(topic, partition, generation, record)) return
+      }
+      const place = owned.get(key(topic, partition))
+      if (place === undefined || generation !== current) return
+      moveTo(topic, partition, place, nextOffset)
+      timer ??= setTimeout(() => void turn(), options.batchMs)
+      if (full() && committing === undefined) void turn()
+    },
+
+    revoked() {
+      current = -1
+      forget()
+    },
+
+    async drain() {
+      await turn()
+      await committing
+    },
+  }
+
+  async function claimAll(partitions: readonly TopicPartition[]): Promise<readonly Claim[]> {
+    const claims: Claim[] = []
+    for (const topic of new Set(partitions.map((each) => each.topic))) {
+      claims.push(
+        ...(await sink.claim(
+          consumer,
+          await options.topicId(topic),
+          partitions.filter((each) => each.topic === topic),
+        )),
+      )
+    }
+    return claims
+  }
+
+  function add(topic: Topic, partition: number, generation: number, record: KafkaRecord): boolean {
+    const place = owned.get(key(topic, partition))
+    if (place === undefined || generation !== current) return false
+    counters.records++
+    fill.add(
+      topic,
+      partition,
+      record,
+      record.value !== null && record.value.length >= 5 ? options.layout(record.value.readUInt32BE(1)) : { tag: 'unknown' },
+    )
+    moveTo(topic, partition, place, record.offset + 1n)
+    return true
+  }
+
+  function moveTo(topic: Topic, partition: number, place: Owned, to: bigint): void {
+    fill.move(topic, partition, place.position, to)
+    place.position = to
+  }
+}
+
+function sinkBatch(batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
+  const moves = batch.moves().map((move) => ({ ...move, epoch: epochs.get(key(move.topic, move.partition))?.epoch ?? -1n }))
+  return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
+}
+
+function key(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}

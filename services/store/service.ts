@@ -1,0 +1,166 @@
+import { runConsumer } from '../../connectors/kafka/consumer.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { topicId } from '../../connectors/kafka/topics.ts'
+import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { createRegistry } from '../../connectors/registry/registry.ts'
+import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import type { ConsumerName } from '../../processors/contract.ts'
+import { sampleLayout } from '../../processors/store/copy-writer.ts'
+import type { LayoutLookup } from '../../processors/store/fill.ts'
+import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
+import { readQuantities } from '../../schemas/files.ts'
+import { BadShare } from '../bad-share.ts'
+import { badShareLimit } from '../config.ts'
+import { createHeldPartitions } from '../held-partitions.ts'
+import { countPartitions, kafkaClient } from '../kafka.ts'
+import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { deadLetterCodec } from '../registered.ts'
+import type { Service, ServiceContext } from '../service.ts'
+import { version } from '../version.ts'
+import { createWaiting } from '../waiting.ts'
+import { createStoreLoop, type StoreCounters } from './loop.ts'
+
+const STORE = 'store' as ConsumerName
+/** The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows soon. */
+const UPKEEP_MS = 3_600_000
+
+/** Starts the store: readings → rows, effectively once. */
+export async function storeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+  const kafka = kafkaClient(config, 'millrace-store', log)
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  let layouts = new Map<number, LayoutLookup>()
+  const waiting = createWaiting({ log, signal, health })
+  const opening = openSchemaDirectory({
+    registry,
+    prefix: valueSubject(topics.readings),
+    log,
+    signal,
+    changed: (entries) => {
+      layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
+    },
+  })
+  const schemas = await waiting.during('reading schemas', opening)
+  const sink = createReadingsSink({
+    url: config.env.TELEMETRY_DATABASE_URL,
+    backend: config.store.backend,
+    quantities: readQuantities(),
+    log,
+  })
+  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [topics.readings, deadTopic(STORE)]))
+  const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const producer = await createProducer({
+    kafka,
+    partitions,
+    log,
+    signal,
+    counters: sent,
+    trouble: (what) => health.set('sending to Kafka', what),
+  })
+  const counters: StoreCounters = {
+    records: 0,
+    inserted: 0,
+    readings: 0,
+    repeated: 0,
+    commits: 0,
+    retries: 0,
+    fenced: 0,
+    rejected: new Map(),
+  }
+  const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+
+  const loop = createStoreLoop({
+    consumer: STORE,
+    version,
+    sink,
+    topicId: (topic) => topicId(kafka, topic),
+    deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(STORE))),
+    producer,
+    prepare: (ids) => waiting.during('looking up schemas', schemas.prepare(ids)),
+    layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
+    batchRows: config.store.batch_rows,
+    batchMs: config.store.batch_ms,
+    log,
+    signal,
+    counters,
+    committed: (offsets) => {
+      // For lag tools only: the database has the offsets that count.
+      consumer
+        .commit(offsets)
+        .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
+    },
+    reclaim: () => consumer.reclaim(),
+    held: createHeldPartitions({
+      badShare: new BadShare(badShareLimit(config)),
+      log,
+      stopped: (place, why) => health.set(place, why),
+      reclaim: () => consumer.reclaim(),
+    }),
+    trouble: (what) => health.set('database', what),
+  })
+  const running = runConsumer({
+    kafka,
+    group: STORE,
+    topics: [topics.readings],
+    sessionTimeoutMs: config.kafka.session_timeout_ms,
+    log,
+    signal,
+    counters: consumed,
+    claim: (wanted, generation) => loop.claim(wanted, generation),
+    handle: (batch, generation) => loop.handle(batch, generation),
+    revoked: () => loop.revoked(),
+  })
+  const consumer = await waiting.during('joining the consumer group', running)
+  const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
+
+  /** Rows outside every partition; not a number until they were counted. */
+  let strays = Number.NaN
+  async function keepReady(): Promise<void> {
+    try {
+      strays = Number(await sink.keepReady(Date.now()))
+      health.set('partitions', strays > 0 ? `${strays} rows lie in the default partition` : null)
+    } catch (cause) {
+      log.info('partitions were not prepared this time', { cause: String(cause) })
+    }
+  }
+  void keepReady()
+  const upkeep = setInterval(() => void keepReady(), UPKEEP_MS)
+
+  processMetrics(metrics)
+  counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
+  counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
+  counter(
+    metrics,
+    'millrace_store_readings_total',
+    'Values of quantities in the rows committed, repeats included.',
+    () => counters.readings,
+  )
+  counter(metrics, 'millrace_store_repeated_rows_total', 'Rows whose key was in the table already.', () => counters.repeated)
+  counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
+  counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
+  counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
+  counter(metrics, 'millrace_store_lost_offsets_total', 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+  gauge(metrics, 'millrace_store_stray_rows', 'Rows in the default partition, where there is one.', () => strays)
+  counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
+
+  return {
+    failed: consumer.failed,
+    stop: async () => {
+      watch[Symbol.dispose]()
+      clearInterval(upkeep)
+      await loop.drain()
+      await consumer[Symbol.asyncDispose]()
+      await producer[Symbol.asyncDispose]()
+      await sink[Symbol.asyncDispose]()
+      await schemas[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The layout of a schema of readings, as far as this build can read it. */
+export function layoutOf(schema: unknown): LayoutLookup {
+  try {
+    return { tag: 'known', layout: sampleLayout(schema) }
+  } catch (cause) {
+    return { tag: 'invalid', detail: cause instanceof Error ? cause.message : String(cause) }
+  }
+}
