@@ -25,6 +25,14 @@ export interface RunningService extends AsyncDisposable {
 
 const MILLRACE = `${projectRoot}dist/bin/millrace.js`
 const READY_MS = 30_000
+/** One that has not ended so long after SIGTERM is killed: it must not stay for the next file's services to meet. */
+const STOP_MS = 20_000
+
+/** Ended with mocha, however that ends. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** Runs a command to its end. */
 export async function millrace(...args: readonly string[]): Promise<string> {
@@ -68,7 +76,8 @@ export async function launchConfigured(settings: string, ...args: readonly strin
   })
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += String(chunk)))
-  const ended = exited(child)
+  running.add(child)
+  const ended = exited(child).finally(() => running.delete(child))
   const service: RunningService = {
     pid: child.pid ?? -1,
     log: () => log,
@@ -104,7 +113,9 @@ export async function launchConfigured(settings: string, ...args: readonly strin
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
+      const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
       await ended
+      clearTimeout(late)
       rmSync(folder, { recursive: true, force: true })
     },
   }
