@@ -21,6 +21,15 @@ export function parseDeviceId(text: string): DeviceId | undefined {
   return DEVICE_ID.test(text) ? (text as DeviceId) : undefined
 }
 
+/** A header of a record. */
+export interface RecordHeader {
+  readonly name: string
+  readonly value: Buffer | null
+}
+
+/** In order; a name may come more than once. Records may share an object, which is then encoded once: do not change it. */
+export type RecordHeaders = readonly RecordHeader[]
+
 /** A record as Kafka holds it. */
 export interface KafkaRecord {
   readonly key: Buffer | null
@@ -28,6 +37,8 @@ export interface KafkaRecord {
   /** Kafka's record timestamp: milliseconds since 1970, when the bridge received the frame. */
   readonly timestampMs: number
   readonly offset: bigint
+  /** Decoded when it is read; undefined for a record without any. */
+  readonly headers?: RecordHeaders | undefined
   /** A redrive is about this one sample: the others had their outcome before. Absent otherwise. */
   readonly only?: number
 }
@@ -39,6 +50,7 @@ export interface OutgoingRecord {
   readonly value: Buffer
   /** Becomes Kafka's record timestamp. */
   readonly timestampMs: number
+  readonly headers?: RecordHeaders | undefined
 }
 
 /** Why an input, or one sample of it, cannot be processed. */

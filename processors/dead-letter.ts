@@ -1,5 +1,5 @@
 import avro from 'avsc'
-import type { KafkaRecord, Rejection, Topic } from './contract.ts'
+import type { KafkaRecord, RecordHeaders, Rejection, Topic } from './contract.ts'
 
 /** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
 export interface DeadLetter {
@@ -47,6 +47,10 @@ export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLe
   }
 }
 
+/** A letter has room for so much beside its original: a foreign producer's headers must not make it too large for Kafka. */
+const MOST_HEADER_BYTES = 1024
+const MOST_UTF8_BYTES = 3
+
 /** Who refuses a record, where it came from, and when. */
 export interface Refusal {
   readonly topic: Topic
@@ -75,4 +79,11 @@ export function firstLetter(record: KafkaRecord, { reason, detail, sample }: Rej
     first_failed: refusal.nowMs,
     last_failed: refusal.nowMs,
   }
+}
+
+/** Headers of a record that its dead letter keeps, as headers of its own: all, or none if they are larger than any of ours. */
+export function letterHeaders({ headers }: KafkaRecord): RecordHeaders | undefined {
+  if (headers === undefined) return undefined
+  const bytes = headers.reduce((sum, { name, value }) => sum + name.length * MOST_UTF8_BYTES + (value?.length ?? 0), 0)
+  return bytes <= MOST_HEADER_BYTES ? headers : undefined
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Rejection, Topic } from './contract.ts'
+import type { RecordHeaders, Rejection, Topic } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
 
 /** A dead letter and where it is. */
@@ -8,6 +8,8 @@ export interface FoundLetter {
   readonly partition: number
   readonly offset: bigint
   readonly letter: DeadLetter
+  /** Those of the record that became the letter. */
+  readonly headers?: RecordHeaders | undefined
 }
 
 /** Which letters somebody asked for; what is not given does not matter. */

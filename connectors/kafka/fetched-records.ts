@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
-import type { KafkaRecord } from '../../processors/contract.ts'
+import type { KafkaRecord, RecordHeaders } from '../../processors/contract.ts'
 import { ConnectorError } from '../contract.ts'
 import { crc32c } from './crc32c.ts'
+import { HeadersReader } from './record-headers.ts'
+import { VarintReader } from './varint.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -13,16 +15,48 @@ const { lookupCodecByAttributes } = require('kafkajs/src/protocol/message/compre
   lookupCodecByAttributes(attributes: number): Codec | null
 }
 
-/** What kafkajs wants to know of a record's batch: whether its transaction was aborted. */
+/** What kafkajs wants to know of a record's batch, whether its transaction was aborted, and who decodes its headers. */
 interface BatchContext {
   readonly producerId: string
   readonly inTransaction: boolean
+  readonly headers: HeadersReader
 }
 
+/** Place of the headers of a record that has none. */
+const NO_HEADERS = -1
+
 /** A record as fetched: what processors see, and what kafkajs needs to skip control records and aborted transactions. */
-export interface FetchedRecord extends KafkaRecord {
+export class FetchedRecord implements KafkaRecord {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly offset: bigint
+  readonly timestampMs: number
   readonly isControlRecord: boolean
   readonly batchContext: BatchContext
+  /** Where the headers are: who does not look at them does not pay for them. */
+  private readonly headersAt: number
+
+  constructor(
+    key: Buffer | null,
+    value: Buffer | null,
+    offset: bigint,
+    timestampMs: number,
+    isControlRecord: boolean,
+    batchContext: BatchContext,
+    headersAt: number,
+  ) {
+    this.key = key
+    this.value = value
+    this.offset = offset
+    this.timestampMs = timestampMs
+    this.isControlRecord = isControlRecord
+    this.batchContext = batchContext
+    this.headersAt = headersAt
+  }
+
+  get headers(): RecordHeaders | undefined {
+    return this.headersAt === NO_HEADERS ? undefined : this.batchContext.headers.read(this.headersAt)
+  }
 }
 
 const OVERHEAD = 61
@@ -59,10 +93,14 @@ async function decodeBatch(bytes: Buffer, start: number, end: number, records: F
   const baseOffset = bytes.readBigInt64BE(start)
   const firstTimestamp = Number(bytes.readBigInt64BE(start + 27))
   const logAppendTime = (attributes & 0x08) !== 0 ? Number(bytes.readBigInt64BE(start + 35)) : undefined
-  const batchContext = { producerId: bytes.readBigInt64BE(start + 43).toString(), inTransaction: (attributes & 0x10) !== 0 }
   const isControlRecord = (attributes & 0x20) !== 0
   const codec = lookupCodecByAttributes(attributes)
   const body = codec === null ? bytes : await codec.decompress(bytes.subarray(start + OVERHEAD, end))
+  const batchContext = {
+    producerId: bytes.readBigInt64BE(start + 43).toString(),
+    inTransaction: (attributes & 0x10) !== 0,
+    headers: new HeadersReader(body),
+  }
   const reader = new VarintReader(body, codec === null ? start + OVERHEAD : 0)
   for (let left = bytes.readInt32BE(start + 57); left > 0; left--) {
     const next = reader.read()
@@ -72,38 +110,9 @@ async function decodeBatch(bytes: Buffer, start: number, end: number, records: F
     const offset = baseOffset + BigInt(reader.read())
     const key = reader.bytes()
     const value = reader.bytes()
-    records.push({ key, value, offset, timestampMs: logAppendTime ?? firstTimestamp + delta, isControlRecord, batchContext })
+    const headersAt = reader.at >= recordEnd || body[reader.at] === 0 ? NO_HEADERS : reader.at
+    const timestampMs = logAppendTime ?? firstTimestamp + delta
+    records.push(new FetchedRecord(key, value, offset, timestampMs, isControlRecord, batchContext, headersAt))
     reader.at = recordEnd
-  }
-}
-
-/** Zigzag varints below 2^53. */
-class VarintReader {
-  readonly source: Buffer
-  at: number
-  constructor(source: Buffer, at: number) {
-    this.source = source
-    this.at = at
-  }
-
-  read(): number {
-    let value = 0
-    let factor = 1
-    for (;;) {
-      const byte = this.source[this.at++]
-      if (byte === undefined) throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, 'reading a record: it ends within a varint')
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) break
-      factor *= 128
-    }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-  }
-
-  bytes(): Buffer | null {
-    const length = this.read()
-    if (length < 0) return null
-    const start = this.at
-    this.at += length
-    return this.source.subarray(start, this.at)
   }
 }

@@ -5,8 +5,9 @@
  */
 import { createRequire } from 'node:module'
 import type * as KafkaJs from 'kafkajs'
+import type { RecordHeaders } from '../../processors/contract.ts'
 import { decodeRecordBatches } from './fetched-records.ts'
-import { encodeRecordBatch } from './record-batch.ts'
+import { type BatchRecord, encodeRecordBatch } from './record-batch.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -28,6 +29,7 @@ interface PreparedMessage {
   readonly key?: Buffer | null
   readonly value: Buffer | null
   readonly timestamp?: number
+  readonly headers?: RecordHeaders | undefined
 }
 
 interface ProduceArguments {
@@ -108,12 +110,8 @@ function produceRequest({ acks, timeout, transactionalId = null, producerId, pro
   }
 }
 
-function batchRecord({ key = null, value, timestamp = Date.now() }: PreparedMessage): {
-  key: Buffer | null
-  value: Buffer | null
-  timestamp: number
-} {
-  return { key, value, timestamp }
+function batchRecord({ key = null, value, timestamp = Date.now(), headers }: PreparedMessage): BatchRecord {
+  return { key, value, timestamp, headers }
 }
 
 /** Groups by the partition that each message names. */

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kafka as KafkaClient, Producer } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
-import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
+import type { OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
 import { ConnectorError, type Log, type RecordProducer } from '../contract.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
+import { encodeHeaders } from './record-headers.ts'
 
 /** One request: at most this many records or bytes, so that a broker's `message.max.bytes` per partition is not met. */
 const MAX_RECORDS = 8_000
@@ -31,6 +32,7 @@ interface Message {
   readonly value: Buffer
   readonly timestamp: number
   readonly partition: number
+  readonly headers: RecordHeaders | undefined
 }
 
 /** Figures for metrics. */
@@ -180,7 +182,8 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
         let bytes = 0
         for (; to < records.length && to - from < MAX_RECORDS; to++) {
           const record = records[to] as OutgoingRecord
-          const size = record.value.length + (record.key?.length ?? 0) + 32
+          const headers = record.headers === undefined ? 0 : encodeHeaders(record.headers).length
+          const size = record.value.length + (record.key?.length ?? 0) + headers + 32
           if (to > from && bytes + size > MAX_BYTES) break
           bytes += size
         }
@@ -199,7 +202,7 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
 function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>): Map<Topic, Message[]> {
   const messages = new Map<Topic, Message[]>()
   for (const { records } of round) {
-    for (const { topic, key, value, timestampMs } of records) {
+    for (const { topic, key, value, timestampMs, headers } of records) {
       const count = partitions.get(topic)
       if (count === undefined)
         throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
@@ -208,7 +211,7 @@ function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>
         list = []
         messages.set(topic, list)
       }
-      list.push({ key, value, timestamp: timestampMs, partition: key === null ? 0 : partitionOf(key, count) })
+      list.push({ key, value, timestamp: timestampMs, partition: key === null ? 0 : partitionOf(key, count), headers })
     }
   }
   return messages

@@ -14,6 +14,8 @@ const records = fc.array(fc.record({ key: fc.option(bytes), value: fc.option(byt
   minLength: 1,
   maxLength: 50,
 })
+const header = fc.record({ name: fc.string({ maxLength: 20 }), value: fc.option(bytes) })
+const withHeaders = fc.array(fc.array(header, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 20 })
 const producer = { producerId: 77n, producerEpoch: 3, firstSequence: 12 }
 
 describe('record batches', () => {
@@ -28,11 +30,36 @@ describe('record batches', () => {
     )
   })
 
+  it('carry headers, decoded when somebody looks', async () => {
+    await fc.assert(
+      fc.asyncProperty(withHeaders, fc.array(fc.nat()), async (kinds, order) => {
+        const written = order.map((index) => ({
+          key: null,
+          value: Buffer.from('x'),
+          timestamp: index,
+          headers: index % 3 === 0 ? undefined : kinds[index % kinds.length],
+        }))
+        if (written.length === 0) return
+        const read = await decodeRecordBatches(encodeRecordBatch(written, producer))
+        expect(read.map(({ headers }) => headers)).to.deep.equal(written.map(({ headers }) => headers))
+        expect(read.map(({ value }) => value)).to.deep.equal(written.map(({ value }) => value))
+      }),
+    )
+  })
+
+  it('with the same headers one after another give the same object: nothing is made for a record', async () => {
+    const [one, two] = [[{ name: 'fp', value: Buffer.from('12345678') }], [{ name: 'fp', value: Buffer.from('12345679') }]]
+    const written = [one, one, two, two, one].map((headers) => ({ key: null, value: null, timestamp: 1, headers }))
+    const read = (await decodeRecordBatches(encodeRecordBatch(written, producer))).map(({ headers }) => headers)
+    expect(read).to.deep.equal([one, one, two, two, one])
+    expect([read[0] === read[1], read[1] === read[2], read[2] === read[3]]).to.deep.equal([true, false, true])
+  })
+
   it('are read by the decoder of kafkajs', async () => {
     const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
     const decode = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (
       decoder: object,
-    ) => Promise<{ records: { key: Buffer | null; value: Buffer | null; timestamp: string; offset: string }[] }>
+    ) => Promise<{ records: { key: Buffer | null; value: Buffer | null; timestamp: string; offset: string; headers: object }[] }>
     await fc.assert(
       fc.asyncProperty(records, async (written) => {
         const { records: read } = await decode(new Decoder(encodeRecordBatch(written, producer)))
@@ -41,6 +68,9 @@ describe('record batches', () => {
         )
       }),
     )
+    const headers = [{ name: 'fp', value: Buffer.from('12345678') }]
+    const { records: read } = await decode(new Decoder(encodeRecordBatch([{ key: null, value: null, timestamp: 1, headers }], producer)))
+    expect(read[0]?.headers).to.deep.equal({ fp: Buffer.from('12345678') })
   })
 
   it('leaves a batch that the response cut off for the next fetch', async () => {

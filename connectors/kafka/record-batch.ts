@@ -1,4 +1,7 @@
+import type { RecordHeaders } from '../../processors/contract.ts'
 import { crc32c } from './crc32c.ts'
+import { encodeHeaders } from './record-headers.ts'
+import { varintSize, writeVarint } from './varint.ts'
 
 /** What a record batch holds of one record. */
 export interface BatchRecord {
@@ -6,6 +9,7 @@ export interface BatchRecord {
   readonly value: Buffer | null
   /** Milliseconds since 1970. */
   readonly timestamp: number
+  readonly headers?: RecordHeaders | undefined
 }
 
 /** The idempotent producer's identity, and the sequence number of the batch's first record. */
@@ -18,16 +22,17 @@ export interface ProducerState {
 /** Bytes before the first record: base offset 8, length 4, leader epoch 4, magic 1, CRC 4, then what the CRC covers. */
 const HEADER = 61
 const CRC_FROM = 21
-/** Longest head of a record: length 5, attributes 1, timestamp 10, offset 5, key length 5, value length 5, header count 1. */
+/** Longest head of a record: length 5, attributes 1, timestamp 10, offset 5, key length 5, value length 5, a header count of 0. */
 const RECORD_HEAD = 32
 
-/** A Kafka record batch, magic 2, uncompressed, without headers (Kafka protocol guide, "Record Batch"). At least one record. */
+/** A Kafka record batch, magic 2, uncompressed (Kafka protocol guide, "Record Batch"). At least one record. */
 export function encodeRecordBatch(records: readonly BatchRecord[], producer: ProducerState): Buffer {
   let bound = HEADER
   let first = Number.POSITIVE_INFINITY
   let latest = Number.NEGATIVE_INFINITY
   for (const record of records) {
     bound += RECORD_HEAD + (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    if (record.headers !== undefined) bound += encodeHeaders(record.headers).length
     if (record.timestamp < first) first = record.timestamp
     if (record.timestamp > latest) latest = record.timestamp
   }
@@ -52,9 +57,11 @@ export function encodeRecordBatch(records: readonly BatchRecord[], producer: Pro
 
 function writeRecord(batch: Buffer, start: number, record: BatchRecord, index: number, firstTimestamp: number): number {
   const { key, value } = record
+  const headers = record.headers === undefined ? undefined : encodeHeaders(record.headers)
   const delta = record.timestamp - firstTimestamp
   const body =
-    2 +
+    1 +
+    (headers?.length ?? 1) +
     varintSize(delta) +
     varintSize(index) +
     varintSize(key === null ? -1 : key.length) +
@@ -67,37 +74,19 @@ function writeRecord(batch: Buffer, start: number, record: BatchRecord, index: n
   at = writeVarint(batch, at, index)
   at = writeBytes(batch, at, key)
   at = writeBytes(batch, at, value)
+  if (headers !== undefined) return copyBytes(batch, at, headers)
   batch[at++] = 0
   return at
 }
 
 function writeBytes(batch: Buffer, start: number, bytes: Buffer | null): number {
   if (bytes === null) return writeVarint(batch, start, -1)
-  const at = writeVarint(batch, start, bytes.length)
+  return copyBytes(batch, writeVarint(batch, start, bytes.length), bytes)
+}
+
+function copyBytes(batch: Buffer, at: number, bytes: Buffer): number {
   // Below about 40 bytes a loop beats the call into the runtime's memory copy.
   if (bytes.length < 40) for (let index = 0; index < bytes.length; index++) batch[at + index] = bytes[index] as number
   else batch.set(bytes, at)
   return at + bytes.length
-}
-
-/** Zigzag varint of an integer below 2^52: timestamps a batch spans may pass 2^31 ms. */
-function writeVarint(batch: Buffer, start: number, value: number): number {
-  let rest = value >= 0 ? value * 2 : -value * 2 - 1
-  let at = start
-  while (rest > 0x7f) {
-    batch[at++] = (rest % 128) | 0x80
-    rest = Math.floor(rest / 128)
-  }
-  batch[at++] = rest
-  return at
-}
-
-function varintSize(value: number): number {
-  let rest = value >= 0 ? value * 2 : -value * 2 - 1
-  let size = 1
-  while (rest > 0x7f) {
-    size++
-    rest = Math.floor(rest / 128)
-  }
-  return size
 }

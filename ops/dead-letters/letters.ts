@@ -46,9 +46,9 @@ export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): 
         log,
         signal,
         handle: async ({ partition, records }) => {
-          for (const { offset, value } of records) {
+          for (const { offset, value, headers } of records) {
             const letter = value === null ? undefined : decoded(codec, value)
-            each(letter === undefined ? null : { topic, partition, offset, letter })
+            each(letter === undefined ? null : { topic, partition, offset, letter, headers })
           }
         },
       })

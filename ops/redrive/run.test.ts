@@ -42,6 +42,7 @@ const failed: Attempt = { outputs: 0, dropped: null, again: [{ reason: 'ruder', 
 describe('a redrive', () => {
   let events: string[]
   let published: DeadLetter[]
+  let headers: unknown[]
   let settled: SettledLetter[]
   let report: RedriveReport
   let answer: (found: FoundLetter) => Attempt
@@ -67,6 +68,7 @@ describe('a redrive', () => {
       publish: async (sent) => {
         events.push(`publish ${sent.length}`)
         published.push(...sent.map(({ value }) => codec.decode(value)))
+        headers.push(...sent.map((each) => each.headers))
       },
       settle: async (letters) => {
         events.push(`settle ${letters.length}`)
@@ -84,6 +86,7 @@ describe('a redrive', () => {
   beforeEach(() => {
     events = []
     published = []
+    headers = []
     settled = []
     report = new RedriveReport()
     answer = () => mended
@@ -100,6 +103,13 @@ describe('a redrive', () => {
     expect(published).to.have.length(1)
     expect(published[0]).to.include({ attempt: 2, reason: 'ruder', first_failed: 10, source_offset: 1, processor_version: '2' })
     expect(published[0]?.value).to.deep.equal(Buffer.from('word 1'))
+  })
+
+  it('keeps the headers of what fails again', async () => {
+    answer = () => failed
+    const fp = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
+    await run(records([letter(0)]).map((record) => ({ ...record, headers: fp })))
+    expect(headers).to.deep.equal([fp])
   })
 
   it('settles nothing where writing fails', async () => {

@@ -98,7 +98,7 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       report.attempted(found.letter.reason, outcome, attempt.outputs, again)
       for (const rejection of again) {
         const letter = failedAgain(found.letter, rejection, nowMs, options.version)
-        letters.push({ topic: found.topic, key: letter.key, value: deadLetters.encode(letter), timestampMs: nowMs })
+        letters.push({ topic: found.topic, key: letter.key, value: deadLetters.encode(letter), timestampMs: nowMs, headers: found.headers })
       }
     }
     if (options.dryRun) return
@@ -119,13 +119,13 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       bytes = 0
       if (now[0].length + now[1].length > 0) await work(...now)
     }
-    for (const { offset, value } of records) {
+    for (const { offset, value, headers } of records) {
       const letter = value === null ? undefined : decoded(deadLetters, value)
       if (letter === undefined) {
         report.unreadable++
         continue
       }
-      const found = { topic, partition, offset, letter }
+      const found = { topic, partition, offset, letter, headers }
       const choice = chosen(found)
       if (choice === 'leave') continue
       if (choice === 'repeat') repeats.push(found)

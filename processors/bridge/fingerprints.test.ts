@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createFingerprints } from './fingerprints.ts'
+import { createFingerprints, type KnownSchema } from './fingerprints.ts'
 
 describe('fingerprints', () => {
   const fingerprint = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes))
@@ -13,9 +13,12 @@ describe('fingerprints', () => {
         fc.nat(9),
         (known, stranger, offset) => {
           const fingerprints = createFingerprints(new Map(known.map((bytes, id) => [bytes.toString('hex'), id])))
-          const at = (bytes: Buffer): number => fingerprints.schemaId(Buffer.concat([Buffer.alloc(offset), bytes]), offset)
-          for (const [id, bytes] of known.entries()) expect(at(bytes)).to.equal(id)
-          if (!known.some((bytes) => bytes.equals(stranger))) expect(at(stranger)).to.equal(-1)
+          const at = (bytes: Buffer): KnownSchema | undefined => fingerprints.find(Buffer.concat([Buffer.alloc(offset), bytes]), offset)
+          for (const [id, bytes] of known.entries()) {
+            expect(at(bytes)).to.deep.include({ id, headers: [{ name: 'fp', value: bytes }] })
+            expect(at(bytes)?.headers).to.equal(at(bytes)?.headers)
+          }
+          if (!known.some((bytes) => bytes.equals(stranger))) expect(at(stranger)).to.equal(undefined)
         },
       ),
     )
@@ -28,7 +31,7 @@ describe('fingerprints', () => {
         ['0000000000000002', 2],
       ]),
     )
-    expect([1, 2, 3].map((last) => fingerprints.schemaId(Buffer.from([0, 0, 0, 0, 0, 0, 0, last]), 0))).to.deep.equal([1, 2, -1])
+    expect([1, 2, 3].map((last) => fingerprints.find(Buffer.from([0, 0, 0, 0, 0, 0, 0, last]), 0)?.id)).to.deep.equal([1, 2, undefined])
   })
 
   it('refuse a fingerprint that is none', () => {

@@ -1,12 +1,21 @@
-/** Schema IDs by the fingerprint of a frame's header. */
-export interface Fingerprints {
-  /** Schema ID for the fingerprint in `bytes[at, at + 8)`; -1 where it is unknown. */
-  schemaId(bytes: Buffer, at: number): number
+import type { RecordHeaders } from '../contract.ts'
+import { fingerprintHeaders } from '../fingerprint-header.ts'
+
+/** A schema that frames are written with. */
+export interface KnownSchema {
+  readonly id: number
+  /** For the records of its frames: the same object for all of them. */
+  readonly headers: RecordHeaders
 }
 
-interface Entry {
+/** Schemas by the fingerprint of a frame's header. */
+export interface Fingerprints {
+  /** The schema of the fingerprint in `bytes[at, at + 8)`; undefined where it is unknown. */
+  find(bytes: Buffer, at: number): KnownSchema | undefined
+}
+
+interface Entry extends KnownSchema {
   readonly high: number
-  readonly id: number
 }
 
 /**
@@ -20,15 +29,15 @@ export function createFingerprints(ids: ReadonlyMap<string, number>): Fingerprin
     const bytes = Buffer.from(hex, 'hex')
     if (bytes.length !== 8) throw new RangeError(`a fingerprint is 8 bytes in hexadecimal, not ${JSON.stringify(hex)}`)
     const low = bytes.readInt32LE(0)
-    entries.set(low, [...(entries.get(low) ?? []), { high: bytes.readInt32LE(4), id }])
+    entries.set(low, [...(entries.get(low) ?? []), { high: bytes.readInt32LE(4), id, headers: fingerprintHeaders(bytes) }])
   }
   return {
-    schemaId(bytes, at) {
+    find(bytes, at) {
       const candidates = entries.get(bytes.readInt32LE(at))
-      if (candidates === undefined) return -1
+      if (candidates === undefined) return undefined
       const high = bytes.readInt32LE(at + 4)
-      for (const entry of candidates) if (entry.high === high) return entry.id
-      return -1
+      for (const entry of candidates) if (entry.high === high) return entry
+      return undefined
     },
   }
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
+import { fingerprintOf } from '../fingerprint-header.ts'
 import { type BridgeCounters, createBridgeCounters } from './counters.ts'
 import { createFingerprints } from './fingerprints.ts'
 import { createForwarder, type Forward, type Received } from './forward.ts'
@@ -73,6 +74,7 @@ describe('bridge', () => {
             key: Buffer.from('hive-a'),
             value: Buffer.concat([Buffer.from([0, 1, 2, 3, 4]), datum]),
             timestampMs: 1_000,
+            headers: [{ name: 'fp', value: FINGERPRINT }],
           })
         },
       ),
@@ -90,6 +92,7 @@ describe('bridge', () => {
     expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
     expect(records[0]?.value).to.deep.equal(records[1]?.value)
     expect(records[0]?.value.readUInt32BE(1)).to.equal(9)
+    expect(records.map((record) => fingerprintOf({ ...record, offset: 0n }))).to.deep.equal([generic.fingerprint, generic.fingerprint])
     expect(counters).to.include({ json: 2, frames: 0 })
   })
 

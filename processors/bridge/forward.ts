@@ -101,17 +101,18 @@ export function createForwarder(options: ForwarderOptions): Forward {
     if (message.retain) return drop('retained')
     if (payload.length > payloadBytes) return refuseSize(message, to)
     if (payload[0] !== 0xc3 || payload[1] !== 1 || payload.length < SINGLE_OBJECT_BYTES) return forwardOther(message, to, fingerprints)
-    const schemaId = fingerprints.schemaId(payload, 2)
-    if (schemaId < 0) return false
+    const schema = fingerprints.find(payload, 2)
+    if (schema === undefined) return false
     // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be copied. Nothing reads the old ones again.
     payload[SINGLE_OBJECT_BYTES - WIRE_BYTES] = 0
-    payload.writeUInt32BE(schemaId, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
+    payload.writeUInt32BE(schema.id, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
     counters.frames++
     records.push({
       topic: to.route.topic,
       key: to.key,
       value: payload.subarray(SINGLE_OBJECT_BYTES - WIRE_BYTES),
       timestampMs: message.receivedMs,
+      headers: schema.headers,
     })
     return true
   }
@@ -121,11 +122,11 @@ export function createForwarder(options: ForwarderOptions): Forward {
     if (payload.length === 0) return refuse(message, to, 'empty-payload', 'expected a frame or JSON, got no bytes')
     if (!looksLikeJson(payload))
       return refuse(message, to, 'not-a-frame', `expected C3 01 and a fingerprint, or JSON, got ${describeStart(payload)}`)
-    const schemaId = fingerprints.schemaId(options.jsonFingerprint, 0)
-    if (schemaId < 0) return false
+    const schema = fingerprints.find(options.jsonFingerprint, 0)
+    if (schema === undefined) return false
     let value: Buffer
     try {
-      value = options.jsonFrame(payload.toString('utf8'), schemaId)
+      value = options.jsonFrame(payload.toString('utf8'), schema.id)
     } catch (cause) {
       if (cause instanceof JsonRefusal) return refuse(message, to, 'bad-json', cause.message)
       throw cause
@@ -133,7 +134,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     if (value.length > FRAME_BYTES)
       return refuse(message, to, 'over-size', `expected a frame of at most ${FRAME_BYTES} bytes, this JSON takes ${value.length}`)
     counters.json++
-    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs })
+    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs, headers: schema.headers })
     return true
   }
 

@@ -10,7 +10,7 @@ import {
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import type { BadRecords } from '../bad-share.ts'
@@ -151,6 +151,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
         topic: deadTopic(consumer),
         key: record.key,
         timestampMs: nowMs,
+        headers: letterHeaders(record),
         value: options.deadLetters.encode(firstLetter(record, { reason, detail, sample: null }, { ...refusal, nowMs })),
       })),
     )

@@ -44,7 +44,9 @@ const processor = defineProcessor({
   },
 })
 
-function run(value: string | null, only?: number): { sent: string[]; letters: unknown[]; counters: EngineCounters } {
+const headers = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
+
+function run(value: string | null, only?: number): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters } {
   const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
   const counters = createEngineCounters()
   const engine = createEngine({
@@ -59,6 +61,7 @@ function run(value: string | null, only?: number): { sent: string[]; letters: un
     value: value === null ? null : Buffer.from(value),
     timestampMs: 5,
     offset: 42n,
+    headers,
     ...(only === undefined ? {} : { only }),
   }
   const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
@@ -66,6 +69,7 @@ function run(value: string | null, only?: number): { sent: string[]; letters: un
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
     letters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => deadLetters.decode(sent.value)),
+    headers: outgoing.map((sent) => sent.headers),
     counters,
   }
 }
@@ -97,6 +101,10 @@ describe('the engine that runs processors', () => {
         last_failed: 77,
       },
     ])
+  })
+
+  it('gives the letter the headers of its record, so that a redrive has them, and its outputs none', () => {
+    expect(run('fine rude').headers).to.deep.equal([undefined, headers])
   })
 
   it('makes one letter of a record that cannot be decoded', () => {

@@ -9,7 +9,7 @@ import type {
   Rejection,
   Topic,
 } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 
@@ -91,7 +91,7 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
     const letter = (record: KafkaRecord, rejection: Rejection): void => {
       count(counters.rejected, rejection.reason, 1)
       const value = deadLetters.encode(firstLetter(record, rejection, { ...origin, processor: name, version }))
-      sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs })
+      sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs, headers: letterHeaders(record) })
     }
 
     const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {

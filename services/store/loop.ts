@@ -12,7 +12,7 @@ import {
 } from '../../connectors/contract.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter } from '../../processors/dead-letter.ts'
+import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { Fill, type LayoutLookup, type Refused } from '../../processors/store/fill.ts'
 import { deadTopic } from '../../processors/topics.ts'
@@ -189,6 +189,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
         topic,
         key: record.key,
         timestampMs: nowMs,
+        headers: letterHeaders(record),
         value: options.deadLetters.encode(
           firstLetter(record, rejection, { topic: source, partition, processor: consumer, version: options.version, nowMs }),
         ),
