@@ -8,8 +8,9 @@ const HEAD = `<!-- Generated from processors/*/reasons.ts by \`make generate\`. 
 # Dead letters
 
 What cannot be processed goes to the topic \`<processor>.dead\` as Avro (schemas/dead-letter.avsc): where it came from, its original bytes untouched, the
-index of the sample where just one sample failed, a reason code, and a detail that names the value and what was expected. A dead letter
-is written before the offset of its record is committed; if it cannot be written, the partition waits. An outage never makes one.
+samples and quantities concerned if it is not the whole record, a reason code, and a detail that names the value and what was expected. A record makes one
+letter for each reason, however many of its samples are refused for it. A dead letter is written before the offset of its record is committed; if it cannot
+be written, the partition waits. An outage never makes one.
 
 ## Look
 
@@ -30,7 +31,7 @@ First mend the cause, as the tables below say. Then:
 
 The processor runs over its own dead letters, with today's schemas, devices and configuration and the time of the first receipt. Only it sees
 them again, and its outputs go where they always go: the bridge's and standardise's to their topics, the store's and the devices' into their
-databases. A letter of one sample redrives that sample. A redrive takes the letters that are there when it starts.
+databases. A letter of some samples, or of quantities of them, redrives just these. A redrive takes the letters that are there when it starts.
 
 - **What fails again** is a new dead letter with the same bytes and source, one attempt more, and the time of its first failure. Letters that have
   failed 5 times (\`--max-attempts N\`) are left alone.
@@ -38,7 +39,7 @@ databases. A letter of one sample redrives that sample. A redrive takes the lett
   open. Table \`redriven_letter\` of the telemetry database has the outcomes, \`redrive_run\` who ran what, when, and what came of it; redrives of
   the store and of devices also have rows of \`consumer_offset\` in their databases, as \`store.redrive.<run>\`, with the rows they stored and found there.
 - **Killed in the middle?** Run it again. A letter is settled last, so nothing is lost; at most 500 letters are done twice, which gives the same
-  rows again (they are recognised by their key) and the same letters (recognised by source, sample and attempt, and settled as \`repeat\`).
+  rows again (they are recognised by their key) and the same letters (recognised by source, samples, reason and attempt, and settled as \`repeat\`).
 - **\`--rate N\`** takes N letters a second, so that a large redrive leaves room for the live load. Ctrl-C ends a run after the letters under way.
 - One redrive of a processor at a time; a second one is refused.
 

@@ -39,8 +39,16 @@ export interface KafkaRecord {
   readonly offset: bigint
   /** Decoded when it is read; undefined for a record without any. */
   readonly headers?: RecordHeaders | undefined
-  /** A redrive is about this one sample: the others had their outcome before. Absent otherwise. */
-  readonly only?: number
+  /** A redrive is about this part of the record: the rest had its outcome before. Absent otherwise. */
+  readonly only?: RecordPart
+}
+
+/** What of a record something is about. */
+export interface RecordPart {
+  /** Indexes of samples, ascending; empty for all of the record. */
+  readonly samples: readonly number[]
+  /** Names of quantities; empty for whole samples. */
+  readonly quantities: readonly string[]
 }
 
 /** A record to be sent. Records of one key keep their order. */
@@ -53,17 +61,19 @@ export interface OutgoingRecord {
   readonly headers?: RecordHeaders | undefined
 }
 
-/** Why an input, or one sample of it, cannot be processed. */
+/** Why an input, or a part of it, cannot be processed. */
 export interface Rejection {
   /** One of the processor's closed list. */
   readonly reason: string
   /** The value that was refused and what was expected. */
   readonly detail: string
-  /** Index of the sample within the frame; null for the whole input. */
-  readonly sample: number | null
+  /** Indexes of the samples within the record, ascending; empty for the whole input. */
+  readonly samples: readonly number[]
+  /** Quantities of these samples that are refused, if the others are not; absent or empty for whole samples. */
+  readonly quantities?: readonly string[]
 }
 
-/** What becomes of one input. An input may have several outcomes: outputs, and rejections of single samples. */
+/** What becomes of one input. An input may have several outcomes: outputs, and rejections of parts. */
 export type Outcome<To> = { readonly [Name in keyof To]: Emit<Name, To[Name]> }[keyof To] | Drop | Reject
 
 interface Emit<Name, Target> {
@@ -91,9 +101,9 @@ export function drop(reason: string): Drop {
   return { tag: 'drop', reason }
 }
 
-/** Makes the input, or one sample of it, a dead letter. */
-export function reject(reason: string, detail: string, sample: number | null = null): Reject {
-  return { tag: 'reject', reason, detail, sample }
+/** Makes the input, or a part of it, a dead letter: one for each record and reason, with all that it concerns. */
+export function reject(reason: string, detail: string, samples: readonly number[] = [], quantities: readonly string[] = []): Reject {
+  return { tag: 'reject', reason, detail, samples, quantities }
 }
 
 /** A topic that a processor reads, and how its records become inputs. */

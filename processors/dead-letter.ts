@@ -1,8 +1,18 @@
 import avro from 'avsc'
-import type { KafkaRecord, RecordHeaders, Rejection, Topic } from './contract.ts'
+import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
+
+/** One of the records for which a letter stands that keeps no record whole. */
+export interface DeadRecord {
+  /** In the source topic; -1 for the bridge. */
+  readonly offset: number
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
+  /** First bytes of its value. */
+  readonly head: Buffer
+}
 
 /** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
-export interface DeadLetter {
+export interface DeadLetter extends RecordPart {
   /** Kafka topic of the record; the MQTT topic for the bridge. */
   readonly source_topic: string
   /** -1 for the bridge. */
@@ -11,10 +21,11 @@ export interface DeadLetter {
   readonly source_offset: number
   /** Milliseconds since 1970: when the bridge received the frame. */
   readonly source_timestamp: number
-  /** Index of the sample within the frame; null where the whole record failed. */
-  readonly sample: number | null
   readonly key: Buffer | null
+  /** Null where it is not kept. */
   readonly value: Buffer | null
+  /** Not empty where the letter stands for several records of one device, refused for one reason: of each only this is kept. */
+  readonly records: readonly DeadRecord[]
   readonly reason: string
   readonly detail: string
   readonly processor: string
@@ -61,16 +72,18 @@ export interface Refusal {
   readonly nowMs: number
 }
 
-/** The letter for a record, or a sample of it, that failed for the first time. */
-export function firstLetter(record: KafkaRecord, { reason, detail, sample }: Rejection, refusal: Refusal): DeadLetter {
+/** The letter for a record, or a part of it, that failed for the first time. */
+export function firstLetter(record: KafkaRecord, { reason, detail, samples, quantities = [] }: Rejection, refusal: Refusal): DeadLetter {
   return {
     source_topic: refusal.topic,
     source_partition: refusal.partition,
     source_offset: Number(record.offset),
     source_timestamp: record.timestampMs,
-    sample,
+    samples,
+    quantities,
     key: record.key,
     value: record.value,
+    records: [],
     reason,
     detail,
     processor: refusal.processor,

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { Rejection } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { failedAgain, identity, matches, ownRejections } from './letters.ts'
 import { parseMoment } from './when.ts'
@@ -8,9 +9,11 @@ const letter: DeadLetter = {
   source_partition: 3,
   source_offset: 42,
   source_timestamp: 5,
-  sample: null,
+  samples: [],
+  quantities: [],
   key: Buffer.from('hive'),
   value: Buffer.from([0, 1, 255, 128]),
+  records: [],
   reason: 'unknown-device',
   detail: 'hive is not in the app database',
   processor: 'standardise',
@@ -30,10 +33,11 @@ describe('dead letters', () => {
   })
 
   it('keep their bytes, their source and the time of their first failure when they fail again', () => {
-    const again = failedAgain(letter, { reason: 'out-of-range', detail: 'hot', sample: 7 }, 9000, '2')
+    const again = failedAgain(letter, { reason: 'out-of-range', detail: 'hot', samples: [7], quantities: ['temperature'] }, 9000, '2')
     expect(again).to.deep.equal({
       ...letter,
-      sample: 7,
+      samples: [7],
+      quantities: ['temperature'],
       reason: 'out-of-range',
       detail: 'hot',
       processor_version: '2',
@@ -41,21 +45,38 @@ describe('dead letters', () => {
       last_failed: 9000,
     })
     expect(again.value).to.equal(letter.value)
-    expect(failedAgain({ ...letter, sample: 3 }, { reason: 'defect', detail: 'x', sample: null }, 9000, '2').sample).to.equal(3)
   })
 
-  it('of one sample are about that sample alone', () => {
-    const rejections = [1, 2, 3].map((sample) => ({ reason: 'out-of-range', detail: '', sample }))
-    expect(ownRejections(letter, rejections)).to.equal(rejections)
-    expect(ownRejections({ ...letter, sample: 2 }, rejections)).to.deep.equal([rejections[1]])
-    expect(ownRejections({ ...letter, sample: 4 }, rejections)).to.deep.equal([])
-    expect(ownRejections({ ...letter, sample: 4 }, [{ reason: 'defect', detail: '', sample: null }])).to.have.length(1)
+  it('of samples, or of quantities of them, are about that part alone', () => {
+    const rejection = { reason: 'out-of-range', detail: '', samples: [1, 2, 3], quantities: ['temperature', 'humidity'] }
+    const own = (part: Partial<DeadLetter>, rejections: readonly Rejection[] = [rejection]): unknown =>
+      ownRejections({ ...letter, ...part }, rejections).map(({ samples, quantities }) => [samples, quantities])
+    expect(own({})).to.deep.equal([
+      [
+        [1, 2, 3],
+        ['temperature', 'humidity'],
+      ],
+    ])
+    expect(own({ samples: [2, 4] })).to.deep.equal([[[2], ['temperature', 'humidity']]])
+    expect(own({ samples: [4] })).to.deep.equal([])
+    expect(own({ samples: [1], quantities: ['humidity'] })).to.deep.equal([[[1], ['humidity']]])
+    expect(own({ quantities: ['weight'] })).to.deep.equal([])
+    expect(own({ samples: [4], quantities: ['weight'] }, [{ reason: 'defect', detail: '', samples: [] }])).to.deep.equal([
+      [[4], ['weight']],
+    ])
   })
 
   it('are the same where source, sample and attempt are, whenever they were written', () => {
     expect(identity({ ...letter, last_failed: 9, first_failed: 8 })).to.equal(identity(letter))
     expect(identity({ ...letter, attempt: 2 })).to.not.equal(identity(letter))
-    expect(identity({ ...letter, sample: 0 })).to.not.equal(identity(letter))
+    for (const other of [{ samples: [0] }, { quantities: ['weight'] }, { reason: 'other' }])
+      expect(identity({ ...letter, ...other }), JSON.stringify(other)).to.not.equal(identity(letter))
+  })
+
+  it('of thousands of samples are remembered by a few bytes', () => {
+    const samples = Array.from({ length: 20_000 }, (_, sample) => sample)
+    expect(identity({ ...letter, samples }).length).to.be.below(200)
+    expect(identity({ ...letter, samples })).to.not.equal(identity({ ...letter, samples: samples.slice(1) }))
   })
 
   it('of MQTT, which has no offsets, are the same where topic, time and bytes are', () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RecordHeaders, Rejection, Topic } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
+import { narrowed } from './rejections.ts'
 
 /** A dead letter and where it is. */
 export interface FoundLetter {
@@ -30,14 +31,17 @@ export function matches({ reason, key, last_failed }: DeadLetter, filter: Letter
   )
 }
 
-/**
- * The letter for something that failed once more: its bytes, its source and the time of its first failure stay. A failure of the whole
- * input is that sample's where the letter was about one sample.
- */
-export function failedAgain(letter: DeadLetter, { reason, detail, sample }: Rejection, nowMs: number, version: string): DeadLetter {
+/** The letter for something that failed once more, as `ownRejections` says: its bytes, its source and the time of its first failure stay. */
+export function failedAgain(
+  letter: DeadLetter,
+  { reason, detail, samples, quantities = [] }: Rejection,
+  nowMs: number,
+  version: string,
+): DeadLetter {
   return {
     ...letter,
-    sample: sample ?? letter.sample,
+    samples,
+    quantities,
     reason,
     detail,
     processor_version: version,
@@ -50,19 +54,19 @@ export function failedAgain(letter: DeadLetter, { reason, detail, sample }: Reje
  * Same text, same letter: a service that was killed may write one twice, for it writes before it commits. Where the source has no offsets (MQTT),
  * the same bytes on one topic in one millisecond are one message: what they would give is the same, too.
  */
-export function identity({ source_topic, source_partition, source_offset, source_timestamp, value, sample, attempt }: DeadLetter): string {
-  const place =
-    source_offset < 0
-      ? createHash('sha1')
-          .update(value ?? '')
-          .digest('base64')
-      : `${source_partition}/${source_offset}`
-  return `${source_topic} ${place} ${source_timestamp} ${sample ?? ''} ${attempt}`
+export function identity(letter: DeadLetter): string {
+  const { source_topic, source_partition, source_offset, source_timestamp, value, samples, quantities, reason, attempt } = letter
+  const place = source_offset < 0 ? digest(value ?? '') : `${source_partition}/${source_offset}`
+  // Of many samples a digest: a million of these are remembered.
+  const which = samples.length > 8 ? digest(samples.join()) : samples.join()
+  return `${source_topic} ${place} ${source_timestamp} ${which} ${quantities.join()} ${reason} ${attempt}`
 }
 
-/** Only what is about the letter's own sample: the others had their outcome when the record was first processed. */
-export function ownRejections({ sample }: DeadLetter, rejections: readonly Rejection[]): readonly Rejection[] {
-  if (sample === null) return rejections
-  const own = rejections.find((each) => each.sample === sample || each.sample === null)
-  return own === undefined ? [] : [own]
+/** Only what is about the letter's own part of its record: the rest had its outcome when the record was first processed. */
+export function ownRejections(letter: DeadLetter, rejections: readonly Rejection[]): readonly Rejection[] {
+  return rejections.flatMap((rejection) => narrowed(rejection, letter) ?? [])
+}
+
+function digest(text: Buffer | string): string {
+  return createHash('sha1').update(text).digest('base64')
 }

@@ -82,7 +82,10 @@ export function inputsByDevice<Item>(
       const device = parseDeviceId(record.key?.toString('latin1') ?? '')
       if (device === undefined)
         throw new MalformedError(`expected a device ID as key, got ${JSON.stringify(record.key?.toString('latin1') ?? null)}`)
-      from.decode(record, lookups, (item) => items.push(item))
+      const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
+      from.decode(record, lookups, (item, sample) => {
+        if (only === undefined || sample === null || only.has(sample)) items.push(item)
+      })
       if (items.length === 0) continue
       const inputs = devices.get(device)
       if (inputs === undefined) devices.set(device, { items, records: [record] })

@@ -15,9 +15,11 @@ function letter(fields: Partial<DeadLetter>): DeadLetter {
     source_partition: 0,
     source_offset: 7,
     source_timestamp: BASE,
-    sample: null,
+    samples: [],
+    quantities: [],
     key: Buffer.from('3629'),
     value: null,
+    records: [],
     reason: 'out-of-range',
     detail: '',
     processor: 'standardise',
@@ -47,7 +49,7 @@ describe('the samples of a dead letter', () => {
   it('are all of the frame, or the one that was refused', () => {
     const times = [BASE, BASE + 1_000, BASE + 1_500].map((ms) => ms * 1_000)
     expect(samples(letter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros })))
-    expect(samples(letter({ value: onKafka, sample: 1 }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
+    expect(samples(letter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
   })
 
   it('are found in a payload that the bridge could not forward', () => {
@@ -64,7 +66,7 @@ describe('the samples of a dead letter', () => {
       Buffer.alloc(5),
       type.toBuffer({ device_id: '3629', firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: [sample] }),
     ])
-    expect(samples(letter({ processor: 'store', value, sample: 0 }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
+    expect(samples(letter({ processor: 'store', value, samples: [0] }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
   })
 
   it('are none where nobody can decode it', () => {

@@ -14,7 +14,7 @@ export interface DeadSample {
 const SINGLE_OBJECT_HEADER = 10
 const REGISTRY_HEADER = 5
 
-/** Tells which samples a dead letter holds: one, or all of its frame. Empty where it cannot be decoded. */
+/** Tells which samples a dead letter holds: some, or all of its frame. Empty where it cannot be decoded. */
 export type DeadSamples = (letter: DeadLetter) => readonly DeadSample[]
 
 /**
@@ -35,13 +35,13 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
     return samples.map(({ ts }) => ts)
   }
 
-  return ({ key, value, sample, processor, source_topic: source }) => {
+  return ({ key, value, samples, processor, source_topic: source }) => {
     // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
     const device = key?.toString('latin1') ?? source.split('/')[1]
     if (value === null || device === undefined) return []
     try {
       const times = processor === 'store' ? readingTimes(value) : frameTimes(value)
-      const dead = sample === null ? times : times.slice(sample, sample + 1)
+      const dead = samples.length === 0 ? times : samples.flatMap((sample) => times[sample] ?? [])
       return dead.map((tsMicros) => ({ device, tsMicros }))
     } catch (cause) {
       // It may well be dead because nobody can decode it. Anything else is a defect here.

@@ -28,7 +28,7 @@ export async function exportLetters(source: DeadLetters, topic: Topic, filter: L
 
 /** One letter as a line of JSON. */
 export function exported({ topic, partition, offset, letter }: FoundLetter, state: string): string {
-  const { key, value, source_timestamp, first_failed, last_failed, ...rest } = letter
+  const { key, value, records, source_timestamp, first_failed, last_failed, ...rest } = letter
   return JSON.stringify({
     topic,
     partition,
@@ -41,5 +41,10 @@ export function exported({ topic, partition, offset, letter }: FoundLetter, stat
     device: key?.toString('utf8') ?? null,
     key_base64: key?.toString('base64') ?? null,
     value_base64: value?.toString('base64') ?? null,
+    records: records.map(({ offset: at, timestamp, head }) => ({
+      offset: at,
+      timestamp: new Date(timestamp).toISOString(),
+      head_base64: head.toString('base64'),
+    })),
   })
 }

@@ -1,6 +1,8 @@
 import type { Log } from '../../connectors/contract.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import { setOf } from '../../processors/continuity/account.ts'
+import { formatRanges } from '../../processors/continuity/ranges.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { type KnownSchemas, originalOf } from './original.ts'
@@ -25,7 +27,8 @@ export async function showLetter(
       letter.source_partition < 0 ? letter.source_topic : `${letter.source_topic}/${letter.source_partition}/${letter.source_offset}`,
     ],
     ['received', time(letter.source_timestamp)],
-    ['sample', letter.sample === null ? 'all' : String(letter.sample)],
+    ['samples', letter.samples.length === 0 ? 'all' : formatRanges(setOf(letter.samples).ranges())],
+    ['quantities', letter.quantities.length === 0 ? 'all' : letter.quantities.join(', ')],
     ['device', letter.key === null ? 'none' : JSON.stringify(letter.key.toString('utf8'))],
     ['attempt', String(letter.attempt)],
     ['first failed', time(letter.first_failed)],

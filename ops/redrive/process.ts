@@ -40,7 +40,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
     await lookups.prepare(records)
     const { devices, undecodable } = inputsByDevice(process, records, lookups)
     const again = new Map<KafkaRecord, Rejection>(
-      undecodable.map(({ record, detail }) => [record, { reason: UNDECODABLE, detail, sample: null }]),
+      undecodable.map(({ record, detail }) => [record, { reason: UNDECODABLE, detail, samples: [] }]),
     )
     let left = devices
     for (;;) {
@@ -50,7 +50,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
       for (const inputs of left) {
         const rejection = reasons.get(inputs.device)
         if (rejection === undefined) continue
-        for (const record of inputs.records) again.set(record, { reason: rejection.reason, detail: rejection.detail, sample: null })
+        for (const record of inputs.records) again.set(record, { reason: rejection.reason, detail: rejection.detail, samples: [] })
       }
       left = left.filter(({ device }) => !reasons.has(device))
     }

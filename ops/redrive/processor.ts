@@ -39,7 +39,11 @@ export function processorWay({ name, processor, schemaIds, lookups, deadLetters,
   })
 }
 
-/** The record as the processor saw it first: the same bytes, key, time and headers, narrowed to the sample that failed. */
-export function recordOf({ letter: { key, value, source_timestamp, source_offset, sample }, headers }: FoundLetter): KafkaRecord {
-  return { key, value, timestampMs: source_timestamp, offset: BigInt(source_offset), headers, ...(sample === null ? {} : { only: sample }) }
+/** The record as the processor saw it first: the same bytes, key, time and headers, narrowed to the part that failed. */
+export function recordOf({
+  letter: { key, value, source_timestamp, source_offset, samples, quantities },
+  headers,
+}: FoundLetter): KafkaRecord {
+  const record = { key, value, timestampMs: source_timestamp, offset: BigInt(source_offset), headers }
+  return samples.length + quantities.length === 0 ? record : { ...record, only: { samples, quantities } }
 }

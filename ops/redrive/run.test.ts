@@ -18,9 +18,11 @@ function letter(offset: number, changes: Partial<DeadLetter> = {}): DeadLetter {
     source_partition: 0,
     source_offset: offset,
     source_timestamp: 5,
-    sample: null,
+    samples: [],
+    quantities: [],
     key: Buffer.from('hive'),
     value: Buffer.from(`word ${offset}`),
+    records: [],
     reason: 'rude',
     detail: 'a rude word',
     processor: 'words',
@@ -37,7 +39,7 @@ function records(letters: readonly DeadLetter[]): KafkaRecord[] {
 }
 
 const mended: Attempt = { outputs: 1, dropped: null, again: [] }
-const failed: Attempt = { outputs: 0, dropped: null, again: [{ reason: 'ruder', detail: 'still', sample: null }] }
+const failed: Attempt = { outputs: 0, dropped: null, again: [{ reason: 'ruder', detail: 'still', samples: [] }] }
 
 describe('a redrive', () => {
   let events: string[]
@@ -144,14 +146,14 @@ describe('a redrive', () => {
   it('says where some samples were taken and others were not, or the processor now leaves a letter out', async () => {
     answer = ({ offset }) =>
       offset === 0n
-        ? { ...failed, outputs: 1, again: [1, 2].map((sample) => ({ reason: 'ruder', detail: '', sample })) }
+        ? { ...failed, outputs: 1, again: [{ reason: 'ruder', detail: '', samples: [1, 2] }] }
         : { outputs: 0, dropped: 'dull', again: [] }
     await run(records([letter(0), letter(1)]))
     expect(outcomes()).to.deep.equal([
       [0n, 'partly-mended'],
       [1n, 'dropped'],
     ])
-    expect(published.map(({ sample }) => sample)).to.deep.equal([1, 2])
+    expect(published.map(({ samples }) => samples)).to.deep.equal([[1, 2]])
   })
 
   it('changes nothing in a rehearsal, and says what would happen by reason', async () => {

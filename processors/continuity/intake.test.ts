@@ -57,9 +57,11 @@ function letter(fields: Partial<DeadLetter>): DeadLetter {
     source_partition: 0,
     source_offset: 0,
     source_timestamp: 1_000,
-    sample: null,
+    samples: [],
+    quantities: [],
     key: Buffer.from(DEVICE),
     value: null,
+    records: [],
     reason: 'unknown-device',
     detail: '',
     processor: 'standardise',
@@ -97,12 +99,12 @@ describe('what the ledger takes in', () => {
     for (const { device, boot } of intake.absentOfLetters(letters)) ledger.install(device, boot)
     for (const each of letters) intake.letter(each, () => taken, false)
   }
-  const refuse = (record: KafkaRecord, sample: number | null): void =>
+  const refuse = (record: KafkaRecord, samples: readonly number[]): void =>
     takeLetter({
       source_topic: 'telemetry.readings',
       source_offset: Number(record.offset),
       value: record.value,
-      sample,
+      samples,
       processor: 'store',
       reason: 'row-refused',
     })
@@ -131,8 +133,9 @@ describe('what the ledger takes in', () => {
         )
         for (const [seq, record] of records.entries()) {
           const gone = refused[seq] ?? []
-          if (gone === 'all') refuse(record, null)
-          else for (const sample of gone) refuse(record, sample)
+          if (gone === 'all') refuse(record, [])
+          else if (seq % 2 === 0 && gone.length > 0) refuse(record, gone)
+          else for (const sample of gone) refuse(record, [sample])
         }
         for (const record of records) take(record)
         const dead = frames.filter(({ samples }, seq) => refused[seq] === 'all' || new Set(refused[seq]).size === samples).length
@@ -149,8 +152,8 @@ describe('what the ledger takes in', () => {
   })
 
   it("keeps the store's letters for the next start until their readings are taken", () => {
-    refuse(readings(3, 2), 0)
-    refuse(readings(5, 1), 0)
+    refuse(readings(3, 2), [0])
+    refuse(readings(5, 1), [0])
     expect(intake.firstWaiting(0, taken)).to.equal(0n)
     take(readings(3, 2))
     expect(intake.firstWaiting(0, taken)).to.equal(1n)
@@ -160,7 +163,7 @@ describe('what the ledger takes in', () => {
   })
 
   it('forgets letters of which retention deleted the readings', () => {
-    refuse(readings(3, 1), 0)
+    refuse(readings(3, 1), [0])
     expect(intake.firstWaiting(0, 4n)).to.equal(undefined)
   })
 

@@ -120,7 +120,7 @@ export class Intake {
     const boot = number.tag === 'numbered' ? ledger.find(device, number.boot) : undefined
     if (number.tag === 'unnumbered') ledger.unnumbered(device)
     else if (number.tag === 'unreadable' || boot === undefined) ledger.unreadable(device)
-    else ledger.died(boot, number, letter.sample, number.whole, letter.source_timestamp, truncated)
+    else ledger.died(boot, number, { partly: isPartial(letter), whole: number.whole }, letter.source_timestamp, truncated)
   }
 
   /** Offset of the first of the store's letters that must be read again after a crash, because its readings were not taken; undefined for none. */
@@ -135,7 +135,7 @@ export class Intake {
     return first
   }
 
-  private refuse({ source_partition, source_offset, sample }: DeadLetter, letter: bigint): void {
+  private refuse({ source_partition, source_offset, samples, quantities }: DeadLetter, letter: bigint): void {
     let refusals = this.refusals.get(source_partition)
     if (refusals === undefined) {
       refusals = new Map()
@@ -147,8 +147,9 @@ export class Intake {
       refusals.set(source_offset, refusal)
     }
     // A set: a store that was killed between its letters and its commit writes them twice.
-    if (sample === null) refusal.samples = null
-    else refusal.samples?.add(sample)
+    if (samples.length + quantities.length === 0) refusal.samples = null
+    // A sample of which single quantities were refused is a row nonetheless.
+    else if (quantities.length === 0) for (const sample of samples) refusal.samples?.add(sample)
   }
 
   private refused(partition: number, offset: bigint): number {
@@ -183,4 +184,9 @@ export class Intake {
   private number(letter: DeadLetter): LetterNumber {
     return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas)
   }
+}
+
+/** Whether the letter is about a part of its record: the rest may be stored. */
+function isPartial({ samples, quantities }: DeadLetter): boolean {
+  return samples.length + quantities.length > 0
 }

@@ -38,8 +38,8 @@ class Driver {
     return this
   }
 
-  kill(frame: Frame, sample: number | null = null, whole = true): this {
-    this.ledger.died(this.boot(frame), { seq: frame.seq, dropped: frame.dropped ?? 0 }, sample, whole, 1_000 + frame.seq, false)
+  kill(frame: Frame, partly = false, whole = true): this {
+    this.ledger.died(this.boot(frame), { seq: frame.seq, dropped: frame.dropped ?? 0 }, { partly, whole }, 1_000 + frame.seq, false)
     return this
   }
 
@@ -80,8 +80,8 @@ describe('the ledger of frame numbers', () => {
           fates.set(seq, (fates.get(seq) ?? new Set()).add(fate))
           if (fate === 'stored') driver.store({ seq })
           else if (fate === 'dead') driver.kill({ seq })
-          else if (fate === 'sample') driver.kill({ seq }, 0)
-          else if (fate === 'malformed') driver.kill({ seq }, null, false)
+          else if (fate === 'sample') driver.kill({ seq }, true)
+          else if (fate === 'malformed') driver.kill({ seq }, false, false)
           else if (fate === 'refused') driver.store({ seq, samples: 3 }, 3)
           else if (fate === 'refused-partly') driver.store({ seq, samples: 3 }, 2)
         }
@@ -124,12 +124,12 @@ describe('the ledger of frame numbers', () => {
   })
 
   it('says which stored frames have dead samples, and calls a frame dead whose every sample is', () => {
-    const driver = new Driver().store({ seq: 0, samples: 2 }).kill({ seq: 0 }, 1).kill({ seq: 1 }, 0).store({ seq: 2, samples: 2 }, 2)
+    const driver = new Driver().store({ seq: 0, samples: 2 }).kill({ seq: 0 }, true).kill({ seq: 1 }, true).store({ seq: 2, samples: 2 }, 2)
     expect(driver.account()).to.include({ numbered: 3, stored: 1, partlyDead: 1, deadLettered: 2 })
   })
 
   it('does not believe the number of a malformed frame where no higher one is known', () => {
-    const driver = new Driver().kill({ seq: 1_000_000 }, null, false).store({ seq: 0 }).store({ seq: 2 }).kill({ seq: 1 }, null, false)
+    const driver = new Driver().kill({ seq: 1_000_000 }, false, false).store({ seq: 0 }).store({ seq: 2 }).kill({ seq: 1 }, false, false)
     expect(driver.account()).to.include({ numbered: 3, stored: 2, deadLettered: 1, missing: 0 })
   })
 
@@ -192,7 +192,7 @@ describe('the ledger of frame numbers', () => {
     it('by one number with two times, but not where a redrive brings other samples of a frame', () => {
       const driver = new Driver().store({ seq: 0, at: 1 }).store({ seq: 0, at: 2 })
       expect(driver.conflicts).to.equal(1)
-      const mended = new Driver().kill({ seq: 0 }, 0).store({ seq: 0, at: 2 }).store({ seq: 0, at: 1 })
+      const mended = new Driver().kill({ seq: 0 }, true).store({ seq: 0, at: 2 }).store({ seq: 0, at: 1 })
       expect(mended.conflicts).to.equal(0)
     })
 

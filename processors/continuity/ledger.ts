@@ -140,22 +140,21 @@ export class Ledger {
 
   /**
    * A frame that became a dead letter.
-   * @param sample null for the whole frame
+   * @param partly whether only a part of it did
    * @param whole whether its bytes are what its schema says; if not, its number counts only where a higher one is known
    */
   died(
     boot: Boot,
     { seq, dropped }: { seq: number; dropped: number },
-    sample: number | null,
-    whole: boolean,
+    { partly, whole }: { readonly partly: boolean; readonly whole: boolean },
     receivedMs: number,
     truncated: boolean,
   ): void {
     const known = boot.stored.has(seq) || boot.dead.has(seq) || boot.partly.has(seq)
     this.note(boot, seq, receivedMs, truncated)
     if (whole) boot.next = Math.max(boot.next, seq + 1)
-    if (sample === null) boot.dead.add(seq)
-    else boot.partly.add(seq)
+    if (partly) boot.partly.add(seq)
+    else boot.dead.add(seq)
     if (!known && whole) boot.dropped += dropped
   }
 

@@ -1,7 +1,8 @@
 import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
-import { defineProcessor, emit, type Outcome, parseDeviceId, reject, type Source } from '../contract.ts'
+import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
+import { narrowed } from '../rejections.ts'
 import { readings, topics } from '../topics.ts'
 import { reasons } from './reasons.ts'
 import { Standards } from './standards.ts'
@@ -12,8 +13,8 @@ interface FrameRecord {
   readonly bytes: Buffer
   readonly schemaId: number
   readonly receivedMs: number
-  /** A redrive is about this one sample. */
-  readonly only: number | undefined
+  /** A redrive is about this part of the frame. */
+  readonly only: RecordPart | undefined
 }
 
 const HEADER_BYTES = 5
@@ -63,10 +64,14 @@ export const processor = defineProcessor({
         { deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
         assignments,
       )
-      if (only !== undefined) return rejections.find(({ sample }) => sample === only) ?? emit('readings', justOne(columns, only))
-      if (rejections.length === 0) return emit('readings', columns)
-      const outcomes: Outcome<{ readings: typeof readings }>[] = [...rejections]
-      if (rejections.length < columns.count) outcomes.push(emit('readings', columns))
+      if (rejections.length === 0 && only === undefined) return emit('readings', columns)
+      const outcomes: Outcome<{ readings: typeof readings }>[] = []
+      for (const rejection of rejections) {
+        const own = only === undefined ? rejection : narrowed(rejection, only)
+        if (own !== undefined) outcomes.push(reject(own.reason, own.detail, own.samples, own.quantities))
+      }
+      if (only !== undefined) excludeOthers(columns, only)
+      if (columns.excluded.subarray(0, columns.count).includes(0)) outcomes.push(emit('readings', columns))
       return outcomes
     } catch (cause) {
       if (cause instanceof MalformedError) return reject('malformed-frame', cause.message)
@@ -75,10 +80,11 @@ export const processor = defineProcessor({
   },
 })
 
-/** The columns with one sample left: the frame's others became readings, or dead letters of their own, when it was first processed. */
-function justOne(columns: ReadingsColumns, sample: number): ReadingsColumns {
-  if (sample >= columns.count) throw new MalformedError(`expected a sample ${sample}, got ${columns.count} samples`)
-  columns.excluded.fill(1, 0, columns.count)
-  columns.excluded[sample] = 0
-  return columns
+/** Leaves the samples that a redrive is about: the frame's others became readings, or dead letters of their own, when it was first processed. */
+function excludeOthers({ excluded, count }: ReadingsColumns, { samples }: RecordPart): void {
+  if (samples.length === 0) return
+  const last = samples.at(-1) as number
+  if (last >= count) throw new MalformedError(`expected a sample ${last}, got ${count} samples`)
+  const wanted = new Set(samples)
+  for (let sample = 0; sample < count; sample++) if (!wanted.has(sample)) excluded[sample] = 1
 }

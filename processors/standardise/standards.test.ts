@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Sample } from '../../schemas/generated/readings.ts'
-import type { Assignment, DeviceId, FirmwareLookup, Lookups } from '../contract.ts'
+import type { Assignment, DeviceId, FirmwareLookup, Lookups, RecordPart } from '../contract.ts'
 import { readings } from '../topics.ts'
 import { processor } from './processor.ts'
 
@@ -22,7 +22,7 @@ interface Input {
   readonly value?: Buffer
   readonly assignments?: readonly Assignment[] | undefined
   readonly known?: FirmwareLookup
-  readonly only?: number
+  readonly only?: RecordPart
 }
 
 function frame(
@@ -46,7 +46,7 @@ function frame(
 
 interface Result {
   readonly samples: readonly Sample[]
-  readonly rejections: readonly { readonly reason: string; readonly detail: string; readonly sample: number | null }[]
+  readonly rejections: readonly { readonly reason: string; readonly detail: string; readonly samples: readonly number[] }[]
 }
 
 function handle(id: string, columns: Readonly<Record<string, readonly number[]>>, input: Input = {}): Result {
@@ -73,7 +73,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     for (const outcome of 'tag' in result ? [result] : result) {
       if (outcome.tag === 'emit')
         samples.push(...(readingsType.fromBuffer(encode(outcome.value).subarray(5)) as { samples: Sample[] }).samples)
-      else if (outcome.tag === 'reject') rejections.push({ reason: outcome.reason, detail: outcome.detail, sample: outcome.sample })
+      else if (outcome.tag === 'reject') rejections.push({ reason: outcome.reason, detail: outcome.detail, samples: outcome.samples })
     }
   })
   return { ...outcomes, samples, rejections }
@@ -128,10 +128,10 @@ describe('standardise', () => {
   it('gives just the one sample that a redrive is about, or its rejection, and nothing of the next frame to it', () => {
     const columns = { temperature: [2000, 30_000, -29_900], humidity: [4000, 0, 0] }
     const dt = [0, 1, 1]
-    const mended = handle('hive-1', columns, { dt, only: 2 })
+    const mended = handle('hive-1', columns, { dt, only: { samples: [2], quantities: [] } })
     expect([mended.samples.map(({ temperature }) => temperature), mended.rejections]).to.deep.equal([[21], []])
-    const again = handle('hive-1', columns, { dt, only: 1 })
-    expect([again.samples, again.rejections.map(({ reason, sample }) => [reason, sample])]).to.deep.equal([[], [['out-of-range', 1]]])
+    const again = handle('hive-1', columns, { dt, only: { samples: [1], quantities: [] } })
+    expect([again.samples, again.rejections.map(({ reason, samples }) => [reason, samples])]).to.deep.equal([[], [['out-of-range', [1]]]])
     expect(handle('hive-1', columns, { dt }).samples.map(({ temperature }) => temperature)).to.deep.equal([20, 21])
   })
 
@@ -156,17 +156,17 @@ describe('standardise', () => {
   it('rejects just the samples that are out of range', () => {
     const { samples, rejections } = handle('hive-1', { temperature: [2000, 88_000, -88_000], humidity: [4000, 0, 0] }, { dt: [0, 1, 1] })
     expect(samples.map(({ temperature }) => temperature)).to.deep.equal([20, 20])
-    expect(rejections).to.deep.equal([{ reason: 'out-of-range', detail: 'temperature is 900 Cel; expected -60 to 200', sample: 1 }])
+    expect(rejections).to.deep.equal([{ reason: 'out-of-range', detail: 'temperature is 900 Cel; expected -60 to 200', samples: [1] }])
   })
 
   it('rejects codes without a meaning, and times far from the receipt', () => {
     expect(handle('hive-2', { charge: [9] }).rejections).to.deep.equal([
-      { reason: 'unknown-code', detail: 'charge has code 9; its map has 0, 1, 2, 3, 4', sample: 0 },
+      { reason: 'unknown-code', detail: 'charge has code 9; its map has 0, 1, 2, 3, 4', samples: [0] },
     ])
     for (const base of [0, Date.UTC(2099, 0, 1), RECEIVED_MS + 86_400_001]) {
       const { samples, rejections } = handle('hive-1', { temperature: [2000], humidity: [4000] }, { base })
       expect(samples).to.deep.equal([])
-      expect(rejections.map(({ reason, sample }) => [reason, sample])).to.deep.equal([['time-out-of-range', 0]])
+      expect(rejections.map(({ reason, samples: gone }) => [reason, gone])).to.deep.equal([['time-out-of-range', [0]]])
     }
   })
 
@@ -181,7 +181,7 @@ describe('standardise', () => {
     it(`rejects the whole frame of ${what}`, () => {
       const { samples, rejections } = handle('hive-1', { temperature: [2000], humidity: [4000] }, input)
       expect(samples).to.deep.equal([])
-      expect(rejections.map((rejection) => [rejection.reason, rejection.sample])).to.deep.equal([[reason, null]])
+      expect(rejections.map((rejection) => [rejection.reason, rejection.samples])).to.deep.equal([[reason, []]])
     })
   }
 

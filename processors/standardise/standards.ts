@@ -2,7 +2,7 @@ import type { Firmware, Metric } from '../../schemas/firmware.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
-import { type Assignment, type Rejection, reject } from '../contract.ts'
+import type { Assignment, Rejection } from '../contract.ts'
 import type { Reason } from './reasons.ts'
 
 const MILLIS_PER_DAY = 86_400_000
@@ -17,6 +17,12 @@ interface Conversion {
   readonly minimum: number
   readonly maximum: number
   readonly unit: string
+}
+
+/** Samples that are rejected for one reason; the detail is of the first. */
+interface SamplesRejected extends Rejection {
+  readonly reason: Reason
+  readonly samples: number[]
 }
 
 /** The frame as it came. */
@@ -42,7 +48,7 @@ export class Standards {
   private site = new Float64Array(0)
   private excluded = new Uint8Array(0)
   private readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
-  private rejections: (Rejection & { readonly tag: 'reject' })[] = []
+  private rejections: SamplesRejected[] = []
 
   constructor(firmware: Firmware) {
     this.reader = new FrameReader(firmware)
@@ -56,13 +62,13 @@ export class Standards {
   }
 
   /**
-   * @returns the columns, and a rejection for each sample that they exclude
+   * @returns the columns, and a rejection for each reason, with the samples that they exclude for it
    * @throws MalformedError
    */
   standardise(
     frame: Frame,
     assignments: readonly Assignment[],
-  ): { readonly columns: ReadingsColumns; readonly rejections: readonly (Rejection & { readonly tag: 'reject' })[] } {
+  ): { readonly columns: ReadingsColumns; readonly rejections: readonly SamplesRejected[] } {
     const { reader } = this
     reader.read(frame.bytes, frame.start)
     this.resize(reader.count)
@@ -146,7 +152,9 @@ export class Standards {
   private refuse(sample: number, reason: Reason, detail: () => string): void {
     if (this.excluded[sample] === 1) return
     this.excluded[sample] = 1
-    this.rejections.push(reject(reason, detail(), sample))
+    const before = this.rejections.find((rejection) => rejection.reason === reason)
+    if (before !== undefined) before.samples.push(sample)
+    else this.rejections.push({ reason, detail: detail(), samples: [sample] })
   }
 
   private column(quantity: number): Float64Array {

@@ -143,7 +143,9 @@ describe('Fill', () => {
     const target = fill()
     target.add(TOPIC, 3, record('a', [{}, { ts: Date.UTC(2099, 0) * 1000 }, {}]), known)
     expect(target.rows).to.equal(2)
-    expect(target.refused.map(({ reason, sample, partition }) => [reason, sample, partition])).to.deep.equal([['time-out-of-range', 1, 3]])
+    expect(target.refused.map(({ reason, samples, partition }) => [reason, samples, partition])).to.deep.equal([
+      ['time-out-of-range', [1], 3],
+    ])
   })
 
   it('refuses garbage as a whole, and writes nothing of it', () => {
@@ -157,7 +159,7 @@ describe('Fill', () => {
       const target = fill()
       target.add(TOPIC, 0, { ...good, value }, known)
       target.add(TOPIC, 0, good, known)
-      expect(target.refused.map(({ reason, sample }) => [reason, sample])).to.deep.equal([['undecodable', null]])
+      expect(target.refused.map(({ reason, samples }) => [reason, samples])).to.deep.equal([['undecodable', []]])
       expect(parseCopy(target.finish())).to.have.length(1)
     }
     const target = fill()
@@ -176,24 +178,36 @@ describe('Fill', () => {
     expect(left()).to.deep.equal([1, 2, 3])
     target.exclude(0, 'SQLSTATE 23514')
     expect(left()).to.deep.equal([2, 3])
-    expect(target.refused.map(({ record: { offset }, sample, reason }) => [offset, sample, reason])).to.deep.equal([
-      [20n, 1, 'row-refused'],
-      [20n, 2, 'row-refused'],
-      [10n, 1 - 1, 'row-refused'],
+    expect(target.refused.map(({ record: { offset }, samples, reason }) => [offset, samples, reason])).to.deep.equal([
+      [20n, [1, 2], 'row-refused'],
+      [10n, [0], 'row-refused'],
     ])
     expect(() => target.exclude(2, 'x')).to.throw(RangeError)
   })
 
-  it('takes just the one sample that a redrive is about, and names it when the database refuses it', () => {
+  it('takes just the samples that a redrive is about, and names the one when the database refuses it', () => {
     const target = fill()
-    const samples = [{ temperature: 1 }, { temperature: 2, ts: Date.UTC(2099, 0) * 1000 }, { temperature: 3 }]
-    target.add(TOPIC, 0, { ...record('a', samples, 1n), only: 2 }, known)
+    const samples = [{ temperature: 1 }, { temperature: 2, ts: Date.UTC(2099, 0) * 1000 }, { temperature: 3 }, { temperature: 5 }]
+    target.add(TOPIC, 0, { ...record('a', samples, 1n), only: { samples: [2, 3], quantities: [] } }, known)
     target.add(TOPIC, 0, record('b', [{ temperature: 4 }], 2n), known)
-    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
+    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 5, 4])
     expect(target.refused).to.deep.equal([])
+    target.exclude(1, 'SQLSTATE 23514')
+    expect(target.refused.map(({ samples: refused }) => refused)).to.deep.equal([[3]])
+    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
+  })
+
+  it('refuses thousands of samples of a record as one, and what is refused after it was written down as another', () => {
+    const target = fill()
+    const late = { ts: Date.UTC(2099, 0) * 1000 }
+    target.add(TOPIC, 0, record('a', [{}, ...Array.from({ length: 5000 }, () => late), {}], 1n), known)
+    target.exclude(1, 'SQLSTATE 23514')
+    expect(target.closeRefused(0).map(({ reason, samples: refused }) => [reason, refused.length])).to.deep.equal([
+      ['time-out-of-range', 5000],
+      ['row-refused', 1],
+    ])
     target.exclude(0, 'SQLSTATE 23514')
-    expect(target.refused.map(({ sample }) => sample)).to.deep.equal([2])
-    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([4])
+    expect(target.closeRefused(2).map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
   })
 
   it('counts a record as bad that was refused, or every row of which was', () => {
@@ -210,7 +224,7 @@ describe('Fill', () => {
       target.add(TOPIC, 0, each, known)
       target.move(TOPIC, 0, BigInt(index), BigInt(index + 1))
     })
-    expect(target.moves()[0]).to.include({ records: 5, bad: 2, dead: 4 })
+    expect(target.moves()[0]).to.include({ records: 5, bad: 2, dead: 3 })
     expect(records.map((each) => target.rowsOf(each))).to.deep.equal([1, 0, 1, 0, 0])
   })
 

@@ -13,9 +13,10 @@ export type LayoutLookup =
   | { readonly tag: 'unknown' }
   | { readonly tag: 'invalid'; readonly detail: string }
 
-/** A record of which no, or not every, sample became a row. */
+/** A record of which no, or not every, sample became a row, for one reason. */
 export interface Refused extends Rejection {
   readonly reason: Reason
+  readonly samples: number[]
   readonly record: KafkaRecord
   readonly topic: Topic
   readonly partition: number
@@ -29,7 +30,7 @@ export interface Move {
   readonly to: bigint
   /** Its rows in the COPY stream, counted from 0: from `first` up to, not including, `end`. */
   readonly rows: readonly { readonly first: number; readonly end: number }[]
-  /** Records and samples of it that were refused. */
+  /** Its dead letters: one for each record and reason. */
   readonly dead: number
   /** Records taken. */
   readonly records: number
@@ -54,7 +55,10 @@ interface Entry {
 
 /** Rows that will be committed together, with the offsets that they stand for. */
 export class Fill {
+  /** One for each record and reason. */
   readonly refused: Refused[] = []
+  /** How many of these are written down by now: what is refused after that becomes a letter of its own. */
+  private closed = 0
   private readonly spans = new Map<string, Span>()
   private readonly writer: CopyWriter
   private readonly entries: Entry[] = []
@@ -88,11 +92,11 @@ export class Fill {
   /** Takes a record, and the partition past it. Samples that cannot become rows are refused. */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
     if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
-      this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte', null)
+      this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte')
     } else if (lookup.tag === 'unknown') {
-      this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`, null)
+      this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`)
     } else if (lookup.tag === 'invalid') {
-      this.refuse(topic, partition, record, 'undecodable', lookup.detail, null)
+      this.refuse(topic, partition, record, 'undecodable', lookup.detail)
     } else {
       const entry = { record, topic, partition, layout: lookup.layout, rows: 0 }
       if (this.append(entry, new Set(), true)) this.entries.push(entry)
@@ -113,12 +117,12 @@ export class Fill {
       [...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0, records: 0, bad: 0 }]),
     )
     const refused = new Set<KafkaRecord>()
-    for (const { topic, partition, record, sample } of this.refused) {
+    for (const { topic, partition, record, samples } of this.refused) {
       refused.add(record)
       const move = moves.get(`${topic}/${partition}`)
       if (move === undefined) continue
       move.dead++
-      if (sample !== null) continue
+      if (samples.length > 0) continue
       move.records++
       move.bad++
     }
@@ -143,6 +147,12 @@ export class Fill {
     return this.entries.find((entry) => entry.record === record)?.rows ?? 0
   }
 
+  /** What was refused from an index on, to be written down: it does not change any more. */
+  closeRefused(from: number): readonly Refused[] {
+    this.closed = this.refused.length
+    return this.refused.slice(from)
+  }
+
   /** The COPY stream. The fill's writer is lent to it until the commit is over. */
   finish(): Buffer {
     return this.writer.finish()
@@ -164,8 +174,10 @@ export class Fill {
     const sample = this.sampleAt(entry, row - first)
     this.refuse(entry.topic, entry.partition, entry.record, 'row-refused', detail, sample)
     const excluded = new Map<KafkaRecord, Set<number>>()
-    for (const { record, sample: gone } of this.refused) {
-      if (gone !== null) excluded.set(record, (excluded.get(record) ?? new Set()).add(gone))
+    for (const { record, samples } of this.refused) {
+      const gone = excluded.get(record) ?? new Set()
+      for (const each of samples) gone.add(each)
+      excluded.set(record, gone)
     }
     this.writer.reset()
     for (const each of this.entries) this.append(each, excluded.get(each.record) ?? new Set(), false)
@@ -173,11 +185,11 @@ export class Fill {
 
   /** Sample index of an entry's n-th row. */
   private sampleAt(entry: Entry, row: number): number {
-    if (entry.record.only !== undefined) return entry.record.only
-    const gone = new Set(this.refused.filter(({ record }) => record === entry.record).map(({ sample }) => sample))
+    const gone = new Set(this.refused.filter(({ record }) => record === entry.record).flatMap(({ samples }) => samples))
+    const only = samplesOf(entry.record)
     let left = row
     for (let sample = 0; ; sample++) {
-      if (gone.has(sample)) continue
+      if (gone.has(sample) || only?.has(sample) === false) continue
       if (left-- === 0) return sample
     }
   }
@@ -186,9 +198,9 @@ export class Fill {
     const { record, topic, partition, layout } = entry
     const oldest = (record.timestampMs - OLDEST_DAYS * MILLIS_PER_DAY) * 1000
     const newest = (record.timestampMs + NEWEST_DAYS * MILLIS_PER_DAY) * 1000
-    const { only } = record
+    const only = samplesOf(record)
     const admit: Admit = (ts, sample) => {
-      if (only !== undefined && sample !== only) return false
+      if (only?.has(sample) === false) return false
       if (excluded.size > 0 && excluded.has(sample)) return false
       if (ts >= oldest && ts <= newest) return true
       if (note)
@@ -207,12 +219,26 @@ export class Fill {
       return true
     } catch (cause) {
       if (!(cause instanceof MalformedError)) throw cause
-      this.refuse(topic, partition, record, 'undecodable', cause.message, null)
+      this.refuse(topic, partition, record, 'undecodable', cause.message)
       return false
     }
   }
 
-  private refuse(topic: Topic, partition: number, record: KafkaRecord, reason: Reason, detail: string, sample: number | null): void {
-    this.refused.push({ topic, partition, record, reason, detail, sample })
+  /** @param sample absent for the whole record */
+  private refuse(topic: Topic, partition: number, record: KafkaRecord, reason: Reason, detail: string, sample?: number): void {
+    // A record's samples are refused one after the other.
+    for (let index = this.refused.length - 1; sample !== undefined && index >= this.closed; index--) {
+      const before = this.refused[index] as Refused
+      if (before.record !== record) break
+      if (before.reason !== reason) continue
+      before.samples.push(sample)
+      return
+    }
+    this.refused.push({ topic, partition, record, reason, detail, samples: sample === undefined ? [] : [sample] })
   }
+}
+
+/** The samples that a redrive is about; undefined for all. */
+function samplesOf({ only }: KafkaRecord): ReadonlySet<number> | undefined {
+  return only === undefined || only.samples.length === 0 ? undefined : new Set(only.samples)
 }

@@ -152,7 +152,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
         key: record.key,
         timestampMs: nowMs,
         headers: letterHeaders(record),
-        value: options.deadLetters.encode(firstLetter(record, { reason, detail, sample: null }, { ...refusal, nowMs })),
+        value: options.deadLetters.encode(firstLetter(record, { reason, detail, samples: [] }, { ...refusal, nowMs })),
       })),
     )
   }

@@ -1,5 +1,15 @@
 import { expect } from 'chai'
-import { defineProcessor, drop, emit, type KafkaRecord, type Lookups, type Output, reject, type Topic } from '../../processors/contract.ts'
+import {
+  defineProcessor,
+  drop,
+  emit,
+  type KafkaRecord,
+  type Lookups,
+  type Output,
+  type RecordPart,
+  reject,
+  type Topic,
+} from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
@@ -46,7 +56,10 @@ const processor = defineProcessor({
 
 const headers = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
 
-function run(value: string | null, only?: number): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters } {
+function run(
+  value: string | null,
+  only?: RecordPart,
+): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters } {
   const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
   const counters = createEngineCounters()
   const engine = createEngine({
@@ -78,8 +91,9 @@ describe('the engine that runs processors', () => {
   it('emits, drops and rejects as the processor says, and counts each', () => {
     const { sent, letters, counters } = run('one dull rude two both')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
-    expect(letters).to.have.length(2)
-    expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 2]]) })
+    expect(letters).to.have.length(1)
+    expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; and 1 more' })
+    expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 1]]) })
   })
 
   it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {
@@ -89,9 +103,11 @@ describe('the engine that runs processors', () => {
         source_partition: 3,
         source_offset: 42,
         source_timestamp: 5,
-        sample: 1,
+        samples: [1],
+        quantities: [],
         key: Buffer.from('hive'),
         value: Buffer.from('fine rude'),
+        records: [],
         reason: 'rude',
         detail: '"rude"',
         processor: 'words',
@@ -126,10 +142,18 @@ describe('the engine that runs processors', () => {
     expect(run('dull').counters.bad).to.equal(0)
   })
 
-  it('processes just the one sample that a redrive is about', () => {
-    const { sent, letters } = run('one rude two rude', 2)
-    expect([sent, letters]).to.deep.equal([['4:two'], []])
-    expect(run('one rude two', 1).letters).to.have.length(1)
+  it('makes one letter for a record and a reason, however many of its samples were rejected', () => {
+    const { letters, counters } = run('rude '.repeat(20_000).trim())
+    expect(letters).to.have.length(1)
+    expect((letters[0] as { samples: number[] }).samples).to.have.length(20_000)
+    expect(counters.rejected).to.deep.equal(new Map([['rude', 1]]))
+  })
+
+  it('processes just the samples that a redrive is about', () => {
+    const part = (...samples: number[]): RecordPart => ({ samples, quantities: [] })
+    const { sent, letters } = run('one rude two rude', part(0, 2))
+    expect([sent, letters]).to.deep.equal([['4:one', '4:two'], []])
+    expect(run('one rude two', part(1)).letters).to.have.length(1)
   })
 
   it('takes a reason outside the closed list for a defect', () => {

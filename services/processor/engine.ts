@@ -10,6 +10,7 @@ import type {
   Topic,
 } from '../../processors/contract.ts'
 import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
+import { byReason } from '../../processors/rejections.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 
@@ -94,6 +95,9 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
       sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs, headers: letterHeaders(record) })
     }
 
+    /** Of the record at hand; all of them are known before a letter is written. */
+    let rejections: Rejection[] = []
+
     const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
       switch (outcome.tag) {
         case 'emit': {
@@ -109,7 +113,7 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
         case 'reject':
           if (!(outcome.reason in processor.reasons))
             throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
-          letter(record, outcome.sample === null ? { ...outcome, sample } : outcome)
+          rejections.push(outcome.samples.length === 0 && sample !== null ? { ...outcome, samples: [sample] } : outcome)
           return
       }
     }
@@ -118,9 +122,10 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
       counters.records++
       const sentBefore = sent.length
       const emittedBefore = counters.emitted
+      const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
       try {
         processor.from.decode(record, lookups, (item, sample) => {
-          if (record.only !== undefined && sample !== null && sample !== record.only) return
+          if (only !== undefined && sample !== null && !only.has(sample)) return
           const outcome = processor.handle(item, lookups)
           if ('tag' in outcome) settle(record, outcome, sample)
           else for (const each of outcome) settle(record, each, sample)
@@ -130,9 +135,12 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
         sent.length = sentBefore
         counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)
-        letter(record, { reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, sample: null })
+        rejections = [{ reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, samples: [] }]
       }
-      if (counters.emitted === emittedBefore && sent.length > sentBefore) counters.bad++
+      if (rejections.length === 0) continue
+      if (counters.emitted === emittedBefore) counters.bad++
+      for (const rejection of byReason(rejections)) letter(record, rejection)
+      rejections = []
     }
     return sent
   }

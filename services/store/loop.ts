@@ -131,7 +131,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
           suspect = false
         }
         // Dead letters first: once the offsets have moved, nobody would write them.
-        const letters = batch.refused.slice(published)
+        const letters = batch.closeRefused(published)
         if (letters.length > 0) await publish(letters)
         published += letters.length
         // After a transient error the sink must see the same object again: it may have been committed already.

@@ -77,10 +77,10 @@ describe('the line, from MQTT to rows', () => {
     })
     await publish(name, '{"temperature": 21}')
     await until('the good row', async () => (await count(name)) === 1)
-    expect(letters.map(({ processor, reason, sample }) => `${processor} ${reason} ${sample}`).sort()).to.deep.equal([
-      'bridge not-a-frame null',
+    expect(letters.map(({ processor, reason, samples }) => `${processor} ${reason} ${samples.join() || 'all'}`).sort()).to.deep.equal([
+      'bridge not-a-frame all',
       'standardise out-of-range 0',
-      'standardise unknown-device null',
+      'standardise unknown-device all',
     ])
     const hot = letters.find(({ reason }) => reason === 'out-of-range')
     expect(hot?.detail).to.equal('temperature is 900 Cel; expected -60 to 200')

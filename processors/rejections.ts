@@ -1,0 +1,55 @@
+import type { RecordPart, Rejection } from './contract.ts'
+
+/** A detail names a value and what was expected; a processor that puts its whole input there must not make the letter larger than the record. */
+const MOST_DETAIL_CHARACTERS = 1000
+
+/** All that one record was rejected for: one rejection for each reason, with all samples and quantities that it concerns. */
+export function byReason(rejections: readonly Rejection[]): readonly Rejection[] {
+  const reasons = new Map<string, Rejection[]>()
+  for (const rejection of rejections) {
+    const same = reasons.get(rejection.reason)
+    if (same === undefined) reasons.set(rejection.reason, [rejection])
+    else same.push(rejection)
+  }
+  return [...reasons.values()].map(united)
+}
+
+/** What of a rejection concerns a part of its record; undefined for nothing. */
+export function narrowed(rejection: Rejection, part: RecordPart): Rejection | undefined {
+  const samples = common(rejection.samples, part.samples)
+  const quantities = common(rejection.quantities ?? [], part.quantities)
+  return samples === undefined || quantities === undefined ? undefined : { ...rejection, samples, quantities }
+}
+
+function united(rejections: readonly Rejection[]): Rejection {
+  const [first] = rejections as readonly [Rejection]
+  const detail = shortened(first.detail)
+  if (rejections.length === 1) return { ...first, detail }
+  return {
+    reason: first.reason,
+    detail: `${detail}; and ${rejections.length - 1} more`,
+    samples: unless(rejections.map(({ samples }) => samples)).sort((a, b) => a - b),
+    quantities: unless(rejections.map(({ quantities = [] }) => quantities)),
+  }
+}
+
+/** The union of lists, of which an empty one means all. */
+function unless<Item>(lists: readonly (readonly Item[])[]): Item[] {
+  if (lists.some((list) => list.length === 0)) return []
+  const union = new Set<Item>()
+  for (const list of lists) for (const item of list) union.add(item)
+  return [...union]
+}
+
+/** What two lists have in common, of which an empty one means all; undefined for nothing. */
+function common<Item>(some: readonly Item[], others: readonly Item[]): readonly Item[] | undefined {
+  if (some.length === 0) return others
+  if (others.length === 0) return some
+  const among = new Set(others)
+  const both = some.filter((item) => among.has(item))
+  return both.length === 0 ? undefined : both
+}
+
+function shortened(detail: string): string {
+  return detail.length <= MOST_DETAIL_CHARACTERS ? detail : `${detail.slice(0, MOST_DETAIL_CHARACTERS)}…`
+}
