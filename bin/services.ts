@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { CONTINUITY } from '../processors/continuity/topics.ts'
-import { ConfigError, loadConfig } from '../services/config.ts'
+import { ConfigError, loadConfig, requireOwnPorts } from '../services/config.ts'
 import { runService, type Service, type ServiceContext } from '../services/service.ts'
 
 const options = { config: { type: 'string' } } as const
@@ -10,7 +10,7 @@ export async function bridge(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options })
   const config = loadConfig(process.env, values.config)
   const { bridgeService } = await import('../services/bridge/service.ts')
-  return runService('bridge', config, config.metrics.bridge, bridgeService)
+  return runService('bridge', config, bridgeService)
 }
 
 /** `millrace store` */
@@ -18,20 +18,20 @@ export async function store(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options })
   const config = loadConfig(process.env, values.config)
   const { storeService } = await import('../services/store/service.ts')
-  return runService('store', config, config.metrics.store, storeService)
+  return runService('store', config, storeService)
 }
 
 /** `millrace run <processor…>`: each is a member of its own consumer group. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { ...options, 'metrics-port': { type: 'string' } },
+    options,
     allowPositionals: true,
   })
   const config = loadConfig(process.env, values.config)
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
-  const first = metricsPort(values['metrics-port'], config.metrics.processors)
-  const codes = await Promise.all(positionals.map(async (name, index) => runService(name, config, first + index, await startOf(name))))
+  requireOwnPorts(config, positionals)
+  const codes = await Promise.all(positionals.map(async (name) => runService(name, config, await startOf(name))))
   return Math.max(...codes)
 }
 
@@ -43,11 +43,4 @@ async function startOf(name: string): Promise<(context: ServiceContext) => Promi
   if (process !== undefined) return processService(name, process)
   const { loadProcessor, processorService } = await import('../services/processor/service.ts')
   return processorService(name, await loadProcessor(name))
-}
-
-function metricsPort(given: string | undefined, otherwise: number): number {
-  if (given === undefined) return otherwise
-  const port = Number(given)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ConfigError(`--metrics-port: expected a port, got "${given}"`)
-  return port
 }

@@ -13,6 +13,14 @@ export class ConfigError extends Error {
 export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 'continuity']
 
 const port = z.int().min(1).max(65_535)
+const serviceName = z.string().regex(/^[a-z][a-z0-9-]*$/)
+
+/** Where the processors that come with Millrace are asked for their metrics when nobody says otherwise. */
+const PROCESSOR_PORTS: ReadonlyMap<string, number> = new Map([
+  ['standardise', 9466],
+  ['devices', 9467],
+  ['continuity', 9468],
+])
 
 const topicSettings = z.strictObject({
   partitions: z.int().min(1).max(1000).default(6).describe('Partitions of a topic that does not exist yet.'),
@@ -90,7 +98,7 @@ const file = z.strictObject({
     .prefault({}),
   topics: topicSettings.prefault({}),
   processors: z
-    .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
+    .array(serviceName)
     .default([...DEFAULT_PROCESSORS])
     .describe('Folders of processors/ that `millrace up` runs.'),
   store: z
@@ -102,9 +110,21 @@ const file = z.strictObject({
     .prefault({}),
   metrics: z
     .strictObject({
+      host: z
+        .string()
+        .min(1)
+        .default('127.0.0.1')
+        .describe('Address that /metrics and /health listen on; 0.0.0.0 or :: for all of the machine.'),
+      host_names: z
+        .array(z.string().min(1))
+        .default([])
+        .describe("Names, beside its addresses, under which they may be asked: a request's Host. Others are refused."),
       bridge: port.default(9464),
       store: port.default(9465),
-      processors: port.default(9466).describe('Of the first processor; each further one takes the next port.'),
+      processors: z
+        .union([port, z.record(serviceName, port)])
+        .default({})
+        .describe('Ports by name; one port for all where each runs on a machine of its own.'),
     })
     .prefault({}),
 })
@@ -134,6 +154,35 @@ export type Config = z.output<typeof file> & { readonly env: z.output<typeof env
 
 export function badShareLimit({ bad_share }: Config): BadShareLimit {
   return { limit: bad_share.limit, minimumRecords: bad_share.minimum_records }
+}
+
+/**
+ * The port of a service's metrics and health.
+ * @throws ConfigError if the configuration gives none
+ */
+export function metricsPort({ metrics }: Config, service: string): number {
+  if (service === 'bridge') return metrics.bridge
+  if (service === 'store') return metrics.store
+  const { processors } = metrics
+  const chosen =
+    typeof processors === 'number' ? processors : Object.hasOwn(processors, service) ? processors[service] : PROCESSOR_PORTS.get(service)
+  if (chosen === undefined)
+    throw new ConfigError(`metrics: processors: expected a port for ${service}, as in \`metrics: { processors: { ${service}: 9469 } }\``)
+  return chosen
+}
+
+/**
+ * Services that run on one machine need a port each.
+ * @throws ConfigError that names two that have the same
+ */
+export function requireOwnPorts(config: Config, services: readonly string[]): void {
+  const owners = new Map<number, string>()
+  for (const service of services) {
+    const chosen = metricsPort(config, service)
+    const owner = owners.get(chosen)
+    if (owner !== undefined) throw new ConfigError(`metrics: ${owner} and ${service} have the same port ${chosen}: expected one for each`)
+    owners.set(chosen, service)
+  }
 }
 
 /** Where the configuration is read when nobody says otherwise; its absence means the defaults. */

@@ -1,7 +1,9 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
+import { isIPv6 } from 'node:net'
 import { Registry } from 'prom-client'
 import type { Log } from '../connectors/contract.ts'
-import type { Config } from './config.ts'
+import { type Config, metricsPort } from './config.ts'
+import { serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
 
 /** What a service's start is given. */
@@ -34,16 +36,21 @@ const STOP_DEADLINE_MS = 10_000
 /** What is still open then, though everything was told to close, does not keep the process; other services in it have stopped by then. */
 const EXIT_DEADLINE_MS = STOP_DEADLINE_MS + 1_000
 
+/** Of the CPU's time, for collecting metrics: more often asked, the figures are up to a second old. */
+const FIGURES_SHARE = 0.05
+const FIGURES_LONGEST_MS = 1_000
+
+/** Where something that listens there is asked from this machine. */
+export function httpAddress(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
+}
+
 /**
- * Runs a service until SIGINT or SIGTERM, with its metrics and health on a loopback port.
+ * Runs a service until SIGINT or SIGTERM, with its metrics and health on a port of its own.
  * @returns the exit code: 0 after a clean stop, 1 after a failure
  */
-export async function runService(
-  name: string,
-  config: Config,
-  metricsPort: number,
-  start: (context: ServiceContext) => Promise<Service>,
-): Promise<number> {
+export async function runService(name: string, config: Config, start: (context: ServiceContext) => Promise<Service>): Promise<number> {
   const log = createLog(name)
   const abort = new AbortController()
   const metrics = new Registry()
@@ -55,12 +62,13 @@ export async function runService(
     },
   }
   const stopping = signalled()
-  const server = await serve(metricsPort, metrics, troubles)
+  const port = metricsPort(config, name)
+  const server = await serve(config, port, metrics, troubles)
   try {
     const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
     if (service === undefined) return 0
     health.set(STARTING, null)
-    log.info('running', { pid: process.pid, metrics: `http://127.0.0.1:${metricsPort}/metrics` })
+    log.info('running', { pid: process.pid, metrics: `${httpAddress(config.metrics.host, port)}/metrics` })
     const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
     if (failure !== undefined)
       log.error('stopping after a failure', { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined })
@@ -88,23 +96,24 @@ function expired(ms: number): Promise<false> {
   })
 }
 
-async function serve(port: number, metrics: Registry, troubles: ReadonlyMap<string, string>): Promise<Server> {
-  const server = createServer((request, response) => {
-    if (request.url === '/metrics') {
-      metrics.metrics().then(
-        (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
-        (cause: unknown) => response.writeHead(500).end(String(cause)),
-      )
-    } else if (request.url === '/health') {
-      response.writeHead(troubles.size === 0 ? 200 : 503, { 'Content-Type': 'application/json' })
-      response.end(`${JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) })}\n`)
-    } else {
-      response.writeHead(404).end('try /metrics or /health\n')
-    }
+function serve(
+  { metrics: { host, host_names } }: Config,
+  port: number,
+  metrics: Registry,
+  troubles: ReadonlyMap<string, string>,
+): Promise<Server> {
+  const figures = sharedAnswer(FIGURES_SHARE, FIGURES_LONGEST_MS, () => metrics.metrics())
+  return serveHttp({
+    host,
+    port,
+    names: host_names,
+    pages: {
+      '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
+      '/health': () => ({
+        status: troubles.size === 0 ? 200 : 503,
+        type: 'application/json',
+        body: `${JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) })}\n`,
+      }),
+    },
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new Error(`metrics port ${port}: ${cause.message}`, { cause })))
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return server
 }

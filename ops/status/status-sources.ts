@@ -19,7 +19,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const admin = kafkaClient(config, 'millrace-status', silent).admin()
   const groups = await consumerGroups(config)
-  const addresses = new Map(serviceAddresses(config).map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}`]))
+  const addresses = new Map(serviceAddresses(config).map(({ name, address }) => [name, address]))
   const database = createDatabase({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace status',

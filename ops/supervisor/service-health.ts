@@ -12,16 +12,16 @@ export async function awaitHealthy(config: Config, timeoutMs: number, signal?: A
   const deadline = Date.now() + timeoutMs
   let waiting = serviceAddresses(config)
   for (;;) {
-    const states = await Promise.all(waiting.map(async (service) => ({ service, healthy: await healthy(service.metricsPort) })))
+    const states = await Promise.all(waiting.map(async (service) => ({ service, healthy: await healthy(service.address) })))
     waiting = states.filter((state) => !state.healthy).map(({ service }) => service)
     if (waiting.length === 0 || Date.now() >= deadline || signal?.aborted === true) return waiting.map(({ name }) => name)
     await delay(POLL_MS)
   }
 }
 
-async function healthy(port: number): Promise<boolean> {
+async function healthy(address: string): Promise<boolean> {
   try {
-    return (await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) })).ok
+    return (await fetch(`${address}/health`, { signal: AbortSignal.timeout(1_000) })).ok
   } catch {
     // Not listening yet.
     return false

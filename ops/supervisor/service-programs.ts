@@ -1,34 +1,37 @@
 import { join } from 'node:path'
 import { CONTINUITY } from '../../processors/continuity/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import type { Config } from '../../services/config.ts'
+import { type Config, metricsPort, requireOwnPorts } from '../../services/config.ts'
+import { httpAddress } from '../../services/service.ts'
 import type { Program } from './supervisor.ts'
 
-/** A service of the line and where its metrics are. */
+/** A service of the line and where its metrics and health are. */
 export interface ServiceAddress {
   readonly name: string
-  readonly metricsPort: number
+  /** As in http://127.0.0.1:9464 */
+  readonly address: string
 }
 
 /** Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up. */
 export const GRACE_MS = 12_000
 
-/** Every service that the configuration asks for. */
-export function serviceAddresses({ metrics, processors }: Config): readonly ServiceAddress[] {
-  return [
-    { name: 'bridge', metricsPort: metrics.bridge },
-    ...processors.map((name, index) => ({ name, metricsPort: metrics.processors + index })),
-    { name: 'store', metricsPort: metrics.store },
-  ]
+/**
+ * Every service that the configuration asks for.
+ * @throws ConfigError if two have one port
+ */
+export function serviceAddresses(config: Config): readonly ServiceAddress[] {
+  const names = ['bridge', ...config.processors, 'store']
+  requireOwnPorts(config, names)
+  return names.map((name) => ({ name, address: httpAddress(config.metrics.host, metricsPort(config, name)) }))
 }
 
 /** The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs. */
 export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
   const configured = configFile === undefined ? [] : ['--config', configFile]
-  return serviceAddresses(config).map(({ name, metricsPort }) => ({
+  return serviceAddresses(config).map(({ name }) => ({
     name,
     command: process.execPath,
-    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...command(name, config, metricsPort), ...configured],
+    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...command(name, config), ...configured],
     env,
     logFile: join(local, 'log', `${name}.log`),
     pidFile: join(local, 'pid', name),
@@ -51,6 +54,6 @@ export const NODE_FLAGS: readonly string[] = [
   '--heap-growing-percent=200',
 ]
 
-function command(name: string, { processors }: Config, metricsPort: number): readonly string[] {
-  return processors.includes(name) ? ['run', name, '--metrics-port', String(metricsPort)] : [name]
+function command(name: string, { processors }: Config): readonly string[] {
+  return processors.includes(name) ? ['run', name] : [name]
 }

@@ -12,7 +12,7 @@ import { awaitHealthy } from '../../ops/supervisor/service-health.ts'
 import { GRACE_MS, servicePrograms } from '../../ops/supervisor/service-programs.ts'
 import { supervise } from '../../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../../ops/supervisor/supervisor-event.ts'
-import { type Config, loadConfig } from '../../services/config.ts'
+import { type Config, DEFAULT_PROCESSORS, loadConfig } from '../../services/config.ts'
 import type { Profile } from './profile.ts'
 
 /** A whole line of its own, with the profile's devices, and a session on its telemetry database. */
@@ -41,8 +41,9 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   // What an earlier run that was killed left behind.
   if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
-  const ports = { bridge: offset + FIRST_METRICS_PORT, store: offset + FIRST_METRICS_PORT + 1, processors: offset + FIRST_METRICS_PORT + 2 }
-  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(ports)}\n`)
+  const [bridge, store, ...ports] = Array.from({ length: 2 + DEFAULT_PROCESSORS.length }, (_, index) => offset + FIRST_METRICS_PORT + index)
+  const metrics = { bridge, store, processors: Object.fromEntries(DEFAULT_PROCESSORS.map((name, index) => [name, ports[index]])) }
+  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(metrics)}\n`)
   const stack = await startLocalStack(process.env, quietly)
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)

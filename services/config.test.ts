@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
+
+describe('the configuration', () => {
+  let folder: string
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-config-'))
+  })
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+  })
+
+  function load(yaml: string, env: NodeJS.ProcessEnv = {}): Config {
+    const path = join(folder, 'millrace.yaml')
+    writeFileSync(path, yaml)
+    return loadConfig(env, path)
+  }
+
+  describe('of metrics', () => {
+    const ports = (yaml: string, ...services: readonly string[]): readonly number[] => {
+      const config = load(yaml)
+      return services.map((service) => metricsPort(config, service))
+    }
+
+    it('gives each service a port by its name, in whatever order the processors are listed', () => {
+      const expected = [9464, 9465, 9466, 9467, 9468]
+      const services = ['bridge', 'store', 'standardise', 'devices', 'continuity']
+      expect(ports('', ...services)).to.deep.equal(expected)
+      expect(ports('processors: [continuity, standardise]', ...services)).to.deep.equal(expected)
+    })
+
+    it('takes ports by name, or one for all processors', () => {
+      expect(ports('metrics: { processors: { frost-alert: 9500 } }', 'frost-alert', 'standardise')).to.deep.equal([9500, 9466])
+      expect(ports('metrics: { processors: 9464 }', 'frost-alert', 'standardise')).to.deep.equal([9464, 9464])
+    })
+
+    it('asks for a port that nobody gave', () => {
+      expect(() => ports('processors: [frost-alert]', 'frost-alert')).to.throw(ConfigError, /port for frost-alert/)
+      expect(() => ports('', 'constructor')).to.throw(ConfigError, /port for constructor/)
+    })
+
+    it('refuses two services of one machine on one port', () => {
+      const config = load('metrics: { processors: { standardise: 9464 } }')
+      expect(() => requireOwnPorts(config, ['bridge', 'standardise'])).to.throw(
+        ConfigError,
+        'bridge and standardise have the same port 9464',
+      )
+    })
+  })
+})

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import { millrace, type RunningService, startService, until } from '../pipeline/service.ts'
+
+const CLIENTS = 20
+const SECONDS = 4
+const HALF_OPEN = 3_000
+/** Ticks of /proc/<pid>/stat a second (sysconf(_SC_CLK_TCK) on Linux). */
+const TICKS = 100
+
+describe('strangers at /metrics', () => {
+  let bridge: RunningService
+  let address: string
+
+  before(async () => {
+    await millrace('migrate')
+    await millrace('schemas', 'register')
+    bridge = await startService('bridge')
+    address = /"metrics":"(http:[^"]+)"/.exec(bridge.log())?.[1] ?? ''
+  })
+
+  after(() => bridge[Symbol.asyncDispose]())
+
+  it('cannot take its CPU from the bridge: 20 that ask without a pause', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS })
+    const end = Date.now() + SECONDS * 1_000
+    const before = cpuSeconds(bridge.pid)
+    const answers = await Promise.all(
+      Array.from({ length: CLIENTS }, async () => {
+        let good = 0
+        while (Date.now() < end) if ((await status(address, agent)) === 200) good++
+        return good
+      }),
+    )
+    agent.destroy()
+    expect(cpuSeconds(bridge.pid) - before).to.be.below(SECONDS * 0.2)
+    expect(Math.min(...answers)).to.be.above(0)
+  })
+
+  it('cannot shut the others out: 3,000 that begin a request and never end it', async function () {
+    this.timeout(30_000)
+    const port = Number(new URL(address).port)
+    const sockets: Socket[] = []
+    for (let index = 0; index < HALF_OPEN; index++) {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => undefined).resume()
+      socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n')
+      sockets.push(socket)
+      if (index % 100 === 0) await delay(1)
+    }
+    expect(await status(address, new Agent())).to.equal(200)
+    await until('every one of them is closed', async () => sockets.every((socket) => socket.destroyed), 15_000)
+  })
+})
+
+function status(url: string, agent: Agent): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    get(url, { agent }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode))
+    }).once('error', () => resolve(undefined))
+  })
+}
+
+/** Of all its threads, since its start. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / TICKS
+}
