@@ -90,13 +90,50 @@ export interface SinkBatch {
   readonly moves: readonly OffsetMove[]
 }
 
+/** What became of the rows of a batch. Each row counts once. */
+export interface RowCounts {
+  /** Rows of a key that was not there. */
+  readonly inserted: number
+  /** Rows that added a quantity, or an account or site, to the row of their key, and had nothing that differed from it. */
+  readonly merged: number
+  /** Rows that had nothing new. */
+  readonly repeated: number
+}
+
+/** Rows of one device that had another value than the row of their key. */
+export interface ValueConflicts {
+  readonly device: string
+  readonly rows: number
+  /** The last of them. */
+  readonly example: ValueConflict
+}
+
+export interface ValueConflict {
+  /** Microseconds since 1970. */
+  readonly tsMicros: number
+  /** Name of the column. */
+  readonly column: string
+  readonly kept: number
+  readonly refused: number
+}
+
+/** Which value stays if two rows of one key differ in a column: the one that was there, or the one that came last. */
+export type ConflictPolicy = 'first' | 'last'
+
+/** A row that the database refuses for its data. */
+export interface BadRow {
+  /** Its index in the COPY stream, from 0. */
+  readonly row: number
+  readonly sqlState: string
+  readonly detail: string
+}
+
 export type SinkResult =
-  /** Committed: rows that were new, and rows whose key was there already. */
-  | { readonly tag: 'committed'; readonly inserted: number; readonly repeated: number }
+  | ({ readonly tag: 'committed'; readonly conflicts: readonly ValueConflicts[] } & RowCounts)
   /** Nothing was written: another owner has at least one of the partitions. Claim again. */
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
-  /** Nothing was written: the database refuses this row for its data (SQLSTATE class 22 or 23). */
-  | { readonly tag: 'bad-row'; readonly row: number; readonly sqlState: string; readonly detail: string }
+  /** Nothing was written: the database refuses these rows, each by itself; it takes the others. In the order of the rows, at least one. */
+  | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
 
 /** Where a partition's sink goes on. */
 export interface Claim extends TopicPartition {

@@ -31,13 +31,10 @@ export interface PostgresReadingsSink extends ReadingsSink {
   keepReady(nowMs: number): Promise<bigint>
 }
 
+type Committed = Extract<SinkResult, { tag: 'committed' }>
+
 /** Days beyond today whose partitions are kept ready. */
 const DAYS_AHEAD = 7
-
-interface Counts {
-  readonly inserted: number
-  readonly repeated: number
-}
 
 /**
  * The sink of DESIGN section 5 over one connection. A batch takes three round trips: offsets by compare-and-set, COPY, COMMIT.
@@ -57,7 +54,7 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
     },
   })
   /** Counts of batches whose COMMIT was sent: what to say should it turn out to have happened. */
-  const sent = new WeakMap<SinkBatch, Counts>()
+  const sent = new WeakMap<SinkBatch, Committed>()
 
   const attempt = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
     await backend?.ensureDays(session, batch.days)
@@ -68,10 +65,10 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
       const refusal = await explainRefusal(session, consumer, moves)
       if (refusal.tag === 'fenced') return refusal
       const counts = sent.get(batch)
-      return counts === undefined ? { tag: 'fenced', partitions: moves.map(place) } : { tag: 'committed', ...counts }
+      return counts ?? { tag: 'fenced', partitions: moves.map(place) }
     }
     const written = await rows.write(session, batch)
-    if (written.tag === 'bad-row') {
+    if (written.tag === 'bad-rows') {
       await session.script('taking back the batch', 'ROLLBACK')
       return written
     }
@@ -80,10 +77,10 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
       return repeated > 0 && move !== undefined ? [{ ...place(move), repeated }] : []
     })
     const repeated = repeats.reduce((sum, each) => sum + each.repeated, 0)
-    const counts = { inserted: batch.rows - repeated, repeated }
+    const counts: Committed = { tag: 'committed', inserted: batch.rows - repeated, merged: 0, repeated, conflicts: [] }
     sent.set(batch, counts)
     await session.commit('committing the batch', repeats.length > 0 ? recountRepeats(consumer, repeats) : '')
-    return { tag: 'committed', ...counts }
+    return counts
   }
 
   return {
@@ -117,9 +114,9 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
         await session.script('rehearsing a batch', 'BEGIN; SAVEPOINT rows')
         const written = await rows.write(session, batch)
         await session.script('taking back the batch', 'ROLLBACK')
-        if (written.tag === 'bad-row') return written
+        if (written.tag === 'bad-rows') return written
         const repeated = written.repeated.reduce((sum, each) => sum + each, 0)
-        return { tag: 'committed', inserted: batch.rows - repeated, repeated }
+        return { tag: 'committed', inserted: batch.rows - repeated, merged: 0, repeated, conflicts: [] }
       })
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),

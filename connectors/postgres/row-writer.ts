@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { ConnectorError, type RowRange, type SinkBatch } from '../contract.ts'
+import { type BadRow, ConnectorError, type RowRange, type SinkBatch } from '../contract.ts'
 import { copyRange, rowOfContext } from './copy-rows.ts'
 import { copyStatement, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
@@ -8,8 +8,7 @@ import { afterBatch, FIRST_PATH } from './write-path.ts'
 
 export type Written =
   /** Rows whose key was there already, for each of the batch's moves. */
-  | { readonly tag: 'written'; readonly repeated: readonly number[] }
-  | { readonly tag: 'bad-row'; readonly row: number; readonly sqlState: string; readonly detail: string }
+  { readonly tag: 'written'; readonly repeated: readonly number[] } | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
 
 /** Puts the rows of batches into `readings`, inside a transaction with a savepoint `rows`. */
 export interface RowWriter {
@@ -119,5 +118,8 @@ function rowError(error: unknown): ConnectorError {
 }
 
 function badRow(row: number, error: ConnectorError): Written {
-  return { tag: 'bad-row', row, sqlState: error.code, detail: error.cause instanceof Error ? error.cause.message : error.message }
+  return {
+    tag: 'bad-rows',
+    rows: [{ row, sqlState: error.code, detail: error.cause instanceof Error ? error.cause.message : error.message }],
+  }
 }

@@ -86,8 +86,8 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       switch (result.tag) {
         case 'committed':
           return
-        case 'bad-row':
-          fill.exclude(result.row, `SQLSTATE ${result.sqlState}: ${result.detail}`)
+        case 'bad-rows':
+          fill.exclude(result.rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
           break
         case 'fenced':
           throw new Error(`the offsets of ${consumer} were moved by somebody else: begin another redrive`)

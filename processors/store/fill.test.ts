@@ -172,17 +172,17 @@ describe('Fill', () => {
     target.add(TOPIC, 0, record('a', [{ temperature: 1 }, { temperature: 2 }], 10n), known)
     target.add(TOPIC, 1, record('b', [{ temperature: 3 }, { temperature: 4 }, { temperature: 5 }], 20n), known)
     const left = (): unknown[] => parseCopy(target.finish()).map(({ values }) => values[0])
-    target.exclude(3, 'SQLSTATE 23514')
+    target.exclude([{ row: 3, detail: 'SQLSTATE 23514' }])
     expect(left()).to.deep.equal([1, 2, 3, 5])
-    target.exclude(3, 'SQLSTATE 23514')
+    target.exclude([{ row: 3, detail: 'SQLSTATE 23514' }])
     expect(left()).to.deep.equal([1, 2, 3])
-    target.exclude(0, 'SQLSTATE 23514')
+    target.exclude([{ row: 0, detail: 'SQLSTATE 23514' }])
     expect(left()).to.deep.equal([2, 3])
     expect(target.refused.map(({ record: { offset }, samples, reason }) => [offset, samples, reason])).to.deep.equal([
       [20n, [1, 2], 'row-refused'],
       [10n, [0], 'row-refused'],
     ])
-    expect(() => target.exclude(2, 'x')).to.throw(RangeError)
+    expect(() => target.exclude([{ row: 2, detail: 'x' }])).to.throw(RangeError)
   })
 
   it('takes just the samples that a redrive is about, and names the one when the database refuses it', () => {
@@ -192,7 +192,7 @@ describe('Fill', () => {
     target.add(TOPIC, 0, record('b', [{ temperature: 4 }], 2n), known)
     expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 5, 4])
     expect(target.refused).to.deep.equal([])
-    target.exclude(1, 'SQLSTATE 23514')
+    target.exclude([{ row: 1, detail: 'SQLSTATE 23514' }])
     expect(target.refused.map(({ samples: refused }) => refused)).to.deep.equal([[3]])
     expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
   })
@@ -201,12 +201,12 @@ describe('Fill', () => {
     const target = fill()
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     target.add(TOPIC, 0, record('a', [{}, ...Array.from({ length: 5000 }, () => late), {}], 1n), known)
-    target.exclude(1, 'SQLSTATE 23514')
+    target.exclude([{ row: 1, detail: 'SQLSTATE 23514' }])
     expect(target.closeRefused(0).map(({ reason, samples: refused }) => [reason, refused.length])).to.deep.equal([
       ['time-out-of-range', 5000],
       ['row-refused', 1],
     ])
-    target.exclude(0, 'SQLSTATE 23514')
+    target.exclude([{ row: 0, detail: 'SQLSTATE 23514' }])
     expect(target.closeRefused(2).map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
   })
 

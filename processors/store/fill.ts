@@ -53,6 +53,8 @@ interface Entry {
   rows: number
 }
 
+const NONE: ReadonlySet<number> = new Set()
+
 /** Rows that will be committed together, with the offsets that they stand for. */
 export class Fill {
   /** One for each record and reason. */
@@ -99,7 +101,7 @@ export class Fill {
       this.refuse(topic, partition, record, 'undecodable', lookup.detail)
     } else {
       const entry = { record, topic, partition, layout: lookup.layout, rows: 0 }
-      if (this.append(entry, new Set(), true)) this.entries.push(entry)
+      if (this.append(entry, NONE, true)) this.entries.push(entry)
     }
   }
 
@@ -159,39 +161,37 @@ export class Fill {
   }
 
   /**
-   * Leaves one row out after the database refused it, and encodes the others anew.
-   * @param row its index in the COPY stream, from 0
+   * Leaves rows out after the database refused them, and encodes the others anew.
+   * @param rows their indexes in the COPY stream, from 0, in order
    */
-  exclude(row: number, detail: string): void {
+  exclude(rows: readonly { readonly row: number; readonly detail: string }[]): void {
+    const gone = this.excluded()
+    let next = 0
     let first = 0
-    const index = this.entries.findIndex((entry) => {
-      if (row < first + entry.rows) return true
-      first += entry.rows
-      return false
-    })
-    const entry = this.entries[index]
-    if (entry === undefined) throw new RangeError(`row ${row} of ${this.rows}`)
-    const sample = this.sampleAt(entry, row - first)
-    this.refuse(entry.topic, entry.partition, entry.record, 'row-refused', detail, sample)
+    for (const entry of this.entries) {
+      const end = first + entry.rows
+      if ((rows[next]?.row ?? end) < end) {
+        const samples = samplesOfRows(entry, gone.get(entry.record))
+        for (let bad = rows[next]; bad !== undefined && bad.row < end; bad = rows[++next])
+          this.refuse(entry.topic, entry.partition, entry.record, 'row-refused', bad.detail, samples[bad.row - first])
+      }
+      first = end
+    }
+    if (next < rows.length) throw new RangeError(`row ${rows[next]?.row} of ${this.rows}`)
+    const excluded = this.excluded()
+    this.writer.reset()
+    for (const each of this.entries) this.append(each, excluded.get(each.record) ?? NONE, false)
+  }
+
+  /** Samples that were refused, by record. */
+  private excluded(): ReadonlyMap<KafkaRecord, ReadonlySet<number>> {
     const excluded = new Map<KafkaRecord, Set<number>>()
     for (const { record, samples } of this.refused) {
       const gone = excluded.get(record) ?? new Set()
       for (const each of samples) gone.add(each)
       excluded.set(record, gone)
     }
-    this.writer.reset()
-    for (const each of this.entries) this.append(each, excluded.get(each.record) ?? new Set(), false)
-  }
-
-  /** Sample index of an entry's n-th row. */
-  private sampleAt(entry: Entry, row: number): number {
-    const gone = new Set(this.refused.filter(({ record }) => record === entry.record).flatMap(({ samples }) => samples))
-    const only = samplesOf(entry.record)
-    let left = row
-    for (let sample = 0; ; sample++) {
-      if (gone.has(sample) || only?.has(sample) === false) continue
-      if (left-- === 0) return sample
-    }
+    return excluded
   }
 
   private append(entry: Entry, excluded: ReadonlySet<number>, note: boolean): boolean {
@@ -241,4 +241,12 @@ export class Fill {
 /** The samples that a redrive is about; undefined for all. */
 function samplesOf({ only }: KafkaRecord): ReadonlySet<number> | undefined {
   return only === undefined || only.samples.length === 0 ? undefined : new Set(only.samples)
+}
+
+/** The sample index of each of an entry's rows. */
+function samplesOfRows({ record, rows }: Entry, gone: ReadonlySet<number> = NONE): readonly number[] {
+  const only = samplesOf(record)
+  const samples: number[] = []
+  for (let sample = 0; samples.length < rows; sample++) if (!gone.has(sample) && only?.has(sample) !== false) samples.push(sample)
+  return samples
 }

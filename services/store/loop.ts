@@ -24,7 +24,9 @@ export interface StoreCounters {
   records: number
   inserted: number
   readings: number
+  merged: number
   repeated: number
+  conflicts: number
   commits: number
   retries: number
   fenced: number
@@ -69,7 +71,7 @@ const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 /** Bytes of COPY that make a batch full before its rows do. */
 const FULL_BYTES = 8 << 20
 
-type BadRow = Extract<SinkResult, { tag: 'bad-row' }>
+type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
 
 interface Owned {
   readonly epoch: bigint
@@ -124,7 +126,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
         if (options.held.stop(batch)) return startOver()
         if (suspect) {
           const rehearsed = await sink.rehearse(prepared)
-          if (rehearsed.tag === 'bad-row') {
+          if (rehearsed.tag === 'bad-rows') {
             prepared = without(rehearsed, batch, epochs)
             continue
           }
@@ -141,7 +143,9 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             counters.commits++
             counters.inserted += result.inserted
             counters.readings += batch.readings
+            counters.merged += result.merged
             counters.repeated += result.repeated
+            for (const { rows } of result.conflicts) counters.conflicts += rows
             for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
             options.trouble(null)
             options.held.committed(batch)
@@ -154,7 +158,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             })
             if (generation === current) startOver()
             return
-          case 'bad-row':
+          case 'bad-rows':
             suspect = true
             prepared = without(result, batch, epochs)
         }
@@ -174,10 +178,10 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     }
   }
 
-  /** Leaves a row out that the database refused. */
-  function without({ row, sqlState, detail }: BadRow, batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
-    log.warn('the database refused a row', { row, sqlState, detail })
-    batch.exclude(row, `SQLSTATE ${sqlState}: ${detail}`)
+  /** Leaves out the rows that the database refused. */
+  function without({ rows }: BadRows, batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
+    log.warn('the database refused rows', { rows: rows.length, ...rows[0] })
+    batch.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
     return sinkBatch(batch, epochs)
   }
 

@@ -60,7 +60,9 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     records: 0,
     inserted: 0,
     readings: 0,
+    merged: 0,
     repeated: 0,
+    conflicts: 0,
     commits: 0,
     retries: 0,
     fenced: 0,
@@ -134,7 +136,19 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     'Values of quantities in the rows committed, repeats included.',
     () => counters.readings,
   )
-  counter(metrics, 'millrace_store_repeated_rows_total', 'Rows whose key was in the table already.', () => counters.repeated)
+  counter(
+    metrics,
+    'millrace_store_merged_rows_total',
+    'Rows that added something to the row of their device and time.',
+    () => counters.merged,
+  )
+  counter(metrics, 'millrace_store_repeated_rows_total', 'Rows that had nothing new.', () => counters.repeated)
+  counter(
+    metrics,
+    'millrace_store_conflict_rows_total',
+    'Rows that had another value than the row of their device and time.',
+    () => counters.conflicts,
+  )
   counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
   counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
