@@ -21,18 +21,18 @@ export interface AppliedMigration {
 }
 
 /**
- * Reads `NNNN-name.sql` files in order.
- * @throws MigrationError where a file is not named so, or a number is missing or there twice
+ * Reads `NNNN-name.sql` files in order. Numbers may be left out: two that are written at the same time take different ones, and one of them may come first.
+ * @throws MigrationError where a file is not named so, or a number is there twice
  */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const files = (await readdir(directory)).sort()
   return Promise.all(
     files.map(async (file, index) => {
-      const number = String(index + 1).padStart(4, '0')
-      if (!new RegExp(`^${number}-[a-z0-9-]+\\.sql$`).test(file)) {
-        throw new MigrationError(`${join(directory, file)}: expected ${number}-name.sql`)
-      }
-      return { name: file.slice(0, -'.sql'.length), sql: await readFile(join(directory, file), 'utf8') }
+      const place = join(directory, file)
+      if (!/^\d{4}-[a-z0-9-]+\.sql$/.test(file)) throw new MigrationError(`${place}: expected NNNN-name.sql`)
+      const before = files[index - 1]
+      if (before?.slice(0, 4) === file.slice(0, 4)) throw new MigrationError(`${place}: ${before} has this number already`)
+      return { name: file.slice(0, -'.sql'.length), sql: await readFile(place, 'utf8') }
     }),
   )
 }
@@ -42,13 +42,14 @@ export function checksum({ sql }: Migration): string {
 }
 
 /**
- * What is left to do.
+ * What is left to do, in order: also what has a lower number than an applied one.
  * @throws MigrationError where an applied migration was changed, or is unknown here: this is an older Millrace than the database's
  */
 export function pendingMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
-  for (const [index, { name, checksum: recorded }] of applied.entries()) {
-    const migration = migrations[index]
-    if (migration?.name !== name) {
+  const known = new Map(migrations.map((migration) => [migration.name, migration]))
+  for (const { name, checksum: recorded } of applied) {
+    const migration = known.get(name)
+    if (migration === undefined) {
       throw new MigrationError(`the database has migration ${name}, which this version of Millrace does not know: use the newer version`)
     }
     if (checksum(migration) !== recorded) {
@@ -57,5 +58,6 @@ export function pendingMigrations(migrations: readonly Migration[], applied: rea
       )
     }
   }
-  return migrations.slice(applied.length)
+  const done = new Set(applied.map(({ name }) => name))
+  return migrations.filter(({ name }) => !done.has(name))
 }
