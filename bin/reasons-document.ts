@@ -12,6 +12,11 @@ samples and quantities concerned if it is not the whole record, a reason code, a
 letter for each reason, however many of its samples are refused for it. A dead letter is written before the offset of its record is committed; if it cannot
 be written, the partition waits. An outage never makes one.
 
+A device that sends nothing but junk, or has a sensor that is broken for good, does not fill the topic: of one device and reason, 1,000 letters an hour (1 MiB)
+keep their record whole, and those of all devices of a processor together 64 MiB (\`dead_letters\` in the configuration). Of what comes after that, a letter for each
+device, reason and batch keeps the offsets. These records are in their own topic as long as the letter is in its own (\`topics.retention_hours\`), and a redrive reads
+them there. So does a letter that would be too large for Kafka with its record. The column \`records\` counts all.
+
 ## Look
 
     millrace dead                                        every topic: letters by reason, how many are open, devices, age

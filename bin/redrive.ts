@@ -1,18 +1,20 @@
 import { hostname, userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
 import { ConnectorError, type Log } from '../connectors/contract.ts'
+import { createRecordReader } from '../connectors/kafka/record-reader.ts'
 import { scanTopic, topicExtents } from '../connectors/kafka/scan.ts'
 import { topicId } from '../connectors/kafka/topics.ts'
 import { createRedriveLog, type Ending, type RedriveLog } from '../connectors/postgres/redrive-log.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { letterFilter, letterOptions, positive } from '../ops/dead-letters/letter-options.ts'
 import { checkProcessor, openRedriveLine } from '../ops/redrive/line.ts'
+import { originalsOf } from '../ops/redrive/originals.ts'
 import { RedriveReport } from '../ops/redrive/report.ts'
 import { createRedriveRun } from '../ops/redrive/run.ts'
 import type { LetterFilter } from '../processors/letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
-import { kafkaClient } from '../services/kafka.ts'
+import { kafkaClient, topicLimits } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { deadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
@@ -80,7 +82,10 @@ async function run(config: Config, asked: Asked): Promise<number> {
   let ending: Ending = 'failed'
   try {
     await using line = await openRedriveLine({ config, processor, run: number, topicId: id, log, signal: abort.signal })
-    const persist = (work: () => Promise<void>): Promise<void> => throughOutages('settling letters', work, { log, signal: abort.signal })
+    await using reader = createRecordReader(kafka)
+    const persisted = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> =>
+      throughOutages(doing, work, { log, signal: abort.signal })
+    const persist = (work: () => Promise<void>): Promise<void> => persisted('settling letters', work)
     const extents = await topicExtents(kafka, topic)
     const take = createRedriveRun({
       ...asked,
@@ -88,6 +93,8 @@ async function run(config: Config, asked: Asked): Promise<number> {
       deadLetters: await deadLetterCodec(createRegistry(config.env.REGISTRY_URL), topic),
       version,
       settled: before,
+      originals: (found) => persisted('reading the originals of letters', () => originalsOf(found, reader)),
+      letterBytes: (await topicLimits(kafka, config, [topic])).get(topic) ?? 0,
       publish: (letters) => line.producer.send(letters),
       settle: (letters) => persist(() => settled.settle(number, topic, id, letters)),
       report,

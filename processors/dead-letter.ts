@@ -9,6 +9,8 @@ export interface DeadRecord {
   readonly timestamp: number
   /** First bytes of its value. */
   readonly head: Buffer
+  /** Whether only a part of it was refused. */
+  readonly partly: boolean
 }
 
 /** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
@@ -61,6 +63,8 @@ export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLe
 /** A letter has room for so much beside its original: a foreign producer's headers must not make it too large for Kafka. */
 const MOST_HEADER_BYTES = 1024
 const MOST_UTF8_BYTES = 3
+/** A detail names a value and what was expected; a database, or a processor that shows its whole input, may say more than the record does. */
+const MOST_DETAIL_CHARACTERS = 1000
 
 /** Who refuses a record, where it came from, and when. */
 export interface Refusal {
@@ -85,7 +89,7 @@ export function firstLetter(record: KafkaRecord, { reason, detail, samples, quan
     value: record.value,
     records: [],
     reason,
-    detail,
+    detail: detail.length <= MOST_DETAIL_CHARACTERS ? detail : `${detail.slice(0, MOST_DETAIL_CHARACTERS)}…`,
     processor: refusal.processor,
     processor_version: refusal.version,
     attempt: 1,

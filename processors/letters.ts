@@ -57,9 +57,10 @@ export function failedAgain(
 export function identity(letter: DeadLetter): string {
   const { source_topic, source_partition, source_offset, source_timestamp, value, samples, quantities, reason, attempt } = letter
   const place = source_offset < 0 ? digest(value ?? '') : `${source_partition}/${source_offset}`
+  const others = letter.records.length === 0 ? '' : digest(letter.records.map(({ offset, timestamp }) => `${offset} ${timestamp}`).join())
   // Of many samples a digest: a million of these are remembered.
   const which = samples.length > 8 ? digest(samples.join()) : samples.join()
-  return `${source_topic} ${place} ${source_timestamp} ${which} ${quantities.join()} ${reason} ${attempt}`
+  return `${source_topic} ${place} ${source_timestamp} ${which} ${quantities.join()} ${reason} ${attempt} ${others}`
 }
 
 /** Only what is about the letter's own part of its record: the rest had its outcome when the record was first processed. */

@@ -1,7 +1,7 @@
 import type { RecordPart, Rejection } from './contract.ts'
 
-/** A detail names a value and what was expected; a processor that puts its whole input there must not make the letter larger than the record. */
-const MOST_DETAIL_CHARACTERS = 1000
+/** Details of a letter that has several; the others are counted. */
+const SHOWN = 3
 
 /** All that one record was rejected for: one rejection for each reason, with all samples and quantities that it concerns. */
 export function byReason(rejections: readonly Rejection[]): readonly Rejection[] {
@@ -23,11 +23,13 @@ export function narrowed(rejection: Rejection, part: RecordPart): Rejection | un
 
 function united(rejections: readonly Rejection[]): Rejection {
   const [first] = rejections as readonly [Rejection]
-  const detail = shortened(first.detail)
-  if (rejections.length === 1) return { ...first, detail }
+  if (rejections.length === 1) return first
+  const details = [...new Set(rejections.map(({ detail }) => detail))]
+  const shown = details.slice(0, SHOWN)
+  const others = details.length - shown.length
   return {
     reason: first.reason,
-    detail: `${detail}; and ${rejections.length - 1} more`,
+    detail: `${shown.join('; ')}${others === 0 ? '' : `; and ${others} more`}`,
     samples: unless(rejections.map(({ samples }) => samples)).sort((a, b) => a - b),
     quantities: unless(rejections.map(({ quantities = [] }) => quantities)),
   }
@@ -48,8 +50,4 @@ function common<Item>(some: readonly Item[], others: readonly Item[]): readonly 
   const among = new Set(others)
   const both = some.filter((item) => among.has(item))
   return both.length === 0 ? undefined : both
-}
-
-function shortened(detail: string): string {
-  return detail.length <= MOST_DETAIL_CHARACTERS ? detail : `${detail.slice(0, MOST_DETAIL_CHARACTERS)}…`
 }

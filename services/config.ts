@@ -96,6 +96,20 @@ const file = z.strictObject({
       minimum_records: z.int().min(1).default(1000).describe('Fewer records say nothing about the share.'),
     })
     .prefault({}),
+  dead_letters: z
+    .strictObject({
+      per_device: z
+        .int()
+        .min(1)
+        .default(1000)
+        .describe(
+          'Of one device and reason, so many in a window keep their record whole; of the others only the offset is kept, for a redrive.',
+        ),
+      per_device_bytes: z.int().min(1).default(1_048_576).describe('Bytes of these.'),
+      total_bytes: z.int().min(1).default(67_108_864).describe('Bytes of the records kept whole of all devices of a service in a window.'),
+      window_minutes: z.int().min(1).max(1440).default(60),
+    })
+    .prefault({}),
   topics: topicSettings.prefault({}),
   processors: z
     .array(serviceName)

@@ -2,7 +2,7 @@ import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Log } from '../connectors/contract.ts'
 import { createKafka, type KafkaAddress } from '../connectors/kafka/client.ts'
 import { kafkaError } from '../connectors/kafka/outage.ts'
-import { partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
+import { largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
 import type { Config } from './config.ts'
@@ -52,3 +52,27 @@ export async function countPartitions(kafka: KafkaClient, names: readonly Topic[
     await admin.disconnect()
   }
 }
+
+/**
+ * Largest value of a record that each topic takes. Who may not ask Kafka is told what the configuration says that topics are created with.
+ * @throws ConnectorError, transient where Kafka is not there
+ */
+export async function topicLimits(
+  kafka: KafkaClient,
+  { topics: settings }: Config,
+  names: readonly Topic[],
+): Promise<ReadonlyMap<Topic, number>> {
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    return await largestValues(admin, names)
+  } catch (cause) {
+    const error = kafkaError(`asking Kafka for the limits of topics ${names.join(', ')}`, cause)
+    if (!AUTHORIZATION.has(error.code)) throw error
+    return new Map(names.map((name) => [name, largestValue(settings.max_message_bytes)]))
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+const AUTHORIZATION: ReadonlySet<string> = new Set(['KAFKA_TOPIC_AUTHORIZATION_FAILED', 'KAFKA_CLUSTER_AUTHORIZATION_FAILED'])

@@ -34,6 +34,30 @@ export async function partitionCounts(admin: Admin, topics: readonly Topic[]): P
   return new Map(found.map(({ name, partitions }) => [name as Topic, partitions.length]))
 }
 
+/** Kafka's own number for a resource that is a topic (protocol guide, "DescribeConfigs"). */
+const TOPIC_RESOURCE = 2
+/** What Kafka adds to a value: the record batch's head, the record's own, a key and headers as large as ours are. */
+const RECORD_OVERHEAD_BYTES = 4096
+
+/** Largest value of a record that each topic takes, as Kafka has it now: existing topics keep the limit that they were created with. */
+export async function largestValues(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['max.message.bytes'] })),
+  })
+  return new Map(
+    resources.map(({ resourceName, configEntries }) => {
+      const limit = Number(configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue)
+      return [resourceName as Topic, largestValue(limit)]
+    }),
+  )
+}
+
+/** @param maxMessageBytes Kafka's `max.message.bytes` */
+export function largestValue(maxMessageBytes: number): number {
+  return maxMessageBytes - RECORD_OVERHEAD_BYTES
+}
+
 /** How far a consumer group is behind on one partition. */
 export interface PartitionLag {
   readonly topic: Topic

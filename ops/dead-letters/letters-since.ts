@@ -1,3 +1,4 @@
+import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
@@ -7,6 +8,7 @@ import type { Firmware } from '../../schemas/firmware.ts'
 import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { createLog } from '../../services/log.ts'
+import { originalsOf } from '../redrive/originals.ts'
 import { serviceAddresses } from '../supervisor/service-programs.ts'
 import { createDeadSamples, type DeadSample } from './dead-samples.ts'
 
@@ -47,6 +49,7 @@ export function deadLettersSince(config: Config, firmware: Firmware, signal: Abo
       const samples: DeadSample[] = []
       const reasons = new Map<string, number>()
       let undecodable = 0
+      await using reader = createRecordReader(kafka)
       for (const [topic, now] of await mark()) {
         const extents = now.map((extent) => after(extent, from.get(topic) ?? []))
         const handle = async ({ records }: { readonly records: readonly { readonly value: Buffer | null }[] }): Promise<void> => {
@@ -56,11 +59,15 @@ export function deadLettersSince(config: Config, firmware: Firmware, signal: Abo
             // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
             const device = letter.key?.toString('latin1') ?? letter.source_topic.split('/')[1]
             if (device === undefined || !devices.has(device)) continue
-            const dead = samplesOf(letter)
-            samples.push(...dead)
-            if (dead.length === 0) undecodable++
             const reason = `${letter.processor} ${letter.reason}`
-            reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+            reasons.set(reason, (reasons.get(reason) ?? 0) + Math.max(1, letter.records.length))
+            const { letters, gone } = await originalsOf({ topic, partition: 0, offset: 0n, letter, headers: undefined }, reader)
+            undecodable += gone
+            for (const each of letters) {
+              const dead = samplesOf(each.letter)
+              for (const sample of dead) samples.push(sample)
+              if (dead.length === 0) undecodable++
+            }
           }
         }
         await scanTopic({ kafka, topic, extents, log, signal, handle })

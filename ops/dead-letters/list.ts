@@ -6,6 +6,8 @@ import type { DeadLetters } from './letters.ts'
 
 interface Row {
   letters: number
+  /** A letter may stand for several. */
+  records: number
   open: number
   oldestMs: number
   newestMs: number
@@ -38,6 +40,7 @@ export async function listLetters(
         topic,
         reason,
         whole(row.letters),
+        whole(row.records),
         settled === undefined ? '?' : whole(row.open),
         `${row.devices.size === MOST_DEVICES ? '≥ ' : ''}${whole(row.devices.size)}`,
         duration(Math.max(0, nowMs - row.oldestMs)),
@@ -48,9 +51,9 @@ export async function listLetters(
     if (unreadable > 0) notes.push(`${topic}: ${whole(unreadable)} records that are no dead letters`)
   }
   if (rows.length === 0) return [`no dead letters in ${topics.join(', ') || 'any topic'}`, ...notes]
-  const head = ['topic', 'reason', 'letters', 'open', 'devices', 'oldest', 'newest', 'attempts']
+  const head = ['topic', 'reason', 'letters', 'records', 'open', 'devices', 'oldest', 'newest', 'attempts']
   return [
-    ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right']),
+    ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right']),
     ...notes,
     'open: not settled by a redrive yet. Ages in h:mm:ss since the last failure; attempts: the most of any letter.',
   ]
@@ -59,10 +62,11 @@ export async function listLetters(
 function note(reasons: Map<string, Row>, { letter }: FoundLetter, open: boolean): void {
   let row = reasons.get(letter.reason)
   if (row === undefined) {
-    row = { letters: 0, open: 0, oldestMs: letter.last_failed, newestMs: letter.last_failed, attempt: 0, devices: new Set() }
+    row = { letters: 0, records: 0, open: 0, oldestMs: letter.last_failed, newestMs: letter.last_failed, attempt: 0, devices: new Set() }
     reasons.set(letter.reason, row)
   }
   row.letters++
+  row.records += Math.max(1, letter.records.length)
   if (open) row.open++
   row.oldestMs = Math.min(row.oldestMs, letter.last_failed)
   row.newestMs = Math.max(row.newestMs, letter.last_failed)

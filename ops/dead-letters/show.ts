@@ -3,6 +3,7 @@ import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import { setOf } from '../../processors/continuity/account.ts'
 import { formatRanges } from '../../processors/continuity/ranges.ts'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { type KnownSchemas, originalOf } from './original.ts'
@@ -30,6 +31,7 @@ export async function showLetter(
     ['samples', letter.samples.length === 0 ? 'all' : formatRanges(setOf(letter.samples).ranges())],
     ['quantities', letter.quantities.length === 0 ? 'all' : letter.quantities.join(', ')],
     ['device', letter.key === null ? 'none' : JSON.stringify(letter.key.toString('utf8'))],
+    ...recordFields(letter),
     ['attempt', String(letter.attempt)],
     ['first failed', time(letter.first_failed)],
     ['last failed', time(letter.last_failed)],
@@ -40,6 +42,14 @@ export async function showLetter(
     '',
     ...originalOf(letter.value, await knownSchemas(registry, log)),
   ]
+}
+
+/** For a letter that stands for several records: which. */
+function recordFields({ records, source_partition }: DeadLetter): readonly (readonly [string, string])[] {
+  if (records.length === 0) return []
+  const which =
+    source_partition < 0 ? 'not kept' : `offsets ${formatRanges(setOf(records.map(({ offset }) => offset).sort((a, b) => a - b)).ranges())}`
+  return [['records', `${records.length}: ${which}`]]
 }
 
 async function knownSchemas(registry: SchemaRegistry, log: Log): Promise<KnownSchemas> {

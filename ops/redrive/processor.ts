@@ -1,6 +1,7 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import { createLetterWriter } from '../../processors/letter-writer.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import type { PreparedLookups } from '../../services/lookups.ts'
@@ -22,7 +23,16 @@ export interface ProcessorWayOptions {
 
 /** The way for processors that the engine runs, such as standardise: with today's firmwares and devices, over the records of their letters. */
 export function processorWay({ name, processor, schemaIds, lookups, deadLetters, producer, close }: ProcessorWayOptions): RedriveWay {
-  const engine = createEngine({ name, version, processor, schemaIds, deadLetters })
+  // What fails again is only read here: the run writes the letters, and bounds them.
+  const letters = createLetterWriter({
+    processor: name,
+    version,
+    deadLetters,
+    letterBytes: Number.POSITIVE_INFINITY,
+    headBytes: 0,
+    counters: { referenced: 0 },
+  })
+  const engine = createEngine({ name, processor, schemaIds, letters })
   return createRecordsWay({
     dead: deadTopic(name),
     deadLetters,

@@ -1,5 +1,4 @@
 import type { Outcome } from '../../connectors/postgres/redrive-log.ts'
-import type { Rejection } from '../../processors/contract.ts'
 import { whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { OutputName } from './way.ts'
@@ -17,6 +16,8 @@ export class RedriveReport {
   settledBefore = 0
   filteredOut = 0
   withoutBytes = 0
+  /** Records of letters that keep only offsets, which are not in their topic any more. */
+  gone = 0
   unreadable = 0
   atCap = 0
   private readonly rows = new Map<string, Row>()
@@ -34,7 +35,7 @@ export class RedriveReport {
     return [...this.rows.values()].reduce((sum, { outcomes }) => sum + (outcomes.get(outcome) ?? 0), 0)
   }
 
-  attempted(reason: string, outcome: Outcome, outputs: number, again: readonly Rejection[]): void {
+  attempted(reason: string, outcome: Outcome, outputs: number, again: readonly { readonly reason: string }[]): void {
     const row = this.row(reason)
     row.letters++
     row.outputs += outputs
@@ -65,6 +66,7 @@ export class RedriveReport {
       [this.filteredOut, 'not asked for'],
       [this.atCap, `have failed ${maxAttempts} times (--max-attempts)`],
       [this.withoutBytes, 'without their bytes'],
+      [this.gone, 'records that are kept by their offset only, and that Kafka does not have any more'],
       [this.unreadable, 'no dead letters at all'],
     ]
     return [

@@ -65,6 +65,8 @@ describe('a redrive', () => {
       filter: {},
       maxAttempts: 5,
       settled: new Map(),
+      originals: async (found) => ({ letters: [found], gone: 0 }),
+      letterBytes: 1_000_000,
       rate: null,
       dryRun: false,
       publish: async (sent) => {

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { Outcome, Settled, SettledLetter } from '../../connectors/postgres/redrive-log.ts'
-import type { OutgoingRecord } from '../../processors/contract.ts'
-import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { OutgoingRecord, Rejection } from '../../processors/contract.ts'
+import type { DeadLetter, DeadLetterCodec, DeadRecord } from '../../processors/dead-letter.ts'
+import { encodeWithin } from '../../processors/letter-writer.ts'
 import { type FoundLetter, failedAgain, identity, type LetterFilter, matches, ownRejections } from '../../processors/letters.ts'
+import type { Originals } from './originals.ts'
 import type { RedriveReport } from './report.ts'
 import type { Attempt, RedriveWay } from './way.ts'
 
@@ -16,6 +18,10 @@ export interface RedriveRunOptions {
   readonly maxAttempts: number
   /** Letters that earlier runs settled. */
   readonly settled: Settled
+  /** The records that a letter is about. */
+  readonly originals: (found: FoundLetter) => Promise<Originals>
+  /** Largest letter that its topic takes. */
+  readonly letterBytes: number
   /** Letters a second; null for as fast as it goes. */
   readonly rate: number | null
   /** Says what would happen, and changes nothing. */
@@ -27,6 +33,12 @@ export interface RedriveRunOptions {
   readonly report: RedriveReport
   /** Ends the run after the letters that are under way. */
   readonly stopping: AbortSignal
+}
+
+/** A letter that is under way, and what it is about as the processor sees it. */
+interface Taken {
+  readonly found: FoundLetter
+  readonly originals: readonly FoundLetter[]
 }
 
 /** Letters that are under way together. */
@@ -71,7 +83,7 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       report.atCap++
       return 'leave'
     }
-    if (letter.value === null) {
+    if (letter.value === null && (letter.records.length === 0 || letter.source_partition < 0)) {
       report.withoutBytes++
       return 'leave'
     }
@@ -83,43 +95,53 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
     return 'redrive'
   }
 
-  async function work(chunk: readonly FoundLetter[], repeats: readonly FoundLetter[]): Promise<void> {
+  async function work(chunk: readonly Taken[], repeats: readonly FoundLetter[]): Promise<void> {
     const began = performance.now()
-    const attempts = chunk.length === 0 ? [] : await (options.dryRun ? way.rehearse(chunk) : way.attempt(chunk))
+    const seen = chunk.flatMap(({ originals }) => originals)
+    const attempts = seen.length === 0 ? [] : await (options.dryRun ? way.rehearse(seen) : way.attempt(seen))
+    if (attempts.length !== seen.length) throw new RangeError(`${seen.length} letters gave ${attempts.length} attempts`)
     const nowMs = Date.now()
     const letters: OutgoingRecord[] = []
     const settled: SettledLetter[] = repeats.map(({ partition, offset }) => ({ partition, offset, outcome: 'repeat' }))
-    for (const [index, found] of chunk.entries()) {
-      const attempt = attempts[index]
-      if (attempt === undefined) throw new RangeError(`${chunk.length} letters gave ${attempts.length} attempts`)
-      const again = ownRejections(found.letter, attempt.again)
-      const outcome = outcomeOf(attempt, again.length)
+    let next = 0
+    for (const { found, originals } of chunk) {
+      const own = attempts.slice(next, next + originals.length)
+      next += originals.length
+      const again = lettersAgain(found, originals, own, nowMs, options.version)
+      const outputs = own.reduce((sum, attempt) => sum + attempt.outputs, 0)
+      const outcome = outcomeOf(outputs, own.find(({ dropped }) => dropped !== null)?.dropped ?? null, again.length)
       settled.push({ partition: found.partition, offset: found.offset, outcome })
-      report.attempted(found.letter.reason, outcome, attempt.outputs, again)
-      for (const rejection of again) {
-        const letter = failedAgain(found.letter, rejection, nowMs, options.version)
-        letters.push({ topic: found.topic, key: letter.key, value: deadLetters.encode(letter), timestampMs: nowMs, headers: found.headers })
+      report.attempted(found.letter.reason, outcome, outputs, again)
+      for (const letter of again) {
+        letters.push({
+          topic: found.topic,
+          key: letter.key,
+          value: encodeWithin(options.letterBytes, letter, deadLetters),
+          timestampMs: nowMs,
+          headers: letter.records.length === 0 ? found.headers : undefined,
+        })
       }
     }
     if (options.dryRun) return
     if (letters.length > 0) await options.publish(letters)
     await options.settle(settled)
-    if (rate !== null) await delay(Math.max(0, (1000 * chunk.length) / rate - (performance.now() - began)), undefined, { signal: stopping })
+    if (rate !== null) await delay(Math.max(0, (1000 * seen.length) / rate - (performance.now() - began)), undefined, { signal: stopping })
   }
 
-  return async ({ topic, partition, records }) => {
-    let chunk: FoundLetter[] = []
+  return async ({ topic, partition, records: batch }) => {
+    let chunk: Taken[] = []
     let repeats: FoundLetter[] = []
-    let bytes = 0
+    let [records, bytes] = [0, 0]
     const flush = async (): Promise<void> => {
       stopping.throwIfAborted()
       const now = [chunk, repeats] as const
       chunk = []
       repeats = []
+      records = 0
       bytes = 0
       if (now[0].length + now[1].length > 0) await work(...now)
     }
-    for (const { offset, value, headers } of records) {
+    for (const { offset, value, headers } of batch) {
       const letter = value === null ? undefined : decoded(deadLetters, value)
       if (letter === undefined) {
         report.unreadable++
@@ -130,10 +152,15 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       if (choice === 'leave') continue
       if (choice === 'repeat') repeats.push(found)
       else {
-        chunk.push(found)
-        bytes += letter.value?.length ?? 0
+        const { letters: originals, gone } = await options.originals(found)
+        report.gone += gone
+        // Nothing came of it, so it is not settled either; Kafka will delete it soon, as it has its records.
+        if (originals.length === 0) continue
+        chunk.push({ found, originals })
+        records += originals.length
+        for (const each of originals) bytes += each.letter.value?.length ?? 0
       }
-      if (chunk.length >= chunkLetters || bytes >= CHUNK_BYTES) await flush()
+      if (records >= chunkLetters || bytes >= CHUNK_BYTES) await flush()
     }
     await flush()
   }
@@ -149,7 +176,32 @@ export function decoded(codec: DeadLetterCodec, bytes: Buffer): DeadLetter | und
   }
 }
 
-function outcomeOf({ outputs, dropped }: Attempt, failures: number): Outcome {
+/** What failed again: of a letter that stands for several records, a letter for each reason that stands for those that failed for it. */
+function lettersAgain(
+  { letter }: FoundLetter,
+  originals: readonly FoundLetter[],
+  attempts: readonly Attempt[],
+  nowMs: number,
+  version: string,
+): readonly DeadLetter[] {
+  const failures = new Map<string, { readonly rejection: Rejection; readonly records: DeadRecord[] }>()
+  for (const [index, original] of originals.entries()) {
+    const own = ownRejections(original.letter, attempts[index]?.again ?? [])
+    if (letter.records.length === 0) return own.map((rejection) => failedAgain(letter, rejection, nowMs, version))
+    const record = letter.records.find(({ offset }) => offset === original.letter.source_offset)
+    for (const rejection of own) {
+      const failure = failures.get(rejection.reason) ?? { rejection, records: [] }
+      failures.set(rejection.reason, failure)
+      if (record !== undefined && failure.records.at(-1) !== record) failure.records.push(record)
+    }
+  }
+  return [...failures.values()].map(({ rejection, records }) => {
+    const { samples, quantities } = letter
+    return failedAgain({ ...letter, records }, { ...rejection, samples, quantities }, nowMs, version)
+  })
+}
+
+function outcomeOf(outputs: number, dropped: string | null, failures: number): Outcome {
   if (failures > 0) return outputs > 0 ? 'partly-mended' : 'failed-again'
   return dropped !== null && outputs === 0 ? 'dropped' : 'mended'
 }

@@ -86,7 +86,8 @@ export class Intake {
     return records.flatMap(({ key, value, offset }): OpenLetter[] => {
       this.options.counters.letters++
       const letter = value === null ? undefined : this.decoded(value)
-      if (letter !== undefined && key !== null) return [{ letter, device: key.toString('latin1'), offset }]
+      if (letter !== undefined && key !== null)
+        return lettersOf(letter).map((each) => ({ letter: each, device: key.toString('latin1'), offset }))
       this.options.counters.unreadable++
       return []
     })
@@ -184,6 +185,21 @@ export class Intake {
   private number(letter: DeadLetter): LetterNumber {
     return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas)
   }
+}
+
+/** A letter of its own for each record that one stands for: of their values only the heads are left, which is where the numbers are. */
+function lettersOf(letter: DeadLetter): readonly DeadLetter[] {
+  if (letter.records.length === 0) return [letter]
+  return letter.records.map(({ offset, timestamp, head, partly }) => ({
+    ...letter,
+    source_offset: offset,
+    source_timestamp: timestamp,
+    value: head,
+    records: [],
+    // Which samples it was nobody needs to know here.
+    samples: partly ? [0] : [],
+    quantities: [],
+  }))
 }
 
 /** Whether the letter is about a part of its record: the rest may be stored. */

@@ -10,9 +10,8 @@ import {
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
+import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
-import { deadTopic } from '../../processors/topics.ts'
 import type { BadRecords } from '../bad-share.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { UNDECODABLE } from '../processor/engine.ts'
@@ -28,14 +27,13 @@ export interface ProcessCounters {
 
 export interface ProcessLoopOptions {
   readonly consumer: ConsumerName
-  readonly version: string
   readonly process: BusinessProcess<unknown>
   readonly runner: ProcessRunner
   readonly lookups: Lookups
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly topicId: (topic: Topic) => Promise<string>
   readonly producer: RecordProducer
-  readonly deadLetters: DeadLetterCodec
+  readonly letters: LetterWriter
   readonly guard: PartitionGuard
   readonly log: Log
   readonly signal: AbortSignal
@@ -61,12 +59,6 @@ interface Owned {
   position: bigint
 }
 
-interface Refused {
-  readonly record: KafkaRecord
-  readonly reason: string
-  readonly detail: string
-}
-
 /** Effectively once: one transaction of the app database for each batch, with its offsets; dead letters before it. */
 export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
   const { consumer, process, runner, log, signal, counters, guard } = options
@@ -79,13 +71,15 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
     await options.prepare(records)
     const { devices, undecodable } = inputsByDevice(process, records, options.lookups)
     let left = devices
-    const refused: Refused[] = undecodable.map(({ record, detail }) => ({ record, reason: UNDECODABLE, detail }))
+    const whole = { topic, partition, samples: [] }
+    const refused: RefusedRecord[] = undecodable.map(({ record, detail }) => ({ ...whole, record, reason: UNDECODABLE, detail }))
     // Letters are written before the transaction. Where some are due already, the others must be known first: all of them say whether the partition goes on.
     let known = undecodable.length === 0
     let published = 0
     const refuse = (rejections: readonly DeviceRejection[]): void => {
       for (const { device, reason, detail } of rejections) {
-        for (const record of left.find((inputs) => inputs.device === device)?.records ?? []) refused.push({ record, reason, detail })
+        for (const record of left.find((inputs) => inputs.device === device)?.records ?? [])
+          refused.push({ ...whole, record, reason, detail })
       }
       left = left.filter(({ device }) => rejections.every((rejection) => rejection.device !== device))
     }
@@ -100,7 +94,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
           known = true
           continue
         }
-        await publish(topic, partition, refused.slice(published))
+        if (refused.length > published) await options.producer.send(options.letters(refused.slice(published), Date.now()))
         published = refused.length
         const move = {
           topic,
@@ -142,21 +136,6 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
     }
   }
 
-  async function publish(topic: Topic, partition: number, letters: readonly Refused[]): Promise<void> {
-    if (letters.length === 0) return
-    const nowMs = Date.now()
-    const refusal = { topic, partition, processor: consumer, version: options.version }
-    await options.producer.send(
-      letters.map(({ record, reason, detail }) => ({
-        topic: deadTopic(consumer),
-        key: record.key,
-        timestampMs: nowMs,
-        headers: letterHeaders(record),
-        value: options.deadLetters.encode(firstLetter(record, { reason, detail, samples: [] }, { ...refusal, nowMs })),
-      })),
-    )
-  }
-
   return {
     async claim(partitions, generation) {
       current = generation
@@ -196,7 +175,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
   }
 }
 
-function countByReason(refused: readonly Refused[]): ReadonlyMap<string, number> {
+function countByReason(refused: readonly RefusedRecord[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const { reason } of refused) counts.set(reason, (counts.get(reason) ?? 0) + 1)
   return counts

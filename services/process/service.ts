@@ -11,13 +11,13 @@ import type { BusinessProcess } from '../../processors/process.ts'
 import { deadTopic, valueSubject } from '../../processors/topics.ts'
 import { BadShare } from '../bad-share.ts'
 import { badShareLimit } from '../config.ts'
-import { countPartitions, kafkaClient } from '../kafka.ts'
+import { serviceLetters } from '../dead-letters.ts'
+import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
 import { type PreparedLookups, schemaIdsOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { deadLetterCodec } from '../registered.ts'
 import type { Service, ServiceContext } from '../service.ts'
-import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
 
@@ -56,6 +56,8 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [source, deadTopic(name)]))
+    const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, [deadTopic(name)]))
+    const kept = { referenced: 0 }
     const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
     const producer = await createProducer({
       kafka,
@@ -69,7 +71,6 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
     const loop = createProcessLoop({
       consumer: consumerName,
-      version,
       process,
       runner,
       lookups,
@@ -81,7 +82,14 @@ export function processService(name: string, process: BusinessProcess<unknown>):
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),
-      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+      letters: serviceLetters({
+        config,
+        processor: name,
+        source,
+        deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+        letterBytes: limits.get(deadTopic(name)) ?? 0,
+        counters: kept,
+      }),
       log,
       signal,
       counters,
@@ -117,6 +125,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     counter(metrics, `${part}_commit_retries_total`, 'Commits that failed and were tried again.', () => counters.retries)
     counter(metrics, `${part}_fenced_total`, 'Commits refused because another owner had a partition.', () => counters.fenced)
     counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
 
     return {

@@ -11,6 +11,7 @@ import {
   type Topic,
 } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { createLetterWriter } from '../../processors/letter-writer.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import { createEngine, createEngineCounters, DEFECT, type EngineCounters, UNDECODABLE } from './engine.ts'
@@ -64,10 +65,16 @@ function run(
   const counters = createEngineCounters()
   const engine = createEngine({
     name: 'words',
-    version: '1.2.3',
     processor: processor as never,
     schemaIds: { alerts: 4 },
-    deadLetters,
+    letters: createLetterWriter({
+      processor: 'words',
+      version: '1.2.3',
+      deadLetters,
+      letterBytes: 1_000_000,
+      headBytes: 0,
+      counters: { referenced: 0 },
+    }),
   })
   const record = {
     key: Buffer.from('hive'),
@@ -92,7 +99,7 @@ describe('the engine that runs processors', () => {
     const { sent, letters, counters } = run('one dull rude two both')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
     expect(letters).to.have.length(1)
-    expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; and 1 more' })
+    expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
     expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 1]]) })
   })
 

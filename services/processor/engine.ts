@@ -9,9 +9,8 @@ import type {
   Rejection,
   Topic,
 } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
+import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
 import { byReason } from '../../processors/rejections.ts'
-import { deadTopic } from '../../processors/topics.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 
 type Outputs = { readonly [name: string]: Output<never> }
@@ -42,11 +41,10 @@ export function addCounters(to: EngineCounters, from: EngineCounters): void {
 export interface EngineOptions {
   /** The processor's folder. */
   readonly name: string
-  readonly version: string
   readonly processor: Processor<unknown, Outputs>
   /** Schema ID of each output, by its name in `to`. */
   readonly schemaIds: Readonly<Record<string, number>>
-  readonly deadLetters: DeadLetterCodec
+  readonly letters: LetterWriter
 }
 
 /** Where records came from, and when they are processed. */
@@ -76,8 +74,7 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, 
   },
 }
 
-export function createEngine({ name, version, processor, schemaIds, deadLetters }: EngineOptions): Engine {
-  const dead = deadTopic(name)
+export function createEngine({ name, processor, schemaIds, letters }: EngineOptions): Engine {
   const encoders = new Map(
     Object.entries(processor.to).map(([output, { topic, encoder }]) => {
       const schemaId = schemaIds[output]
@@ -86,14 +83,9 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
     }),
   )
 
-  return (records, origin, lookups, counters) => {
+  return (records, { topic, partition, nowMs }, lookups, counters) => {
     const sent: OutgoingRecord[] = []
-
-    const letter = (record: KafkaRecord, rejection: Rejection): void => {
-      count(counters.rejected, rejection.reason, 1)
-      const value = deadLetters.encode(firstLetter(record, rejection, { ...origin, processor: name, version }))
-      sent.push({ topic: dead, key: record.key, value, timestampMs: origin.nowMs, headers: letterHeaders(record) })
-    }
+    const refused: RefusedRecord[] = []
 
     /** Of the record at hand; all of them are known before a letter is written. */
     let rejections: Rejection[] = []
@@ -139,9 +131,13 @@ export function createEngine({ name, version, processor, schemaIds, deadLetters 
       }
       if (rejections.length === 0) continue
       if (counters.emitted === emittedBefore) counters.bad++
-      for (const rejection of byReason(rejections)) letter(record, rejection)
+      for (const rejection of byReason(rejections)) {
+        count(counters.rejected, rejection.reason, 1)
+        refused.push({ ...rejection, record, topic, partition })
+      }
       rejections = []
     }
+    if (refused.length > 0) for (const letter of letters(refused, nowMs)) sent.push(letter)
     return sent
   }
 }

@@ -7,13 +7,13 @@ import type { ConsumerName, Output, Processor } from '../../processors/contract.
 import { deadTopic } from '../../processors/topics.ts'
 import { BadShare } from '../bad-share.ts'
 import { badShareLimit, ConfigError } from '../config.ts'
-import { countPartitions, kafkaClient } from '../kafka.ts'
+import { serviceLetters } from '../dead-letters.ts'
+import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
 import { openLookups } from '../lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { deadLetterCodec, registeredId } from '../registered.ts'
 import type { Service, ServiceContext } from '../service.ts'
-import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
@@ -52,6 +52,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const outputs = Object.entries(processor.to)
     const written = [deadTopic(name), ...outputs.map(([, { topic }]) => topic)]
     const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [processor.from.topic, ...written]))
+    const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, written))
+    const kept = { referenced: 0 }
     const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
     const producer = await createProducer({
       kafka,
@@ -65,10 +67,16 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const counters = createEngineCounters()
     const engine = createEngine({
       name,
-      version,
       processor,
       schemaIds,
-      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+      letters: serviceLetters({
+        config,
+        processor: name,
+        source: processor.from.topic,
+        deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+        letterBytes: limits.get(deadTopic(name)) ?? 0,
+        counters: kept,
+      }),
     })
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
@@ -115,6 +123,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
     counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+    counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
     gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
 
     return {

@@ -12,10 +12,9 @@ import {
 } from '../../connectors/contract.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
-import { type DeadLetterCodec, firstLetter, letterHeaders } from '../../processors/dead-letter.ts'
+import type { LetterWriter } from '../../processors/letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { Fill, type LayoutLookup, type Refused } from '../../processors/store/fill.ts'
-import { deadTopic } from '../../processors/topics.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import { schemaIdsOf } from '../lookups.ts'
 
@@ -35,10 +34,9 @@ export interface StoreCounters {
 
 export interface StoreLoopOptions {
   readonly consumer: ConsumerName
-  readonly version: string
   readonly sink: ReadingsSink
   readonly topicId: (topic: Topic) => Promise<string>
-  readonly deadLetters: DeadLetterCodec
+  readonly letters: LetterWriter
   readonly producer: RecordProducer
   /** Makes layouts definitive for these schema IDs; waits through outages. */
   readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
@@ -186,19 +184,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   }
 
   async function publish(letters: readonly Refused[]): Promise<void> {
-    const nowMs = Date.now()
-    const topic = deadTopic(consumer)
-    await options.producer.send(
-      letters.map(({ record, topic: source, partition, ...rejection }) => ({
-        topic,
-        key: record.key,
-        timestampMs: nowMs,
-        headers: letterHeaders(record),
-        value: options.deadLetters.encode(
-          firstLetter(record, rejection, { topic: source, partition, processor: consumer, version: options.version, nowMs }),
-        ),
-      })),
-    )
+    await options.producer.send(options.letters(letters, Date.now()))
   }
 
   function startOver(): void {

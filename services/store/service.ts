@@ -11,12 +11,12 @@ import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { BadShare } from '../bad-share.ts'
 import { badShareLimit } from '../config.ts'
+import { serviceLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
-import { countPartitions, kafkaClient } from '../kafka.ts'
+import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { deadLetterCodec } from '../registered.ts'
 import type { Service, ServiceContext } from '../service.ts'
-import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
 import { createStoreLoop, type StoreCounters } from './loop.ts'
 
@@ -47,6 +47,8 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     log,
   })
   const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [topics.readings, deadTopic(STORE)]))
+  const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, [deadTopic(STORE)]))
+  const kept = { referenced: 0 }
   const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({
     kafka,
@@ -72,10 +74,16 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
 
   const loop = createStoreLoop({
     consumer: STORE,
-    version,
     sink,
     topicId: (topic) => topicId(kafka, topic),
-    deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(STORE))),
+    letters: serviceLetters({
+      config,
+      processor: STORE,
+      source: topics.readings,
+      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(STORE))),
+      letterBytes: limits.get(deadTopic(STORE)) ?? 0,
+      counters: kept,
+    }),
     producer,
     prepare: (ids) => waiting.during('looking up schemas', schemas.prepare(ids)),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
@@ -154,6 +162,12 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
   counter(metrics, 'millrace_store_lost_offsets_total', 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
   gauge(metrics, 'millrace_store_stray_rows', 'Rows in the default partition, where there is one.', () => strays)
+  counter(
+    metrics,
+    'millrace_store_referenced_total',
+    'Records refused of which a dead letter keeps only the offset.',
+    () => kept.referenced,
+  )
   counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
 
   return {

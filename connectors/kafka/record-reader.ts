@@ -1,0 +1,126 @@
+import type { Kafka as KafkaClient } from 'kafkajs'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import { KafkaJSProtocolError } from './kafkajs.ts'
+import { kafkaError } from './outage.ts'
+import { topicExtents } from './scan.ts'
+
+/** Reads single records again, by their offsets. */
+export interface RecordReader extends AsyncDisposable {
+  /**
+   * The records at these offsets, ascending, of one partition; what Kafka does not have any more is left out.
+   * @throws ConnectorError, transient where Kafka is not there
+   */
+  read(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>>
+}
+
+interface FetchedPartition {
+  readonly messages: readonly KafkaRecord[]
+}
+
+interface Broker {
+  fetch(request: {
+    readonly replicaId: number
+    readonly isolationLevel: number
+    readonly maxWaitTime: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[]
+    }[]
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>
+}
+
+interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addTargetTopic(topic: string): Promise<void>
+  refreshMetadata(): Promise<void>
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
+  findBroker(node: { readonly nodeId: string }): Promise<Broker>
+}
+
+/** Of a fetch; a record that is larger comes alone. */
+const FETCH_BYTES = 1_000_000
+const FETCH_WAIT_MS = 100
+const READ_UNCOMMITTED = 0
+const NO_REPLICA = -1
+
+/** Fetches without a consumer group: a group's assignment and its heartbeats cost seconds for records that take a request. */
+export function createRecordReader(kafka: KafkaClient): RecordReader {
+  let open: Promise<Cluster> | undefined
+
+  async function connect(): Promise<Cluster> {
+    const create = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster')
+    const factory = create === undefined ? undefined : (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]
+    if (factory === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
+    const cluster = factory({ allowAutoTopicCreation: false })
+    await cluster.connect()
+    return cluster
+  }
+
+  async function fetch(topic: Topic, partition: number, from: bigint): Promise<readonly KafkaRecord[]> {
+    open ??= connect()
+    const cluster = await open
+    await cluster.addTargetTopic(topic)
+    const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+    if (leader === undefined) return []
+    const broker = await cluster.findBroker({ nodeId: leader })
+    const { responses } = await broker.fetch({
+      replicaId: NO_REPLICA,
+      isolationLevel: READ_UNCOMMITTED,
+      maxWaitTime: FETCH_WAIT_MS,
+      minBytes: 1,
+      maxBytes: FETCH_BYTES,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }] }],
+    })
+    return responses[0]?.partitions[0]?.messages ?? []
+  }
+
+  return {
+    async read(topic, partition, offsets) {
+      try {
+        return await readAll(topic, partition, offsets)
+      } catch (cause) {
+        if (isOutOfRange(cause)) return await readAll(topic, partition, await present(topic, partition, offsets))
+        // The next attempt asks for the partition's leader anew.
+        await close()
+        throw kafkaError(`reading records of ${topic}/${partition} again`, cause)
+      }
+    },
+    [Symbol.asyncDispose]: close,
+  }
+
+  async function readAll(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>> {
+    const found = new Map<bigint, KafkaRecord>()
+    for (let next = 0; next < offsets.length; ) {
+      const from = offsets[next] as bigint
+      const records = await fetch(topic, partition, from)
+      // A batch comes whole: with records before the offset that was asked for, and between those that were.
+      const last = records.at(-1)?.offset ?? from
+      for (const record of records) if (record.offset === offsets[next]) found.set(offsets[next++] as bigint, record)
+      while (next < offsets.length && (offsets[next] as bigint) <= last) next++
+    }
+    return found
+  }
+
+  /** Those that Kafka still has. */
+  async function present(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<readonly bigint[]> {
+    const extent = (await topicExtents(kafka, topic)).find((each) => each.partition === partition)
+    return offsets.filter((offset) => extent !== undefined && offset >= extent.earliest && offset < extent.end)
+  }
+
+  async function close(): Promise<void> {
+    const closing = open
+    open = undefined
+    await closing?.then(
+      (cluster) => cluster.disconnect(),
+      // It was never open: whoever waited for it has been told.
+      () => undefined,
+    )
+  }
+}
+
+function isOutOfRange(cause: unknown): boolean {
+  return cause instanceof KafkaJSProtocolError && cause.type === 'OFFSET_OUT_OF_RANGE'
+}
