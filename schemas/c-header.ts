@@ -5,9 +5,9 @@ export function cHeaderName(firmware: Firmware): string {
   return `${identifier(firmware.id)}.h`
 }
 
-/** Whether a firmware can have a C header: the encoder writes ints only. */
-export function hasCHeader(firmware: Firmware): boolean {
-  return firmware.metrics.every((metric) => metric.kind === 'int')
+/** Whether a firmware can have a C header: the encoder writes ints and milliseconds only. */
+export function hasCHeader({ metrics, tickMicros, dtKind, clockCount }: Firmware): boolean {
+  return metrics.every((metric) => metric.kind === 'int') && tickMicros === 1000 && dtKind === 'int' && clockCount === 2
 }
 
 /**
@@ -15,7 +15,10 @@ export function hasCHeader(firmware: Firmware): boolean {
  * turns one into a row of the encoder. So a device cannot encode what its registered schema does not say.
  */
 export function cHeader(firmware: Firmware): string {
-  if (!hasCHeader(firmware)) throw new RangeError(`${firmware.id} has metrics that are not arrays of int: the C encoder writes ints only`)
+  if (!hasCHeader(firmware))
+    throw new RangeError(
+      `${firmware.id} has times that are not milliseconds, or metrics that are not arrays of int: the C encoder writes nothing else`,
+    )
   const name = identifier(firmware.id)
   const macro = name.toUpperCase()
   return `/* Generated from schemas/firmware/${firmware.id}.avsc by make generate. Do not edit. */

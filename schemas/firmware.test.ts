@@ -26,6 +26,20 @@ describe('parseFirmware', () => {
     expect(metrics[4]?.map?.get(3)).to.equal(75)
   })
 
+  it('has times in milliseconds, unless the schema says otherwise', () => {
+    const times = (schema: unknown): unknown => {
+      const { tickMicros, dtKind, clockCount } = parseFirmware(schema, quantities)
+      return { tickMicros, dtKind, clockCount }
+    }
+    expect(times(readSchema('firmware/hive-2').json)).to.deep.equal({ tickMicros: 1000, dtKind: 'int', clockCount: 2 })
+    expect(times(altered((schema) => Object.assign(schema, { time_unit: 'us' })))).to.include({ tickMicros: 1 })
+    expect(times(altered((schema) => Object.assign(schema.fields[5] ?? {}, { type: { type: 'array', items: 'long' } })))).to.include({
+      dtKind: 'long',
+    })
+    const clock = { type: 'enum', name: 'Clock', symbols: ['SYNCED', 'UPTIME', 'ESTIMATED'] }
+    expect(times(altered((schema) => Object.assign(schema.fields[2] ?? {}, { type: clock })))).to.include({ clockCount: 3 })
+  })
+
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
     [
       'a namespace of another kind',
@@ -33,6 +47,16 @@ describe('parseFirmware', () => {
       /namespace must be millrace\.firmware\.<model>, not "acme"/,
     ],
     ['a name without version', altered((schema) => Object.assign(schema, { name: 'Hive' })), /name must be V<version>, not "Hive"/],
+    [
+      'a unit of time that is none',
+      altered((schema) => Object.assign(schema, { time_unit: 'ns' })),
+      /"time_unit" must be "ms" or "us", not "ns"/,
+    ],
+    [
+      'another clock',
+      altered((schema) => Object.assign(schema.fields[2] ?? {}, { type: { type: 'enum', name: 'Clock', symbols: ['UPTIME', 'SYNCED'] } })),
+      /field 2 must be "clock" of type .*"SYNCED","UPTIME"\]\} or .*"ESTIMATED"\]\}, not/,
+    ],
     ['a missing head field', altered((schema) => schema.fields.shift()), /field 0 must be "boot"/],
     [
       'a quantity that is not standard',

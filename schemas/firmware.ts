@@ -24,6 +24,9 @@ export interface Metric {
   readonly map: ReadonlyMap<number, number> | undefined
 }
 
+/** Values of a frame's `clock`: the time of day, time since boot, and the time of day as the bridge estimated it. */
+export const clocks = { synced: 0, uptime: 1, estimated: 2 } as const
+
 /** A firmware, as its Avro schema declares it (DESIGN section 2). */
 export interface Firmware {
   /** Model and version: the schema file's name, as in `hive-1`. */
@@ -31,6 +34,12 @@ export interface Firmware {
   /** Avro full name, as in `millrace.firmware.hive.V1`. */
   readonly fullName: string
   readonly metrics: readonly Metric[]
+  /** What `base` and `dt` count, in microseconds: 1000, or 1 if the schema says `"time_unit": "us"`. */
+  readonly tickMicros: 1 | 1000
+  /** How `dt` is written. */
+  readonly dtKind: 'int' | 'long'
+  /** How many of `clocks` its frames may have: 3 if they may carry a time that somebody else than the device gave them. */
+  readonly clockCount: 2 | 3
   /** CRC-64-AVRO of the canonical form, 8 bytes, little-endian: what a frame's header carries. */
   readonly fingerprint: Buffer
   readonly canonical: string
@@ -43,14 +52,19 @@ export class FirmwareSchemaError extends Error {
 }
 
 const NAMESPACE = 'millrace.firmware.'
-const HEAD = [
+const CLOCK = '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTIME"]}'
+const CLOCK_WITH_ESTIMATE = '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTIME","ESTIMATED"]}'
+const INTS = '{"type":"array","items":"int"}'
+const LONGS = '{"type":"array","items":"long"}'
+/** The fields before the metrics, and the types that each may have. The second ones are for what is no device: the bridge. */
+const HEAD: readonly (readonly [name: string, type: string, other?: string])[] = [
   ['boot', '"int"'],
   ['seq', '"int"'],
-  ['clock', '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTIME"]}'],
+  ['clock', CLOCK, CLOCK_WITH_ESTIMATE],
   ['base', '"long"'],
   ['dropped', '"int"'],
-  ['dt', '{"type":"array","items":"int"}'],
-] as const
+  ['dt', INTS, LONGS],
+]
 
 /**
  * Reads a firmware's schema.
@@ -69,13 +83,15 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
   }
   const canonical = canonicalForm(schema)
   const shape = (JSON.parse(canonical) as { fields: { name: string; type: unknown }[] }).fields
-  HEAD.forEach(([field, type], index) => {
-    const found = shape[index]
-    const expected = type.replace('NAMESPACE', namespace)
-    if (found?.name !== field || JSON.stringify(found.type) !== expected) {
-      throw new FirmwareSchemaError(`field ${index} must be "${field}" of type ${expected}, not ${JSON.stringify(found)}`)
-    }
+  const found = HEAD.map((_, index) => JSON.stringify(shape[index]?.type)?.replaceAll(namespace, 'NAMESPACE'))
+  HEAD.forEach(([field, ...types], index) => {
+    if (shape[index]?.name === field && types.includes(found[index] ?? '')) return
+    const expected = types.map((type) => type?.replace('NAMESPACE', namespace)).join(' or ')
+    throw new FirmwareSchemaError(`field ${index} must be "${field}" of type ${expected}, not ${JSON.stringify(shape[index])}`)
   })
+  const { time_unit: timeUnit = 'ms' } = schema
+  if (timeUnit !== 'ms' && timeUnit !== 'us')
+    throw new FirmwareSchemaError(`"time_unit" must be "ms" or "us", not ${JSON.stringify(timeUnit)}`)
   const fields: readonly unknown[] = Array.isArray(schema.fields) ? schema.fields : []
   const metrics = fields.slice(HEAD.length).map((field) => parseMetric(field, quantities))
   if (metrics.length === 0) throw new FirmwareSchemaError('a firmware needs at least one metric')
@@ -86,6 +102,9 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
     id: `${namespace.slice(NAMESPACE.length)}-${name.slice(1)}`,
     fullName: `${namespace}.${name}`,
     metrics,
+    tickMicros: timeUnit === 'us' ? 1 : 1000,
+    dtKind: found.includes(LONGS) ? 'long' : 'int',
+    clockCount: found.includes(CLOCK_WITH_ESTIMATE) ? 3 : 2,
     fingerprint: schemaFingerprint(schema),
     canonical,
   }

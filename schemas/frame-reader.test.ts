@@ -3,14 +3,15 @@ import avro from 'avsc'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { projectRoot, readFirmwares } from './files.ts'
-import { FrameReader, MalformedError } from './frame-reader.ts'
+import type { Firmware } from './firmware.ts'
+import { FrameReader, MalformedError, TooManySamplesError } from './frame-reader.ts'
 
 const firmwares = readFirmwares()
 
 interface Datum {
   readonly boot: number
   readonly seq: number
-  readonly clock: 'SYNCED' | 'UPTIME'
+  readonly clock: (typeof clockNames)[number]
   readonly base: number
   readonly dropped: number
   readonly dt: readonly number[]
@@ -31,20 +32,20 @@ interface Golden {
   readonly columns: Readonly<Record<string, readonly number[]>>
 }
 
+const clockNames = ['SYNCED', 'UPTIME', 'ESTIMATED'] as const
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 
-function datum(metrics: number, values: fc.Arbitrary<number>): fc.Arbitrary<Datum> {
+function datum({ metrics, clockCount, dtKind }: Firmware, values: fc.Arbitrary<number>): fc.Arbitrary<Datum> {
   return fc.integer({ min: 0, max: 40 }).chain((count) =>
     fc.record({
       boot: int,
       seq: int,
-      clock: fc.constantFrom('SYNCED' as const, 'UPTIME' as const),
+      clock: fc.constantFrom(...clockNames.slice(0, clockCount)),
       base: fc.maxSafeInteger().map((value) => Math.trunc(value / 2)),
       dropped: int,
-      dt: fc.array(int, { minLength: count, maxLength: count }),
-      columns: fc.tuple(
-        ...Array.from({ length: metrics }, () => fc.oneof(fc.constant([]), fc.array(values, { minLength: count, maxLength: count }))),
-      ),
+      // The sum of forty is below 2^53.
+      dt: fc.array(dtKind === 'int' ? int : fc.integer({ min: -(2 ** 47), max: 2 ** 47 }), { minLength: count, maxLength: count }),
+      columns: fc.tuple(...metrics.map(() => fc.oneof(fc.constant([]), fc.array(values, { minLength: count, maxLength: count })))),
     }),
   )
 }
@@ -59,12 +60,12 @@ describe('FrameReader', () => {
     it(`reads what avsc writes: ${firmware.id}`, () => {
       const reader = new FrameReader(firmware)
       fc.assert(
-        fc.property(datum(firmware.metrics.length, doubles ? fc.double() : int), (value) => {
+        fc.property(datum(firmware, doubles ? fc.double() : int), (value) => {
           reader.read(encode(value), 0)
           expect(reader).to.include({
             boot: value.boot,
             seq: value.seq,
-            synced: value.clock === 'SYNCED',
+            clock: clockNames.indexOf(value.clock),
             base: value.base,
             dropped: value.dropped,
             count: value.dt.length,
@@ -153,6 +154,20 @@ describe('FrameReader', () => {
   const folder = `${projectRoot}firmware/test/golden/`
   const golden = readdirSync(folder).filter((name) => name.endsWith('.json'))
 
+  it('refuses more samples than any firmware sends, before it makes room for them', () => {
+    const hive = firmwares.find(({ firmware }) => firmware.id === 'hive-1')
+    if (hive === undefined) throw new Error('no firmware hive-1')
+    const type = avro.Type.forSchema(hive.file.json as avro.Schema)
+    const frame = (count: number): Buffer =>
+      type.toBuffer({ boot: 1, seq: 1, clock: 'SYNCED', base: 0, dropped: 0, dt: Array(count).fill(0), temperature: [], humidity: [] })
+    const reader = new FrameReader(hive.firmware)
+    reader.read(frame(10_000), 0)
+    expect(reader.count).to.equal(10_000)
+    const { length } = reader.elapsed
+    expect(() => reader.read(frame(60_000), 0)).to.throw(TooManySamplesError, 'dt: expected at most 10000 samples, got 60000')
+    expect(reader.elapsed).to.have.length(length)
+  })
+
   it('has frames of the C encoder to read', () => {
     expect(golden).to.have.length.greaterThan(5)
   })
@@ -170,7 +185,7 @@ describe('FrameReader', () => {
       expect(reader).to.include({
         boot: vector.boot,
         seq: vector.seq,
-        synced: vector.clock === 'SYNCED',
+        clock: clockNames.indexOf(vector.clock),
         base: vector.base,
         dropped: vector.dropped,
       })

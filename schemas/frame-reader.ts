@@ -6,6 +6,12 @@ export class MalformedError extends Error {
   readonly transient = false
 }
 
+/** A frame of more samples than any firmware sends: it would be a record of Kafka, and a dead letter, too large to handle well. */
+export class TooManySamplesError extends MalformedError {}
+
+/** Samples that a frame may have: 35 times what 280 bytes hold of a slow sensor, a day of readings in 9 s steps. */
+export const MOST_SAMPLES = 10_000
+
 const INITIAL_CAPACITY = 256
 
 /**
@@ -16,14 +22,14 @@ export class FrameReader {
   readonly firmware: Firmware
   boot = 0
   seq = 0
-  /** Whether `base` is the time of day; otherwise milliseconds since boot. */
-  synced = false
-  /** Milliseconds. */
+  /** One of `clocks`. */
+  clock = 0
+  /** In the firmware's `tickMicros`, as `elapsed`: since 1970, or since boot if the clock is uptime. */
   base = 0
   dropped = 0
   /** Number of samples. */
   count = 0
-  /** Milliseconds from the first sample's time to each sample. */
+  /** From `base` to each sample's time. */
   elapsed = new Float64Array(INITIAL_CAPACITY)
   /** Raw values of each metric, differences undone. */
   readonly raw: Float64Array[]
@@ -50,13 +56,13 @@ export class FrameReader {
     this.end = bytes.length
     this.boot = this.int('boot')
     this.seq = this.int('seq')
-    const clock = this.int('clock')
-    if (clock !== 0 && clock !== 1) throw new MalformedError(`clock: expected 0 (SYNCED) or 1 (UPTIME), got ${clock}`)
-    this.synced = clock === 0
+    const { metrics, clockCount, dtKind } = this.firmware
+    this.clock = this.int('clock')
+    if (this.clock < 0 || this.clock >= clockCount)
+      throw new MalformedError(`clock: expected 0 (SYNCED) ${clockCount === 2 ? 'or 1 (UPTIME)' : 'to 2 (ESTIMATED)'}, got ${this.clock}`)
     this.base = this.long('base')
     this.dropped = this.int('dropped')
-    this.count = this.column('dt', 'int', this.elapsed, 0)
-    const { metrics } = this.firmware
+    this.count = this.column('dt', dtKind, this.elapsed, 0)
     for (let index = 0; index < metrics.length; index++) {
       const { name, kind } = metrics[index] as Metric
       const length = this.column(name, kind, this.raw[index] as Float64Array, index + 1)
@@ -81,6 +87,8 @@ export class FrameReader {
       // Each value takes a byte at least, so a length that lies cannot make us allocate.
       if (block > this.end - this.at)
         throw new MalformedError(`${name}: ${block} values announced where ${this.end - this.at} bytes are left`)
+      if (length + block > MOST_SAMPLES)
+        throw new TooManySamplesError(`${name}: expected at most ${MOST_SAMPLES} samples, got ${length + block}`)
       if (length + block > values.length) values = this.grow(index, length + block)
       if (kind === 'int') {
         for (const to = length + block; length < to; length++) {

@@ -53,6 +53,16 @@ describe('the original of a dead letter', () => {
     expect(originalOf(Buffer.alloc(0), schemas)).to.deep.equal(['original: 0 bytes, neither a frame nor JSON'])
   })
 
+  it('is dumped where it is JSON of more levels than can be written again', () => {
+    const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`
+    expect(originalOf(Buffer.from(deep), schemas)[0]).to.equal('original: 60000 bytes, neither a frame nor JSON')
+  })
+
+  it('is shown with both values of a name that is there twice, and without its byte order mark', () => {
+    const text = '{"power":1,"power":2}'
+    expect(originalOf(Buffer.from(`\ufeff${text}`), schemas)).to.deep.equal(['original: 24 bytes of JSON', text])
+  })
+
   it('is cut where it is long', () => {
     const lines = hexDump(Buffer.alloc(5000))
     expect(lines).to.have.length(257)

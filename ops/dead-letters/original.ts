@@ -1,4 +1,6 @@
 import avro from 'avsc'
+import { depthOf } from '../../processors/bridge/json-text.ts'
+import { repeatedNames } from '../../processors/bridge/repeated-names.ts'
 
 /** A schema of the registry. */
 export interface KnownSchema {
@@ -17,6 +19,8 @@ const SINGLE_OBJECT_BYTES = 10
 const WIRE_BYTES = 5
 const BYTES_PER_LINE = 16
 const MOST_DUMPED = 4096
+/** JSON that is nested deeper is shown as bytes. */
+const MOST_DEPTH = 100
 
 /** Lines that say what bytes are, as far as they can be decoded: Avro by its schema, JSON as it is, else a hex dump. */
 export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonly string[] {
@@ -30,8 +34,8 @@ export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonl
     const id = bytes.readUInt32BE(1)
     return datum(bytes, WIRE_BYTES, schemas.byId(id), `${size}, Avro with schema ${id}`)
   }
-  const json = parsed(bytes)
-  if (json !== undefined) return [`original: ${size} of JSON`, ...JSON.stringify(json, null, 2).split('\n')]
+  const json = jsonLines(bytes)
+  if (json !== undefined) return [`original: ${size} of JSON`, ...json]
   return [`original: ${size}, neither a frame nor JSON`, ...hexDump(bytes)]
 }
 
@@ -52,10 +56,16 @@ function shortened(_key: string, value: unknown): unknown {
   return Array.isArray(value) && value.every((each) => typeof each === 'number') ? value.join(' ') : value
 }
 
-function parsed(bytes: Buffer): unknown {
+/** Undefined for what is no JSON, or nested too deep: it is read without a limit, but written again with that of the stack. */
+function jsonLines(bytes: Buffer): readonly string[] | undefined {
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '')
+  if (depthOf(text) > MOST_DEPTH) return undefined
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof value === 'object' && value !== null ? value : undefined
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null) return undefined
+    // Of a name that is there twice only one would be left.
+    const repeats = repeatedNames(text, Array.isArray(value)).length > 0
+    return (repeats ? text : JSON.stringify(value, null, 2)).split('\n')
   } catch (cause) {
     if (cause instanceof SyntaxError) return undefined
     throw cause

@@ -1,6 +1,7 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
@@ -26,13 +27,16 @@ export interface BridgeWayOptions {
   readonly close: () => Promise<void>
 }
 
+const MICROS_PER_MILLI = 1000
+const HALF_MILLI_MICROS = 500
+
 /** The way for the bridge: its forwarding, with the fingerprints that the registry has by now and the time of the first receipt. */
 export function bridgeWay({ config, directory, statusSchemaId, deadLetters, producer, close }: BridgeWayOptions): RedriveWay {
   const counters = createBridgeCounters()
   const generic = jsonFirmware()
   const forward = createForwarder({
     route: createRouter(bridgeRoutes(config)),
-    jsonFrame: createJsonFrameEncoder(generic),
+    jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
     jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
     deadLetters,
@@ -46,12 +50,21 @@ export function bridgeWay({ config, directory, statusSchemaId, deadLetters, prod
     deadLetters,
     producer,
     prepare: () => directory.refresh(),
-    process: ({ letter: { source_topic, source_timestamp, value } }) => {
+    process: ({ offset, letter: { source_topic, source_timestamp, value, samples, quantities } }) => {
       const before = { ...counters.dropped }
       const records: OutgoingRecord[] = []
       // A copy: forwarding writes its header over the payload's, and a letter's bytes stay as they are.
       const payload = Buffer.from(value ?? Buffer.alloc(0))
-      const message = { topic: source_topic, payload, retain: false, receivedMs: source_timestamp }
+      const message = {
+        topic: source_topic,
+        payload,
+        retain: false,
+        receivedMs: source_timestamp,
+        // What has no time gets that of its receipt, in the second half of its millisecond: the bridge has given away the first. By the letter's place, so
+        // that a run that is killed and begun again gives the same.
+        estimateMicros: source_timestamp * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
+        ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
+      }
       forward([message], 0, createFingerprints(directory.fingerprints()), true, records)
       const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])
       return { records, dropped: dropped?.[0] ?? null }

@@ -1,10 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { FrameReader } from '../../schemas/frame-reader.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 import { type BridgeCounters, createBridgeCounters } from './counters.ts'
+import { createEstimatedTimes } from './estimated-times.ts'
 import { createFingerprints } from './fingerprints.ts'
 import { createForwarder, type Forward, type Received } from './forward.ts'
 import { createJsonFrameEncoder } from './json-frame.ts'
@@ -34,7 +36,7 @@ describe('bridge', () => {
     counters = createBridgeCounters()
     forward = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: createJsonFrameEncoder(generic),
+      jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
       jsonFingerprint: generic.fingerprint,
       status: createStatusEncoder(readSchema('device-status').json, 8),
       deadLetters: letters,
@@ -88,7 +90,10 @@ describe('bridge', () => {
   })
 
   it('forwards JSON as a frame of generic-json, whitespace before it or not', () => {
-    const records = run([received(TELEMETRY, '{"temperature": 34.2}'), received(TELEMETRY, ' \r\n\t[{"temperature": 34.2}]')])
+    const records = run([
+      received(TELEMETRY, '{"ts": 1795406400, "temperature": 34.2}'),
+      received(TELEMETRY, ' \r\n\t[{"ts": 1795406400, "temperature": 34.2}]'),
+    ])
     expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
     expect(records[0]?.value).to.deep.equal(records[1]?.value)
     expect(records[0]?.value.readUInt32BE(1)).to.equal(9)
@@ -122,6 +127,12 @@ describe('bridge', () => {
     ['over-size', TELEMETRY, Buffer.alloc(1_048_576), /got 1048576/],
     ['over-size', STATUS, `{"state":"ready","x":"${'y'.repeat(65_536)}"}`, /at most 65536/],
     ['bad-json', TELEMETRY, '{"colour": 3}', /"colour" is no standard quantity/],
+    ['bad-json', TELEMETRY, Buffer.from('\ufeff{"power": 3}', 'utf16le'), /expected UTF-8, got UTF-16: its byte order mark is fffe/],
+    ['bad-json', TELEMETRY, Buffer.from('{"power": 3}', 'utf16le'), /got UTF-16, low byte first, without/],
+    ['bad-json', TELEMETRY, Buffer.from('[{"power": 3}]', 'utf16le').swap16(), /got UTF-16, high byte first, without/],
+    ['bad-json', TELEMETRY, `{"power": ${'['.repeat(30_000)}${']'.repeat(30_000)}}`, /"power": expected a finite number/],
+    ['too-many-samples', TELEMETRY, `[${'{},'.repeat(10_000)}{}]`, /at most 10000 samples in a message, got 10001/],
+    ['bad-status', STATUS, '{"state":"ready","firmware":"hive-1\\u0000"}', /got \\u0000 at position 6/],
     ['bad-status', STATUS, '{"state":"gone"}', /got "gone"/],
     ['bad-topic', 'devices/hive-a/other', frame('x'), /"devices\/hive-a\/other" matches no route/],
     ['bad-device-id', 'devices/hive a/telemetry', frame('x'), /got "hive a"/],
@@ -157,7 +168,7 @@ describe('bridge', () => {
     const samples = Array.from({ length: 7_000 }, (_, index) => ({ [names[index % names.length] ?? '']: 1 }))
     const large = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: createJsonFrameEncoder(generic),
+      jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
       jsonFingerprint: generic.fingerprint,
       status: () => Buffer.alloc(0),
       deadLetters: letters,
@@ -202,8 +213,11 @@ describe('bridge', () => {
   it('makes a dead letter of a message on which its own code fails, and goes on', () => {
     const failing = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: () => {
-        throw new TypeError('a mistake')
+      jsonFrame: {
+        encode: () => {
+          throw new TypeError('a mistake')
+        },
+        rejections: [],
       },
       jsonFingerprint: generic.fingerprint,
       status: () => Buffer.from('status'),
@@ -217,6 +231,30 @@ describe('bridge', () => {
     failing([received(TELEMETRY, '{}'), received(STATUS, 'x')], 0, known, false, records)
     expect(letters.decode(records[0]?.value ?? Buffer.alloc(0))).to.include({ reason: 'defect', detail: 'TypeError: a mistake' })
     expect(records[1]?.value.toString()).to.equal('status')
+  })
+
+  it('forwards the rest of a message of which it cannot take a part, and makes one dead letter of all such parts', () => {
+    const payload = '[{"ts":1795406400,"power":1},{"ts":"yesterday","power":2},{"ts":1795406402},{"ts":1795406403,"power":4}]'
+    const [frame, letter, ...others] = run([received(TELEMETRY, payload)])
+    expect([frame?.topic, letter?.topic, others.length]).to.deep.equal(['telemetry.frames', 'bridge.dead', 0])
+    expect(letters.decode(letter?.value ?? Buffer.alloc(0))).to.deep.include({
+      reason: 'bad-json',
+      samples: [1, 2],
+      quantities: [],
+      value: Buffer.from(payload),
+    })
+    expect(counters.json).to.equal(1)
+    expect(counters.dead['bad-json']).to.equal(1)
+  })
+
+  it('gives what a redrive is about, and no more', () => {
+    const payload = Buffer.from('[{"ts":1795406400,"power":1},{"ts":1795406401,"power":2,"humidity":3}]')
+    const only = { samples: [1], quantities: ['humidity'] }
+    const [frame, ...others] = run([{ topic: TELEMETRY, payload, retain: false, receivedMs: 1, only }])
+    expect(others).to.deep.equal([])
+    const reader = new FrameReader(generic)
+    reader.read(frame?.value ?? Buffer.alloc(0), 5)
+    expect([reader.count, reader.base, reader.present.filter((each) => each).length]).to.deep.equal([1, 1_795_406_401_000_000, 1])
   })
 
   it('counts every message exactly once, whatever it is', () => {

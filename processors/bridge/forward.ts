@@ -1,13 +1,15 @@
-import type { OutgoingRecord } from '../contract.ts'
+import type { OutgoingRecord, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
+import { byReason } from '../rejections.ts'
 import { deadTopic } from '../topics.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import type { JsonFrameEncoder } from './json-frame.ts'
 import { JsonRefusal } from './json-samples.ts'
+import { foreignEncoding, looksLikeJson, TextRefusal } from './json-text.ts'
 import type { DropReason, Reason } from './reasons.ts'
 import type { Destination, Router } from './routes.ts'
-import { type StatusEncoder, StatusRefusal } from './status.ts'
+import type { StatusEncoder } from './status.ts'
 
 /** A message as it came from MQTT. A frame's payload is overwritten when it is forwarded. */
 export interface Received {
@@ -18,6 +20,10 @@ export interface Received {
   readonly receivedMs: number
   /** More than its device may send: a dead letter, whatever it is. */
   readonly overRate?: boolean
+  /** A redrive is about this part of it. */
+  readonly only?: RecordPart
+  /** Microseconds since 1970, if not those of the receipt: when its samples were taken, if it does not say. */
+  readonly estimateMicros?: number
 }
 
 export interface ForwarderOptions {
@@ -57,11 +63,13 @@ const FRAME_BYTES = 900_000
 const SINGLE_OBJECT_BYTES = 10
 /** The registry's wire format: 0, then the schema ID. */
 const WIRE_BYTES = 5
+const WHOLE: RecordPart = { samples: [], quantities: [] }
+const MICROS_PER_MILLI = 1000
 const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
 
 export function createForwarder(options: ForwarderOptions): Forward {
-  const { route, counters, payloadBytes } = options
+  const { route, jsonFrame, counters, payloadBytes } = options
   const dead = deadTopic('bridge')
   let records: OutgoingRecord[] = []
 
@@ -120,21 +128,25 @@ export function createForwarder(options: ForwarderOptions): Forward {
   function forwardOther(message: Received, to: Device, fingerprints: Fingerprints): boolean {
     const { payload } = message
     if (payload.length === 0) return refuse(message, to, 'empty-payload', 'expected a frame or JSON, got no bytes')
+    const foreign = foreignEncoding(payload)
+    if (foreign !== undefined) return refuse(message, to, 'bad-json', foreign)
     if (!looksLikeJson(payload))
       return refuse(message, to, 'not-a-frame', `expected C3 01 and a fingerprint, or JSON, got ${describeStart(payload)}`)
     const schema = fingerprints.find(options.jsonFingerprint, 0)
     if (schema === undefined) return false
+    const { receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI, only } = message
     let value: Buffer
     try {
-      value = options.jsonFrame(payload.toString('utf8'), schema.id)
+      value = jsonFrame.encode({ payload, device: to.device, receivedMicros: estimateMicros, only }, schema.id)
     } catch (cause) {
-      if (cause instanceof JsonRefusal) return refuse(message, to, 'bad-json', cause.message)
+      if (cause instanceof TextRefusal) return refuse(message, to, cause instanceof JsonRefusal ? cause.reason : 'bad-json', cause.message)
       throw cause
     }
     if (value.length > FRAME_BYTES)
       return refuse(message, to, 'over-size', `expected a frame of at most ${FRAME_BYTES} bytes, this JSON takes ${value.length}`)
     counters.json++
-    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs, headers: schema.headers })
+    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: receivedMs, headers: schema.headers })
+    if (jsonFrame.rejections.length > 0) refuseParts(message, to, jsonFrame.rejections)
     return true
   }
 
@@ -144,9 +156,9 @@ export function createForwarder(options: ForwarderOptions): Forward {
     if (payload.length > payloadBytes) return refuseSize(message, to)
     let value: Buffer
     try {
-      value = options.status(payload.toString('utf8'), to.device, message.receivedMs)
+      value = options.status(message, to.device)
     } catch (cause) {
-      if (cause instanceof StatusRefusal) return refuse(message, to, 'bad-status', cause.message)
+      if (cause instanceof TextRefusal) return refuse(message, to, 'bad-status', cause.message)
       throw cause
     }
     counters.statuses++
@@ -163,30 +175,50 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return true
   }
 
-  function refuse(message: Received, to: Destination, reason: Reason, detail: string): true {
+  /** A dead letter for each reason, beside the rest, which is forwarded. */
+  function refuseParts(message: Received, to: Destination, rejections: readonly Rejection[]): void {
+    for (const { reason, detail, samples, quantities = [] } of byReason(rejections))
+      refuse(message, to, reason as Reason, detail, { samples, quantities })
+  }
+
+  function refuse(message: Received, to: Destination, reason: Reason, detail: string, part: RecordPart = WHOLE): true {
     counters.dead[reason]++
     const key = to.tag === 'device' ? to.key : null
-    let value = options.deadLetters.encode(letter(message, key, message.payload, reason, detail))
+    let value = options.deadLetters.encode(letter(message, key, message.payload, reason, detail, part))
     if (value.length > options.letterBytes) {
       // Kafka would refuse it each time that the broker sends it again, and nothing would get past it. Without a value rather than
       // with a part of it, which could be taken for the whole.
       const size = message.payload.length
       value = options.deadLetters.encode(
-        letter(message, key, null, reason, `${detail}; its ${size} bytes are left out: a dead letter may have ${options.letterBytes}`),
+        letter(
+          message,
+          key,
+          null,
+          reason,
+          `${detail}; its ${size} bytes are left out: a dead letter may have ${options.letterBytes}`,
+          part,
+        ),
       )
     }
     records.push({ topic: dead, key, value, timestampMs: message.receivedMs })
     return true
   }
 
-  function letter(message: Received, key: Buffer | null, value: Buffer | null, reason: Reason, detail: string): DeadLetter {
+  function letter(
+    message: Received,
+    key: Buffer | null,
+    value: Buffer | null,
+    reason: Reason,
+    detail: string,
+    { samples, quantities }: RecordPart,
+  ): DeadLetter {
     return {
       source_topic: message.topic,
       source_partition: -1,
       source_offset: -1,
       source_timestamp: message.receivedMs,
-      samples: [],
-      quantities: [],
+      samples,
+      quantities,
       key,
       value,
       records: [],
@@ -199,14 +231,6 @@ export function createForwarder(options: ForwarderOptions): Forward {
       last_failed: message.receivedMs,
     }
   }
-}
-
-function looksLikeJson(payload: Buffer): boolean {
-  for (const byte of payload) {
-    if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue
-    return byte === 0x7b || byte === 0x5b
-  }
-  return false
 }
 
 function describeStart(payload: Buffer): string {

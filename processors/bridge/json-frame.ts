@@ -1,64 +1,97 @@
-import type { Firmware } from '../../schemas/firmware.ts'
-import { JsonRefusal, parseJsonSamples } from './json-samples.ts'
+import { clocks, type Firmware } from '../../schemas/firmware.ts'
+import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
+import type { RecordPart, Rejection } from '../contract.ts'
+import type { EstimatedTimes } from './estimated-times.ts'
+import { JsonSamples } from './json-samples.ts'
+import { JsonText } from './json-text.ts'
 
-/** Encodes a JSON message as a frame: the registry's header, then a datum of schemas/firmware/generic-json.avsc. Throws JsonRefusal. */
-export type JsonFrameEncoder = (text: string, schemaId: number) => Buffer
+/** A JSON message, and whose it is. */
+export interface JsonMessage {
+  readonly payload: Buffer
+  readonly device: string
+  /** Microseconds since 1970: the time of its samples if it gives none. */
+  readonly receivedMicros: number
+  /** A redrive is about this part of it. */
+  readonly only?: RecordPart | undefined
+}
+
+/** Encodes JSON messages as frames. */
+export interface JsonFrameEncoder {
+  /**
+   * The registry's header, then a datum of schemas/firmware/generic-json.avsc.
+   * @throws TextRefusal if nothing of the message can be taken
+   */
+  encode(message: JsonMessage, schemaId: number): Buffer
+  /** What the last `encode` left out. */
+  readonly rejections: readonly Rejection[]
+}
 
 const HEADER_BYTES = 5
 const INT_BYTES = 5
 const LONG_BYTES = 10
-const SYNCED = 0
-const UPTIME = 1
 
 /**
- * Values are absolute doubles; a quantity without any reading in the message has an empty array. Boot, frame number and `dropped` are 0:
- * nothing in the JSON tells them. A message without times is UPTIME with base 0, so that the moment of receipt becomes its time, marked
- * as estimated. Samples keep their order; `dt` is negative where time goes back.
+ * Values are absolute doubles; a quantity without any reading in the message has an empty array. Boot, frame number and `dropped` are 0: nothing in the
+ * JSON tells them. Times are microseconds; those of a message without are decided here, once, and travel in the frame as ESTIMATED, so that every replay
+ * has the same. Samples keep their order; `dt` is negative where time goes back.
  * @param generic the firmware that generic-json.avsc declares
  */
-export function createJsonFrameEncoder(generic: Firmware): JsonFrameEncoder {
+export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes): JsonFrameEncoder {
   const wrong = generic.metrics.find(
     ({ kind, numerator, addend, denominator }) => kind !== 'double' || numerator !== denominator || addend !== 0,
   )
   if (wrong) throw new RangeError(`${generic.id}: expected every metric to be an array of unscaled doubles, which ${wrong.name} is not`)
-  const standards = generic.metrics.map(({ standard }) => standard)
-  const quantities = new Set(standards)
+  if (generic.tickMicros !== 1 || generic.dtKind !== 'long' || generic.clockCount !== 3)
+    throw new RangeError(`${generic.id}: expected times in microseconds, dt an array of long, and a clock that may be ESTIMATED`)
+  const text = new JsonText()
+  const samples = new JsonSamples(
+    generic.metrics.map(({ standard }) => standard),
+    MOST_SAMPLES,
+  )
 
-  return (text, schemaId) => {
-    const { count, timesMs, columns } = parseJsonSamples(text, quantities)
+  function datum(schemaId: number, clock: number, base: number): Buffer {
+    const { count, micros, columns, present, values, timed } = samples
+    const dtBytes = timed ? LONG_BYTES : 1
     const most =
-      HEADER_BYTES + 4 * INT_BYTES + LONG_BYTES + INT_BYTES * (count + 2) + standards.length * (INT_BYTES + 1) + columns.size * count * 8
+      HEADER_BYTES + 4 * INT_BYTES + LONG_BYTES + INT_BYTES + dtBytes * count + present.length * (INT_BYTES + 1) + columns * count * 8 + 1
     const bytes = Buffer.allocUnsafe(most)
     bytes[0] = 0
     let at = bytes.writeUInt32BE(schemaId, 1)
-    at = writeLong(bytes, at, 0)
-    at = writeLong(bytes, at, 0)
-    at = writeLong(bytes, at, timesMs === undefined ? UPTIME : SYNCED)
-    at = writeLong(bytes, at, timesMs?.[0] ?? 0)
-    at = writeLong(bytes, at, 0)
+    bytes[at++] = 0
+    bytes[at++] = 0
+    at = writeLong(bytes, at, clock)
+    at = writeLong(bytes, at, base)
+    bytes[at++] = 0
     at = writeLong(bytes, at, count)
-    let previousMs = timesMs?.[0] ?? 0
-    for (let index = 0; index < count; index++) {
-      const timeMs = timesMs?.[index] ?? 0
-      const difference = timeMs - previousMs
-      if (difference !== (difference | 0)) {
-        throw new JsonRefusal(
-          `sample ${index}: expected a "ts" within 24 days of the sample before, got ${new Date(timeMs).toJSON() ?? timeMs}; use a message each`,
-        )
-      }
-      at = writeLong(bytes, at, difference)
-      previousMs = timeMs
+    let previous = base
+    for (let sample = 0; sample < count; sample++) {
+      const time = timed ? (micros[sample] as number) : base + sample
+      at = writeLong(bytes, at, time - previous)
+      previous = time
     }
     bytes[at++] = 0
-    for (const standard of standards) {
-      const column = columns.get(standard)
-      if (column !== undefined) {
+    for (let quantity = 0; quantity < present.length; quantity++) {
+      if (present[quantity] === 1) {
+        const column = values[quantity] as Float64Array
         at = writeLong(bytes, at, count)
-        for (const value of column) at = bytes.writeDoubleLE(value, at)
+        for (let sample = 0; sample < count; sample++) at = bytes.writeDoubleLE(column[sample] as number, at)
       }
       bytes[at++] = 0
     }
     return bytes.subarray(0, at)
+  }
+
+  return {
+    encode({ payload, device, receivedMicros, only }, schemaId) {
+      text.read(payload)
+      samples.read(text.parse(payload), text.text, text.quotes, only)
+      return samples.timed
+        ? datum(schemaId, clocks.synced, samples.micros[0] as number)
+        : datum(schemaId, clocks.estimated, times.take(device, receivedMicros, samples.count))
+    },
+    get rejections() {
+      return samples.rejections
+    },
   }
 }
 

@@ -1,3 +1,4 @@
+import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { ReasonDoc } from '../contract.ts'
 
 /** Why the bridge makes a message a dead letter. */
@@ -25,8 +26,14 @@ export const reasons = {
       'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive knows no rate limit.',
   },
   'bad-json': {
-    means: 'The JSON cannot be parsed or is not what the bridge takes: the detail names the sample, the field and what was expected.',
-    whatToDo: 'Correct the device: standard field names with numbers or null, and "ts" in all samples or in none.',
+    means:
+      'The JSON, or the samples and quantities that the letter names, cannot be parsed or are not what the bridge takes: the detail has the first value and what was expected. The rest of the message went on.',
+    whatToDo:
+      'Correct the device: UTF-8, standard field names with numbers or null, each once, and "ts" with its zone in all samples or in none.',
+  },
+  'too-many-samples': {
+    means: `The message has more than ${MOST_SAMPLES} samples.`,
+    whatToDo: 'Let the device publish its backlog in several messages.',
   },
   'bad-status': {
     means: 'A status message that is not {"state": "init|ready|sleeping|lost", …}: the detail names the field.',

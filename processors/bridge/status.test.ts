@@ -2,14 +2,15 @@ import avro from 'avsc'
 import { expect } from 'chai'
 import { readSchema } from '../../schemas/files.ts'
 import type { DeviceId } from '../contract.ts'
-import { createStatusEncoder, StatusRefusal } from './status.ts'
+import { TextRefusal } from './json-text.ts'
+import { createStatusEncoder } from './status.ts'
 
 describe('device status', () => {
   const schema = readSchema('device-status').json
   const encode = createStatusEncoder(schema, 258)
   const type = avro.Type.forSchema(schema as avro.Schema)
   const decode = (json: unknown): object => {
-    const bytes = encode(JSON.stringify(json), 'hive-a' as DeviceId, 1_795_406_400_250)
+    const bytes = encode({ payload: Buffer.from(JSON.stringify(json)), receivedMs: 1_795_406_400_250 }, 'hive-a' as DeviceId)
     expect([...bytes.subarray(0, 5)]).to.deep.equal([0, 0, 0, 1, 2])
     return { ...(type.fromBuffer(bytes.subarray(5)) as object) }
   }
@@ -29,6 +30,15 @@ describe('device status', () => {
     expect(decode({ state: 'lost' })).to.include({ state: 'lost', boot: null, firmware: null, detail: null })
   })
 
+  it('takes a byte order mark, characters of two halves, and fields of any name', () => {
+    const payload = Buffer.from('\ufeff{"state": "ready", "firmware": "🐝", "__proto__": {"a": [1]}, "\\ud83d": "\\u0000"}')
+    const bytes = encode({ payload, receivedMs: 1 }, 'a' as DeviceId)
+    expect({ ...(type.fromBuffer(bytes.subarray(5)) as object) }).to.include({
+      firmware: '🐝',
+      detail: '{"__proto__":{"a":[1]},"\\ud83d":"\\u0000"}',
+    })
+  })
+
   for (const [text, detail] of [
     ['ready', /^expected JSON/],
     ['"ready"', /expected an object/],
@@ -37,9 +47,18 @@ describe('device status', () => {
     ['{"state": "ready", "boot": 1.5}', /"boot": expected a 32-bit integer, got 1.5/],
     ['{"state": "ready", "boot": 3000000000}', /"boot"/],
     ['{"state": "ready", "firmware": 1}', /"firmware": expected text/],
+    ['{"state": "ready", "firmware": "hive-1\\u0000"}', /"firmware": expected text without NUL .*got \\u0000 at position 6/],
+    ['{"state": "ready", "firmware": "\\ud83d!"}', /got \\ud83d at position 0/],
+    ['{"state": "ready", "firmware": "\\udc1d\\ud83d"}', /got \\udc1d at position 0/],
+    [`{"state": "ready", "firmware": "${'x'.repeat(201)}"}`, /at most 200 characters, got 201/],
+    ['{"state": "ready", "state": "lost"}', /"state": expected once, it is there twice/],
+    [`{"state": "ready", "x": ${'['.repeat(5_000)}${']'.repeat(5_000)}}`, /at most 32 levels, got 5001/],
+    [`${'{"x":'.repeat(30_000)}1${'}'.repeat(30_000)}`, /at most 32 levels, got 30000/],
+    [Buffer.from('{"state":"ready","firmware":"H\xff"}', 'latin1'), /expected UTF-8, got byte ff at position 30 of 33/],
+    ['{"state": "ready"}\0', /byte 00 at position 18 of 19 has no place in it/],
   ] as const) {
-    it(`refuses ${text}`, () => {
-      expect(() => encode(text, 'a' as DeviceId, 1)).to.throw(StatusRefusal, detail)
+    it(`refuses ${String(text).slice(0, 60)}`, () => {
+      expect(() => encode({ payload: Buffer.from(text), receivedMs: 1 }, 'a' as DeviceId)).to.throw(TextRefusal, detail)
     })
   }
 })

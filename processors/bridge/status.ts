@@ -1,14 +1,25 @@
 import avro from 'avsc'
 import { isObject } from '../../schemas/json.ts'
 import type { DeviceId } from '../contract.ts'
+import { depthOf, JsonText, TextRefusal } from './json-text.ts'
+import { repeatedNames } from './repeated-names.ts'
+import { shown } from './shown.ts'
 
-/** A status message that is not what the bridge takes. Its text is the dead letter's detail. */
-export class StatusRefusal extends Error {}
+/** A status as it came from MQTT. */
+export interface StatusMessage {
+  readonly payload: Buffer
+  /** Milliseconds since 1970. */
+  readonly receivedMs: number
+}
 
-/** Encodes a status message as DeviceStatus in the registry's wire format. Throws StatusRefusal. */
-export type StatusEncoder = (text: string, device: DeviceId, receivedMs: number) => Buffer
+/** Encodes a status message as DeviceStatus in the registry's wire format. Throws TextRefusal. */
+export type StatusEncoder = (message: StatusMessage, device: DeviceId) => Buffer
 
 const STATES = ['init', 'ready', 'sleeping', 'lost']
+const MOST_FIRMWARE_CHARACTERS = 200
+const MOST_DEPTH = 32
+/** What no text column of PostgreSQL takes: NUL, and halves of surrogate pairs, which JSON can spell and UTF-8 cannot. */
+const NO_TEXT = /\0|\p{Surrogate}/u
 
 /**
  * Takes `{"state": "init|ready|sleeping|lost", "boot": number?, "firmware": string?, …}`; what else is in it goes into `detail` as JSON.
@@ -17,40 +28,53 @@ const STATES = ['init', 'ready', 'sleeping', 'lost']
  */
 export function createStatusEncoder(schema: unknown, schemaId: number): StatusEncoder {
   const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+  const text = new JsonText()
   const header = Buffer.alloc(5)
   header.writeUInt32BE(schemaId, 1)
-  return (text, device, receivedMs) => {
-    const { state, boot, firmware, ...others } = parseObject(text)
+
+  function parseObject(payload: Buffer): Record<string, unknown> {
+    text.read(payload)
+    const depth = depthOf(text.text)
+    // The parser has no limit, but what writes JSON again has the stack's.
+    if (depth > MOST_DEPTH) throw new TextRefusal(`expected JSON of at most ${MOST_DEPTH} levels, got ${depth}`)
+    const parsed = text.parse(payload)
+    if (!isObject(parsed)) throw new TextRefusal(`expected an object with "state", got ${shown(parsed)}`)
+    const [repeated] = repeatedNames(text.text, false)
+    if (repeated !== undefined) throw new TextRefusal(`${shown(repeated.name)}: expected once, it is there twice`)
+    return parsed
+  }
+
+  return ({ payload, receivedMs }, device) => {
+    const { state, boot, firmware, ...others } = parseObject(payload)
     if (typeof state !== 'string' || !STATES.includes(state))
-      throw new StatusRefusal(`"state": expected one of ${STATES.join(', ')}, got ${shown(state)}`)
-    if (boot !== undefined && boot !== null && (typeof boot !== 'number' || boot !== (boot | 0))) {
-      throw new StatusRefusal(`"boot": expected a 32-bit integer, got ${shown(boot)}`)
-    }
-    if (firmware !== undefined && firmware !== null && typeof firmware !== 'string')
-      throw new StatusRefusal(`"firmware": expected text, got ${shown(firmware)}`)
+      throw new TextRefusal(`"state": expected one of ${STATES.join(', ')}, got ${shown(state)}`)
+    if (boot !== undefined && boot !== null && (typeof boot !== 'number' || boot !== (boot | 0)))
+      throw new TextRefusal(`"boot": expected a 32-bit integer, got ${shown(boot)}`)
+    if (firmware !== undefined && firmware !== null) checkFirmware(firmware)
     const status = {
       device_id: device,
       received: receivedMs * 1000,
       state,
       boot: boot ?? null,
       firmware: firmware ?? null,
-      detail: Object.keys(others).length === 0 ? null : JSON.stringify(others),
+      detail: detailOf(others),
     }
     return Buffer.concat([header, type.toBuffer(status)])
   }
 }
 
-function parseObject(text: string): Record<string, unknown> {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch (cause) {
-    throw new StatusRefusal(`expected JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
+function checkFirmware(firmware: unknown): void {
+  if (typeof firmware !== 'string') throw new TextRefusal(`"firmware": expected text, got ${shown(firmware)}`)
+  const place = firmware.search(NO_TEXT)
+  if (place >= 0) {
+    const code = firmware.charCodeAt(place).toString(16).padStart(4, '0')
+    throw new TextRefusal(`"firmware": expected text without NUL and halves of characters, got \\u${code} at position ${place}`)
   }
-  if (!isObject(parsed)) throw new StatusRefusal(`expected an object with "state", got ${shown(parsed)}`)
-  return parsed
+  if (firmware.length > MOST_FIRMWARE_CHARACTERS)
+    throw new TextRefusal(`"firmware": expected at most ${MOST_FIRMWARE_CHARACTERS} characters, got ${firmware.length}`)
 }
 
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 100)
+/** What else the device reported, as JSON. Halves of characters stay spelled out in it: it is text like any other. */
+function detailOf(others: Readonly<Record<string, unknown>>): string | null {
+  return Object.keys(others).length === 0 ? null : JSON.stringify(others)
 }

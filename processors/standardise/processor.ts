@@ -1,5 +1,5 @@
 import type { Firmware } from '../../schemas/firmware.ts'
-import { MalformedError } from '../../schemas/frame-reader.ts'
+import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
 import { narrowed } from '../rejections.ts'
@@ -74,6 +74,7 @@ export const processor = defineProcessor({
       if (columns.excluded.subarray(0, columns.count).includes(0)) outcomes.push(emit('readings', columns))
       return outcomes
     } catch (cause) {
+      if (cause instanceof TooManySamplesError) return reject('too-many-samples', cause.message)
       if (cause instanceof MalformedError) return reject('malformed-frame', cause.message)
       throw cause
     }

@@ -1,3 +1,4 @@
+import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { ReasonDoc } from '../contract.ts'
 
 /** Why standardise rejects a frame, or a sample of it. */
@@ -5,6 +6,10 @@ export const reasons = {
   'malformed-frame': {
     means: 'The datum is not what its firmware schema says: cut off, bytes left over, an overlong varint, arrays of different lengths.',
     whatToDo: 'The detail names the field. Correct the firmware; the frame itself cannot be mended.',
+  },
+  'too-many-samples': {
+    means: `The frame has more than ${MOST_SAMPLES} samples.`,
+    whatToDo: 'No firmware of ours sends such a frame: find out what the device is. A backlog belongs into several frames.',
   },
   'bad-key': {
     means: 'The record has no key that is a device ID, so it did not come through the bridge.',

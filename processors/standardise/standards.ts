@@ -1,11 +1,11 @@
-import type { Firmware, Metric } from '../../schemas/firmware.ts'
+import { clocks, type Firmware, type Metric } from '../../schemas/firmware.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import type { Assignment, Rejection } from '../contract.ts'
 import type { Reason } from './reasons.ts'
 
-const MILLIS_PER_DAY = 86_400_000
+const MICROS_PER_DAY = 86_400_000_000
 const OLDEST_DAYS = 3_653
 const NEWEST_DAYS = 1
 const MICROS_PER_MILLI = 1000
@@ -86,7 +86,7 @@ export class Standards {
         dropped: reader.dropped,
         count: reader.count,
         ts: this.ts,
-        timeEstimated: !reader.synced,
+        timeEstimated: reader.clock !== clocks.synced,
         account: this.account,
         site: this.site,
         values: this.values,
@@ -96,17 +96,24 @@ export class Standards {
     }
   }
 
-  /** Without a synchronised clock, the last sample is taken to be as old as the frame's receipt. */
+  /** Of uptimes, the last sample's is taken to be that of the frame's receipt. */
   private stamp(receivedMs: number): void {
-    const { count, elapsed, synced, base } = this.reader
-    const origin = synced ? base : receivedMs - (count > 0 ? (elapsed[count - 1] as number) : 0)
-    const oldest = receivedMs - OLDEST_DAYS * MILLIS_PER_DAY
-    const newest = receivedMs + NEWEST_DAYS * MILLIS_PER_DAY
+    const { count, elapsed, clock, base } = this.reader
+    const { tickMicros } = this.reader.firmware
+    const receivedMicros = receivedMs * MICROS_PER_MILLI
+    const originMicros =
+      clock === clocks.uptime ? receivedMicros - (count > 0 ? (elapsed[count - 1] as number) * tickMicros : 0) : base * tickMicros
+    const oldest = receivedMicros - OLDEST_DAYS * MICROS_PER_DAY
+    const newest = receivedMicros + NEWEST_DAYS * MICROS_PER_DAY
     for (let sample = 0; sample < count; sample++) {
-      const ms = origin + (elapsed[sample] as number)
-      this.ts[sample] = ms * MICROS_PER_MILLI
-      if (ms < oldest || ms > newest)
-        this.refuse(sample, 'time-out-of-range', () => `${describeTime(ms)} was received at ${describeTime(receivedMs)}`)
+      const micros = originMicros + (elapsed[sample] as number) * tickMicros
+      this.ts[sample] = micros
+      if (micros < oldest || micros > newest)
+        this.refuse(
+          sample,
+          'time-out-of-range',
+          () => `${describeTime(micros / MICROS_PER_MILLI)} was received at ${describeTime(receivedMs)}`,
+        )
     }
   }
 

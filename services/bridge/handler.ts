@@ -1,5 +1,6 @@
 import type { PublishHandler, RecordProducer } from '../../connectors/contract.ts'
 import type { BridgeCounters } from '../../processors/bridge/counters.ts'
+import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints, type Fingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder, type Received } from '../../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
@@ -50,7 +51,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
   const route = createRouter(options.routes)
   const forward = createForwarder({
     route,
-    jsonFrame: createJsonFrameEncoder(options.generic),
+    jsonFrame: createJsonFrameEncoder(options.generic, createEstimatedTimes()),
     jsonFingerprint: options.generic.fingerprint,
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
     deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),

@@ -96,7 +96,10 @@ describe('a partition of which too much is bad', () => {
         value:
           index < garbage
             ? Buffer.from('no status')
-            : encode(JSON.stringify({ state: 'ready', boot: index - garbage }), unborn as DeviceId, begun + index),
+            : encode(
+                { payload: Buffer.from(JSON.stringify({ state: 'ready', boot: index - garbage })), receivedMs: begun + index },
+                unborn as DeviceId,
+              ),
         timestampMs: begun + index,
       })),
     )
