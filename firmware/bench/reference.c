@@ -14,7 +14,7 @@ extern const struct millrace_session platform_session;
 extern const struct millrace_flash platform_flash;
 extern volatile int platform_sensor;
 
-static struct millrace_clock clock;
+static struct millrace_clock device_clock;
 static struct millrace_batcher batcher;
 static struct millrace_publisher publisher;
 static struct millrace_identity identity;
@@ -39,7 +39,7 @@ static uint8_t receive[64];
 #endif
 
 void device(void) {
-  struct millrace_batcher_config batch = {&hive_1_schema, &clock, {0, 0}, batching, MILLRACE_MAX_PAYLOAD, MILLRACE_FLUSH_MS, 1};
+  struct millrace_batcher_config batch = {&hive_1_schema, &device_clock, {0, 0}, batching, MILLRACE_MAX_PAYLOAD, MILLRACE_FLUSH_MS, 1};
   struct millrace_publisher_config publish = {0};
 #ifdef WITH_FLASH
   struct millrace_flash_memory memory = {sectors, bits, frame, MILLRACE_MAX_PAYLOAD};
@@ -59,7 +59,7 @@ void device(void) {
 #else
   publish.session = platform_session;
 #endif
-  millrace_clock_init(&clock, platform_now, 0);
+  millrace_clock_init(&device_clock, platform_now, 0);
   (void)millrace_identity_init(&identity, "hive-7", "hive-1", batch.boot);
   (void)millrace_batcher_init(&batcher, &batch);
 #ifdef WITH_FLASH
@@ -72,12 +72,12 @@ void device(void) {
   publish.seed = 1;
   publish.reconnect_min_ms = MILLRACE_RECONNECT_MIN_MS;
   publish.reconnect_max_ms = MILLRACE_RECONNECT_MAX_MS;
-  publish.clock = &clock;
+  publish.clock = &device_clock;
   publish.boot = batch.boot;
   (void)millrace_publisher_init(&publisher, &publish);
   millrace_publisher_start(&publisher, platform_now(0), 1000);
   while (platform_sensor != 0) {
-    (void)millrace_clock_set(&clock, platform_sensor);
+    (void)millrace_clock_set(&device_clock, platform_sensor);
     (void)millrace_batcher_reading(&batcher, HIVE_1_TEMPERATURE, platform_sensor);
     (void)millrace_batcher_reading(&batcher, HIVE_1_HUMIDITY, platform_sensor);
     (void)millrace_batcher_poll(&batcher);

@@ -14,7 +14,7 @@
 #define SLOTS 8
 #define BOOT 1 /* a device keeps it in flash: boot.h */
 
-static struct millrace_clock clock;
+static struct millrace_clock device_clock;
 static struct millrace_batcher batcher;
 static struct millrace_ram_store ram;
 static struct millrace_publisher publisher;
@@ -28,11 +28,11 @@ static uint8_t transmit[512];
 static uint8_t receive[64];
 
 static void start(void) {
-  struct millrace_batcher_config batching_config = {&plant_1_schema, &clock, {0, 0}, batching, MILLRACE_MAX_PAYLOAD, MILLRACE_FLUSH_MS, BOOT};
+  struct millrace_batcher_config batching_config = {&plant_1_schema, &device_clock, {0, 0}, batching, MILLRACE_MAX_PAYLOAD, MILLRACE_FLUSH_MS, BOOT};
   struct millrace_publisher_config publishing = {0};
 
   board_init();
-  millrace_clock_init(&clock, board_now_ms, 0);
+  millrace_clock_init(&device_clock, board_now_ms, 0);
   (void)millrace_identity_init(&identity, "cortex-m-1", plant_1_schema.firmware, BOOT);
   (void)millrace_ram_store_init(&ram, slots, SLOTS, frames, MILLRACE_MAX_PAYLOAD, MILLRACE_DISCARD_OLDEST);
   batching_config.sink = millrace_ram_store_sink(&ram);
@@ -47,7 +47,7 @@ static void start(void) {
   publishing.seed = 1;
   publishing.reconnect_min_ms = MILLRACE_RECONNECT_MIN_MS;
   publishing.reconnect_max_ms = MILLRACE_RECONNECT_MAX_MS;
-  publishing.clock = &clock;
+  publishing.clock = &device_clock;
   publishing.boot = BOOT;
   (void)millrace_publisher_init(&publisher, &publishing);
   millrace_publisher_start(&publisher, board_now_ms(0), 0);

@@ -107,6 +107,18 @@ static void a_device_keeps_its_readings_until_the_broker_is_there(void) {
   listener_stop();
 }
 
+/* 71 seconds of its own time: 30 readings in the first frame, 30 in the second, and the others still open. */
+static void the_printed_example_sends_a_frame_for_thirty_readings(void) {
+  char number[16];
+  snprintf(number, sizeof number, "%d", port);
+  setenv("EXAMPLE_PORT", number, 1);
+  setenv("EXAMPLE_MS", "71000", 1);
+  listener_start(port, "devices/hive-7/telemetry");
+  CHECK_EQUAL(shell("$B/example"), 0);
+  CHECK_EQUAL(listener_count(), 2);
+  listener_stop();
+}
+
 static const char *parse(const char *text, struct line *line) {
   static const struct firmware hive = {&hive_2_schema, hive_2_metrics};
   static char copy[128];
@@ -137,6 +149,7 @@ void program_tests(void) {
   run("a network that is silent for two seconds loses nothing", a_silent_network_loses_nothing);
   run("a fleet that is interrupted seals and drains", a_fleet_that_is_interrupted_seals_and_drains);
   run("a device keeps its readings until the broker is there", a_device_keeps_its_readings_until_the_broker_is_there);
+  run("the program that docs/firmware.md prints sends a frame for thirty readings", the_printed_example_sends_a_frame_for_thirty_readings);
   broker_stop();
   char command[64];
   snprintf(command, sizeof command, "rm -rf %s", directory);
