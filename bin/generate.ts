@@ -1,7 +1,7 @@
 /** Writes what is derived from the sources: TypeScript types, C headers, the list of reasons. With --check, only says what is not current. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { cHeader } from '../schemas/c-header.ts'
+import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'
 import { projectRoot, readFirmwares, readQuantities } from '../schemas/files.ts'
 import { readingsTypes } from '../schemas/readings-types.ts'
 import { reasonsDocument } from './reasons-document.ts'
@@ -10,12 +10,10 @@ const wanted = new Map<string, string>([
   ['schemas/generated/readings.ts', readingsTypes(readQuantities())],
   ['docs/dead-letters.md', await reasonsDocument()],
 ])
-for (const { firmware } of readFirmwares()) {
-  // Doubles are what the bridge writes for JSON devices; no device encodes them.
-  if (firmware.metrics.every(({ kind }) => kind === 'int')) {
-    wanted.set(`firmware/generated/${firmware.id.replaceAll('-', '_')}.h`, cHeader(firmware))
-  }
-}
+const firmwares = readFirmwares().map(({ firmware }) => firmware)
+// Doubles are what the bridge writes for JSON devices; no device encodes them.
+for (const firmware of firmwares.filter(hasCHeader)) wanted.set(`firmware/generated/${cHeaderName(firmware)}`, cHeader(firmware))
+wanted.set('firmware/generated/firmwares.h', cFirmwaresHeader(firmwares))
 
 const check = process.argv.includes('--check')
 let stale = 0

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cHeader, cHeaderName, hasCHeader } from './c-header.ts'
+import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from './c-header.ts'
 import { readQuantities, readSchema } from './files.ts'
 import { type Firmware, parseFirmware } from './firmware.ts'
 
@@ -42,6 +42,12 @@ describe('cHeader', () => {
     const program = `struct hive_2_sample sample = HIVE_2_NO_READINGS; int32_t row[HIVE_2_METRICS];
       for (sample.charge = -2; sample.charge < 6; sample.charge++) printf("%d ", hive_2_row(&sample, row) == MILLRACE_OK);`
     expect(runC('hive-2', program)).to.equal('0 1 1 1 1 1 1 0 ')
+  })
+
+  it('names every firmware that a program on a host can be, and no other', () => {
+    const header = cFirmwaresHeader([firmware('hive-1'), firmware('generic-json'), firmware('hive-2'), firmware('plant-1')])
+    expect(header).to.contain('X(hive_1) X(hive_2) X(plant_1)\n').and.to.contain('"hive-1, hive-2 or plant-1"').and.not.to.contain('json')
+    expect(cFirmwaresHeader([firmware('hive-1')])).to.contain('#define MILLRACE_FIRMWARE_NAMES "hive-1"')
   })
 
   it('is not made for a firmware with doubles', () => {

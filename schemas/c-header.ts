@@ -72,6 +72,27 @@ ${firmware.metrics.map((metric) => check(metric)).join('')}${firmware.metrics
 `
 }
 
+/** The C header that names every firmware, for programs on a host that can be any of them. */
+export function cFirmwaresHeader(firmwares: readonly Firmware[]): string {
+  const named = firmwares.filter(hasCHeader)
+  const ids = named.map(({ id }) => id)
+  const names = ids.length > 1 ? `${ids.slice(0, -1).join(', ')} or ${ids.at(-1)}` : ids.join('')
+  return `/* Generated from schemas/firmware by make generate. Do not edit. */
+#ifndef MILLRACE_GENERATED_FIRMWARES_H
+#define MILLRACE_GENERATED_FIRMWARES_H
+
+${named.map((firmware) => `#include "${cHeaderName(firmware)}"`).join('\n')}
+
+/* X(name) for each firmware: its schema is name##_schema, its metrics are name##_metrics. */
+#define MILLRACE_FIRMWARES(X) ${ids.map((id) => `X(${identifier(id)})`).join(' ')}
+
+/* For messages. */
+#define MILLRACE_FIRMWARE_NAMES "${names}"
+
+#endif
+`
+}
+
 function identifier(id: string): string {
   return id.replace(/[^A-Za-z0-9]/g, '_').toLowerCase()
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmwares.h"
 #include "millrace/config.h"
 #include "millrace/identity.h"
 
@@ -25,7 +26,7 @@ static const char help[] =
     "  --password-file FILE  its first line is the MQTT password\n"
     "  --ca FILE             PEM of who signs the broker's certificate, for mqtts\n"
     "  --cert FILE, --key FILE  the device's own certificate\n"
-    "  --firmware NAME       hive-1, hive-2 or plant-1 (hive-1)\n"
+    "  --firmware NAME       " MILLRACE_FIRMWARE_NAMES " (hive-1)\n"
     "  --thermal[=FILE]      thousandths of a degree (/sys/class/thermal/thermal_zone0/temp)\n"
     "  --interval-ms N       between readings of --thermal (1000)\n"
     "  --flush-ms N          seal a frame when its first sample is this old (1000)\n"

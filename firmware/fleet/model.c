@@ -57,20 +57,27 @@ static uint64_t next_random(uint64_t *state) {
   return *state = x;
 }
 
-int model_init(struct model *model, const struct millrace_schema *schema, uint32_t seed, uint32_t device) {
-  memset(model, 0, sizeof *model);
-  for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
-    if (strcmp(models[i].firmware, schema->firmware) != 0 || models[i].count != schema->metric_count) continue;
-    model->courses = models[i].courses;
-    model->metric_count = models[i].count;
-    /* Odd multipliers spread neighbouring seeds and devices over the whole state; it must not be 0. */
-    model->random = ((uint64_t)seed * 0x9E3779B97F4A7C15u) ^ ((uint64_t)(device + 1) * 0xD1B54A32D192ED03u);
-    if (model->random == 0) model->random = 1;
-    for (int warm = 0; warm < 8; warm++) next_random(&model->random);
-    model->bias_percent = (int32_t)(next_random(&model->random) % 17) - 8;
-    return 0;
-  }
+/* Its place in models; -1: there is none. */
+static int model_of(const struct millrace_schema *schema) {
+  for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+    if (strcmp(models[i].firmware, schema->firmware) == 0 && models[i].count == schema->metric_count) return (int)i;
   return -1;
+}
+
+bool model_exists(const struct millrace_schema *schema) { return model_of(schema) >= 0; }
+
+int model_init(struct model *model, const struct millrace_schema *schema, uint32_t seed, uint32_t device) {
+  int of = model_of(schema);
+  memset(model, 0, sizeof *model);
+  if (of < 0) return -1;
+  model->courses = models[of].courses;
+  model->metric_count = models[of].count;
+  /* Odd multipliers spread neighbouring seeds and devices over the whole state; it must not be 0. */
+  model->random = ((uint64_t)seed * 0x9E3779B97F4A7C15u) ^ ((uint64_t)(device + 1) * 0xD1B54A32D192ED03u);
+  if (model->random == 0) model->random = 1;
+  for (int warm = 0; warm < 8; warm++) next_random(&model->random);
+  model->bias_percent = (int32_t)(next_random(&model->random) % 17) - 8;
+  return 0;
 }
 
 void model_sample(struct model *model, int64_t time_ms, int32_t *values) {

@@ -2,6 +2,7 @@
 #ifndef FLEET_MODEL_H
 #define FLEET_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "millrace/schema.h"
@@ -14,6 +15,9 @@ struct model {
   int32_t bias_percent;
   int32_t deviation[MILLRACE_MAX_METRICS];
 };
+
+/* Whether there is a model of this firmware. */
+bool model_exists(const struct millrace_schema *schema);
 
 /* 0; -1: there is no model of this firmware. */
 int model_init(struct model *model, const struct millrace_schema *schema, uint32_t seed, uint32_t device);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmwares.h"
 #include "millrace/frame.h"
 #include "millrace/identity.h"
+#include "model.h"
 
 static const char help[] =
     "fleet: thousands of virtual devices in one process, each with the real edge batcher and its own MQTT 5 session.\n"
@@ -23,7 +25,7 @@ static const char help[] =
     "  --password TEXT       of every device; the username is the device ID (none)\n"
     "  --devices N           virtual devices (10)\n"
     "  --prefix NAME         device IDs NAME-0001, NAME-0002 ... (fleet)\n"
-    "  --firmware NAME       hive-1, hive-2 or plant-1 (hive-1)\n"
+    "  --firmware NAME       " MILLRACE_FIRMWARE_NAMES " (hive-1)\n"
     "  --list-devices        print the device IDs, one a line, and exit; with --csv those of the file\n"
     "  --boot-file FILE      boot counter (.local/fleet/PREFIX.boot)\n"
     "Load\n"
@@ -161,6 +163,9 @@ static void check(struct options *options) {
            options->max_payload, least, options->firmware.schema->firmware);
   if (options->csv && (options->rate > 0 || options->sample_hz > 0 || options->sparse || options->duration_s > 0))
     refuse("--csv sends what the file has, as fast as it is acknowledged: it takes no --rate, --sample-hz, --sparse or --duration");
+  if (!options->csv && !options->list_devices && !model_exists(options->firmware.schema))
+    refuse("--firmware \"%s\": there is no synthetic data for it: add a model to firmware/fleet/model.c, or send a file with --csv",
+           options->firmware.schema->firmware);
   if (options->ledger_frames && options->ledger == NULL) refuse("--ledger-frames adds to the lines of --ledger FILE: give both");
   if (options->round && !options->csv) refuse("--round is for --csv: synthetic data is exact");
   if (options->rate > 0 && options->sample_hz > 0) refuse("--rate sets --sample-hz: give one of them");

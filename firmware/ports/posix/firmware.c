@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-#include "hive_1.h"
-#include "hive_2.h"
-#include "plant_1.h"
+#include "firmwares.h"
 
-static const struct firmware firmwares[] = {
-    {&hive_1_schema, hive_1_metrics}, {&hive_2_schema, hive_2_metrics}, {&plant_1_schema, plant_1_metrics}};
+#define FIRMWARE(name) {&name##_schema, name##_metrics},
+static const struct firmware firmwares[] = {MILLRACE_FIRMWARES(FIRMWARE)};
 
-const char firmware_names[] = "hive-1, hive-2 or plant-1";
+const char firmware_names[] = MILLRACE_FIRMWARE_NAMES;
 
 const struct firmware *firmware_find(const char *name) {
   for (unsigned i = 0; i < sizeof firmwares / sizeof firmwares[0]; i++)
