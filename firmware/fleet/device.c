@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "fleet.h"
-
 #define RECEIVE_SIZE 128
 
 static int64_t wall_us(void) {
@@ -15,35 +13,35 @@ static int64_t wall_us(void) {
 }
 
 static void unlist(struct device *device) {
-  struct fleet *fleet = device->fleet;
+  struct shared *shared = device->shared;
   if (!device->listed) return;
-  if (device->older != NULL) device->older->newer = device->newer; else fleet->oldest = device->newer;
-  if (device->newer != NULL) device->newer->older = device->older; else fleet->newest = device->older;
+  if (device->older != NULL) device->older->newer = device->newer; else shared->oldest = device->newer;
+  if (device->newer != NULL) device->newer->older = device->older; else shared->newest = device->older;
   device->listed = false;
 }
 
 static void list(struct device *device) {
-  struct fleet *fleet = device->fleet;
+  struct shared *shared = device->shared;
   if (device->listed) return;
-  device->older = fleet->newest;
+  device->older = shared->newest;
   device->newer = NULL;
-  if (fleet->newest != NULL) fleet->newest->newer = device; else fleet->oldest = device;
-  fleet->newest = device;
+  if (shared->newest != NULL) shared->newest->newer = device; else shared->oldest = device;
+  shared->newest = device;
   device->listed = true;
 }
 
 static void mark_dirty(struct device *device) {
   if (device->dirty) return;
   device->dirty = true;
-  device->next_dirty = device->fleet->dirty;
-  device->fleet->dirty = device;
+  device->next_dirty = device->shared->dirty;
+  device->shared->dirty = device;
 }
 
 /* The batcher's sink: puts the frame in the store and notes what the ledger will say of it. */
 static enum millrace_status put(void *context, const uint8_t *frame, uint16_t length, int32_t *discarded) {
   struct device *device = context;
   const struct millrace_frame *open = &device->batcher.frame;
-  struct totals *totals = &device->fleet->totals;
+  struct totals *totals = &device->shared->totals;
   uint16_t slot;
   enum millrace_status status = millrace_ram_store_put(&device->store, frame, length, discarded, &slot);
   if (status != MILLRACE_OK) return status;
@@ -60,29 +58,29 @@ static enum millrace_status put(void *context, const uint8_t *frame, uint16_t le
 
 static void published(void *context, uint32_t handle) {
   struct device *device = context;
-  device->fleet->totals.published++;
+  device->shared->totals.published++;
   if (device->records[handle].published_us == 0) device->records[handle].published_us = wall_us();
 }
 
 static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
   struct device *device = context;
-  struct fleet *fleet = device->fleet;
+  struct shared *shared = device->shared;
   struct millrace_store store = millrace_ram_store_port(&device->store);
   const uint8_t *frame;
   uint16_t length;
   if (reason >= 0x80 || reason == 0x10) {
-    fleet->totals.refused++;
+    shared->totals.refused++;
     return;
   }
-  fleet->totals.acked++;
-  fleet->totals.acked_samples += device->records[handle].samples;
+  shared->totals.acked++;
+  shared->totals.acked_samples += device->records[handle].samples;
   (void)store.read(store.context, handle, &frame, &length);
-  if (!ledger_write(&fleet->ledger, device->identity.device, &device->records[handle], frame, wall_us()))
-    fleet->ledger_failed = true;
+  if (!ledger_write(&shared->ledger, device->identity.device, &device->records[handle], frame, wall_us()))
+    shared->ledger_failed = true;
 }
 
 static void configure_publisher(struct device *device, struct millrace_in_flight *in_flight, uint32_t number) {
-  const struct options *options = device->fleet->options;
+  const struct options *options = device->shared->options;
   struct millrace_publisher_config config = {
       .session = millrace_mqtt_session(&device->mqtt),
       .store = millrace_ram_store_port(&device->store),
@@ -94,13 +92,13 @@ static void configure_publisher(struct device *device, struct millrace_in_flight
       .reconnect_min_ms = MILLRACE_RECONNECT_MIN_MS,
       .reconnect_max_ms = MILLRACE_RECONNECT_MAX_MS,
       .observer = {published, acknowledged, device},
-      .boot = device->fleet->boot,
+      .boot = device->shared->boot,
   };
   (void)millrace_publisher_init(&device->publisher, &config);
 }
 
-struct device *device_create(struct fleet *fleet, const char *id, uint32_t number) {
-  const struct options *options = fleet->options;
+struct device *device_create(struct shared *shared, const char *id, uint32_t number) {
+  const struct options *options = shared->options;
   const struct millrace_schema *schema = options->firmware.schema;
   size_t slots = options->queue;
   /* CONNECT with its will, or a few frames: what one write takes. */
@@ -112,16 +110,16 @@ struct device *device_create(struct fleet *fleet, const char *id, uint32_t numbe
   uint8_t *buffers = malloc(2u * options->max_payload + transmit_size + RECEIVE_SIZE);
 
   if (device == NULL) return NULL;
-  device->fleet = fleet;
+  device->shared = shared;
   device->records = calloc(slots, sizeof *device->records);
   if (slot_list == NULL || in_flight == NULL || frames == NULL || buffers == NULL || device->records == NULL)
     return NULL;
-  if (millrace_identity_init(&device->identity, id, schema->firmware, fleet->boot) != MILLRACE_OK) return NULL;
-  struct millrace_batcher_config batcher = {schema,  &fleet->clock,        {put, device},     buffers,
-                                            options->max_payload, options->flush_ms, fleet->boot};
+  if (millrace_identity_init(&device->identity, id, schema->firmware, shared->boot) != MILLRACE_OK) return NULL;
+  struct millrace_batcher_config batcher = {schema,  &shared->clock,        {put, device},     buffers,
+                                            options->max_payload, options->flush_ms, shared->boot};
   (void)millrace_batcher_init(&device->batcher, &batcher);
   (void)millrace_ram_store_init(&device->store, slot_list, options->queue, frames, options->max_payload, MILLRACE_REFUSE);
-  socket_stream_init(&device->stream, fleet->epoll, &fleet->address, fleet->address_length, device);
+  socket_stream_init(&device->stream, shared->epoll, &shared->address, shared->address_length, device);
   uint8_t *transmit = buffers + 2u * options->max_payload;
   millrace_mqtt_init(&device->mqtt, socket_stream_port(&device->stream), transmit, (uint16_t)transmit_size,
                      transmit + transmit_size, RECEIVE_SIZE);
@@ -140,7 +138,7 @@ enum millrace_status device_offer(struct device *device, int64_t time_ms, const 
 }
 
 void device_sample(struct device *device, int64_t time_ms) {
-  struct totals *totals = &device->fleet->totals;
+  struct totals *totals = &device->shared->totals;
   int32_t values[MILLRACE_MAX_METRICS];
 
   model_sample(&device->model, time_ms, values);
@@ -151,19 +149,19 @@ void device_sample(struct device *device, int64_t time_ms) {
     return;
   }
   totals->readings += device->batcher.frame.schema->metric_count;
-  if (device->fleet->options->sparse || (device->early > 0 && --device->early == 0)) (void)device_flush(device);
+  if (device->shared->options->sparse || (device->early > 0 && --device->early == 0)) (void)device_flush(device);
 }
 
 enum millrace_status device_flush(struct device *device) { return millrace_batcher_flush(&device->batcher); }
 
 void device_poll(struct device *device) {
-  struct fleet *fleet = device->fleet;
+  struct shared *shared = device->shared;
   enum millrace_publisher_state before = device->publisher.state;
-  millrace_publisher_poll(&device->publisher, fleet->now_ms);
+  millrace_publisher_poll(&device->publisher, shared->now_ms);
   enum millrace_publisher_state after = device->publisher.state;
   if (before == after) return;
-  fleet->connected += (after == MILLRACE_PUBLISHER_READY) - (before == MILLRACE_PUBLISHER_READY);
-  fleet->connecting += (after == MILLRACE_PUBLISHER_CONNECTING) - (before == MILLRACE_PUBLISHER_CONNECTING);
+  shared->connected += (after == MILLRACE_PUBLISHER_READY) - (before == MILLRACE_PUBLISHER_READY);
+  shared->connecting += (after == MILLRACE_PUBLISHER_CONNECTING) - (before == MILLRACE_PUBLISHER_CONNECTING);
 }
 
 void device_stop(struct device *device) { millrace_publisher_stop(&device->publisher); }

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "boot_file.h"
-#include "report.h"
 
 #define NANOSECONDS 1000000000
 
@@ -32,23 +31,23 @@ static int64_t clock_ns(clockid_t id) {
   return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
-static uint32_t now_ms(void *context) { return ((struct fleet *)context)->now_ms; }
+static uint32_t now_ms(void *context) { return ((struct shared *)context)->now_ms; }
 
 static void read_clock(struct fleet *fleet) {
   fleet->now_ns = clock_ns(CLOCK_MONOTONIC);
-  fleet->now_ms = (uint32_t)(fleet->now_ns / 1000000);
+  fleet->shared.now_ms = (uint32_t)(fleet->now_ns / 1000000);
 }
 
 static bool resolve(struct fleet *fleet) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
   struct addrinfo *found;
-  int error = getaddrinfo(fleet->options->host, fleet->options->port, &hints, &found);
+  int error = getaddrinfo(fleet->shared.options->host, fleet->shared.options->port, &hints, &found);
   if (error != 0) {
-    fprintf(stderr, "fleet: --url: cannot resolve \"%s\": %s\n", fleet->options->host, gai_strerror(error));
+    fprintf(stderr, "fleet: --url: cannot resolve \"%s\": %s\n", fleet->shared.options->host, gai_strerror(error));
     return false;
   }
-  memcpy(&fleet->address, found->ai_addr, found->ai_addrlen);
-  fleet->address_length = found->ai_addrlen;
+  memcpy(&fleet->shared.address, found->ai_addr, found->ai_addrlen);
+  fleet->shared.address_length = found->ai_addrlen;
   freeaddrinfo(found);
   return true;
 }
@@ -66,12 +65,12 @@ static bool allow_sockets(uint32_t devices) {
 
 static bool next_boot(struct fleet *fleet) {
   char standard[256];
-  const char *path = fleet->options->boot_file;
+  const char *path = fleet->shared.options->boot_file;
   if (path == NULL) {
-    snprintf(standard, sizeof standard, ".local/fleet/%s.boot", fleet->options->prefix);
+    snprintf(standard, sizeof standard, ".local/fleet/%s.boot", fleet->shared.options->prefix);
     path = standard;
   }
-  switch (millrace_boot_file_next(path, &fleet->boot)) {
+  switch (millrace_boot_file_next(path, &fleet->shared.boot)) {
     case MILLRACE_OK:
       return true;
     case MILLRACE_CORRUPT:
@@ -93,20 +92,22 @@ struct device *fleet_device(struct fleet *fleet, const char *id) {
     fleet->devices = devices;
     fleet->device_capacity = capacity;
   }
-  device = device_create(fleet, id, fleet->device_count);
+  device = device_create(&fleet->shared, id, fleet->device_count);
   if (device == NULL || !device_index_add(&fleet->index, device)) return NULL;
   fleet->devices[fleet->device_count++] = device;
   return device;
 }
 
 bool fleet_init(struct fleet *fleet, const struct options *options) {
-  fleet->options = options;
-  fleet->epoll = epoll_create1(EPOLL_CLOEXEC);
+  fleet->shared.options = options;
+  fleet->shared.epoll = epoll_create1(EPOLL_CLOEXEC);
+  fleet->limited = options->drain_s > 0;
   read_clock(fleet);
-  millrace_clock_init(&fleet->clock, now_ms, fleet);
+  fleet->begun_ns = fleet->scanned_ns = fleet->now_ns;
+  millrace_clock_init(&fleet->shared.clock, now_ms, &fleet->shared);
   if (options->csv && !csv_open(&fleet->csv, STDIN_FILENO, &options->firmware, options->round)) return false;
   if (!resolve(fleet) || !next_boot(fleet)) return false;
-  if (!ledger_open(&fleet->ledger, options->ledger, options->ledger_frames)) {
+  if (!ledger_open(&fleet->shared.ledger, options->ledger, options->ledger_frames)) {
     fprintf(stderr, "fleet: --ledger \"%s\": %s\n", options->ledger, strerror(errno));
     return false;
   }
@@ -116,7 +117,7 @@ bool fleet_init(struct fleet *fleet, const struct options *options) {
   for (uint32_t i = 0; fleet->devices != NULL && i < options->devices; i++) {
     char id[MILLRACE_DEVICE_ID_MAX + 1];
     snprintf(id, sizeof id, "%s-%04u", options->prefix, i + 1);
-    fleet->devices[i] = device_create(fleet, id, i);
+    fleet->devices[i] = device_create(&fleet->shared, id, i);
     if (fleet->devices[i] == NULL) break;
     fleet->device_count++;
   }
@@ -125,12 +126,12 @@ bool fleet_init(struct fleet *fleet, const struct options *options) {
   return false;
 }
 
-uint64_t fleet_unacknowledged(const struct fleet *fleet) { return fleet->totals.sealed - fleet->totals.acked; }
+uint64_t fleet_unacknowledged(const struct fleet *fleet) { return fleet->shared.totals.sealed - fleet->shared.totals.acked; }
 
 static void connect_more(struct fleet *fleet) {
-  while (fleet->started < fleet->device_count && fleet->connecting < CONNECTING_MAX) {
+  while (fleet->started < fleet->device_count && fleet->shared.connecting < CONNECTING_MAX) {
     struct device *device = fleet->devices[fleet->started++];
-    millrace_publisher_start(&device->publisher, fleet->now_ms, 0);
+    millrace_publisher_start(&device->publisher, fleet->shared.now_ms, 0);
     device_poll(device);
   }
 }
@@ -140,15 +141,15 @@ static void scan(struct fleet *fleet, int64_t elapsed_ns) {
   uint64_t share = (uint64_t)fleet->started * (uint64_t)elapsed_ns / SCAN_NS + 1;
   for (uint64_t i = 0; i < share && i < fleet->started; i++) {
     struct device *device = fleet->devices[fleet->scan++ % fleet->started];
-    if (device->publisher.state == MILLRACE_PUBLISHER_WAITING && fleet->connecting >= CONNECTING_MAX) continue;
+    if (device->publisher.state == MILLRACE_PUBLISHER_WAITING && fleet->shared.connecting >= CONNECTING_MAX) continue;
     device_poll(device);
   }
 }
 
 static void poll_dirty(struct fleet *fleet) {
-  while (fleet->dirty != NULL) {
-    struct device *device = fleet->dirty;
-    fleet->dirty = device->next_dirty;
+  while (fleet->shared.dirty != NULL) {
+    struct device *device = fleet->shared.dirty;
+    fleet->shared.dirty = device->next_dirty;
     device->dirty = false;
     device_poll(device);
   }
@@ -156,8 +157,8 @@ static void poll_dirty(struct fleet *fleet) {
 
 /* Seals frames that are old enough. A full queue keeps its frame open, at the head, until there is room. */
 static void flush_due(struct fleet *fleet) {
-  struct device *device = fleet->oldest;
-  while (device != NULL && fleet->now_ms - device->batcher.opened_ms >= fleet->options->flush_ms) {
+  struct device *device = fleet->shared.oldest;
+  while (device != NULL && fleet->shared.now_ms - device->batcher.opened_ms >= fleet->shared.options->flush_ms) {
     struct device *newer = device->newer;
     (void)device_flush(device);
     device = newer;
@@ -166,7 +167,7 @@ static void flush_due(struct fleet *fleet) {
 
 static int64_t sample_offset_ns(const struct fleet *fleet, uint64_t sample) {
   /* Sample s is that of device s mod n; the devices' phases divide the period evenly. */
-  double period = NANOSECONDS / fleet->options->sample_hz;
+  double period = NANOSECONDS / fleet->shared.options->sample_hz;
   uint64_t round = sample / fleet->device_count;
   uint64_t device = sample % fleet->device_count;
   return (int64_t)((double)round * period + (double)device * period / fleet->device_count);
@@ -174,7 +175,7 @@ static int64_t sample_offset_ns(const struct fleet *fleet, uint64_t sample) {
 
 /* Makes every sample that is due, with the time it was due at. False: the load has ended. */
 static bool sample_due(struct fleet *fleet) {
-  int64_t duration_ns = (int64_t)(fleet->options->duration_s * NANOSECONDS);
+  int64_t duration_ns = (int64_t)(fleet->shared.options->duration_s * NANOSECONDS);
   for (;;) {
     int64_t offset = sample_offset_ns(fleet, fleet->next_sample);
     if (duration_ns > 0 && offset >= duration_ns) return false;
@@ -191,8 +192,8 @@ static bool feed(struct fleet *fleet) {
       enum csv_outcome outcome = csv_next(&fleet->csv, &fleet->row);
       if (outcome == CSV_END) return false;
       if (outcome == CSV_AGAIN) return true;
-      fleet->totals.samples++;
-      fleet->totals.readings += fleet->row.readings;
+      fleet->shared.totals.samples++;
+      fleet->shared.totals.readings += fleet->row.readings;
     }
     struct device *device = fleet_device(fleet, fleet->row.device);
     if (device == NULL) {
@@ -209,7 +210,7 @@ static void wait_for_events(struct fleet *fleet, int timeout_ms) {
   struct epoll_event events[512];
   int count;
   do {
-    count = epoll_wait(fleet->epoll, events, 512, timeout_ms);
+    count = epoll_wait(fleet->shared.epoll, events, 512, timeout_ms);
     timeout_ms = 0;
     for (int i = 0; i < count; i++) {
       struct device *device = events[i].data.ptr;
@@ -221,10 +222,10 @@ static void wait_for_events(struct fleet *fleet, int timeout_ms) {
 
 /* Sleeps until there is a turn's worth to do: a few hundred wake-ups a second instead of one for each PUBACK. */
 static void wait_turn(struct fleet *fleet, bool sampling) {
-  int64_t turn_ns = (int64_t)fleet->options->turn_ms * 1000000;
+  int64_t turn_ns = (int64_t)fleet->shared.options->turn_ms * 1000000;
   int64_t next = fleet->now_ns + 100000000;
   if (sampling) next = fleet->start_ns + sample_offset_ns(fleet, fleet->next_sample);
-  if (fleet->options->csv || fleet->started < fleet->device_count || fleet->connecting > 0) {
+  if (fleet->shared.options->csv || fleet->started < fleet->device_count || fleet->shared.connecting > 0) {
     wait_for_events(fleet, 1);
     return;
   }
@@ -240,52 +241,49 @@ static void wait_turn(struct fleet *fleet, bool sampling) {
 }
 
 static bool all_connected(const struct fleet *fleet) {
-  return fleet->connected == fleet->device_count && fleet->started == fleet->device_count;
+  return fleet->shared.connected == fleet->device_count && fleet->started == fleet->device_count;
 }
 
-static bool ready_to_sample(const struct fleet *fleet, int64_t begun_ns) {
-  return fleet->options->csv || all_connected(fleet) || fleet->now_ns - begun_ns > CONNECT_NS;
+static bool ready_to_sample(const struct fleet *fleet) {
+  return fleet->shared.options->csv || all_connected(fleet) || fleet->now_ns - fleet->begun_ns > CONNECT_NS;
 }
 
-enum phase { CONNECTING, LOADING, DRAINING };
+/* Seals what is open. True: nothing is left to wait for, or no time to do so. */
+static bool drained(struct fleet *fleet, int stop) {
+  const struct options *options = fleet->shared.options;
+  double drain_s = options->drain_s > 0 ? options->drain_s : 10;
+  while (fleet->shared.oldest != NULL && device_flush(fleet->shared.oldest) == MILLRACE_OK) continue;
+  if (fleet->shared.oldest == NULL && fleet_unacknowledged(fleet) == 0) return true;
+  return stop > 1 || (fleet->limited && (double)(fleet->now_ns - fleet->loaded_ns) > drain_s * NANOSECONDS);
+}
 
-bool fleet_run(struct fleet *fleet, const volatile int *stop) {
-  enum phase phase = CONNECTING;
-  int64_t begun_ns = fleet->now_ns;
-  int64_t ended_ns = 0;
-  int64_t before_ns = fleet->now_ns;
-  bool limited = fleet->options->drain_s > 0;
-  struct report report;
+bool fleet_turn(struct fleet *fleet, const volatile int *stop) {
+  const struct options *options = fleet->shared.options;
 
-  report_begin(&report, fleet);
-  for (;;) {
-    read_clock(fleet);
-    if (phase == CONNECTING && ready_to_sample(fleet, begun_ns)) {
-      phase = LOADING;
-      fleet->start_ns = fleet->now_ns;
-      fleet->start_wall_ns = clock_ns(CLOCK_REALTIME);
-    }
-    connect_more(fleet);
-    if (!fleet->options->csv) flush_due(fleet);
-    if (phase == LOADING && !(fleet->options->csv ? feed(fleet) : sample_due(fleet))) phase = DRAINING;
-    if (*stop > 0 && phase != DRAINING) {
-      phase = DRAINING;
-      limited = true;
-    }
-    if (phase == DRAINING) {
-      double drain_s = fleet->options->drain_s > 0 ? fleet->options->drain_s : 10;
-      if (ended_ns == 0) report_load_ended(&report, fleet);
-      if (ended_ns == 0) ended_ns = fleet->now_ns;
-      while (fleet->oldest != NULL && device_flush(fleet->oldest) == MILLRACE_OK) continue;
-      if (fleet->oldest == NULL && fleet_unacknowledged(fleet) == 0) break;
-      if (*stop > 1 || (limited && (double)(fleet->now_ns - ended_ns) > drain_s * NANOSECONDS)) break;
-    }
-    poll_dirty(fleet);
-    scan(fleet, fleet->now_ns - before_ns);
-    report_turn(&report, fleet);
-    before_ns = fleet->now_ns;
-    wait_turn(fleet, phase == LOADING && !fleet->options->csv);
+  read_clock(fleet);
+  if (fleet->phase == CONNECTING && ready_to_sample(fleet)) {
+    fleet->phase = LOADING;
+    fleet->start_ns = fleet->now_ns;
+    fleet->start_wall_ns = clock_ns(CLOCK_REALTIME);
   }
+  connect_more(fleet);
+  if (!options->csv) flush_due(fleet);
+  if (fleet->phase == LOADING && !(options->csv ? feed(fleet) : sample_due(fleet))) fleet->phase = DRAINING;
+  if (*stop > 0 && fleet->phase != DRAINING) {
+    fleet->phase = DRAINING;
+    fleet->limited = true;
+  }
+  if (fleet->phase == DRAINING) {
+    if (fleet->loaded_ns == 0) fleet->loaded_ns = fleet->now_ns;
+    if (drained(fleet, *stop)) return false;
+  }
+  poll_dirty(fleet);
+  scan(fleet, fleet->now_ns - fleet->scanned_ns);
+  fleet->scanned_ns = fleet->now_ns;
+  wait_turn(fleet, fleet->phase == LOADING && !options->csv);
+  return true;
+}
+
+void fleet_stop(struct fleet *fleet) {
   for (uint32_t i = 0; i < fleet->device_count; i++) device_stop(fleet->devices[i]);
-  return report_end(&report, fleet);
 }

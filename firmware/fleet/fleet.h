@@ -4,54 +4,34 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "csv.h"
 #include "device.h"
 #include "device_index.h"
 #include "options.h"
+#include "shared.h"
 
-struct totals {
-  uint64_t samples;  /* made, including those dropped */
-  uint64_t readings; /* values in samples that were not dropped */
-  uint64_t sealed;
-  uint64_t sealed_samples;
-  uint64_t published; /* frames handed to a session, resends included */
-  uint64_t acked;
-  uint64_t acked_samples;
-  uint64_t refused; /* PUBACKs that were not good */
-  uint64_t bytes;   /* of payload, sealed */
-  uint64_t dropped; /* samples */
-};
+enum phase { CONNECTING, LOADING, DRAINING };
 
 struct fleet {
-  const struct options *options;
-  struct totals totals;
-  struct ledger ledger;
+  struct shared shared;
   struct csv csv;
-  struct millrace_clock clock;
-  struct sockaddr_storage address;
-  socklen_t address_length;
-  int epoll;
-  int32_t boot;
-  bool ledger_failed;
-  int64_t now_ns;  /* monotonic, at the beginning of the turn */
-  uint32_t now_ms; /* the same, as the library's clock */
+  int64_t now_ns; /* monotonic, at the beginning of the turn */
   struct device **devices;
   uint32_t device_count;
   uint32_t device_capacity;
   struct device_index index; /* of the devices in a file */
   uint32_t started;    /* devices that have begun to connect */
-  uint32_t connected;  /* READY now */
-  uint32_t connecting;
   uint32_t scan; /* where the next round of timeouts goes on */
-  struct device *oldest; /* list of devices with an open frame */
-  struct device *newest;
-  struct device *dirty; /* devices to poll in this turn */
+  enum phase phase;
+  bool limited; /* the drain ends at its time, whatever is not acknowledged */
+  int64_t begun_ns;
+  int64_t scanned_ns;
   uint64_t next_sample; /* number of the next scheduled sample */
   int64_t start_ns;     /* monotonic time of sample 0 */
   int64_t start_wall_ns;
-  bool row_waits;       /* a CSV row that its device had no room for */
+  int64_t loaded_ns; /* monotonic end of the load; 0: not yet */
+  bool row_waits; /* a CSV row that its device had no room for */
   struct csv_row row;
 };
 
@@ -61,8 +41,12 @@ bool fleet_init(struct fleet *fleet, const struct options *options);
 /* The device with this ID, made when it is new. NULL: out of memory. */
 struct device *fleet_device(struct fleet *fleet, const char *id);
 
-/* Runs to the end of the load, or until `stop`, and drains. True: everything was acknowledged. */
-bool fleet_run(struct fleet *fleet, const volatile int *stop);
+/* Does what is due and sleeps until there is more. False: the load has ended, or `stop` is above 0, and all is drained or
+ * will not be. */
+bool fleet_turn(struct fleet *fleet, const volatile int *stop);
+
+/* Says farewell to the broker for every device. */
+void fleet_stop(struct fleet *fleet);
 
 /* Sealed frames that are not acknowledged yet. */
 uint64_t fleet_unacknowledged(const struct fleet *fleet);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fleet.h"
+#include "report.h"
 
 static volatile int stop_requests;
 
@@ -46,6 +47,7 @@ static int list_devices(const struct options *options) {
 int main(int argc, char **argv) {
   static struct fleet fleet;
   struct options options;
+  struct report report;
   struct sigaction action = {.sa_handler = request_stop};
 
   options_parse(argc, argv, &options);
@@ -53,5 +55,8 @@ int main(int argc, char **argv) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   if (!fleet_init(&fleet, &options)) return 2;
-  return fleet_run(&fleet, &stop_requests) ? 0 : 1;
+  report_begin(&report, &fleet);
+  while (fleet_turn(&fleet, &stop_requests)) report_turn(&report, &fleet);
+  fleet_stop(&fleet);
+  return report_end(&fleet) ? 0 : 1;
 }

@@ -11,12 +11,8 @@
 #define NANOSECONDS 1000000000
 
 void report_begin(struct report *report, const struct fleet *fleet) {
-  report->begun_ns = fleet->now_ns;
-  report->loaded_ns = 0;
   report->next_ns = fleet->now_ns + NANOSECONDS;
 }
-
-void report_load_ended(struct report *report, const struct fleet *fleet) { report->loaded_ns = fleet->now_ns; }
 
 /* Sums over the devices. */
 struct sums {
@@ -41,7 +37,7 @@ static struct sums sum(const struct fleet *fleet) {
 }
 
 static void print_line(const struct fleet *fleet) {
-  const struct totals *totals = &fleet->totals;
+  const struct totals *totals = &fleet->shared.totals;
   struct sums sums = sum(fleet);
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
@@ -49,7 +45,7 @@ static void print_line(const struct fleet *fleet) {
          ",\"readings\":%" PRIu64 ",\"sealed\":%" PRIu64 ",\"published\":%" PRIu64 ",\"acked\":%" PRIu64
          ",\"acked_samples\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"resent\":%" PRIu64 ",\"refused\":%" PRIu64
          ",\"dropped\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"line_errors\":%" PRIu64 "}\n",
-         (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, fleet->device_count, fleet->connected, totals->samples,
+         (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, fleet->device_count, fleet->shared.connected, totals->samples,
          totals->readings, totals->sealed, totals->published, totals->acked, totals->acked_samples, totals->bytes,
          sums.resent, totals->refused, totals->dropped, sums.waiting, sums.in_flight, fleet->csv.errors);
   fflush(stdout);
@@ -58,8 +54,8 @@ static void print_line(const struct fleet *fleet) {
 void report_turn(struct report *report, struct fleet *fleet) {
   if (fleet->now_ns < report->next_ns) return;
   report->next_ns += NANOSECONDS;
-  if (fleet->ledger.file >= 0 && !ledger_flush(&fleet->ledger)) fleet->ledger_failed = true;
-  if (fleet->options->stats_json) print_line(fleet);
+  if (fleet->shared.ledger.file >= 0 && !ledger_flush(&fleet->shared.ledger)) fleet->shared.ledger_failed = true;
+  if (fleet->shared.options->stats_json) print_line(fleet);
 }
 
 static double cpu_seconds(void) {
@@ -71,19 +67,19 @@ static double cpu_seconds(void) {
 
 static double per(double amount, uint64_t count) { return count == 0 ? 0 : amount / (double)count; }
 
-bool report_end(struct report *report, struct fleet *fleet) {
-  const struct totals *totals = &fleet->totals;
+bool report_end(struct fleet *fleet) {
+  const struct totals *totals = &fleet->shared.totals;
   struct sums sums = sum(fleet);
-  double seconds = (double)((report->loaded_ns == 0 ? fleet->now_ns : report->loaded_ns) - fleet->start_ns) / NANOSECONDS;
+  double seconds = (double)((fleet->loaded_ns == 0 ? fleet->now_ns : fleet->loaded_ns) - fleet->start_ns) / NANOSECONDS;
   double cpu = cpu_seconds();
   uint64_t open = 0;
 
-  for (struct device *device = fleet->oldest; device != NULL; device = device->newer) open += device->batcher.frame.samples;
+  for (struct device *device = fleet->shared.oldest; device != NULL; device = device->newer) open += device->batcher.frame.samples;
   if (fleet->row_waits) open++;
-  if (fleet->ledger.file >= 0 && !ledger_flush(&fleet->ledger)) fleet->ledger_failed = true;
-  if (fleet->options->stats_json) print_line(fleet);
+  if (fleet->shared.ledger.file >= 0 && !ledger_flush(&fleet->shared.ledger)) fleet->shared.ledger_failed = true;
+  if (fleet->shared.options->stats_json) print_line(fleet);
   fprintf(stderr, "fleet: %" PRIu32 " devices of %s, boot %" PRId32 ", %.1f s of load\n", fleet->device_count,
-          fleet->options->firmware.schema->firmware, fleet->boot, seconds);
+          fleet->shared.options->firmware.schema->firmware, fleet->shared.boot, seconds);
   fprintf(stderr, "fleet: %" PRIu64 " samples (%.0f/s), %" PRIu64 " readings (%.0f/s)\n", totals->samples,
           (double)totals->samples / seconds, totals->readings, (double)totals->readings / seconds);
   fprintf(stderr, "fleet: %" PRIu64 " frames (%.0f/s), %.1f samples and %.1f bytes a frame\n", totals->sealed,
@@ -95,6 +91,6 @@ bool report_end(struct report *report, struct fleet *fleet) {
           totals->dropped, sums.unreported, cpu, per(cpu * 1e6, totals->sealed));
   if (fleet->csv.errors > 0) fprintf(stderr, "fleet: %" PRIu64 " lines not taken\n", fleet->csv.errors);
   if (open > 0) fprintf(stderr, "fleet: %" PRIu64 " samples were not sealed: the queue was full to the end\n", open);
-  if (fleet->ledger_failed) fprintf(stderr, "fleet: --ledger \"%s\": could not be written in full\n", fleet->options->ledger);
-  return fleet_unacknowledged(fleet) == 0 && open == 0 && fleet->csv.errors == 0 && !fleet->ledger_failed;
+  if (fleet->shared.ledger_failed) fprintf(stderr, "fleet: --ledger \"%s\": could not be written in full\n", fleet->shared.options->ledger);
+  return fleet_unacknowledged(fleet) == 0 && open == 0 && fleet->csv.errors == 0 && !fleet->shared.ledger_failed;
 }

@@ -8,9 +8,7 @@
 struct fleet;
 
 struct report {
-  int64_t begun_ns;
-  int64_t loaded_ns; /* end of the load; 0: not yet */
-  int64_t next_ns;   /* of the next line */
+  int64_t next_ns; /* of the next line */
 };
 
 void report_begin(struct report *report, const struct fleet *fleet);
@@ -18,9 +16,7 @@ void report_begin(struct report *report, const struct fleet *fleet);
 /* Once a second: writes out the ledger and prints a line. */
 void report_turn(struct report *report, struct fleet *fleet);
 
-void report_load_ended(struct report *report, const struct fleet *fleet);
-
 /* The summary, on standard error. True: everything was taken, sealed and acknowledged, and the ledger is complete. */
-bool report_end(struct report *report, struct fleet *fleet);
+bool report_end(struct fleet *fleet);
 
 #endif
