@@ -19,6 +19,7 @@
 #include "millrace/boot.h"
 #include "millrace/flash_store.h"
 #include "millrace/publisher.h"
+#include "voice.h"
 
 #define BOOT_SECTORS 2
 #define IN_FLIGHT 16
@@ -33,6 +34,7 @@ static struct millrace_flash_store store;
 static struct millrace_publisher publisher;
 static struct millrace_mosquitto mosquitto;
 static struct file_flash file, boot_region, store_region;
+static struct voice voice;
 static uint64_t lines, lines_refused, samples_dropped;
 
 static void stop(int signal_number) {
@@ -46,9 +48,10 @@ static int64_t clock_ms(clockid_t id) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* CLOCK_BOOTTIME goes on while the machine is suspended, as the time of day does. */
 static uint32_t now_ms(void *context) {
   (void)context;
-  return (uint32_t)clock_ms(CLOCK_MONOTONIC);
+  return (uint32_t)clock_ms(CLOCK_BOOTTIME);
 }
 
 /* Takes the time of day when the kernel says that NTP has set it: a Raspberry Pi boots with yesterday's. */
@@ -66,14 +69,18 @@ static bool start(void) {
   int32_t boot, discarded;
 
   if (!file_flash_open(&file, options.store, BOOT_SECTORS + sectors)) {
-    fprintf(stderr, "millrace-device: --store \"%s\": %s\n", options.store, strerror(errno));
+    fprintf(stderr, "millrace-device: --store \"%s\": %s\n", options.store,
+            errno == EWOULDBLOCK ? "another millrace-device has it open" : strerror(errno));
     return false;
   }
   struct millrace_flash boot_flash = file_flash_region(&boot_region, &file, 0, BOOT_SECTORS);
   struct millrace_flash store_flash = file_flash_region(&store_region, &file, BOOT_SECTORS, sectors);
   struct millrace_flash_memory memory = {calloc(sectors, sizeof *memory.sectors),
                                          calloc(1, millrace_flash_store_bits(&store_flash, MILLRACE_MAX_PAYLOAD)), frame, MILLRACE_MAX_PAYLOAD};
-  if (memory.sectors == NULL || memory.waiting_bits == NULL || getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) return false;
+  if (memory.sectors == NULL || memory.waiting_bits == NULL || getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+    fprintf(stderr, "millrace-device: there is no memory for --store-kb %lu, or no random number\n", (unsigned long)sectors * 4);
+    return false;
+  }
   if (millrace_boot_next(&boot_flash, random, &boot) != MILLRACE_OK ||
       millrace_flash_store_open(&store, &store_flash, &memory, &discarded) != MILLRACE_OK) {
     fprintf(stderr, "millrace-device: --store \"%s\": cannot be read and written, or its boot numbers are used up\n", options.store);
@@ -88,10 +95,11 @@ static bool start(void) {
   millrace_batcher_discard(&batcher, discarded);
   millrace_mosquitto_global_init();
   millrace_mosquitto_init(&mosquitto, &options.broker);
+  voice = (struct voice){.options = &options, .session = &mosquitto};
   struct millrace_publisher_config publishing = {
       .session = millrace_mosquitto_session(&mosquitto), .store = millrace_flash_store_port(&store), .identity = &identity,
       .password = options.password, .in_flight = in_flight, .in_flight_size = IN_FLIGHT, .live_first = true, .seed = random,
-      .reconnect_min_ms = MILLRACE_RECONNECT_MIN_MS, .reconnect_max_ms = MILLRACE_RECONNECT_MAX_MS, .clock = &clock_, .boot = boot};
+      .reconnect_min_ms = MILLRACE_RECONNECT_MIN_MS, .reconnect_max_ms = MILLRACE_RECONNECT_MAX_MS, .observer = voice_observer(&voice), .clock = &clock_, .boot = boot};
   (void)millrace_publisher_init(&publisher, &publishing);
   millrace_publisher_start(&publisher, now_ms(NULL), 0);
   fprintf(stderr, "millrace-device: %s as %s, boot %d, broker %s:%d\n", options.device, options.firmware->schema->firmware, boot,
@@ -113,7 +121,7 @@ static void take_line(char *text) {
   if (*text == '\0') return;
   lines++;
   /* Samples of one millisecond are one sample: the next line waits for the next millisecond. */
-  while (clock_ms(CLOCK_MONOTONIC) == batcher.sampled_uptime) usleep(200);
+  while (millrace_clock_uptime(&clock_) == batcher.sampled_uptime) usleep(200);
   wrong = line_parse(text, options.firmware, &line);
   if (wrong == NULL) {
     take(&line);
@@ -167,23 +175,28 @@ static void wait_for_work(bool reading, int timeout_ms) {
   (void)poll(watched, 2, timeout_ms);
 }
 
-static bool everything_sent(void) {
-  uint32_t handle_count = 0;
-  for (uint32_t i = 0; i < store.flash.sector_count; i++) handle_count += (uint32_t)store.memory.sectors[i].waiting + store.memory.sectors[i].taken;
-  return handle_count == 0 && !batcher.open;
+/* Frames that are not acknowledged, the open one included. */
+static unsigned frames_left(void) {
+  unsigned left = batcher.open ? 1 : 0;
+  for (uint32_t i = 0; i < store.flash.sector_count; i++) left += (unsigned)store.memory.sectors[i].waiting + store.memory.sectors[i].taken;
+  return left;
 }
 
 int main(int argc, char **argv) {
   struct sigaction action = {.sa_handler = stop};
   bool reading = true, ended = false;
   uint32_t ended_ms = 0, next_thermal_ms, clock_checked_ms;
+  char ending[512];
 
   device_options_parse(argc, argv, &options);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   if (!start()) return 2;
   next_thermal_ms = clock_checked_ms = now_ms(NULL);
-  if (options.thermal == NULL && fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) != 0) return 2;
+  if (options.thermal == NULL && fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) != 0) {
+    fprintf(stderr, "millrace-device: standard input: %s\n", strerror(errno));
+    return 2;
+  }
   for (;;) {
     uint32_t now = now_ms(NULL);
     if (now - clock_checked_ms >= CLOCK_CHECK_MS) {
@@ -200,16 +213,19 @@ int main(int argc, char **argv) {
       ended = true;
       ended_ms = now;
       (void)millrace_batcher_flush(&batcher);
+      if (frames_left() > 0 && publisher.state != MILLRACE_PUBLISHER_READY)
+        fprintf(stderr, "millrace-device: the input has ended: %u frames wait at most %d s for the broker\n", frames_left(), DRAIN_MS / 1000);
     }
     (void)millrace_batcher_poll(&batcher);
     millrace_publisher_poll(&publisher, now);
-    if (ended && (everything_sent() || now - ended_ms > DRAIN_MS || boot_region.failed || store_region.failed)) break;
+    voice_turn(&voice, &publisher, now);
+    if (ended && (frames_left() == 0 || now - ended_ms > DRAIN_MS || boot_region.failed || store_region.failed)) break;
     wait_for_work(reading && options.thermal == NULL, options.interval_ms < 100 ? (int)options.interval_ms : 100);
   }
   millrace_publisher_stop(&publisher);
   millrace_mosquitto_end(&mosquitto);
+  voice_ending(&voice, frames_left(), ending, sizeof ending);
   fprintf(stderr, "millrace-device: %llu samples, %llu dropped, %llu not taken, %s\n", (unsigned long long)lines,
-          (unsigned long long)samples_dropped, (unsigned long long)lines_refused,
-          everything_sent() ? "all acknowledged" : "frames are left in the store for the next run");
-  return everything_sent() && lines_refused == 0 && samples_dropped == 0 ? 0 : 1;
+          (unsigned long long)samples_dropped, (unsigned long long)lines_refused, ending);
+  return frames_left() == 0 && lines_refused == 0 && samples_dropped == 0 ? 0 : 1;
 }

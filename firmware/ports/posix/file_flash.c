@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ bool file_flash_open(struct file_flash *flash, const char *path, uint32_t sector
   flash->failed = false;
   flash->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (flash->file < 0 || fstat(flash->file, &status) != 0) return false;
+  /* Two programs that write one ring would destroy each other's frames. The lock ends with the process. */
+  if (flock(flash->file, LOCK_EX | LOCK_NB) != 0) return false;
   memset(erased, 0xFF, sizeof erased);
   for (off_t at = status.st_size / FILE_FLASH_SECTOR * FILE_FLASH_SECTOR; at < (off_t)sectors * FILE_FLASH_SECTOR; at += FILE_FLASH_SECTOR)
     if (pwrite(flash->file, erased, sizeof erased, at) != (ssize_t)sizeof erased) return false;

@@ -15,7 +15,8 @@ struct file_flash {
   bool failed; /* a write did not reach the disk */
 };
 
-/* Opens the file, made and filled with 0xFF when it is missing or too short. False, with errno. */
+/* Opens the file, made and filled with 0xFF when it is missing or too short. False, with errno;
+ * EWOULDBLOCK: another program has it open. */
 bool file_flash_open(struct file_flash *flash, const char *path, uint32_t sectors);
 
 /* A region of it. `region` keeps the place and must outlive the port. */

@@ -3,6 +3,7 @@
 #define MILLRACE_POSIX_MOSQUITTO_SESSION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "millrace/session.h"
 
@@ -23,6 +24,7 @@ struct millrace_mosquitto {
   struct millrace_broker broker;
   struct mosquitto *client;
   bool lost;
+  char trouble[160];
   unsigned first; /* event to give next */
   unsigned count;
   struct millrace_event events[MILLRACE_MOSQUITTO_EVENTS];
@@ -38,6 +40,12 @@ struct millrace_session millrace_mosquitto_session(struct millrace_mosquitto *mo
 
 /* The socket to wait on; -1: not connected. want_write: there is something to send. */
 int millrace_mosquitto_socket(const struct millrace_mosquitto *mosquitto, bool *want_write);
+
+/* Why there is no connection, or why the last one ended, in words: "Connection refused". Empty: nothing went wrong yet. */
+const char *millrace_mosquitto_trouble(const struct millrace_mosquitto *mosquitto);
+
+/* An MQTT 5 reason code in words. */
+const char *millrace_mosquitto_reason(uint8_t reason);
 
 /* Frees what libmosquitto allocated. */
 void millrace_mosquitto_end(struct millrace_mosquitto *mosquitto);

@@ -107,6 +107,32 @@ static void a_device_keeps_its_readings_until_the_broker_is_there(void) {
   listener_stop();
 }
 
+/* Runs a device for a second and a half; its words are in said. */
+static void device_for_a_moment(const char *options) {
+  char command[512];
+  snprintf(command, sizeof command, "sleep 1.5 | $B/millrace-device --device pi-2 %s --store moment 2> said & sleep 1; kill -9 $!; true", options);
+  CHECK_EQUAL(shell(command), 0);
+}
+
+static void a_device_says_at_once_why_it_waits(void) {
+  device_for_a_moment("--url mqtt://127.0.0.1:1");
+  CHECK_EQUAL(shell("grep -q 'waiting for the broker at 127.0.0.1:1: Connection refused; readings are kept in moment' said"), 0);
+  CHECK_EQUAL(shell("grep -c waiting said | grep -qx 1"), 0);
+  CHECK_EQUAL(shell("echo temperature=5 | $B/millrace-device --device pi-2 --url mqtt://127.0.0.1:1 --store moment 2> said & sleep 1; kill -9 $!; grep -q '1 frames wait at most 10 s' said"), 0);
+}
+
+static void a_device_that_had_nothing_to_send_does_not_say_acknowledged(void) {
+  CHECK_EQUAL(shell("$B/millrace-device --device pi-3 %s --store empty < /dev/null 2> said; grep -q '0 samples, .*there was nothing to send' said && ! grep -q acknowledged said"), 0);
+}
+
+static void a_device_says_what_the_broker_has_against_a_frame(void) {
+  CHECK_EQUAL(shell("echo temperature=5 | $B/millrace-device --device pi-4 %s --store refused 2> said & sleep 1; kill -9 $!; grep -q 'did not take a frame: .*(0x10), so nobody would get it' said"), 0);
+}
+
+static void two_devices_do_not_write_one_store(void) {
+  CHECK_EQUAL(shell("sleep 1 | $B/millrace-device --device pi-5 %s --store shared & sleep 0.3; $B/millrace-device --device pi-6 --store shared < /dev/null 2> said; test $? = 2 && grep -q 'another millrace-device has it open' said"), 0);
+}
+
 /* 71 seconds of its own time: 30 readings in the first frame, 30 in the second, and the others still open. */
 static void the_printed_example_sends_a_frame_for_thirty_readings(void) {
   char number[16];
@@ -149,6 +175,10 @@ void program_tests(void) {
   run("a network that is silent for two seconds loses nothing", a_silent_network_loses_nothing);
   run("a fleet that is interrupted seals and drains", a_fleet_that_is_interrupted_seals_and_drains);
   run("a device keeps its readings until the broker is there", a_device_keeps_its_readings_until_the_broker_is_there);
+  run("a device without a broker says at once that it waits, and why", a_device_says_at_once_why_it_waits);
+  run("a device that had nothing to send does not say that all was acknowledged", a_device_that_had_nothing_to_send_does_not_say_acknowledged);
+  run("a device says what the broker has against a frame", a_device_says_what_the_broker_has_against_a_frame);
+  run("two devices do not write one store", two_devices_do_not_write_one_store);
   run("the program that docs/firmware.md prints sends a frame for thirty readings", the_printed_example_sends_a_frame_for_thirty_readings);
   broker_stop();
   char command[64];
