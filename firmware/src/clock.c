@@ -24,7 +24,7 @@ enum millrace_clock_state millrace_clock_read(struct millrace_clock *clock, int6
 }
 
 enum millrace_status millrace_clock_set(struct millrace_clock *clock, int64_t unix_ms) {
-  if (unix_ms < MILLRACE_EARLIEST_TIME_MS) return MILLRACE_BAD_VALUE;
+  if (unix_ms < MILLRACE_EARLIEST_TIME_MS || unix_ms >= MILLRACE_LATEST_TIME_MS) return MILLRACE_BAD_VALUE;
   int64_t offset = unix_ms - millrace_clock_uptime(clock);
   /* One unsigned comparison for both directions. */
   uint64_t change = (uint64_t)(offset - clock->offset) + MILLRACE_CLOCK_STEP_MS - 1;

@@ -103,7 +103,8 @@ static void acknowledged(struct millrace_publisher *publisher, const struct mill
   if (publisher->birth_unacknowledged && event->packet_id == publisher->birth_packet_id) {
     /* Nobody has to be subscribed to a status: it is retained. */
     publisher->birth_unacknowledged = false;
-    publisher->attempts = 0;
+    /* A broker may take the birth and hang up on the first frame, for ever: while a frame waits, its PUBACK decides. */
+    if (publisher->in_flight == 0) publisher->attempts = 0;
     return;
   }
   for (unsigned i = 0; i < publisher->in_flight; i++) {
@@ -112,6 +113,7 @@ static void acknowledged(struct millrace_publisher *publisher, const struct mill
     if (observer->acknowledged != NULL) observer->acknowledged(observer->context, entry->handle, event->reason);
     if (good) {
       publisher->refusals = 0;
+      publisher->attempts = 0;
       forget(publisher, (uint16_t)i);
     } else {
       entry->sent = false;

@@ -211,6 +211,9 @@ static void a_clock_that_lost_its_battery_is_not_believed(void) {
   int64_t time;
   begin();
   CHECK_EQUAL(millrace_clock_set(&clock, 946684800000), MILLRACE_BAD_VALUE);
+  CHECK_EQUAL(millrace_clock_set(&clock, MILLRACE_LATEST_TIME_MS), MILLRACE_BAD_VALUE);
+  CHECK_EQUAL(millrace_clock_set(&clock, INT64_MAX), MILLRACE_BAD_VALUE);
+  CHECK_EQUAL(millrace_clock_set(&clock, INT64_MIN), MILLRACE_BAD_VALUE);
   CHECK_EQUAL(millrace_clock_read(&clock, &time), MILLRACE_UPTIME);
 }
 

@@ -41,6 +41,28 @@ static void the_wait_before_reconnecting_is_random_and_grows(void) {
   CHECK_EQUAL(publisher.attempts, 0);
 }
 
+/* As a broker does that finds a frame too large: it takes the session and the birth, and hangs up on the frame. */
+static void a_broker_that_hangs_up_on_every_frame_is_not_hammered(void) {
+  begin();
+  put(0, MILLRACE_SYNCED);
+  uint32_t waited = 0;
+  for (int attempt = 0; attempt < 20; attempt++) {
+    event_count = event_at = record_count = 0;
+    connect_now();
+    lost = true;
+    poll();
+    CHECK_EQUAL(publisher.state, MILLRACE_PUBLISHER_WAITING);
+    waited += publisher.wait_ms;
+    now += publisher.wait_ms;
+  }
+  CHECK(waited > 200000);
+  event_count = event_at = record_count = 0;
+  connect_now();
+  say(MILLRACE_ACKNOWLEDGED, records[1].packet_id, 0);
+  poll();
+  CHECK_EQUAL(publisher.attempts, 0);
+}
+
 static void silence_counts_as_a_lost_connection(void) {
   begin();
   millrace_publisher_start(&publisher, now, 0);
@@ -238,6 +260,7 @@ static void names_that_could_break_a_topic_are_refused(void) {
 void publisher_recovery_tests(void) {
   run("unacknowledged frames are sent again, in order, with the same bytes", unacknowledged_frames_are_sent_again_in_order_with_the_same_bytes);
   run("the wait before reconnecting is random and grows", the_wait_before_reconnecting_is_random_and_grows);
+  run("a broker that hangs up on every frame is not hammered", a_broker_that_hangs_up_on_every_frame_is_not_hammered);
   run("silence counts as a lost connection", silence_counts_as_a_lost_connection);
   run("a session without room is tried again", a_session_without_room_is_tried_again);
   run("live frames go before those that waited", live_frames_go_before_those_that_waited);

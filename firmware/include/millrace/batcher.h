@@ -79,7 +79,8 @@ void millrace_batcher_discard(struct millrace_batcher *batcher, int32_t samples)
  * OK; FULL or BROKEN: the store had no room and the frame stays open. */
 enum millrace_status millrace_batcher_poll(struct millrace_batcher *batcher);
 
-/* Milliseconds until millrace_batcher_poll has something to do; UINT32_MAX when only another reading will change that. */
+/* Milliseconds until millrace_batcher_poll has something to do; UINT32_MAX when only another reading will change that: not a time
+ * to sleep for, then. The publisher needs its turns too. */
 uint32_t millrace_batcher_due(struct millrace_batcher *batcher);
 
 /* Seals what there is, before sleep or shutdown. OK, also when there is nothing; FULL or BROKEN as in poll. */

@@ -30,7 +30,8 @@ enum millrace_clock_state millrace_clock_read(struct millrace_clock *clock, int6
 
 /* Takes the time of day from SNTP, GNSS or an RTC. A difference below MILLRACE_CLOCK_STEP_MS to the running clock is left
  * alone. After a step backwards new samples may carry times that were used before it.
- * OK; BAD_VALUE for a time before MILLRACE_EARLIEST_TIME_MS, which is a clock that lost its battery. */
+ * OK; BAD_VALUE for a time before MILLRACE_EARLIEST_TIME_MS, which is a clock that lost its battery, or from
+ * MILLRACE_LATEST_TIME_MS on. */
 enum millrace_status millrace_clock_set(struct millrace_clock *clock, int64_t unix_ms);
 
 #endif

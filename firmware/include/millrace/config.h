@@ -31,6 +31,11 @@
 #define MILLRACE_EARLIEST_TIME_MS 1704067200000
 #endif
 
+/* A time of day from this on is no time either: a receiver that lost count of its weeks, or garbage. Default: 2100. */
+#ifndef MILLRACE_LATEST_TIME_MS
+#define MILLRACE_LATEST_TIME_MS 4102444800000
+#endif
+
 /* First and longest ceiling of the random wait before reconnecting, in milliseconds. 1 to 3600000. */
 #ifndef MILLRACE_RECONNECT_MIN_MS
 #define MILLRACE_RECONNECT_MIN_MS 1000
