@@ -6,8 +6,8 @@ SHELL := /bin/bash
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
 
-run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead
-	@deploy/run $(if $(DATA),--data "$(DATA)")
+run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead (ROUND=1: its values rounded to what the firmware holds)
+	@deploy/run $(if $(DATA),--data "$(DATA)" $(if $(ROUND),--round))
 
 test: ## Every test there is, on real services; CHAOS=5 adds five minutes of chaos
 	@test/run

@@ -16,18 +16,20 @@ import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo/fleets.ts'
+import { prepareFile } from './demo/prepared-file.ts'
 import { awaitStored, type Outcome, totals } from './demo/totals.ts'
 import { migrate } from './migrate.ts'
 import { schemas } from './schemas.ts'
 import { showStatus } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 
+const OPTIONS = { config: { type: 'string' }, round: { type: 'boolean' } } as const
 /** Events that the screen keeps. */
 const EVENTS = 6
 /** They are shown then, healthy or not. */
 const READY_MS = 30_000
 
-/** `millrace demo [FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
+/** `millrace demo [[--round] FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
 export async function demo(args: readonly string[]): Promise<number> {
   try {
     const { code, lastWords } = await runDemo(args)
@@ -41,12 +43,14 @@ export async function demo(args: readonly string[]): Promise<number> {
 }
 
 async function runDemo(args: readonly string[]): Promise<Outcome> {
-  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   const [file, ...more] = positionals
   if (more.length > 0) throw new ConfigError(`demo takes one file, got ${positionals.join(' ')}`)
-  if (file !== undefined && !existsSync(file)) throw new ConfigError(`there is no file ${file}`)
+  if (values.round === true && file === undefined) throw new ConfigError('--round is for a file')
   if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
   loadConfig(process.env, values.config)
+  const local = localDirectory(process.env)
+  const prepared = file === undefined ? undefined : await prepareFile(file, local, values.round === true)
 
   const stopping = new AbortController()
   void stopSignal().then(() => {
@@ -54,7 +58,6 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
     // Again: nothing would be stopped in good order if it ended here.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => say('stopping: this takes a few seconds'))
   })
-  const local = localDirectory(process.env)
   await using stack = await startLocalStack(process.env, say)
   // The demonstration runs on the local stack, whatever the environment says; the commands below read it.
   Object.assign(process.env, stack.addresses)
@@ -66,7 +69,7 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
 
   const events: string[] = []
   await using services = await startServices(config, values.config, local, events, stopping.signal)
-  if (file !== undefined) return await sendFile({ file, config, local, signal: stopping.signal, say })
+  if (prepared !== undefined) return await sendFile({ file: prepared, config, local, signal: stopping.signal, say })
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
   return await drive(config, local, events, stopping.signal)

@@ -50,7 +50,7 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     load: async () => (await import('./status.ts')).status,
   },
   demo: {
-    usage: 'demo [FILE.csv]',
+    usage: 'demo [[--round] FILE.csv]',
     does: 'run everything on this machine with simulated devices, or send a file through it (`make run`)',
     load: async () => (await import('./demo.ts')).demo,
   },

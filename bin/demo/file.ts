@@ -1,4 +1,5 @@
-import { basename, join } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectorError } from '../../connectors/contract.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
@@ -7,22 +8,19 @@ import { compareSentRows, type SentRows } from '../../connectors/postgres/sent-r
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
 import { type DeadLetterFinds, deadLettersSince } from '../../ops/dead-letters/letters-since.ts'
 import { whole } from '../../ops/figures.ts'
-import { type FleetProcess, startFleet } from '../../ops/fleet/fleet-process.ts'
-import { createScreen } from '../../ops/status/screen.ts'
-import type { StatusSources, StoredRows } from '../../ops/status/status.ts'
+import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import { openStatusSources } from '../../ops/status/status-sources.ts'
 import { type DeviceId, parseDeviceId } from '../../processors/contract.ts'
-import { readFirmwares } from '../../schemas/files.ts'
-import type { Firmware } from '../../schemas/firmware.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
-import { firstLine, parseHeader, wholeLines } from './csv-lines.ts'
+import { wholeLines } from './csv-lines.ts'
 import { complaints, type FileBalance, missing, renderBalance } from './file-balance.ts'
-import { firmwareFor } from './firmware-choice.ts'
 import { bootFile, FLEET_PROGRAM } from './fleets.ts'
+import type { PreparedFile } from './prepared-file.ts'
+import { createProgress, type Drained, PACE } from './progress.ts'
 import type { Outcome } from './totals.ts'
 
 export interface FileRun {
-  readonly file: string
+  readonly file: PreparedFile
   readonly config: Config
   readonly local: string
   readonly signal: AbortSignal
@@ -31,11 +29,10 @@ export interface FileRun {
 
 const ACCOUNT = 'Files'
 const BAD_COPY_FILE_FORMAT = '22P04'
-const POLL_MS = 500
-/** The line is drained where no group is behind and no row came for this long. */
-const QUIET_MS = 2_000
 /** A key that is nowhere after this long without any progress will not come: a killed service is back and has caught up by then. */
 const STANDSTILL_MS = 30_000
+/** Of what the fleet said: its summary, and as many complaints. */
+const FLEET_LINES = 16
 const interrupted: Outcome = { code: 130, lastWords: ['interrupted: what was sent goes on through the line'] }
 
 /**
@@ -43,8 +40,7 @@ const interrupted: Outcome = { code: 130, lastWords: ['interrupted: what was sen
  * @returns code 0 where everything adds up, else 1
  */
 export async function sendFile({ file, config, local, signal, say }: FileRun): Promise<Outcome> {
-  const quantities = parseHeader(await firstLine(file)).slice(2)
-  const firmware = chooseFirmware(file, quantities)
+  const { path, quantities, firmware } = file
   const session = await openSession({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace demo',
@@ -52,9 +48,9 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     answerTimeoutMs: 0,
   })
   try {
-    const { table, lines, keys, devices } = await readFile(file, session, quantities)
+    const { table, lines, keys, devices } = await readFile(path, session, quantities)
     say(
-      `file       ${basename(file)}: ${whole(lines)} lines, ${whole(devices.length)} devices with ${quantities.join(', ')}, sent as firmware ${firmware.id}`,
+      `file       ${file.name}: ${whole(lines)} lines, ${whole(devices.length)} devices with ${quantities.join(', ')}, sent as firmware ${firmware.id}`,
     )
     await provision(config, devices)
     await using sources = await openStatusSources(config)
@@ -62,24 +58,34 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     const [mark, before] = await Promise.all([letters.mark(), sources.stored()])
     const log = join(local, 'log', 'fleet-file.log')
     const args = ['--url', config.env.MQTT_URL, '--csv', '--firmware', firmware.id, '--boot-file', bootFile(local, 'file')]
-    await using fleet = startFleet({ program: FLEET_PROGRAM, args, input: file, logFile: log })
-    const progress = createProgress(sources, fleet, lines, before)
+    const logBegins = existsSync(log) ? statSync(log).size : 0
+    await using fleet = startFleet({ program: FLEET_PROGRAM, args, input: path, logFile: log })
+    const progress = createProgress(sources, () => fleet.stats(), lines, before)
+    let stands: readonly string[] = []
+    let ended: number | NodeJS.Signals | undefined
 
-    while ((await Promise.race([fleet.ended, delay(POLL_MS)])) === undefined) {
+    for (;;) {
+      ended = (await Promise.race([fleet.ended, delay(PACE.pollMs)])) ?? undefined
+      if (ended !== undefined) break
       await progress.look()
       if (signal.aborted) return interrupted
+      if (!progress.stands()) continue
+      stands = await progress.why()
+      break
     }
     const sent = fleet.stats()?.acked_samples ?? 0
     let found: DeadLetterFinds | undefined
     let balance: FileBalance | undefined
     for (let last = Number.NaN, sinceMs = Date.now(); ; ) {
-      if (!(await progress.drained(signal))) return interrupted
+      const how: Drained = await progress.drained(signal)
+      if (how === 'interrupted') return interrupted
       found = await letters.since(mark, new Set(devices))
       const deadLetters = found.samples.length + found.undecodable
       balance = { lines, sent, keys, ...(await table.compare()), deadLetters, deadKeys: await table.absent(found.samples) }
       if (missing(balance) !== last) sinceMs = Date.now()
       last = missing(balance)
-      if (last === 0 || Date.now() - sinceMs > STANDSTILL_MS) break
+      if (how === 'stands' && stands.length === 0) stands = await progress.why()
+      if (last === 0 || how === 'stands' || Date.now() - sinceMs > STANDSTILL_MS) break
     }
     progress.end()
     const wrong = complaints(balance)
@@ -88,7 +94,8 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
       lastWords: [
         ...[...found.reasons].map(([reason, count]) => `dead letters: ${reason}, ${whole(count)}`),
         ...wrong.map((complaint) => `does not add up: ${complaint}`),
-        ...(sent === lines ? [] : [`why lines were not sent: ${log}`]),
+        ...stands,
+        ...(sent === lines && ended === 0 ? [] : fleetWords(log, logBegins, ended)),
         renderBalance(balance),
       ],
     }
@@ -97,15 +104,14 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
   }
 }
 
-function chooseFirmware(file: string, quantities: readonly string[]): Firmware {
-  const firmwares = readFirmwares().map(({ firmware }) => firmware)
-  const built = firmwares.filter(({ id }) => id !== 'generic-json')
-  const chosen = quantities.length === 0 ? undefined : firmwareFor(quantities, built)
-  if (chosen !== undefined) return chosen
-  const known = built.map(({ id, metrics }) => `  ${id}: ${metrics.map(({ standard }) => standard).join(', ')}`).join('\n')
-  throw new ConfigError(
-    `${file}: expected a header line of time, device and quantities of one firmware, got ${quantities.join(', ') || 'no quantity'}\n${known}`,
-  )
+/** What the fleet said in this run. */
+function fleetWords(log: string, begins: number, ended: number | NodeJS.Signals | undefined): readonly string[] {
+  const said = readFileSync(log)
+    .subarray(begins)
+    .toString('utf8')
+    .split('\n')
+    .slice(-FLEET_LINES - 1, -1)
+  return [ended === undefined ? 'the fleet had not come to its end:' : `the fleet ended with ${ended}:`, ...said.map((line) => `  ${line}`)]
 }
 
 interface ReadFile {
@@ -143,45 +149,4 @@ async function provision({ env }: Config, devices: readonly DeviceId[]): Promise
   const known = new Set((await listDevices(database)).map(({ id }) => id))
   const unknown = devices.filter((device) => !known.has(device))
   if (unknown.length > 0) await provisionDevices(database, { account: ACCOUNT, site: null, devices: unknown, from: null })
-}
-
-interface Progress {
-  /** Draws how far it is, and says whether every group has caught up. */
-  look(): Promise<boolean>
-  /** Waits until the line is drained. False where the signal came first. */
-  drained(signal: AbortSignal): Promise<boolean>
-  end(): void
-}
-
-function createProgress(sources: StatusSources, fleet: FleetProcess, lines: number, before: StoredRows | undefined): Progress {
-  const screen = createScreen(process.stdout)
-  const LINE_EVERY_MS = 5_000
-  let saidMs = Date.now()
-  let handled: number | undefined
-
-  async function look(): Promise<boolean> {
-    const [stored, lags] = await Promise.all([sources.stored(), sources.lags()])
-    handled = stored === undefined || before === undefined ? undefined : stored.rows + stored.repeated - before.rows - before.repeated
-    const line = `           ${whole(fleet.stats()?.acked_samples)} of ${whole(lines)} lines sent, ${whole(handled)} through the store`
-    if (process.stdout.isTTY) screen.draw([line])
-    else if (Date.now() - saidMs >= LINE_EVERY_MS) {
-      saidMs = Date.now()
-      process.stdout.write(`${line.trim()}\n`)
-    }
-    return lags?.every(({ lag }) => lag === 0n) ?? false
-  }
-
-  return {
-    look,
-    async drained(signal) {
-      for (let quietMs = 0, last = handled; quietMs < QUIET_MS; quietMs += POLL_MS) {
-        await delay(POLL_MS)
-        if (signal.aborted) return false
-        if (!(await look()) || handled !== last) quietMs = 0
-        last = handled
-      }
-      return true
-    },
-    end: () => screen.leave(),
-  }
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { firmwareFor } from './firmware-choice.ts'
+import { firmwaresFor } from './firmware-choice.ts'
 
 const measures = (id: string, ...standards: readonly string[]) => ({ id, metrics: standards.map((standard) => ({ standard })) })
 
@@ -9,14 +9,16 @@ const firmwares = [
   measures('plant-1', 'temperature', 'power'),
 ]
 
-describe('the firmware for a file', () => {
-  it('is the smallest that measures all its quantities', () => {
-    expect(firmwareFor(['humidity', 'temperature'], firmwares)?.id).to.equal('hive-1')
-    expect(firmwareFor(['weight'], firmwares)?.id).to.equal('hive-2')
-    expect(firmwareFor(['temperature'], firmwares)?.id).to.equal('hive-1')
+describe('the firmwares for a file', () => {
+  const ids = (...quantities: readonly string[]): readonly string[] => firmwaresFor(quantities, firmwares).map(({ id }) => id)
+
+  it('are those that measure all its quantities, the smallest first', () => {
+    expect(ids('humidity', 'temperature')).to.deep.equal(['hive-1', 'hive-2'])
+    expect(ids('weight')).to.deep.equal(['hive-2'])
+    expect(ids('temperature')).to.deep.equal(['hive-1', 'plant-1', 'hive-2'])
   })
 
-  it('is none where no firmware measures them all', () => {
-    expect(firmwareFor(['power', 'weight'], firmwares)).to.equal(undefined)
+  it('are none where no firmware measures them all', () => {
+    expect(ids('power', 'weight')).to.deep.equal([])
   })
 })

@@ -4,12 +4,12 @@ export interface Measures {
   readonly metrics: readonly { readonly standard: string }[]
 }
 
-/** The firmware with the fewest metrics that measures all of these quantities; undefined where none does. */
-export function firmwareFor<Candidate extends Measures>(
+/** The firmwares that measure all of these quantities, the one with the fewest metrics first. */
+export function firmwaresFor<Candidate extends Measures>(
   quantities: readonly string[],
   firmwares: readonly Candidate[],
-): Candidate | undefined {
+): readonly Candidate[] {
   return firmwares
     .filter(({ metrics }) => quantities.every((quantity) => metrics.some(({ standard }) => standard === quantity)))
-    .toSorted((a, b) => a.metrics.length - b.metrics.length || a.id.localeCompare(b.id))[0]
+    .toSorted((a, b) => a.metrics.length - b.metrics.length || a.id.localeCompare(b.id))
 }

@@ -19,6 +19,7 @@ struct csv {
   uint64_t errors; /* lines not taken */
   uint32_t columns;
   int8_t metric_of[CSV_COLUMNS_MAX]; /* metric in each column after the first two */
+  char header[4096];                 /* the header line, as it was read */
   uint32_t start;                    /* unread bytes of the buffer */
   uint32_t end;
   char buffer[65536];
@@ -39,5 +40,8 @@ bool csv_open(struct csv *csv, int input, const struct firmware *firmware, bool 
 /* The next good line; lines that cannot be taken are counted, and the first ones printed with what was expected.
  * CSV_AGAIN: the input is a pipe and has nothing now. */
 enum csv_outcome csv_next(struct csv *csv, struct csv_row *row);
+
+/* A row as a line of the same file: milliseconds since 1970, the device, and what the firmware holds of each quantity. */
+void csv_print(const struct csv *csv, const struct csv_row *row);
 
 #endif

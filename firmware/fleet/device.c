@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "device.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -69,7 +70,9 @@ static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
   const uint8_t *frame;
   uint16_t length;
   if (reason >= 0x80 || reason == 0x10) {
-    shared->totals.refused++;
+    if (shared->totals.refused++ == 0)
+      fprintf(stderr, "fleet: the broker did not take a frame of %s: reason 0x%02X%s; it is sent again, and others like it are counted\n",
+              device->identity.device, reason, reason == 0x10 ? ", nobody is subscribed" : "");
     return;
   }
   shared->totals.acked++;

@@ -38,6 +38,26 @@ static int list_csv_devices(const struct options *options) {
   return csv.errors == 0 ? 0 : 1;
 }
 
+/* The file as the firmware holds it. The exit status. */
+static int print_csv(const struct options *options) {
+  static struct csv csv;
+  struct csv_row row;
+  enum csv_outcome outcome;
+
+  if (!csv_open(&csv, STDIN_FILENO, &options->firmware, options->round)) return 2;
+  puts(csv.header);
+  while ((outcome = csv_next(&csv, &row)) != CSV_END)
+    if (outcome == CSV_ROW) csv_print(&csv, &row);
+  if (fflush(stdout) != 0) {
+    perror("fleet: standard output");
+    return 1;
+  }
+  if (csv.rows == 0 && csv.errors == 0) fprintf(stderr, "fleet: expected lines after the header, got none\n");
+  if (csv.errors > 0)
+    fprintf(stderr, "fleet: %llu of %llu lines cannot be taken\n", (unsigned long long)csv.errors, (unsigned long long)(csv.errors + csv.rows));
+  return csv.errors == 0 && csv.rows > 0 ? 0 : 1;
+}
+
 static int list_devices(const struct options *options) {
   if (options->csv) return list_csv_devices(options);
   for (uint32_t i = 0; i < options->devices; i++) printf("%s-%04u\n", options->prefix, i + 1);
@@ -52,6 +72,7 @@ int main(int argc, char **argv) {
 
   options_parse(argc, argv, &options);
   if (options.list_devices) return list_devices(&options);
+  if (options.print) return print_csv(&options);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   if (!fleet_init(&fleet, &options)) return 2;

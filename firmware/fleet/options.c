@@ -43,6 +43,7 @@ static const char help[] =
     "File\n"
     "  --csv                 read lines on standard input; the header line names the quantities\n"
     "  --round               round values that the firmware cannot hold exactly, instead of reporting the line\n"
+    "  --print               print the lines as the firmware holds them, and send nothing\n"
     "Report\n"
     "  --ledger FILE         one CSV line per acknowledged frame\n"
     "  --ledger-frames       add the frame itself to its line, in hexadecimal\n"
@@ -110,7 +111,7 @@ static void check_prefix(const char *prefix) {
 
 enum option_id {
   URL = 256, PASSWORD, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, FLUSH_MS,
-  MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, LEDGER, LEDGER_FRAMES, STATS_JSON, TURN_MS, HELP
+  MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, PRINT, LEDGER, LEDGER_FRAMES, STATS_JSON, TURN_MS, HELP
 };
 
 static const struct option_name {
@@ -122,7 +123,7 @@ static const struct option_name {
     {"firmware", 1, FIRMWARE}, {"list-devices", 0, LIST_DEVICES}, {"boot-file", 1, BOOT_FILE},
     {"sample-hz", 1, SAMPLE_HZ}, {"rate", 1, RATE}, {"sparse", 0, SPARSE}, {"flush-ms", 1, FLUSH_MS},
     {"max-payload", 1, MAX_PAYLOAD}, {"duration", 1, DURATION}, {"seed", 1, SEED}, {"inflight", 1, INFLIGHT},
-    {"queue", 1, QUEUE}, {"drain", 1, DRAIN}, {"csv", 0, CSV}, {"round", 0, ROUND}, {"ledger", 1, LEDGER},
+    {"queue", 1, QUEUE}, {"drain", 1, DRAIN}, {"csv", 0, CSV}, {"round", 0, ROUND}, {"print", 0, PRINT}, {"ledger", 1, LEDGER},
     {"ledger-frames", 0, LEDGER_FRAMES}, {"stats-json", 0, STATS_JSON}, {"turn-ms", 1, TURN_MS}, {"help", 0, HELP}};
 
 #define NAME_COUNT (sizeof names / sizeof names[0])
@@ -148,6 +149,7 @@ static void set(struct options *options, enum option_id option, const char *name
     case DRAIN: options->drain_s = number(name, value, 0, 1e9); break;
     case CSV: options->csv = true; break;
     case ROUND: options->round = true; break;
+    case PRINT: options->print = true; break;
     case LEDGER: options->ledger = value; break;
     case LEDGER_FRAMES: options->ledger_frames = true; break;
     case STATS_JSON: options->stats_json = true; break;
@@ -168,6 +170,7 @@ static void check(struct options *options) {
            options->firmware.schema->firmware);
   if (options->ledger_frames && options->ledger == NULL) refuse("--ledger-frames adds to the lines of --ledger FILE: give both");
   if (options->round && !options->csv) refuse("--round is for --csv: synthetic data is exact");
+  if (options->print && !options->csv) refuse("--print is for --csv: it prints the file");
   if (options->rate > 0 && options->sample_hz > 0) refuse("--rate sets --sample-hz: give one of them");
   if (options->rate > 0)
     options->sample_hz = options->rate / options->devices / options->firmware.schema->metric_count;

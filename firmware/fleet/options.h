@@ -26,6 +26,7 @@ struct options {
   uint16_t queue;
   bool csv;
   bool round;
+  bool print;
   bool list_devices;
   bool stats_json;
   const char *boot_file;

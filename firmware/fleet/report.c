@@ -90,7 +90,9 @@ bool report_end(struct fleet *fleet) {
   fprintf(stderr, "fleet: %" PRIu64 " samples dropped, of which %" PRIu64 " not yet reported in a frame; %.2f s of CPU, %.1f us a frame\n",
           totals->dropped, sums.unreported, cpu, per(cpu * 1e6, totals->sealed));
   if (fleet->csv.errors > 0) fprintf(stderr, "fleet: %" PRIu64 " lines not taken\n", fleet->csv.errors);
+  if (fleet->shared.options->csv && fleet->csv.rows == 0 && fleet->csv.errors == 0) fprintf(stderr, "fleet: expected lines after the header, got none\n");
   if (open > 0) fprintf(stderr, "fleet: %" PRIu64 " samples were not sealed: the queue was full to the end\n", open);
   if (fleet->shared.ledger_failed) fprintf(stderr, "fleet: --ledger \"%s\": could not be written in full\n", fleet->shared.options->ledger);
-  return fleet_unacknowledged(fleet) == 0 && open == 0 && fleet->csv.errors == 0 && !fleet->shared.ledger_failed;
+  return fleet_unacknowledged(fleet) == 0 && open == 0 && fleet->csv.errors == 0 && !fleet->shared.ledger_failed &&
+         (!fleet->shared.options->csv || fleet->csv.rows > 0);
 }

@@ -1,8 +1,9 @@
 /* Standard values in decimal text to a firmware's raw values, in exact arithmetic. */
-#ifndef FLEET_RAW_VALUE_H
-#define FLEET_RAW_VALUE_H
+#ifndef MILLRACE_POSIX_RAW_VALUE_H
+#define MILLRACE_POSIX_RAW_VALUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "millrace/schema.h"
@@ -17,5 +18,12 @@ enum raw_value {
 /* 26.24 at a scale of 0.01 is 2624. With round, the nearest raw value, halves away from zero, takes the place of
  * RAW_VALUE_INEXACT; a coded metric takes its own values only. */
 enum raw_value raw_value_parse(const char *text, const struct millrace_metric *metric, bool round, int32_t *raw);
+
+/* The standard value of a raw value in decimal text: what raw_value_parse reads back, when that has at most 18 digits. A code
+ * that the metric does not list has none: the text is empty then. */
+void raw_value_text(int32_t raw, const struct millrace_metric *metric, char *text, size_t size);
+
+/* What the metric can hold, in words: "2 decimals, from -21474836.48 to 21474836.47". */
+void raw_value_holds(const struct millrace_metric *metric, char *text, size_t size);
 
 #endif

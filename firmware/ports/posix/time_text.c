@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define YEAR_1_MS (-62135596800000)
+#define YEAR_10000_MS 253402300800000
+
 /* Takes exactly `count` digits. */
 static bool digits(const char **text, int count, int *value) {
   *value = 0;
@@ -85,7 +88,7 @@ bool time_text_parse(const char *text, int64_t *time_ms) {
   size_t length = strspn(text + (*text == '-' ? 1 : 0), "0123456789");
   if (length >= 5 && length <= 18 && text[length + (*text == '-' ? 1 : 0)] == '\0') {
     *time_ms = strtoll(text, NULL, 10);
-    return true;
+    return *time_ms >= YEAR_1_MS && *time_ms < YEAR_10000_MS;
   }
-  return parse_iso(text, time_ms);
+  return parse_iso(text, time_ms) && *time_ms >= YEAR_1_MS && *time_ms < YEAR_10000_MS;
 }

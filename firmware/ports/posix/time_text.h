@@ -1,12 +1,12 @@
 /* Times in text to milliseconds since 1970. */
-#ifndef FLEET_TIME_TEXT_H
-#define FLEET_TIME_TEXT_H
+#ifndef MILLRACE_POSIX_TIME_TEXT_H
+#define MILLRACE_POSIX_TIME_TEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Takes ISO 8601 (2021-06-19T00:04:58.250Z, with a space for the T, with +02:00, without seconds; UTC without a zone) and
- * whole milliseconds since 1970. False: neither, or finer than a millisecond. */
+ * whole milliseconds since 1970, of the years 1 to 9999. False: neither, or finer than a millisecond. */
 bool time_text_parse(const char *text, int64_t *time_ms);
 
 #endif

@@ -51,6 +51,34 @@ static void values_become_raw_without_rounding(void) {
   expect("1234567890123456789", hundredths, false, RAW_VALUE_NOT_A_NUMBER, 0);
 }
 
+static const char *text_of(int32_t raw, const struct millrace_metric *metric) {
+  static char text[64];
+  raw_value_text(raw, metric, text, sizeof text);
+  return text;
+}
+
+static const char *holds(const struct millrace_metric *metric) {
+  static char text[256];
+  raw_value_holds(metric, text, sizeof text);
+  return text;
+}
+
+static void raw_values_become_text_and_the_same_raw_value_again(void) {
+  static const int32_t some[] = {0, 1, -1, 7, 99, 100, -12345, 2147483646, INT32_MAX, INT32_MIN};
+  const struct millrace_metric *sixteenths = &hive_2_metrics[HIVE_2_TEMP16];
+  for (unsigned i = 0; i < sizeof some / sizeof some[0]; i++) {
+    expect(text_of(some[i], &hive_1_metrics[HIVE_1_TEMPERATURE]), &hive_1_metrics[HIVE_1_TEMPERATURE], false, RAW_VALUE_OK, some[i]);
+    expect(text_of(some[i], sixteenths), sixteenths, false, RAW_VALUE_OK, some[i]);
+  }
+  CHECK_TEXT(text_of(-1, &hive_1_metrics[HIVE_1_TEMPERATURE]), "-0.01");
+  CHECK_TEXT(text_of(1057, sixteenths), "26.0625");
+  CHECK_TEXT(text_of(3, &hive_2_metrics[HIVE_2_CHARGE]), "75");
+  CHECK_TEXT(text_of(77, &hive_2_metrics[HIVE_2_CHARGE]), "");
+  CHECK_TEXT(holds(&hive_1_metrics[HIVE_1_TEMPERATURE]), "2 decimals, from -21474836.48 to 21474836.47");
+  CHECK_TEXT(holds(sixteenths), "steps of 0.0625, from -134217768 to 134217687.9375");
+  CHECK_TEXT(holds(&hive_2_metrics[HIVE_2_CHARGE]), "one of 0, 25, 50, 75, 100");
+}
+
 static void a_coded_metric_takes_the_values_of_its_map(void) {
   const struct millrace_metric *charge = &hive_2_metrics[HIVE_2_CHARGE];
   expect("75", charge, false, RAW_VALUE_OK, 3);
@@ -60,6 +88,8 @@ static void a_coded_metric_takes_the_values_of_its_map(void) {
 
 static void a_falling_scale_is_converted_too(void) {
   struct millrace_metric falling = {"x", "x", -1, 100, 2, INT32_MIN, 0, NULL};
+  CHECK_TEXT(text_of(1, &falling), "49.5");
+  CHECK_TEXT(holds(&falling), "steps of 0.5, from -1073741773.5 to 1073741874");
   expect("49.5", &falling, false, RAW_VALUE_OK, 1);
   expect("49.6", &falling, false, RAW_VALUE_INEXACT, 0);
 }
@@ -246,6 +276,7 @@ static void a_ledger_may_hold_the_frames_themselves(void) {
 
 void fleet_tests(void) {
   run("values become raw without rounding", values_become_raw_without_rounding);
+  run("raw values become text, and the same raw value again", raw_values_become_text_and_the_same_raw_value_again);
   run("a coded metric takes the values of its map", a_coded_metric_takes_the_values_of_its_map);
   run("a falling scale is converted too", a_falling_scale_is_converted_too);
   run("times in text are milliseconds", times_in_text_are_milliseconds);

@@ -60,9 +60,15 @@ static void a_line_that_cannot_be_taken_shows_in_the_exit_status(void) {
   listener_stop();
 }
 
+static void a_file_without_lines_is_an_error(void) {
+  listener_start(port, "devices/+/telemetry");
+  CHECK_EQUAL(shell("echo time,device,temperature | $B/fleet %s --csv --boot-file boot 2> said; test $? = 1 && grep -q 'expected lines after the header' said"), 0);
+  listener_stop();
+}
+
 static void bad_usage_is_refused(void) {
   static const char *bad[] = {"--devices 0", "--devices x", "--url http://x", "--url mqtt://x:70000", "--firmware hive-9", "--prefix a/b", "--rate 5 --sample-hz 5",
-                              "--csv --rate 5", "--round", "--max-payload 40", "--rate 1e9 --devices 1", "--nonsense", "extra", "--seed", "--sample-hz nan"};
+                              "--csv --rate 5", "--round", "--max-payload 40", "--rate 1e9 --devices 1", "--print", "--nonsense", "extra", "--seed", "--sample-hz nan"};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char command[128];
     snprintf(command, sizeof command, "$B/fleet %s < /dev/null", bad[i]);
@@ -172,6 +178,7 @@ void program_tests(void) {
   run("bad usage is refused", bad_usage_is_refused);
   run("a file goes through whole and is in the ledger", a_file_goes_through_whole_and_is_in_the_ledger);
   run("a line that cannot be taken shows in the exit status", a_line_that_cannot_be_taken_shows_in_the_exit_status);
+  run("a file without lines is an error", a_file_without_lines_is_an_error);
   run("a network that is silent for two seconds loses nothing", a_silent_network_loses_nothing);
   run("a fleet that is interrupted seals and drains", a_fleet_that_is_interrupted_seals_and_drains);
   run("a device keeps its readings until the broker is there", a_device_keeps_its_readings_until_the_broker_is_there);
