@@ -52,14 +52,14 @@ A value that is in the table already is not overwritten: a corrected conversion 
 
 ## When a partition stops
 
-If more than 5 % of the records that a partition brought lately give dead letters and nothing else (of at least 1,000 records, at most the last 10,000),
-the partition stops: one mistake is behind them, such as a wrong conversion or a lost table of devices, and thousands of letters would not say more than
-one. Nothing of that batch is written. \`/health\` is 503 and says which partition, the share and the reasons; so does a line in the log. The other partitions
-go on.
+A device that sends junk, or that nobody has provisioned, has its dead letters and stops nobody. But if more than 5 % of the devices that were good within a day, and at
+least 10, turn bad together (three records in a row of which anything is refused), the partitions with such devices stop: one mistake is behind them, such as a wrong
+conversion or a lost table of devices, and thousands of letters would not say more than one. Nothing of that batch is written. \`/health\` is 503 and says which
+partition, how many devices and the reasons; so does a line in the log. The other partitions go on.
 
 It tries again by itself, after 1 to 30 seconds, with what the registry and the databases say by then: **mend the cause and it goes on**, with nothing
-to redrive. If the data really is that bad, set \`bad_share.limit\` to 1 (or another share) in the configuration and restart the service: the records
-become dead letters. The bridge does not stop: what devices publish is theirs to mend.
+to redrive. What is not mended within an hour (\`bad_share.longest_minutes\`) becomes dead letters, and the partition goes on; so it does at once with \`bad_share.limit\`
+set to 1 and a restart. The bridge does not stop: what devices publish is theirs to mend.
 `
 
 /** Text of docs/dead-letters.md: every reason of every processor. */

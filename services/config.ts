@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import type { BadShareLimit } from './bad-share.ts'
+import type { BreakerLimits } from './breaker.ts'
 
 /** A configuration that cannot be used; the message names each place, what is there and what was expected. */
 export class ConfigError extends Error {
@@ -92,8 +92,9 @@ const file = z.strictObject({
         .min(0)
         .max(1)
         .default(0.05)
-        .describe('Larger a share of records that give nothing but dead letters stops their partition; 1 never does.'),
-      minimum_records: z.int().min(1).default(1000).describe('Fewer records say nothing about the share.'),
+        .describe('If a larger share of the devices that were good lately turns bad, their partitions stop; 1 never stops one.'),
+      minimum_devices: z.int().min(1).default(10).describe('Fewer devices say nothing about the share.'),
+      longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not mended by then goes on, with dead letters.'),
     })
     .prefault({}),
   dead_letters: z
@@ -166,8 +167,8 @@ const environment = z.object({
 
 export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
 
-export function badShareLimit({ bad_share }: Config): BadShareLimit {
-  return { limit: bad_share.limit, minimumRecords: bad_share.minimum_records }
+export function breakerLimits({ bad_share: limits }: Config): BreakerLimits {
+  return { share: limits.limit, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
 }
 
 /**

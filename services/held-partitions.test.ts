@@ -1,20 +1,40 @@
+import avro from 'avsc'
 import { expect } from 'chai'
 import type { TopicPartition } from '../connectors/contract.ts'
-import type { KafkaRecord, Topic } from '../processors/contract.ts'
-import { CopyWriter } from '../processors/store/copy-writer.ts'
-import { Fill } from '../processors/store/fill.ts'
-import { BadShare } from './bad-share.ts'
+import type { Topic } from '../processors/contract.ts'
+import { CopyWriter, sampleLayout } from '../processors/store/copy-writer.ts'
+import { Fill, type LayoutLookup } from '../processors/store/fill.ts'
+import { readSchema } from '../schemas/files.ts'
 import { createHeldPartitions, type HeldPartitions } from './held-partitions.ts'
 
 const TOPIC = 'telemetry.readings' as Topic
+const schema = readSchema('readings').json
+const known: LayoutLookup = { tag: 'known', layout: sampleLayout(schema) }
+/** Readings without a sample. */
+const GOOD = Buffer.concat([
+  Buffer.alloc(5),
+  avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} }).toBuffer({
+    device_id: 'hive',
+    firmware: 'hive-1',
+    boot: 1,
+    seq: 1,
+    dropped: 0,
+    samples: [],
+  }),
+])
 const assigned: readonly TopicPartition[] = [0, 1, 2].map((partition) => ({ topic: TOPIC, partition }))
 
-/** Records that no schema explains: each is bad. */
-function bad(partition: number, count: number): Fill {
+/** Records of 20 devices, three of each: no schema explains those that are bad. */
+function records(partition: number, isBad: boolean): Fill {
   const fill = new Fill(new CopyWriter(64))
-  for (let offset = 0; offset < count; offset++) {
-    const record: KafkaRecord = { key: null, value: Buffer.alloc(5), timestampMs: 0, offset: BigInt(offset) }
-    fill.add(TOPIC, partition, record, { tag: 'unknown' })
+  for (let offset = 0; offset < 60; offset++) {
+    const key = Buffer.from(`hive${partition}-${offset % 20}`)
+    fill.add(
+      TOPIC,
+      partition,
+      { key, value: isBad ? Buffer.alloc(5) : GOOD, timestampMs: 0, offset: BigInt(offset) },
+      isBad ? { tag: 'unknown' } : known,
+    )
     fill.move(TOPIC, partition, 0n, BigInt(offset + 1))
   }
   return fill
@@ -29,7 +49,7 @@ describe('held partitions', () => {
     health = new Map()
     reclaims = 0
     held = createHeldPartitions({
-      badShare: new BadShare({ limit: 0.05, minimumRecords: 10 }),
+      limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
       reclaim: () => {
@@ -38,21 +58,23 @@ describe('held partitions', () => {
     })
   })
 
-  it('hold back the one that is too bad, say so, and give it free again', async function () {
+  it('hold back the one of which the devices turn bad, say so, and give it free again', async function () {
     this.timeout(10_000)
-    expect(held.stop(bad(1, 9))).to.equal(false)
-    expect(held.stop(bad(1, 10))).to.equal(true)
+    expect(held.stop(records(1, true)), 'devices that were never good').to.equal(false)
+    held.committed(records(1, false))
+    expect(held.stop(records(1, true))).to.equal(true)
     expect(held.without(assigned).map(({ partition }) => partition)).to.deep.equal([0, 2])
-    expect(health.get('telemetry.readings/1')).to.match(/^10 of the last 10 records .* unknown-schema 10/)
+    expect(health.get('telemetry.readings/1')).to.match(/^20 of 20 devices .* unknown-schema 60/)
     while (reclaims === 0) await new Promise((resolve) => setTimeout(resolve, 50))
     expect(held.without(assigned)).to.have.length(3)
     expect(health.size, 'trouble until a batch was committed').to.equal(1)
-    held.committed(bad(1, 1))
+    held.committed(records(1, false))
     expect(health.size).to.equal(0)
   })
 
   it('leave to its new owner what was taken away', () => {
-    held.stop(bad(1, 10))
+    held.committed(records(1, false))
+    expect(held.stop(records(1, true))).to.equal(true)
     expect(held.without([{ topic: TOPIC, partition: 0 }])).to.have.length(1)
     expect(health.size).to.equal(0)
   })

@@ -1,11 +1,11 @@
 import type { Log, TopicPartition } from '../connectors/contract.ts'
 import { backoffMs } from '../processors/backoff.ts'
 import type { Fill } from '../processors/store/fill.ts'
-import { type BadShare, describeBadShare } from './bad-share.ts'
+import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
-/** The store's partitions of which too much is bad: each is left alone for a while, then tried again; the others go on. */
+/** The store's partitions in which too many devices have turned bad together: each is left alone for a while, then tried again; the others go on. */
 export interface HeldPartitions {
-  /** Holds the partitions that make this batch too bad to be committed. Returns whether there is one: then nothing of the batch may be. */
+  /** Holds the partitions that this batch must not be committed for. Returns whether there is one: then nothing of the batch may be. */
   stop(batch: Fill): boolean
   /** Counts a batch that was committed. */
   committed(batch: Fill): void
@@ -14,7 +14,7 @@ export interface HeldPartitions {
 }
 
 export interface HeldPartitionsOptions {
-  readonly badShare: BadShare
+  readonly limits: BreakerLimits
   readonly log: Log
   /** Health of one partition: null while it goes on, else why it is stopped. */
   readonly stopped: (partition: string, why: string | null) => void
@@ -26,7 +26,8 @@ export interface HeldPartitionsOptions {
 const AGAIN = { baseMs: 1_000, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 1_000
 
-export function createHeldPartitions({ badShare, log, stopped, reclaim }: HeldPartitionsOptions): HeldPartitions {
+export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPartitionsOptions): HeldPartitions {
+  const breaker = new Breaker(limits)
   const held = new Set<string>()
   /** Times that a partition was held since its last commit. */
   const attempts = new Map<string, number>()
@@ -48,19 +49,19 @@ export function createHeldPartitions({ badShare, log, stopped, reclaim }: HeldPa
     stop(batch) {
       if (batch.refused.length === 0) return false
       let any = false
-      for (const { topic, partition, records, bad } of batch.moves()) {
-        const place = `${topic}/${partition}`
-        const tooBad = badShare.judge(place, { records, bad })
-        if (tooBad === undefined) continue
+      for (const { topic, partition, records, bad } of batch.outcomes()) {
+        const turned = breaker.judge(records, bad, Date.now())
+        if (turned === undefined) continue
         any = true
-        hold(place, describeBadShare(place, tooBad, reasons(batch, topic, partition)))
+        const place = `${topic}/${partition}`
+        hold(place, describeTurned(place, turned, reasons(batch, topic, partition), limits))
       }
       return any
     },
     committed(batch) {
-      for (const { topic, partition, records, bad } of batch.moves()) {
+      for (const { topic, partition, records, bad } of batch.outcomes()) {
         const place = `${topic}/${partition}`
-        badShare.count(place, { records, bad })
+        breaker.passed(records, bad, Date.now())
         if (attempts.delete(place)) stopped(place, null)
       }
     },

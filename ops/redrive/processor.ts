@@ -1,5 +1,5 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
-import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { createLetterWriter } from '../../processors/letter-writer.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
@@ -42,8 +42,8 @@ export function processorWay({ name, processor, schemaIds, lookups, deadLetters,
       const { source_topic, source_partition } = found.letter
       const counters = createEngineCounters()
       const origin = { topic: source_topic as Topic, partition: source_partition, nowMs: Date.now() }
-      const records: OutgoingRecord[] = engine([recordOf(found)], origin, lookups, counters)
-      return { records, dropped: counters.dropped.keys().next().value ?? null }
+      const { sent } = engine([recordOf(found)], origin, lookups, counters)
+      return { records: sent, dropped: counters.dropped.keys().next().value ?? null }
     },
     close,
   })

@@ -210,7 +210,7 @@ describe('Fill', () => {
     expect(target.closeRefused(2).map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
   })
 
-  it('counts a record as bad that was refused, or every row of which was', () => {
+  it('says of which records anything was refused, by partition', () => {
     const target = fill()
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     const records = [
@@ -224,8 +224,13 @@ describe('Fill', () => {
       target.add(TOPIC, 0, each, known)
       target.move(TOPIC, 0, BigInt(index), BigInt(index + 1))
     })
-    expect(target.moves()[0]).to.include({ records: 5, bad: 2, dead: 3 })
-    expect(records.map((each) => target.rowsOf(each))).to.deep.equal([1, 0, 1, 0, 0])
+    target.add(TOPIC, 1, records[2] as KafkaRecord, known)
+    expect(target.moves()[0]).to.include({ dead: 3 })
+    expect(target.outcomes()).to.deep.equal([
+      { topic: TOPIC, partition: 0, records, bad: [0, 1, 3] },
+      { topic: TOPIC, partition: 1, records: [records[2]], bad: [] },
+    ])
+    expect(records.slice(0, 2).map((each) => target.rowsOf(each))).to.deep.equal([1, 0])
   })
 
   it('says how far each partition moves and which rows are its own', () => {

@@ -32,10 +32,16 @@ export interface Move {
   readonly rows: readonly { readonly first: number; readonly end: number }[]
   /** Its dead letters: one for each record and reason. */
   readonly dead: number
-  /** Records taken. */
-  readonly records: number
-  /** Of these, records that were refused, or of which every row was. */
-  readonly bad: number
+}
+
+/** What came of the records of one partition. */
+export interface PartitionOutcome {
+  readonly topic: Topic
+  readonly partition: number
+  /** In Kafka's order. */
+  readonly records: readonly KafkaRecord[]
+  /** Indexes of those of which anything was refused, ascending. */
+  readonly bad: readonly number[]
 }
 
 interface Span {
@@ -43,6 +49,12 @@ interface Span {
   readonly partition: number
   readonly from: bigint
   to: bigint
+}
+
+interface Taken {
+  readonly topic: Topic
+  readonly partition: number
+  readonly records: KafkaRecord[]
 }
 
 interface Entry {
@@ -62,6 +74,7 @@ export class Fill {
   /** How many of these are written down by now: what is refused after that becomes a letter of its own. */
   private closed = 0
   private readonly spans = new Map<string, Span>()
+  private readonly taken = new Map<string, Taken>()
   private readonly writer: CopyWriter
   private readonly entries: Entry[] = []
 
@@ -93,6 +106,10 @@ export class Fill {
 
   /** Takes a record, and the partition past it. Samples that cannot become rows are refused. */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
+    const place = `${topic}/${partition}`
+    const taken = this.taken.get(place)
+    if (taken === undefined) this.taken.set(place, { topic, partition, records: [record] })
+    else taken.records.push(record)
     if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
       this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte')
     } else if (lookup.tag === 'unknown') {
@@ -115,26 +132,16 @@ export class Fill {
 
   /** The offsets that the rows stand for. */
   moves(): readonly Move[] {
-    const moves = new Map(
-      [...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0, records: 0, bad: 0 }]),
-    )
-    const refused = new Set<KafkaRecord>()
-    for (const { topic, partition, record, samples } of this.refused) {
-      refused.add(record)
+    const moves = new Map([...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0 }]))
+    for (const { topic, partition } of this.refused) {
       const move = moves.get(`${topic}/${partition}`)
-      if (move === undefined) continue
-      move.dead++
-      if (samples.length > 0) continue
-      move.records++
-      move.bad++
+      if (move !== undefined) move.dead++
     }
     let first = 0
-    for (const { topic, partition, rows, record } of this.entries) {
+    for (const { topic, partition, rows } of this.entries) {
       const end = first + rows
       const move = moves.get(`${topic}/${partition}`)
       if (move !== undefined) {
-        move.records++
-        if (rows === 0 && refused.has(record)) move.bad++
         const last = move.rows.at(-1)
         if (last?.end === first) last.end = end
         else if (rows > 0) move.rows.push({ first, end })
@@ -142,6 +149,17 @@ export class Fill {
       first = end
     }
     return [...moves.values()]
+  }
+
+  /** What came of the records so far, by partition. */
+  outcomes(): readonly PartitionOutcome[] {
+    const refused = new Set(this.refused.map(({ record }) => record))
+    return [...this.taken.values()].map(({ topic, partition, records }) => ({
+      topic,
+      partition,
+      records,
+      bad: refused.size === 0 ? [] : records.flatMap((record, index) => (refused.has(record) ? [index] : [])),
+    }))
   }
 
   /** Rows of a record. */

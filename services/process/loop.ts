@@ -12,7 +12,6 @@ import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
 import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
-import type { BadRecords } from '../bad-share.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { UNDECODABLE } from '../processor/engine.ts'
 
@@ -83,11 +82,14 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
       }
       left = left.filter(({ device }) => rejections.every((rejection) => rejection.device !== device))
     }
-    const figures = (): BadRecords => ({ records: records.length, bad: refused.length })
+    const bad = (): readonly number[] => {
+      const known = new Set(refused.map(({ record }) => record))
+      return known.size === 0 ? [] : records.flatMap((record, index) => (known.has(record) ? [index] : []))
+    }
     for (let attempt = 0; ; ) {
       const place = owned.get(placeKey(topic, partition))
       if (place === undefined || generation !== current) return
-      if (known) guard.check(placeKey(topic, partition), figures(), countByReason(refused))
+      if (known) guard.check(placeKey(topic, partition), records, bad(), countByReason(refused))
       try {
         if (!known) {
           refuse(await runner.rehearse(consumer, process, left))
@@ -113,7 +115,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
             counters.records += records.length
             for (const [reason, times] of countByReason(refused))
               counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
-            guard.passed(placeKey(topic, partition), figures())
+            guard.passed(placeKey(topic, partition), records, bad())
             options.trouble(null)
             options.committed({ topic, partition, nextOffset })
             return

@@ -9,8 +9,7 @@ import { openSchemaDirectory } from '../../connectors/registry/schema-directory.
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
 import { deadTopic, valueSubject } from '../../processors/topics.ts'
-import { BadShare } from '../bad-share.ts'
-import { badShareLimit } from '../config.ts'
+import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
 import { type PreparedLookups, schemaIdsOf } from '../lookups.ts'
@@ -78,7 +77,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       topicId: (topic) => topicId(kafka, topic),
       producer,
       guard: createPartitionGuard({
-        badShare: new BadShare(badShareLimit(config)),
+        limits: breakerLimits(config),
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),

@@ -60,7 +60,7 @@ const headers = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
 function run(
   value: string | null,
   only?: RecordPart,
-): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters } {
+): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters; bad: readonly number[] } {
   const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
   const counters = createEngineCounters()
   const engine = createEngine({
@@ -85,12 +85,13 @@ function run(
     ...(only === undefined ? {} : { only }),
   }
   const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
-  const outgoing = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
+  const { sent: outgoing, bad } = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
     letters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => deadLetters.decode(sent.value)),
     headers: outgoing.map((sent) => sent.headers),
     counters,
+    bad,
   }
 }
 
@@ -100,7 +101,7 @@ describe('the engine that runs processors', () => {
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
     expect(letters).to.have.length(1)
     expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
-    expect(counters).to.deep.equal({ records: 1, bad: 0, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 1]]) })
+    expect(counters).to.deep.equal({ records: 1, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 1]]) })
   })
 
   it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {
@@ -142,11 +143,10 @@ describe('the engine that runs processors', () => {
     expect(counters.rejected).to.deep.equal(new Map([[DEFECT, 1]]))
   })
 
-  it('counts a record as bad that gave dead letters and nothing else', () => {
-    expect(run('rude rude').counters.bad).to.equal(1)
-    expect(run('rude one').counters.bad).to.equal(0)
-    expect(run('one throws').counters).to.include({ bad: 1, emitted: 0 })
-    expect(run('dull').counters.bad).to.equal(0)
+  it('names the records of which anything was rejected', () => {
+    expect(run('rude one').bad).to.deep.equal([0])
+    expect(run('one throws').bad).to.deep.equal([0])
+    expect(run('dull').bad).to.deep.equal([])
   })
 
   it('makes one letter for a record and a reason, however many of its samples were rejected', () => {

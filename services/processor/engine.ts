@@ -18,21 +18,18 @@ type Outputs = { readonly [name: string]: Output<never> }
 /** Figures: every input ends in exactly one of emitted, dropped and rejected. */
 export interface EngineCounters {
   records: number
-  /** Records that gave dead letters and nothing else. */
-  bad: number
   emitted: number
   readonly dropped: Map<string, number>
   readonly rejected: Map<string, number>
 }
 
 export function createEngineCounters(): EngineCounters {
-  return { records: 0, bad: 0, emitted: 0, dropped: new Map(), rejected: new Map() }
+  return { records: 0, emitted: 0, dropped: new Map(), rejected: new Map() }
 }
 
 /** Adds the figures of a batch to those of all. */
 export function addCounters(to: EngineCounters, from: EngineCounters): void {
   to.records += from.records
-  to.bad += from.bad
   to.emitted += from.emitted
   for (const [reason, times] of from.dropped) count(to.dropped, reason, times)
   for (const [reason, times] of from.rejected) count(to.rejected, reason, times)
@@ -55,8 +52,16 @@ export interface Origin {
   readonly nowMs: number
 }
 
-/** Runs a processor over records: what must be sent before their offsets may be committed, in order. Pure but for the counters given. */
-export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => OutgoingRecord[]
+/** What a processor made of records. */
+export interface EngineResult {
+  /** What must be sent before their offsets may be committed, in order. */
+  readonly sent: readonly OutgoingRecord[]
+  /** Indexes of the records of which anything was rejected, ascending. */
+  readonly bad: readonly number[]
+}
+
+/** Runs a processor over records. Pure but for the counters given. */
+export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => EngineResult
 
 /** Reason that every processor may give: its source could not decode the record. */
 export const UNDECODABLE = 'undecodable'
@@ -86,6 +91,7 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
   return (records, { topic, partition, nowMs }, lookups, counters) => {
     const sent: OutgoingRecord[] = []
     const refused: RefusedRecord[] = []
+    const bad: number[] = []
 
     /** Of the record at hand; all of them are known before a letter is written. */
     let rejections: Rejection[] = []
@@ -110,7 +116,8 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
       }
     }
 
-    for (const record of records) {
+    for (let index = 0; index < records.length; index++) {
+      const record = records[index] as KafkaRecord
       counters.records++
       const sentBefore = sent.length
       const emittedBefore = counters.emitted
@@ -130,7 +137,7 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
         rejections = [{ reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, samples: [] }]
       }
       if (rejections.length === 0) continue
-      if (counters.emitted === emittedBefore) counters.bad++
+      bad.push(index)
       for (const rejection of byReason(rejections)) {
         count(counters.rejected, rejection.reason, 1)
         refused.push({ ...rejection, record, topic, partition })
@@ -138,7 +145,7 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
       rejections = []
     }
     if (refused.length > 0) for (const letter of letters(refused, nowMs)) sent.push(letter)
-    return sent
+    return { sent, bad }
   }
 }
 

@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
-import { BadShare } from '../bad-share.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
@@ -9,7 +8,7 @@ import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
 const TOPIC = 'words' as Topic
 const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
 
-describe('the loop of a processor, where too much of a partition is bad', () => {
+describe('the loop of a processor, if too many devices turn bad', () => {
   let bad: number
   let sent: OutgoingRecord[]
   let counters: EngineCounters
@@ -21,7 +20,7 @@ describe('the loop of a processor, where too much of a partition is bad', () => 
     partition: 3,
     records: Array.from(
       { length: records },
-      (_, index): KafkaRecord => ({ key: null, value: null, timestampMs: 0, offset: BigInt(index) }),
+      (_, index): KafkaRecord => ({ key: Buffer.from(`hive${index % 20}`), value: null, timestampMs: 0, offset: BigInt(index) }),
     ),
     nextOffset: BigInt(records),
   })
@@ -33,9 +32,9 @@ describe('the loop of a processor, where too much of a partition is bad', () => 
     health = new Map()
     const engine: Engine = (records, _origin, _lookups, tally) => {
       tally.records += records.length
-      tally.bad += bad
-      tally.rejected.set('rude', bad)
-      return records.map(() => ({ topic: TOPIC, key: null, value: Buffer.alloc(0), timestampMs: 0 }))
+      const refused = records.flatMap((_, index) => (index % 20 < bad ? [index] : []))
+      tally.rejected.set('rude', refused.length)
+      return { sent: records.map(() => ({ topic: TOPIC, key: null, value: Buffer.alloc(0), timestampMs: 0 })), bad: refused }
     }
     loop = createProcessorLoop({
       engine,
@@ -51,7 +50,7 @@ describe('the loop of a processor, where too much of a partition is bad', () => 
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       counters,
       guard: createPartitionGuard({
-        badShare: new BadShare({ limit: 0.05, minimumRecords: 10 }),
+        limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
         stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
       }),
@@ -68,22 +67,28 @@ describe('the loop of a processor, where too much of a partition is bad', () => 
     )
 
   it('sends and counts nothing of the batch, and says why; the same batch is taken once its cause is mended', async () => {
-    bad = 6
+    expect(await refused()).to.equal(undefined)
+    await loop.drain()
+    const before = structuredClone(counters)
+    sent = []
+    bad = 10
     expect(await refused()).to.be.instanceOf(Error)
     expect(sent).to.deep.equal([])
-    expect(counters).to.deep.equal(createEngineCounters())
-    expect(health.get('words/3')).to.match(/^6 of the last 100 records of words\/3 .* rude 6/)
-    bad = 5
+    expect(counters).to.deep.equal(before)
+    expect(health.get('words/3')).to.match(/^10 of 20 devices that were good lately are refused now; in this batch of words\/3: rude 50/)
+    bad = 9
     expect(await refused()).to.equal(undefined)
     await loop.drain()
     expect(sent).to.have.length(100)
-    expect(counters).to.include({ records: 100, bad: 5 })
+    expect(counters.records).to.equal(200)
     expect(health.size).to.equal(0)
   })
 
   it('is healthy again where the partition went to another owner', async () => {
-    bad = 6
     await refused()
+    bad = 20
+    await refused()
+    expect(health.size).to.equal(1)
     loop.revoked()
     expect(health.size).to.equal(0)
   })

@@ -62,15 +62,15 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     }
   }
 
-  /** What a batch gives. Throws where too much of it is bad: nothing of it is sent, and its partition is read again after a pause. */
+  /** What a batch gives. Throws if too many devices have turned bad: nothing of it is sent, and its partition is read again after a pause. */
   function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
     const counters = createEngineCounters()
-    const outgoing = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
+    const { sent, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
     const place = `${topic}/${partition}`
-    guard.check(place, counters, counters.rejected)
-    guard.passed(place, counters)
+    guard.check(place, records, bad, counters.rejected)
+    guard.passed(place, records, bad)
     addCounters(options.counters, counters)
-    return outgoing
+    return sent
   }
 
   async function deliver(

@@ -5,8 +5,7 @@ import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { ConsumerName, Output, Processor } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
-import { BadShare } from '../bad-share.ts'
-import { badShareLimit, ConfigError } from '../config.ts'
+import { breakerLimits, ConfigError } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
 import { openLookups } from '../lookups.ts'
@@ -91,7 +90,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       log,
       counters,
       guard: createPartitionGuard({
-        badShare: new BadShare(badShareLimit(config)),
+        limits: breakerLimits(config),
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),

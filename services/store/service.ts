@@ -9,8 +9,7 @@ import { sampleLayout } from '../../processors/store/copy-writer.ts'
 import type { LayoutLookup } from '../../processors/store/fill.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
-import { BadShare } from '../bad-share.ts'
-import { badShareLimit } from '../config.ts'
+import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
@@ -100,7 +99,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     },
     reclaim: () => consumer.reclaim(),
     held: createHeldPartitions({
-      badShare: new BadShare(badShareLimit(config)),
+      limits: breakerLimits(config),
       log,
       stopped: (place, why) => health.set(place, why),
       reclaim: () => consumer.reclaim(),

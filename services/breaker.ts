@@ -1,0 +1,166 @@
+import { NOWHERE, RecentDevices } from './recent-devices.ts'
+
+/** When too many devices turn bad together: a mistake in one place is behind it, not in each of them. */
+export interface BreakerLimits {
+  /** Share of the devices that were good lately, 0 to 1; 1 never stops a partition. */
+  readonly share: number
+  /** Fewer devices say nothing. */
+  readonly minimumDevices: number
+  /** A device that turned bad longer ago does not count any more: nothing stands still for longer than this. */
+  readonly longestMs: number
+}
+
+/** Devices that were good lately, and those among them that turned bad. */
+export interface Turned {
+  readonly turned: number
+  readonly devices: number
+}
+
+interface Keyed {
+  readonly key: Buffer | null
+}
+
+/** One bad record, or two, is a sensor's whim; with three in a row a device has turned bad. */
+const STREAK = 3
+/** A device that was not good for a day does not turn bad. */
+const REMEMBERED_SECONDS = 86_400
+/** The table is counted at most so often. */
+const COUNT_AGAIN_SECONDS = 1
+
+/**
+ * A circuit breaker that looks at devices, not at records. A device that was never good (unknown, or with a firmware that nobody knows) has no say in it,
+ * however much it sends, and one that was good counts once: no device stops another. Only if many that were good turn bad together, a partition with such
+ * devices stops. A record is bad if anything of it is refused. One table for all partitions of a service: a mistake shows sooner in all of them.
+ */
+export class Breaker {
+  private readonly limits: BreakerLimits
+  private readonly devices = new RecentDevices()
+  private counted: Turned = { turned: 0, devices: 0 }
+  private countedAt = 0
+
+  constructor(limits: BreakerLimits) {
+    this.limits = limits
+  }
+
+  /**
+   * Whether a batch of one partition must not be written: then it says how many devices have turned bad. Nothing counts as good before `passed`.
+   * @param bad indexes of the bad records, ascending
+   * @param nowMs milliseconds since 1970
+   */
+  judge(records: readonly Keyed[], bad: readonly number[], nowMs: number): Turned | undefined {
+    // A batch without a bad record is never stopped for those before it.
+    if (bad.length === 0) return undefined
+    const now = Math.floor(nowMs / 1000)
+    const streaks = this.streaksAfter(records, bad)
+    let [isTurned, newly, mended] = [false, 0, 0]
+    for (const [slot, streak] of streaks) {
+      const counts = this.hasTurned(slot, now)
+      if (streak < STREAK) mended += counts ? 1 : 0
+      else if ((this.devices.streak[slot] as number) < STREAK) newly++
+      else isTurned ||= counts
+    }
+    if (!isTurned && newly === 0) return undefined
+    const { turned, devices } = this.count(now)
+    const after = { turned: turned + newly - mended, devices }
+    if (after.turned < this.limits.minimumDevices || after.turned <= this.limits.share * devices) return undefined
+    for (const [slot, streak] of streaks) {
+      if (streak < STREAK || (this.devices.streak[slot] as number) >= STREAK) continue
+      this.devices.streak[slot] = STREAK
+      this.devices.turnedAt[slot] = now
+    }
+    this.countedAt = 0
+    return after
+  }
+
+  /** Takes note of a batch that is written. */
+  passed(records: readonly Keyed[], bad: readonly number[], nowMs: number): void {
+    const now = Math.floor(nowMs / 1000)
+    const { goodAt, turnedAt, streak } = this.devices
+    let next = 0
+    for (let index = 0; index < records.length; index++) {
+      const { key } = records[index] as Keyed
+      if (key === null) continue
+      while (next < bad.length && (bad[next] as number) < index) next++
+      if (bad[next] !== index) {
+        const slot = this.devices.findOrAdd(key)
+        goodAt[slot] = now
+        turnedAt[slot] = 0
+        streak[slot] = 0
+        continue
+      }
+      const slot = this.devices.find(key)
+      if (slot === NOWHERE || streak[slot] === 255) continue
+      streak[slot] = (streak[slot] as number) + 1
+      if (streak[slot] !== STREAK) continue
+      turnedAt[slot] = now
+      // Another partition's batch may come within the second.
+      this.countedAt = 0
+    }
+  }
+
+  /** A device that was good before this process began. */
+  remember(key: Buffer, goodAtMs: number): void {
+    const slot = this.devices.findOrAdd(key)
+    this.devices.goodAt[slot] = Math.max(this.devices.goodAt[slot] as number, Math.floor(goodAtMs / 1000))
+  }
+
+  /** How many bad records in a row each device has after the batch: those that were good lately and have a bad one here, or had turned bad before. */
+  private streaksAfter(records: readonly Keyed[], bad: readonly number[]): ReadonlyMap<number, number> {
+    const streaks = new Map<number, number>()
+    for (const index of bad) {
+      const slot = this.slotOf(records[index] as Keyed)
+      if (slot !== NOWHERE) streaks.set(slot, this.devices.streak[slot] as number)
+    }
+    if (streaks.size === 0) return streaks
+    let next = 0
+    for (let index = 0; index < records.length; index++) {
+      while (next < bad.length && (bad[next] as number) < index) next++
+      const slot = this.slotOf(records[index] as Keyed)
+      if (slot === NOWHERE) continue
+      const before = streaks.get(slot)
+      if (bad[next] === index) streaks.set(slot, (before ?? 0) + 1)
+      else if (before !== undefined || this.devices.turnedAt[slot] !== 0) streaks.set(slot, 0)
+    }
+    return streaks
+  }
+
+  private slotOf({ key }: Keyed): number {
+    return key === null ? NOWHERE : this.devices.find(key)
+  }
+
+  /** Whether the device in a slot counts as turned bad. */
+  private hasTurned(slot: number, now: number): boolean {
+    const { goodAt, turnedAt } = this.devices
+    const at = turnedAt[slot] as number
+    return at !== 0 && (now - at) * 1000 < this.limits.longestMs && at - (goodAt[slot] as number) < REMEMBERED_SECONDS
+  }
+
+  private count(now: number): Turned {
+    if (now - this.countedAt < COUNT_AGAIN_SECONDS) return this.counted
+    const { goodAt } = this.devices
+    let [turned, devices] = [0, 0]
+    for (let slot = 0; slot < goodAt.length; slot++) {
+      const at = goodAt[slot] as number
+      if (at === 0 || now - at >= REMEMBERED_SECONDS) continue
+      devices++
+      if (this.hasTurned(slot, now)) turned++
+    }
+    this.counted = { turned, devices }
+    this.countedAt = now
+    return this.counted
+  }
+}
+
+/** In words, for logs and health. @param partition as in `telemetry.frames/3` @param reasons of the batch's dead letters */
+export function describeTurned(
+  partition: string,
+  { turned, devices }: Turned,
+  reasons: ReadonlyMap<string, number>,
+  { longestMs }: BreakerLimits,
+): string {
+  const listed = [...reasons]
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, times]) => `${reason} ${times}`)
+    .join(', ')
+  return `${turned} of ${devices} devices that were good lately are refused now; in this batch of ${partition}: ${listed}. It is tried again; mend the cause, or wait for ${Math.round(longestMs / 60_000)} minutes, after which it goes on with dead letters`
+}

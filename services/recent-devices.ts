@@ -1,0 +1,60 @@
+const WAYS = 4
+const SETS = 1 << 14
+const FNV_OFFSET = 0x811c9dc5
+const FNV_PRIME = 0x01000193
+
+/** No device. */
+export const NOWHERE = -1
+
+/**
+ * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 900 kB), whatever comes. It knows a device by 32 bits of a
+ * hash (FNV-1a), so that it may take one for another once in a great while; if it is full, the one that was good longest ago makes room.
+ */
+export class RecentDevices {
+  /** By slot: seconds since 1970 when the device was last good; 0 for an empty slot. */
+  readonly goodAt = new Uint32Array(WAYS * SETS)
+  /** When it was first found bad for good; 0 while it is not. */
+  readonly turnedAt = new Uint32Array(WAYS * SETS)
+  /** Bad records since its last good one, up to 255. */
+  readonly streak = new Uint8Array(WAYS * SETS)
+  private readonly hashes = new Uint32Array(WAYS * SETS)
+
+  /** The device's slot, or NOWHERE. */
+  find(key: Buffer): number {
+    const hash = hashOf(key)
+    return this.slotOf(hash, firstSlot(hash))
+  }
+
+  /** The device's slot, a new one if it has none. */
+  findOrAdd(key: Buffer): number {
+    const hash = hashOf(key)
+    const first = firstSlot(hash)
+    const found = this.slotOf(hash, first)
+    if (found !== NOWHERE) return found
+    let oldest = first
+    for (let slot = first + 1; slot < first + WAYS; slot++) {
+      if ((this.goodAt[slot] as number) < (this.goodAt[oldest] as number)) oldest = slot
+    }
+    this.hashes[oldest] = hash
+    this.goodAt[oldest] = 0
+    this.turnedAt[oldest] = 0
+    this.streak[oldest] = 0
+    return oldest
+  }
+
+  private slotOf(hash: number, first: number): number {
+    for (let slot = first; slot < first + WAYS; slot++) if (this.hashes[slot] === hash && this.goodAt[slot] !== 0) return slot
+    return NOWHERE
+  }
+}
+
+function hashOf(key: Buffer): number {
+  let hash = FNV_OFFSET
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ (key[at] as number), FNV_PRIME)
+  return hash >>> 0
+}
+
+/** FNV's high bits are its better ones. */
+function firstSlot(hash: number): number {
+  return (((hash >>> 16) ^ hash) & (SETS - 1)) * WAYS
+}
