@@ -17,12 +17,13 @@ import { type ContinuityReport, continuityReport } from '../ops/continuity/repor
 import { continuityTable } from '../ops/continuity/table.ts'
 import { measureTails, type Tails } from '../ops/continuity/tails.ts'
 import { whole } from '../ops/figures.ts'
+import { momentOption } from '../ops/moments.ts'
 import { accountOf } from '../processors/continuity/account.ts'
-import { parseMoment } from '../processors/when.ts'
 import { readQuantities } from '../schemas/files.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import { sayMoments } from './say-moments.ts'
 
 const OPTIONS = {
   config: { type: 'string' },
@@ -43,7 +44,8 @@ const MOST_RECORDS = 2_000_000
 export async function continuity(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
   const config = loadConfig(process.env, values.config)
-  const filter: ContinuityFilter = { device: values.device ?? null, sinceMs: moment(values.since) }
+  const filter: ContinuityFilter = { device: values.device ?? null, sinceMs: momentOption('--since', values.since, Date.now()) ?? null }
+  sayMoments({ '--since': filter.sinceMs ?? undefined })
   const most = limit(values['most-records'])
   const log = { ...createLog('continuity'), info: () => undefined }
   const kafka = kafkaClient(config, 'millrace-continuity-question', log)
@@ -115,16 +117,9 @@ function unknown(why: string): number {
   return 1
 }
 
-function moment(since: string | undefined): number | null {
-  if (since === undefined) return null
-  const ms = parseMoment(since, Date.now())
-  if (ms === undefined) throw new ConfigError(`--since: expected a time as in 2026-11-23T04:00:00Z or an age as in 2h, got "${since}"`)
-  return ms
-}
-
 function limit(given: string | undefined): number {
   if (given === undefined) return MOST_RECORDS
-  const most = Number(given)
-  if (!Number.isInteger(most) || most < 0) throw new ConfigError(`--most-records: expected a whole number, got "${given}"`)
+  const most = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN
+  if (Number.isNaN(most)) throw new ConfigError(`--most-records: expected a whole number, got "${given}"`)
   return most
 }

@@ -10,6 +10,7 @@ import type { FoundLetter } from '../processors/letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { createLog } from '../services/log.ts'
+import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
 const USAGE = `  millrace dead [processor] [--reason R] [--device D] [--from T] [--to T]                list letters by topic and reason
@@ -25,6 +26,7 @@ export async function dead(args: readonly string[]): Promise<number> {
   })
   const config = loadConfig(process.env, values.config)
   const filter = letterFilter(values, Date.now())
+  sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
   // Standard output is for letters.
   const log = createLog('dead')
   const abort = new AbortController()

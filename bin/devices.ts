@@ -2,8 +2,10 @@ import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { createDatabase, type Database } from '../connectors/postgres/database.ts'
 import { AssignmentError, listDevices, moveDevice, type Placement, provisionDevices } from '../connectors/postgres/devices.ts'
+import { momentOption } from '../ops/moments.ts'
 import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
+import { sayMoments } from './say-moments.ts'
 
 const USAGE = `  millrace devices add --account NAME [--site NAME] [--from TIME] ID…   provision devices; - reads IDs, one a line, from standard input
   millrace devices move --account NAME [--site NAME] [--at TIME] ID…     end the current assignment and begin another
@@ -22,6 +24,7 @@ export async function devices(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
   const [verb, ...names] = positionals
   const config = loadConfig(process.env, values.config)
+  const { from, at } = moments(verb, values)
   await using database: Database = createDatabase({ url: config.env.APP_DATABASE_URL, applicationName: 'millrace devices' })
   try {
     switch (verb) {
@@ -30,16 +33,16 @@ export async function devices(args: readonly string[]): Promise<number> {
         const { created, assigned } = await provisionDevices(database, {
           ...placement(values),
           devices: ids,
-          from: time('--from', values.from),
+          from: from === undefined ? null : new Date(from),
         })
         process.stdout.write(`${ids.length} devices: ${created} new, ${assigned} newly assigned to ${where(placement(values))}\n`)
         return 0
       }
       case 'move': {
-        const at = time('--at', values.at) ?? new Date()
+        const since = new Date(at ?? Date.now())
         const ids = await deviceIds(names)
-        for (const id of ids) await moveDevice(database, id, placement(values), at)
-        process.stdout.write(`${ids.length} devices moved to ${where(placement(values))} as of ${at.toISOString()}\n`)
+        for (const id of ids) await moveDevice(database, id, placement(values), since)
+        process.stdout.write(`${ids.length} devices moved to ${where(placement(values))} as of ${since.toISOString()} (UTC)\n`)
         return 0
       }
       case 'list': {
@@ -55,6 +58,21 @@ export async function devices(args: readonly string[]): Promise<number> {
     if (cause instanceof AssignmentError) throw new ConfigError(cause.message, { cause })
     throw cause
   }
+}
+
+/** The one of the two that the verb has; the other would be ignored without a word. */
+function moments(
+  verb: string | undefined,
+  given: { readonly from?: string; readonly at?: string },
+): { readonly from: number | undefined; readonly at: number | undefined } {
+  if (given.from !== undefined && verb !== 'add')
+    throw new ConfigError(`devices ${verb ?? ''}: --from is of add${verb === 'move' ? ', expected --at' : ''}\n${USAGE}`)
+  if (given.at !== undefined && verb !== 'move')
+    throw new ConfigError(`devices ${verb ?? ''}: --at is of move${verb === 'add' ? ', expected --from' : ''}\n${USAGE}`)
+  const nowMs = Date.now()
+  const taken = { from: momentOption('--from', given.from, nowMs), at: momentOption('--at', given.at, nowMs) }
+  sayMoments({ '--from': taken.from, '--at': taken.at })
+  return taken
 }
 
 async function deviceIds(names: readonly string[]): Promise<readonly DeviceId[]> {
@@ -75,11 +93,4 @@ function placement({ account, site }: { readonly account?: string; readonly site
 
 function where({ account, site }: Placement): string {
   return site === null ? `account ${account}` : `account ${account}, site ${site}`
-}
-
-function time(option: string, given: string | undefined): Date | null {
-  if (given === undefined) return null
-  const at = new Date(given)
-  if (Number.isNaN(at.getTime())) throw new ConfigError(`${option}: expected a time such as 2026-11-23T04:00:00Z, got "${given}"`)
-  return at
 }

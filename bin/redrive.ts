@@ -19,6 +19,7 @@ import { createLog } from '../services/log.ts'
 import { deadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
 import { version } from '../services/version.ts'
+import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
 const USAGE =
@@ -52,9 +53,11 @@ export async function redrive(args: readonly string[]): Promise<number> {
   if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
   const config = loadConfig(process.env, values.config)
   await checkProcessor(processor)
+  const filter = letterFilter(values, Date.now())
+  sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
   return run(config, {
     processor,
-    filter: letterFilter(values, Date.now()),
+    filter,
     rate: positive('--rate', values.rate, 'any') ?? null,
     maxAttempts: positive('--max-attempts', values['max-attempts'], 'whole') ?? DEFAULT_MAX_ATTEMPTS,
     dryRun: values['dry-run'] ?? false,

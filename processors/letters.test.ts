@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import type { Rejection } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { failedAgain, identity, matches, ownRejections } from './letters.ts'
-import { parseMoment } from './when.ts'
 
 const letter: DeadLetter = {
   source_topic: 'telemetry.frames',
@@ -84,20 +83,5 @@ describe('dead letters', () => {
     expect(identity({ ...message, value: Buffer.from([0, 1, 255, 128]) })).to.equal(identity(message))
     expect(identity({ ...message, value: Buffer.from([0, 1, 255, 129]) })).to.not.equal(identity(message))
     expect(identity({ ...message, source_timestamp: 6 })).to.not.equal(identity(message))
-  })
-})
-
-describe('a moment', () => {
-  const now = Date.UTC(2026, 10, 23, 12)
-  it('is a time or an age', () => {
-    expect(parseMoment('2026-11-23T04:00:00Z', now)).to.equal(Date.UTC(2026, 10, 23, 4))
-    expect(parseMoment('2026-11-23', now)).to.equal(Date.UTC(2026, 10, 23))
-    expect(['90s', '15m', '2h', '3d'].map((age) => (now - (parseMoment(age, now) as number)) / 1000)).to.deep.equal([
-      90, 900, 7200, 259_200,
-    ])
-  })
-  it('is nothing else', () => {
-    for (const text of ['', '5', 'yesterday', '2h30m', '2026-13-01', '-2h', '11/23/2026'])
-      expect(parseMoment(text, now), text).to.equal(undefined)
   })
 })

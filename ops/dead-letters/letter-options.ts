@@ -1,6 +1,6 @@
 import type { LetterFilter } from '../../processors/letters.ts'
-import { parseMoment } from '../../processors/when.ts'
 import { ConfigError } from '../../services/config.ts'
+import { momentOption } from '../moments.ts'
 
 /** Options of parseArgs that choose letters. */
 export const letterOptions = {
@@ -13,8 +13,10 @@ export const letterOptions = {
 /** @throws ConfigError */
 export function letterFilter(values: { readonly [Name in keyof typeof letterOptions]?: string | undefined }, nowMs: number): LetterFilter {
   const { reason, device } = values
-  const fromMs = moment('--from', values.from, nowMs)
-  const toMs = moment('--to', values.to, nowMs)
+  const fromMs = momentOption('--from', values.from, nowMs)
+  const toMs = momentOption('--to', values.to, nowMs)
+  if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs)
+    throw new ConfigError(`--from and --to: expected the first to be earlier, got ${values.from} and ${values.to}`)
   return {
     ...(reason === undefined ? {} : { reason }),
     ...(device === undefined ? {} : { device }),
@@ -23,18 +25,11 @@ export function letterFilter(values: { readonly [Name in keyof typeof letterOpti
   }
 }
 
-function moment(option: string, text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined
-  const ms = parseMoment(text, nowMs)
-  if (ms === undefined)
-    throw new ConfigError(`${option}: expected a time as 2026-11-23T04:00:00Z or an age as 90s, 15m, 2h or 3d, got "${text}"`)
-  return ms
-}
-
 /** A positive number. @throws ConfigError */
 export function positive(option: string, text: string | undefined, what: 'whole' | 'any'): number | undefined {
   if (text === undefined) return undefined
-  const value = Number(text)
+  // Number takes "0x10", "1e3" and blanks too.
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
   if (!(value > 0) || !Number.isFinite(value) || (what === 'whole' && !Number.isInteger(value)))
     throw new ConfigError(`${option}: expected a ${what === 'whole' ? 'whole ' : ''}number above 0, got "${text}"`)
   return value
