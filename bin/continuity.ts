@@ -23,6 +23,7 @@ import { readQuantities } from '../schemas/files.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
 const OPTIONS = {
@@ -72,7 +73,7 @@ export async function continuity(args: readonly string[]): Promise<number> {
         )
       const context = { kafka, firmwares, tails, device: filter.device, log, signal: stop.signal }
       const report = await answer(session, filter, await catchUp(context, (keys) => loadBoots(session, keys)))
-      process.stdout.write(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null))
+      print(...(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null)))
       return report.addsUp ? 0 : 1
     })
   } finally {
@@ -97,18 +98,18 @@ async function answer(session: Session, filter: ContinuityFilter, { ledger, inFl
   )
 }
 
-function text(report: ContinuityReport, { records, lost }: Tails, all: boolean): string {
+function text(report: ContinuityReport, { records, lost }: Tails, all: boolean): readonly string[] {
   const lines = [...continuityTable(report, all)]
   if (lost > 0n)
     lines.push(
       `${whole(lost)} records were deleted by Kafka before the ledger had read them: frames of that time are called missing that may be stored`,
     )
   lines.push('', `${whole(records)} records were read from Kafka for what the ledger has not written yet.`)
-  return `${lines.join('\n')}\n`
+  return lines
 }
 
-function json(report: ContinuityReport, { records, lost }: Tails): string {
-  return `${JSON.stringify({ ...report, recordsRead: Number(records), recordsLost: Number(lost) }, null, 2)}\n`
+function json(report: ContinuityReport, { records, lost }: Tails): readonly string[] {
+  return JSON.stringify({ ...report, recordsRead: Number(records), recordsLost: Number(lost) }, null, 2).split('\n')
 }
 
 /** Unknown is not zero: without an answer there are no figures. */

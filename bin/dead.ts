@@ -10,6 +10,7 @@ import type { FoundLetter } from '../processors/letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { createLog } from '../services/log.ts'
+import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -39,12 +40,12 @@ export async function dead(args: readonly string[]): Promise<number> {
     case 'export': {
       const topic = await existing(source, name)
       const letters = await exportLetters(source, topic, filter, values.out)
-      if (values.out !== undefined) process.stdout.write(`${letters} letters of ${topic} written to ${values.out}\n`)
+      if (values.out !== undefined) print(`${letters} letters of ${topic} written to ${values.out}`)
       return 0
     }
     default: {
       const topics = verb === undefined ? await source.topics() : [await existing(source, verb)]
-      process.stdout.write(`${(await listLetters(source, topics, filter, Date.now())).join('\n')}\n`)
+      print(...(await listLetters(source, topics, filter, Date.now())))
       return 0
     }
   }
@@ -81,9 +82,9 @@ async function show(source: DeadLetters, config: Config, place: string | undefin
     [{ partition, earliest: offset, end: offset + 1n }],
   )
   if (letter === null) {
-    process.stdout.write(`${place} is no dead letter\n`)
+    print(`${place} is no dead letter`)
     return 1
   }
-  process.stdout.write(`${(await showLetter(letter, createRegistry(config.env.REGISTRY_URL), createLog('dead'))).join('\n')}\n`)
+  print(...(await showLetter(letter, createRegistry(config.env.REGISTRY_URL), createLog('dead'))))
   return 0
 }

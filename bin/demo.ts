@@ -19,6 +19,7 @@ import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from '
 import { prepareFile } from './demo/prepared-file.ts'
 import { awaitStored, type Outcome, totals } from './demo/totals.ts'
 import { migrate } from './migrate.ts'
+import { print } from './print.ts'
 import { schemas } from './schemas.ts'
 import { showStatus } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -185,5 +186,5 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`)
+  print(line)
 }

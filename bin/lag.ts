@@ -4,6 +4,7 @@ import { lagTable } from '../ops/lag/lag-table.ts'
 import { loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import { print } from './print.ts'
 
 /** `millrace lag`: how far each consumer group is behind, by partition. */
 export async function lag(args: readonly string[]): Promise<number> {
@@ -12,7 +13,7 @@ export async function lag(args: readonly string[]): Promise<number> {
   const admin = kafkaClient(config, 'millrace-lag', createLog('lag')).admin()
   await admin.connect()
   try {
-    process.stdout.write(`${lagTable(await lags(admin, await consumerGroups(config))).join('\n')}\n`)
+    print(...lagTable(await lags(admin, await consumerGroups(config))))
     return 0
   } finally {
     await admin.disconnect()

@@ -6,6 +6,7 @@ import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { loadConfig } from '../services/config.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import { print } from './print.ts'
 
 /** `millrace migrate`: both databases and the topics, brought to what this version needs. Changes nothing that is there already. */
 export async function migrate(args: readonly string[]): Promise<number> {
@@ -28,6 +29,6 @@ export async function migrate(args: readonly string[]): Promise<number> {
   } finally {
     await admin.disconnect()
   }
-  process.stdout.write(done.length === 0 ? 'nothing to migrate\n' : `${done.join('\n')}\n`)
+  print(...(done.length === 0 ? ['nothing to migrate'] : done))
   return 0
 }

@@ -1,5 +1,7 @@
 #!/usr/bin/env -S node --enable-source-maps
+import { visible, visibleLines } from '../processors/visible.ts'
 import { ConfigError } from '../services/config.ts'
+import { createRedactor } from '../services/secrets.ts'
 
 /** A command: takes its arguments, gives the exit code. */
 type Command = (args: readonly string[]) => Promise<number>
@@ -79,20 +81,35 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
-    process.stderr.write(`millrace: there is no command "${name}"\n\n${usage()}`)
+    process.stderr.write(`millrace: there is no command ${visible(JSON.stringify(name))}\n\n${usage()}`)
     return 2
   }
   return (await command.load())(args)
 }
 
+/** Says what went wrong, on one line if it is no defect of ours, and gives the exit code. */
+async function report(cause: unknown): Promise<number> {
+  const usage = cause instanceof ConfigError || (cause as NodeJS.ErrnoException | null)?.code?.startsWith('ERR_PARSE_ARGS') === true
+  // Loaded only now: it brings Kafka and PostgreSQL with it.
+  const { expectedFailure } = await import('../services/expected.ts')
+  const expected = usage ? (cause as Error).message : expectedFailure(cause)
+  const text = expected ?? (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))
+  process.stderr.write(`${visibleLines(createRedactor(process.env)(`millrace: ${text}`))}\n`)
+  return usage ? 2 : 1
+}
+
+// Whoever reads what we print may have seen enough: that is no failure. What prints without end looks whether anybody reads it (dead export, status).
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EPIPE') throw cause
+  })
+process.on('uncaughtException', (cause) => {
+  void report(cause).finally(() => process.exit(1))
+})
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (cause) {
-  const expected = cause instanceof ConfigError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-  process.stderr.write(
-    `millrace: ${cause instanceof Error ? (expected ? cause.message : (cause.stack ?? cause.message)) : String(cause)}\n`,
-  )
-  process.exitCode = expected ? 2 : 1
+  process.exitCode = await report(cause)
 }
 // What a failed command left open must not keep it alive.
 if (process.exitCode !== 0) process.exit()

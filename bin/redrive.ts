@@ -19,6 +19,7 @@ import { createLog } from '../services/log.ts'
 import { deadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
 import { version } from '../services/version.ts'
+import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -122,7 +123,7 @@ async function run(config: Config, asked: Asked): Promise<number> {
       if (!stopping.signal.aborted) throw cause
       ending = 'interrupted'
     }
-    process.stdout.write(`${report.lines({ output: line.way.output, ...asked }).join('\n')}\n`)
+    print(...report.lines({ output: line.way.output, ...asked }))
     if (!dryRun && ending === 'finished') {
       const earliest = extents.map(({ partition, earliest: offset }) => ({ partition, offset }))
       await persist(() => settled.forget(topic, id, earliest))

@@ -3,6 +3,7 @@ import { createRegistry, type SchemaRegistry } from '../connectors/registry/regi
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { wantedTopics } from '../services/kafka.ts'
 import { type Registration, registrations } from '../services/registered.ts'
+import { print } from './print.ts'
 
 /** `millrace schemas check|register` */
 export async function schemas(args: readonly string[]): Promise<number> {
@@ -32,9 +33,9 @@ async function check(registry: SchemaRegistry, all: readonly Registration[]): Pr
   for (const { subject, path, schema } of all) {
     if (await registry.compatible(subject, schema)) continue
     refused++
-    process.stdout.write(`${path}: cannot be read with what ${subject} has; give new fields a default\n`)
+    print(`${path}: cannot be read with what ${subject} has; give new fields a default`)
   }
-  process.stdout.write(`${all.length - refused} schemas fit the registry, ${refused} do not\n`)
+  print(`${all.length - refused} schemas fit the registry, ${refused} do not`)
   return refused === 0 ? 0 : 1
 }
 
@@ -46,10 +47,10 @@ async function register(registry: SchemaRegistry, all: readonly Registration[]):
     const newest = (await registry.versions(subject)).at(-1)
     if (newest?.id === id) continue
     stale++
-    process.stdout.write(
-      `${path}: ${subject} already has this very schema (ID ${id}), and a newer one (ID ${newest?.id}), which stays the newest. To go back, let something differ, such as a "revision" attribute.\n`,
+    print(
+      `${path}: ${subject} already has this very schema (ID ${id}), and a newer one (ID ${newest?.id}), which stays the newest. To go back, let something differ, such as a "revision" attribute.`,
     )
   }
-  process.stdout.write(`${all.length} schemas registered\n`)
+  print(`${all.length} schemas registered`)
   return stale === 0 ? 0 : 1
 }

@@ -5,6 +5,7 @@ import { figures, observe, type Snapshot, type StatusSources } from '../ops/stat
 import { openStatusSources } from '../ops/status/status-sources.ts'
 import { type Frame, renderLine, renderScreen } from '../ops/status/status-view.ts'
 import { loadConfig } from '../services/config.ts'
+import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line each 5 s. */
@@ -12,9 +13,14 @@ export async function status(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
   await using sources = await openStatusSources(loadConfig(process.env, values.config))
   const live = showStatus(sources, { startedMs: Date.now(), hints: [], events: [] })
-  await stopSignal()
+  await Promise.race([stopSignal(), nobodyReads()])
   await live.stop()
   return 0
+}
+
+/** The reader of a pipe has gone. */
+function nobodyReads(): Promise<unknown> {
+  return new Promise((resolve) => process.stdout.once('error', resolve))
 }
 
 /** A status that is being shown. */
@@ -64,6 +70,6 @@ function inLines(rates: Rates): (snapshot: Snapshot) => void {
   let looks = 0
   return (snapshot) => {
     // Not the first look: it knows no rates yet.
-    if (++looks % LOOKS_PER_LINE === 0) process.stdout.write(`${renderLine(snapshot, rates)}\n`)
+    if (++looks % LOOKS_PER_LINE === 0) print(`${renderLine(snapshot, rates)}`)
   }
 }

@@ -1,10 +1,13 @@
+import { visible } from '../processors/visible.ts'
+
 /** Columns of a table for people: text on the left, figures on the right. */
 export type Alignment = 'left' | 'right'
 
-/** Lines of a table, columns two spaces apart, without trailing spaces. */
+/** Lines of a table, columns two spaces apart, without trailing spaces. Cells are made visible, for a width to be what a terminal shows. */
 export function table(rows: readonly (readonly string[])[], alignments: readonly Alignment[]): readonly string[] {
-  const widths = alignments.map((_, column) => Math.max(0, ...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) =>
+  const shown = rows.map((row) => row.map(visible))
+  const widths = alignments.map((_, column) => Math.max(0, ...shown.map((row) => (row[column] ?? '').length)))
+  return shown.map((row) =>
     alignments
       .map((alignment, column) => {
         const [text, width] = [row[column] ?? '', widths[column] ?? 0]

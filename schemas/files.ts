@@ -14,16 +14,34 @@ export interface SchemaFile {
   readonly json: unknown
 }
 
+/** A schema file that is not what it must be. The message names the file, the place in it and what was expected. */
+export class SchemaFileError extends Error {
+  readonly code = 'SCHEMA_FILE'
+  readonly transient = false
+  constructor(path: string, cause: unknown) {
+    super(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
 /** Reads `schemas/<name>.avsc`. */
 export function readSchema(name: string): SchemaFile {
   const path = `schemas/${name}.avsc`
   const text = readFileSync(`${projectRoot}${path}`, 'utf8')
-  return { path, text, json: JSON.parse(text) as unknown }
+  return { path, text, json: inFile(path, () => JSON.parse(text) as unknown) }
+}
+
+function inFile<Result>(path: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    throw new SchemaFileError(path, cause)
+  }
 }
 
 /** The standard quantities, from schemas/readings.avsc. */
 export function readQuantities(): readonly Quantity[] {
-  return parseQuantities(readSchema('readings').json)
+  const { path, json } = readSchema('readings')
+  return inFile(path, () => parseQuantities(json))
 }
 
 /** Every firmware of schemas/firmware/, by name. */
@@ -35,8 +53,8 @@ export function readFirmwares(): readonly { readonly file: SchemaFile; readonly 
     .map((name) => {
       const id = name.slice(0, -'.avsc'.length)
       const file = readSchema(`firmware/${id}`)
-      const firmware = parseFirmware(file.json, quantities)
-      if (firmware.id !== id) throw new Error(`${file.path}: the file must be named ${firmware.id}.avsc after its schema`)
+      const firmware = inFile(file.path, () => parseFirmware(file.json, quantities))
+      if (firmware.id !== id) throw new SchemaFileError(file.path, `the file must be named ${firmware.id}.avsc after its schema`)
       return { file, firmware }
     })
 }

@@ -1,6 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { shownAddress } from '../processors/address.ts'
+import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
+import { topics } from '../processors/topics.ts'
+import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
 
 /** A configuration that cannot be used; the message names each place, what is there and what was expected. */
@@ -144,28 +148,72 @@ const file = z.strictObject({
     .prefault({}),
 })
 
-const environment = z.object({
-  MQTT_URL: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:1883'),
-  MQTT_USERNAME: z
+function address(kind: AddressKind, otherwise: string): z.ZodDefault<z.ZodString> {
+  return z
     .string()
-    .default('millrace-bridge')
-    .describe('Of the bridge: a session without a user name loses messages when Mosquitto restarts.'),
-  MQTT_PASSWORD: z.string().optional(),
-  MQTT_CA_FILE: z.string().optional(),
-  MQTT_CERT_FILE: z.string().optional(),
-  MQTT_KEY_FILE: z.string().optional(),
-  KAFKA_BROKERS: z
-    .string()
-    .regex(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, 'expected host:port, or several with commas between')
-    .default('127.0.0.1:9092'),
-  KAFKA_USERNAME: z.string().optional(),
-  KAFKA_PASSWORD: z.string().optional(),
-  REGISTRY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8081/apis/ccompat/v7'),
-  TELEMETRY_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://millrace@127.0.0.1:5433/telemetry'),
-  APP_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://millrace@127.0.0.1:5433/app'),
-})
+    .superRefine((value, context) => {
+      const fault = addressFault(value, kind)
+      if (fault !== undefined) context.addIssue(fault)
+    })
+    .default(otherwise)
+}
+
+const MQTT: AddressKind = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port or mqtts://host:port', path: false }
+const HTTP: AddressKind = { schemes: ['http', 'https'], example: 'http://host:port/path or https://host:port/path', path: true }
+const POSTGRES: AddressKind = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true }
+
+const environment = z
+  .object({
+    MQTT_URL: address(MQTT, 'mqtt://127.0.0.1:1883'),
+    MQTT_USERNAME: z.string().optional().describe('Of the bridge; else that of the URL, else millrace-bridge.'),
+    MQTT_PASSWORD: z.string().optional(),
+    MQTT_CA_FILE: z.string().optional(),
+    MQTT_CERT_FILE: z.string().optional(),
+    MQTT_KEY_FILE: z.string().optional(),
+    KAFKA_BROKERS: z
+      .string()
+      .superRefine((value, context) => {
+        const fault = brokersFault(value)
+        if (fault !== undefined) context.addIssue(fault)
+      })
+      .default('127.0.0.1:9092'),
+    KAFKA_USERNAME: z.string().optional(),
+    KAFKA_PASSWORD: z.string().optional(),
+    REGISTRY_URL: address(HTTP, 'http://127.0.0.1:8081/apis/ccompat/v7'),
+    TELEMETRY_DATABASE_URL: address(POSTGRES, 'postgres://millrace@127.0.0.1:5433/telemetry'),
+    APP_DATABASE_URL: address(POSTGRES, 'postgres://millrace@127.0.0.1:5433/app'),
+  })
+  .superRefine((env, context) => {
+    const require = (name: keyof typeof env, because: string): void => {
+      if (env[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: `expected with ${because}` })
+    }
+    // Half of it would connect in plain text, or as nobody.
+    if (env.KAFKA_USERNAME !== undefined) require('KAFKA_PASSWORD', 'KAFKA_USERNAME')
+    if (env.KAFKA_PASSWORD !== undefined) require('KAFKA_USERNAME', 'KAFKA_PASSWORD')
+    if (env.MQTT_CERT_FILE !== undefined) require('MQTT_KEY_FILE', 'MQTT_CERT_FILE')
+    if (env.MQTT_KEY_FILE !== undefined) require('MQTT_CERT_FILE', 'MQTT_KEY_FILE')
+    // One that is none has been named already.
+    if (!URL.canParse(env.MQTT_URL)) return
+    const { protocol, username } = new URL(env.MQTT_URL)
+    const files = (['MQTT_CA_FILE', 'MQTT_CERT_FILE', 'MQTT_KEY_FILE'] as const).filter((name) => env[name] !== undefined)
+    if (protocol !== 'mqtts:' && files.length > 0)
+      context.addIssue({ code: 'custom', path: ['MQTT_URL'], message: `expected mqtts:// with ${files.join(', ')}`, input: env.MQTT_URL })
+    if (username !== '' && env.MQTT_USERNAME !== undefined && env.MQTT_USERNAME !== decodeURIComponent(username))
+      context.addIssue({ code: 'custom', path: ['MQTT_USERNAME'], message: 'expected the user name of MQTT_URL, or one of the two only' })
+  })
 
 export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
+
+/**
+ * What the bridge subscribes to, and where it goes.
+ * @throws RangeError that names the route; `loadConfig` has found out by then
+ */
+export function bridgeRoutes({ bridge: { routes } }: Pick<Config, 'bridge'>): readonly Route[] {
+  return parseRoutes([
+    { pattern: routes.telemetry, carries: 'frames', topic: topics.frames },
+    { pattern: routes.status, carries: 'status', topic: topics.deviceStatus },
+  ])
+}
 
 export function breakerLimits({ bad_share: limits }: Config): BreakerLimits {
   return { share: limits.limit, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
@@ -212,7 +260,17 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   const chosen = named ?? DEFAULT_CONFIG_FILE
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
+  checkRoutes(chosen, settings)
   return { ...settings, env: check('environment', environment, withoutEmpty(env)) }
+}
+
+function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {
+  try {
+    bridgeRoutes(settings)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new ConfigError(`${place}: bridge: routes: ${cause.message}`, { cause })
+  }
 }
 
 function parseYaml(path: string): unknown {
@@ -233,8 +291,14 @@ function check<Schema extends z.ZodType>(place: string, schema: Schema, value: u
   if (result.success) return result.data
   const lines = result.error.issues.map((issue) => {
     const where = [place, ...issue.path.map(String)].join(': ').replace(/: (?=[^:]*$)/, ': ')
-    const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : `, got ${JSON.stringify(issue.input)}`
+    const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : shownInput(issue.path, issue.input)
     return `${where}: ${issue.message}${given}`
   })
   throw new ConfigError(lines.join('\n'))
+}
+
+/** Never a password: neither one of its own nor one that is part of an address. */
+function shownInput(path: readonly PropertyKey[], input: unknown): string {
+  if (String(path.at(-1)).endsWith('_PASSWORD')) return ''
+  return `, got ${JSON.stringify(typeof input === 'string' ? shownAddress(input) : input)}`
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { ConnectorError } from '../connectors/contract.ts'
 import { meansUs } from './http-host.ts'
 
 /** What a page says. */
@@ -39,7 +40,7 @@ const TEXT = 'text/plain; charset=utf-8'
 
 /**
  * Serves pages to GET and HEAD, and to nobody who means another server. Resolves once it listens.
- * @throws Error that names host and port if it cannot listen there
+ * @throws ConnectorError that names host and port if it cannot listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<Server> {
   const limits = { ...LIMITS, ...options.limits }
@@ -56,7 +57,14 @@ export async function serveHttp(options: HttpServerOptions): Promise<Server> {
   boundConnections(server, limits.connections)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
-      reject(new Error(`metrics: cannot listen on ${options.host}, port ${options.port}: ${cause.message}`, { cause })),
+      reject(
+        new ConnectorError(
+          (cause as NodeJS.ErrnoException).code ?? 'LISTEN',
+          false,
+          `metrics: cannot listen on ${options.host}, port ${options.port}`,
+          cause,
+        ),
+      ),
     )
     server.listen(options.port, options.host, resolve)
   })

@@ -2,9 +2,12 @@ import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { Registry } from 'prom-client'
 import type { Log } from '../connectors/contract.ts'
+import { visible } from '../processors/visible.ts'
 import { type Config, metricsPort } from './config.ts'
+import { expectedFailure } from './expected.ts'
 import { serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
+import { createRedactor } from './secrets.ts'
 
 /** What a service's start is given. */
 export interface ServiceContext {
@@ -55,10 +58,11 @@ export async function runService(name: string, config: Config, start: (context: 
   const abort = new AbortController()
   const metrics = new Registry()
   const troubles = new Map<string, string>([[STARTING, 'it has not started yet']])
+  const redact = createRedactor(process.env)
   const health: Health = {
     set: (part, trouble) => {
       if (trouble === null) troubles.delete(part)
-      else troubles.set(part, trouble)
+      else troubles.set(part, redact(trouble))
     },
   }
   const stopping = signalled()
@@ -71,7 +75,12 @@ export async function runService(name: string, config: Config, start: (context: 
     log.info('running', { pid: process.pid, metrics: `${httpAddress(config.metrics.host, port)}/metrics` })
     const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
     if (failure !== undefined)
-      log.error('stopping after a failure', { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined })
+      log.error(
+        'stopping after a failure',
+        expectedFailure(failure) === undefined
+          ? { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined }
+          : { cause: expectedFailure(failure) },
+      )
     const clean = await Promise.race([service.stop().then(() => true), expired(STOP_DEADLINE_MS)])
     log.info(clean ? 'stopped' : 'gave up waiting for what was under way; it will be read again')
     return failure === undefined ? 0 : 1
@@ -112,7 +121,7 @@ function serve(
       '/health': () => ({
         status: troubles.size === 0 ? 200 : 503,
         type: 'application/json',
-        body: `${JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) })}\n`,
+        body: `${visible(JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) }))}\n`,
       }),
     },
   })

@@ -25,14 +25,15 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
   // One for all connections: what is in it is taken before the next read.
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
   const config: KafkaConfig = {
-    brokers: [...address.brokers],
+    brokers: address.brokers.map(seedOf),
     clientId: address.clientId,
     retry: RETRY,
     connectionTimeout: 3_000,
     logLevel: logLevel.WARN,
     logCreator: () => logTo(log),
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
-    socketFactory: ({ host, port, ssl, onConnect }) => {
+    socketFactory: ({ host: named, port, ssl, onConnect }) => {
+      const host = hostOf(named)
       const read = createResponseReader((response) => socket.emit('data', response))
       const onread = {
         buffer: readBuffer,
@@ -57,6 +58,16 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
   if (address.ssl !== undefined) config.ssl = address.ssl
   if (address.sasl !== undefined) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
   return new Kafka(config)
+}
+
+/** kafkajs cuts `[::1]:9092` at its first colon: an IPv6 address goes through it in disguise, `[__1]:9092`. */
+function seedOf(broker: string): string {
+  return broker.replace(/^\[.*\]/, (address) => address.replaceAll(':', '_'))
+}
+
+/** What the disguise stands for. Addresses that Kafka itself tells are not in brackets. */
+function hostOf(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1).replaceAll('_', ':') : host
 }
 
 function logTo(log: Log): (entry: { level: LogLevel; log: { message: string; error?: string } }) => void {

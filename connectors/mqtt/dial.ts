@@ -1,5 +1,6 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls'
+import { shownAddress } from '../../processors/address.ts'
 import type { Dial } from './connection.ts'
 
 /** TLS settings, as node:tls has them. The broker's certificate is always verified unless `rejectUnauthorized` is false. */
@@ -25,7 +26,7 @@ export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
   const port = parsed && (parsed.port === '' ? DEFAULT_PORTS[parsed.protocol] : Number(parsed.port))
   const secure = parsed?.protocol === 'mqtts:'
   if (!parsed || !port || parsed.hostname === '' || !(parsed.protocol in DEFAULT_PORTS)) {
-    throw new TypeError(`MQTT URL must be mqtt://host:port or mqtts://host:port, not ${JSON.stringify(url.replace(/\/\/[^@/]*@/, '//…@'))}`)
+    throw new TypeError(`MQTT URL must be mqtt://host:port or mqtts://host:port, not ${JSON.stringify(shownAddress(url))}`)
   }
   // A URL puts brackets around an IPv6 address, a socket does not.
   const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1')

@@ -26,6 +26,7 @@ export interface Provisioned {
   readonly assigned: number
 }
 
+const MOST_NAMED = 5
 /** exclusion_violation: two assignments of one device at one time. */
 const OVERLAP = '23P01'
 
@@ -53,18 +54,32 @@ async function provision(session: Session, { devices, from, ...placement }: Prov
 }
 
 /**
- * Ends a device's assignment at a moment and begins another, in one transaction. Nothing happens where it is assigned so already.
- * @throws AssignmentError where the device is not known, or has a later assignment
+ * Ends the devices' assignments at a moment and begins others, all of them in one transaction. Nothing happens to one that is assigned so already.
+ * @throws AssignmentError if a device is not known, or has a later assignment
  */
-export function moveDevice(database: Database, device: DeviceId, to: Placement, at: Date): Promise<void> {
-  return database.use((session) => move(session, device, to, at))
+export function moveDevices(database: Database, devices: readonly DeviceId[], to: Placement, at: Date): Promise<void> {
+  return database.use(async (session) => {
+    await session.script('moving devices', 'BEGIN')
+    const place = await placementIds(session, to)
+    const known = await session.query<{ id: string }>(
+      'moving devices',
+      'SELECT id FROM devices WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE',
+      [devices],
+    )
+    const ids = new Set(known.map(({ id }) => id))
+    const unknown = devices.filter((device) => !ids.has(device))
+    if (unknown.length > 0) throw new AssignmentError(`${named(unknown)} not known: provision first`, unknown)
+    for (const device of devices) await move(session, device, place, at)
+    await session.commit('moving devices')
+  })
 }
 
-async function move(session: Session, device: DeviceId, to: Placement, at: Date): Promise<void> {
-  await session.script('moving a device', 'BEGIN')
-  const place = await placementIds(session, to)
-  const known = await session.query('moving a device', 'SELECT FROM devices WHERE id = $1 FOR UPDATE', [device])
-  if (known.length === 0) throw new AssignmentError(`device ${device} is not known: provision it first`)
+/** The same for one device. */
+export function moveDevice(database: Database, device: DeviceId, to: Placement, at: Date): Promise<void> {
+  return moveDevices(database, [device], to, at)
+}
+
+async function move(session: Session, device: DeviceId, place: PlacementIds, at: Date): Promise<void> {
   await session.query(
     'ending an assignment',
     `WITH present AS (
@@ -77,12 +92,17 @@ async function move(session: Session, device: DeviceId, to: Placement, at: Date)
     [device, place.accountId, place.siteId, at],
   )
   await assign(session, [device], place, at)
-  await session.commit('moving a device')
 }
 
-/** A device cannot be assigned as asked. */
+/** Devices cannot be assigned as asked. */
 export class AssignmentError extends Error {
   override readonly name = 'AssignmentError'
+  /** Those in the way, as far as they are known. */
+  readonly devices: readonly string[]
+  constructor(message: string, devices: readonly string[] = [], options?: ErrorOptions) {
+    super(message, options)
+    this.devices = devices
+  }
 }
 
 interface PlacementIds {
@@ -108,6 +128,17 @@ async function placementIds(session: Session, { account, site }: Placement): Pro
 
 /** Assigns devices from a moment on where they are not so assigned; how many that were. */
 async function assign(session: Session, devices: readonly DeviceId[], place: PlacementIds, from: Date | null): Promise<number> {
+  const taken = await session.query<{ id: string }>(
+    'looking for other assignments',
+    `SELECT DISTINCT a.device_id AS id FROM assignments a
+     WHERE a.device_id = ANY($1::text[]) AND a.valid && tstzrange($4, NULL)
+       AND NOT (a.account_id = $2 AND a.site_id IS NOT DISTINCT FROM $3::bigint AND a.valid @> tstzrange($4, NULL)) ORDER BY 1`,
+    [devices, place.accountId, place.siteId, from],
+  )
+  if (taken.length > 0) {
+    const ids = taken.map(({ id }) => id)
+    throw new AssignmentError(`${named(ids)} assigned elsewhere at that time or later: move instead`, ids)
+  }
   try {
     const rows = await session.query(
       'assigning devices',
@@ -122,8 +153,18 @@ async function assign(session: Session, devices: readonly DeviceId[], place: Pla
     return rows.length
   } catch (error) {
     if (!(error instanceof ConnectorError && error.code === OVERLAP)) throw error
-    throw new AssignmentError(`a device is assigned elsewhere at that time or later: move it instead (${error.message})`, { cause: error })
+    // Somebody else assigned it meanwhile.
+    throw new AssignmentError(`a device is assigned elsewhere at that time or later: move it instead (${error.message})`, [], {
+      cause: error,
+    })
   }
+}
+
+/** Devices as the beginning of a sentence: one tells which it is, of many the first do. */
+function named(devices: readonly string[]): string {
+  const shown = devices.slice(0, MOST_NAMED).join(', ')
+  if (devices.length === 1) return `device ${shown} is`
+  return `devices ${shown}${devices.length > MOST_NAMED ? ` and ${devices.length - MOST_NAMED} more` : ''} are`
 }
 
 /** A known device and where it is now. */

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError } from '../contract.ts'
 
 const require = createRequire(import.meta.url)
@@ -49,6 +50,7 @@ export interface SchemaRegistry {
 export function createRegistry(url: string): SchemaRegistry {
   // The client caches for ever by default; what it is asked here is asked to learn what is new.
   const open = (): Client => new SchemaRegistryClient({ baseURLs: [url], cacheCapacity: 1, cacheLatestTtlSecs: 0, maxRetries: 0 })
+  const shown = shownAddress(url)
   async function ask<Answer>(doing: string, question: (client: Client) => Promise<Answer>): Promise<Answer> {
     const client = open()
     try {
@@ -59,7 +61,7 @@ export function createRegistry(url: string): SchemaRegistry {
       throw new ConnectorError(
         typeof status === 'number' ? `REGISTRY_${status}` : 'REGISTRY_UNREACHABLE',
         !refused,
-        `${doing} at ${url}`,
+        `${doing} at ${shown}`,
         cause,
       )
     } finally {

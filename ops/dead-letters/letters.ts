@@ -14,8 +14,8 @@ import { decoded } from '../redrive/run.ts'
 export interface DeadLetters {
   /** Every topic of dead letters that Kafka has, by name. */
   topics(): Promise<readonly Topic[]>
-  /** Reads a topic's letters, or those of some extents; null for a record that is no dead letter. */
-  read(topic: Topic, each: (letter: FoundLetter | null) => void, extents?: readonly Extent[]): Promise<void>
+  /** Reads a topic's letters, or those of some extents; null for a record that is no dead letter. Waits for what `each` returns; a rejection ends it. */
+  read(topic: Topic, each: (letter: FoundLetter | null) => Promise<void> | undefined, extents?: readonly Extent[]): Promise<void>
   extents(topic: Topic): Promise<readonly Extent[]>
   /** Outcomes of the letters that redrives have settled; undefined, with a line in the log, while the database does not say. */
   settled(topic: Topic): Promise<Settled | undefined>
@@ -48,7 +48,8 @@ export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): 
         handle: async ({ partition, records }) => {
           for (const { offset, value, headers } of records) {
             const letter = value === null ? undefined : decoded(codec, value)
-            each(letter === undefined ? null : { topic, partition, offset, letter, headers })
+            const taken = each(letter === undefined ? null : { topic, partition, offset, letter, headers })
+            if (taken !== undefined) await taken
           }
         },
       })

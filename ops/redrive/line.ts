@@ -113,7 +113,7 @@ async function openProcess(
   { config, processor, run, topicId, registry, log, signal }: Parts,
   process: BusinessProcess<unknown>,
 ): Promise<RedriveWay> {
-  const lookups = await openProcessLookups(process, registry, log, signal)
+  const lookups = await openProcessLookups(process, { config, registry, log, signal })
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   return processWay({
     process,

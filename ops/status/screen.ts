@@ -1,3 +1,5 @@
+import { visible } from '../../processors/visible.ts'
+
 /** Where a screen is drawn: process.stdout, or something like it. */
 export interface Terminal {
   readonly isTTY?: boolean | undefined
@@ -22,7 +24,10 @@ export function createScreen(terminal: Terminal): Screen {
     draw(lines) {
       const [width, height] = [terminal.columns ?? 80, terminal.rows ?? 24]
       // One line less than there are, so that the terminal does not scroll and what is above can be found again.
-      const shown = lines.slice(0, Math.max(1, height - 1)).map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
+      const shown = lines
+        .slice(0, Math.max(1, height - 1))
+        .map(visible)
+        .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
       const [heading = '', ...rest] = shown
       terminal.write(`${drawn > 0 ? `${ESC}${drawn}A` : ''}\r${ESC}J${[`${ESC}1m${heading}${ESC}0m`, ...rest].join('\n')}\n`)
       drawn = shown.length

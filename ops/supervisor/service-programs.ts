@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CONTINUITY } from '../../processors/continuity/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
@@ -41,18 +42,15 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
 }
 
 /**
+ * Flags of Node.js for a service, in bin/service.flags, for bin/millrace reads them too.
+ *
  * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts but does not see. Only a scavenge frees it
  * early; with 16 MB of young generation full collections come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
  *
  * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a quarter, and so collected it once a second, which
  * was up to half of a service's CPU. A quarter less CPU for 30 to 50 MB more memory (continuity two fifths less).
  */
-export const NODE_FLAGS: readonly string[] = [
-  '--enable-source-maps',
-  '--max-old-space-size=160',
-  '--max-semi-space-size=2',
-  '--heap-growing-percent=200',
-]
+export const NODE_FLAGS: readonly string[] = readFileSync(`${projectRoot}bin/service.flags`, 'utf8').trim().split('\n')
 
 function command(name: string, { processors }: Config): readonly string[] {
   return processors.includes(name) ? ['run', name] : [name]

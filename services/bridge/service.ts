@@ -5,11 +5,10 @@ import { createSubscriber, type SessionState } from '../../connectors/mqtt/subsc
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
-import { parseRoutes, type Route } from '../../processors/bridge/routes.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readQuantities, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
-import { type Config, ConfigError } from '../config.ts'
+import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
 import { countPartitions, kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
@@ -22,14 +21,7 @@ import type { RateLimitOptions } from './rate-limit.ts'
 /** What Kafka adds to a dead letter: the record batch's header and the record's own. */
 const LETTER_OVERHEAD_BYTES = 4096
 const JSON_FIRMWARE = 'generic-json'
-
-/** What the bridge subscribes to, and where it goes. */
-export function bridgeRoutes({ bridge }: Config): readonly Route[] {
-  return parseRoutes([
-    { pattern: bridge.routes.telemetry, carries: 'frames', topic: topics.frames },
-    { pattern: bridge.routes.status, carries: 'status', topic: topics.deviceStatus },
-  ])
-}
+const DEFAULT_USER = 'millrace-bridge'
 
 /** The firmware that JSON messages are encoded as. */
 export function jsonFirmware(): Firmware {
@@ -99,8 +91,7 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   health.set('mqtt', 'session is connecting')
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
-    username: env.MQTT_USERNAME,
-    ...(env.MQTT_PASSWORD === undefined ? {} : { password: env.MQTT_PASSWORD }),
+    ...bridgeUser(env),
     tls: tlsOptions(env),
     clientId: bridge.client_id,
     filters: routes.map(({ filter }) => filter),
@@ -142,6 +133,14 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
       await producer[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** A session without a user name loses messages when Mosquitto restarts (docs/configuration.md). */
+function bridgeUser({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: Config['env']): { username?: string; password?: string } {
+  return {
+    ...(MQTT_USERNAME === undefined && new URL(MQTT_URL).username !== '' ? {} : { username: MQTT_USERNAME ?? DEFAULT_USER }),
+    ...(MQTT_PASSWORD === undefined ? {} : { password: MQTT_PASSWORD }),
   }
 }
 

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
-import type { Log } from '../../connectors/contract.ts'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { topicId } from '../../connectors/kafka/topics.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
+import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
@@ -12,7 +11,7 @@ import { deadTopic, valueSubject } from '../../processors/topics.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
-import { type PreparedLookups, schemaIdsOf } from '../lookups.ts'
+import { type LookupsOptions, openLookups, type PreparedLookups, schemaIdsOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { deadLetterCodec } from '../registered.ts'
@@ -27,20 +26,28 @@ export async function loadProcess(name: string): Promise<BusinessProcess<unknown
   return ((await import(url.href)) as { process: BusinessProcess<unknown> }).process
 }
 
-/** What a business process may look up: the schemas of its topic. Waits for the registry. */
+/** What a business process says that it needs to look up; schemas are those of its own topic. Waits for the registry, and for the app database. */
 export async function openProcessLookups(
-  process: BusinessProcess<unknown>,
-  registry: SchemaRegistry,
-  log: Log,
-  signal: AbortSignal,
+  { from, needs }: Pick<BusinessProcess<unknown>, 'from' | 'needs'>,
+  { config, registry, log, signal }: Omit<LookupsOptions, 'needs'>,
 ): Promise<PreparedLookups> {
-  const schemas = await openSchemaDirectory({ registry, prefix: valueSubject(process.from.topic), log, signal })
+  const others = needs.filter((name) => name !== 'schema')
+  const lookups = others.length === 0 ? undefined : await openLookups({ config, registry, needs: others, log, signal })
+  const schemas = needs.includes('schema')
+    ? await openSchemaDirectory({ registry, prefix: valueSubject(from.topic), log, signal })
+    : undefined
   return {
-    firmware: () => ({ tag: 'unknown' }),
-    assignments: () => undefined,
-    schema: (id) => schemas.schema(id),
-    prepare: (records) => schemas.prepare(schemaIdsOf(records)),
-    [Symbol.asyncDispose]: async () => schemas[Symbol.asyncDispose](),
+    firmware: (id) => lookups?.firmware(id) ?? { tag: 'unknown' },
+    assignments: (device) => lookups?.assignments(device),
+    schema: (id) => schemas?.schema(id),
+    async prepare(records) {
+      await schemas?.prepare(schemaIdsOf(records))
+      await lookups?.prepare(records)
+    },
+    async [Symbol.asyncDispose]() {
+      await schemas?.[Symbol.asyncDispose]()
+      await lookups?.[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -51,7 +58,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const source = process.from.topic
     const waiting = createWaiting({ log, signal, health })
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const lookups = await waiting.during('reading schemas', openProcessLookups(process, registry, log, signal))
+    const lookups = await waiting.during('reading what is looked up', openProcessLookups(process, { config, registry, log, signal }))
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [source, deadTopic(name)]))

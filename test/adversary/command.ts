@@ -9,9 +9,14 @@ export interface Ran {
 }
 
 /** Runs `millrace` as a person does, by its launcher, to its end. The environment is added to the process's own; undefined takes a variable out. */
-export function runMillrace(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Promise<Ran> {
+export function runMillrace(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input: string = '',
+  launcher = `${projectRoot}bin/millrace`,
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(`${projectRoot}bin/millrace`, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(launcher, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
     let output = ''
     let error = ''
     child.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))

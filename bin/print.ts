@@ -1,0 +1,6 @@
+import { visible } from '../processors/visible.ts'
+
+/** Prints lines on standard output: much of what is in them was written by devices and strangers. */
+export function print(...lines: readonly string[]): void {
+  process.stdout.write(`${lines.map(visible).join('\n')}\n`)
+}

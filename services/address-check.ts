@@ -1,0 +1,52 @@
+/** How an address of one kind must be. */
+export interface AddressKind {
+  /** Schemes, the first as the example. */
+  readonly schemes: readonly string[]
+  /** As in mqtt://host:port, for messages. */
+  readonly example: string
+  /** Whether a path may follow, as a database's name. */
+  readonly path: boolean
+}
+
+const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, %3F, %40 and %25'
+
+/**
+ * What is wrong with an address, in words that do not repeat it; undefined if nothing is. Stricter than the URL standard: there a `#` ends a password, and
+ * what is before it becomes host and port, so that a service waits for a host that nobody meant.
+ */
+export function addressFault(address: string, { schemes, example, path }: AddressKind): string | undefined {
+  const expected = `expected ${example}`
+  const [, scheme, authority = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([\s\S]*)$/i.exec(address) ?? []
+  if (scheme === undefined || !schemes.includes(scheme.toLowerCase())) return expected
+  if (/[\s\p{Cc}]/u.test(address)) return `${expected}, without blanks`
+  if (rest.includes('@')) return `${expected}: ${ESCAPES}`
+  const userInfo = authority.includes('@') ? authority.slice(0, authority.lastIndexOf('@')) : ''
+  if (!isEscaped(userInfo)) return `${expected}: a % must be followed by two hexadecimal digits of UTF-8; ${ESCAPES}`
+  if (rest.includes('#')) return `${expected}, without a #`
+  if (!URL.canParse(address)) return expected
+  const { hostname, port, username, password, pathname, search } = new URL(address)
+  if (hostname === '' || port === '0') return expected
+  if (password !== '' && username === '') return `${expected}: a password needs a user name`
+  if (!path && ((pathname !== '' && pathname !== '/') || search !== '')) return `${expected}, with nothing behind`
+  return undefined
+}
+
+function isEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch (cause) {
+    if (cause instanceof URIError) return false
+    throw cause
+  }
+}
+
+/** What is wrong with a list of brokers: host:port, or [address]:port for IPv6, with commas between. */
+export function brokersFault(brokers: string): string | undefined {
+  const good = brokers.split(',').every((broker) => {
+    const [, address, port] = /^(\[[0-9a-f:.]+\]|[^\s\p{Cc},:@/?#[\]]+):(\d{1,5})$/iu.exec(broker) ?? []
+    if (address === undefined || Number(port) < 1 || Number(port) > 65_535) return false
+    return !address.startsWith('[') || URL.canParse(`http://${address}`)
+  })
+  return good ? undefined : 'expected host:port, or [IPv6 address]:port, or several with commas between'
+}
