@@ -24,8 +24,9 @@ them there. So does a letter that would be too large for Kafka with its record. 
     millrace dead show standardise.dead/3/17             one letter: all its fields, the original decoded as far as it can be, else a hex dump
     millrace dead export standardise --out letters.ndjson    a line of JSON each, the original bytes in base64
 
-All take \`--reason R\`, \`--device D\`, \`--from T\` and \`--to T\`, where T is a time (\`2026-11-23T04:00:00Z\`) or an age (\`90s\`, \`15m\`, \`2h\`, \`3d\`) and counts for the
-last failure. They change nothing. An exported letter's \`state\` is \`open\`, or what a redrive made of it.
+All take \`--reason R\`, \`--device D\`, \`--from T\` and \`--to T\`, where T is a time with its zone (\`2026-11-23T04:00:00Z\`, \`2026-11-23T05:00+01:00\`) or an age
+(\`90s\`, \`15m\`, \`2h\`, \`3d\`) and counts for the last failure. Every command takes times so, refuses one without a zone or that no calendar has, and echoes in UTC what it
+took. They change nothing. An exported letter's \`state\` is \`open\`, or what a redrive made of it.
 
 ## Redrive
 
