@@ -18,7 +18,7 @@ unit: build ## Unit and property tests only
 bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|all
 	@test/bench/run
 
-chaos: ## Kill, pause, split and fill everything under load, then count; MINUTES=5 SEED=random
+chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random
 	@test/chaos/run
 
 outage: ## Stop the telemetry database for MINUTES=2 under load, then watch it catch up

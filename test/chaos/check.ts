@@ -1,10 +1,12 @@
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { type Comparison, compareReadings, type ExpectedLine, frameLines, goodLine, type MissingFrame } from './comparison.ts'
+import { countFormerAccount, findOldStates } from './devices-check.ts'
 import { type Hops, readHops } from './hops.ts'
+import type { Move } from './injector.ts'
 import { type LedgerFrame, readLedger } from './ledger.ts'
 import { type Letters, readLetters } from './letters.ts'
 import type { Line } from './line.ts'
-import type { GoodReading, Poison } from './publisher.ts'
+import type { GoodReading, Poison, SentStatus } from './publisher.ts'
 
 /** What one fleet sent in one phase. */
 export interface SentFrames {
@@ -23,6 +25,10 @@ export interface Sent {
   readonly frames: readonly SentFrames[]
   readonly readings: readonly SentReadings[]
   readonly poison: readonly Poison[]
+  readonly moves: readonly Move[]
+  readonly statuses: ReadonlyMap<string, SentStatus>
+  /** The hops as they were before a topic was made anew; read now if there are none. */
+  readonly hops?: Hops
   readonly isFleet: (device: string) => boolean
 }
 
@@ -36,6 +42,10 @@ export interface Findings {
   readonly continuity: Continuity
   /** Frames in the ledgers. */
   readonly sentFrames: number
+  /** Rows of the device that moves with another account than it had, long after that was written. */
+  readonly formerAccount: number
+  /** Devices whose state is not the last that they sent. */
+  readonly oldStates: readonly string[]
 }
 
 /** What `millrace continuity` says of the fleets. */
@@ -49,9 +59,12 @@ export interface Continuity {
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** To be called once the line has settled. */
-export async function check({ direct, millrace }: Line, { frames, readings, poison, isFleet }: Sent): Promise<Findings> {
+export async function check(
+  { direct, millrace }: Line,
+  { frames, readings, poison, moves, statuses, isFleet, ...sent }: Sent,
+): Promise<Findings> {
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos-check' }, quiet)
-  const hops = await readHops(kafka, isFleet)
+  const hops = sent.hops ?? (await readHops(kafka, isFleet))
   const letters = await readLetters(kafka, poison, isFleet)
   const continuity = readContinuity(await millrace('continuity', '--json'), isFleet)
   let alteredByBridge = 0
@@ -74,7 +87,16 @@ export async function check({ direct, millrace }: Line, { frames, readings, pois
   }
 
   const comparison = await compareReadings(direct.telemetryUrl, expected())
-  return { comparison, hops, letters, continuity, alteredByBridge, sentFrames }
+  return {
+    comparison,
+    hops,
+    letters,
+    continuity,
+    alteredByBridge,
+    sentFrames,
+    formerAccount: await countFormerAccount(direct, moves),
+    oldStates: await findOldStates(direct.appUrl, statuses),
+  }
 }
 
 /** The part of `millrace continuity --json` that is used here. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { readQuantities } from '../../schemas/files.ts'
+import { HOSTILE_DEVICES } from './hostile.ts'
 import type { LedgerFrame } from './ledger.ts'
 import type { GoodReading } from './publisher.ts'
 
@@ -22,7 +23,7 @@ export interface Comparison {
   readonly missing: readonly MissingFrame[]
   /** Stored with another value, account or mark than sent. */
   readonly corrupted: number
-  /** Stored, and never sent. */
+  /** Stored, and never sent by anyone; what hostile devices sent is not looked at. */
   readonly unexpected: number
   /** What the offsets' own count of stored rows has above the rows that there are: a row counted, and so written, twice. */
   readonly countedTwice: number
@@ -98,8 +99,8 @@ async function compare(client: pg.Client): Promise<Comparison> {
     const { rows } = await client.query<{ phase: string; count: string }>(text)
     return Object.fromEntries(rows.map(({ phase, count }) => [phase, Number(count)]))
   }
-  const one = async (text: string): Promise<number> => {
-    const { rows } = await client.query<{ count: string }>(text)
+  const one = async (text: string, values: readonly unknown[] = []): Promise<number> => {
+    const { rows } = await client.query<{ count: string }>(text, [...values])
     return Number(rows[0]?.count ?? 0)
   }
   const there = 'r.device_id = e.device_id AND r.ts = e.ts'
@@ -115,7 +116,10 @@ async function compare(client: pg.Client): Promise<Comparison> {
       `SELECT count(*) FROM expected e JOIN readings r ON ${there}
        WHERE ${tuple('e')} IS DISTINCT FROM ${tuple('r')} OR r.time_estimated OR r.account_id IS NULL OR r.site_id IS NULL`,
     ),
-    unexpected: await one(`SELECT count(*) FROM readings r WHERE NOT EXISTS (SELECT FROM expected e WHERE ${there})`),
+    unexpected: await one(
+      `SELECT count(*) FROM readings r WHERE NOT EXISTS (SELECT FROM expected e WHERE ${there}) AND device_id <> ALL ($1)`,
+      [HOSTILE_DEVICES],
+    ),
     countedTwice:
       (await one("SELECT coalesce(sum(stored), 0) AS count FROM consumer_offset WHERE consumer = 'store'")) -
       (await one('SELECT count(*) FROM readings')),

@@ -45,8 +45,8 @@ export function fleetDevices({ prefix, firmware, devices }: Pick<FleetOptions, '
 }
 
 /** Starts a fleet for so many seconds of load. Each start is the next boot of its devices. */
-export function startFleet(options: FleetOptions, phase: string, seconds: number): RunningFleet {
-  const ledger = join(options.directory, `${options.prefix}-${phase}.csv`)
+export function startFleet(options: FleetOptions, name: string, seconds: number): RunningFleet {
+  const ledger = join(options.directory, `${options.prefix}-${name}.csv`)
   const child = spawn(
     PROGRAM,
     [

@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { watchCommits } from './first-commit.ts'
+import { attack } from './hostile.ts'
 import type { Line } from './line.ts'
+import { MOVING_DEVICE } from './publisher.ts'
 import type { Consumer, Fault, FaultKind, Link } from './schedule.ts'
 import type { Instance } from './services.ts'
 
@@ -15,6 +18,17 @@ export interface Injector {
   run(faults: readonly Fault[]): Promise<void>
   /** Faults that happened, by kind. */
   readonly counts: Readonly<Partial<Record<FaultKind, number>>>
+  /** How the device that moves did, in order of time. */
+  readonly moves: readonly Move[]
+}
+
+/** A device went to another account. */
+export interface Move {
+  readonly account: string
+  /** As of when. */
+  readonly atMs: number
+  /** By then the database had it. */
+  readonly writtenMs: number
 }
 
 /** A second instance has joined its group by then. */
@@ -27,10 +41,16 @@ const END_OF: Readonly<Record<Link, string>> = { devices: 'mosquitto', bridge: '
 /** The paused owner has woken up and met its successor by then. */
 const MEET_MS = 4_000
 
+/** What is committed meanwhile is lost with the power. */
+const WRITER_STANDS_MS = 400
+/** Share of an attack that goes along with other faults: what it brings waits in Mosquitto while the bridge is away. */
+const ATTACK_SCALE = 0.2
+
 /** Faults overlap, but not two that need the same thing: the second waits. */
 export function createInjector({ line, signal, say }: InjectorOptions): Injector {
   const { stack, services, proxies, disk } = line
   const counts: Partial<Record<FaultKind, number>> = {}
+  const moves: Move[] = []
   const turns = new Map<string, Promise<void>>()
   const sleep = (ms: number): Promise<void> => delay(ms, undefined, { signal })
 
@@ -38,6 +58,11 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     const turn = (turns.get(thing) ?? Promise.resolve()).then(action)
     turns.set(thing, turn)
     return turn
+  }
+
+  /** Once nothing else goes wrong with any of these. */
+  function inTurnOfAll([first, ...others]: readonly string[], action: () => Promise<void>): Promise<void> {
+    return first === undefined ? action() : inTurn(first, () => inTurnOfAll(others, action))
   }
 
   /** Counted and told when it begins, which may be later than planned. */
@@ -75,7 +100,12 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
       case 'kill Kafka':
         return restart(fault, 'kafka')
       case 'kill PostgreSQL':
-        return restart(fault, 'postgres')
+        return inTurn('postgres', async () => {
+          begin(fault, 'PostgreSQL without power')
+          await stack.cutPostgresPower(() => sleep(WRITER_STANDS_MS))
+          await sleep(fault.forMs)
+          await stack.start('postgres')
+        })
       case 'kill registry':
         return restart(fault, 'registry')
       case 'kill Mosquitto':
@@ -94,6 +124,17 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
           await sleep(fault.forMs)
           await disk?.empty()
         })
+      case 'stall notifications':
+        // Only what goes through at once shows whether what is known is too old.
+        return inTurnOfAll(['bridge', 'kafka', 'postgres', 'standardise'], () => stallNotifications(fault))
+      case 'hostile device':
+        begin(fault, `a hostile device: ${fault.attack}`)
+        await attack(fault.attack, line.deviceUrl, ATTACK_SCALE).catch((cause: unknown) =>
+          say(`${fault.attack} ended early: ${String(cause)}`),
+        )
+        return
+      case 'first commit':
+        return inTurn('postgres', () => firstCommit(fault, fault.consumer))
       case 'reset connections':
         return split(fault.link, async (connections) => {
           begin(fault, `${connections} connections of ${fault.link} reset`)
@@ -112,6 +153,28 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
           proxies[fault.link].resume()
         })
     }
+  }
+
+  /** The good device moves while nobody can be told. */
+  async function stallNotifications(fault: Fault): Promise<void> {
+    const swallowed = proxies.databases.swallow()
+    begin(fault, `${swallowed} connections that listen for changes of devices swallowed`)
+    const account = `chaos-${moves.length + 2}`
+    const atMs = Date.now()
+    await line.millrace('devices', 'move', '--account', account, '--site', 'orchard', '--at', new Date(atMs).toISOString(), MOVING_DEVICE)
+    moves.push({ account, atMs, writtenMs: Date.now() })
+    await sleep(fault.forMs)
+  }
+
+  async function firstCommit(fault: Fault, consumer: 'store' | 'continuity'): Promise<void> {
+    await using watch = await watchCommits(line.direct.telemetryUrl, consumer, new Date(0), signal)
+    let seen = false
+    await stack.cutPostgresPower(async () => {
+      seen = await watch.committed()
+    })
+    if (seen) begin(fault, `PostgreSQL without power at the first commit of ${consumer}`)
+    else say(`${consumer} did not commit: PostgreSQL lost its power all the same`)
+    await stack.start('postgres')
   }
 
   /** Once what the link leads to is there, and somebody is connected to it. */
@@ -158,7 +221,7 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     await services.stop(`${consumer}-2`)
   }
 
-  function restart(fault: Fault, part: 'kafka' | 'postgres' | 'registry' | 'mosquitto'): Promise<void> {
+  function restart(fault: Fault, part: 'kafka' | 'registry' | 'mosquitto'): Promise<void> {
     return inTurn(part, async () => {
       begin(fault, `SIGKILL ${part}`)
       await stack.kill(part)
@@ -169,6 +232,7 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
 
   return {
     counts,
+    moves,
     async run(faults) {
       const beganMs = performance.now()
       const underWay: Promise<void>[] = []

@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
+import { isHostile } from './hostile.ts'
 import { JSON_DEVICE, type Poison } from './publisher.ts'
 import { readTopic } from './topic-reader.ts'
 
@@ -13,6 +14,8 @@ export interface Letters {
   readonly lost: readonly Poison[]
   /** Letters of something good: an outage must never make one. */
   readonly wrongly: readonly string[]
+  /** Letters of hostile devices. */
+  readonly hostile: number
 }
 
 /** Reads every topic of dead letters. Repeats of a letter are one: redelivery makes them. */
@@ -25,17 +28,22 @@ export async function readLetters(kafka: Kafka, poison: readonly Poison[], isFle
   }
   const found = new Set<Poison>()
   const wrongly = new Set<string>()
-  for (const processor of ['bridge', 'standardise', 'store']) {
+  let hostile = 0
+  for (const processor of ['bridge', 'standardise', 'store', 'devices', 'continuity']) {
     const topic = deadTopic(processor)
     await readTopic(kafka, topic, ({ value }) => {
       if (value === null) return
       const { key, value: original, reason, detail, source_topic } = codec.decode(value)
+      const device = key?.toString('latin1') ?? ''
+      if (isHostile(device) || source_topic.split('/').some(isHostile)) {
+        hostile++
+        return
+      }
       const match = (waiting.get(`${topic} ${reason}`) ?? []).find(({ mark }) => original?.includes(mark) || key?.includes(mark))
       if (match !== undefined) found.add(match)
-      const device = key?.toString('latin1') ?? ''
       if (match === undefined || isFleet(device) || device === JSON_DEVICE)
         wrongly.add(`${topic} ${source_topic} ${device} ${reason}: ${detail}`)
     })
   }
-  return { rightly: found.size, lost: poison.filter((each) => !found.has(each)), wrongly: [...wrongly] }
+  return { rightly: found.size, lost: poison.filter((each) => !found.has(each)), wrongly: [...wrongly], hostile }
 }

@@ -25,7 +25,13 @@ export interface Line {
   /** Address of the broker for devices, through their proxy. */
   readonly deviceUrl: string
   /** Addresses without a proxy, for the checks. */
-  readonly direct: { readonly mqttUrl: string; readonly telemetryUrl: string; readonly kafkaBroker: string; readonly registryUrl: string }
+  readonly direct: {
+    readonly mqttUrl: string
+    readonly telemetryUrl: string
+    readonly appUrl: string
+    readonly kafkaBroker: string
+    readonly registryUrl: string
+  }
   provision(devices: readonly string[]): Promise<void>
   /** Runs `millrace` with the line's addresses; what it prints. */
   millrace(...args: readonly string[]): Promise<string>
@@ -53,7 +59,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     devices: await openProxy(stack.ports.mqtt),
     bridge: await openProxy(stack.ports.mqtt),
     kafka,
-    databases: await openProxy(stack.ports.postgres),
+    databases: await openProxy(stack.ports.postgres, 'LISTEN '),
   }
   undo(async () => {
     for (const proxy of Object.values(proxies)) await proxy[Symbol.asyncDispose]()
@@ -82,6 +88,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   const direct = {
     mqttUrl: `mqtt://127.0.0.1:${stack.ports.mqtt}`,
     telemetryUrl: database('telemetry', stack.ports.postgres),
+    appUrl: database('app', stack.ports.postgres),
     kafkaBroker: `127.0.0.1:${kafkaPort}`,
     registryUrl: `http://127.0.0.1:${stack.ports.registry}/apis/ccompat/v7`,
   }

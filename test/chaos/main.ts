@@ -1,78 +1,147 @@
 import { rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { projectRoot, readFirmwares } from '../../schemas/files.ts'
 import { check, type SentFrames, type SentReadings } from './check.ts'
+import { fleetDevices } from './fleet.ts'
+import { readHops } from './hops.ts'
+import { type HostileFindings, hostilePhase } from './hostile-phase.ts'
 import { createInjector } from './injector.ts'
-import { JSON_DEVICE, startPublisher } from './publisher.ts'
-import { BROKER, describeReport, MAIN, makeReport } from './report.ts'
-import { planBrokerKills, planFaults } from './schedule.ts'
-import { isFleet, SESSION_TIMEOUT_MS, type Session, totalsOf, withSession } from './session.ts'
+import { type LogFindings, logPhase } from './log-phase.ts'
+import { JSON_DEVICE, MOVING_DEVICE, startPublisher } from './publisher.ts'
+import { BROKER, describeReport, HOSTILE, MAIN, makeReport } from './report.ts'
+import { planBrokerKills, planFaults, planFirstCommits } from './schedule.ts'
+import { fleets, isFleet, SESSION_TIMEOUT_MS, type Session, totalsOf, withSession } from './session.ts'
 import { readSettings, type Settings } from './settings.ts'
-import { LAST_DEVICE } from './settle.ts'
+import { LAST_DEVICE, StuckError } from './settle.ts'
+import { sharesOf } from './shares.ts'
 
 const DEFAULT_MINUTES = 5
 const REPORT = `${projectRoot}test/chaos/latest.json`
-/** Shares of the load's time. */
-const MAIN_SHARE = 0.75
-const BROKER_SHARE = 0.15
-const BROKER_MOST_S = 120
-const BROKER_LEAST_S = 25
+/** Longer than any attack takes: the load is ended with the last of them. */
+const HOSTILE_LOAD_S = 3_600
+/** Readings a second of the good devices where others make the load, and where it is there to be seen at all. */
+const LIGHT_RATE = 5_000
+/** Devices of each fleet that are watched while others misbehave: enough to have some in each partition. */
+const WITNESSES = 12
 
-async function chaos(settings: Settings, { line, signal, say, load, settled }: Session): Promise<boolean> {
+async function chaos(settings: Settings, session: Session): Promise<boolean> {
+  const { line, signal, say, load, settled, kafka } = session
   const beganMs = performance.now()
   const injector = createInjector({ line, signal, say })
   const frames: SentFrames[] = []
   const readings: SentReadings[] = []
   const settledSeconds: Record<string, number> = {}
+  const stuck: string[] = []
+  let [dropped, resent] = [0, 0]
 
-  async function phase(name: string, seconds: number, trouble: () => Promise<void>): Promise<{ dropped: number; resent: number }> {
-    const running = await load(name, seconds)
-    await trouble()
-    say('no more faults; the devices send what they have left')
-    const totals = await Promise.race([Promise.all(running.map(({ fleet }) => fleet.done)), aborted(signal)])
+  /** Drives the fleets beside some trouble; `end` ends their load with the trouble. */
+  async function phase<Result>(
+    name: string,
+    seconds: number,
+    trouble: () => Promise<Result>,
+    rate = settings.rate,
+    end = false,
+  ): Promise<Result> {
+    const running = await load(name, seconds, rate)
     for (const { firmware, fleet } of running) frames.push({ phase: name, ledger: fleet.ledger, firmware })
-    return totalsOf(totals)
+    const result = await trouble()
+    if (end) for (const { fleet } of running) fleet.stop()
+    say('no more faults; the devices send what they have left')
+    const totals = totalsOf(await Promise.race([Promise.all(running.map(({ fleet }) => fleet.done)), aborted(signal)]))
+    dropped += totals.dropped
+    resent += totals.resent
+    return result
   }
 
-  async function settlePhase(name: string): Promise<void> {
-    const { last, seconds } = await settled()
-    settledSeconds[name] = seconds
-    readings.push({ phase: name, device: LAST_DEVICE, readings: [last] })
-    say(`settled after ${seconds} s`)
+  /** One that is stuck is told in the report, with what it led to. */
+  async function settlePhase(name: string, everyone = false): Promise<void> {
+    try {
+      const { last, seconds } = await settled(everyone)
+      settledSeconds[name] = (settledSeconds[name] ?? 0) + seconds
+      readings.push({ phase: name, device: LAST_DEVICE, readings: [last] })
+      say(`settled after ${seconds} s`)
+    } catch (cause) {
+      if (!(cause instanceof StuckError)) throw cause
+      readings.push({ phase: name, device: LAST_DEVICE, readings: [cause.last] })
+      stuck.push(`${name}: ${cause.message}`)
+      say(`STUCK ${cause.message}`)
+    }
   }
 
-  const mainS = settings.minutes * 60 * MAIN_SHARE
-  const brokerS = Math.max(BROKER_LEAST_S, Math.min(BROKER_MOST_S, settings.minutes * 60 * BROKER_SHARE))
+  const shares = sharesOf(settings.minutes)
   const publisher = await startPublisher(line.deviceUrl, knownFingerprint())
-  const first = await phase(MAIN, mainS, async () => {
-    const durationMs = mainS * 1000
-    await injector.run(
-      planFaults({ seed: settings.seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill: line.disk !== undefined }),
-    )
-    await publisher.drain()
-  }).finally(() => publisher[Symbol.asyncDispose]())
-  readings.push({ phase: MAIN, device: JSON_DEVICE, readings: publisher.good })
-  await settlePhase(MAIN)
 
-  say('and now Mosquitto')
-  const second = await phase(BROKER, brokerS, () => injector.run(planBrokerKills(settings.seed, brokerS * 1000)))
-  await settlePhase(BROKER)
+  async function mainPhase(): Promise<void> {
+    await phase(MAIN, shares.mainS, async () => {
+      const fromMs = performance.now()
+      await injector.run(planFirstCommits())
+      const durationMs = shares.mainS * 1000 - (performance.now() - fromMs)
+      const { seed } = settings
+      await injector.run(planFaults({ seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill: line.disk !== undefined }))
+      await publisher.drain()
+    })
+  }
+
+  async function brokerPhase(): Promise<void> {
+    say('and now Mosquitto')
+    await phase(BROKER, shares.brokerS, () => injector.run(planBrokerKills(settings.seed, shares.brokerS * 1000)))
+    await settlePhase(BROKER)
+  }
+
+  async function attackedPhase(): Promise<HostileFindings> {
+    say('and now hostile devices')
+    const witnesses = fleets.flatMap((fleet) => fleetDevices({ ...fleet, devices: settings.devices / fleets.length }).slice(0, WITNESSES))
+    const attacked = (): Promise<HostileFindings> =>
+      hostilePhase({ line, witnesses, seed: settings.seed, rounds: shares.rounds, signal, say })
+    const findings = await phase(HOSTILE, HOSTILE_LOAD_S, attacked, LIGHT_RATE, true)
+    await settlePhase(HOSTILE)
+    return findings
+  }
+
+  async function cutPhase(): Promise<LogFindings> {
+    say("and now Kafka's logs")
+    return logPhase({
+      session,
+      kafkaData: `${settings.local}/data/kafka`,
+      burst: (name, seconds) => phase(name, seconds, () => delay(seconds * 1000, undefined, { signal }), LIGHT_RATE),
+      settle: () => settlePhase('logs', true),
+    })
+  }
+
+  try {
+    if (settings.phases.has('main')) await mainPhase()
+  } finally {
+    await publisher[Symbol.asyncDispose]()
+  }
+  readings.push({ phase: MAIN, device: JSON_DEVICE, readings: publisher.good })
+  readings.push({ phase: MAIN, device: MOVING_DEVICE, readings: publisher.moved })
+  if (settings.phases.has('main')) await settlePhase(MAIN)
+  if (settings.phases.has('mosquitto')) await brokerPhase()
+  const hostile = settings.phases.has('hostile') ? await attackedPhase() : undefined
+  // A topic that is made anew has none of what went before.
+  const hops = await readHops(kafka, isFleet)
+  const logs = settings.phases.has('logs') ? await cutPhase() : undefined
 
   say('comparing')
-  const findings = await check(line, { frames, readings, poison: publisher.poison, isFleet })
+  const { moves } = injector
+  const findings = await check(line, { frames, readings, poison: publisher.poison, statuses: publisher.statuses, moves, hops, isFleet })
   const { report, wrong } = makeReport(
     {
       seed: settings.seed,
       minutes: settings.minutes,
       durationSeconds: Math.round((performance.now() - beganMs) / 1000),
-      faults: injector.counts,
+      faults: addCounts(injector.counts, logs?.counts ?? {}),
       devices: settings.devices,
-      dropped: first.dropped + second.dropped,
-      resent: first.resent + second.resent,
+      dropped,
+      resent,
       fenced: line.services.fenced(),
       settledSeconds,
       peakMegabytes: line.services.peakMegabytes(),
       endedByThemselves: line.services.endedByThemselves,
       leftOut: line.disk === undefined ? ['fill disk: only root can mount a limited filesystem'] : [],
+      hostile,
+      logs,
+      stuck,
     },
     findings,
   )
@@ -81,6 +150,12 @@ async function chaos(settings: Settings, { line, signal, say, load, settled }: S
   for (const line of wrong) process.stdout.write(`  WRONG: ${line}\n`)
   process.stdout.write(report.passed ? 'nothing lost, nothing twice\n' : `FAILED; logs are in ${line.directory}\n`)
   return report.passed
+}
+
+function addCounts(...all: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const counts of all) for (const [kind, count] of Object.entries(counts)) sums[kind] = (sums[kind] ?? 0) + count
+  return sums
 }
 
 function knownFingerprint(): Buffer {

@@ -54,7 +54,14 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
   say(`settled ${seconds} s after the end of the load; comparing`)
   const frames = running.map(({ firmware, fleet }) => ({ phase: 'outage', ledger: fleet.ledger, firmware }))
   const readings = [{ phase: 'outage', device: LAST_DEVICE, readings: [last] }]
-  const { comparison, letters, continuity } = await check(line, { frames, readings, poison: [], isFleet })
+  const { comparison, letters, continuity } = await check(line, {
+    frames,
+    readings,
+    poison: [],
+    moves: [],
+    statuses: new Map(),
+    isFleet,
+  })
   const peaks = line.services.peakMegabytes()
   const wrong = [
     ...Object.entries(peaks).flatMap(([name, megabytes]) =>

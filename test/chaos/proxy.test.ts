@@ -23,7 +23,7 @@ describe('the proxy that splits connections', () => {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    proxy = await openProxy((server.address() as AddressInfo).port)
+    proxy = await openProxy((server.address() as AddressInfo).port, 'LISTEN')
   })
 
   afterEach(async () => {
@@ -94,5 +94,27 @@ describe('the proxy that splits connections', () => {
     expect(await echo(next, 'again')).to.equal('again')
     socket.destroy()
     next.destroy()
+  })
+
+  it('swallows what passes on the connections that sent the watched text, without a word to either side, and on no others', async () => {
+    const listening = await dial()
+    await echo(listening, 'LISTEN changes')
+    const other = await dial()
+    await echo(other, 'SELECT 1')
+    expect(proxy.swallow()).to.equal(1)
+    let heard = ''
+    listening.on('data', (data: Buffer) => {
+      heard += data.toString()
+    })
+    listening.write('are you there?')
+    for (const socket of served) socket.write('news;')
+    expect(await echo(other, '!')).to.match(/^news;!?$/)
+    await delay(50)
+    expect(heard).to.equal('')
+    expect(listening.destroyed).to.equal(false)
+    expect(proxy.swallow()).to.equal(0)
+    const next = await dial()
+    expect(await echo(next, 'LISTEN again')).to.equal('LISTEN again')
+    for (const socket of [listening, other, next]) socket.destroy()
   })
 })

@@ -11,28 +11,51 @@ export interface FaultyProxy extends AsyncDisposable {
   resume(): void
   /** The server loses the connections that there are; the clients are not told, and whatever they send is lost. */
   halfOpen(): void
+  /**
+   * From now on nothing passes on those of the connections whose client has sent the watched text, and neither side is told: a black hole.
+   * Returns how many they are.
+   */
+  swallow(): number
 }
 
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  /** Whether its client has sent the text that is watched for. */
+  watched: boolean
+  swallowed: boolean
 }
 
-/** Listens on loopback, on any free port, and connects to `targetPort` there. */
-export async function openProxy(targetPort: number): Promise<FaultyProxy> {
+/** What passes on data and ends of one connection. */
+interface Flow {
+  readonly held: () => boolean
+  readonly swallowed: () => boolean
+  readonly closed: () => void
+}
+
+/**
+ * Listens on loopback, on any free port, and connects to `targetPort` there.
+ * @param watchFor marks connections for `swallow`
+ */
+export async function openProxy(targetPort: number, watchFor?: string): Promise<FaultyProxy> {
   const pairs = new Set<Pair>()
   /** Both ends of pairs, and what is left of a pair whose other end is gone. */
   const sockets = new Set<Socket>()
   let stalled = false
   const listener: Server = createServer({ noDelay: true }, (client) => {
     const server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
-    const pair = { client, server }
+    const pair: Pair = { client, server, watched: false, swallowed: false }
     pairs.add(pair)
     for (const socket of [client, server]) {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     }
-    const flow = { held: () => stalled, closed: () => pairs.delete(pair) }
+    const flow: Flow = { held: () => stalled, swallowed: () => pair.swallowed, closed: () => pairs.delete(pair) }
+    if (watchFor !== undefined) {
+      client.on('data', (data: Buffer) => {
+        pair.watched ||= data.includes(watchFor)
+      })
+    }
     join(client, server, flow)
     join(server, client, flow)
     if (stalled) hold(pair)
@@ -83,6 +106,11 @@ export async function openProxy(targetPort: number): Promise<FaultyProxy> {
       }
       pairs.clear()
     },
+    swallow() {
+      const those = [...pairs].filter(({ watched, swallowed }) => watched && !swallowed)
+      for (const pair of those) pair.swallowed = true
+      return those.length
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => listener.close(resolve))
@@ -91,15 +119,17 @@ export async function openProxy(targetPort: number): Promise<FaultyProxy> {
 }
 
 /** Passes on what one end sends, at the pace that the other takes it, and its end. */
-function join(from: Socket, to: Socket, { held, closed }: { readonly held: () => boolean; readonly closed: () => void }): void {
+function join(from: Socket, to: Socket, { held, swallowed, closed }: Flow): void {
   from.on('data', (data: Buffer) => {
-    if (to.write(data)) return
+    if (swallowed() || to.write(data)) return
     from.pause()
     to.once('drain', () => {
       if (!held()) from.resume()
     })
   })
-  from.on('end', () => to.end())
+  from.on('end', () => {
+    if (!swallowed()) to.end()
+  })
   // What there is to know about an error, `close` says too.
   from.on('error', () => undefined)
   from.on('close', (hadError) => {

@@ -16,9 +16,20 @@ export interface Poison {
   readonly mark: Buffer
 }
 
+/** What a device last said about itself. */
+export interface SentStatus {
+  readonly state: 'ready' | 'sleeping'
+  readonly boot: number
+  readonly firmware: string
+}
+
 /** Publishes, beside the fleets, what devices without our firmware do: JSON, and nonsense of each kind. */
 export interface Publisher extends AsyncDisposable {
   readonly good: readonly GoodReading[]
+  /** Of the device that moves from account to account. */
+  readonly moved: readonly GoodReading[]
+  /** The last status of each device that sends some. */
+  readonly statuses: ReadonlyMap<string, SentStatus>
   readonly poison: readonly Poison[]
   /** Stops publishing, and resolves once all is acknowledged. */
   drain(): Promise<void>
@@ -27,12 +38,17 @@ export interface Publisher extends AsyncDisposable {
 /** The device that sends good JSON, and the one that sends values out of range. */
 export const JSON_DEVICE = 'chaos-json'
 export const POISON_DEVICE = 'chaos-poison'
+/** It changes its account during the run. */
+export const MOVING_DEVICE = 'chaos-moving'
+export const STATUS_DEVICES: readonly string[] = Array.from({ length: 8 }, (_, number) => `chaos-status-${number}`)
 
 interface Message {
   readonly topic: string
   readonly payload: Buffer
   readonly poison?: Poison
   readonly good?: GoodReading
+  readonly moved?: GoodReading
+  readonly status?: readonly [device: string, status: SentStatus]
 }
 
 const INTERVAL_MS = 100
@@ -47,20 +63,30 @@ export async function startPublisher(url: string, fingerprint: Buffer): Promise<
   client.on('error', () => undefined)
   const good: GoodReading[] = []
   const poison: Poison[] = []
+  const moved: GoodReading[] = []
+  const statuses = new Map<string, SentStatus>()
   const underWay = new Set<Promise<unknown>>()
   let number = 0
   const timer = setInterval(() => {
-    const message = nth(number++, fingerprint)
+    publish(nth(number++, fingerprint))
+    if (number % 3 === 0) publish(beside(number))
+  }, INTERVAL_MS)
+
+  function publish(message: Message): void {
     if (message.good !== undefined) good.push(message.good)
+    if (message.moved !== undefined) moved.push(message.moved)
     if (message.poison !== undefined) poison.push(message.poison)
+    if (message.status !== undefined) statuses.set(...message.status)
     const sent = client.publishAsync(message.topic, message.payload, { qos: 1 }).finally(() => underWay.delete(sent))
     // A publish that never succeeds shows in the comparison.
     sent.catch(() => undefined)
     underWay.add(sent)
-  }, INTERVAL_MS)
+  }
 
   return {
     good,
+    moved,
+    statuses,
     poison,
     async drain() {
       clearInterval(timer)
@@ -75,6 +101,23 @@ export async function startPublisher(url: string, fingerprint: Buffer): Promise<
       await client.endAsync(true)
     },
   }
+}
+
+/** Readings of the device that moves, with the time of now, and statuses, in turns. */
+function beside(number: number): Message {
+  if (number % 2 === 0) {
+    const moved = { tsMs: Date.now(), temperature: (number % 4000) / 100 }
+    return {
+      topic: telemetry(MOVING_DEVICE),
+      payload: Buffer.from(JSON.stringify({ ts: moved.tsMs, temperature: moved.temperature })),
+      moved,
+    }
+  }
+  const turn = Math.floor(number / 6)
+  const device = STATUS_DEVICES[turn % STATUS_DEVICES.length] ?? ''
+  const state = Math.floor(turn / STATUS_DEVICES.length) % 2 === 0 ? 'ready' : 'sleeping'
+  const status: SentStatus = { state, boot: number, firmware: `chaos-${number}` }
+  return { topic: `devices/${device}/status`, payload: Buffer.from(JSON.stringify(status)), status: [device, status] }
 }
 
 /** Three of four are good. */

@@ -1,10 +1,16 @@
 import type { Findings } from './check.ts'
 import { lastHop } from './check.ts'
 import type { MissingFrame } from './comparison.ts'
+import type { HostileFindings } from './hostile-phase.ts'
+import { type LogFindings, type Said, UNREAD } from './log-phase.ts'
 
-/** The phase with everything but kills of Mosquitto, and the one with nothing else. */
+/** The phase with everything but kills of Mosquitto, the one with nothing else, and the one with hostile devices alone. */
 export const MAIN = 'main'
 export const BROKER = 'mosquitto'
+export const HOSTILE = 'hostile'
+
+/** A good device's newest row is at most so old, whatever others do: what two busy cores need for the largest attack. */
+const MOST_DELAY_S = 15
 
 export interface RunFacts {
   readonly seed: number
@@ -21,6 +27,11 @@ export interface RunFacts {
   readonly endedByThemselves: Readonly<Record<string, number>>
   /** What could not be tried here, and why. */
   readonly leftOut: readonly string[]
+  /** Undefined if the phase was left out. */
+  readonly hostile: HostileFindings | undefined
+  readonly logs: LogFindings | undefined
+  /** Phases that did not come to their end. */
+  readonly stuck: readonly string[]
 }
 
 /** What test/chaos/latest.json holds. */
@@ -39,6 +50,12 @@ export interface Report extends RunFacts {
   readonly altered: number
   readonly poisonLost: number
   readonly wronglyDead: number
+  /** Rows with an account that their device no longer had. */
+  readonly formerAccount: number
+  readonly oldStates: number
+  readonly hostileLetters: number
+  /** What was cut before the store had it: lost by Kafka, and named by continuity. */
+  readonly unread: { readonly sent: number; readonly cut: number; readonly missingFrames: number }
   /** Frames that came again, with the same bytes: at least once at work. */
   readonly repeats: { readonly frames: number; readonly readings: number }
   readonly continuity: { readonly numbered: number; readonly missing: number; readonly asFound: boolean }
@@ -54,13 +71,16 @@ export interface Report extends RunFacts {
 /** @returns the report, and a line for each thing that is wrong */
 export function makeReport(facts: RunFacts, findings: Findings): { readonly report: Report; readonly wrong: readonly string[] } {
   const { comparison, hops, letters, continuity, alteredByBridge, sentFrames } = findings
-  const missingMain = comparison.missing.filter(({ phase }) => phase !== BROKER)
+  const missingMain = comparison.missing.filter(({ phase }) => phase !== BROKER && phase !== UNREAD)
+  const missingUnread = comparison.missing.filter(({ phase }) => phase === UNREAD)
   const missingBroker = comparison.missing.filter(({ phase }) => phase === BROKER)
   const asNamed = sameSet(
     continuity.missing,
     comparison.missing.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`),
   )
   const sum = (counts: Readonly<Record<string, number>>, phase: string): number => counts[phase] ?? 0
+  const total = (counts: Readonly<Record<string, number>>, ...but: readonly string[]): number =>
+    Object.entries(counts).reduce((all, [phase, count]) => (but.includes(phase) ? all : all + count), 0)
   const samples = (frames: readonly MissingFrame[]): number => frames.reduce((total, frame) => total + frame.samples, 0)
   const poison = letters.rightly + letters.lost.length
   const figures = {
@@ -72,11 +92,17 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     altered: hops.frames.counts.altered + hops.readings.counts.altered + alteredByBridge,
     poisonLost: letters.lost.length,
     wronglyDead: letters.wrongly.length,
+    formerAccount: findings.formerAccount,
+    oldStates: findings.oldStates.length,
   }
   const wrong = [
     ...Object.entries(figures).flatMap(([name, value]) => (value === 0 ? [] : [`${name}: ${value}`])),
     ...missingMain.slice(0, 10).map((frame) => `${frame.device} boot ${frame.boot} frame ${frame.seq} ${lastHop(hops, frame)}`),
     ...letters.wrongly.slice(0, 10),
+    ...findings.oldStates,
+    ...facts.stuck,
+    ...(facts.hostile === undefined ? [] : hostileFaults(facts.hostile)),
+    ...(facts.logs === undefined ? [] : logFaults(facts.logs, missingUnread.length)),
     ...letters.lost
       .slice(0, 10)
       .map(({ letters: topic, reason, mark }) => `not in ${topic} as ${reason}: ${JSON.stringify(mark.toString('latin1'))}`),
@@ -90,10 +116,12 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...facts,
     faultsTotal: Object.values(facts.faults).reduce((total, count) => total + count, 0),
     kinds: Object.keys(facts.faults).length,
-    sent: sum(comparison.sent, MAIN) + poison,
-    stored: sum(comparison.stored, MAIN),
+    sent: total(comparison.sent, BROKER, UNREAD) + poison,
+    stored: total(comparison.stored, BROKER, UNREAD),
     dead: letters.rightly,
     ...figures,
+    hostileLetters: letters.hostile,
+    unread: { sent: sum(comparison.sent, UNREAD), cut: facts.logs?.cutUnread ?? 0, missingFrames: missingUnread.length },
     repeats: { frames: hops.frames.counts.repeat, readings: hops.readings.counts.repeat },
     continuity: { numbered: continuity.numbered, missing: continuity.missing.length, asFound: asNamed },
     mosquitto: {
@@ -104,6 +132,32 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     passed: wrong.length === 0,
   }
   return { report, wrong }
+}
+
+function hostileFaults({ worstDelaySeconds, stopped, ended }: HostileFindings): readonly string[] {
+  return [
+    ...stopped.map((what) => `a partition stood for one hostile device: ${what}`),
+    ...ended.map((instance) => `${instance} ended by itself while hostile devices were there`),
+    ...(worstDelaySeconds <= MOST_DELAY_S
+      ? []
+      : [`a good device waited ${worstDelaySeconds} s for hostile ones, and at most ${MOST_DELAY_S} are promised`]),
+  ]
+}
+
+function logFaults({ said, cutUnread, recreatedSaid }: LogFindings, missingUnread: number): readonly string[] {
+  return [
+    ...said
+      .filter(({ least, most, said: count }) => count < least || count > most)
+      .map((each) => `${each.fault}: ${each.consumer} said that it lost ${each.said} records, and it was ${range(each)}`),
+    ...(missingUnread <= cutUnread ? [] : [`${missingUnread} frames are missing, and ${cutUnread} were cut before they were read`]),
+    ...Object.entries(recreatedSaid).flatMap(([instance, lines]) =>
+      lines > 0 ? [] : [`${instance} did not say that its topic was recreated`],
+    ),
+  ]
+}
+
+function range({ least, most }: Said): string {
+  return least === most ? String(least) : `${least} to ${most}`
 }
 
 /** The report for people. */
@@ -121,11 +175,15 @@ export function describeReport(report: Report): string {
     ['missing', count(report.missing)],
     ['doubled', count(report.doubled)],
     ['corrupted', `${count(report.corrupted)} values, ${count(report.unexpected)} rows that nobody sent`],
+    ['moved', `${count(report.formerAccount)} rows with a former account; ${count(report.oldStates)} devices with an old state`],
     ['reordered', `${count(report.reordered)}; ${count(report.altered)} repeats with other bytes`],
     ['repeats', `${count(report.repeats.frames)} frames, ${count(report.repeats.readings)} readings, same bytes`],
     ['fenced', `${count(report.fenced)} commits of former owners refused`],
     ['by devices', `${count(report.resent)} frames sent again, ${count(report.dropped)} samples dropped in a full queue`],
     ['Mosquitto', `${count(report.mosquitto.missingFrames)} acknowledged frames lost with it`],
+    ...describeHostile(report),
+    ...(report.logs?.said ?? []).map((each) => [each.fault, `${each.consumer} said ${each.said} of ${range(each)} records`] as const),
+    ['cut unread', `${count(report.unread.missingFrames)} frames lost with ${count(report.unread.cut)} records`],
     [
       'continuity',
       `${count(report.continuity.numbered)} frames numbered, ${count(report.continuity.missing)} missing${report.continuity.asFound ? ': the same ones' : ''}`,
@@ -137,6 +195,23 @@ export function describeReport(report: Report): string {
     ['seed', `${report.seed} (SEED=${report.seed} repeats the schedule)`],
   ]
   return rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`).join('\n')
+}
+
+function describeHostile({ hostile, hostileLetters }: Report): readonly (readonly [string, string])[] {
+  if (hostile === undefined) return []
+  const { messages, attacks, worstDelaySeconds, unhealthySeconds } = hostile
+  return [
+    [
+      'hostile',
+      `${messages} messages of ${attacks} attacks, ${hostileLetters} dead letters; a good device waited ${worstDelaySeconds} s at most`,
+    ],
+    [
+      'unhealthy',
+      Object.entries(unhealthySeconds)
+        .map(([what, seconds]) => `${what} ${seconds} s`)
+        .join(', ') || 'never',
+    ],
+  ]
 }
 
 function sameSet(one: readonly string[], other: readonly string[]): boolean {

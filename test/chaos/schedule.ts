@@ -1,3 +1,4 @@
+import { type Attack, attacks } from './hostile.ts'
 import { createRandom, type Random } from './random.ts'
 
 /** What can be split by a proxy: devices and the bridge from Mosquitto, everything from Kafka, everything from the databases. */
@@ -19,8 +20,15 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
   | { readonly kind: 'kill Kafka' | 'kill PostgreSQL' | 'stop PostgreSQL at once' | 'kill registry' | 'kill Mosquitto' }
   | { readonly kind: 'reset connections' | 'stall connections' | 'half-open connections'; readonly link: Link }
   | { readonly kind: 'fill disk' }
+  /** The connections on which the database tells of changes of devices: nothing passes any more, and a device moves to another account. */
+  | { readonly kind: 'stall notifications' }
+  | { readonly kind: 'hostile device'; readonly attack: Attack }
+  /** PostgreSQL loses its power at the first commit that follows a claim. */
+  | { readonly kind: 'first commit'; readonly consumer: 'store' | 'continuity' }
 )
 export type FaultKind = Fault['kind']
+/** Of the shuffled rounds. */
+type RoundKind = Exclude<FaultKind, 'first commit'>
 
 interface Lasting {
   readonly least: number
@@ -42,6 +50,8 @@ const GAP_MS: Lasting = { least: 3_000, most: 9_000 }
 const FIRST_MS = 3_000
 /** Mosquitto gives a client one and a half keep-alive intervals (of 15 s) of silence. */
 const BRIDGE_PAUSE_MS: Lasting = { least: 23_000, most: 27_000 }
+/** A consumer that waits for an answer for as long as it may must be caught while it still believes in what it knows. */
+const NOTIFICATIONS_MS: Lasting = { least: 11_000, most: 14_000 }
 /** The bridge's queue grows for so long before Mosquitto is killed: the bridge needs longer to come back. */
 const QUEUE_MS = 700
 /** How long each side needs to notice that nobody is there any more: keep-alive, or the longest wait for an answer, and to connect again. */
@@ -54,13 +64,18 @@ const NOTICE_MS: Readonly<Record<Link, number>> = { devices: 100_000, bridge: 40
 export function planFaults({ seed, durationMs, sessionTimeoutMs, diskCanFill }: ScheduleOptions): readonly Fault[] {
   const random = createRandom(seed)
   const faults: Fault[] = []
-  let kinds: FaultKind[] = []
+  let kinds: RoundKind[] = []
   for (let atMs = FIRST_MS; ; atMs += random.whole(GAP_MS.least, GAP_MS.most)) {
     if (kinds.length === 0) kinds = random.shuffled(everyKind(diskCanFill))
-    const fault = planFault(random, kinds.pop() as FaultKind, atMs, durationMs, sessionTimeoutMs)
+    const fault = planFault(random, kinds.pop() as RoundKind, atMs, durationMs, sessionTimeoutMs)
     if (fault.atMs + fault.forMs <= durationMs) faults.push(fault)
     if (atMs > durationMs) return faults
   }
+}
+
+/** At the very beginning, where everything is claimed for the first time. One after another: each waits for PostgreSQL. */
+export function planFirstCommits(): readonly Fault[] {
+  return (['store', 'continuity'] as const).map((consumer) => ({ kind: 'first commit', consumer, atMs: 0, forMs: 0 }))
 }
 
 /**
@@ -77,8 +92,8 @@ export function planBrokerKills(seed: number, durationMs: number): readonly Faul
   return faults
 }
 
-function everyKind(diskCanFill: boolean): FaultKind[] {
-  const kinds: FaultKind[] = [
+function everyKind(diskCanFill: boolean): RoundKind[] {
+  const kinds: RoundKind[] = [
     'kill bridge',
     'kill standardise',
     'kill store',
@@ -95,11 +110,13 @@ function everyKind(diskCanFill: boolean): FaultKind[] {
     'reset connections',
     'stall connections',
     'half-open connections',
+    'stall notifications',
+    'hostile device',
   ]
   return diskCanFill ? [...kinds, 'fill disk'] : kinds
 }
 
-function planFault(random: Random, kind: FaultKind, atMs: number, durationMs: number, sessionTimeoutMs: number): Fault {
+function planFault(random: Random, kind: RoundKind, atMs: number, durationMs: number, sessionTimeoutMs: number): Fault {
   const lasting = ({ least, most }: Lasting): { readonly atMs: number; readonly forMs: number } => ({
     atMs,
     forMs: random.whole(least, most),
@@ -136,5 +153,9 @@ function planFault(random: Random, kind: FaultKind, atMs: number, durationMs: nu
     }
     case 'fill disk':
       return { kind, ...lasting({ least: 4_000, most: 10_000 }) }
+    case 'stall notifications':
+      return { kind, ...lasting(NOTIFICATIONS_MS) }
+    case 'hostile device':
+      return { kind, ...lasting({ least: 0, most: 0 }), attack: random.pick(attacks) }
   }
 }

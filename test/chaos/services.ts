@@ -6,7 +6,7 @@ import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 /** The services of the line. Of the consumers there may be a second instance. */
-export const instances = ['bridge', 'standardise', 'store', 'continuity', 'standardise-2', 'store-2'] as const
+export const instances = ['bridge', 'standardise', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
 export type Instance = (typeof instances)[number]
 
 /** Instances of Millrace's services, each started again when it ends, with its log in a file of its own. */
@@ -23,6 +23,10 @@ export interface Services extends AsyncDisposable {
   /** Times that an instance ended though nobody had killed it. */
   readonly endedByThemselves: Readonly<Record<string, number>>
   logOf(instance: Instance): string
+  /** What its /health says is wrong, by part; undefined while it does not answer. */
+  health(instance: Instance): Promise<Readonly<Record<string, string>> | undefined>
+  /** Its metrics by name, summed over their labels; undefined while it does not answer. */
+  metrics(instance: Instance): Promise<ReadonlyMap<string, number> | undefined>
 }
 
 export interface ServicesOptions {
@@ -37,6 +41,7 @@ const GRACE_MS = 15_000
 /** A service that was killed is back soon, for the next fault to meet. */
 const BACKOFF = { baseMs: 200, maxMs: 3_000 }
 const SAMPLE_MS = 1_000
+const ANSWER_MS = 5_000
 
 export function createServices({ directory, env, sessionTimeoutMs, firstMetricsPort }: ServicesOptions): Services {
   const running = new Map<Instance, Supervisor>()
@@ -51,9 +56,19 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     }
   }, SAMPLE_MS)
 
+  const firstPort = (instance: Instance): number => firstMetricsPort + 3 * instances.indexOf(instance)
+
+  /** Whatever an instance is, it listens on the port of its kind. */
+  async function ask(instance: Instance, path: string): Promise<Response | undefined> {
+    const role = roleOf(instance)
+    const port = firstPort(instance) + (role === 'bridge' ? 0 : role === 'store' ? 1 : 2)
+    // One that is stopped, or being started, does not answer.
+    return await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined)
+  }
+
   /** Each instance has ports of its own. */
   function configure(instance: Instance): string {
-    const port = firstMetricsPort + 3 * instances.indexOf(instance)
+    const port = firstPort(instance)
     const path = join(directory, `${instance}.yaml`)
     writeFileSync(
       path,
@@ -82,14 +97,14 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   return {
     async start(instance) {
       if (running.has(instance)) return
-      const role = instance.replace('-2', '')
+      const role = roleOf(instance)
       const program = {
         name: instance,
         command: process.execPath,
         args: [
           ...NODE_FLAGS,
           `${projectRoot}dist/bin/millrace.js`,
-          ...(role === 'standardise' || role === 'continuity' ? ['run', role] : [role]),
+          ...(role === 'bridge' || role === 'store' ? [role] : ['run', role]),
           '--config',
           configure(instance),
         ],
@@ -113,11 +128,30 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     },
     peakMegabytes: () => peaks,
     logOf,
+    async health(instance) {
+      const response = await ask(instance, '/health')
+      return response && ((await response.json()) as { troubles: Readonly<Record<string, string>> }).troubles
+    },
+    async metrics(instance) {
+      const response = await ask(instance, '/metrics')
+      return response && summed(await response.text())
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
       await Promise.all(instances.map(stop))
     },
   }
+}
+
+function roleOf(instance: Instance): string {
+  return instance.replace('-2', '')
+}
+
+/** Prometheus's text format, without labels. */
+function summed(text: string): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>()
+  for (const [, name = '', value] of text.matchAll(/^(\w+)(?:\{.*\})? (\S+)$/gm)) sums.set(name, (sums.get(name) ?? 0) + Number(value))
+  return sums
 }
 
 function residentMegabytes(pid: number): number {

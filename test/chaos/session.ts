@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { type FleetTotals, fleetDevices, type RunningFleet, startFleet } from './fleet.ts'
+import { HOSTILE_DEVICES } from './hostile.ts'
 import { type Line, openLine } from './line.ts'
 import type { GoodReading } from './publisher.ts'
-import { JSON_DEVICE, POISON_DEVICE } from './publisher.ts'
+import { JSON_DEVICE, MOVING_DEVICE, POISON_DEVICE, STATUS_DEVICES } from './publisher.ts'
 import type { Settings } from './settings.ts'
 import { LAST_DEVICE, settle } from './settle.ts'
 
@@ -23,9 +25,11 @@ export interface Session {
   readonly signal: AbortSignal
   readonly say: (text: string) => void
   /** Starts both fleets for so many seconds. */
-  load(phase: string, seconds: number): Promise<readonly { readonly firmware: string; readonly fleet: RunningFleet }[]>
-  /** Waits until nothing is left to read; the reading that told is part of what was sent. */
-  settled(): Promise<{ readonly last: GoodReading; readonly seconds: number }>
+  load(phase: string, seconds: number, rate?: number): Promise<readonly { readonly firmware: string; readonly fleet: RunningFleet }[]>
+  /** Kafka without a proxy before it. */
+  readonly kafka: Kafka
+  /** Waits until nothing is left to read, by `everyone` if asked; the reading that told is part of what was sent. */
+  settled(everyone?: boolean): Promise<{ readonly last: GoodReading; readonly seconds: number }>
 }
 
 /** The device of a fleet. */
@@ -78,23 +82,34 @@ async function start(
   undo: (action: () => Promise<void>) => void,
 ): Promise<Session> {
   const { services, direct } = line
-  const share = { devices: Math.ceil(settings.devices / fleets.length), rate: settings.rate / fleets.length }
-  const devices = fleets.flatMap((fleet) => fleetDevices({ ...fleet, devices: share.devices }))
-  await line.provision([...devices, JSON_DEVICE, POISON_DEVICE, LAST_DEVICE])
-  for (const instance of ['bridge', 'standardise', 'store', 'continuity'] as const) await services.start(instance)
+  const share = Math.ceil(settings.devices / fleets.length)
+  const devices = fleets.flatMap((fleet) => fleetDevices({ ...fleet, devices: share }))
+  await line.provision([...devices, JSON_DEVICE, POISON_DEVICE, LAST_DEVICE, MOVING_DEVICE, ...STATUS_DEVICES, ...HOSTILE_DEVICES])
+  for (const instance of ['bridge', 'standardise', 'store', 'continuity', 'devices'] as const) await services.start(instance)
   await until('the bridge has subscribed', () => logHas(services.logOf('bridge'), 'MQTT session up'), signal)
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos' }, quiet)
+  let loads = 0
   return {
     line,
     signal,
     say,
-    async load(phase, seconds) {
+    async load(phase, seconds, rate = settings.rate) {
       signal.throwIfAborted()
-      say(`${devices.length} devices, ${settings.rate} readings/s for ${Math.round(seconds)} s`)
+      // A phase may have several, each with ledgers of its own.
+      loads++
+      say(`${devices.length} devices, ${rate} readings/s for ${Math.round(seconds)} s`)
       return fleets.map(({ prefix, firmware }) => {
-        const options = { url: line.deviceUrl, prefix, firmware, ...share, seed: settings.seed, directory: line.directory }
-        const fleet = startFleet(options, phase, seconds)
+        const options = {
+          url: line.deviceUrl,
+          prefix,
+          firmware,
+          devices: share,
+          rate: rate / fleets.length,
+          seed: settings.seed,
+          directory: line.directory,
+        }
+        const fleet = startFleet(options, `${phase}-${loads}`, seconds)
         // Whoever waits for it gets the error.
         fleet.done.catch(() => undefined)
         undo(async () => {
@@ -103,9 +118,11 @@ async function start(
         return { firmware, fleet }
       })
     },
-    async settled() {
+    kafka,
+    async settled(everyone = false) {
       const fromMs = performance.now()
-      const last = await settle({ kafka, mqttUrl: direct.mqttUrl, telemetryUrl: direct.telemetryUrl, signal })
+      const { mqttUrl, telemetryUrl, appUrl } = direct
+      const last = await settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, signal })
       return { last, seconds: Math.round((performance.now() - fromMs) / 1000) }
     },
   }

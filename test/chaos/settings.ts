@@ -15,7 +15,12 @@ export interface Settings {
   readonly portOffset: number
   /** Leave the stack's data for a look at it. */
   readonly keep: boolean
+  /** All of them unless told otherwise: who works on one need not wait for the others. */
+  readonly phases: ReadonlySet<Phase>
 }
+
+export const phases = ['main', 'mosquitto', 'hostile', 'logs'] as const
+export type Phase = (typeof phases)[number]
 
 const DEFAULT_PORT_OFFSET = 20_000
 
@@ -36,5 +41,13 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     local: isAbsolute(local) ? local : join(projectRoot, local),
     portOffset: Math.trunc(number('MILLRACE_PORT_OFFSET', DEFAULT_PORT_OFFSET, 0, 55_000)),
     keep: env.KEEP === '1',
+    phases: chosenPhases(env.PHASES),
   }
+}
+
+function chosenPhases(given: string | undefined): ReadonlySet<Phase> {
+  if (given === undefined || given === '') return new Set(phases)
+  const unknown = given.split(',').find((name) => !phases.some((phase) => phase === name))
+  if (unknown !== undefined) throw new RangeError(`PHASES: expected some of ${phases.join(',')}, got "${unknown}"`)
+  return new Set(phases.filter((phase) => given.split(',').includes(phase)))
 }

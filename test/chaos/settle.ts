@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kafka } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
 import mqtt from 'mqtt'
 import pg from 'pg'
 import { kafkaError } from '../../connectors/kafka/outage.ts'
@@ -14,10 +14,24 @@ export const LAST_DEVICE = 'chaos-last'
 const STUCK_MS = 120_000
 const POLL_MS = 500
 
+/** Something does not go on. */
+export class StuckError extends Error {
+  /** The reading that was waited for: it may come later. */
+  readonly last: GoodReading
+
+  constructor(last: GoodReading, message: string) {
+    super(message)
+    this.last = last
+  }
+}
+
 export interface SettleOptions {
   readonly kafka: Kafka
   readonly mqttUrl: string
   readonly telemetryUrl: string
+  readonly appUrl: string
+  /** Whether the consumers that only follow (continuity, devices) must have come to the end as well. */
+  readonly everyone: boolean
   readonly signal: AbortSignal
 }
 
@@ -26,7 +40,7 @@ export interface SettleOptions {
  * is a row, and no consumer has anything left to read.
  * @returns the last reading
  */
-export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOptions): Promise<GoodReading> {
+export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, signal }: SettleOptions): Promise<GoodReading> {
   const last: GoodReading = { tsMs: Date.now(), temperature: 1 }
   const client = await mqtt.connectAsync(mqttUrl, { protocolVersion: 5, clientId: LAST_DEVICE })
   await client.publishAsync(`devices/${LAST_DEVICE}/telemetry`, JSON.stringify({ ts: last.tsMs, temperature: last.temperature }), {
@@ -41,10 +55,7 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
     let progress = ''
     for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
       // Each hop is asked after the one before it: what came through meanwhile cannot slip past.
-      const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = to_timestamp($2)', [
-        LAST_DEVICE,
-        last.tsMs / 1000,
-      ])
+      const { rowCount } = await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = $2', [LAST_DEVICE, new Date(last.tsMs)])
       const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
       const toStandardise = lags.filter(({ lag }) => lag > 0n)
       const { rows: offsets } = await database.query<{ partition: number; next_offset: string | null }>(
@@ -54,17 +65,62 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, signal }: SettleOpt
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
       const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
       const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
-      if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0) return last
-      const now = JSON.stringify([offsets, toStandardise.map(({ committed }) => String(committed)), rowCount])
+      const behind = everyone ? await notAtEnd(admin, [telemetryUrl, appUrl], signal) : []
+      if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0 && behind.length === 0) return last
+      const now = JSON.stringify([offsets, toStandardise.map(({ committed }) => String(committed)), rowCount, behind])
       if (now !== progress) sinceMs = Date.now()
       else if (Date.now() - sinceMs > STUCK_MS)
-        throw new Error(`nothing moved for ${STUCK_MS / 1000} s: ${stuck(rowCount, toStandardise, toStore)}`)
+        throw new StuckError(last, `nothing moved for ${STUCK_MS / 1000} s: ${stuck(rowCount, toStandardise, toStore, behind)}`)
       progress = now
     }
   } finally {
     await database.end()
     await admin.disconnect()
   }
+}
+
+/** A consumer's place in a partition, as the databases have it. */
+export interface Position {
+  readonly consumer: string
+  readonly topic: string
+  readonly partition: number
+  readonly nextOffset: bigint | null
+}
+
+/** Of every consumer that keeps its offsets in a database. */
+export async function readPositions(urls: readonly string[]): Promise<readonly Position[]> {
+  const positions: Position[] = []
+  for (const url of urls) {
+    const database = new pg.Client(url)
+    await database.connect()
+    try {
+      const { rows } = await database.query<{ consumer: string; topic: string; partition: number; next: string | null }>(
+        'SELECT consumer, topic, partition, next_offset AS next FROM consumer_offset ORDER BY consumer, topic, partition',
+      )
+      for (const { consumer, topic, partition, next } of rows)
+        positions.push({ consumer, topic, partition, nextOffset: next === null ? null : BigInt(next) })
+    } finally {
+      await database.end()
+    }
+  }
+  return positions
+}
+
+/** `consumer topic/partition position of end` of each that is not where its topic ends, before or after it. */
+async function notAtEnd(admin: Admin, urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  const ends = new Map<string, Map<number, bigint>>()
+  const behind: string[] = []
+  for (const { consumer, topic, partition, nextOffset } of await readPositions(urls)) {
+    let partitions = ends.get(topic)
+    if (partitions === undefined) {
+      const offsets = await onceThere(() => admin.fetchTopicOffsets(topic), signal)
+      partitions = new Map(offsets.map((each) => [each.partition, BigInt(each.high)]))
+      ends.set(topic, partitions)
+    }
+    const end = partitions.get(partition) ?? 0n
+    if ((nextOffset ?? 0n) !== end) behind.push(`${consumer} ${topic}/${partition} ${nextOffset} of ${end}`)
+  }
+  return behind
 }
 
 /** Asks Kafka again while it is not there yet: it may have been started a moment ago, and be loading what groups have committed. */
@@ -83,10 +139,12 @@ function stuck(
   lastRow: number | null,
   toStandardise: readonly { partition: number; lag: bigint }[],
   toStore: readonly { partition: number }[],
+  behind: readonly string[],
 ): string {
   return [
     `the last reading is ${lastRow === 1 ? '' : 'not '}stored`,
     `standardise has left ${toStandardise.map(({ partition, lag }) => `${partition}: ${lag}`).join(', ') || 'nothing'}`,
     `the store has left partitions ${toStore.map(({ partition }) => partition).join(', ') || 'none'}`,
+    `others: ${behind.join(', ') || 'none'}`,
   ].join('; ')
 }

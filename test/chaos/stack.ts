@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { projectRoot } from '../../schemas/files.ts'
@@ -16,6 +17,12 @@ export interface Stack {
   start(...parts: readonly Part[]): Promise<void>
   /** Ends a part as a crash would: SIGKILL to all of it. */
   kill(part: Part): Promise<void>
+  /**
+   * Ends PostgreSQL as a power cut would. Its WAL writer stands still while `until` is waited for: a SIGKILL alone loses at most what 200 ms brought, for
+   * whatever was written lives on in the kernel. What is committed with `synchronous_commit = off` meanwhile is lost, unless somebody else's durable
+   * commit takes it along.
+   */
+  cutPostgresPower(until: () => Promise<void>): Promise<void>
   /** PostgreSQL's `immediate` shutdown: SIGQUIT, no checkpoint, recovery at the next start. */
   stopPostgresAtOnce(): Promise<void>
   /** Ends everything and removes the data. */
@@ -50,6 +57,20 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
     async kill(part) {
       await script('stop', '--kill', part)
     },
+    async cutPostgresPower(until) {
+      const [pid = ''] = (await readFile(`${local}/pid/postgres`, 'utf8')).split(' ')
+      const children = (): readonly string[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+      const writer = children().find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('walwriter'))
+      if (writer === undefined) throw new Error('PostgreSQL has no WAL writer')
+      process.kill(Number(writer), 'SIGSTOP')
+      try {
+        await until()
+      } finally {
+        // All at once, and here: the script takes a moment to start, and with the parent alone dead the others would go on.
+        for (const each of [pid, ...children()]) killIfThere(Number(each))
+        await script('stop', '--kill', 'postgres')
+      }
+    },
     async stopPostgresAtOnce() {
       const [pid] = (await readFile(`${local}/pid/postgres`, 'utf8')).split(' ')
       process.kill(Number(pid), 'SIGQUIT')
@@ -59,6 +80,15 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
     async destroy() {
       await script('destroy')
     },
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (cause) {
+    // A backend may have ended by itself since it was listed.
+    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause
   }
 }
 
