@@ -9,6 +9,7 @@ import {
 import { redrivenFrames } from '../connectors/postgres/continuity-redriven.ts'
 import { loadBoots } from '../connectors/postgres/continuity-store.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
+import { readingConflicts } from '../connectors/postgres/reading-conflicts.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
@@ -95,6 +96,7 @@ async function answer(session: Session, filter: ContinuityFilter, { ledger, inFl
     await completeBoots(session, filter, recent),
     [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot), redriven(state.device, state.boot))),
     [...(await deviceCounts(session, filter)), ...ledger.changes().counts],
+    await readingConflicts(session, filter),
   )
 }
 

@@ -49,7 +49,8 @@ databases. A letter of some samples, or of quantities of them, redrives just the
 - **\`--rate N\`** takes N letters a second, so that a large redrive leaves room for the live load. Ctrl-C ends a run after the letters under way.
 - One redrive of a processor at a time; a second one is refused.
 
-A value that is in the table already is not overwritten: a corrected conversion mends what was rejected, not what was stored.
+Rows merge by column: a redrive adds what was missing. A value that is in the table already is overwritten only with \`store.conflicts: last\`: otherwise a
+corrected conversion mends what was rejected, not what was stored.
 
 ## When a partition stops
 

@@ -117,9 +117,6 @@ export interface ValueConflict {
   readonly refused: number
 }
 
-/** Which value stays if two rows of one key differ in a column: the one that was there, or the one that came last. */
-export type ConflictPolicy = 'first' | 'last'
-
 /** A row that the database refuses for its data. */
 export interface BadRow {
   /** Its index in the COPY stream, from 0. */

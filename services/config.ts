@@ -125,6 +125,10 @@ const file = z.strictObject({
       backend: z.enum(['auto', 'timescaledb', 'postgres']).default('auto'),
       batch_rows: z.int().min(1).max(100_000).default(10_000),
       batch_ms: z.int().min(1).max(60_000).default(200),
+      conflicts: z
+        .enum(['first', 'last'])
+        .default('first')
+        .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
     })
     .prefault({}),
   metrics: z

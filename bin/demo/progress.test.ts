@@ -18,10 +18,10 @@ describe('a file on its way', () => {
     const sources = {
       processors: ['standardise'],
       service: async () => healthy,
-      stored: async () => ({ rows: 10, repeated: 0 }),
+      stored: async () => ({ rows: 8, merged: 1, repeated: 0, conflicts: 1 }),
       lags: async () => lag(behind > 0n ? behind-- : 0n),
     }
-    const progress = createProgress(sources, () => stats(10), 10, { rows: 0, repeated: 0 }, pace)
+    const progress = createProgress(sources, () => stats(10), 10, { rows: 0, merged: 0, repeated: 0, conflicts: 0 }, pace)
     expect(await progress.drained(never)).to.equal('drained')
   })
 
@@ -34,10 +34,16 @@ describe('a file on its way', () => {
           : name === 'bridge'
             ? { metrics: undefined, troubles: undefined }
             : healthy,
-      stored: async () => ({ rows: 5, repeated: 2 }),
+      stored: async () => ({ rows: 5, merged: 0, repeated: 2, conflicts: 0 }),
       lags: async () => lag(49n),
     }
-    const progress = createProgress(sources, () => stats(3, 0), 10, { rows: 0, repeated: 0 }, { ...pace, standstillMs: 100 })
+    const progress = createProgress(
+      sources,
+      () => stats(3, 0),
+      10,
+      { rows: 0, merged: 0, repeated: 0, conflicts: 0 },
+      { ...pace, standstillMs: 100 },
+    )
     expect(await progress.drained(never)).to.equal('stands')
     expect(await progress.why()).to.deep.equal([
       'nothing has moved for 0 s: 3 of 10 lines sent, 7 through the store',

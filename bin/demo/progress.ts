@@ -3,7 +3,7 @@ import { whole } from '../../ops/figures.ts'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
 import { lagByGroup } from '../../ops/lag/lag-table.ts'
 import { createScreen } from '../../ops/status/screen.ts'
-import type { StatusSources, StoredRows } from '../../ops/status/status.ts'
+import { handledRows, type StatusSources, type StoredRows } from '../../ops/status/status.ts'
 
 export interface Pace {
   readonly pollMs: number
@@ -53,7 +53,7 @@ export function createProgress(
 
   async function look(): Promise<boolean> {
     const [stored, lags] = await Promise.all([sources.stored(), sources.lags()])
-    handled = stored === undefined || before === undefined ? undefined : stored.rows + stored.repeated - before.rows - before.repeated
+    handled = stored === undefined || before === undefined ? undefined : handledRows(stored) - handledRows(before)
     behind = lags === undefined ? undefined : lagByGroup(lags)
     const now = JSON.stringify([stats()?.acked_samples, stats()?.connected, handled, ...(behind ?? [])].map(String))
     if (now !== figures) movedMs = Date.now()

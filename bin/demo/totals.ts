@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { whole } from '../../ops/figures.ts'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
-import type { StatusSources, StoredRows } from '../../ops/status/status.ts'
+import { handledRows, type StatusSources, type StoredRows } from '../../ops/status/status.ts'
 
 /** How a run ended: its exit code, and what is left to say once everything has stopped. */
 export interface Outcome {
@@ -23,14 +23,10 @@ export async function awaitStored(
   for (;;) {
     const now = await sources.stored()
     if (before === undefined || sent === undefined) return now
-    if (now !== undefined && handled(now) - handled(before) >= sent.acked_samples) return now
+    if (now !== undefined && handledRows(now) - handledRows(before) >= sent.acked_samples) return now
     if (Date.now() >= deadline) return now
     await delay(POLL_MS)
   }
-}
-
-function handled({ rows, repeated }: StoredRows): number {
-  return rows + repeated
 }
 
 /** The last line of a run. */
@@ -38,6 +34,6 @@ export function totals(sent: FleetStats | undefined, before: StoredRows | undefi
   const figures = `${whole(sent?.readings)} readings in ${whole(sent?.acked_samples)} samples and ${whole(sent?.acked)} frames sent`
   if (before === undefined || after === undefined) return `${figures}, ? rows stored`
   const rows = after.rows - before.rows
-  const waiting = sent === undefined ? 0 : Math.max(0, sent.acked_samples - (handled(after) - handled(before)))
+  const waiting = sent === undefined ? 0 : Math.max(0, sent.acked_samples - (handledRows(after) - handledRows(before)))
   return [figures, `${whole(rows)} rows stored`, ...(waiting > 0 ? [`${whole(waiting)} wait in Kafka or are dead letters`] : [])].join(', ')
 }

@@ -77,14 +77,6 @@ export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[
       AND o.epoch = m.epoch AND coalesce(o.next_offset, m.since) = m.since`
 }
 
-/** Repeats found after the offsets were moved, as SQL: they were counted as stored. */
-export function recountRepeats(consumer: ConsumerName, repeats: readonly (TopicPartition & { readonly repeated: number })[]): string {
-  const values = repeats.map(({ topic, partition, repeated }) => `(${literal(topic)}, ${partition}, ${repeated}::bigint)`)
-  return `UPDATE consumer_offset AS o SET stored = o.stored - m.repeated, repeated = o.repeated + m.repeated
-    FROM (VALUES ${values.join(', ')}) AS m (topic, partition, repeated)
-    WHERE o.consumer = ${literal(consumer)} AND o.topic = m.topic AND o.partition = m.partition`
-}
-
 /** Why moves were refused. */
 export type Refusal =
   /** Every partition is where the moves lead, under the same epoch: this very batch was committed before. */

@@ -1,4 +1,5 @@
 import type { ConsumerName } from '../../processors/contract.ts'
+import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
 import {
   type Claim,
@@ -13,15 +14,18 @@ import type { BackendChoice, StorageBackend } from './backend.ts'
 import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
-import { type CountedMove, claimPartitions, explainRefusal, moveOffsets, recountRepeats } from './offsets.ts'
+import { type CountedMove, claimPartitions, explainRefusal, moveOffsets } from './offsets.ts'
 import { readingsColumns } from './readings-table.ts'
-import { createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
+import { countRows, noteConflicts, recount } from './row-counts.ts'
+import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
 
 export interface ReadingsSinkOptions {
   readonly url: string
   readonly backend: BackendChoice
   readonly quantities: readonly Quantity[]
+  /** Which value stays if two rows of one device and time differ. */
+  readonly conflicts: ConflictPolicy
   readonly log: Log
 }
 
@@ -33,6 +37,8 @@ export interface PostgresReadingsSink extends ReadingsSink {
 
 type Committed = Extract<SinkResult, { tag: 'committed' }>
 
+/** device_id, ts, time_estimated. */
+const KEY_COLUMNS = 3
 /** Days beyond today whose partitions are kept ready. */
 const DAYS_AHEAD = 7
 
@@ -41,9 +47,11 @@ const DAYS_AHEAD = 7
  * `synchronous_commit = off` loses nothing: rows and offsets are in one WAL, so that a crash of the server takes back both, and Kafka sends the
  * records again.
  */
-export function createReadingsSink({ url, backend: choice, quantities, log }: ReadingsSinkOptions): PostgresReadingsSink {
+export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
   let backend: StorageBackend | undefined
-  const rows: RowWriter = createRowWriter(readingsColumns(quantities))
+  const columns = readingsColumns(quantities)
+  const valueColumns = columns.slice(KEY_COLUMNS)
+  const rows: RowWriter = createRowWriter(columns, conflicts)
   const database: Database = createDatabase({
     url,
     applicationName: 'millrace store',
@@ -67,20 +75,24 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
       const counts = sent.get(batch)
       return counts ?? { tag: 'fenced', partitions: moves.map(place) }
     }
-    const written = await rows.write(session, batch)
-    if (written.tag === 'bad-rows') {
-      await session.script('taking back the batch', 'ROLLBACK')
-      return written
+    let written = await rows.write(session, batch)
+    if (written.tag === 'written') {
+      const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+      const committed: Committed = { tag: 'committed', ...counts }
+      const before = [CHECK_NOW]
+      if (corrections.length > 0) before.push(recount(consumer, corrections))
+      if (counts.conflicts.length > 0) before.push(noteConflicts(counts.conflicts))
+      sent.set(batch, committed)
+      try {
+        await session.commit('committing the batch', before.join('; '))
+        return committed
+      } catch (error) {
+        written = await rows.explain(session, batch, error)
+      }
     }
-    const repeats = written.repeated.flatMap((repeated, index) => {
-      const move = batch.moves[index]
-      return repeated > 0 && move !== undefined ? [{ ...place(move), repeated }] : []
-    })
-    const repeated = repeats.reduce((sum, each) => sum + each.repeated, 0)
-    const counts: Committed = { tag: 'committed', inserted: batch.rows - repeated, merged: 0, repeated, conflicts: [] }
-    sent.set(batch, counts)
-    await session.commit('committing the batch', repeats.length > 0 ? recountRepeats(consumer, repeats) : '')
-    return counts
+    await session.script('taking back the batch', 'ROLLBACK')
+    sent.delete(batch)
+    return written
   }
 
   return {
@@ -112,11 +124,18 @@ export function createReadingsSink({ url, backend: choice, quantities, log }: Re
       checkRows(batch)
       return database.use(async (session) => {
         await session.script('rehearsing a batch', 'BEGIN; SAVEPOINT rows')
-        const written = await rows.write(session, batch)
+        let written = await rows.write(session, batch)
+        if (written.tag === 'written') {
+          try {
+            await session.script('rehearsing a batch', CHECK_NOW)
+          } catch (error) {
+            written = await rows.explain(session, batch, error)
+          }
+        }
         await session.script('taking back the batch', 'ROLLBACK')
         if (written.tag === 'bad-rows') return written
-        const repeated = written.repeated.reduce((sum, each) => sum + each, 0)
-        return { tag: 'committed', inserted: batch.rows - repeated, merged: 0, repeated, conflicts: [] }
+        const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+        return { tag: 'committed', ...counts }
       })
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),

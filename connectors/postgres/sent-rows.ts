@@ -11,10 +11,10 @@ export interface RowKey {
 /** What a file sent, beside what the table has. */
 export interface SentRows {
   /** Takes whole lines of the file: time, device, then the quantities. */
-  add(lines: Buffer): Promise<void>
+  add(lines: Buffer): Promise<unknown>
   /** Ends the input: data lines, and distinct (device, time) keys. */
   finish(): Promise<{ readonly lines: number; readonly keys: number; readonly devices: readonly string[] }>
-  /** Keys that are in the table; and of these rows, those whose values are those of no line with their key. */
+  /** Keys that are in the table; and of these rows, those with a value that no line has for their key. */
   compare(): Promise<{ readonly rows: number; readonly wrong: number }>
   /** How many of these keys, each counted once, are the file's and not in the table. */
   absent(keys: readonly RowKey[]): Promise<number>
@@ -56,11 +56,17 @@ export async function compareSentRows(session: Session, quantities: readonly str
     },
 
     async compare() {
-      const same = columns.map((column) => `sent.${column} IS NOT DISTINCT FROM stored.${column}`).join(' AND ')
+      // Rows of one key merge by column: each value is that of a line, and null only if no line has one.
+      const same = columns
+        .map(
+          (column) =>
+            `CASE WHEN bool_or(stored.${column} IS NULL) THEN bool_and(sent.${column} IS NULL) ELSE coalesce(bool_or(sent.${column} = stored.${column}), false) END`,
+        )
+        .join(' AND ')
       const [counts] = await session.query<{ rows: bigint; wrong: bigint }>(
         'comparing the file with the table',
         `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT right_value) AS wrong FROM (
-           SELECT bool_or(${same}) AS right_value FROM sent JOIN readings AS stored USING (device_id, ts)
+           SELECT ${same} AS right_value FROM sent JOIN readings AS stored USING (device_id, ts)
            WHERE ${await span()} GROUP BY device_id, ts
          ) AS keys`,
       )

@@ -31,8 +31,8 @@ export interface Session {
   script(doing: string, text: string): Promise<readonly number[]>
   /** COMMIT, after the statements given, if any, in one round trip. Fails where the transaction was aborted and so rolled back. */
   commit(doing: string, before?: string): Promise<void>
-  /** COPY … FROM STDIN. After an error the session is usable; a transaction is aborted as after any error. */
-  copy(doing: string, text: string, stream: Buffer): Promise<void>
+  /** COPY … FROM STDIN: how many rows it wrote. After an error the session is usable; a transaction is aborted as after any error. */
+  copy(doing: string, text: string, stream: Buffer): Promise<number>
   /** Calls back for NOTIFY on channels that the session listens to, and once when the connection is lost. */
   watch(watcher: { readonly notified: (payload: string) => void; readonly lost: () => void }): void
   /** Ends the connection, politely where it still works. */
@@ -117,16 +117,16 @@ class ClientSession implements Session {
     return Array.isArray(results) ? results : [results]
   }
 
-  copy(doing: string, text: string, stream: Buffer): Promise<void> {
+  copy(doing: string, text: string, stream: Buffer): Promise<number> {
     return this.answer(
       doing,
       this.answerTimeoutMs,
       () =>
-        new Promise<void>((resolve, reject) => {
+        new Promise<number>((resolve, reject) => {
           const copy = this.client.query(copyFrom(text))
           // For good: after the server's error the stream finds its connection gone when it comes to its end, and emits that too.
           copy.on('error', reject)
-          copy.once('finish', resolve)
+          copy.once('finish', () => resolve(copy.rowCount))
           // One write: many small ones are slow (node-pg-copy-streams issue 127).
           copy.end(stream)
         }),

@@ -1,34 +1,73 @@
 /**
  * Whose trouble an error is. `database`: back off and try again, never dead-letter. `row`: that row's data, everything else can go on.
- * `defect`: ours or the operator's (a missing table, a wrong password); repeating it does not help.
+ * `defect`: ours or the operator's (a missing table, a wrong password, a lost right); repeating it does not help, and it is no row's doing.
  */
 export type Blame = 'database' | 'row' | 'defect'
 
-/** Connection exception, transaction rollback, insufficient resources, object not in prerequisite state, operator intervention. */
-const DATABASE_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '55', '57'])
-/** Data exception, integrity constraint violation. */
-const ROW_CLASSES: ReadonlySet<string> = new Set(['22', '23'])
+/**
+ * The database's own trouble, a closed list: connection exception, transaction rollback, insufficient resources, program limit exceeded, object not in
+ * prerequisite state, operator intervention, system error, snapshot failure, configuration file error, foreign data wrapper, TimescaleDB's own,
+ * internal error.
+ */
+export const DATABASE_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '54', '55', '57', '58', '72', 'F0', 'HV', 'TS', 'XX'])
+/**
+ * What no data of a row brings about, a closed list too: statement not complete, feature not supported, locators, grantors, roles, cursor and transaction
+ * states, statement and cursor names, authorization, dependent objects, savepoints, catalogs and schemas, syntax error or access rule violation.
+ */
+const DEFECT_CLASSES: ReadonlySet<string> = new Set([
+  '03',
+  '0A',
+  '0B',
+  '0F',
+  '0L',
+  '0P',
+  '24',
+  '25',
+  '26',
+  '28',
+  '2B',
+  '2D',
+  '34',
+  '3B',
+  '3D',
+  '3F',
+  '42',
+])
 
 const EXCEPTIONS: ReadonlyMap<string, Blame> = new Map([
   // The server closed a session that was idle within its transaction for too long, as after SIGSTOP: the connection is lost.
   ['25P03', 'database'],
+  // The server became a standby, as in a failover.
+  ['25006', 'database'],
   // Bytes that are not binary COPY, or not of the column's type: the encoder's doing. As the row's, it would dead-letter every row.
   ['22P03', 'defect'],
   ['22P04', 'defect'],
 ])
 
-/** Blame by SQLSTATE (PostgreSQL documentation, appendix A). Unknown is a defect. */
+/**
+ * Blame by SQLSTATE (PostgreSQL documentation, appendix A). Whatever is neither the database's nor a defect is the row's: data exceptions (22), constraints
+ * (23, 44), what a trigger raises (P0, or any code of its own). It is the row's only if the row by itself meets it too: that is tried.
+ */
 export function blame(sqlState: string): Blame {
   const exception = EXCEPTIONS.get(sqlState)
   if (exception !== undefined) return exception
+  // Codes of sockets (EPIPE), of the driver and of this program are not the server's.
+  if (!/^[0-9A-Z]{5}$/.test(sqlState) || /^E[A-Z]{4}$/.test(sqlState)) return 'defect'
   const sqlClass = sqlState.slice(0, 2)
   if (DATABASE_CLASSES.has(sqlClass)) return 'database'
-  if (ROW_CLASSES.has(sqlClass)) return 'row'
-  return 'defect'
+  return DEFECT_CLASSES.has(sqlClass) ? 'defect' : 'row'
 }
 
 /** unique_violation: a repeat of a row that is there. */
 export const UNIQUE_VIOLATION = '23505'
+
+/**
+ * Whether the database may hold a smaller batch if it cannot hold this one: out of memory or of locks (53200), a limit of the configuration (53400) or
+ * of the program (54), a statement that took too long (57014).
+ */
+export function isTooMuch(code: string): boolean {
+  return code === '53200' || code === '53400' || code === '57014' || (code.length === 5 && code.startsWith('54'))
+}
 
 /** Errors of sockets and name lookup that pass by themselves (errno names, and EAI_ names of getaddrinfo). */
 const NETWORK_ERRORS: ReadonlySet<string> = new Set([

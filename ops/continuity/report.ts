@@ -1,3 +1,4 @@
+import type { ReadingConflicts } from '../../connectors/postgres/reading-conflicts.ts'
 import { type Account, addAccount, addsUp, type BootAccount, emptyAccount } from '../../processors/continuity/account.ts'
 import type { DeviceCounts } from '../../processors/continuity/ledger.ts'
 
@@ -28,6 +29,8 @@ export interface DeviceReport {
   /** Frames that contradict those before them: another device uses the same ID. */
   conflicts: number
   lastConflictMs: number
+  /** Rows that had another value than the row of their time; null for none. */
+  differing: ReadingConflicts | null
   /** Boots of which frames are missing or dead-lettered, or samples are. */
   readonly incomplete: BootAccount[]
 }
@@ -45,6 +48,7 @@ export function continuityReport(
   complete: readonly CompleteBoots[],
   boots: readonly BootAccount[],
   counts: readonly DeviceCounts[],
+  differing: readonly ReadingConflicts[],
 ): ContinuityReport {
   const devices = new Map<string, DeviceReport>()
   const of = (device: string): DeviceReport => {
@@ -75,6 +79,7 @@ export function continuityReport(
     report.conflicts += conflicts
     report.lastConflictMs = Math.max(report.lastConflictMs, lastConflictMs)
   }
+  for (const conflicts of differing) of(conflicts.device).differing = conflicts
   const frames = emptyAccount()
   for (const report of devices.values()) addAccount(frames, report.frames)
   return {
@@ -85,8 +90,8 @@ export function continuityReport(
 }
 
 /** Whether people should look at the device. */
-export function isRemarkable({ frames, partlyDead, droppedSamples, unreadable, conflicts }: DeviceReport): boolean {
-  return frames.missing + frames.deadLettered + partlyDead + droppedSamples + unreadable + conflicts > 0
+export function isRemarkable({ frames, partlyDead, droppedSamples, unreadable, conflicts, differing }: DeviceReport): boolean {
+  return frames.missing + frames.deadLettered + partlyDead + droppedSamples + unreadable + conflicts > 0 || differing !== null
 }
 
 function emptyReport(device: string): DeviceReport {
@@ -101,6 +106,7 @@ function emptyReport(device: string): DeviceReport {
     unreadable: 0,
     conflicts: 0,
     lastConflictMs: 0,
+    differing: null,
     incomplete: [],
   }
 }

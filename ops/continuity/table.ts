@@ -53,6 +53,11 @@ export function continuityTable({ frames, addsUp, devices }: ContinuityReport, a
       'device IDs are used by two devices: their numbers cannot be told apart',
     ),
   ]
+  const differing = sum(({ differing }) => differing?.rows ?? 0)
+  if (differing > 0)
+    notes.push(
+      `${whole(differing)} rows of ${whole(devices.filter((device) => device.differing !== null).length)} devices had another value than the row of their time`,
+    )
   lines.push(...notes.filter((note) => note !== ''))
   const listed = all ? devices : devices.filter(isRemarkable)
   if (listed.length === 0) return lines
@@ -63,7 +68,7 @@ export function continuityTable({ frames, addsUp, devices }: ContinuityReport, a
 
 function deviceLines(devices: readonly DeviceReport[]): readonly string[] {
   const heading = ['device', 'numbered', 'stored', 'dead', 'in flight', 'missing', 'dropped', '']
-  const rows = devices.map(({ device, frames, droppedSamples, conflicts, unreadable, partlyDead }) => [
+  const rows = devices.map(({ device, frames, droppedSamples, conflicts, unreadable, partlyDead, differing }) => [
     device,
     whole(frames.numbered),
     whole(frames.stored),
@@ -75,12 +80,17 @@ function deviceLines(devices: readonly DeviceReport[]): readonly string[] {
       remark(conflicts, 'contradictions: two devices use this ID'),
       remark(partlyDead, 'partly dead'),
       remark(unreadable, 'letters without a number'),
+      differing === null ? '' : differingRows(differing),
     ]
       .filter((text) => text !== '')
       .join('; '),
   ])
   const lines = table([heading, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left'])
   return lines.flatMap((line, index) => [line, ...(devices[index - 1]?.incomplete ?? []).flatMap(bootLines)])
+}
+
+function differingRows({ rows, ts, quantity, kept, refused }: NonNullable<DeviceReport['differing']>): string {
+  return `${whole(rows)} rows differ from those stored, the last at ${ts}: ${quantity} ${kept} kept, ${refused} refused`
 }
 
 function bootLines({ boot, missingNumbers, deadLetteredNumbers }: DeviceReport['incomplete'][number]): readonly string[] {

@@ -144,6 +144,7 @@ async function openStore({ config, registry, run, topicId, log, signal }: Parts)
   const sink = createReadingsSink({
     url: config.env.TELEMETRY_DATABASE_URL,
     backend: config.store.backend,
+    conflicts: config.store.conflicts,
     quantities: readQuantities(),
     log,
   })

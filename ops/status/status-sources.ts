@@ -50,17 +50,22 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
     stored: () =>
       answer(() =>
         database.use(async (session): Promise<StoredRows> => {
-          const [row] = await session.query<{ rows: bigint | null; repeated: bigint | null }>(
+          const [row] = await session.query<Record<keyof StoredRows, number>>(
             'reading the counts of the store',
-            `SELECT sum(stored)::bigint AS rows, sum(repeated)::bigint AS repeated FROM consumer_offset WHERE consumer = 'store'`,
+            `SELECT ${sum('stored')} AS rows, ${sum('merged')} AS merged, ${sum('repeated')} AS repeated, ${sum('conflicts')} AS conflicts
+             FROM consumer_offset WHERE consumer = 'store'`,
           )
-          return { rows: Number(row?.rows ?? 0), repeated: Number(row?.repeated ?? 0) }
+          return row ?? { rows: 0, merged: 0, repeated: 0, conflicts: 0 }
         }),
       ),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([admin.disconnect(), database[Symbol.asyncDispose]()])
     },
   }
+}
+
+function sum(column: string): string {
+  return `coalesce(sum(${column}), 0)::double precision`
 }
 
 /** The answer, or undefined where none comes in time: whatever the trouble is, the part cannot be asked. */

@@ -38,7 +38,7 @@ function sources(seconds: number, overrides: Partial<StatusSources> = {}): Statu
         ['frost-alert.dead', 3n],
         ['store.dead', 0n],
       ]),
-    stored: async () => ({ rows: seconds * 1_500, repeated: 4 }),
+    stored: async () => ({ rows: seconds * 1_500, merged: 2, repeated: 4, conflicts: 0 }),
     ...overrides,
   }
 }
@@ -72,7 +72,7 @@ describe('the live status', () => {
       '  frost-alert  processed       2.5',
       '  store        committed       299   1,500       6,000',
       '',
-      '  rows stored   18,000, and 4 repeats left out',
+      '  rows stored   18,000, 2 merged into them, 4 repeats left out',
       '  consumer lag  frost-alert 12, store 0',
       '  dead letters  frost-alert.dead 3 (out-of-range 2)',
       '  health        all well',

@@ -68,7 +68,14 @@ function speed(hop: string, kind: string, figure: Figure, rates: Rates): string 
 }
 
 function stored({ stored: counts }: Snapshot): string {
-  return counts === undefined ? '?' : `${whole(counts.rows)}, and ${whole(counts.repeated)} repeats left out`
+  if (counts === undefined) return '?'
+  const { rows, merged, repeated, conflicts } = counts
+  return [
+    whole(rows),
+    ...(merged > 0 ? [`${whole(merged)} merged into them`] : []),
+    `${whole(repeated)} repeats left out`,
+    ...(conflicts > 0 ? [`${whole(conflicts)} in conflict with them (millrace continuity)`] : []),
+  ].join(', ')
 }
 
 function deadLetters(all: readonly DeadLetters[]): string {

@@ -21,16 +21,26 @@ export interface Snapshot {
   /** Undefined where no fleet belongs to it. */
   readonly devices: { readonly wanted: number; readonly connected: number | undefined } | undefined
   readonly hops: readonly Hop[]
-  /** Rows in the table, and rows left out because their key was there: counted in the transactions that wrote them. */
+  /** What became of the rows, as counted in the transactions that wrote them. */
   readonly stored: StoredRows | undefined
   readonly lags: readonly { readonly group: string; readonly lag: bigint | undefined }[]
   readonly deadLetters: readonly DeadLetters[]
   readonly troubles: readonly { readonly part: string; readonly trouble: string }[]
 }
 
+/** What became of the rows that the store was given: each counts once. */
 export interface StoredRows {
+  /** Rows in the table. */
   readonly rows: number
+  /** Rows that added a quantity to one of these, that had nothing new, and that had another value. */
+  readonly merged: number
   readonly repeated: number
+  readonly conflicts: number
+}
+
+/** All rows that the store has done with. */
+export function handledRows({ rows, merged, repeated, conflicts }: StoredRows): number {
+  return rows + merged + repeated + conflicts
 }
 
 export interface DeadLetters {

@@ -16,7 +16,7 @@ export const reasons = {
     whatToDo: 'Find what wrote it: standardise rejects such samples itself.',
   },
   'row-refused': {
-    means: 'The database refuses the row for its data; the detail has the SQLSTATE and the message.',
+    means: 'The database refuses the row: a constraint or a trigger, or a value; the detail has the SQLSTATE and the message.',
     whatToDo: 'Look at the value. If a constraint of your own refused it, change the constraint and redrive.',
   },
 } as const satisfies Record<string, ReasonDoc>

@@ -42,6 +42,7 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   const sink = createReadingsSink({
     url: config.env.TELEMETRY_DATABASE_URL,
     backend: config.store.backend,
+    conflicts: config.store.conflicts,
     quantities: readQuantities(),
     log,
   })

@@ -5,11 +5,16 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1)
 const MS_PER_DAY = 86_400_000
 
-/** A row for `readings` with one quantity, temperature. */
+/** A row for `readings`. */
 export interface TestRow {
   readonly device: string | Buffer
   readonly tsMs: number
+  readonly estimated?: boolean
+  readonly account?: number
+  readonly site?: number
   readonly temperature?: number
+  readonly humidity?: number
+  readonly weight?: number
 }
 
 /** `count` rows of one device, a second apart. */
@@ -27,11 +32,14 @@ export function sinkBatch(rows: readonly TestRow[], moves: readonly OffsetMove[]
   }
 }
 
-function encoded({ device, tsMs, temperature }: TestRow): Buffer {
+function encoded({ device, tsMs, estimated, account, site, ...given }: TestRow): Buffer {
   const ts = Buffer.alloc(8)
   ts.writeBigInt64BE(BigInt(tsMs - POSTGRES_EPOCH_MS) * 1000n)
-  const values = quantities.map(({ name }) => (name === 'temperature' && temperature !== undefined ? double(temperature) : null))
-  const columns = [Buffer.from(device), ts, Buffer.from([0]), null, null, ...values]
+  const values = quantities.map(({ name }) => {
+    const value = (given as Readonly<Record<string, number | undefined>>)[name]
+    return value === undefined ? null : double(value)
+  })
+  const columns = [Buffer.from(device), ts, Buffer.from([estimated === true ? 1 : 0]), whole(account), whole(site), ...values]
   return Buffer.concat([int16(columns.length), ...columns.flatMap((value) => [int32(value?.length ?? -1), value ?? Buffer.alloc(0)])])
 }
 
@@ -44,6 +52,13 @@ function int16(value: number): Buffer {
 function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeInt32BE(value)
+  return bytes
+}
+
+function whole(value: number | undefined): Buffer | null {
+  if (value === undefined) return null
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(BigInt(value))
   return bytes
 }
 

@@ -7,6 +7,7 @@ import { migrateTelemetry } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
 import { sinkBatch, testRows } from './readings-batch.ts'
@@ -32,8 +33,8 @@ function storing(backend: BackendName): void {
     let sink: PostgresReadingsSink
     const sinks: PostgresReadingsSink[] = []
 
-    const open = (url: string): PostgresReadingsSink => {
-      const opened = createReadingsSink({ url, backend, quantities, log: silent })
+    const open = (url: string, conflicts: ConflictPolicy = 'first'): PostgresReadingsSink => {
+      const opened = createReadingsSink({ url, backend, quantities, conflicts, log: silent })
       sinks.push(opened)
       return opened
     }

@@ -49,6 +49,15 @@ describe('comparing a file with the table', () => {
     expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 2 })
   })
 
+  it('takes a row for right that merged two lines of its key, and one with a value too few for wrong', async () => {
+    await sent.add(Buffer.from('2021-06-19 00:19:58Z,3629,,35\n2021-06-19 00:04:59.250Z,3630,,0\n'))
+    await sent.finish()
+    await database.query(
+      `INSERT INTO readings VALUES ('3629', '2021-06-19 00:19:58Z', 26.01, 35), ('3630', '2021-06-19 00:04:59.250Z', null, 0)`,
+    )
+    expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 1 })
+  })
+
   it('counts dead keys once, and only those that are not in the table after all', async () => {
     await sent.finish()
     await database.query(`INSERT INTO readings VALUES ('3629', '2021-06-19 00:04:58Z', 26.24, 35.45)`)
