@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { MalformedError } from '../schemas/frame-reader.ts'
 import type { KafkaRecord, Lookups, Source, Topic } from './contract.ts'
-import { inputsByDevice } from './process.ts'
+import { type BusinessProcess, inputsByDevice } from './process.ts'
 
 interface Item {
   readonly time: number
@@ -26,7 +26,7 @@ const record = (key: string, bytes: readonly number[], offset = 0n): KafkaRecord
   timestampMs: 0,
   offset,
 })
-const inputs = (records: readonly KafkaRecord[], order: 'newest-first' | 'oldest-first' = 'newest-first') =>
+const inputs = (records: readonly KafkaRecord[], order: BusinessProcess<Item>['order'] = 'newest-first') =>
   inputsByDevice({ from, order, time: ({ time }) => time }, records, lookups)
 
 describe('inputs by device', () => {
@@ -64,6 +64,16 @@ describe('inputs by device', () => {
       fc.property(records, (list) => {
         const reversed = inputs(list, 'oldest-first').devices.map((each) => ({ ...each, items: [...each.items].reverse() }))
         expect(reversed).to.deep.equal(inputs(list).devices)
+      }),
+    )
+  })
+
+  it('come in the order of their records, whatever their times say', () => {
+    fc.assert(
+      fc.property(records, (list) => {
+        for (const { items } of inputs(list, 'as-they-came').devices)
+          for (const [index, { offset }] of items.slice(1).entries())
+            expect(items[index]?.offset).to.satisfy((before: bigint) => before <= offset)
       }),
     )
   })

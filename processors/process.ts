@@ -28,9 +28,10 @@ export interface BusinessProcess<Item> {
   readonly from: Source<Item>
   readonly database: 'app'
   /**
-   * In which order a device's inputs of one micro-batch come, by `time`: newest first, so that what is superseded can be skipped, or as they happened.
+   * In which order a device's inputs of one micro-batch come: by `time`, newest first, so that what is superseded can be skipped, or as they happened; or in
+   * Kafka's order, which no clock can disturb.
    */
-  readonly order: 'newest-first' | 'oldest-first'
+  readonly order: 'newest-first' | 'oldest-first' | 'as-they-came'
   /** When the input happened, in microseconds since 1970. */
   readonly time: (item: Item) => number
   readonly needs: readonly LookupName[]
@@ -106,6 +107,7 @@ export function inputsByDevice<Item>(
 
 /** By time; of one time, in the order in which they came, or its reverse. */
 function inOrder<Item>(items: readonly Item[], order: BusinessProcess<Item>['order'], time: (item: Item) => number): readonly Item[] {
+  if (order === 'as-they-came') return items
   const sorted = [...items].sort((a, b) => time(a) - time(b))
   return order === 'newest-first' ? sorted.reverse() : sorted
 }

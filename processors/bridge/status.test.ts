@@ -10,7 +10,7 @@ describe('device status', () => {
   const encode = createStatusEncoder(schema, 258)
   const type = avro.Type.forSchema(schema as avro.Schema)
   const decode = (json: unknown): object => {
-    const bytes = encode({ payload: Buffer.from(JSON.stringify(json)), receivedMs: 1_795_406_400_250 }, 'hive-a' as DeviceId)
+    const bytes = encode({ payload: Buffer.from(JSON.stringify(json)), receivedMs: 1_795_406_400_250, retain: true }, 'hive-a' as DeviceId)
     expect([...bytes.subarray(0, 5)]).to.deep.equal([0, 0, 0, 1, 2])
     return { ...(type.fromBuffer(bytes.subarray(5)) as object) }
   }
@@ -22,6 +22,7 @@ describe('device status', () => {
       state: 'ready',
       boot: 7,
       firmware: 'hive-1',
+      retained: true,
       detail: '{"device_id":"another","rssi":-70}',
     })
   })
@@ -32,7 +33,7 @@ describe('device status', () => {
 
   it('takes a byte order mark, characters of two halves, and fields of any name', () => {
     const payload = Buffer.from('\ufeff{"state": "ready", "firmware": "🐝", "__proto__": {"a": [1]}, "\\ud83d": "\\u0000"}')
-    const bytes = encode({ payload, receivedMs: 1 }, 'a' as DeviceId)
+    const bytes = encode({ payload, receivedMs: 1, retain: false }, 'a' as DeviceId)
     expect({ ...(type.fromBuffer(bytes.subarray(5)) as object) }).to.include({
       firmware: '🐝',
       detail: '{"__proto__":{"a":[1]},"\\ud83d":"\\u0000"}',
@@ -58,7 +59,7 @@ describe('device status', () => {
     ['{"state": "ready"}\0', /byte 00 at position 18 of 19 has no place in it/],
   ] as const) {
     it(`refuses ${String(text).slice(0, 60)}`, () => {
-      expect(() => encode({ payload: Buffer.from(text), receivedMs: 1 }, 'a' as DeviceId)).to.throw(TextRefusal, detail)
+      expect(() => encode({ payload: Buffer.from(text), receivedMs: 1, retain: false }, 'a' as DeviceId)).to.throw(TextRefusal, detail)
     })
   }
 })

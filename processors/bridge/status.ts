@@ -10,6 +10,8 @@ export interface StatusMessage {
   readonly payload: Buffer
   /** Milliseconds since 1970. */
   readonly receivedMs: number
+  /** Out of the broker's store of retained messages. */
+  readonly retain: boolean
 }
 
 /** Encodes a status message as DeviceStatus in the registry's wire format. Throws TextRefusal. */
@@ -44,7 +46,7 @@ export function createStatusEncoder(schema: unknown, schemaId: number): StatusEn
     return parsed
   }
 
-  return ({ payload, receivedMs }, device) => {
+  return ({ payload, receivedMs, retain }, device) => {
     const { state, boot, firmware, ...others } = parseObject(payload)
     if (typeof state !== 'string' || !STATES.includes(state))
       throw new TextRefusal(`"state": expected one of ${STATES.join(', ')}, got ${shown(state)}`)
@@ -57,6 +59,7 @@ export function createStatusEncoder(schema: unknown, schemaId: number): StatusEn
       state,
       boot: boot ?? null,
       firmware: firmware ?? null,
+      retained: retain,
       detail: detailOf(others),
     }
     return Buffer.concat([header, type.toBuffer(status)])

@@ -9,6 +9,7 @@ interface StatusRow extends Record<string, unknown> {
   readonly boot: number | null
   readonly firmware: string | null
   readonly seen: bigint | null
+  readonly seen_offset: bigint | null
 }
 
 /** Keeps what each device last said of itself: state, boot, firmware, and when. */
@@ -16,13 +17,13 @@ export const process = defineProcess({
   from: deviceStatus,
   database: 'app',
   // A later status does not always supersede an earlier one: a stale will does not.
-  order: 'oldest-first',
+  order: 'as-they-came',
   time: ({ received }) => received,
   needs: ['schema'],
   reasons,
   handle: async (device, statuses, tx) => {
     const [row] = await tx.query<StatusRow>(
-      `SELECT state, boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen
+      `SELECT state, boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen, seen_offset
        FROM devices LEFT JOIN device_status ON device_id = id WHERE id = $1 FOR UPDATE OF devices`,
       [device],
     )
@@ -31,16 +32,17 @@ export const process = defineProcess({
     const known = statuses.reduce<KnownStatus | undefined>(applyStatus, before)
     if (known === undefined || known === before) return undefined
     await tx.query(
-      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at)
-       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond')
+      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at, seen_offset)
+       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond', $6)
        ON CONFLICT (device_id) DO UPDATE
-       SET state = excluded.state, boot = excluded.boot, firmware = excluded.firmware, seen_at = excluded.seen_at`,
-      [device, known.state, known.boot, known.firmware, known.seenMicros],
+       SET state = excluded.state, boot = excluded.boot, firmware = excluded.firmware, seen_at = excluded.seen_at,
+         seen_offset = excluded.seen_offset`,
+      [device, known.state, known.boot, known.firmware, known.seenMicros, known.seenOffset],
     )
     return undefined
   },
 })
 
-function knownStatus({ state, boot, firmware, seen }: StatusRow): KnownStatus | undefined {
-  return state === null || seen === null ? undefined : { state, boot, firmware, seenMicros: Number(seen) }
+function knownStatus({ state, boot, firmware, seen, seen_offset: seenOffset }: StatusRow): KnownStatus | undefined {
+  return state === null || seen === null ? undefined : { state, boot, firmware, seenMicros: Number(seen), seenOffset }
 }

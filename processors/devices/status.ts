@@ -12,6 +12,10 @@ export interface DeviceStatus {
   readonly state: DeviceState
   readonly boot: number | null
   readonly firmware: string | null
+  /** Out of the broker's store of retained messages: it may be older than what is known. */
+  readonly retained: boolean
+  /** Of its record. */
+  readonly offset: bigint
 }
 
 /** What is known of a device's session. */
@@ -21,23 +25,38 @@ export interface KnownStatus {
   readonly boot: number | null
   readonly firmware: string | null
   readonly seenMicros: number
+  /** Offset of the last status; null if it is not known. */
+  readonly seenOffset: bigint | null
 }
 
 /**
- * What is known after a status. Two are ignored: one that was received before what is known, as in a replay, and the will of an older boot
- * than the last birth, which the broker may send long after the device came back. Applying a status again changes nothing.
+ * What is known after a status. Applying one again changes nothing. Statuses are taken in Kafka's order; three kinds are ignored:
+ * - one that came before what is known, as in a redrive: by its offset and by its time of receipt, both. Offsets begin anew with a topic or a partition, and a
+ *   clock may be set back, so that one of them alone would keep a state for good;
+ * - the last will of an older boot than the last birth, which the broker may send long after the device came back;
+ * - one that the broker had retained, unless it is of a later boot, or the last will of this one. It may be the device's newest, or not: a birth that is taken
+ *   for news would raise the dead.
+ * A lower boot of a device that is there now is news: its flash was reset.
  */
-export function applyStatus(known: KnownStatus | undefined, { received, state, boot, firmware }: DeviceStatus): KnownStatus {
+export function applyStatus(known: KnownStatus | undefined, status: DeviceStatus): KnownStatus {
+  const { received, state, boot, firmware, retained, offset } = status
   const next: KnownStatus = {
     state,
     boot: boot ?? known?.boot ?? null,
     firmware: firmware ?? known?.firmware ?? null,
     seenMicros: received,
+    seenOffset: offset,
   }
   if (known === undefined) return next
-  if (received < known.seenMicros) return known
-  if (state === 'lost' && boot !== null && known.boot !== null && boot < known.boot) return known
+  if (cameBefore(known, status)) return known
+  const boots = boot === null || known.boot === null ? 0 : boot - known.boot
+  if (state === 'lost' && boots < 0) return known
+  if (retained && boots <= 0 && state !== 'lost') return known
   return next
+}
+
+function cameBefore({ seenMicros, seenOffset }: KnownStatus, { received, offset }: DeviceStatus): boolean {
+  return seenOffset === null ? received < seenMicros : offset <= seenOffset && received <= seenMicros
 }
 
 /** Schemas that are read as DeviceStatus, by the JSON that the registry gave: the same object for the same ID. */
@@ -47,14 +66,14 @@ const HEADER_BYTES = 5
 /** Topic device.status. */
 export const deviceStatus: Source<DeviceStatus> = {
   topic: topics.deviceStatus,
-  decode: ({ value }, lookups, each) => {
+  decode: ({ value, offset }, lookups, each) => {
     if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
       throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
     }
     const id = value.readUInt32BE(1)
     const schema = lookups.schema(id)
     if (typeof schema !== 'object' || schema === null) throw new MalformedError(`the registry has no schema ${id}`)
-    each(decoded(typeOf(schema), value.subarray(HEADER_BYTES)), null)
+    each({ ...decoded(typeOf(schema), value.subarray(HEADER_BYTES)), offset }, null)
   },
 }
 
@@ -67,14 +86,23 @@ function typeOf(schema: object): avro.Type {
   return type
 }
 
-function decoded(type: avro.Type, datum: Buffer): DeviceStatus {
+const STATES: ReadonlySet<unknown> = new Set<DeviceState>(['init', 'ready', 'sleeping', 'lost'])
+/** What the database takes, checked here: one status that it refuses would take all of its device's in the batch along. */
+const MOST_FIRMWARE_CHARACTERS = 1000
+
+function decoded(type: avro.Type, datum: Buffer): Omit<DeviceStatus, 'offset'> {
   let status: Partial<DeviceStatus>
   try {
     status = type.fromBuffer(datum) as Partial<DeviceStatus>
   } catch (cause) {
     throw new MalformedError(`not DeviceStatus: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
-  const { received, state } = status
-  if (typeof received !== 'number' || state === undefined) throw new MalformedError('expected DeviceStatus with "received" and "state"')
-  return { received, state, boot: status.boot ?? null, firmware: status.firmware ?? null }
+  const { received, state, boot = null, firmware = null, retained = false } = status
+  if (typeof received !== 'number') throw new MalformedError(`expected "received" in microseconds since 1970, got ${String(received)}`)
+  if (state === undefined || !STATES.has(state))
+    throw new MalformedError(`expected "state" to be one of ${[...STATES].join(', ')}, got ${String(state)}`)
+  if (boot !== null && boot !== (boot | 0)) throw new MalformedError(`expected "boot" to be a 32-bit integer, got ${String(boot)}`)
+  if (firmware !== null && (typeof firmware !== 'string' || firmware.includes('\0') || firmware.length > MOST_FIRMWARE_CHARACTERS))
+    throw new MalformedError(`expected "firmware" to be text of at most ${MOST_FIRMWARE_CHARACTERS} characters without NUL`)
+  return { received, state, boot, firmware, retained: retained === true }
 }

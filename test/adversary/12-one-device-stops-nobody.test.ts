@@ -108,7 +108,10 @@ describe('what is one device’s own fault', () => {
     const status = (id: string, boot: number): OutgoingRecord => ({
       topic: topics.deviceStatus,
       key: Buffer.from(id),
-      value: encode({ payload: Buffer.from(JSON.stringify({ state: 'ready', boot })), receivedMs: Date.now() }, id as DeviceId),
+      value: encode(
+        { payload: Buffer.from(JSON.stringify({ state: 'ready', boot })), receivedMs: Date.now(), retain: false },
+        id as DeviceId,
+      ),
       timestampMs: Date.now(),
     })
     const unborn = device('unborn')

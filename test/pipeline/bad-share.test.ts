@@ -99,7 +99,7 @@ describe('a mistake that makes 100 good devices bad', () => {
           topic: topics.deviceStatus,
           key: Buffer.from(id),
           value: encode(
-            { payload: Buffer.from(JSON.stringify({ state: 'ready', boot: from + index })), receivedMs: Date.now() },
+            { payload: Buffer.from(JSON.stringify({ state: 'ready', boot: from + index })), receivedMs: Date.now(), retain: false },
             id as DeviceId,
           ),
           timestampMs: Date.now(),
