@@ -14,7 +14,7 @@ import { createRedriveRun } from '../ops/redrive/run.ts'
 import type { LetterFilter } from '../processors/letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
-import { kafkaClient, topicLimits } from '../services/kafka.ts'
+import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { deadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
@@ -98,7 +98,7 @@ async function run(config: Config, asked: Asked): Promise<number> {
       version,
       settled: before,
       originals: (found) => persisted('reading the originals of letters', () => originalsOf(found, reader)),
-      letterBytes: (await topicLimits(kafka, config, [topic])).get(topic) ?? 0,
+      letterBytes: line.limits.get(topic) ?? 0,
       publish: (letters) => line.producer.send(letters),
       settle: (letters) => persist(() => settled.settle(number, topic, id, letters)),
       report,

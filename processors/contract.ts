@@ -118,8 +118,11 @@ export interface Output<Value> {
   readonly topic: Topic
   /** Name of the schema: `schemas/<name>.avsc`, registered as `<topic>-value`. */
   readonly schema: string
-  /** An encoder into the registry's wire format. */
-  readonly encoder: (schemaId: number) => (value: Value) => Buffer
+  /**
+   * An encoder into the registry's wire format. One that can split a value makes several records of it rather than one that is larger than its
+   * topic takes; what is too large nonetheless is a dead letter.
+   */
+  readonly encoder: (schemaId: number, mostBytes: number) => (value: Value) => Buffer | readonly Buffer[]
 }
 
 /** What a closed list of reasons says of each. */

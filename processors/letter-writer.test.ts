@@ -63,10 +63,10 @@ describe('dead letters', () => {
   it('keep no more bytes than they may, of one device and of all', () => {
     const sizes = (sent: readonly OutgoingRecord[]): number[] => letters(sent).map(({ value }) => value?.length ?? 0)
     expect(sizes(write([refused('a', 1, {}, 600), refused('a', 2, {}, 600), refused('a', 3, {}, 300)], 0))).to.deep.equal([600, 300, 0])
-    const names = Array.from({ length: 50_000 }, (_, index) => refused(`stranger${index}`, index, {}, 100))
-    const kept = sizes(writer({ totalBytes: 2_000_000 })(names, 0))
-    expect(kept.filter((size) => size > 0)).to.have.length(20_000)
-    expect(kept).to.have.length(50_000)
+    const names = Array.from({ length: 15_000 }, (_, index) => refused(`stranger${index}`, index, {}, 100))
+    const kept = sizes(writer({ totalBytes: 1_200_000 })(names, 0))
+    expect(kept.filter((size) => size > 0)).to.have.length(12_000)
+    expect(kept).to.have.length(15_000)
   })
 
   it('tell partial failures from whole ones, and quantities apart, where only the offsets are kept', () => {

@@ -23,12 +23,12 @@ export function firmwareSubject(fullName: string): string {
   return `${topics.frames}-${fullName}`
 }
 
-/** Readings in standard units, one record a frame. */
+/** Readings in standard units, one record a frame, or several if it were too large. */
 export const readings: Output<ReadingsColumns> = {
   topic: topics.readings,
   schema: 'readings',
-  encoder: (schemaId) => {
-    const writer = new ReadingsWriter(schemaId)
-    return (columns) => writer.write(columns)
+  encoder: (schemaId, mostBytes) => {
+    const writer = new ReadingsWriter(schemaId, mostBytes)
+    return (columns) => writer.writeParts(columns)
   },
 }

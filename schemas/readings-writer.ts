@@ -29,21 +29,52 @@ const SAMPLE_BYTES = 33 + 9 * quantities.length
 
 /**
  * Encodes `Readings` (schemas/readings.avsc) in the registry's wire format. Outputs are cut from slabs, so that a frame costs one small
- * object and no copy; a slab lives as long as one of its outputs does.
+ * object and no copy; a slab lives as long as one of its outputs does. A frame that takes more bytes than a record may have becomes several, with its
+ * samples in order: a sample never does.
  */
 export class ReadingsWriter {
   private readonly schemaId: number
   private slab = Buffer.alloc(0)
   private view: DataView = new DataView(new ArrayBuffer(0))
   private at = 0
+  private readonly mostBytes: number
 
-  constructor(schemaId: number) {
+  /** @param mostBytes of a record; one with a single sample may have more */
+  constructor(schemaId: number, mostBytes = Number.POSITIVE_INFINITY) {
     this.schemaId = schemaId
+    this.mostBytes = mostBytes
   }
 
+  /** One record, however large. */
   write(columns: ReadingsColumns): Buffer {
-    const { deviceId, firmware, boot, seq, dropped, count, excluded } = columns
-    this.reserve(HEAD_BYTES + deviceId.length + firmware.length + count * SAMPLE_BYTES)
+    return this.part(columns, 0, columns.count)
+  }
+
+  /** One record, or several if it were larger than it may be. */
+  writeParts(columns: ReadingsColumns): Buffer | readonly Buffer[] {
+    const { deviceId, firmware, count } = columns
+    const head = HEAD_BYTES + deviceId.length + firmware.length
+    if (head + count * SAMPLE_BYTES <= this.mostBytes) return this.part(columns, 0, count)
+    const parts: Buffer[] = []
+    let [from, bytes] = [0, head]
+    for (let sample = 0; sample < count; sample++) {
+      const needed = columns.excluded[sample] === 0 ? sampleBytes(columns, sample) : 0
+      if (bytes + needed > this.mostBytes && bytes > head) {
+        parts.push(this.part(columns, from, sample))
+        from = sample
+        bytes = head
+      }
+      bytes += needed
+    }
+    if (parts.length === 0) return this.part(columns, 0, count)
+    parts.push(this.part(columns, from, count))
+    return parts
+  }
+
+  /** A record of the samples from one on, up to, not including, another. */
+  private part(columns: ReadingsColumns, from: number, to: number): Buffer {
+    const { deviceId, firmware, boot, seq, dropped, excluded } = columns
+    this.reserve(HEAD_BYTES + deviceId.length + firmware.length + (to - from) * SAMPLE_BYTES)
     const start = this.at
     this.slab[this.at++] = 0
     this.view.setUint32(this.at, this.schemaId)
@@ -54,10 +85,10 @@ export class ReadingsWriter {
     this.varint(seq)
     this.varint(dropped)
     let included = 0
-    for (let sample = 0; sample < count; sample++) included += 1 - (excluded[sample] as number)
+    for (let sample = from; sample < to; sample++) included += 1 - (excluded[sample] as number)
     if (included > 0) {
       this.varint(included)
-      for (let sample = 0; sample < count; sample++) if (excluded[sample] === 0) this.sample(columns, sample)
+      for (let sample = from; sample < to; sample++) if (excluded[sample] === 0) this.sample(columns, sample)
     }
     this.slab[this.at++] = 0
     return this.slab.subarray(start, this.at)
@@ -116,4 +147,20 @@ export class ReadingsWriter {
     this.view = new DataView(this.slab.buffer, this.slab.byteOffset, this.slab.byteLength)
     this.at = 0
   }
+}
+
+function sampleBytes({ ts, account, site, values }: ReadingsColumns, sample: number): number {
+  let bytes = varintBytes(ts[sample] as number) + 1 + idBytes(account[sample] as number) + idBytes(site[sample] as number) + values.length
+  for (const column of values) if (column !== undefined && !Number.isNaN(column[sample] as number)) bytes += 8
+  return bytes
+}
+
+function idBytes(id: number): number {
+  return id < 0 ? 1 : 1 + varintBytes(id)
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1
+  for (let rest = value >= 0 ? value * 2 : -value * 2 - 1; rest > 0x7f; rest = Math.floor(rest / 128)) bytes++
+  return bytes
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import { topics } from '../processors/topics.ts'
@@ -37,7 +38,7 @@ const topicSettings = z.strictObject({
     .describe('Must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.'),
 })
 
-const file = z.strictObject({
+const shape = z.strictObject({
   bridge: z
     .strictObject({
       client_id: z
@@ -151,6 +152,34 @@ const file = z.strictObject({
     })
     .prefault({}),
 })
+
+const file = shape.check((context) => {
+  for (const [path, message, value] of contradictions(context.value))
+    context.issues.push({ code: 'custom', path: [...path], message, input: value })
+})
+
+type Settings = z.output<typeof shape>
+
+/** Settings that are fine by themselves, and not beside one another. */
+function* contradictions({
+  bridge,
+  topics: { max_message_bytes: messageBytes },
+  dead_letters: letters,
+}: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
+  const most = largestValue(messageBytes)
+  if (bridge.max_payload_bytes > most)
+    yield [
+      ['bridge', 'max_payload_bytes'],
+      `expected at most ${most}, which topics.max_message_bytes (${messageBytes}) leaves for a payload`,
+      bridge.max_payload_bytes,
+    ]
+  if (letters.per_device_bytes > letters.total_bytes)
+    yield [
+      ['dead_letters', 'per_device_bytes'],
+      `expected at most dead_letters.total_bytes (${letters.total_bytes})`,
+      letters.per_device_bytes,
+    ]
+}
 
 function address(kind: AddressKind, otherwise: string): z.ZodDefault<z.ZodString> {
   return z

@@ -7,7 +7,7 @@ import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
 
-/** One request: at most this many records or bytes, so that a broker's `message.max.bytes` per partition is not met. */
+/** One request: at most this many records or bytes, so that the broker's `max.message.bytes`, which bounds a batch of one partition, is not met. */
 const MAX_RECORDS = 8_000
 const MAX_BYTES = 900_000
 /**
@@ -50,6 +50,10 @@ export interface ProducerOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ProducerCounters
+  /** Largest value of a record that each topic takes: a request is kept below all of them. */
+  readonly limits?: ReadonlyMap<Topic, number>
+  /** Kafka refused records for what they are, which sending them again cannot help: a topic takes less than it did when the limits were asked for. */
+  readonly refused?: (cause: ConnectorError) => void
   /** Health: what is wrong while Kafka does not acknowledge; null once it does. */
   readonly trouble?: (what: string | null) => void
 }
@@ -59,7 +63,9 @@ export interface ProducerOptions {
  * batches grow with load and latency stays low without it. A failed request is sent again as it was, until it succeeds: another composition would break
  * the sequence numbers by which the broker recognises a repeat.
  */
-export async function createProducer({ kafka, partitions, log, signal, counters, trouble }: ProducerOptions): Promise<RecordProducer> {
+export async function createProducer(options: ProducerOptions): Promise<RecordProducer> {
+  const { kafka, partitions, log, signal, counters, trouble } = options
+  const requestBytes = Math.min(MAX_BYTES, ...(options.limits?.values() ?? []))
   const open = (): Producer =>
     kafka.producer({
       idempotent: true,
@@ -97,7 +103,7 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
           // Other partitions of this request may hold its records now, under sequence numbers that kafkajs takes back. A batch of
           // another composition under the same numbers would pass for a repeat and be lost: go on under a new identity.
           await replaceProducer()
-          throw new ConnectorError(`KAFKA_${type}`, false, 'sending to Kafka', cause)
+          throw new ConnectorError(`KAFKA_${type}`, false, `sending to Kafka topics ${[...messages.keys()].join(', ')}`, cause)
         }
         counters.retries++
         trouble?.(`Kafka does not acknowledge: ${String(cause)}`)
@@ -135,14 +141,19 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
       } catch (cause) {
         if (round.length > 1 && !signal.aborted) {
           // One of them was refused: alone, each gets its own answer (and some are written twice).
-          for (const entry of round) await transmit(group([entry], partitions)).then(entry.resolve, entry.reject)
-        } else for (const entry of round) entry.reject(cause)
+          for (const entry of round) await transmit(group([entry], partitions)).then(entry.resolve, (own: unknown) => refuse(entry, own))
+        } else for (const entry of round) refuse(entry, cause)
       }
     }
   }
 
+  function refuse(entry: Waiting, cause: unknown): void {
+    if (cause instanceof ConnectorError) options.refused?.(cause)
+    entry.reject(cause)
+  }
+
   async function gather(): Promise<void> {
-    const pauseMs = waitingBytes < MAX_BYTES ? begunAt + REQUEST_INTERVAL_MS - performance.now() : 0
+    const pauseMs = waitingBytes < requestBytes ? begunAt + REQUEST_INTERVAL_MS - performance.now() : 0
     // The end of the process cuts the pause short; what is waiting is then refused by `transmit`.
     if (pauseMs >= 1) await delay(pauseMs, undefined, { signal }).catch(() => undefined)
     begunAt = performance.now()
@@ -153,7 +164,7 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
     let bytes = 0
     let taken = 0
     for (const entry of waiting) {
-      if (taken > 0 && (records + entry.records.length > MAX_RECORDS || bytes + entry.bytes > MAX_BYTES)) break
+      if (taken > 0 && (records + entry.records.length > MAX_RECORDS || bytes + entry.bytes > requestBytes)) break
       records += entry.records.length
       bytes += entry.bytes
       taken++
@@ -184,7 +195,7 @@ export async function createProducer({ kafka, partitions, log, signal, counters,
           const record = records[to] as OutgoingRecord
           const headers = record.headers === undefined ? 0 : encodeHeaders(record.headers).length
           const size = record.value.length + (record.key?.length ?? 0) + headers + 32
-          if (to > from && bytes + size > MAX_BYTES) break
+          if (to > from && bytes + size > requestBytes) break
           bytes += size
         }
         parts.push(enqueue(from === 0 && to === records.length ? records : records.slice(from, to), bytes))

@@ -7,11 +7,11 @@ import { createForwarder } from '../../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import { createRouter } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
-import type { OutgoingRecord } from '../../processors/contract.ts'
+import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
-import { jsonFirmware, letterBytes } from '../../services/bridge/service.ts'
+import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
 import { bridgeRoutes, type Config } from '../../services/config.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
@@ -19,6 +19,8 @@ import type { RedriveWay } from './way.ts'
 
 export interface BridgeWayOptions {
   readonly config: Config
+  /** Largest value of a record that each topic takes. */
+  readonly limits: ReadonlyMap<Topic, number>
   readonly directory: FirmwareDirectory
   /** ID of schemas/device-status.avsc in the registry. */
   readonly statusSchemaId: number
@@ -31,7 +33,7 @@ const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
 
 /** The way for the bridge: its forwarding, with the fingerprints that the registry has by now and the time of the first receipt. */
-export function bridgeWay({ config, directory, statusSchemaId, deadLetters, producer, close }: BridgeWayOptions): RedriveWay {
+export function bridgeWay({ config, limits, directory, statusSchemaId, deadLetters, producer, close }: BridgeWayOptions): RedriveWay {
   const counters = createBridgeCounters()
   const generic = jsonFirmware()
   const forward = createForwarder({
@@ -40,8 +42,9 @@ export function bridgeWay({ config, directory, statusSchemaId, deadLetters, prod
     jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
     deadLetters,
-    payloadBytes: config.bridge.max_payload_bytes,
-    letterBytes: letterBytes(config),
+    // What fails again is only read here: the run writes the letters, and bounds them.
+    ...bridgeLimits(config, limits),
+    letterBytes: Number.POSITIVE_INFINITY,
     version,
     counters,
   })

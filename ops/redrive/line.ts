@@ -13,7 +13,7 @@ import type { LayoutLookup } from '../../processors/store/fill.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'
-import { countPartitions, kafkaClient } from '../../services/kafka.ts'
+import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
 import { openLookups } from '../../services/lookups.ts'
 import { loadProcess, openProcessLookups } from '../../services/process/service.ts'
 import { loadProcessor, outputSchemaIds } from '../../services/processor/service.ts'
@@ -40,11 +40,14 @@ export interface RedriveLineOptions {
 export interface RedriveLine extends AsyncDisposable {
   readonly way: RedriveWay
   readonly producer: RecordProducer
+  /** Largest value of a record that each topic takes to which it sends: the dead letters', too. */
+  readonly limits: ReadonlyMap<Topic, number>
 }
 
 interface Parts extends RedriveLineOptions {
   readonly registry: SchemaRegistry
   readonly producer: RecordProducer
+  readonly limits: ReadonlyMap<Topic, number>
 }
 
 /** Wires the processor as its service does, without reading its topic. */
@@ -52,12 +55,16 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const { config, processor, log, signal } = options
   const registry = createRegistry(config.env.REGISTRY_URL)
   const kafka = kafkaClient(config, 'millrace-redrive', log)
-  const partitions = await countPartitions(kafka, [deadTopic(processor), ...(await outputs(processor))])
-  const producer = await createProducer({ kafka, partitions, log, signal, counters: { records: 0, bytes: 0, requests: 0, retries: 0 } })
-  const way = await openWay({ ...options, registry, producer })
+  const to = [deadTopic(processor), ...(await outputs(processor))]
+  const partitions = await countPartitions(kafka, to)
+  const limits = await topicLimits(kafka, config, to)
+  const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
+  const way = await openWay({ ...options, registry, producer, limits })
   return {
     way,
     producer,
+    limits,
     async [Symbol.asyncDispose]() {
       await way[Symbol.asyncDispose]()
       await producer[Symbol.asyncDispose]()
@@ -83,10 +90,11 @@ async function outputs(processor: string): Promise<readonly Topic[]> {
   return Object.values((await loadProcessor(processor)).to).map(({ topic }) => topic)
 }
 
-async function openBridge({ config, registry, producer, log, signal }: Parts): Promise<RedriveWay> {
+async function openBridge({ config, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
   return bridgeWay({
     config,
+    limits,
     directory,
     statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
     deadLetters: await deadLetterCodec(registry, deadTopic('bridge')),
@@ -95,13 +103,14 @@ async function openBridge({ config, registry, producer, log, signal }: Parts): P
   })
 }
 
-async function openProcessor({ config, processor: name, registry, producer, log, signal }: Parts): Promise<RedriveWay> {
+async function openProcessor({ config, processor: name, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const processor = await loadProcessor(name)
   const lookups = await openLookups({ config, registry, needs: processor.needs, log, signal })
   return processorWay({
     name,
     processor,
     schemaIds: await outputSchemaIds(registry, processor),
+    limits,
     lookups,
     deadLetters: await deadLetterCodec(registry, deadTopic(name)),
     producer,

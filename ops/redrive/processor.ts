@@ -15,6 +15,7 @@ export interface ProcessorWayOptions {
   readonly name: string
   readonly processor: AnyProcessor
   readonly schemaIds: Readonly<Record<string, number>>
+  readonly limits: ReadonlyMap<Topic, number>
   readonly lookups: PreparedLookups
   readonly deadLetters: DeadLetterCodec
   readonly producer: RecordProducer
@@ -22,7 +23,16 @@ export interface ProcessorWayOptions {
 }
 
 /** The way for processors that the engine runs, such as standardise: with today's firmwares and devices, over the records of their letters. */
-export function processorWay({ name, processor, schemaIds, lookups, deadLetters, producer, close }: ProcessorWayOptions): RedriveWay {
+export function processorWay({
+  name,
+  processor,
+  schemaIds,
+  limits,
+  lookups,
+  deadLetters,
+  producer,
+  close,
+}: ProcessorWayOptions): RedriveWay {
   // What fails again is only read here: the run writes the letters, and bounds them.
   const letters = createLetterWriter({
     processor: name,
@@ -32,7 +42,7 @@ export function processorWay({ name, processor, schemaIds, lookups, deadLetters,
     headBytes: 0,
     counters: { referenced: 0 },
   })
-  const engine = createEngine({ name, processor, schemaIds, letters })
+  const engine = createEngine({ name, processor, schemaIds, limits, letters })
   return createRecordsWay({
     dead: deadTopic(name),
     deadLetters,

@@ -35,6 +35,8 @@ export interface ForwarderOptions {
   readonly deadLetters: DeadLetterCodec
   /** Largest payload that is forwarded. */
   readonly payloadBytes: number
+  /** Largest frame that a JSON message may become: every hop after this one carries it in one Kafka record. */
+  readonly frameBytes: number
   /** Largest dead letter that Kafka takes. */
   readonly letterBytes: number
   /** Version of this program, for dead letters. */
@@ -57,8 +59,6 @@ export type Forward = (
 
 type Device = Extract<Destination, { tag: 'device' }>
 
-/** Every hop after this one carries the frame in one Kafka record: this is what Kafka takes by default, less the record's own overhead. */
-const FRAME_BYTES = 900_000
 /** Single-object encoding: C3 01, then the fingerprint (Avro 1.12 specification). */
 const SINGLE_OBJECT_BYTES = 10
 /** The registry's wire format: 0, then the schema ID. */
@@ -142,8 +142,8 @@ export function createForwarder(options: ForwarderOptions): Forward {
       if (cause instanceof TextRefusal) return refuse(message, to, cause instanceof JsonRefusal ? cause.reason : 'bad-json', cause.message)
       throw cause
     }
-    if (value.length > FRAME_BYTES)
-      return refuse(message, to, 'over-size', `expected a frame of at most ${FRAME_BYTES} bytes, this JSON takes ${value.length}`)
+    if (value.length > options.frameBytes)
+      return refuse(message, to, 'over-size', `expected a frame of at most ${options.frameBytes} bytes, this JSON takes ${value.length}`)
     counters.json++
     records.push({ topic: to.route.topic, key: to.key, value, timestampMs: receivedMs, headers: schema.headers })
     if (jsonFrame.rejections.length > 0) refuseParts(message, to, jsonFrame.rejections)

@@ -1,6 +1,7 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { KafkaRecord } from '../contract.ts'
 import type { DeadLetter } from '../dead-letter.ts'
+import { isLaterPart } from '../part-header.ts'
 import { topics } from '../topics.ts'
 import { ReadingsHead } from './heads.ts'
 import type { Ledger } from './ledger.ts'
@@ -55,7 +56,7 @@ export class Intake {
    * Takes readings that the store has committed; every dead letter of the store about them must have been taken before. False where the boot is not
    * in memory: nothing was done then.
    */
-  reading({ key, value, timestampMs, offset }: KafkaRecord, partition: number, truncated: boolean): boolean {
+  reading({ key, value, timestampMs, offset, headers }: KafkaRecord, partition: number, truncated: boolean): boolean {
     const { ledger, counters } = this.options
     const { head } = this
     if (key === null || value === null || !this.read(value)) counters.unreadable++
@@ -63,6 +64,8 @@ export class Intake {
     else {
       const boot = ledger.find(key.toString('latin1'), head.boot)
       if (boot === undefined) return false
+      // The rest of a frame whose first samples are in the record before: no other frame with the same number.
+      if (isLaterPart(headers)) head.firstSample = Number.NaN
       ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
     }
     counters.readings++

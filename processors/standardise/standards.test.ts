@@ -57,7 +57,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     assignments: (_device: DeviceId) => ('assignments' in input ? input.assignments : [always]),
     schema: () => undefined,
   }
-  const encode = readings.encoder(11)
+  const encode = readings.encoder(11, 1_000_000)
   const outcomes: Result = { samples: [], rejections: [] }
   const samples: Sample[] = []
   const rejections: Result['rejections'][number][] = []
@@ -72,7 +72,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     const result = processor.handle(item, lookups)
     for (const outcome of 'tag' in result ? [result] : result) {
       if (outcome.tag === 'emit')
-        samples.push(...(readingsType.fromBuffer(encode(outcome.value).subarray(5)) as { samples: Sample[] }).samples)
+        samples.push(...(readingsType.fromBuffer((encode(outcome.value) as Buffer).subarray(5)) as { samples: Sample[] }).samples)
       else if (outcome.tag === 'reject') rejections.push({ reason: outcome.reason, detail: outcome.detail, samples: outcome.samples })
     }
   })

@@ -54,6 +54,8 @@ describe('bridge service', () => {
       deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
       deadLetter: { schema: readSchema('dead-letter').json, schemaId: 3 },
       payloadBytes: 65_536,
+      frameBytes: 900_000,
+      letterBytes: 2_000_000,
       version: '1',
       counters,
     })

@@ -30,16 +30,15 @@ export interface BridgeOptions {
   readonly deadLetter: { readonly schema: unknown; readonly schemaId: number }
   /** Larger payloads are dead letters. */
   readonly payloadBytes: number
-  /** Largest dead letter; a larger one goes without the message's bytes. Keep it below the topic's `max.message.bytes`, by 1 KiB or more. */
-  readonly letterBytes?: number
+  /** Largest frame that a JSON message may become. */
+  readonly frameBytes: number
+  /** Largest dead letter; a larger one goes without the message's bytes. */
+  readonly letterBytes: number
   readonly version: string
   readonly counters: BridgeCounters
   /** For each device; without it there is no limit. */
   readonly rateLimit?: RateLimitOptions
 }
-
-/** Just below the `max.message.bytes` that `millrace migrate` gives the topics. */
-const DEFAULT_LETTER_BYTES = 2 * 1024 * 1024 - 4096
 
 /**
  * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records go to the producer in the order of the
@@ -56,7 +55,8 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
     deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),
     payloadBytes: options.payloadBytes,
-    letterBytes: options.letterBytes ?? DEFAULT_LETTER_BYTES,
+    frameBytes: options.frameBytes,
+    letterBytes: options.letterBytes,
     version: options.version,
     counters: options.counters,
   })

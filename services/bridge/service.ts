@@ -1,25 +1,26 @@
 import { readFileSync } from 'node:fs'
-import { createProducer } from '../../connectors/kafka/producer.ts'
 import type { TlsOptions } from '../../connectors/mqtt/dial.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readQuantities, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
-import { countPartitions, kafkaClient } from '../kafka.ts'
+import { kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
+import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
 import { createBridge } from './handler.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
 
-/** What Kafka adds to a dead letter: the record batch's header and the record's own. */
-const LETTER_OVERHEAD_BYTES = 4096
+/** Every hop after the bridge carries the frame in one Kafka record: this is what Kafka takes by default, less the record's own overhead. */
+const LARGEST_FRAME_BYTES = 900_000
 const JSON_FIRMWARE = 'generic-json'
 const DEFAULT_USER = 'millrace-bridge'
 
@@ -30,9 +31,18 @@ export function jsonFirmware(): Firmware {
   return generic
 }
 
-/** Largest dead letter that the topics take. */
-export function letterBytes({ topics: { max_message_bytes } }: Config): number {
-  return max_message_bytes - LETTER_OVERHEAD_BYTES
+/** What the bridge forwards at most, and the largest dead letter: an existing topic may take less than the configuration says of new ones. */
+export function bridgeLimits(
+  { bridge }: Config,
+  limits: ReadonlyMap<Topic, number>,
+): { readonly payloadBytes: number; readonly frameBytes: number; readonly letterBytes: number } {
+  const frameBytes = Math.min(LARGEST_FRAME_BYTES, limits.get(topics.frames) ?? 0)
+  const statusBytes = limits.get(topics.deviceStatus) ?? 0
+  return {
+    payloadBytes: Math.min(bridge.max_payload_bytes, frameBytes, statusBytes),
+    frameBytes,
+    letterBytes: limits.get(deadTopic('bridge')) ?? 0,
+  }
 }
 
 function rateLimit({ bridge: { rate_limit: limit } }: Config): { rateLimit?: RateLimitOptions } {
@@ -42,7 +52,8 @@ function rateLimit({ bridge: { rate_limit: limit } }: Config): { rateLimit?: Rat
 }
 
 /** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
-export async function bridgeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+export async function bridgeService(context: ServiceContext): Promise<Service> {
+  const { config, log, signal, metrics, health } = context
   const { bridge, env } = config
   const routes = bridgeRoutes(config)
   const generic = jsonFirmware()
@@ -52,18 +63,8 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   const directory = await waiting.during('reading schemas', opening)
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
-  const partitions = await waiting.until('asking Kafka for topics', () =>
-    countPartitions(kafka, [topics.frames, topics.deviceStatus, dead]),
-  )
-  const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-  const producer = await createProducer({
-    kafka,
-    partitions,
-    log,
-    signal,
-    counters: sent,
-    trouble: (what) => health.set('sending to Kafka', what),
-  })
+  const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, dead] })
+  const { producer, limits, counters: sent } = sending
   const counters = createBridgeCounters()
   const handler = createBridge({
     routes,
@@ -81,9 +82,8 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
       schema: readSchema('dead-letter').json,
       schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
     },
-    payloadBytes: bridge.max_payload_bytes,
+    ...bridgeLimits(config, limits),
     ...rateLimit(config),
-    letterBytes: letterBytes(config),
     version,
     counters,
   })
@@ -127,10 +127,10 @@ export async function bridgeService({ config, log, signal, metrics, health }: Se
   counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
 
   return {
-    failed: new Promise<never>(() => undefined),
+    failed: sending.failed,
     stop: async () => {
       await subscriber[Symbol.asyncDispose]()
-      await producer[Symbol.asyncDispose]()
+      await sending[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },
   }

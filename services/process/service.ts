@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { createProducer } from '../../connectors/kafka/producer.ts'
 import { topicId } from '../../connectors/kafka/topics.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
@@ -10,11 +9,12 @@ import type { BusinessProcess } from '../../processors/process.ts'
 import { deadTopic, valueSubject } from '../../processors/topics.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
-import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
+import { kafkaClient } from '../kafka.ts'
 import { type LookupsOptions, openLookups, type PreparedLookups, schemaIdsOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { deadLetterCodec } from '../registered.ts'
+import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
@@ -53,7 +53,8 @@ export async function openProcessLookups(
 
 /** Starts a business process as a member of its consumer group. */
 export function processService(name: string, process: BusinessProcess<unknown>): (context: ServiceContext) => Promise<Service> {
-  return async ({ config, log, signal, metrics, health }) => {
+  return async (context) => {
+    const { config, log, signal, metrics, health } = context
     const consumerName = name as ConsumerName
     const source = process.from.topic
     const waiting = createWaiting({ log, signal, health })
@@ -61,18 +62,9 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const lookups = await waiting.during('reading what is looked up', openProcessLookups(process, { config, registry, log, signal }))
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
-    const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [source, deadTopic(name)]))
-    const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, [deadTopic(name)]))
+    const sending = await openSending({ context, kafka, waiting, from: [source], to: [deadTopic(name)] })
+    const { producer, limits } = sending
     const kept = { referenced: 0 }
-    const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-    const producer = await createProducer({
-      kafka,
-      partitions,
-      log,
-      signal,
-      counters: sent,
-      trouble: (what) => health.set('sending to Kafka', what),
-    })
     const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
     const loop = createProcessLoop({
@@ -135,11 +127,11 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
 
     return {
-      failed: consumer.failed,
+      failed: Promise.race([consumer.failed, sending.failed]),
       stop: async () => {
         watch[Symbol.dispose]()
         await consumer[Symbol.asyncDispose]()
-        await producer[Symbol.asyncDispose]()
+        await sending[Symbol.asyncDispose]()
         await runner[Symbol.asyncDispose]()
         await lookups[Symbol.asyncDispose]()
       },

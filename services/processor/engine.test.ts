@@ -14,7 +14,7 @@ import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { createLetterWriter } from '../../processors/letter-writer.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
-import { createEngine, createEngineCounters, DEFECT, type EngineCounters, UNDECODABLE } from './engine.ts'
+import { createEngine, createEngineCounters, DEFECT, type EngineCounters, TOO_LARGE, UNDECODABLE } from './engine.ts'
 
 const alerts: Output<string> = {
   topic: 'alerts' as Topic,
@@ -67,6 +67,7 @@ function run(
     name: 'words',
     processor: processor as never,
     schemaIds: { alerts: 4 },
+    limits: new Map([['alerts' as Topic, 12]]),
     letters: createLetterWriter({
       processor: 'words',
       version: '1.2.3',
@@ -161,6 +162,12 @@ describe('the engine that runs processors', () => {
     const { sent, letters } = run('one rude two rude', part(0, 2))
     expect([sent, letters]).to.deep.equal([['4:one', '4:two'], []])
     expect(run('one rude two', part(1)).letters).to.have.length(1)
+  })
+
+  it('makes a dead letter of a record that gives an output larger than its topic takes, and sends nothing of it', () => {
+    const { sent, letters } = run('one incomprehensibilities')
+    expect(sent).to.deep.equal([])
+    expect(letters[0]).to.deep.include({ reason: TOO_LARGE, detail: 'alerts takes 12 bytes, got 23' })
   })
 
   it('takes a reason outside the closed list for a defect', () => {

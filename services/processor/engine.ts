@@ -10,6 +10,7 @@ import type {
   Topic,
 } from '../../processors/contract.ts'
 import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
+import { partHeaders } from '../../processors/part-header.ts'
 import { byReason } from '../../processors/rejections.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 
@@ -41,6 +42,8 @@ export interface EngineOptions {
   readonly processor: Processor<unknown, Outputs>
   /** Schema ID of each output, by its name in `to`. */
   readonly schemaIds: Readonly<Record<string, number>>
+  /** Largest value of a record that each output's topic takes. */
+  readonly limits: ReadonlyMap<Topic, number>
   readonly letters: LetterWriter
 }
 
@@ -67,8 +70,18 @@ export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: 
 export const UNDECODABLE = 'undecodable'
 /** Reason that every processor may give: its code threw. */
 export const DEFECT = 'defect'
+/** Reason that every processor may give: what it made of the record is larger than Kafka takes. */
+export const TOO_LARGE = 'output-too-large'
 
-export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, ReasonDoc>> = {
+/** Records of this size every hop takes; the producer sends no larger requests. */
+const MOST_OUTPUT_BYTES = 900_000
+
+class TooLargeError extends Error {
+  readonly code = 'OUTPUT_TOO_LARGE'
+  readonly transient = false
+}
+
+export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT | typeof TOO_LARGE, ReasonDoc>> = {
   [UNDECODABLE]: {
     means: 'The record is not what its topic holds.',
     whatToDo: 'Find what else produces to the topic.',
@@ -77,14 +90,19 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT, 
     means: 'The processor itself failed on the record; the detail has the error.',
     whatToDo: 'Report or mend the defect, deploy, and redrive.',
   },
+  [TOO_LARGE]: {
+    means: 'What the processor made of the record is larger than the topic that it goes to takes, and cannot be split.',
+    whatToDo: 'Raise `max.message.bytes` of that topic (the detail names it), restart the processor, and redrive.',
+  },
 }
 
-export function createEngine({ name, processor, schemaIds, letters }: EngineOptions): Engine {
+export function createEngine({ name, processor, schemaIds, limits, letters }: EngineOptions): Engine {
   const encoders = new Map(
     Object.entries(processor.to).map(([output, { topic, encoder }]) => {
       const schemaId = schemaIds[output]
       if (schemaId === undefined) throw new RangeError(`${name}: no schema ID for its output ${output}`)
-      return [output, { topic, encode: encoder(schemaId) }] as const
+      const mostBytes = limits.get(topic) ?? 0
+      return [output, { topic, mostBytes, encode: encoder(schemaId, Math.min(mostBytes, MOST_OUTPUT_BYTES)) }] as const
     }),
   )
 
@@ -101,8 +119,16 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
         case 'emit': {
           const output = encoders.get(String(outcome.to))
           if (output === undefined) throw new RangeError(`emitted to "${String(outcome.to)}", which it does not declare`)
-          counters.emitted++
-          sent.push({ topic: output.topic, key: record.key, value: output.encode(outcome.value), timestampMs: record.timestampMs })
+          const encoded = output.encode(outcome.value)
+          const parts = encoded instanceof Buffer ? undefined : encoded
+          for (let part = 0; part < (parts?.length ?? 1); part++) {
+            const value = parts === undefined ? (encoded as Buffer) : (parts[part] as Buffer)
+            if (value.length > output.mostBytes)
+              throw new TooLargeError(`${output.topic} takes ${output.mostBytes} bytes, got ${value.length}`)
+            counters.emitted++
+            const headers = part === 0 ? undefined : partHeaders(part)
+            sent.push({ topic: output.topic, key: record.key, value, timestampMs: record.timestampMs, headers })
+          }
           return
         }
         case 'drop':
@@ -134,7 +160,7 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
         sent.length = sentBefore
         counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)
-        rejections = [{ reason: cause instanceof MalformedError ? UNDECODABLE : DEFECT, detail, samples: [] }]
+        rejections = [{ reason: reasonOf(cause), detail, samples: [] }]
       }
       if (rejections.length === 0) continue
       bad.push(index)
@@ -147,6 +173,11 @@ export function createEngine({ name, processor, schemaIds, letters }: EngineOpti
     if (refused.length > 0) for (const letter of letters(refused, nowMs)) sent.push(letter)
     return { sent, bad }
   }
+}
+
+function reasonOf(cause: unknown): keyof typeof engineReasons {
+  if (cause instanceof MalformedError) return UNDECODABLE
+  return cause instanceof TooLargeError ? TOO_LARGE : DEFECT
 }
 
 function count(counts: Map<string, number>, reason: string, times: number): void {

@@ -54,9 +54,6 @@ describe('the loop of a processor, if too many devices turn bad', () => {
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
         stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
       }),
-      fatal: (cause) => {
-        throw cause
-      },
     })
   })
 

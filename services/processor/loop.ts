@@ -1,4 +1,4 @@
-import { ConnectorError, type ConsumedBatch, type Log, type RecordProducer, type TopicPartition } from '../../connectors/contract.ts'
+import type { ConsumedBatch, Log, RecordProducer, TopicPartition } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
@@ -15,8 +15,6 @@ export interface ProcessorLoopOptions {
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
-  /** Kafka refused for good what must be sent: the partition cannot go on. */
-  readonly fatal: (cause: Error) => void
 }
 
 /** What the consumer of a processor's topic calls. */
@@ -38,7 +36,7 @@ const COMMIT_AGAIN_MS = 5_000
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
-  const { engine, lookups, prepare, producer, commit, log, guard, fatal } = options
+  const { engine, lookups, prepare, producer, commit, log, guard } = options
   let current = 0
   let done = new Map<string, Progress>()
   const underWay = new Set<Promise<void>>()
@@ -103,8 +101,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       last = delivery
       const settled: Promise<void> = delivery
         .catch((cause: unknown) => {
-          if (cause instanceof ConnectorError) fatal(cause)
-          else log.info('sending was given up; its offsets stay uncommitted', { cause: String(cause) })
+          log.info('sending was given up; its offsets stay uncommitted', { cause: String(cause) })
         })
         .finally(() => {
           bytesUnderWay -= bytes

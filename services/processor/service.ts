@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { ConsumerName, Output, Processor } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { breakerLimits, ConfigError } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
-import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
+import { kafkaClient } from '../kafka.ts'
 import { openLookups } from '../lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { deadLetterCodec, registeredId } from '../registered.ts'
+import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
@@ -40,7 +40,8 @@ export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProce
 
 /** Starts one processor as a member of its consumer group. */
 export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
-  return async ({ config, log, signal, metrics, health }) => {
+  return async (context) => {
+    const { config, log, signal, metrics, health } = context
     const registry = createRegistry(config.env.REGISTRY_URL)
     const waiting = createWaiting({ log, signal, health })
     const lookups = await waiting.during(
@@ -50,24 +51,16 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const outputs = Object.entries(processor.to)
     const written = [deadTopic(name), ...outputs.map(([, { topic }]) => topic)]
-    const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [processor.from.topic, ...written]))
-    const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, written))
+    const sending = await openSending({ context, kafka, waiting, from: [processor.from.topic], to: written })
+    const { producer, limits, counters: sent } = sending
     const kept = { referenced: 0 }
-    const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-    const producer = await createProducer({
-      kafka,
-      partitions,
-      log,
-      signal,
-      counters: sent,
-      trouble: (what) => health.set('sending to Kafka', what),
-    })
     const schemaIds = await waiting.until('registering schemas', () => outputSchemaIds(registry, processor))
     const counters = createEngineCounters()
     const engine = createEngine({
       name,
       processor,
       schemaIds,
+      limits,
       letters: serviceLetters({
         config,
         processor: name,
@@ -79,10 +72,6 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     })
     const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
 
-    let fail: (cause: Error) => void = () => undefined
-    const fatal = new Promise<never>((_, reject) => {
-      fail = reject
-    })
     const loop = createProcessorLoop({
       engine,
       lookups,
@@ -94,7 +83,6 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),
-      fatal: (cause) => fail(cause),
       commit: (offsets) => consumer.commit(offsets),
       prepare: (records) => waiting.during('looking up schemas and devices', lookups.prepare(records)),
     })
@@ -126,12 +114,12 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
 
     return {
-      failed: Promise.race([consumer.failed, fatal]),
+      failed: Promise.race([consumer.failed, sending.failed]),
       stop: async () => {
         watch[Symbol.dispose]()
         await loop.drain()
         await consumer[Symbol.asyncDispose]()
-        await producer[Symbol.asyncDispose]()
+        await sending[Symbol.asyncDispose]()
         await lookups[Symbol.asyncDispose]()
       },
     }

@@ -1,5 +1,4 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { createProducer } from '../../connectors/kafka/producer.ts'
 import { topicId } from '../../connectors/kafka/topics.ts'
 import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
@@ -12,9 +11,10 @@ import { readQuantities } from '../../schemas/files.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
-import { countPartitions, kafkaClient, topicLimits } from '../kafka.ts'
+import { kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { deadLetterCodec } from '../registered.ts'
+import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createStoreLoop, type StoreCounters } from './loop.ts'
@@ -24,7 +24,8 @@ const STORE = 'store' as ConsumerName
 const UPKEEP_MS = 3_600_000
 
 /** Starts the store: readings → rows, effectively once. */
-export async function storeService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
+export async function storeService(context: ServiceContext): Promise<Service> {
+  const { config, log, signal, metrics, health } = context
   const kafka = kafkaClient(config, 'millrace-store', log)
   const registry = createRegistry(config.env.REGISTRY_URL)
   let layouts = new Map<number, LayoutLookup>()
@@ -46,18 +47,9 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
     quantities: readQuantities(),
     log,
   })
-  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [topics.readings, deadTopic(STORE)]))
-  const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, [deadTopic(STORE)]))
+  const sending = await openSending({ context, kafka, waiting, from: [topics.readings], to: [deadTopic(STORE)] })
+  const { producer, limits } = sending
   const kept = { referenced: 0 }
-  const sent = { records: 0, bytes: 0, requests: 0, retries: 0 }
-  const producer = await createProducer({
-    kafka,
-    partitions,
-    log,
-    signal,
-    counters: sent,
-    trouble: (what) => health.set('sending to Kafka', what),
-  })
   const counters: StoreCounters = {
     records: 0,
     inserted: 0,
@@ -171,13 +163,13 @@ export async function storeService({ config, log, signal, metrics, health }: Ser
   counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
 
   return {
-    failed: consumer.failed,
+    failed: Promise.race([consumer.failed, sending.failed]),
     stop: async () => {
       watch[Symbol.dispose]()
       clearInterval(upkeep)
       await loop.drain()
       await consumer[Symbol.asyncDispose]()
-      await producer[Symbol.asyncDispose]()
+      await sending[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
       await schemas[Symbol.asyncDispose]()
     },
