@@ -47,19 +47,82 @@ export interface RecordProducer extends AsyncDisposable {
   send(records: readonly OutgoingRecord[]): Promise<void>
 }
 
-/** Records of one partition, in order. */
+/** Records of one partition, in order; there may be none. */
 export interface ConsumedBatch {
   readonly topic: Topic
   readonly partition: number
   readonly records: readonly KafkaRecord[]
-  /** Offset to go on from once this batch is done: past control records too. */
+  /** Offset to go on from once this batch is done: past control records and aborted transactions too, even where they are all that there is. */
   readonly nextOffset: bigint
+  /** Leader epoch of the last of them. */
+  readonly leaderEpoch: number
 }
 
 /** A partition of a topic; the topic's ID tells a recreated topic from its namesake. */
 export interface TopicPartition {
   readonly topic: Topic
   readonly partition: number
+}
+
+/** Up to where a consumer has read a partition. */
+export interface Position extends TopicPartition {
+  /** First offset that is not done yet. */
+  readonly nextOffset: bigint
+  /**
+   * Epoch of the partition's leader when the records below were read, or when they were last found to be still there: -1 where it is not known. A log
+   * that was cut below the position goes on under a later leader, so that the epoch tells (ADR "Positions and leader epochs").
+   */
+  readonly leaderEpoch: number
+}
+
+/** A partition's records: from the earliest up to, not including, `end`. */
+export interface Extent {
+  readonly partition: number
+  readonly earliest: bigint
+  readonly end: bigint
+}
+
+/** A topic as Kafka has it now. */
+export interface TopicState {
+  /** 32 hexadecimal digits: tells a recreated topic from its namesake. */
+  readonly id: string
+  readonly partitions: number
+}
+
+/** What Kafka no longer has of what a consumer has read, or was to read. */
+export interface PositionChange extends TopicPartition {
+  /**
+   * `truncated`: the log was cut below the position and may have gone on since, as after a crash that lost what was not on disk yet. `deleted`: retention
+   * took records before they were read. `recreated`: the topic is another one, of the same name.
+   */
+  readonly tag: 'truncated' | 'deleted' | 'recreated'
+  /** The position as it was; of another topic's offsets where that was recreated. */
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** A position as it stands in Kafka's log. */
+export interface PositionCheck {
+  /** Where to go on. */
+  readonly position: Position
+  /** Null while all below the position is what was read, and all above it is still there. */
+  readonly change: PositionChange | null
+}
+
+/** What Kafka says of the logs that positions are in. Throws ConnectorError, transient where Kafka is not there. */
+export interface KafkaLogs extends AsyncDisposable {
+  /** Those of the topics that exist. */
+  topics(names: readonly Topic[]): Promise<ReadonlyMap<Topic, TopicState>>
+  /** Where each partition of a topic begins and ends now. */
+  extents(topic: Topic): Promise<readonly Extent[]>
+  /** Whether what was read up to these positions is still there, in their order. */
+  check(positions: readonly Position[]): Promise<readonly PositionCheck[]>
+}
+
+/** A partition, and where a consumer begins that has read nothing of it. */
+export interface FirstPosition extends TopicPartition {
+  /** The first offset that Kafka has. */
+  readonly earliest: bigint
 }
 
 /** Rows of a batch, counted from 0: from `first` up to, not including, `end`. */
@@ -73,6 +136,8 @@ export interface OffsetMove extends TopicPartition {
   /** Where the last commit left off, or the claim said: not the first record's offset, which is later where Kafka has dropped records. */
   readonly from: bigint
   readonly to: bigint
+  /** Leader epoch of the position that it leads to. */
+  readonly leaderEpoch: number
   readonly epoch: bigint
   /** The batch's rows that came from this partition, in order. Every row belongs to exactly one move. */
   readonly rows: readonly RowRange[]
@@ -132,19 +197,32 @@ export type SinkResult =
   /** Nothing was written: the database refuses these rows, each by itself; it takes the others. In the order of the rows, at least one. */
   | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
 
-/** Where a partition's sink goes on. */
-export interface Claim extends TopicPartition {
+/** Where a partition's owner goes on. */
+export interface Claim extends Position {
   readonly epoch: bigint
-  /** Null where the consumer never committed to this topic: start from the earliest record. */
-  readonly nextOffset: bigint | null
-  /** The topic is not the one that the consumer committed to before, though it has its name: offsets start anew. */
-  readonly recreated: boolean
+  /**
+   * `kept`: where the consumer left off. `first`: it has read nothing of the partition yet, and begins at its earliest record. `recreated`: neither of this
+   * topic, which is not the one that it read before, though it has its name.
+   */
+  readonly origin: 'kept' | 'first' | 'recreated'
+}
+
+/** Offsets that are kept in a database, in the transactions of what they stand for. Throws ConnectorError. */
+export interface OffsetStore {
+  /**
+   * Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer commit. A position always results, and is as durable as
+   * the epoch: a commit that a crash of the database took back is then noticed, because the next one does not go on from where the row is.
+   */
+  claim(consumer: ConsumerName, topicId: string, partitions: readonly FirstPosition[]): Promise<readonly Claim[]>
+  /**
+   * Puts positions elsewhere, durably: Kafka no longer has what was read, or what was to be read. False where one of the partitions is another owner's
+   * by now: nothing was changed then.
+   */
+  reposition(consumer: ConsumerName, positions: readonly (Position & { readonly epoch: bigint })[]): Promise<boolean>
 }
 
 /** The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient ones leave nothing undecided that `claim` would not tell. */
-export interface ReadingsSink extends AsyncDisposable {
-  /** Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer commit. */
-  claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
+export interface ReadingsSink extends OffsetStore, AsyncDisposable {
   /**
    * One transaction: offsets by compare-and-set, then the rows. After a transient error call it again with the same batch object: where the
    * connection was lost during COMMIT it finds out whether that had happened, and never writes the batch twice.

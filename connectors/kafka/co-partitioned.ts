@@ -2,8 +2,8 @@ import type { PartitionAssigner } from 'kafkajs'
 import { AssignerProtocol } from './kafkajs.ts'
 
 /**
- * Gives partition n of every topic to the same member: topics with one key and as many partitions then meet in one process. kafkajs's own
- * assigner deals partitions out one by one, whatever their topic.
+ * Gives partition n of every topic to the same member: topics with one key and as many partitions then meet in one process. Where they do not have as
+ * many, as while partitions are added, one member gets them all. kafkajs's own assigner deals partitions out one by one, whatever their topic.
  */
 export const coPartitioned: PartitionAssigner = ({ cluster }) => ({
   name: 'millrace-co-partitioned',
@@ -11,9 +11,11 @@ export const coPartitioned: PartitionAssigner = ({ cluster }) => ({
   async assign({ members, topics }) {
     const order = members.map(({ memberId }) => memberId).sort()
     const assignments = new Map(order.map((memberId): [string, Record<string, number[]>] => [memberId, {}]))
+    const counts = new Set(topics.map((topic) => cluster.findTopicPartitionMetadata(topic).length))
+    const sharing = counts.size === 1 ? order.length : 1
     for (const topic of topics) {
       for (const { partitionId } of cluster.findTopicPartitionMetadata(topic)) {
-        const assignment = assignments.get(order[partitionId % order.length] ?? '')
+        const assignment = assignments.get(order[partitionId % sharing] ?? '')
         if (assignment !== undefined) assignment[topic] = [...(assignment[topic] ?? []), partitionId]
       }
     }

@@ -1,21 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
-import type { ConsumedBatch, Log, TopicPartition } from '../contract.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { ConsumedBatch, KafkaLogs, Log, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import { coPartitioned } from './co-partitioned.ts'
-
-/** Where to go on with a partition; null for the earliest record. */
-export interface StartPosition extends TopicPartition {
-  readonly nextOffset: bigint | null
-}
+import { commitMetadata, committedPositions } from './committed-positions.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
+import { OFFSET_OUT_OF_RANGE } from './kafkajs.ts'
+import { kafkaError } from './outage.ts'
 
 /** Figures for metrics. */
 export interface ConsumerCounters {
   records: number
   rebalances: number
   stale: number
-  gaps: number
-  lostOffsets: number
 }
 
 /**
@@ -39,11 +37,18 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ConsumerCounters
+  /** What Kafka says of the topics' logs. */
+  readonly logs: KafkaLogs
+  /** Tells what Kafka no longer has, or has anew, of what this group has read or was to read. Where `claim` decides, its owner checks positions itself. */
+  readonly noticed: (change: PositionChange) => void
+  /** Health: null while all topics are there and their partitions are this group's, else what stands. */
+  readonly trouble?: (what: string | null) => void
   /**
-   * Says where to go on, once partitions are assigned and before a record of them is handled; called anew at every rebalance, with a
-   * number that grows with each. Without it, Kafka's committed offsets decide. It is called again with backoff by its owner: it must not reject.
+   * Says where to go on, once partitions are assigned and before a record of them is handled; called anew at every rebalance, with a number that
+   * grows with each, and where Kafka's log was met not to be what was read. Called again with backoff after a rejection. Without it, Kafka's
+   * committed offsets decide.
    */
-  readonly claim?: (partitions: readonly TopicPartition[], generation: number) => Promise<readonly StartPosition[]>
+  readonly claim?: (partitions: readonly TopicPartition[], generation: number) => Promise<readonly Position[]>
   /**
    * Takes a batch: the next one of the same partition follows when the promise has resolved. That is flow control only; progress is told by
    * `commit`. A rejection re-reads the partition from where this batch began, after a pause.
@@ -56,9 +61,7 @@ export interface ConsumerOptions {
 /** A running consumer group member. */
 export interface GroupConsumer extends AsyncDisposable {
   /** Commits to Kafka; for lag tools only where `claim` decides. */
-  commit(offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]): Promise<void>
-  /** Goes back: the next batch of the partition starts there. */
-  seek(position: TopicPartition & { readonly nextOffset: bigint }): void
+  commit(positions: readonly Position[]): Promise<void>
   /** Fetches no more of a partition until it is resumed or assigned anew; a batch that was fetched before may still come. */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
@@ -85,6 +88,12 @@ const AGAIN_LEAST_MS = 500
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
 /**
+ * How often topics are looked at: whether one was recreated, or got partitions. A new topic may have passed the position in the old one before anything is
+ * fetched, and its first leader's epoch is that of the old one's: nothing else would tell.
+ */
+const WATCH_MS = 2_000
+const CLAIM_AGAIN = { baseMs: 100, maxMs: 5_000 }
+/**
  * Where all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch. The bytes that an unhurried one waits for are
  * less than one partition may give, so that a backlog of a single one does not wait.
  */
@@ -95,11 +104,12 @@ const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonl
 }
 
 /**
- * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is: what was
- * fetched before a rebalance or a seek is discarded, and records that retention has deleted unread are logged and counted.
+ * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is, and only while what
+ * was read below that is still in the log: what was fetched before a rebalance or a seek is discarded, and so is what another leader gives until the log
+ * is known to go on from what was read. Whatever does not agree has the partitions claimed anew.
  */
 export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
-  const { kafka, group, topics, log, counters } = options
+  const { kafka, group, topics, logs, log, counters } = options
   const heartbeatMs = options.sessionTimeoutMs / HEARTBEATS_PER_SESSION
   const consumer: Consumer = kafka.consumer({
     groupId: group,
@@ -107,6 +117,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: heartbeatMs,
+    // New partitions are assigned once the group's leader has heard of them.
+    metadataMaxAge: WATCH_MS,
     ...FETCHES[options.pace ?? 'prompt'],
     maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
     maxBytes: 8_000_000,
@@ -116,32 +128,54 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the service.
   const admin = kafka.admin({ retry: PATIENT })
   await admin.connect()
-  /** Next offset expected of each partition; absent while it is not known. */
-  const positions = new Map<string, bigint>()
+  /** Up to where each partition was handed on; absent while it is not known. */
+  const positions = new Map<string, Position>()
   let generation = 0
   let fail: (cause: Error) => void = () => undefined
   const failed = new Promise<never>((_, reject) => {
     fail = reject
   })
   failed.catch(() => undefined)
+  /** The topics as they were when the partitions were claimed. */
+  let states: ReadonlyMap<Topic, TopicState> = new Map()
 
   async function start(partitions: readonly TopicPartition[], current: number): Promise<void> {
-    const claim = options.claim
-    if (claim === undefined) return
-    const starts = await claim(partitions, current)
-    if (current !== generation) return
-    for (const { topic, partition, nextOffset } of starts) {
-      const offset = nextOffset ?? (await earliestOffset(topic, partition))
-      if (current !== generation) return
-      positions.set(key(topic, partition), offset)
-      consumer.seek({ topic, partition, offset: offset.toString() })
-      consumer.resume([{ topic, partitions: [partition] }])
+    const known = await patiently(current, () => logs.topics(topics))
+    if (known === undefined) return
+    const before = states
+    states = known
+    const claimed = await patiently(
+      current,
+      async () =>
+        options.claim?.(partitions, current) ??
+        committedPositions({ admin, group, logs, noticed: options.noticed }, partitions, known, before),
+    )
+    if (claimed === undefined || current !== generation) return
+    for (const position of claimed) {
+      positions.set(key(position.topic, position.partition), position)
+      goOn(position)
+      consumer.resume([{ topic: position.topic, partitions: [position.partition] }])
     }
   }
 
-  async function earliestOffset(topic: Topic, partition: number): Promise<bigint> {
-    const found = (await admin.fetchTopicOffsets(topic)).find((entry) => entry.partition === partition)
-    return BigInt(found?.low ?? 0)
+  /** Tries until it succeeds; undefined where the partitions were assigned anew meanwhile. */
+  async function patiently<Result>(current: number, work: () => Promise<Result>): Promise<Result | undefined> {
+    for (let attempt = 0; current === generation && !options.signal.aborted; attempt++) {
+      try {
+        return await work()
+      } catch (cause) {
+        const error = kafkaError('asking Kafka where to go on', cause)
+        log.warn('where to go on is not known; asking Kafka again', { group, attempt: attempt + 1, cause: String(error) })
+        // The end of the process cuts the pause short, and then the loop.
+        await delay(backoffMs(attempt, CLAIM_AGAIN, Math.random), undefined, { signal: options.signal }).catch(() => undefined)
+      }
+    }
+    return undefined
+  }
+
+  /** The next fetch starts there. */
+  function goOn({ topic, partition, nextOffset }: Position): void {
+    consumer.seek({ topic, partition, offset: nextOffset.toString() })
   }
 
   let assigned: readonly TopicPartition[] = []
@@ -154,7 +188,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     generation++
     positions.clear()
     options.revoked?.(generation - 1)
-    if (options.claim === undefined || assigned.length === 0) return
+    if (assigned.length === 0) return
     // Paused before the first fetch, so that no record comes before its position is known.
     consumer.pause(assigned.map(({ topic, partition }) => ({ topic, partitions: [partition] })))
     start(assigned, generation).catch((cause: unknown) => fail(cause instanceof Error ? cause : new Error(String(cause))))
@@ -171,12 +205,24 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   /** Heartbeats that Kafka answered, and how many it must have answered in this generation before the partitions are claimed anew. */
   let beats = 0
   let reclaiming: { readonly generation: number; readonly beats: number } | undefined
+  function reclaim(): void {
+    if (reclaiming?.generation !== generation) reclaiming = { generation, beats: beats + BEATS_TO_RECLAIM }
+  }
   consumer.on(consumer.events.HEARTBEAT, () => {
     beats++
     if (disposed || reclaiming === undefined || beats < reclaiming.beats) return
     const current = reclaiming.generation === generation
     reclaiming = undefined
     if (current) begin()
+  })
+  consumer.on(OFFSET_OUT_OF_RANGE as typeof consumer.events.FETCH, ({ payload }) => {
+    const { topic, partition } = payload as unknown as TopicPartition
+    log.warn('Kafka does not have the next offset; finding out why', {
+      topic,
+      partition,
+      offset: String(positions.get(key(topic, partition))?.nextOffset),
+    })
+    reclaim()
   })
   let heardAt = performance.now()
   for (const event of [consumer.events.HEARTBEAT, consumer.events.FETCH, consumer.events.GROUP_JOIN]) {
@@ -188,78 +234,101 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     if (!restart) fail(error)
   })
 
-  /** Whether the batch goes on at the partition's position. */
-  async function continues(topic: Topic, partition: number, fetchedFrom: bigint): Promise<boolean> {
-    const position = positions.get(key(topic, partition))
-    if (position === undefined) {
-      if (options.claim !== undefined) return false
-      positions.set(key(topic, partition), fetchedFrom)
-      return true
+  /** Looks whether the topics still are those that were claimed. */
+  async function look(): Promise<void> {
+    const [current, known] = [generation, states]
+    const now = await logs.topics(topics)
+    if (current !== generation || known !== states || known.size === 0) return
+    const wrong: string[] = []
+    for (const topic of topics) {
+      const [before, after] = [known.get(topic), now.get(topic)]
+      if (after === undefined) wrong.push(`Kafka has no topic ${topic}`)
+      else if (before?.id !== after.id) reclaim()
+      else if (after.partitions !== before.partitions) {
+        wrong.push(`${topic} has ${after.partitions} partitions, and had ${before.partitions} when they were assigned`)
+        // Assigned, and not claimed because the broker that was asked had not heard of them.
+        if (assigned.some((each) => each.topic === topic && each.partition >= before.partitions)) reclaim()
+      }
     }
-    if (fetchedFrom === position) return true
-    const earliest = await earliestOffset(topic, partition)
-    if (positions.get(key(topic, partition)) !== position) return false
-    if (earliest > position && fetchedFrom === earliest) {
-      counters.gaps++
-      counters.lostOffsets += Number(earliest - position)
-      log.error('records were deleted by retention before they were read', {
-        topic,
-        partition,
-        from: String(position),
-        to: String(earliest),
+    options.trouble?.(wrong.length === 0 ? null : wrong.join('; '))
+  }
+  let looking = false
+  const watch = setInterval(() => {
+    if (looking) return
+    looking = true
+    look()
+      // Kafka's silence is noticed elsewhere, and the next look is soon.
+      .catch((cause: unknown) => log.info('the topics could not be looked at', { group, cause: String(cause) }))
+      .finally(() => {
+        looking = false
       })
-      return true
+  }, WATCH_MS)
+  watch.unref()
+
+  /** Pauses a partition for a moment, then reads on from a position. Not waited for: a handler that waits would hold up the broker's other partitions. */
+  function readAgain(position: Position, current: number, cause: unknown): void {
+    const { topic, partition, nextOffset } = position
+    const attempt = failures.get(key(topic, partition)) ?? 0
+    failures.set(key(topic, partition), attempt + 1)
+    const pauseMs = AGAIN_LEAST_MS + backoffMs(attempt, AGAIN, Math.random)
+    log.warn('a batch was not handled; reading it again', {
+      topic,
+      partition,
+      offset: String(nextOffset),
+      pauseMs: Math.round(pauseMs),
+      cause: String(cause),
+    })
+    positions.set(key(topic, partition), position)
+    goOn(position)
+    consumer.pause([{ topic, partitions: [partition] }])
+    setTimeout(() => {
+      // After a rebalance the claim says when to go on.
+      if (!disposed && current === generation) consumer.resume([{ topic, partitions: [partition] }])
+    }, pauseMs).unref()
+  }
+
+  /** Whether what was read up to the position is in the log that a later leader goes on with. */
+  async function stillThere(position: Position, current: number): Promise<boolean> {
+    try {
+      const [checked] = await logs.check([position])
+      if (current !== generation) return false
+      if (checked?.change === null) return true
+      consumer.pause([{ topic: position.topic, partitions: [position.partition] }])
+      reclaim()
+    } catch (cause) {
+      if (current === generation) readAgain(position, current, cause)
     }
-    counters.stale++
-    consumer.seek({ topic, partition, offset: position.toString() })
     return false
   }
 
   /** Whether the batch was handled; if not, the partition is read again from its start. */
-  async function handleOrReadAgain(
-    topic: Topic,
-    partition: number,
-    fetchedFrom: bigint,
-    batch: ConsumedBatch,
-    current: number,
-  ): Promise<boolean> {
+  async function handleOrReadAgain(position: Position, batch: ConsumedBatch, current: number): Promise<boolean> {
+    const place = key(batch.topic, batch.partition)
     try {
-      positions.set(key(topic, partition), batch.nextOffset)
+      const { topic, partition, nextOffset, leaderEpoch } = batch
+      positions.set(place, { topic, partition, nextOffset, leaderEpoch })
       await options.handle(batch, current)
-      failures.delete(key(topic, partition))
+      failures.delete(place)
       return true
     } catch (cause) {
-      if (current === generation) {
-        const attempt = failures.get(key(topic, partition)) ?? 0
-        failures.set(key(topic, partition), attempt + 1)
-        const pauseMs = AGAIN_LEAST_MS + backoffMs(attempt, AGAIN, Math.random)
-        log.warn('a batch was not handled; reading it again', {
-          topic,
-          partition,
-          offset: String(fetchedFrom),
-          pauseMs: Math.round(pauseMs),
-          cause: String(cause),
-        })
-        positions.set(key(topic, partition), fetchedFrom)
-        consumer.seek({ topic, partition, offset: fetchedFrom.toString() })
-        // Paused rather than waited for: a handler that waits would hold up every other partition of the broker.
-        consumer.pause([{ topic, partitions: [partition] }])
-        setTimeout(() => {
-          // After a rebalance `claim` says when to go on; where nothing is claimed, a partition that stays paused would be forgotten.
-          if (!disposed && (current === generation || options.claim === undefined)) consumer.resume([{ topic, partitions: [partition] }])
-        }, pauseMs).unref()
-      }
+      if (current === generation) readAgain(position, current, cause)
       return false
     }
   }
 
-  async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+  async function eachBatch({ batch: fetched, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+    const batch = fetched as unknown as FetchedBatch
     const topic = batch.topic as Topic
+    const { partition, nextOffset, leaderEpoch } = batch
     const current = generation
-    const fetchedFrom = BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset)
-    if (!isRunning() || isStale() || !(await continues(topic, batch.partition, fetchedFrom))) return
-    const nextOffset = BigInt(batch.lastOffset()) + 1n
-    const records = batch.messages as unknown as readonly KafkaRecord[]
+    const position = positions.get(key(topic, partition))
+    if (!isRunning() || isStale() || position === undefined) return
+    if (batch.fetchedFrom !== position.nextOffset) {
+      counters.stale++
+      goOn(position)
+      return
+    }
+    if (batch.firstLeaderEpoch !== position.leaderEpoch && position.leaderEpoch >= 0 && !(await stillThere(position, current))) return
     let leave: (cause: unknown) => void = () => undefined
     const rebalanced = new Promise<never>((_, reject) => {
       leave = reject
@@ -268,14 +337,15 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     const beating = setInterval(() => {
       heartbeat().catch(leave)
     }, heartbeatMs)
-    const work = handleOrReadAgain(topic, batch.partition, fetchedFrom, { topic, partition: batch.partition, records, nextOffset }, current)
+    const work = handleOrReadAgain(position, { topic, partition, records: batch.messages, nextOffset, leaderEpoch }, current)
     try {
       if (!(await Promise.race([work, rebalanced]))) return
     } finally {
       clearInterval(beating)
     }
-    counters.records += records.length
-    if (current === generation && positions.get(key(topic, batch.partition)) === nextOffset) resolveOffset((nextOffset - 1n).toString())
+    counters.records += batch.messages.length
+    if (current === generation && positions.get(key(topic, partition))?.nextOffset === nextOffset)
+      resolveOffset((nextOffset - 1n).toString())
     await heartbeat()
   }
 
@@ -287,11 +357,13 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     failed,
     silentMs: () => performance.now() - heardAt,
     async commit(offsets) {
-      await consumer.commitOffsets(offsets.map(({ topic, partition, nextOffset }) => ({ topic, partition, offset: nextOffset.toString() })))
-    },
-    seek({ topic, partition, nextOffset }) {
-      positions.set(key(topic, partition), nextOffset)
-      consumer.seek({ topic, partition, offset: nextOffset.toString() })
+      await consumer.commitOffsets(
+        offsets.map(({ topic, partition, nextOffset, leaderEpoch }) => {
+          const topicId = states.get(topic)?.id
+          const metadata = topicId === undefined ? {} : { metadata: commitMetadata({ leaderEpoch, topicId }) }
+          return { topic, partition, offset: nextOffset.toString(), ...metadata }
+        }),
+      )
     },
     pause({ topic, partition }) {
       consumer.pause([{ topic, partitions: [partition] }])
@@ -299,12 +371,11 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     resume({ topic, partition }) {
       consumer.resume([{ topic, partitions: [partition] }])
     },
-    reclaim() {
-      reclaiming = { generation, beats: beats + BEATS_TO_RECLAIM }
-    },
+    reclaim,
     async [Symbol.asyncDispose]() {
       disposed = true
       generation++
+      clearInterval(watch)
       await consumer.disconnect()
       await admin.disconnect()
     },

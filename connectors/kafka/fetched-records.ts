@@ -61,31 +61,49 @@ export class FetchedRecord implements KafkaRecord {
 
 const OVERHEAD = 61
 const LENGTH_COVERS_FROM = 12
+/** Attributes of a batch. */
+const TRANSACTIONAL = 0x10
+const CONTROL = 0x20
+
+/** What one fetch brought of a partition. */
+export interface FetchedRecords {
+  readonly records: FetchedRecord[]
+  /** Offset after the last batch; undefined where there is none. Batches may have no records, where compaction took them. */
+  readonly nextOffset: bigint | undefined
+  /** Epoch of the leader that wrote the first batch, and the last; -1 where there is none. */
+  readonly firstLeaderEpoch: number
+  readonly leaderEpoch: number
+  /** Whether some are of a transaction, or its marker. */
+  readonly transactional: boolean
+}
 
 /**
  * Decodes the record batches of a fetch response (Kafka protocol guide, "Record Batch", magic 2). A last batch that the response cut
  * off is left for the next fetch. Keys and values are views of the response.
  * @throws ConnectorError `KAFKA_CORRUPT_BATCH` where a CRC does not match, `KAFKA_OLD_FORMAT` for a format older than Kafka 0.11
  */
-export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecord[]> {
+export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecords> {
   const records: FetchedRecord[] = []
+  let nextOffset: bigint | undefined
+  let [firstLeaderEpoch, leaderEpoch] = [-1, -1]
+  let transactional = false
   let at = 0
   while (at + OVERHEAD <= bytes.length) {
     const end = at + LENGTH_COVERS_FROM + bytes.readInt32BE(at + 8)
     if (end > bytes.length) break
     const magic = bytes.readInt8(at + 16)
     if (magic !== 2) throw new ConnectorError('KAFKA_OLD_FORMAT', false, `reading a record batch: magic must be 2, not ${magic}`)
-    if (crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17)) {
-      throw new ConnectorError(
-        'KAFKA_CORRUPT_BATCH',
-        true,
-        `reading the record batch at offset ${bytes.readBigInt64BE(at)}: its CRC does not match`,
-      )
-    }
+    const baseOffset = bytes.readBigInt64BE(at)
+    if (crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17))
+      throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, `reading the record batch at offset ${baseOffset}: its CRC does not match`)
+    leaderEpoch = bytes.readInt32BE(at + 12)
+    if (nextOffset === undefined) firstLeaderEpoch = leaderEpoch
+    transactional ||= (bytes.readInt16BE(at + 21) & (TRANSACTIONAL | CONTROL)) !== 0
     await decodeBatch(bytes, at, end, records)
+    nextOffset = baseOffset + BigInt(bytes.readInt32BE(at + 23)) + 1n
     at = end
   }
-  return records
+  return { records, nextOffset, firstLeaderEpoch, leaderEpoch, transactional }
 }
 
 async function decodeBatch(bytes: Buffer, start: number, end: number, records: FetchedRecord[]): Promise<void> {
@@ -93,12 +111,12 @@ async function decodeBatch(bytes: Buffer, start: number, end: number, records: F
   const baseOffset = bytes.readBigInt64BE(start)
   const firstTimestamp = Number(bytes.readBigInt64BE(start + 27))
   const logAppendTime = (attributes & 0x08) !== 0 ? Number(bytes.readBigInt64BE(start + 35)) : undefined
-  const isControlRecord = (attributes & 0x20) !== 0
+  const isControlRecord = (attributes & CONTROL) !== 0
   const codec = lookupCodecByAttributes(attributes)
   const body = codec === null ? bytes : await codec.decompress(bytes.subarray(start + OVERHEAD, end))
   const batchContext = {
     producerId: bytes.readBigInt64BE(start + 43).toString(),
-    inTransaction: (attributes & 0x10) !== 0,
+    inTransaction: (attributes & TRANSACTIONAL) !== 0,
     headers: new HeadersReader(body),
   }
   const reader = new VarintReader(body, codec === null ? start + OVERHEAD : 0)

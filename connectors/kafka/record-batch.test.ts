@@ -22,7 +22,7 @@ describe('record batches', () => {
   it('come back as they were written', async () => {
     await fc.assert(
       fc.asyncProperty(records, async (written) => {
-        const read = await decodeRecordBatches(encodeRecordBatch(written, producer))
+        const { records: read } = await decodeRecordBatches(encodeRecordBatch(written, producer))
         expect(read.map(({ key, value, timestampMs, offset }) => ({ key, value, timestamp: timestampMs, offset }))).to.deep.equal(
           written.map((record, index) => ({ ...record, offset: BigInt(index) })),
         )
@@ -40,7 +40,7 @@ describe('record batches', () => {
           headers: index % 3 === 0 ? undefined : kinds[index % kinds.length],
         }))
         if (written.length === 0) return
-        const read = await decodeRecordBatches(encodeRecordBatch(written, producer))
+        const { records: read } = await decodeRecordBatches(encodeRecordBatch(written, producer))
         expect(read.map(({ headers }) => headers)).to.deep.equal(written.map(({ headers }) => headers))
         expect(read.map(({ value }) => value)).to.deep.equal(written.map(({ value }) => value))
       }),
@@ -50,7 +50,7 @@ describe('record batches', () => {
   it('with the same headers one after another give the same object: nothing is made for a record', async () => {
     const [one, two] = [[{ name: 'fp', value: Buffer.from('12345678') }], [{ name: 'fp', value: Buffer.from('12345679') }]]
     const written = [one, one, two, two, one].map((headers) => ({ key: null, value: null, timestamp: 1, headers }))
-    const read = (await decodeRecordBatches(encodeRecordBatch(written, producer))).map(({ headers }) => headers)
+    const read = (await decodeRecordBatches(encodeRecordBatch(written, producer))).records.map(({ headers }) => headers)
     expect(read).to.deep.equal([one, one, two, two, one])
     expect([read[0] === read[1], read[1] === read[2], read[2] === read[3]]).to.deep.equal([true, false, true])
   })
@@ -76,7 +76,9 @@ describe('record batches', () => {
   it('leaves a batch that the response cut off for the next fetch', async () => {
     const batch = encodeRecordBatch([{ key: null, value: Buffer.from('x'), timestamp: 1 }], producer)
     for (let length = 0; length < batch.length; length++) {
-      expect(await decodeRecordBatches(Buffer.concat([batch, batch.subarray(0, length)]))).to.have.length(1)
+      const { records: read, nextOffset } = await decodeRecordBatches(Buffer.concat([batch, batch.subarray(0, length)]))
+      expect(read).to.have.length(1)
+      expect(nextOffset).to.equal(1n)
     }
   })
 

@@ -1,15 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { Admin, Kafka as KafkaClient } from 'kafkajs'
+import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
-import type { ConsumedBatch, Log } from '../contract.ts'
+import type { ConsumedBatch, Extent, Log, Position } from '../contract.ts'
 import { runConsumer } from './consumer.ts'
+import { openTopicLogs } from './topic-logs.ts'
 
-/** A partition's records: from the earliest up to, not including, `end`. */
-export interface Extent {
-  readonly partition: number
-  readonly earliest: bigint
-  readonly end: bigint
-}
+export type { Extent }
 
 export interface ScanOptions {
   readonly kafka: KafkaClient
@@ -26,18 +22,8 @@ const SESSION_TIMEOUT_MS = 30_000
 
 /** Where a topic's partitions begin and end now. */
 export async function topicExtents(kafka: KafkaClient, topic: Topic): Promise<readonly Extent[]> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    return await readExtents(admin, topic)
-  } finally {
-    await admin.disconnect()
-  }
-}
-
-/** The same, over a connection that is there: for whoever asks again and again. */
-export async function readExtents(admin: Admin, topic: Topic): Promise<readonly Extent[]> {
-  return (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({ partition, earliest: BigInt(low), end: BigInt(high) }))
+  await using logs = openTopicLogs(kafka)
+  return await logs.extents(topic)
 }
 
 /**
@@ -63,9 +49,31 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     if (extent === undefined) return
     const records = batch.records.filter(({ offset }) => offset < extent.end)
     if (records.length > 0) await handle({ ...batch, records })
-    if (batch.nextOffset >= extent.end) open.delete(batch.partition)
+    leave({ ...extent, earliest: batch.nextOffset })
+  }
+
+  /** Leaves what is yet to be read of a partition. */
+  function leave(extent: Extent): void {
+    if (extent.earliest < extent.end) open.set(extent.partition, extent)
+    else open.delete(extent.partition)
     if (open.size === 0) finish()
   }
+
+  /** Where to go on: with what there is now. Records that were deleted, or that a log lost, are not waited for. */
+  async function claim(): Promise<readonly Position[]> {
+    const now = new Map((await logs.extents(topic)).map((extent) => [extent.partition, extent]))
+    for (const { partition, earliest, end } of [...open.values()]) {
+      const there = now.get(partition) ?? { earliest: end, end }
+      leave({
+        partition,
+        earliest: there.earliest > earliest ? there.earliest : earliest,
+        end: there.end < end ? there.end : end,
+      })
+    }
+    return [...open.values()].map(({ partition, earliest }) => ({ topic, partition, nextOffset: earliest, leaderEpoch: -1 }))
+  }
+
+  await using logs = openTopicLogs(kafka)
 
   const quiet: Log = { ...log, info: () => undefined }
   const consumer = await runConsumer({
@@ -75,8 +83,10 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     log: quiet,
     signal,
-    counters: { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 },
-    claim: async () => [...open.values()].map(({ partition, earliest }) => ({ topic, partition, nextOffset: earliest })),
+    counters: { records: 0, rebalances: 0, stale: 0 },
+    logs,
+    noticed: () => undefined,
+    claim,
     handle: (batch) => {
       turn = turn.then(() => take(batch))
       turn = turn.catch(fail)

@@ -1,5 +1,6 @@
 import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
+import { openTopicLogs } from './topic-logs.ts'
 
 /** A topic as this system needs it. */
 export interface TopicSettings {
@@ -90,85 +91,10 @@ export async function endOffset(admin: Admin, topic: Topic): Promise<bigint> {
   return (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + BigInt(high), 0n)
 }
 
-interface Connection {
-  send(call: { request: unknown; response: unknown }): Promise<string>
-}
-
-interface Cluster {
-  connect(): Promise<void>
-  refreshMetadata(): Promise<void>
-  disconnect(): Promise<void>
-  findControllerBroker(): Promise<{ connectionPool: { getConnection(): Promise<Connection> } }>
-}
-
-const METADATA = 3
-const VERSION_WITH_TOPIC_IDS = 12
-
-/**
- * A topic's ID, which tells a recreated topic from its namesake: 32 hexadecimal digits. kafkajs stops at Metadata version 6 and IDs came with
- * 10, so the request is written here (Kafka protocol guide, "Metadata Request" version 12) and sent over a connection of kafkajs.
- */
+/** A topic's ID, which tells a recreated topic from its namesake: 32 hexadecimal digits. */
 export async function topicId(kafka: KafkaClient, topic: Topic): Promise<string> {
-  const create = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster')
-  if (create === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
-  const cluster = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]?.({ allowAutoTopicCreation: false })
-  if (cluster === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
-  await cluster.connect()
-  try {
-    await cluster.refreshMetadata()
-    const connection = await (await cluster.findControllerBroker()).connectionPool.getConnection()
-    return await connection.send({
-      request: {
-        apiKey: METADATA,
-        apiVersion: VERSION_WITH_TOPIC_IDS,
-        apiName: 'Metadata',
-        encode: async () => asEncoder(metadataRequest(topic)),
-      },
-      response: { decode: async (payload: Buffer) => payload, parse: async (payload: Buffer) => parseTopicId(payload, topic) },
-    })
-  } finally {
-    await cluster.disconnect()
-  }
-}
-
-/** What kafkajs takes for an encoder. */
-function asEncoder(bytes: Buffer): { buf: Buffer; buffer: Buffer; offset: number; size(): number } {
-  return { buf: bytes, buffer: bytes, offset: bytes.length, size: () => bytes.length }
-}
-
-function metadataRequest(topic: string): Buffer {
-  const name = Buffer.from(topic, 'utf8')
-  // Tags of the header; one topic: no ID, its name, no tags; no creation, no authorised operations, no tags.
-  return Buffer.concat([Buffer.from([0, 2]), Buffer.alloc(16), Buffer.from([name.length + 1]), name, Buffer.from([0, 0, 0, 0])])
-}
-
-function parseTopicId(payload: Buffer, topic: string): string {
-  let at = 5
-  const varint = (): number => {
-    let value = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = payload.readUInt8(at++)
-      value |= (byte & 0x7f) << shift
-      if (byte < 0x80) return value
-    }
-  }
-  const skipString = (): void => {
-    const length = varint() - 1
-    if (length > 0) at += length
-  }
-  for (let brokers = varint() - 1; brokers > 0; brokers--) {
-    at += 4
-    skipString()
-    at += 4
-    skipString()
-    varint()
-  }
-  skipString()
-  at += 4
-  varint()
-  const error = payload.readInt16BE(at)
-  at += 2
-  if (error !== 0) throw new Error(`Kafka has no metadata of topic "${topic}": error ${error}`)
-  skipString()
-  return payload.subarray(at, at + 16).toString('hex')
+  await using logs = openTopicLogs(kafka)
+  const found = (await logs.topics([topic])).get(topic)
+  if (found === undefined) throw new Error(`Kafka has no topic "${topic}": run \`millrace migrate\``)
+  return found.id
 }

@@ -1,9 +1,9 @@
 import type { BootState, DeviceCounts, LedgerChanges } from '../../processors/continuity/ledger.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
-import type { Claim, TopicPartition } from '../contract.ts'
+import type { OffsetStore } from '../contract.ts'
 import { type BootRow, bootColumns, bootOf, SELECT_BOOT, UPSERT_BOOTS } from './continuity-rows.ts'
 import { createDatabase, type Database } from './database.ts'
-import { type CountedMove, claimPartitions, explainRefusal, moveOffsets } from './offsets.ts'
+import { type CountedMove, explainRefusal, moveOffsets, offsetStore, readPositions, type StoredPosition } from './offsets.ts'
 import type { Session } from './session.ts'
 
 /** A boot of a device. */
@@ -13,7 +13,7 @@ export interface BootKey {
 }
 
 /** One partition's share of a commit. */
-export type LedgerMove = Pick<CountedMove, 'topic' | 'partition' | 'from' | 'to' | 'epoch'>
+export type LedgerMove = Pick<CountedMove, 'topic' | 'partition' | 'from' | 'to' | 'leaderEpoch' | 'epoch'>
 
 /** Changes of the ledger as rows, taken at one moment, and the offsets that they stand for. */
 export interface LedgerBatch {
@@ -22,19 +22,8 @@ export interface LedgerBatch {
   readonly moves: readonly LedgerMove[]
 }
 
-/** How far the store has come on one partition. */
-export interface StorePosition {
-  readonly partition: number
-  /** Of the topic that its offsets are of: another ID than today's means that they say nothing. */
-  readonly topicId: string
-  /** Null where it never committed. */
-  readonly nextOffset: bigint | null
-}
-
 /** The ledger in the telemetry database. Everything throws ConnectorError. */
-export interface ContinuityStore extends AsyncDisposable {
-  /** Takes ownership of partitions of one topic, so that an earlier owner can no longer commit. */
-  claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
+export interface ContinuityStore extends OffsetStore, AsyncDisposable {
   /** The boots that were written; those that were not are left out. */
   load(keys: readonly BootKey[]): Promise<readonly BootState[]>
   /**
@@ -43,7 +32,7 @@ export interface ContinuityStore extends AsyncDisposable {
    */
   commit(consumer: ConsumerName, batch: LedgerBatch): Promise<boolean>
   /** How far a consumer of this database has come on a topic. */
-  positions(consumer: ConsumerName, topic: Topic): Promise<readonly StorePosition[]>
+  positions(consumer: ConsumerName, topic: Topic): Promise<readonly StoredPosition[]>
 }
 
 /** Rows of one statement: some hundred KB of parameters. */
@@ -73,7 +62,7 @@ export function createContinuityStore(url: string): ContinuityStore {
   }
 
   return {
-    claim: (consumer, topicId, partitions) => database.use((session) => claimPartitions(session, consumer, topicId, partitions)),
+    ...offsetStore(database),
     load: (keys) => database.use((session) => loadBoots(session, keys)),
     commit: (consumer, batch) => database.use((session) => attempt(session, consumer, batch)),
     positions: (consumer, topic) => database.use((session) => readPositions(session, consumer, topic)),
@@ -93,15 +82,6 @@ export async function loadBoots(session: Session, keys: readonly BootKey[]): Pro
     for (const row of rows) states.push(bootOf(row))
   }
   return states
-}
-
-/** How far a consumer has come on a topic. */
-export function readPositions(session: Session, consumer: ConsumerName, topic: Topic): Promise<readonly StorePosition[]> {
-  return session.query<StorePosition & Record<string, unknown>>(
-    'reading offsets',
-    'SELECT partition, topic_id AS "topicId", next_offset AS "nextOffset" FROM consumer_offset WHERE consumer = $1 AND topic = $2',
-    [consumer, topic],
-  )
 }
 
 const UPSERT_COUNTS = `INSERT INTO continuity_device AS d (device_id, unnumbered, unreadable, conflicts, last_conflict)

@@ -4,8 +4,17 @@ import { type CountedMove, moveOffsets, refusal } from './offsets.ts'
 
 const topic = 'telemetry.readings' as Topic
 const store = 'store' as ConsumerName
-const move = (partition: number, from: bigint, to: bigint): CountedMove => ({ topic, partition, from, to, epoch: 3n, stored: 1, dead: 0 })
-const row = (partition: number, nextOffset: bigint | null, epoch = 3n) => ({ topic, partition, nextOffset, epoch })
+const move = (partition: number, from: bigint, to: bigint): CountedMove => ({
+  topic,
+  partition,
+  from,
+  to,
+  leaderEpoch: 0,
+  epoch: 3n,
+  stored: 1,
+  dead: 0,
+})
+const row = (partition: number, nextOffset: bigint, epoch = 3n) => ({ topic, partition, nextOffset, epoch })
 
 describe('refused moves of offsets', () => {
   it('were done before when every partition is where they lead, under the same epoch', () => {
@@ -16,10 +25,10 @@ describe('refused moves of offsets', () => {
     expect(refusal([move(0, 1n, 5n)], [row(0, 5n, 4n)])).to.deep.equal({ tag: 'fenced', partitions: [{ topic, partition: 0 }] })
   })
 
-  it('name the partitions that another owner has, or that are not there', () => {
-    const moves = [move(0, 1n, 5n), move(1, 1n, 9n), move(2, 1n, 2n), move(3, 0n, 2n)]
-    const partitions = [1, 2].map((partition) => ({ topic, partition }))
-    expect(refusal(moves, [row(0, 1n), row(1, 1n, 4n), row(3, null)])).to.deep.equal({ tag: 'fenced', partitions })
+  it('name the partitions that another owner has, that are not there, or whose position a crash took back', () => {
+    const moves = [move(0, 1n, 5n), move(1, 1n, 9n), move(2, 1n, 2n), move(3, 4n, 6n)]
+    const partitions = [1, 2, 3].map((partition) => ({ topic, partition }))
+    expect(refusal(moves, [row(0, 1n), row(1, 1n, 4n), row(3, 0n)])).to.deep.equal({ tag: 'fenced', partitions })
   })
 })
 

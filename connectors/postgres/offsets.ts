@@ -1,5 +1,6 @@
-import type { ConsumerName } from '../../processors/contract.ts'
-import type { Claim, OffsetMove, TopicPartition } from '../contract.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { Claim, FirstPosition, OffsetMove, OffsetStore, Position, TopicPartition } from '../contract.ts'
+import type { Database } from './database.ts'
 import { literal } from './readings-table.ts'
 import type { Session } from './session.ts'
 
@@ -7,8 +8,35 @@ import type { Session } from './session.ts'
 interface OffsetRow {
   readonly topic: string
   readonly partition: number
-  readonly nextOffset: bigint | null
+  readonly nextOffset: bigint
   readonly epoch: bigint
+}
+
+/** `topic_id` of a row of which nothing was read yet. */
+const NO_TOPIC = ''
+
+/** A position as it was committed. */
+export interface StoredPosition extends Position {
+  /** Of the topic that its offset is of: another ID than today's means that it says nothing. */
+  readonly topicId: string
+}
+
+/** The offsets of a database's consumers. */
+export function offsetStore(database: Database): OffsetStore {
+  return {
+    claim: (consumer, topicId, partitions) => database.use((session) => claimPartitions(session, consumer, topicId, partitions)),
+    reposition: (consumer, positions) => database.use((session) => repositionPartitions(session, consumer, positions)),
+  }
+}
+
+/** How far a consumer has come on a topic. */
+export function readPositions(session: Session, consumer: ConsumerName, topic: Topic): Promise<readonly StoredPosition[]> {
+  return session.query<StoredPosition & Record<string, unknown>>(
+    'reading offsets',
+    `SELECT topic, partition, topic_id AS "topicId", next_offset AS "nextOffset", leader_epoch AS "leaderEpoch"
+     FROM consumer_offset WHERE consumer = $1 AND topic = $2`,
+    [consumer, topic],
+  )
 }
 
 /** A move of offsets, with the counts that go along. */
@@ -19,45 +47,83 @@ export interface CountedMove extends Omit<OffsetMove, 'rows'> {
 
 /**
  * Takes ownership of partitions: raises each one's epoch. It waits for a transaction of an earlier owner that is under way, so that what it
- * returns is final. Durable at once: an epoch that a crash took back could be given out twice.
+ * returns is final. Durable at once, positions too: an epoch that a crash took back could be given out twice, and a first commit that a crash took back
+ * would not be missed where no position was written down before it.
  */
-export async function claimPartitions(
+async function claimPartitions(
   session: Session,
   consumer: ConsumerName,
   topicId: string,
-  partitions: readonly TopicPartition[],
+  partitions: readonly FirstPosition[],
 ): Promise<readonly Claim[]> {
-  const topics = partitions.map(({ topic }) => topic)
-  const numbers = partitions.map(({ partition }) => partition)
-  const ours = '(topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))'
+  const columns = [
+    consumer,
+    partitions.map(({ topic }) => topic),
+    partitions.map(({ partition }) => partition),
+    partitions.map(({ earliest }) => earliest),
+  ]
+  const claimed = 'unnest($2::text[], $3::integer[], $4::bigint[]) AS c (topic, partition, earliest)'
   await session.script('claiming partitions', 'BEGIN; SET LOCAL synchronous_commit = on')
   await session.query(
     'claiming partitions',
-    `INSERT INTO consumer_offset (consumer, topic, partition, topic_id, epoch, claimed_at)
-     SELECT $1, topic, partition, $4, 0, now() FROM unnest($2::text[], $3::integer[]) AS claimed (topic, partition)
-     ORDER BY topic, partition ON CONFLICT DO NOTHING`,
-    [consumer, topics, numbers, topicId],
+    `INSERT INTO consumer_offset (consumer, topic, partition, topic_id, next_offset, epoch, claimed_at)
+     SELECT $1, topic, partition, '${NO_TOPIC}', earliest, 0, now() FROM ${claimed} ORDER BY topic, partition ON CONFLICT DO NOTHING`,
+    columns,
   )
   const before = await session.query<{ topic: string; partition: number; topicId: string }>(
     'claiming partitions',
-    `SELECT topic, partition, topic_id AS "topicId" FROM consumer_offset WHERE consumer = $1 AND ${ours} ORDER BY topic, partition FOR UPDATE`,
-    [consumer, topics, numbers],
+    `SELECT o.topic, o.partition, topic_id AS "topicId" FROM consumer_offset AS o JOIN ${claimed} USING (topic, partition)
+     WHERE consumer = $1 ORDER BY o.topic, o.partition FOR UPDATE OF o`,
+    columns,
   )
-  const rows = await session.query<OffsetRow & Record<string, unknown>>(
+  const rows = await session.query<OffsetRow & { readonly leaderEpoch: number } & Record<string, unknown>>(
     'claiming partitions',
-    `UPDATE consumer_offset
-     SET epoch = epoch + 1, claimed_at = now(), topic_id = $4, next_offset = CASE WHEN topic_id = $4 THEN next_offset END
-     WHERE consumer = $1 AND ${ours} RETURNING topic, partition, next_offset AS "nextOffset", epoch`,
-    [consumer, topics, numbers, topicId],
+    `UPDATE consumer_offset AS o
+     SET epoch = epoch + 1, claimed_at = now(), topic_id = $5,
+       next_offset = CASE WHEN topic_id = $5 THEN next_offset ELSE earliest END,
+       leader_epoch = CASE WHEN topic_id = $5 THEN leader_epoch ELSE -1 END
+     FROM ${claimed} WHERE o.consumer = $1 AND o.topic = c.topic AND o.partition = c.partition
+     RETURNING o.topic, o.partition, next_offset AS "nextOffset", leader_epoch AS "leaderEpoch", epoch`,
+    [...columns, topicId],
   )
   await session.commit('claiming partitions')
-  const recreated = new Set(before.filter((row) => row.topicId !== topicId).map(key))
-  const claimed = new Map(rows.map((row) => [key(row), row]))
+  const earlier = new Map(before.map((row) => [key(row), row.topicId]))
+  const byKey = new Map(rows.map((row) => [key(row), row]))
   return partitions.map(({ topic, partition }) => {
-    const row = claimed.get(key({ topic, partition }))
+    const row = byKey.get(key({ topic, partition }))
     if (row === undefined) throw new RangeError(`claiming ${topic}/${partition}: the database returned no row for it`)
-    return { topic, partition, epoch: row.epoch, nextOffset: row.nextOffset, recreated: recreated.has(key(row)) }
+    const known = earlier.get(key(row))
+    const origin = known === topicId ? 'kept' : known === NO_TOPIC ? 'first' : 'recreated'
+    return { topic, partition, epoch: row.epoch, nextOffset: row.nextOffset, leaderEpoch: row.leaderEpoch, origin }
   })
+}
+
+/** Puts positions elsewhere, durably. False where an epoch is not the row's: nothing was changed then. */
+async function repositionPartitions(
+  session: Session,
+  consumer: ConsumerName,
+  positions: readonly (Position & { readonly epoch: bigint })[],
+): Promise<boolean> {
+  if (positions.length === 0) return true
+  const values = [...positions]
+    .sort(byPartition)
+    .map(
+      ({ topic, partition, nextOffset, leaderEpoch, epoch }) =>
+        `(${literal(topic)}, ${partition}, ${nextOffset}::bigint, ${leaderEpoch}::integer, ${epoch}::bigint)`,
+    )
+  const affected = await session.script(
+    'putting positions elsewhere',
+    `BEGIN; SET LOCAL synchronous_commit = on;
+     UPDATE consumer_offset AS o SET next_offset = p.next_offset, leader_epoch = p.leader_epoch
+     FROM (VALUES ${values.join(', ')}) AS p (topic, partition, next_offset, leader_epoch, epoch)
+     WHERE o.consumer = ${literal(consumer)} AND o.topic = p.topic AND o.partition = p.partition AND o.epoch = p.epoch`,
+  )
+  if (affected[2] !== positions.length) {
+    await session.script('leaving the positions', 'ROLLBACK')
+    return false
+  }
+  await session.commit('putting positions elsewhere')
+  return true
 }
 
 /**
@@ -66,15 +132,16 @@ export async function claimPartitions(
  */
 export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[]): string {
   if (moves.length === 0) throw new RangeError('moving offsets: expected at least one partition')
-  const values = [...moves].sort(byPartition).map(({ topic, partition, from, to, epoch, stored, dead }) => {
+  const values = [...moves].sort(byPartition).map(({ topic, partition, from, to, leaderEpoch, epoch, stored, dead }) => {
     if (to <= from) throw new RangeError(`moving offsets of ${topic}/${partition}: expected to go on from ${from}, not to ${to}`)
-    return `(${literal(topic)}, ${partition}, ${from}::bigint, ${to}::bigint, ${epoch}::bigint, ${stored}::bigint, ${dead}::bigint)`
+    const numbers = `${from}::bigint, ${to}::bigint, ${leaderEpoch}::integer, ${epoch}::bigint, ${stored}::bigint, ${dead}::bigint`
+    return `(${literal(topic)}, ${partition}, ${numbers})`
   })
   return `UPDATE consumer_offset AS o
-    SET next_offset = m.until, stored = o.stored + m.stored, dead = o.dead + m.dead, committed_at = now()
-    FROM (VALUES ${values.join(', ')}) AS m (topic, partition, since, until, epoch, stored, dead)
+    SET next_offset = m.until, leader_epoch = m.leader_epoch, stored = o.stored + m.stored, dead = o.dead + m.dead, committed_at = now()
+    FROM (VALUES ${values.join(', ')}) AS m (topic, partition, since, until, leader_epoch, epoch, stored, dead)
     WHERE o.consumer = ${literal(consumer)} AND o.topic = m.topic AND o.partition = m.partition
-      AND o.epoch = m.epoch AND coalesce(o.next_offset, m.since) = m.since`
+      AND o.epoch = m.epoch AND o.next_offset = m.since`
 }
 
 /** Why moves were refused. */
@@ -103,7 +170,7 @@ export function refusal(moves: readonly CountedMove[], rows: readonly OffsetRow[
   if (done) return { tag: 'done-before' }
   const partitions = moves.filter((move) => {
     const row = present.get(key(move))
-    return row === undefined || row.epoch !== move.epoch || (row.nextOffset ?? move.from) !== move.from
+    return row === undefined || row.epoch !== move.epoch || row.nextOffset !== move.from
   })
   return { tag: 'fenced', partitions: partitions.map(({ topic, partition }) => ({ topic, partition })) }
 }

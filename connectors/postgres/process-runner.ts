@@ -1,8 +1,8 @@
 import type { ConsumerName, DeviceId } from '../../processors/contract.ts'
 import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
-import { type Claim, ConnectorError, type Log, type OffsetMove, type TopicPartition } from '../contract.ts'
+import { ConnectorError, type Log, type OffsetMove, type OffsetStore, type TopicPartition } from '../contract.ts'
 import { createDatabase } from './database.ts'
-import { claimPartitions, explainRefusal, moveOffsets } from './offsets.ts'
+import { explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import type { Session } from './session.ts'
 import { blame } from './sqlstate.ts'
 
@@ -28,9 +28,7 @@ export type ProcessResult =
   | { readonly tag: 'rejected'; readonly rejections: readonly DeviceRejection[] }
 
 /** Runs business processes on the app database. Throws ConnectorError; after a transient one, commit the same batch again. */
-export interface ProcessRunner extends AsyncDisposable {
-  /** As a sink's: raises the epoch of each partition, so that an earlier owner can no longer commit. */
-  claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]>
+export interface ProcessRunner extends OffsetStore, AsyncDisposable {
   /** One transaction: offsets by compare-and-set, then each device within a savepoint. */
   commit<Item>(consumer: ConsumerName, process: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
   /** What the process would reject. Everything that it does is taken back. */
@@ -50,9 +48,7 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
   const database = createDatabase({ url, applicationName: 'millrace process' })
 
   return {
-    claim(consumer, topicId, partitions) {
-      return database.use((session) => claimPartitions(session, consumer, topicId, partitions))
-    },
+    ...offsetStore(database),
     async commit(consumer, process, batch) {
       let sent = false
       const attempt = (): Promise<ProcessResult> =>

@@ -1,20 +1,12 @@
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
-import {
-  type Claim,
-  ConnectorError,
-  type Log,
-  type ReadingsSink,
-  type SinkBatch,
-  type SinkResult,
-  type TopicPartition,
-} from '../contract.ts'
+import { ConnectorError, type Log, type ReadingsSink, type SinkBatch, type SinkResult, type TopicPartition } from '../contract.ts'
 import type { BackendChoice, StorageBackend } from './backend.ts'
 import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
-import { type CountedMove, claimPartitions, explainRefusal, moveOffsets } from './offsets.ts'
+import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { readingsColumns } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
@@ -96,9 +88,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
   }
 
   return {
-    claim(consumer: ConsumerName, topicId: string, partitions: readonly TopicPartition[]): Promise<readonly Claim[]> {
-      return database.use((session) => claimPartitions(session, consumer, topicId, partitions))
-    },
+    ...offsetStore(database),
     async commit(consumer, batch) {
       checkRows(batch)
       try {
@@ -143,11 +133,12 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
 }
 
 function countedMoves(batch: SinkBatch): readonly CountedMove[] {
-  return batch.moves.map(({ topic, partition, from, to, epoch, rows, dead }) => ({
+  return batch.moves.map(({ topic, partition, from, to, leaderEpoch, epoch, rows, dead }) => ({
     topic,
     partition,
     from,
     to,
+    leaderEpoch,
     epoch,
     dead,
     stored: rowCount(rows),

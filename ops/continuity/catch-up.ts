@@ -76,7 +76,7 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
     tails.extents.get(topics.readings)?.find((extent) => extent.partition === partition)?.earliest
 
   async function takeLetters(batch: ConsumedBatch): Promise<void> {
-    const letters = intake.open(asked(batch))
+    const letters = intake.open(asked(batch), batch.partition)
     await prepareSchemas(
       firmwares,
       letters.map(({ letter }) => letter),

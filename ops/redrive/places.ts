@@ -1,4 +1,4 @@
-import type { Claim, Log, TopicPartition } from '../../connectors/contract.ts'
+import type { Claim, FirstPosition, Log } from '../../connectors/contract.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 
@@ -10,20 +10,23 @@ export interface RedrivePlace {
 
 export interface RedrivePlacesOptions {
   /** Raises the epoch of a partition for the run's own consumer. */
-  readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
+  readonly claim: (partitions: readonly FirstPosition[]) => Promise<readonly Claim[]>
   readonly log: Log
   readonly signal: AbortSignal
 }
 
-/** Claims each partition of dead letters when it is first needed; waits through outages. */
-export function createRedrivePlaces(options: RedrivePlacesOptions): (topic: Topic, partition: number) => Promise<RedrivePlace> {
+/** Claims each partition of dead letters when it is first needed, from the letter on that is taken then; waits through outages. */
+export function createRedrivePlaces(
+  options: RedrivePlacesOptions,
+): (letter: { readonly topic: Topic; readonly partition: number; readonly offset: bigint }) => Promise<RedrivePlace> {
   const places = new Map<number, RedrivePlace>()
-  return async (topic, partition) => {
+  return async ({ topic, partition, offset }) => {
     const known = places.get(partition)
     if (known !== undefined) return known
-    const [claim] = await throughOutages('claiming the partition of dead letters', () => options.claim([{ topic, partition }]), options)
+    const first = [{ topic, partition, earliest: offset }]
+    const [claim] = await throughOutages('claiming the partition of dead letters', () => options.claim(first), options)
     if (claim === undefined) throw new RangeError(`claiming ${topic}/${partition}: nothing was claimed`)
-    const place = { epoch: claim.epoch, position: claim.nextOffset ?? 0n }
+    const place = { epoch: claim.epoch, position: claim.nextOffset }
     places.set(partition, place)
     return place
   }

@@ -69,6 +69,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
         partition,
         from: place.position,
         to: last.offset + 1n,
+        leaderEpoch: -1,
         epoch: place.epoch,
         handled: letters.length - dead,
         dead,
@@ -93,9 +94,9 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
   return {
     output: { noun: 'record', verb: 'handled' },
     async attempt(letters) {
-      const last = letters.at(-1)
-      if (last === undefined) return []
-      return run(letters.map(recordOf), committing(letters, await placeOf(last.topic, last.partition), last))
+      const [first, last] = [letters[0], letters.at(-1)]
+      if (first === undefined || last === undefined) return []
+      return run(letters.map(recordOf), committing(letters, await placeOf(first), last))
     },
     rehearse: (letters) =>
       run(letters.map(recordOf), (devices) =>

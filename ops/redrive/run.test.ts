@@ -82,7 +82,7 @@ describe('a redrive', () => {
       stopping: new AbortController().signal,
       ...changes,
     })
-    await take({ topic: TOPIC, partition: 0, records: input, nextOffset: 99n })
+    await take({ topic: TOPIC, partition: 0, records: input, nextOffset: 99n, leaderEpoch: 0 })
   }
 
   const outcomes = (): [bigint, Outcome][] => settled.map(({ offset, outcome }) => [offset, outcome])

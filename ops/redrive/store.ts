@@ -79,7 +79,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
         copy: fill.finish(),
         rows: fill.rows,
         days: fill.days,
-        moves: fill.moves().map((move) => ({ ...move, epoch })),
+        moves: fill.moves().map((move) => ({ ...move, epoch, leaderEpoch: -1 })),
       }
       // The same object each time: after a lost connection the sink finds out whether it was committed.
       const result = await throughOutages('writing redriven rows', () => write(batch), options)
@@ -100,7 +100,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     async attempt(letters) {
       const [first] = letters
       if (first === undefined) return []
-      const attempts = await run(letters, await placeOf(first.topic, first.partition), (batch) => sink.commit(consumer, batch))
+      const attempts = await run(letters, await placeOf(first), (batch) => sink.commit(consumer, batch))
       // After the rows and before the letters are settled: a run that is killed in between does both again.
       await throughOutages('noting redriven frames', () => options.stored(framesOf(letters, attempts)), options)
       return attempts

@@ -95,7 +95,7 @@ describe('what the ledger takes in', () => {
   }
   const takeLetter = (fields: Partial<DeadLetter>): void => {
     const value = codec.encode(letter(fields))
-    const letters = intake.open([{ key: Buffer.from(DEVICE), value, timestampMs: 1, offset: at++ }])
+    const letters = intake.open([{ key: Buffer.from(DEVICE), value, timestampMs: 1, offset: at++ }], 0)
     for (const { device, boot } of intake.absentOfLetters(letters)) ledger.install(device, boot)
     for (const each of letters) intake.letter(each, () => taken, false)
   }
@@ -154,17 +154,17 @@ describe('what the ledger takes in', () => {
   it("keeps the store's letters for the next start until their readings are taken", () => {
     refuse(readings(3, 2), [0])
     refuse(readings(5, 1), [0])
-    expect(intake.firstWaiting(0, taken)).to.equal(0n)
+    expect(intake.firstWaiting(0, () => taken)).to.equal(0n)
     take(readings(3, 2))
-    expect(intake.firstWaiting(0, taken)).to.equal(1n)
+    expect(intake.firstWaiting(0, () => taken)).to.equal(1n)
     take(readings(5, 1))
-    expect(intake.firstWaiting(0, taken)).to.equal(undefined)
+    expect(intake.firstWaiting(0, () => taken)).to.equal(undefined)
     expect(account()).to.include({ stored: 1, partlyDead: 1, deadLettered: 1 })
   })
 
   it('forgets letters of which retention deleted the readings', () => {
     refuse(readings(3, 1), [0])
-    expect(intake.firstWaiting(0, 4n)).to.equal(undefined)
+    expect(intake.firstWaiting(0, () => 4n)).to.equal(undefined)
   })
 
   it('reads the number of a frame in letters of standardise and of the bridge', () => {
@@ -192,7 +192,7 @@ describe('what the ledger takes in', () => {
       reason: 'unknown-fingerprint',
     })
     expect(ledger.changes().counts[0]?.unreadable).to.equal(5)
-    expect(intake.open([{ key: Buffer.from(DEVICE), value: Buffer.from('no letter'), timestampMs: 1, offset: 9n }])).to.deep.equal([])
+    expect(intake.open([{ key: Buffer.from(DEVICE), value: Buffer.from('no letter'), timestampMs: 1, offset: 9n }], 0)).to.deep.equal([])
     expect(counters.unreadable).to.equal(1)
   })
 })

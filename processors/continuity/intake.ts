@@ -30,6 +30,8 @@ export interface IntakeOptions {
 export interface OpenLetter {
   readonly letter: DeadLetter
   readonly device: string
+  /** Where it is in its topic. */
+  readonly partition: number
   readonly offset: bigint
 }
 
@@ -37,8 +39,8 @@ export interface OpenLetter {
 interface Refusal {
   /** Null where the whole record is one. */
   samples: RangeSet | null
-  /** Offset of the first letter about it. */
-  readonly letter: bigint
+  /** Where the first letter about it is. */
+  readonly letter: Pick<OpenLetter, 'partition' | 'offset'>
 }
 
 /** Applies records to a ledger. The boots that they are about must be in memory: `absent…` names those that are not. */
@@ -85,12 +87,12 @@ export class Intake {
   }
 
   /** Decodes dead letters; what is none, or has no device, is counted and left out. */
-  open(records: readonly KafkaRecord[]): readonly OpenLetter[] {
+  open(records: readonly KafkaRecord[], partition: number): readonly OpenLetter[] {
     return records.flatMap(({ key, value, offset }): OpenLetter[] => {
       this.options.counters.letters++
       const letter = value === null ? undefined : this.decoded(value)
       if (letter !== undefined && key !== null)
-        return lettersOf(letter).map((each) => ({ letter: each, device: key.toString('latin1'), offset }))
+        return lettersOf(letter).map((each) => ({ letter: each, device: key.toString('latin1'), partition, offset }))
       this.options.counters.unreadable++
       return []
     })
@@ -111,12 +113,13 @@ export class Intake {
    * Takes a dead letter. One of the store counts once its readings are taken, which is when it is known whether samples are left of them.
    * @param taken offset up to which readings of a partition have been taken; undefined for a partition that is another's
    */
-  letter({ letter, device, offset }: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): void {
+  letter(open: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): void {
     const { ledger } = this.options
+    const { letter, device } = open
     if (letter.source_topic === topics.readings) {
       const position = taken(letter.source_partition)
       if (position !== undefined && BigInt(letter.source_offset) >= position) {
-        this.refuse(letter, offset)
+        this.refuse(open)
         return
       }
     }
@@ -127,19 +130,24 @@ export class Intake {
     else ledger.died(boot, number, { partly: isPartial(letter), whole: number.whole }, letter.source_timestamp, truncated)
   }
 
-  /** Offset of the first of the store's letters that must be read again after a crash, because its readings were not taken; undefined for none. */
-  firstWaiting(partition: number, taken: bigint): bigint | undefined {
+  /**
+   * Offset of the first of the store's letters on a partition that must be read again after a crash, because its readings were not taken; undefined for
+   * none.
+   */
+  firstWaiting(partition: number, taken: (source: number) => bigint): bigint | undefined {
     let first: bigint | undefined
-    const refusals = this.refusals.get(partition)
-    for (const [source, { letter }] of refusals ?? []) {
-      // Readings that retention deleted are never taken.
-      if (BigInt(source) < taken) refusals?.delete(source)
-      else if (first === undefined || letter < first) first = letter
+    for (const [source, refusals] of this.refusals) {
+      const until = taken(source)
+      for (const [offset, { letter }] of refusals) {
+        // Readings that retention deleted are never taken.
+        if (BigInt(offset) < until) refusals.delete(offset)
+        else if (letter.partition === partition && (first === undefined || letter.offset < first)) first = letter.offset
+      }
     }
     return first
   }
 
-  private refuse({ source_partition, source_offset, samples, quantities }: DeadLetter, letter: bigint): void {
+  private refuse({ letter: { source_partition, source_offset, samples, quantities }, partition, offset }: OpenLetter): void {
     let refusals = this.refusals.get(source_partition)
     if (refusals === undefined) {
       refusals = new Map()
@@ -147,7 +155,7 @@ export class Intake {
     }
     let refusal = refusals.get(source_offset)
     if (refusal === undefined) {
-      refusal = { samples: new RangeSet(), letter }
+      refusal = { samples: new RangeSet(), letter: { partition, offset } }
       refusals.set(source_offset, refusal)
     }
     // A set: a store that was killed between its letters and its commit writes them twice.

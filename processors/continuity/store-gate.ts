@@ -1,27 +1,42 @@
-/** How far the store has come on a partition of the readings; null where it never committed. */
+/** How far the store has come on a partition of the readings. */
 interface Position {
   readonly partition: number
-  readonly nextOffset: bigint | null
+  readonly nextOffset: bigint
+  /** Of the leader that it read from; -1 where it is not known. */
+  readonly leaderEpoch: number
+}
+
+/** Up to where there are dead letters of the store on one of their partitions. */
+interface LetterEnd {
+  readonly partition: number
+  readonly end: bigint
 }
 
 /** Up to where readings may be taken for stored. */
 export interface StoreGate {
-  /** Whether these positions are further on than those known. */
+  /** Whether one of these positions is not what is known. */
   news(positions: readonly Position[]): boolean
   /**
    * Learns positions of the store, and the ends of its dead letters as they were after that. A position counts once the letters have been read to
    * that end: only then is it known of which samples there is no row.
+   * @param letters of a partition of the readings: where its letters may be
    */
-  learn(positions: readonly Position[], letters: readonly { readonly partition: number; readonly end: bigint }[]): void
-  /** First offset of a partition's readings that must wait, given how far its dead letters of the store have been read. */
-  until(partition: number, lettersRead: bigint): bigint
+  learn(positions: readonly Position[], letters: (partition: number) => readonly LetterEnd[]): void
+  /**
+   * First offset of a partition's readings that must wait.
+   * @param lettersRead how far a partition of the store's dead letters has been read
+   * @param leaderEpoch of the readings. The store's position in a log that was cut since says nothing of what a later leader wrote
+   */
+  until(partition: number, lettersRead: (partition: number) => bigint, leaderEpoch: number): bigint
 }
 
 interface Place {
   until: bigint
+  untilEpoch: number
   /** The next `until`, and what must have been read for it. */
   next: bigint
-  letters: bigint
+  nextEpoch: number
+  letters: readonly LetterEnd[]
 }
 
 export function createStoreGate(): StoreGate {
@@ -29,26 +44,31 @@ export function createStoreGate(): StoreGate {
 
   return {
     news: (positions) =>
-      positions.some(({ partition, nextOffset }) => {
+      positions.some(({ partition, nextOffset, leaderEpoch }) => {
         const place = places.get(partition)
-        return nextOffset !== null && (place === undefined || nextOffset > place.next)
+        return place === undefined || nextOffset !== place.next || leaderEpoch !== place.nextEpoch
       }),
     learn(positions, letters) {
-      const ends = new Map(letters.map(({ partition, end }) => [partition, end]))
-      for (const { partition, nextOffset } of positions) {
-        const place = places.get(partition) ?? { until: 0n, next: 0n, letters: 0n }
+      for (const { partition, nextOffset, leaderEpoch } of positions) {
+        const place = places.get(partition) ?? { until: 0n, untilEpoch: -1, next: 0n, nextEpoch: -1, letters: [] }
         places.set(partition, place)
+        // It went back: Kafka's log was cut, and what was stored beyond is no longer what is there.
+        if (nextOffset < place.until) place.until = nextOffset
         // One that still waits for its letters comes first: otherwise letters that never stop would hold everything up for ever.
-        if (nextOffset === null || place.next > place.until) continue
+        else if (nextOffset >= place.next && place.next > place.until) continue
         place.next = nextOffset
-        place.letters = ends.get(partition) ?? 0n
+        place.nextEpoch = leaderEpoch
+        place.letters = letters(partition)
       }
     },
-    until(partition, lettersRead) {
+    until(partition, lettersRead, leaderEpoch) {
       const place = places.get(partition)
       if (place === undefined) return 0n
-      if (lettersRead >= place.letters) place.until = place.next
-      return place.until
+      if (place.letters.every((letters) => lettersRead(letters.partition) >= letters.end)) {
+        place.until = place.next
+        place.untilEpoch = place.nextEpoch
+      }
+      return place.untilEpoch >= 0 && leaderEpoch > place.untilEpoch ? 0n : place.until
     },
   }
 }

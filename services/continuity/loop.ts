@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ConsumedBatch, Log, TopicPartition } from '../../connectors/contract.ts'
-import type { StartPosition } from '../../connectors/kafka/consumer.ts'
-import { type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
+import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connectors/contract.ts'
+import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import { Intake, type IntakeCounters } from '../../processors/continuity/intake.ts'
 import { Ledger } from '../../processors/continuity/ledger.ts'
@@ -21,6 +20,8 @@ export interface ContinuityCounters extends IntakeCounters {
 }
 
 export interface ContinuityLoopOptions extends ClaimOptions {
+  readonly consumer: ConsumerName
+  readonly store: ContinuityStore
   /** Makes the schemas' answers definitive for what these letters carry. */
   readonly prepare: (letters: readonly DeadLetter[]) => Promise<void>
   readonly schemas: FrameSchemas
@@ -32,8 +33,8 @@ export interface ContinuityLoopOptions extends ClaimOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ContinuityCounters
-  /** After a commit: for lag tools. */
-  readonly committed: (offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]) => void
+  /** Where partitions are, after a claim and after a commit: for lag tools. */
+  readonly committed: (positions: readonly Position[]) => void
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
   readonly reclaim: () => void
@@ -43,7 +44,7 @@ export interface ContinuityLoopOptions extends ClaimOptions {
 
 /** What the consumer of the readings and of the dead letters calls. */
 export interface ContinuityLoop {
-  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly StartPosition[]>
+  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Position[]>
   handle(batch: ConsumedBatch, generation: number): Promise<void>
   revoked(): void
   /** Writes what is there, then stops. */
@@ -75,6 +76,8 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   let gate: StoreGate = createStoreGate()
   let places = new Map<string, Place>()
   let readingsId = ''
+  /** Whether the store's letters about a partition's readings are on the partition of the same number. */
+  let paired = true
   let writing: Promise<void> | undefined
   let ended = false
   let polling: Promise<void> | undefined
@@ -123,9 +126,12 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     const owned = [...places.values()].filter(({ topic }) => topic === topics.readings)
     if (owned.length === 0) return
     const positions = (await store.positions(STORE, topics.readings)).filter(({ topicId }) => topicId === readingsId)
-    for (const { partition } of owned) mine.until(partition, lettersRead(partition))
+    for (const { partition } of owned) mine.until(partition, lettersRead, -1)
     // The store writes its letters before it commits: those that there are now cover everything below these positions.
-    if (mine.news(positions)) mine.learn(positions, await options.extents(STORE_DEAD))
+    if (mine.news(positions)) {
+      const ends = await options.logs.extents(STORE_DEAD)
+      mine.learn(positions, (partition) => (paired ? ends.filter((each) => each.partition === partition) : ends))
+    }
     if (generation !== current) return
     options.trouble(null)
     await Promise.all(owned.map((place) => take(place, generation)))
@@ -152,7 +158,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     place.taking = true
     try {
       for (let batch = place.held[0]; batch !== undefined; batch = place.held[0]) {
-        if (!(await takeReadings(place, batch, gate.until(place.partition, lettersRead(place.partition)), generation))) break
+        if (!(await takeReadings(place, batch, gate.until(place.partition, lettersRead, batch.leaderEpoch), generation))) break
         place.held.shift()
         place.at = 0
       }
@@ -187,8 +193,8 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     return true
   }
 
-  async function takeLetters(place: Place, { records, nextOffset }: ConsumedBatch, generation: number): Promise<void> {
-    const letters = intake.open(records)
+  async function takeLetters(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
+    const letters = intake.open(records, place.partition)
     await options.prepare(letters.map(({ letter }) => letter))
     if (generation !== current) return
     await load(intake.absentOfLetters(letters), generation)
@@ -196,8 +202,10 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     const taken = (partition: number): bigint | undefined => places.get(placeKey(topics.readings, partition))?.position
     for (const letter of letters) intake.letter(letter, taken, place.truncatedUntil !== null && letter.offset < place.truncatedUntil)
     place.position = nextOffset
-    const readings = places.get(placeKey(topics.readings, place.partition))
-    if (place.topic === STORE_DEAD && readings !== undefined && readings.held.length > 0) await take(readings, generation)
+    place.leaderEpoch = leaderEpoch
+    if (place.topic !== STORE_DEAD) return
+    const waiting = [...places.values()].filter(({ partition, held }) => held.length > 0 && (!paired || partition === place.partition))
+    for (const readings of waiting) await take(readings, generation)
   }
 
   /** Takes boots into memory; waits through an outage of the database. */
@@ -219,7 +227,14 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       return to > place.written ? [{ place, to }] : []
     })
     if (moved.length === 0) return
-    const moves = moved.map(({ place: { topic, partition, epoch, written }, to }) => ({ topic, partition, epoch, from: written, to }))
+    const moves = moved.map(({ place: { topic, partition, epoch, leaderEpoch, written }, to }) => ({
+      topic,
+      partition,
+      epoch,
+      leaderEpoch,
+      from: written,
+      to,
+    }))
     const batch = ledgerBatch(ledger.changes(), moves)
     const generation = current
     writing = commit(batch, generation)
@@ -237,8 +252,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   /** Up to where a partition's records need not be read again. */
   function writable({ topic, partition, position }: Place): bigint {
     if (topic !== STORE_DEAD) return position
-    const taken = places.get(placeKey(topics.readings, partition))?.position ?? 0n
-    return intake.firstWaiting(partition, taken) ?? position
+    return intake.firstWaiting(partition, (source) => places.get(placeKey(topics.readings, source))?.position ?? 0n) ?? position
   }
 
   async function commit(batch: LedgerBatch, generation: number): Promise<boolean> {
@@ -246,7 +260,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     if (committed === undefined) return false
     if (committed) {
       counters.commits++
-      options.committed(batch.moves.map(({ topic, partition, to }) => ({ topic, partition, nextOffset: to })))
+      options.committed(batch.moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch })))
       return true
     }
     counters.fenced++
@@ -283,9 +297,12 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       forget()
       const claimed = await patiently('claiming partitions', generation, () => claimPlaces(options, partitions))
       if (claimed === undefined) return []
-      readingsId = claimed.ids.get(topics.readings) ?? ''
+      readingsId = claimed.readingsId
+      paired = claimed.paired
+      if (!paired) log.warn('the topics do not have as many partitions: one member does it all', { consumer })
       places = new Map(claimed.places.map((place) => [placeKey(place.topic, place.partition), place]))
-      return claimed.places.map(({ topic, partition, written }) => ({ topic, partition, nextOffset: written }))
+      options.committed(claimed.claims)
+      return claimed.claims
     },
 
     async handle(batch, generation) {
@@ -293,6 +310,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       if (place === undefined || generation !== current) return
       if (batch.topic !== topics.readings) return takeLetters(place, batch, generation)
       place.held.push(batch)
+      place.leaderEpoch = batch.leaderEpoch
       await take(place, generation)
       await awaitStore(place, generation)
     },

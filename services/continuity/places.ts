@@ -1,12 +1,13 @@
-import type { ConsumedBatch, TopicPartition } from '../../connectors/contract.ts'
-import type { Extent } from '../../connectors/kafka/scan.ts'
-import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import type { Claim, ConsumedBatch, KafkaLogs, TopicPartition } from '../../connectors/contract.ts'
+import { continuityTopics } from '../../processors/continuity/topics.ts'
+import type { KafkaRecord } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 
 /** A partition as the process has it. */
 export interface Place extends TopicPartition {
   readonly epoch: bigint
+  /** Of the last batch that was taken, or held. */
+  leaderEpoch: number
   /** Up to which its records are in the database. */
   written: bigint
   /** Up to which they are in the ledger. */
@@ -21,43 +22,45 @@ export interface Place extends TopicPartition {
 }
 
 export interface ClaimOptions {
-  readonly consumer: ConsumerName
-  readonly store: ContinuityStore
-  readonly topicId: (topic: Topic) => Promise<string>
-  /** Where each partition of a topic begins and ends now. */
-  readonly extents: (topic: Topic) => Promise<readonly Extent[]>
+  /** Takes partitions: where the process goes on with each. */
+  readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
+  readonly logs: KafkaLogs
 }
 
 export interface ClaimedPlaces {
+  readonly claims: readonly Claim[]
   readonly places: readonly Place[]
-  /** Kafka's ID of each topic. */
-  readonly ids: ReadonlyMap<Topic, string>
+  /** Kafka's ID of the topic of readings. */
+  readonly readingsId: string
+  /** Whether the topics have as many partitions: a device is then on the partition of one number in all of them. */
+  readonly paired: boolean
 }
 
-/** Takes partitions of several topics: each where the database says, or from its earliest record. */
-export async function claimPlaces(
-  { consumer, store, topicId, extents }: ClaimOptions,
-  partitions: readonly TopicPartition[],
-): Promise<ClaimedPlaces> {
-  const ids = new Map<Topic, string>()
-  const ends = new Map<string, Extent>()
-  for (const topic of new Set([topics.readings, ...partitions.map((each) => each.topic)])) {
-    ids.set(topic, await topicId(topic))
-    for (const extent of await extents(topic)) ends.set(placeKey(topic, extent.partition), extent)
-  }
+/** Takes partitions of several topics. */
+export async function claimPlaces({ claim, logs }: ClaimOptions, partitions: readonly TopicPartition[]): Promise<ClaimedPlaces> {
+  const states = await logs.topics(continuityTopics)
+  const claims = await claim(partitions)
+  const earliest = new Map((await logs.extents(topics.readings)).map((extent) => [extent.partition, extent.earliest]))
   const places: Place[] = []
-  for (const [topic, id] of ids) {
-    const own = partitions.filter((each) => each.topic === topic)
-    if (own.length === 0) continue
-    for (const { partition, epoch, nextOffset } of await store.claim(consumer, id, own)) {
-      const extent = ends.get(placeKey(topic, partition))
-      const start = nextOffset ?? extent?.earliest ?? 0n
-      const truncated = nextOffset === null && (ends.get(placeKey(topics.readings, partition))?.earliest ?? 0n) > 0n
-      const truncatedUntil = truncated ? (extent?.end ?? null) : null
-      places.push({ topic, partition, epoch, written: start, position: start, truncatedUntil, held: [], at: 0, taking: false })
-    }
+  for (const { topic, partition, epoch, nextOffset, leaderEpoch, origin } of claims) {
+    const begun = origin !== 'kept' && (earliest.get(partition) ?? 0n) > 0n
+    const extent = begun ? (await logs.extents(topic)).find((each) => each.partition === partition) : undefined
+    const truncatedUntil = extent?.end ?? null
+    places.push({
+      topic,
+      partition,
+      epoch,
+      leaderEpoch,
+      written: nextOffset,
+      position: nextOffset,
+      truncatedUntil,
+      held: [],
+      at: 0,
+      taking: false,
+    })
   }
-  return { places, ids }
+  const counts = new Set([...states.values()].map((state) => state.partitions))
+  return { claims, places, readingsId: states.get(topics.readings)?.id ?? '', paired: counts.size === 1 }
 }
 
 export function placeKey(topic: string, partition: number): string {

@@ -1,16 +1,16 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { kafkaError } from '../../connectors/kafka/outage.ts'
-import { readExtents } from '../../connectors/kafka/scan.ts'
-import { topicId } from '../../connectors/kafka/topics.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { readQuantities, readSchema } from '../../schemas/files.ts'
-import { ConfigError } from '../config.ts'
+import { claimPositions } from '../claims.ts'
 import { countPartitions, kafkaClient } from '../kafka.ts'
+import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { counter, gauge, processMetrics } from '../metrics.ts'
+import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { type ContinuityCounters, createContinuityLoop } from './loop.ts'
@@ -23,33 +23,26 @@ const POLL_MS = 1_000
 export async function continuityService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-continuity', log)
   const waiting = createWaiting({ log, signal, health })
-  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, continuityTopics))
-  if (new Set(partitions.values()).size > 1)
-    throw new ConfigError(
-      `continuity needs as many partitions in each of its topics, got ${[...partitions].map(([topic, count]) => `${topic} ${count}`).join(', ')}`,
-    )
+  // Says so where one does not exist.
+  await waiting.until('asking Kafka for topics', () => countPartitions(kafka, continuityTopics))
   const registry = createRegistry(config.env.REGISTRY_URL)
   const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
   const firmwares = await waiting.during('reading schemas', opening)
   // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
-  const admin = kafka.admin()
-  await waiting.until('connecting to Kafka', async () => {
-    try {
-      await admin.connect()
-    } catch (cause) {
-      throw kafkaError('connecting to Kafka', cause)
-    }
-  })
+  const logs = openTopicLogs(kafka)
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters: ContinuityCounters = { readings: 0, letters: 0, unreadable: 0, loads: 0, commits: 0, retries: 0, fenced: 0 }
-  const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+  const consumed = { records: 0, rebalances: 0, stale: 0 }
+  const changes = createPositionCounters()
+  const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+  const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
 
   const loop = createContinuityLoop({
     consumer: CONTINUITY,
     store,
-    topicId: (topic) => topicId(kafka, topic),
-    extents: (topic) => readExtents(admin, topic),
+    claim: (wanted) => claimPositions({ consumer: CONTINUITY, offsets: store, logs, noticed }, wanted),
+    logs,
     prepare: (letters) => waiting.during('asking the registry for schemas', prepareSchemas(firmwares, letters)),
     schemas: firmwares,
     decode: (value) => codec.decode(value),
@@ -58,12 +51,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     log,
     signal,
     counters,
-    committed: (offsets) => {
-      // For lag tools only: the database has the offsets that count.
-      consumer
-        .commit(offsets)
-        .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
-    },
+    committed: (positions) => told.tell(positions),
     pause: (partition) => consumer.pause(partition),
     resume: (partition) => consumer.resume(partition),
     reclaim: () => consumer.reclaim(),
@@ -79,9 +67,15 @@ export async function continuityService({ config, log, signal, metrics, health }
     log,
     signal,
     counters: consumed,
+    logs,
+    noticed,
+    trouble: (what) => health.set('topics', what),
     claim: (wanted, generation) => loop.claim(wanted, generation),
     handle: (batch, generation) => loop.handle(batch, generation),
-    revoked: () => loop.revoked(),
+    revoked: () => {
+      told.forget()
+      loop.revoked()
+    },
   })
   const consumer = await waiting.during('joining the consumer group', joining)
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
@@ -94,12 +88,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   counter(metrics, 'millrace_continuity_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_continuity_retries_total', 'Queries that failed and were tried again.', () => counters.retries)
   counter(metrics, 'millrace_continuity_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
-  counter(
-    metrics,
-    'millrace_continuity_lost_offsets_total',
-    'Records that retention deleted before they were read.',
-    () => consumed.lostOffsets,
-  )
+  positionMetrics(metrics, 'millrace_continuity', changes)
   gauge(metrics, 'millrace_continuity_boots', 'Boots in memory.', () => loop.boots())
 
   return {
@@ -107,8 +96,9 @@ export async function continuityService({ config, log, signal, metrics, health }
     stop: async () => {
       watch[Symbol.dispose]()
       await loop.drain()
+      await told[Symbol.asyncDispose]()
       await consumer[Symbol.asyncDispose]()
-      await admin.disconnect()
+      await logs[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
       await firmwares[Symbol.asyncDispose]()
     },

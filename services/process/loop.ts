@@ -4,12 +4,13 @@ import {
   ConnectorError,
   type ConsumedBatch,
   type Log,
+  type Position,
   type RecordProducer,
   type TopicPartition,
 } from '../../connectors/contract.ts'
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../../processors/backoff.ts'
-import type { ConsumerName, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
+import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
@@ -30,15 +31,16 @@ export interface ProcessLoopOptions {
   readonly runner: ProcessRunner
   readonly lookups: Lookups
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
-  readonly topicId: (topic: Topic) => Promise<string>
+  /** Takes partitions: where the process goes on with each. */
+  readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly producer: RecordProducer
   readonly letters: LetterWriter
   readonly guard: PartitionGuard
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: ProcessCounters
-  /** After a commit: for lag tools. */
-  readonly committed: (offset: TopicPartition & { readonly nextOffset: bigint }) => void
+  /** Where partitions are, after a claim and after a commit: for lag tools. */
+  readonly committed: (positions: readonly Position[]) => void
   readonly reclaim: () => void
   /** Health: null while all is well, else what is wrong. */
   readonly trouble: (what: string | null) => void
@@ -66,7 +68,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
   /** Batches of several partitions take turns on the one connection. */
   let turn: Promise<unknown> = Promise.resolve()
 
-  async function commit({ topic, partition, records, nextOffset }: ConsumedBatch, generation: number): Promise<void> {
+  async function commit({ topic, partition, records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
     await options.prepare(records)
     const { devices, undecodable } = inputsByDevice(process, records, options.lookups)
     let left = devices
@@ -103,6 +105,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
           partition,
           from: place.position,
           to: nextOffset,
+          leaderEpoch,
           epoch: place.epoch,
           handled: records.length,
           dead: refused.length,
@@ -117,7 +120,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
               counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
             guard.passed(placeKey(topic, partition), records, bad())
             options.trouble(null)
-            options.committed({ topic, partition, nextOffset })
+            options.committed([{ topic, partition, nextOffset, leaderEpoch }])
             return
           case 'fenced':
             counters.fenced++
@@ -144,15 +147,12 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
       owned = new Map()
       for (let attempt = 0; ; attempt++) {
         try {
-          const claims: Claim[] = []
-          for (const topic of new Set(partitions.map((each) => each.topic))) {
-            const ofTopic = partitions.filter((each) => each.topic === topic)
-            claims.push(...(await runner.claim(consumer, await options.topicId(topic), ofTopic)))
-          }
+          const claims = await options.claim(partitions)
           if (generation !== current) return []
           owned = new Map(
-            claims.map(({ topic, partition, epoch, nextOffset }) => [placeKey(topic, partition), { epoch, position: nextOffset ?? 0n }]),
+            claims.map(({ topic, partition, epoch, nextOffset }) => [placeKey(topic, partition), { epoch, position: nextOffset }]),
           )
+          options.committed(claims)
           options.trouble(null)
           return claims
         } catch (cause) {

@@ -1,18 +1,21 @@
 import { existsSync } from 'node:fs'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { topicId } from '../../connectors/kafka/topics.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
 import { deadTopic, valueSubject } from '../../processors/topics.ts'
+import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
+import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { type LookupsOptions, openLookups, type PreparedLookups, schemaIdsOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
+import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec } from '../registered.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -66,14 +69,18 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const { producer, limits } = sending
     const kept = { referenced: 0 }
     const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
-    const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+    const consumed = { records: 0, rebalances: 0, stale: 0 }
+    const logs = openTopicLogs(kafka)
+    const changes = createPositionCounters()
+    const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+    const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
     const loop = createProcessLoop({
       consumer: consumerName,
       process,
       runner,
       lookups,
       prepare: (records) => lookups.prepare(records),
-      topicId: (topic) => topicId(kafka, topic),
+      claim: (wanted) => claimPositions({ consumer: consumerName, offsets: runner, logs, noticed }, wanted),
       producer,
       guard: createPartitionGuard({
         limits: breakerLimits(config),
@@ -91,12 +98,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       log,
       signal,
       counters,
-      committed: (offset) => {
-        // For lag tools only: the database has the offsets that count.
-        consumer
-          .commit([offset])
-          .catch((cause: unknown) => log.info('Kafka did not take the offset; the database has it', { cause: String(cause) }))
-      },
+      committed: (positions) => told.tell(positions),
       reclaim: () => consumer.reclaim(),
       trouble: (what) => health.set('database', what),
     })
@@ -109,9 +111,15 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       log,
       signal,
       counters: consumed,
+      logs,
+      noticed,
+      trouble: (what) => health.set('topics', what),
       claim: (wanted, generation) => loop.claim(wanted, generation),
       handle: (batch, generation) => loop.handle(batch, generation),
-      revoked: () => loop.revoked(),
+      revoked: () => {
+        told.forget()
+        loop.revoked()
+      },
     })
     const consumer = await waiting.during('joining the consumer group', running)
     const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
@@ -122,7 +130,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     counter(metrics, `${part}_commits_total`, 'Transactions.', () => counters.commits)
     counter(metrics, `${part}_commit_retries_total`, 'Commits that failed and were tried again.', () => counters.retries)
     counter(metrics, `${part}_fenced_total`, 'Commits refused because another owner had a partition.', () => counters.fenced)
-    counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    positionMetrics(metrics, part, changes)
     counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
 
@@ -130,7 +138,9 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       failed: Promise.race([consumer.failed, sending.failed]),
       stop: async () => {
         watch[Symbol.dispose]()
+        await told[Symbol.asyncDispose]()
         await consumer[Symbol.asyncDispose]()
+        await logs[Symbol.asyncDispose]()
         await sending[Symbol.asyncDispose]()
         await runner[Symbol.asyncDispose]()
         await lookups[Symbol.asyncDispose]()

@@ -23,6 +23,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
       (_, index): KafkaRecord => ({ key: Buffer.from(`hive${index % 20}`), value: null, timestampMs: 0, offset: BigInt(index) }),
     ),
     nextOffset: BigInt(records),
+    leaderEpoch: 0,
   })
 
   beforeEach(() => {

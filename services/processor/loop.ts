@@ -1,9 +1,7 @@
-import type { ConsumedBatch, Log, RecordProducer, TopicPartition } from '../../connectors/contract.ts'
+import type { ConsumedBatch, Log, Position, RecordProducer } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
-
-type Progress = TopicPartition & { readonly nextOffset: bigint }
 
 export interface ProcessorLoopOptions {
   readonly engine: Engine
@@ -11,7 +9,7 @@ export interface ProcessorLoopOptions {
   /** Prepares the lookups for these records; waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly producer: RecordProducer
-  readonly commit: (offsets: readonly Progress[]) => Promise<void>
+  readonly commit: (positions: readonly Position[]) => Promise<void>
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
@@ -38,7 +36,7 @@ const COMMIT_AGAIN_MS = 5_000
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
   const { engine, lookups, prepare, producer, commit, log, guard } = options
   let current = 0
-  let done = new Map<string, Progress>()
+  let done = new Map<string, Position>()
   const underWay = new Set<Promise<void>>()
   let bytesUnderWay = 0
   let timer: NodeJS.Timeout | undefined
@@ -72,7 +70,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   }
 
   async function deliver(
-    { topic, partition, nextOffset }: ConsumedBatch,
+    { topic, partition, nextOffset, leaderEpoch }: ConsumedBatch,
     outgoing: readonly OutgoingRecord[],
     generation: number,
     before: Promise<void>,
@@ -81,7 +79,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     await before
     await sent
     if (generation !== current) return
-    done.set(`${topic}/${partition}`, { topic, partition, nextOffset })
+    done.set(`${topic}/${partition}`, { topic, partition, nextOffset, leaderEpoch })
     timer ??= setTimeout(() => void commitDone(), COMMIT_INTERVAL_MS)
   }
 

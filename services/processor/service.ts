@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { ConsumerName, Output, Processor } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
@@ -10,6 +11,7 @@ import { kafkaClient } from '../kafka.ts'
 import { openLookups } from '../lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
+import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec, registeredId } from '../registered.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -70,7 +72,9 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         counters: kept,
       }),
     })
-    const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+    const consumed = { records: 0, rebalances: 0, stale: 0 }
+    const logs = openTopicLogs(kafka)
+    const changes = createPositionCounters()
 
     const loop = createProcessorLoop({
       engine,
@@ -95,6 +99,9 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       log,
       signal,
       counters: consumed,
+      logs,
+      noticed: createPositionChanges({ log, counters: changes, trouble: (place, what) => health.set(place, what) }),
+      trouble: (what) => health.set('topics', what),
       handle: (batch, generation) => loop.handle(batch, generation),
       revoked: () => loop.revoked(),
     })
@@ -107,7 +114,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     counter(metrics, `${part}_emitted_records_total`, 'Records emitted to the declared outputs.', () => counters.emitted)
     counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)
     counter(metrics, `${part}_send_retries_total`, 'Requests to Kafka that had to be sent again.', () => sent.retries)
-    counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+    positionMetrics(metrics, part, changes)
     counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
     counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
@@ -119,6 +126,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         watch[Symbol.dispose]()
         await loop.drain()
         await consumer[Symbol.asyncDispose]()
+        await logs[Symbol.asyncDispose]()
         await sending[Symbol.asyncDispose]()
         await lookups[Symbol.asyncDispose]()
       },

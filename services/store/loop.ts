@@ -4,6 +4,7 @@ import {
   ConnectorError,
   type ConsumedBatch,
   type Log,
+  type Position,
   type ReadingsSink,
   type RecordProducer,
   type SinkBatch,
@@ -35,7 +36,8 @@ export interface StoreCounters {
 export interface StoreLoopOptions {
   readonly consumer: ConsumerName
   readonly sink: ReadingsSink
-  readonly topicId: (topic: Topic) => Promise<string>
+  /** Takes partitions: where the sink goes on with each. */
+  readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly letters: LetterWriter
   readonly producer: RecordProducer
   /** Makes layouts definitive for these schema IDs; waits through outages. */
@@ -46,8 +48,8 @@ export interface StoreLoopOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: StoreCounters
-  /** After a commit: for lag tools. */
-  readonly committed: (offsets: readonly (TopicPartition & { readonly nextOffset: bigint })[]) => void
+  /** Where partitions are, after a claim and after a commit: for lag tools. */
+  readonly committed: (positions: readonly Position[]) => void
   /** Another owner committed or claimed: ask for the partitions anew. */
   readonly reclaim: () => void
   /** Partitions that are stopped because too much of them is bad. */
@@ -74,6 +76,8 @@ type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
 interface Owned {
   readonly epoch: bigint
   position: bigint
+  /** Of the last batch: those before it were of this epoch's log too, or the partition would have been claimed anew. */
+  leaderEpoch: number
 }
 
 /**
@@ -147,7 +151,9 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
             for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
             options.trouble(null)
             options.held.committed(batch)
-            options.committed(prepared.moves.map(({ topic, partition, to }) => ({ topic, partition, nextOffset: to })))
+            options.committed(
+              prepared.moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch })),
+            )
             return
           case 'fenced':
             counters.fenced++
@@ -207,10 +213,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       const wanted = options.held.without(partitions)
       for (let attempt = 0; ; attempt++) {
         try {
-          const claims = await claimAll(wanted)
-          if (generation === current)
-            for (const { topic, partition, epoch, nextOffset } of claims)
-              owned.set(key(topic, partition), { epoch, position: nextOffset ?? 0n })
+          const claims = await options.claim(wanted)
+          if (generation !== current) return []
+          for (const { topic, partition, epoch, nextOffset, leaderEpoch } of claims)
+            owned.set(key(topic, partition), { epoch, position: nextOffset, leaderEpoch })
+          options.committed(claims)
           options.trouble(null)
           return claims
         } catch (cause) {
@@ -223,8 +230,11 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       }
     },
 
-    async handle({ topic, partition, records, nextOffset }, generation) {
+    async handle({ topic, partition, records, nextOffset, leaderEpoch }, generation) {
       await options.prepare(schemaIdsOf(records))
+      const taken = owned.get(key(topic, partition))
+      if (taken === undefined || generation !== current) return
+      taken.leaderEpoch = leaderEpoch
       for (const record of records) {
         while (full() && generation === current) await turn()
         if (!add(topic, partition, generation, record)) return
@@ -245,20 +255,6 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       await turn()
       await committing
     },
-  }
-
-  async function claimAll(partitions: readonly TopicPartition[]): Promise<readonly Claim[]> {
-    const claims: Claim[] = []
-    for (const topic of new Set(partitions.map((each) => each.topic))) {
-      claims.push(
-        ...(await sink.claim(
-          consumer,
-          await options.topicId(topic),
-          partitions.filter((each) => each.topic === topic),
-        )),
-      )
-    }
-    return claims
   }
 
   function add(topic: Topic, partition: number, generation: number, record: KafkaRecord): boolean {
@@ -282,7 +278,10 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
 }
 
 function sinkBatch(batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
-  const moves = batch.moves().map((move) => ({ ...move, epoch: epochs.get(key(move.topic, move.partition))?.epoch ?? -1n }))
+  const moves = batch.moves().map((move) => {
+    const { epoch, leaderEpoch } = epochs.get(key(move.topic, move.partition)) ?? { epoch: -1n, leaderEpoch: -1 }
+    return { ...move, epoch, leaderEpoch }
+  })
   return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
 }
 

@@ -1,5 +1,5 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { topicId } from '../../connectors/kafka/topics.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
@@ -8,11 +8,14 @@ import { sampleLayout } from '../../processors/store/copy-writer.ts'
 import type { LayoutLookup } from '../../processors/store/fill.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
+import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
 import { kafkaClient } from '../kafka.ts'
+import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec } from '../registered.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -62,12 +65,16 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     fenced: 0,
     rejected: new Map(),
   }
-  const consumed = { records: 0, rebalances: 0, stale: 0, gaps: 0, lostOffsets: 0 }
+  const consumed = { records: 0, rebalances: 0, stale: 0 }
+  const logs = openTopicLogs(kafka)
+  const changes = createPositionCounters()
+  const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+  const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
 
   const loop = createStoreLoop({
     consumer: STORE,
     sink,
-    topicId: (topic) => topicId(kafka, topic),
+    claim: (wanted) => claimPositions({ consumer: STORE, offsets: sink, logs, noticed }, wanted),
     letters: serviceLetters({
       config,
       processor: STORE,
@@ -84,12 +91,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     log,
     signal,
     counters,
-    committed: (offsets) => {
-      // For lag tools only: the database has the offsets that count.
-      consumer
-        .commit(offsets)
-        .catch((cause: unknown) => log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) }))
-    },
+    committed: (positions) => told.tell(positions),
     reclaim: () => consumer.reclaim(),
     held: createHeldPartitions({
       limits: breakerLimits(config),
@@ -107,9 +109,15 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     log,
     signal,
     counters: consumed,
+    logs,
+    noticed,
+    trouble: (what) => health.set('topics', what),
     claim: (wanted, generation) => loop.claim(wanted, generation),
     handle: (batch, generation) => loop.handle(batch, generation),
-    revoked: () => loop.revoked(),
+    revoked: () => {
+      told.forget()
+      loop.revoked()
+    },
   })
   const consumer = await waiting.during('joining the consumer group', running)
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
@@ -152,7 +160,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
   counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
-  counter(metrics, 'millrace_store_lost_offsets_total', 'Records that retention deleted before they were read.', () => consumed.lostOffsets)
+  positionMetrics(metrics, 'millrace_store', changes)
   gauge(metrics, 'millrace_store_stray_rows', 'Rows in the default partition, where there is one.', () => strays)
   counter(
     metrics,
@@ -168,7 +176,9 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       watch[Symbol.dispose]()
       clearInterval(upkeep)
       await loop.drain()
+      await told[Symbol.asyncDispose]()
       await consumer[Symbol.asyncDispose]()
+      await logs[Symbol.asyncDispose]()
       await sending[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
       await schemas[Symbol.asyncDispose]()

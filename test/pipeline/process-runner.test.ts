@@ -57,15 +57,15 @@ describe('the process runner', () => {
   })
 
   const claim = async (by = runner): Promise<Claim> => {
-    const [claimed] = await by.claim(consumer, 'topic-1', [{ topic, partition: 0 }])
+    const [claimed] = await by.claim(consumer, 'topic-1', [{ topic, partition: 0, earliest: 0n }])
     if (claimed === undefined) throw new Error('nothing was claimed')
     return claimed
   }
   const batch = ({ epoch, nextOffset }: Claim, items: Readonly<Record<string, readonly number[]>>): ProcessBatch<number> => {
-    const from = nextOffset ?? 0n
+    const from = nextOffset
     return {
       devices: Object.entries(items).map(([device, values]) => ({ device: device as DeviceId, items: values, records: [] })),
-      moves: [{ topic, partition: 0, from, to: from + 1n, epoch, handled: Object.values(items).flat().length, dead: 0 }],
+      moves: [{ topic, partition: 0, from, to: from + 1n, leaderEpoch: 0, epoch, handled: Object.values(items).flat().length, dead: 0 }],
     }
   }
   const summed = () => scratch.query('SELECT device, sum FROM sums ORDER BY device')
@@ -90,7 +90,7 @@ describe('the process runner', () => {
     ])
     expect(result.rejections[2]?.detail).to.contain('sums_sum_check')
     expect(await summed()).to.deep.equal([])
-    expect(await offsets()).to.deep.equal([{ next_offset: null, stored: 0n, dead: 0n }])
+    expect(await offsets()).to.deep.equal([{ next_offset: 0n, stored: 0n, dead: 0n }])
   })
 
   it('refuses an owner that lost the partition, and writes nothing', async () => {
@@ -134,7 +134,7 @@ describe('the process runner', () => {
       { device: 'c', reason: 'defect', detail: 'thirteen' },
     ])
     expect(await summed()).to.deep.equal([])
-    expect(await offsets()).to.deep.equal([{ next_offset: null, stored: 0n, dead: 0n }])
+    expect(await offsets()).to.deep.equal([{ next_offset: 0n, stored: 0n, dead: 0n }])
   })
 
   describe('with process devices', () => {

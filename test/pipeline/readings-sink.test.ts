@@ -39,13 +39,13 @@ function storing(backend: BackendName): void {
       return opened
     }
     const claim = async (by = sink, partition = 0): Promise<Claim> => {
-      const [claimed] = await by.claim(store, 'topic-1', [{ topic, partition }])
+      const [claimed] = await by.claim(store, 'topic-1', [{ topic, partition, earliest: 0n }])
       if (claimed === undefined) throw new Error('nothing was claimed')
       return claimed
     }
     const moved = (claimed: Claim, by: bigint, rows: readonly RowRange[], dead = 0): OffsetMove => {
-      const from = claimed.nextOffset ?? 0n
-      return { topic, partition: claimed.partition, from, to: from + by, epoch: claimed.epoch, rows, dead }
+      const from = claimed.nextOffset
+      return { topic, partition: claimed.partition, from, to: from + by, leaderEpoch: 4, epoch: claimed.epoch, rows, dead }
     }
     const offsets = () => database.query('SELECT partition, next_offset, stored, repeated, dead FROM consumer_offset ORDER BY partition')
     const stored = async (): Promise<unknown> => (await database.query('SELECT count(*) AS rows FROM readings'))[0]?.rows
@@ -78,9 +78,9 @@ function storing(backend: BackendName): void {
 
     it('starts a consumer without an offset, and one that committed where it left off', async () => {
       const first = await claim()
-      expect(first).to.deep.equal({ topic, partition: 0, epoch: 1n, nextOffset: null, recreated: false })
+      expect(first).to.deep.equal({ topic, partition: 0, epoch: 1n, nextOffset: 0n, leaderEpoch: -1, origin: 'first' })
       await sink.commit(store, sinkBatch(testRows('hive', 3), [moved(first, 7n, [{ first: 0, end: 3 }])]))
-      expect(await claim()).to.deep.equal({ ...first, epoch: 2n, nextOffset: 7n })
+      expect(await claim()).to.deep.equal({ ...first, epoch: 2n, nextOffset: 7n, leaderEpoch: 4, origin: 'kept' })
     })
 
     it('commits rows, offsets and counts together', async () => {
@@ -183,11 +183,10 @@ function storing(backend: BackendName): void {
     it('does not go on at the offset of a topic that was recreated', async () => {
       const claimed = await claim()
       await sink.commit(store, sinkBatch(testRows('hive', 3), [moved(claimed, 100n, [{ first: 0, end: 3 }])]))
-      const recreated = await sink.claim(store, 'topic-2', [{ topic, partition: 0 }])
-      expect(recreated).to.deep.equal([{ topic, partition: 0, epoch: 2n, nextOffset: null, recreated: true }])
-      expect(await sink.claim(store, 'topic-2', [{ topic, partition: 0 }])).to.deep.equal([
-        { ...recreated[0], epoch: 3n, recreated: false },
-      ])
+      const anew = [{ topic, partition: 0, earliest: 12n }]
+      const recreated = await sink.claim(store, 'topic-2', anew)
+      expect(recreated).to.deep.equal([{ topic, partition: 0, epoch: 2n, nextOffset: 12n, leaderEpoch: -1, origin: 'recreated' }])
+      expect(await sink.claim(store, 'topic-2', anew)).to.deep.equal([{ ...recreated[0], epoch: 3n, origin: 'kept' }])
     })
 
     for (const path of ['COPY', 'the merge'] as const) {

@@ -31,11 +31,13 @@ export async function testStore(backend: BackendName, conflicts: ConflictPolicy 
   const migrations = await readMigrations(join(import.meta.dirname, '../../../db/telemetry'))
   await migrateTelemetry({ url: database.url, migrations, quantities, backend })
   const sink = createReadingsSink({ url: database.url, backend, quantities, conflicts, log: silent })
-  const [claimed] = await sink.claim(store, 'topic-1', [{ topic, partition: 0 }])
+  const [claimed] = await sink.claim(store, 'topic-1', [{ topic, partition: 0, earliest: 0n }])
   const { epoch } = claimed as Claim
   let position = claimed?.nextOffset ?? 0n
   const batch = (rows: readonly TestRow[]): SinkBatch =>
-    sinkBatch(rows, [{ topic, partition: 0, from: position, to: position + 1n, epoch, rows: [{ first: 0, end: rows.length }], dead: 0 }])
+    sinkBatch(rows, [
+      { topic, partition: 0, from: position, to: position + 1n, leaderEpoch: 0, epoch, rows: [{ first: 0, end: rows.length }], dead: 0 },
+    ])
   return {
     database,
     sink,

@@ -1,0 +1,83 @@
+import type { Registry } from 'prom-client'
+import type { Log, PositionChange } from '../connectors/contract.ts'
+import { counter } from './metrics.ts'
+
+/** Figures for metrics. */
+export interface PositionCounters {
+  /** Times that a log was found cut below a position, and the offsets that were read and are gone. */
+  truncations: number
+  truncatedOffsets: number
+  /** Records that retention deleted before they were read. */
+  lostOffsets: number
+  /** Partitions that were found to be of another topic of the same name. */
+  recreated: number
+}
+
+/** @param part as in `millrace_store` */
+export function positionMetrics(metrics: Registry, part: string, counters: PositionCounters): void {
+  counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => counters.lostOffsets)
+  counter(metrics, `${part}_truncations_total`, "Times that Kafka's log was found cut below what was read.", () => counters.truncations)
+  counter(
+    metrics,
+    `${part}_truncated_offsets_total`,
+    "Offsets that were read and are no longer in Kafka's log.",
+    () => counters.truncatedOffsets,
+  )
+  counter(
+    metrics,
+    `${part}_recreated_partitions_total`,
+    'Partitions begun anew because their topic was recreated.',
+    () => counters.recreated,
+  )
+}
+
+export function createPositionCounters(): PositionCounters {
+  return { truncations: 0, truncatedOffsets: 0, lostOffsets: 0, recreated: 0 }
+}
+
+export interface PositionChangesOptions {
+  readonly log: Log
+  readonly counters: PositionCounters
+  /** Health, by partition: what was lost there a short time ago. */
+  readonly trouble: (part: string, what: string | null) => void
+}
+
+/** How long health tells of what happened and is over: so that somebody sees it who looks now and then. The counters tell for good. */
+const TOLD_MS = 600_000
+
+/** Logs, counts and tells of what Kafka no longer has. */
+export function createPositionChanges({ log, counters, trouble }: PositionChangesOptions): (change: PositionChange) => void {
+  const timers = new Map<string, NodeJS.Timeout>()
+
+  function tell(place: string, what: string): void {
+    const part = `log of ${place}`
+    clearTimeout(timers.get(part))
+    trouble(part, `${what} (noticed at ${new Date().toISOString()})`)
+    timers.set(part, setTimeout(() => trouble(part, null), TOLD_MS).unref())
+  }
+
+  return ({ topic, partition, tag, from, to }) => {
+    const place = `${topic}/${partition}`
+    const fields = { topic, partition, from: String(from), to: String(to) }
+    switch (tag) {
+      case 'truncated':
+        counters.truncations++
+        counters.truncatedOffsets += Number(from - to)
+        log.error('Kafka lost records that were read before: its log was cut. Going on where it was, with what was written since', fields)
+        tell(
+          place,
+          `Kafka's log was cut: ${from - to} offsets, ${to} to ${from - 1n}, that were read before are gone; whoever had not read them has lost them. ` +
+            `Reading goes on at ${to}`,
+        )
+        return
+      case 'deleted':
+        counters.lostOffsets += Number(to - from)
+        log.error('records were deleted by retention before they were read', fields)
+        tell(place, `retention deleted ${to - from} offsets, ${from} to ${to - 1n}, before they were read`)
+        return
+      case 'recreated':
+        counters.recreated++
+        log.warn('the topic was recreated: starting at its beginning', { topic, partition, offset: String(to) })
+    }
+  }
+}

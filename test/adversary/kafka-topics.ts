@@ -1,0 +1,30 @@
+import type { Admin } from 'kafkajs'
+import { createKafka } from '../../connectors/kafka/client.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { address, quiet } from '../pipeline/frames.ts'
+import { millrace, until } from '../pipeline/service.ts'
+
+/** Asks Kafka as an operator does. */
+export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>): Promise<Result> {
+  const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet).admin()
+  await admin.connect()
+  try {
+    return await work(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Deletes a topic of the line and has it made again, as `millrace migrate` makes it. */
+export async function recreateTopic(topic: Topic): Promise<void> {
+  await withAdmin(async (admin) => {
+    await admin.deleteTopics({ topics: [topic] })
+    await until(`topic ${topic} is gone`, async () => !(await admin.listTopics()).includes(topic))
+  })
+  await millrace('migrate')
+}
+
+/** Sum of the end offsets of a topic's partitions. */
+export async function endOf(topic: Topic): Promise<number> {
+  return withAdmin(async (admin) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0))
+}
