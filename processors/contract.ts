@@ -152,6 +152,8 @@ export interface Lookups {
   firmware(schemaId: number): FirmwareLookup
   /** In order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
   assignments(device: DeviceId): readonly Assignment[] | undefined
+  /** When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets no anchor, since its device has too many. */
+  anchor(device: DeviceId, boot: number): number
   /** Schema that a record was written with; undefined where the registry does not know the ID. */
   schema(schemaId: number): unknown
 }

@@ -9,7 +9,12 @@ interface Item {
   readonly offset: bigint
 }
 
-const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+const lookups: Lookups = {
+  firmware: () => ({ tag: 'unknown' }),
+  assignments: () => undefined,
+  anchor: () => Number.NaN,
+  schema: () => undefined,
+}
 /** Each byte of a record is an input with that time; a record that begins with 255 is malformed. */
 const from: Source<Item> = {
   topic: 'test' as Topic,

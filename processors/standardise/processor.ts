@@ -43,12 +43,13 @@ function standardsOf(firmware: Firmware): Standards {
 
 /**
  * Standardise ▸ enrich: frames in any firmware's units become readings in standard units, with account and site as of the reading's
- * own time. Its output is a pure function of the frame, its time of receipt, the firmware's newest attributes and the assignments.
+ * own time. Its output is a pure function of the frame, its time of receipt, the firmware's newest attributes, the
+ * assignments, and the anchor of its boot.
  */
 export const processor = defineProcessor({
   from: frames,
   to: { readings },
-  needs: ['firmware', 'assignments'],
+  needs: ['firmware', 'assignments', 'anchor'],
   reasons,
   handle: ({ key, bytes, schemaId, receivedMs, only }, lookups) => {
     const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
@@ -61,8 +62,9 @@ export const processor = defineProcessor({
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {
       const { columns, rejections } = standardsOf(found.firmware).standardise(
-        { deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
+        { device, deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
         assignments,
+        lookups,
       )
       if (rejections.length === 0 && only === undefined) return emit('readings', columns)
       const outcomes: Outcome<{ readings: typeof readings }>[] = []

@@ -35,6 +35,11 @@ export const reasons = {
     means: 'A coded metric has a code that its map does not name.',
     whatToDo: 'Register a firmware schema whose map has the code and redrive.',
   },
+  'too-many-boots': {
+    means:
+      'The device does not know the time of day, and has counted more boots in a month than are remembered: one for each minute of it. Without the beginning of its boot an uptime is no time.',
+    whatToDo: 'Look at the device: it may be in a loop. What it sent can be redriven when its older boots are a month old.',
+  },
   'time-out-of-range': {
     means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
     whatToDo: 'The clock of the device was wrong while it claimed to be synchronised. The sample has no usable time.',

@@ -23,6 +23,7 @@ interface Input {
   readonly assignments?: readonly Assignment[] | undefined
   readonly known?: FirmwareLookup
   readonly only?: RecordPart
+  readonly anchor?: number
 }
 
 function frame(
@@ -55,6 +56,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
   const lookups: Lookups = {
     firmware: () => input.known ?? { tag: 'known', firmware: found.firmware },
     assignments: (_device: DeviceId) => ('assignments' in input ? input.assignments : [always]),
+    anchor: () => input.anchor ?? Number.NaN,
     schema: () => undefined,
   }
   const encode = readings.encoder(11, 1_000_000)
@@ -135,17 +137,30 @@ describe('standardise', () => {
     expect(handle('hive-1', columns, { dt }).samples.map(({ temperature }) => temperature)).to.deep.equal([20, 21])
   })
 
-  it('takes the time of receipt for the last sample of a device without time of day', () => {
+  it('reckons the times of a device without time of day from the beginning of its boot, whenever a frame arrives', () => {
+    const anchor = (RECEIVED_MS - 100_000) * 1000
     const { samples } = handle(
       'hive-1',
       { temperature: [2000, 0, 0], humidity: [4000, 0, 0] },
-      { clock: 'UPTIME', base: 5, dt: [0, 250, 750] },
+      { clock: 'UPTIME', base: 5, dt: [0, 250, 750], anchor },
     )
-    expect(samples.map(({ ts, time_estimated }) => [ts / 1000 - RECEIVED_MS, time_estimated])).to.deep.equal([
-      [-1000, true],
-      [-750, true],
-      [0, true],
+    expect(samples.map(({ ts, time_estimated }) => [(ts - anchor) / 1000, time_estimated])).to.deep.equal([
+      [5, true],
+      [255, true],
+      [1005, true],
     ])
+  })
+
+  it('rejects uptimes that nobody reaches, and those of a boot too many', () => {
+    const columns = { temperature: [2000, 0], humidity: [4000, 0] }
+    const uptime = (base: number, anchor = 0): unknown => {
+      const { samples, rejections } = handle('hive-1', columns, { clock: 'UPTIME', dt: [0, 1], base, anchor })
+      return [samples.length, ...rejections.map(({ reason, samples: which }) => `${reason} ${which.join()}`)]
+    }
+    expect(uptime(2 ** 50, RECEIVED_MS * 1000)).to.deep.equal([0, 'time-out-of-range 0,1'])
+    expect(uptime(-5, RECEIVED_MS * 1000)).to.deep.equal([0, 'time-out-of-range 0,1'])
+    expect(uptime(5, Number.NaN)).to.deep.equal([0, 'too-many-boots 0,1'])
+    expect(uptime(5, RECEIVED_MS * 1000 - 11 * 366 * 86_400_000_000)).to.deep.equal([0, 'time-out-of-range 0,1'])
   })
 
   it('leaves account and site empty for a known device that is assigned to nobody', () => {

@@ -2,8 +2,9 @@ import { clocks, type Firmware, type Metric } from '../../schemas/firmware.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
-import type { Assignment, Rejection } from '../contract.ts'
+import type { Assignment, DeviceId, Lookups, Rejection } from '../contract.ts'
 import type { Reason } from './reasons.ts'
+import { countsBoots, LONGEST_UPTIME_MICROS } from './uptimes.ts'
 
 const MICROS_PER_DAY = 86_400_000_000
 const OLDEST_DAYS = 3_653
@@ -27,6 +28,8 @@ interface SamplesRejected extends Rejection {
 
 /** The frame as it came. */
 export interface Frame {
+  readonly device: DeviceId
+  /** The same, as bytes. */
   readonly deviceId: Uint8Array
   readonly bytes: Uint8Array
   /** Where the datum starts. */
@@ -49,8 +52,10 @@ export class Standards {
   private excluded = new Uint8Array(0)
   private readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
   private rejections: SamplesRejected[] = []
+  private readonly countsBoots: boolean
 
   constructor(firmware: Firmware) {
+    this.countsBoots = countsBoots(firmware)
     this.reader = new FrameReader(firmware)
     this.name = Buffer.from(firmware.id, 'utf8')
     this.conversions = firmware.metrics.map((metric, column) => {
@@ -68,13 +73,14 @@ export class Standards {
   standardise(
     frame: Frame,
     assignments: readonly Assignment[],
+    lookups: Pick<Lookups, 'anchor'>,
   ): { readonly columns: ReadingsColumns; readonly rejections: readonly SamplesRejected[] } {
     const { reader } = this
     reader.read(frame.bytes, frame.start)
     this.resize(reader.count)
     this.excluded.fill(0, 0, reader.count)
     this.rejections = []
-    this.stamp(frame.receivedMs)
+    this.stamp(frame, lookups)
     for (const conversion of this.conversions) this.convert(conversion)
     this.assign(assignments)
     return {
@@ -96,25 +102,41 @@ export class Standards {
     }
   }
 
-  /** Of uptimes, the last sample's is taken to be that of the frame's receipt. */
-  private stamp(receivedMs: number): void {
+  private stamp(frame: Frame, lookups: Pick<Lookups, 'anchor'>): void {
+    const { receivedMs } = frame
     const { count, elapsed, clock, base } = this.reader
     const { tickMicros } = this.reader.firmware
     const receivedMicros = receivedMs * MICROS_PER_MILLI
-    const originMicros =
-      clock === clocks.uptime ? receivedMicros - (count > 0 ? (elapsed[count - 1] as number) * tickMicros : 0) : base * tickMicros
+    const originMicros = clock === clocks.uptime ? this.bootOrigin(frame, lookups) : base * tickMicros
     const oldest = receivedMicros - OLDEST_DAYS * MICROS_PER_DAY
     const newest = receivedMicros + NEWEST_DAYS * MICROS_PER_DAY
     for (let sample = 0; sample < count; sample++) {
       const micros = originMicros + (elapsed[sample] as number) * tickMicros
       this.ts[sample] = micros
-      if (micros < oldest || micros > newest)
+      if (!(micros >= oldest && micros <= newest))
         this.refuse(
           sample,
           'time-out-of-range',
           () => `${describeTime(micros / MICROS_PER_MILLI)} was received at ${describeTime(receivedMs)}`,
         )
     }
+  }
+
+  /** The time of day of `base`, which is an uptime. */
+  private bootOrigin({ device, receivedMs }: Frame, lookups: Pick<Lookups, 'anchor'>): number {
+    const { count, elapsed, base, boot } = this.reader
+    const { tickMicros } = this.reader.firmware
+    if (count === 0) return 0
+    const last = elapsed[count - 1] as number
+    if (!this.countsBoots) return receivedMs * MICROS_PER_MILLI - last * tickMicros
+    const newestMicros = (base + last) * tickMicros
+    if (!(newestMicros >= 0 && newestMicros <= LONGEST_UPTIME_MICROS)) {
+      this.refuseAll('time-out-of-range', () => `the device gives an uptime of ${newestMicros / 1e6} s`)
+      return 0
+    }
+    const anchor = lookups.anchor(device, boot)
+    if (Number.isNaN(anchor)) this.refuseAll('too-many-boots', () => `boot ${boot} is one too many to be remembered`)
+    return anchor + base * tickMicros
   }
 
   private convert({ metric, column, quantity, minimum, maximum, unit }: Conversion): void {
@@ -153,6 +175,10 @@ export class Standards {
       this.account[sample] = current?.accountId ?? -1
       this.site[sample] = current?.siteId ?? -1
     }
+  }
+
+  private refuseAll(reason: Reason, detail: () => string): void {
+    for (let sample = 0; sample < this.reader.count; sample++) this.refuse(sample, reason, detail)
   }
 
   /** A sample is rejected once, for the first thing that is wrong with it. */

@@ -42,6 +42,7 @@ export async function openProcessLookups(
   return {
     firmware: (id) => lookups?.firmware(id) ?? { tag: 'unknown' },
     assignments: (device) => lookups?.assignments(device),
+    anchor: (device, boot) => lookups?.anchor(device, boot) ?? Number.NaN,
     schema: (id) => schemas?.schema(id),
     async prepare(records) {
       await schemas?.prepare(schemaIdsOf(records))

@@ -85,7 +85,12 @@ function run(
     headers,
     ...(only === undefined ? {} : { only }),
   }
-  const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+  const lookups: Lookups = {
+    firmware: () => ({ tag: 'unknown' }),
+    assignments: () => undefined,
+    anchor: () => Number.NaN,
+    schema: () => undefined,
+  }
   const { sent: outgoing, bad } = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),

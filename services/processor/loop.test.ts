@@ -6,7 +6,12 @@ import { createEngineCounters, type Engine, type EngineCounters } from './engine
 import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
 
 const TOPIC = 'words' as Topic
-const lookups: Lookups = { firmware: () => ({ tag: 'unknown' }), assignments: () => undefined, schema: () => undefined }
+const lookups: Lookups = {
+  firmware: () => ({ tag: 'unknown' }),
+  assignments: () => undefined,
+  anchor: () => Number.NaN,
+  schema: () => undefined,
+}
 
 describe('the loop of a processor, if too many devices turn bad', () => {
   let bad: number

@@ -143,6 +143,7 @@ describe('the process runner', () => {
     const lookups: Lookups = {
       firmware: () => ({ tag: 'unknown' }),
       assignments: () => undefined,
+      anchor: () => Number.NaN,
       schema: (id) => (id === 1 ? schema : undefined),
     }
     const record = (device: DeviceId, received: number, state: string, boot: number | null): KafkaRecord => ({

@@ -1,0 +1,79 @@
+import { clocks, type Firmware } from '../../schemas/firmware.ts'
+import { FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
+import { type DeviceId, type KafkaRecord, type Lookups, parseDeviceId } from '../contract.ts'
+
+/** A boot of a device that does not know the time of day, and when it began as far as one of its frames can tell. */
+export interface UptimeBoot {
+  readonly device: DeviceId
+  readonly boot: number
+  /** Microseconds since 1970: the receipt of the frame, less the uptime of its newest sample. */
+  readonly beganMicros: number
+}
+
+const HEADER_BYTES = 5
+const MICROS_PER_MILLI = 1000
+/** Longer than any device runs: its counter is broken. */
+export const LONGEST_UPTIME_MICROS = 3_653 * 86_400_000_000
+
+/**
+ * Firmware of the bridge's own frames. Before they could carry an estimated time they were UPTIME, of boot 0 and with all uptimes 0: each of those has the
+ * time of its receipt.
+ */
+export function countsBoots({ id }: Firmware): boolean {
+  return id !== 'generic-json'
+}
+
+const readers = new WeakMap<Firmware, FrameReader>()
+
+/**
+ * The boots that need an anchor before these records can be handled. Of several frames of one boot the one that was on its way for the shortest time counts: no
+ * frame arrives before it was sent, so that the earliest beginning is the best estimate.
+ */
+export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Lookups, 'firmware'>): readonly UptimeBoot[] {
+  const boots = new Map<string, UptimeBoot>()
+  for (const record of records) {
+    if (record.value === null || !isUptime(record.value)) continue
+    const found = uptimeBoot(record, record.value, lookups)
+    if (found === undefined) continue
+    const key = `${found.device}/${found.boot}`
+    if (found.beganMicros < (boots.get(key)?.beganMicros ?? Number.POSITIVE_INFINITY)) boots.set(key, found)
+  }
+  return [...boots.values()]
+}
+
+/** Looks at the clock, past the schema ID, the boot and the frame number. Nearly every frame is looked at, and nearly none is one. */
+function isUptime(value: Buffer): boolean {
+  let at = HEADER_BYTES
+  while ((value[at++] as number) >= 0x80);
+  while ((value[at++] as number) >= 0x80);
+  // Zigzag.
+  return value[at] === 2 * clocks.uptime && value[0] === 0
+}
+
+function uptimeBoot({ key, timestampMs }: KafkaRecord, value: Buffer, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
+  const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
+  const found = lookups.firmware(value.readUInt32BE(1))
+  if (device === undefined || found.tag !== 'known' || !countsBoots(found.firmware)) return undefined
+  const reader = readerOf(found.firmware)
+  try {
+    reader.read(value, HEADER_BYTES)
+  } catch (cause) {
+    // Its time is not what is wrong with it.
+    if (cause instanceof MalformedError) return undefined
+    throw cause
+  }
+  const { count, clock, base, boot, elapsed } = reader
+  if (count === 0 || clock !== clocks.uptime) return undefined
+  const uptimeMicros = (base + (elapsed[count - 1] as number)) * found.firmware.tickMicros
+  if (!(uptimeMicros >= 0 && uptimeMicros <= LONGEST_UPTIME_MICROS)) return undefined
+  return { device, boot, beganMicros: timestampMs * MICROS_PER_MILLI - uptimeMicros }
+}
+
+function readerOf(firmware: Firmware): FrameReader {
+  let reader = readers.get(firmware)
+  if (reader === undefined) {
+    reader = new FrameReader(firmware)
+    readers.set(firmware, reader)
+  }
+  return reader
+}
