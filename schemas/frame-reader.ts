@@ -14,6 +14,15 @@ export const MOST_SAMPLES = 10_000
 
 const INITIAL_CAPACITY = 256
 
+/** The clock of a frame whose datum begins at `start`, by a look at its first bytes: past boot and frame number. Undefined if it ends before. */
+export function clockOf(bytes: Uint8Array, start: number): number | undefined {
+  let at = start
+  while ((bytes[at++] as number) >= 0x80);
+  while ((bytes[at++] as number) >= 0x80);
+  const zigzag = bytes[at]
+  return zigzag === undefined ? undefined : zigzag >> 1
+}
+
 /**
  * Decodes the datum of one firmware's frames into columns, which are reused: they hold until the next `read`. Strict: a varint longer than its
  * type needs, an array of another length than `dt`, or a byte too many or too few is refused.

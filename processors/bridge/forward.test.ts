@@ -108,9 +108,26 @@ describe('bridge', () => {
     expect(counters.statuses).to.equal(2)
   })
 
-  it('drops retained telemetry and cleared status, and counts them', () => {
-    expect(run([received(TELEMETRY, frame('x'), true), received(STATUS, '')])).to.deep.equal([])
-    expect(counters.dropped).to.deep.equal({ retained: 1, 'status-cleared': 1 })
+  it('drops a cleared status, and counts it', () => {
+    expect(run([received(STATUS, '')])).to.deep.equal([])
+    expect(counters.dropped).to.deep.equal({ 'status-cleared': 1 })
+  })
+
+  it('forwards telemetry that the broker had retained if it has a time: a repeat is recognised by that', () => {
+    const synced = frame(Buffer.from([0x84, 1, 0x80, 2, 0, 0]))
+    const records = run([received(TELEMETRY, synced, true), received(TELEMETRY, '{"ts":1795406400,"power":1}', true)])
+    expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
+  })
+
+  it('makes a dead letter of telemetry that the broker had retained and that has no time: nobody knows how old it is', () => {
+    const uptime = frame(Buffer.from([0x84, 1, 0x80, 2, 2, 0]))
+    const records = run([
+      received(TELEMETRY, uptime, true),
+      received(TELEMETRY, '[{"power":1}]', true),
+      received(TELEMETRY, '{"power":1', true),
+    ])
+    expect(records.map(({ value }) => letters.decode(value).reason)).to.deep.equal(['retained', 'retained', 'bad-json'])
+    expect(counters.dead.retained).to.equal(2)
   })
 
   it('never takes a device ID from a payload', () => {

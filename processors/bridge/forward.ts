@@ -1,3 +1,5 @@
+import { clocks } from '../../schemas/firmware.ts'
+import { clockOf } from '../../schemas/frame-reader.ts'
 import type { OutgoingRecord, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
 import { byReason } from '../rejections.ts'
@@ -106,9 +108,10 @@ export function createForwarder(options: ForwarderOptions): Forward {
 
   function forwardTelemetry(message: Received, to: Device, fingerprints: Fingerprints): boolean {
     const { payload } = message
-    if (message.retain) return drop('retained')
     if (payload.length > payloadBytes) return refuseSize(message, to)
     if (payload[0] !== 0xc3 || payload[1] !== 1 || payload.length < SINGLE_OBJECT_BYTES) return forwardOther(message, to, fingerprints)
+    if (message.retain && clockOf(payload, SINGLE_OBJECT_BYTES) === clocks.uptime)
+      return refuse(message, to, 'retained', 'a frame that the broker had retained, and it gives an uptime: expected a time of day')
     const schema = fingerprints.find(payload, 2)
     if (schema === undefined) return false
     // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be copied. Nothing reads the old ones again.
@@ -134,10 +137,10 @@ export function createForwarder(options: ForwarderOptions): Forward {
       return refuse(message, to, 'not-a-frame', `expected C3 01 and a fingerprint, or JSON, got ${describeStart(payload)}`)
     const schema = fingerprints.find(options.jsonFingerprint, 0)
     if (schema === undefined) return false
-    const { receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI, only } = message
+    const { receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI, retain, only } = message
     let value: Buffer
     try {
-      value = jsonFrame.encode({ payload, device: to.device, receivedMicros: estimateMicros, only }, schema.id)
+      value = jsonFrame.encode({ payload, device: to.device, receivedMicros: estimateMicros, retained: retain, only }, schema.id)
     } catch (cause) {
       if (cause instanceof TextRefusal) return refuse(message, to, cause instanceof JsonRefusal ? cause.reason : 'bad-json', cause.message)
       throw cause

@@ -23,7 +23,7 @@ describe('JSON telemetry as a frame', () => {
   })
 
   const encode = (payload: Buffer | string, only?: RecordPart): Buffer =>
-    encoder.encode({ payload: Buffer.from(payload), device: 'a', receivedMicros: RECEIVED_MICROS, only }, 258)
+    encoder.encode({ payload: Buffer.from(payload), device: 'a', receivedMicros: RECEIVED_MICROS, retained: false, only }, 258)
   /** avsc is the independent decoder; it refuses bytes that are left over. */
   const decode = (text: Buffer | string, only?: RecordPart): Record<string, unknown> => {
     const bytes = encode(text, only)

@@ -2,7 +2,7 @@ import { clocks, type Firmware } from '../../schemas/firmware.ts'
 import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { RecordPart, Rejection } from '../contract.ts'
 import type { EstimatedTimes } from './estimated-times.ts'
-import { JsonSamples } from './json-samples.ts'
+import { JsonRefusal, JsonSamples } from './json-samples.ts'
 import { JsonText } from './json-text.ts'
 
 /** A JSON message, and whose it is. */
@@ -11,6 +11,8 @@ export interface JsonMessage {
   readonly device: string
   /** Microseconds since 1970: the time of its samples if it gives none. */
   readonly receivedMicros: number
+  /** Out of the broker's store of retained messages: the moment of receipt says nothing of its samples. */
+  readonly retained: boolean
   /** A redrive is about this part of it. */
   readonly only?: RecordPart | undefined
 }
@@ -82,9 +84,11 @@ export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes)
   }
 
   return {
-    encode({ payload, device, receivedMicros, only }, schemaId) {
+    encode({ payload, device, receivedMicros, retained, only }, schemaId) {
       text.read(payload)
       samples.read(text.parse(payload), text.text, text.quotes, only)
+      if (retained && !samples.timed)
+        throw new JsonRefusal('a message that the broker had retained, and it gives no time: expected "ts"', 'retained')
       return samples.timed
         ? datum(schemaId, clocks.synced, samples.micros[0] as number)
         : datum(schemaId, clocks.estimated, times.take(device, receivedMicros, samples.count))

@@ -7,7 +7,7 @@ import { parseTimestamp } from './timestamp.ts'
 
 /** A message of which nothing can be taken. */
 export class JsonRefusal extends TextRefusal {
-  readonly reason: 'bad-json' | 'too-many-samples'
+  readonly reason: 'bad-json' | 'too-many-samples' | 'retained'
   constructor(detail: string, reason: JsonRefusal['reason'] = 'bad-json') {
     super(detail)
     this.reason = reason

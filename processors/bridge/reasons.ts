@@ -35,6 +35,12 @@ export const reasons = {
     means: `The message has more than ${MOST_SAMPLES} samples.`,
     whatToDo: 'Let the device publish its backlog in several messages.',
   },
+  retained: {
+    means:
+      "Telemetry out of the broker's store of retained messages, without a time of day: it may have been measured at any time, and stored when it was published.",
+    whatToDo:
+      'Let the device publish telemetry without the retain flag, and clear what is retained. A redrive stores it with the moment at which the bridge met it.',
+  },
   'bad-status': {
     means: 'A status message that is not {"state": "init|ready|sleeping|lost", …}: the detail names the field.',
     whatToDo: 'Correct the device. Until then its state in the app database is the one before.',
@@ -58,10 +64,6 @@ export type Reason = keyof typeof reasons
 
 /** Why the bridge leaves a message out on purpose. */
 export const dropReasons = {
-  retained: {
-    means: "Telemetry out of the broker's store of retained messages: an old message that was forwarded when it was published.",
-    whatToDo: 'Let the device publish telemetry without the retain flag, and clear what is retained.',
-  },
   'status-cleared': {
     means: 'An empty status message: somebody cleared the retained status of a device. There is no state in it.',
     whatToDo: 'Nothing.',

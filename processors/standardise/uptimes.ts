@@ -1,5 +1,5 @@
 import { clocks, type Firmware } from '../../schemas/firmware.ts'
-import { FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
+import { clockOf, FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
 import { type DeviceId, type KafkaRecord, type Lookups, parseDeviceId } from '../contract.ts'
 
 /** A boot of a device that does not know the time of day, and when it began as far as one of its frames can tell. */
@@ -32,22 +32,14 @@ const readers = new WeakMap<Firmware, FrameReader>()
 export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Lookups, 'firmware'>): readonly UptimeBoot[] {
   const boots = new Map<string, UptimeBoot>()
   for (const record of records) {
-    if (record.value === null || !isUptime(record.value)) continue
+    // Nearly every frame is looked at, and nearly none is one.
+    if (record.value === null || clockOf(record.value, HEADER_BYTES) !== clocks.uptime || record.value[0] !== 0) continue
     const found = uptimeBoot(record, record.value, lookups)
     if (found === undefined) continue
     const key = `${found.device}/${found.boot}`
     if (found.beganMicros < (boots.get(key)?.beganMicros ?? Number.POSITIVE_INFINITY)) boots.set(key, found)
   }
   return [...boots.values()]
-}
-
-/** Looks at the clock, past the schema ID, the boot and the frame number. Nearly every frame is looked at, and nearly none is one. */
-function isUptime(value: Buffer): boolean {
-  let at = HEADER_BYTES
-  while ((value[at++] as number) >= 0x80);
-  while ((value[at++] as number) >= 0x80);
-  // Zigzag.
-  return value[at] === 2 * clocks.uptime && value[0] === 0
 }
 
 function uptimeBoot({ key, timestampMs }: KafkaRecord, value: Buffer, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
