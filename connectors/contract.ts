@@ -196,6 +196,11 @@ export type SinkResult =
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
   /** Nothing was written: the database refuses these rows, each by itself; it takes the others. In the order of the rows, at least one. */
   | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
+  /**
+   * Nothing was written: the batch is more than the database takes at once (its error is transient), or it refuses the whole though it takes each row by itself.
+   * Its parts may be taken.
+   */
+  | { readonly tag: 'not-whole'; readonly cause: ConnectorError }
 
 /** Where a partition's owner goes on. */
 export interface Claim extends Position {

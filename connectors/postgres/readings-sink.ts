@@ -11,6 +11,7 @@ import { readingsColumns } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
+import { blame, isTooMuch } from './sqlstate.ts'
 
 export interface ReadingsSinkOptions {
   readonly url: string
@@ -67,24 +68,40 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
       const counts = sent.get(batch)
       return counts ?? { tag: 'fenced', partitions: moves.map(place) }
     }
-    let written = await rows.write(session, batch)
-    if (written.tag === 'written') {
-      const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
-      const committed: Committed = { tag: 'committed', ...counts }
-      const before = [CHECK_NOW]
-      if (corrections.length > 0) before.push(recount(consumer, corrections))
-      if (counts.conflicts.length > 0) before.push(noteConflicts(counts.conflicts))
-      sent.set(batch, committed)
-      try {
-        await session.commit('committing the batch', before.join('; '))
-        return committed
-      } catch (error) {
-        written = await rows.explain(session, batch, error)
-      }
-    }
+    const written = await wholly(session, () => writeAndCommit(session, consumer, batch))
+    if (written.tag === 'committed') return written
     await session.script('taking back the batch', 'ROLLBACK')
     sent.delete(batch)
     return written
+  }
+
+  const writeAndCommit = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
+    const written = await rows.write(session, batch)
+    if (written.tag === 'bad-rows') return written
+    const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+    const committed: Committed = { tag: 'committed', ...counts }
+    const before = [CHECK_NOW]
+    if (corrections.length > 0) before.push(recount(consumer, corrections))
+    if (counts.conflicts.length > 0) before.push(noteConflicts(counts.conflicts))
+    sent.set(batch, committed)
+    try {
+      await session.commit('committing the batch', before.join('; '))
+      return committed
+    } catch (error) {
+      return await rows.explain(session, batch, error)
+    }
+  }
+
+  const writeAndCheck = async (session: Session, batch: SinkBatch): Promise<SinkResult> => {
+    const written = await rows.write(session, batch)
+    if (written.tag === 'bad-rows') return written
+    try {
+      await session.script('rehearsing a batch', CHECK_NOW)
+    } catch (error) {
+      return await rows.explain(session, batch, error)
+    }
+    const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+    return { tag: 'committed', ...counts }
   }
 
   return {
@@ -114,21 +131,22 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
       checkRows(batch)
       return database.use(async (session) => {
         await session.script('rehearsing a batch', 'BEGIN; SAVEPOINT rows')
-        let written = await rows.write(session, batch)
-        if (written.tag === 'written') {
-          try {
-            await session.script('rehearsing a batch', CHECK_NOW)
-          } catch (error) {
-            written = await rows.explain(session, batch, error)
-          }
-        }
+        const result = await wholly(session, () => writeAndCheck(session, batch))
         await session.script('taking back the batch', 'ROLLBACK')
-        if (written.tag === 'bad-rows') return written
-        const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
-        return { tag: 'committed', ...counts }
+        return result
       })
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+/** A batch that the database cannot take as one, as a result: the connection is as good as before. */
+async function wholly(session: Session, write: () => Promise<SinkResult>): Promise<SinkResult> {
+  try {
+    return await write()
+  } catch (error) {
+    if (session.lost || !(error instanceof ConnectorError && (isTooMuch(error.code) || blame(error.code) === 'row'))) throw error
+    return { tag: 'not-whole', cause: error }
   }
 }
 

@@ -29,6 +29,9 @@ export interface StoreWayOptions {
   readonly close: () => Promise<void>
 }
 
+/** Days of rows that make a batch full before its rows do. */
+const FULL_DAYS = 32
+
 /** The way for the store: rows by the sink that always writes them, in one transaction with the run's own offsets. */
 export function storeWay(options: StoreWayOptions): RedriveWay {
   const { sink, consumer } = options
@@ -52,7 +55,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     for (let from = 0; from < letters.length; ) {
       const fill = new Fill(writer)
       const records: KafkaRecord[] = []
-      for (; from < letters.length && fill.rows < options.batchRows; from++) {
+      for (; from < letters.length && fill.rows < options.batchRows && fill.dayCount < FULL_DAYS; from++) {
         const found = letters[from] as FoundLetter
         const record = recordOf(found)
         records.push(record)
@@ -60,10 +63,10 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
         fill.move(found.topic, found.partition, at.position, found.offset + 1n)
         at.position = found.offset + 1n
       }
-      await commit(fill, at.epoch, write)
+      const parts = await commit(fill, at.epoch, write)
       for (const record of records) {
-        const again = fill.refused.filter((refused) => refused.record === record)
-        attempts.push({ outputs: fill.rowsOf(record), dropped: null, again })
+        const again = parts.flatMap(({ refused }) => refused.filter((each) => each.record === record))
+        attempts.push({ outputs: parts.reduce((sum, part) => sum + part.rowsOf(record), 0), dropped: null, again })
       }
     }
     return attempts
@@ -73,7 +76,8 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     return value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
   }
 
-  async function commit(fill: Fill, epoch: bigint, write: (batch: SinkBatch) => Promise<SinkResult>): Promise<void> {
+  /** Commits a fill: as one, or in parts. */
+  async function commit(fill: Fill, epoch: bigint, write: (batch: SinkBatch) => Promise<SinkResult>): Promise<readonly Fill[]> {
     for (;;) {
       const batch: SinkBatch = {
         copy: fill.finish(),
@@ -85,10 +89,21 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       const result = await throughOutages('writing redriven rows', () => write(batch), options)
       switch (result.tag) {
         case 'committed':
-          return
+          return [fill]
         case 'bad-rows':
           fill.exclude(result.rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
           break
+        case 'not-whole': {
+          const { records } = fill
+          if (records === 1 && result.cause.transient) throw result.cause
+          if (records === 1) {
+            const detail = `SQLSTATE ${result.cause.code}: ${result.cause.message}`
+            fill.exclude(Array.from({ length: fill.rows }, (_, row) => ({ row, detail })))
+            break
+          }
+          const middle = records >> 1
+          return [...(await commit(fill.part(0, middle), epoch, write)), ...(await commit(fill.part(middle, records), epoch, write))]
+        }
         case 'fenced':
           throw new Error(`the offsets of ${consumer} were moved by somebody else: begin another redrive`)
       }

@@ -3,6 +3,7 @@ import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
 import { narrowed } from '../rejections.ts'
+import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
 import { reasons } from './reasons.ts'
 import { Standards } from './standards.ts'
@@ -66,6 +67,8 @@ export const processor = defineProcessor({
         assignments,
         lookups,
       )
+      const days = tooManyDays(columns.ts, columns.excluded, columns.count)
+      if (days > 0) return reject('span-too-long', `its samples fall on ${days} days; expected at most ${MOST_DAYS}`)
       if (rejections.length === 0 && only === undefined) return emit('readings', columns)
       const outcomes: Outcome<{ readings: typeof readings }>[] = []
       for (const rejection of rejections) {

@@ -1,5 +1,6 @@
 import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { ReasonDoc } from '../contract.ts'
+import { MOST_DAYS } from '../time-bounds.ts'
 
 /** Why standardise rejects a frame, or a sample of it. */
 export const reasons = {
@@ -10,6 +11,11 @@ export const reasons = {
   'too-many-samples': {
     means: `The frame has more than ${MOST_SAMPLES} samples.`,
     whatToDo: 'No firmware of ours sends such a frame: find out what the device is. A backlog belongs into several frames.',
+  },
+  'span-too-long': {
+    means: `The samples of the frame fall on more than ${MOST_DAYS} days (UTC). Each day is a chunk or partition of its own, which one transaction has to make.`,
+    whatToDo:
+      'Nothing that samples at least daily and publishes at least monthly sends such a frame: find out what the device is. A backlog belongs into several frames.',
   },
   'bad-key': {
     means: 'The record has no key that is a device ID, so it did not come through the bridge.',

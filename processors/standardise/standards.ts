@@ -3,12 +3,11 @@ import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import type { Assignment, DeviceId, Lookups, Rejection } from '../contract.ts'
+import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
 import type { Reason } from './reasons.ts'
 import { countsBoots, LONGEST_UPTIME_MICROS } from './uptimes.ts'
 
 const MICROS_PER_DAY = 86_400_000_000
-const OLDEST_DAYS = 3_653
-const NEWEST_DAYS = 1
 const MICROS_PER_MILLI = 1000
 
 interface Conversion {

@@ -2,6 +2,7 @@ import { MalformedError } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
+import { MOST_DAYS } from '../time-bounds.ts'
 
 /** Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary Format"). */
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
@@ -14,6 +15,7 @@ const TWO_32 = 4_294_967_296
 const HEAD_FIELDS = 'device_id,firmware,boot,seq,dropped,samples'
 /** device_id, ts, time_estimated, account_id, site_id. */
 const LEADING_COLUMNS = 5
+const TS_COLUMN = 1
 const COLUMNS = LEADING_COLUMNS + quantities.length
 /** Column count 2, device 4 + up to 64, ts 12, estimated 5, account and site 12 each, quantities 12 each. */
 const LONGEST_ROW = 2 + 68 + 12 + 5 + 24 + 12 * quantities.length
@@ -45,6 +47,12 @@ export function sampleLayout(schema: unknown): SampleLayout {
   })
 }
 
+/** A record whose samples fall on more days than a transaction should make partitions for. */
+export class TooManyDaysError extends Error {
+  readonly code = 'TOO_MANY_DAYS'
+  readonly transient = false
+}
+
 /** Whether a sample may become a row. Gets its time in microseconds. */
 export type Admit = (tsMicros: number, sample: number) => boolean
 
@@ -59,6 +67,10 @@ export class CopyWriter {
   readings = 0
   /** Days since 1970 (UTC) that rows fall on. */
   readonly days = new Set<number>()
+  /** Of these, days that the record under way is the first to have. */
+  private readonly newDays: number[] = []
+  /** Changes of day from row to row of the record under way: it falls on no more days than that. */
+  private dayChanges = 0
   private target: Buffer
   private view: DataView
   private at = 0
@@ -98,21 +110,41 @@ export class CopyWriter {
   /**
    * Appends the rows of one record in the registry's wire format, all of them or none.
    * @returns number of rows appended
-   * @throws MalformedError
+   * @throws MalformedError, TooManyDaysError
    */
   append(record: Buffer, layout: SampleLayout, admit: Admit): number {
     const [at, rows, readings] = [this.at, this.rows, this.readings]
+    this.lastDay = Number.NaN
+    this.dayChanges = 0
+    this.newDays.length = 0
     try {
       this.source = record
       this.from = 5
       this.samples(layout, admit)
+      if (this.dayChanges > MOST_DAYS) this.checkDays(at)
       return this.rows - rows
     } catch (cause) {
       this.at = at
       this.rows = rows
       this.readings = readings
+      for (const day of this.newDays) this.days.delete(day)
       throw cause
     }
+  }
+
+  /** Counts the days of the rows from `start` on: samples need not be in order, so that changes of day say too much. */
+  private checkDays(start: number): void {
+    const days = new Set<number>()
+    for (let at = start; at < this.at; ) {
+      let column = at + 2
+      for (let index = 0; index < COLUMNS; index++) {
+        const length = this.view.getInt32(column)
+        if (index === TS_COLUMN) days.add(Math.floor((Number(this.view.getBigInt64(column + 4)) + POSTGRES_EPOCH_MICROS) / MICROS_PER_DAY))
+        column += 4 + Math.max(length, 0)
+      }
+      at = column
+    }
+    if (days.size > MOST_DAYS) throw new TooManyDaysError(`its samples fall on ${days.size} days; expected at most ${MOST_DAYS}`)
   }
 
   private samples(layout: SampleLayout, admit: Admit): void {
@@ -163,7 +195,11 @@ export class CopyWriter {
     const day = Math.floor(ts / MICROS_PER_DAY)
     if (day !== this.lastDay) {
       this.lastDay = day
-      this.days.add(day)
+      this.dayChanges++
+      if (!this.days.has(day)) {
+        this.days.add(day)
+        this.newDays.push(day)
+      }
     }
     let at = this.at
     view.setInt16(at, COLUMNS)

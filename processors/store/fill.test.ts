@@ -202,12 +202,77 @@ describe('Fill', () => {
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     target.add(TOPIC, 0, record('a', [{}, ...Array.from({ length: 5000 }, () => late), {}], 1n), known)
     target.exclude([{ row: 1, detail: 'SQLSTATE 23514' }])
-    expect(target.closeRefused(0).map(({ reason, samples: refused }) => [reason, refused.length])).to.deep.equal([
+    expect(target.closeRefused().map(({ reason, samples: refused }) => [reason, refused.length])).to.deep.equal([
       ['time-out-of-range', 5000],
       ['row-refused', 1],
     ])
+    target.lettersWritten()
     target.exclude([{ row: 0, detail: 'SQLSTATE 23514' }])
-    expect(target.closeRefused(2).map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
+    expect(target.closeRefused().map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
+  })
+
+  it('refuses a record of which the samples fall on too many days, and needs no partition for any of them', () => {
+    const target = fill()
+    const day = 86_400_000_000
+    const from = (RECEIVED_MS - 3_000 * 86_400_000) * 1000
+    const samples = Array.from({ length: 101 }, (_, index) => ({ ts: from + index * day }))
+    target.add(TOPIC, 0, record('a', samples, 1n), known)
+    expect(target.refused.map(({ reason, detail }) => [reason, detail])).to.deep.equal([
+      ['span-too-long', 'its samples fall on 101 days; expected at most 100'],
+    ])
+    expect([target.rows, target.dayCount]).to.deep.equal([0, 0])
+    target.add(TOPIC, 0, record('b', samples.slice(1), 2n), known)
+    // Back and forth between two days is two days.
+    target.add(
+      TOPIC,
+      0,
+      record(
+        'c',
+        Array.from({ length: 300 }, (_, index) => ({ ts: from + (index % 2) * day })),
+        3n,
+      ),
+      known,
+    )
+    expect([target.rows, target.dayCount, target.refused.length]).to.deep.equal([400, 101, 1])
+  })
+
+  it('comes apart into fills that have together what it had', () => {
+    const late = { ts: Date.UTC(2099, 0) * 1000 }
+    const sample = fc.constantFrom<object>({ temperature: 1 }, { humidity: 2 }, late)
+    const records = fc.array(fc.record({ partition: fc.nat(2), samples: fc.array(sample, { maxLength: 4 }), skip: fc.nat(2) }), {
+      minLength: 2,
+      maxLength: 12,
+    })
+    fc.assert(
+      fc.property(records, fc.nat(), fc.nat(), (input, cut, bad) => {
+        const whole = fill()
+        const positions = new Map<number, bigint>()
+        for (const { partition, samples, skip } of input) {
+          const from = positions.get(partition) ?? 0n
+          const at = from + BigInt(skip)
+          whole.add(TOPIC, partition, record('a', samples, at), known)
+          whole.move(TOPIC, partition, from, at + 1n)
+          positions.set(partition, at + 1n)
+        }
+        if (whole.rows > 0) whole.exclude([{ row: bad % whole.rows, detail: 'x' }])
+        whole.closeRefused()
+        whole.lettersWritten()
+        const [moves, rows, refused] = [whole.moves(), parseCopy(whole.finish()), whole.refused.length]
+        const middle = 1 + (cut % (whole.records - 1))
+        // One after the other: they share the memory.
+        const bounds = [[0, middle] as const, [middle, input.length] as const]
+        expect(bounds.flatMap(([from, end]) => parseCopy(whole.part(from, end).finish()))).to.have.deep.members(rows)
+        const halves = bounds.map(([from, end]) => whole.part(from, end))
+        expect(halves.reduce((sum, part) => sum + part.refused.length, 0)).to.equal(refused)
+        expect(halves.flatMap((part) => part.closeRefused())).to.deep.equal([])
+        for (const { partition, from, to, dead } of moves) {
+          const own = halves.flatMap((part) => part.moves()).filter((move) => move.partition === partition)
+          expect([own[0]?.from, own.at(-1)?.to]).to.deep.equal([from, to])
+          if (own.length === 2) expect(own[0]?.to).to.equal(own[1]?.from)
+          expect(own.reduce((sum, move) => sum + move.dead, 0)).to.equal(dead)
+        }
+      }),
+    )
   })
 
   it('says of which records anything was refused, by partition', () => {

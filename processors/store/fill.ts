@@ -1,11 +1,10 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
-import type { Admit, CopyWriter, SampleLayout } from './copy-writer.ts'
+import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
+import { type Admit, type CopyWriter, type SampleLayout, TooManyDaysError } from './copy-writer.ts'
 import type { Reason } from './reasons.ts'
 
 const MILLIS_PER_DAY = 86_400_000
-const OLDEST_DAYS = 3_653
-const NEWEST_DAYS = 1
 
 /** What a schema ID says of a record. */
 export type LayoutLookup =
@@ -55,6 +54,8 @@ interface Taken {
   readonly topic: Topic
   readonly partition: number
   readonly records: KafkaRecord[]
+  /** Where the partition is after each of them. */
+  readonly ends: bigint[]
 }
 
 interface Entry {
@@ -71,8 +72,9 @@ const NONE: ReadonlySet<number> = new Set()
 export class Fill {
   /** One for each record and reason. */
   readonly refused: Refused[] = []
-  /** How many of these are written down by now: what is refused after that becomes a letter of its own. */
+  /** How many of these are about to be written down: what is refused after that becomes a letter of its own. */
   private closed = 0
+  private written = 0
   private readonly spans = new Map<string, Span>()
   private readonly taken = new Map<string, Taken>()
   private readonly writer: CopyWriter
@@ -100,6 +102,18 @@ export class Fill {
     return [...this.writer.days]
   }
 
+  /** How many days the rows fall on. */
+  get dayCount(): number {
+    return this.writer.days.size
+  }
+
+  /** Records taken. */
+  get records(): number {
+    let sum = 0
+    for (const { records } of this.taken.values()) sum += records.length
+    return sum
+  }
+
   get empty(): boolean {
     return this.spans.size === 0
   }
@@ -108,7 +122,7 @@ export class Fill {
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
     const place = `${topic}/${partition}`
     const taken = this.taken.get(place)
-    if (taken === undefined) this.taken.set(place, { topic, partition, records: [record] })
+    if (taken === undefined) this.taken.set(place, { topic, partition, records: [record], ends: [] })
     else taken.records.push(record)
     if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
       this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte')
@@ -122,12 +136,14 @@ export class Fill {
     }
   }
 
-  /** Moves a partition on to an offset, from where the fill found it. */
+  /** Moves a partition on to an offset, from where the fill found it. To be called after each record. */
   move(topic: Topic, partition: number, from: bigint, to: bigint): void {
     const key = `${topic}/${partition}`
     const span = this.spans.get(key)
     if (span === undefined) this.spans.set(key, { topic, partition, from, to })
     else span.to = to
+    const taken = this.taken.get(key)
+    if (taken !== undefined) taken.ends[taken.records.length - 1] = to
   }
 
   /** The offsets that the rows stand for. */
@@ -167,10 +183,55 @@ export class Fill {
     return this.entries.find((entry) => entry.record === record)?.rows ?? 0
   }
 
-  /** What was refused from an index on, to be written down: it does not change any more. */
-  closeRefused(from: number): readonly Refused[] {
+  /** What was refused and is not written down yet: it does not change any more. */
+  closeRefused(): readonly Refused[] {
     this.closed = this.refused.length
-    return this.refused.slice(from)
+    return this.refused.slice(this.written)
+  }
+
+  /** What `closeRefused` gave is written down. */
+  lettersWritten(): void {
+    this.written = this.closed
+  }
+
+  /**
+   * Some of the records, counted over all partitions, as a fill of their own: with their rows, refusals and offsets. It takes the memory of this one, which has
+   * no rows any more.
+   */
+  part(from: number, end: number): Fill {
+    const part = new Fill(this.writer)
+    const ours = new Set<KafkaRecord>()
+    let before = 0
+    for (const [place, { topic, partition, records, ends }] of this.taken) {
+      const [first, last] = [Math.max(from - before, 0), Math.min(end - before, records.length)]
+      before += records.length
+      const span = this.spans.get(place)
+      if (first >= last || span === undefined) continue
+      const own = records.slice(first, last)
+      for (const record of own) ours.add(record)
+      part.taken.set(place, { topic, partition, records: own, ends: ends.slice(first, last) })
+      part.spans.set(place, {
+        ...span,
+        from: first === 0 ? span.from : (ends[first - 1] as bigint),
+        to: last === records.length ? span.to : (ends[last - 1] as bigint),
+      })
+    }
+    // What moved without a record goes with the first.
+    if (from === 0) for (const [place, span] of this.spans) if (!this.taken.has(place)) part.spans.set(place, { ...span })
+    for (const [index, refused] of this.refused.entries()) {
+      if (!ours.has(refused.record)) continue
+      part.refused.push(refused)
+      if (index < this.written) part.written = part.refused.length
+    }
+    part.closed = part.written
+    const excluded = this.excluded()
+    for (const entry of this.entries) {
+      if (!ours.has(entry.record)) continue
+      const own = { ...entry }
+      part.append(own, excluded.get(entry.record) ?? NONE, false)
+      part.entries.push(own)
+    }
+    return part
   }
 
   /** The COPY stream. The fill's writer is lent to it until the commit is over. */
@@ -236,8 +297,9 @@ export class Fill {
       entry.rows = this.writer.append(record.value as Buffer, layout, admit)
       return true
     } catch (cause) {
-      if (!(cause instanceof MalformedError)) throw cause
-      this.refuse(topic, partition, record, 'undecodable', cause.message)
+      if (cause instanceof TooManyDaysError) this.refuse(topic, partition, record, 'span-too-long', cause.message)
+      else if (cause instanceof MalformedError) this.refuse(topic, partition, record, 'undecodable', cause.message)
+      else throw cause
       return false
     }
   }

@@ -1,4 +1,5 @@
 import type { ReasonDoc } from '../contract.ts'
+import { MOST_DAYS } from '../time-bounds.ts'
 
 /** Why the store rejects a record, or a sample of it. */
 export const reasons = {
@@ -14,6 +15,10 @@ export const reasons = {
     means:
       'The time of the sample is more than 10 years before or 1 day after the receipt of its frame; it would make a partition of its own.',
     whatToDo: 'Find what wrote it: standardise rejects such samples itself.',
+  },
+  'span-too-long': {
+    means: `The samples of the record fall on more than ${MOST_DAYS} days (UTC), which no transaction should have to make partitions for.`,
+    whatToDo: 'Find what wrote it: standardise rejects such frames itself.',
   },
   'row-refused': {
     means: 'The database refuses the row: a constraint or a trigger, or a value; the detail has the SQLSTATE and the message.',

@@ -1,37 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type Claim,
-  ConnectorError,
-  type ConsumedBatch,
-  type Log,
-  type Position,
-  type ReadingsSink,
-  type RecordProducer,
-  type SinkBatch,
-  type SinkResult,
-  type TopicPartition,
+import type {
+  Claim,
+  ConsumedBatch,
+  Log,
+  Position,
+  ReadingsSink,
+  RecordProducer,
+  SinkBatch,
+  TopicPartition,
 } from '../../connectors/contract.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { LetterWriter } from '../../processors/letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
-import { Fill, type LayoutLookup, type Refused } from '../../processors/store/fill.ts'
+import { Fill, type LayoutLookup } from '../../processors/store/fill.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import { schemaIdsOf } from '../lookups.ts'
-
-/** Figures for metrics. */
-export interface StoreCounters {
-  records: number
-  inserted: number
-  readings: number
-  merged: number
-  repeated: number
-  conflicts: number
-  commits: number
-  retries: number
-  fenced: number
-  readonly rejected: Map<string, number>
-}
+import { createCommitter } from './commit.ts'
+import type { StoreCounters } from './counters.ts'
 
 export interface StoreLoopOptions {
   readonly consumer: ConsumerName
@@ -70,8 +56,8 @@ export interface StoreLoop {
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 /** Bytes of COPY that make a batch full before its rows do. */
 const FULL_BYTES = 8 << 20
-
-type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
+/** Days that do: each may be a new chunk, which takes 11 locks of the transaction. With the record that passes it, 131 days at most. */
+const FULL_DAYS = 32
 
 interface Owned {
   readonly epoch: bigint
@@ -85,7 +71,8 @@ interface Owned {
  * database decide where to go on: whatever is dropped here on a rebalance or a crash is read again from there.
  */
 export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
-  const { consumer, sink, log, signal, counters } = options
+  const { log, signal, counters } = options
+  const committer = createCommitter(options)
   const writers = [new CopyWriter(), new CopyWriter()]
   let fill = new Fill(writers[0] as CopyWriter)
   let current = 0
@@ -94,7 +81,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   let timer: NodeJS.Timeout | undefined
 
   function full(): boolean {
-    return fill.rows >= options.batchRows || fill.bytes >= FULL_BYTES
+    return fill.rows >= committer.mostRows() || fill.bytes >= FULL_BYTES || fill.dayCount >= FULL_DAYS
   }
 
   /** Starts committing what is filled, as soon as the commit before it is over. */
@@ -118,79 +105,14 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   }
 
   async function commit(batch: Fill, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
-    let published = 0
-    let prepared = sinkBatch(batch, epochs)
-    // Where something is refused, the rest is tried out before anything is said of it: a batch that turns out too bad leaves no letters.
-    let suspect = batch.refused.length > 0
-    for (let attempt = 0; generation === current; ) {
-      signal.throwIfAborted()
-      try {
-        if (options.held.stop(batch)) return startOver()
-        if (suspect) {
-          const rehearsed = await sink.rehearse(prepared)
-          if (rehearsed.tag === 'bad-rows') {
-            prepared = without(rehearsed, batch, epochs)
-            continue
-          }
-          suspect = false
-        }
-        // Dead letters first: once the offsets have moved, nobody would write them.
-        const letters = batch.closeRefused(published)
-        if (letters.length > 0) await publish(letters)
-        published += letters.length
-        // After a transient error the sink must see the same object again: it may have been committed already.
-        const result = await sink.commit(consumer, prepared)
-        switch (result.tag) {
-          case 'committed':
-            counters.commits++
-            counters.inserted += result.inserted
-            counters.readings += batch.readings
-            counters.merged += result.merged
-            counters.repeated += result.repeated
-            for (const { rows } of result.conflicts) counters.conflicts += rows
-            for (const { reason } of batch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
-            options.trouble(null)
-            options.held.committed(batch)
-            options.committed(
-              prepared.moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch })),
-            )
-            return
-          case 'fenced':
-            counters.fenced++
-            log.warn('another owner has a partition; nothing was written', {
-              partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' '),
-            })
-            if (generation === current) startOver()
-            return
-          case 'bad-rows':
-            suspect = true
-            prepared = without(result, batch, epochs)
-        }
-      } catch (cause) {
-        if (signal.aborted) throw cause
-        counters.retries++
-        const pauseMs = backoffMs(attempt++, BACKOFF, Math.random)
-        const transient = cause instanceof ConnectorError && cause.transient
-        options.trouble(`committing to the database: ${String(cause)}`)
-        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', {
-          attempt,
-          pauseMs: Math.round(pauseMs),
-          cause: String(cause),
-        })
-        await delay(pauseMs, undefined, { signal })
-      }
-    }
-  }
-
-  /** Leaves out the rows that the database refused. */
-  function without({ rows }: BadRows, batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
-    log.warn('the database refused rows', { rows: rows.length, ...rows[0] })
-    batch.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
-    return sinkBatch(batch, epochs)
-  }
-
-  async function publish(letters: readonly Refused[]): Promise<void> {
-    await options.producer.send(options.letters(letters, Date.now()))
+    const end = await committer.commit({
+      fill: batch,
+      prepare: (part) => sinkBatch(part, epochs),
+      current: () => generation === current,
+      committed: ({ moves }) =>
+        options.committed(moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch }))),
+    })
+    if (end === 'start-over') startOver()
   }
 
   function startOver(): void {

@@ -20,7 +20,8 @@ import { deadLetterCodec } from '../registered.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
-import { createStoreLoop, type StoreCounters } from './loop.ts'
+import type { StoreCounters } from './counters.ts'
+import { createStoreLoop } from './loop.ts'
 
 const STORE = 'store' as ConsumerName
 /** The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows soon. */

@@ -40,7 +40,7 @@ const kinds: Readonly<Record<string, { readonly database: 'telemetry' | 'app'; r
         next: async ({ epoch }, from) => {
           const move = { topic, partition: 0, from, to: from + 1n, leaderEpoch: 0, epoch, rows: [], dead: 0 }
           const { tag } = await sink.commit(consumer, sinkBatch([], [move]))
-          if (tag === 'bad-rows') throw new Error('there are no rows')
+          if (tag === 'bad-rows' || tag === 'not-whole') throw new Error('there are no rows')
           return tag
         },
       }

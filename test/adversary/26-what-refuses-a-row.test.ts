@@ -115,21 +115,31 @@ function suite(backend: BackendName): void {
       expect(result.tag === 'bad-rows' && result.rows.length).to.equal(2000)
     })
 
+    const raising = (sqlState: string): Promise<unknown> =>
+      store.database.query(
+        `DROP FUNCTION IF EXISTS refuse CASCADE; ${trigger('TRIGGER hot BEFORE INSERT', `RAISE 'trouble' USING ERRCODE = '${sqlState}'`)}`,
+      )
+    const batch: readonly TestRow[] = [...testRows('good', 3, NOON), { device: 'hot', tsMs: NOON, temperature: HOT }]
+
     it('is no row of ours if the database itself is in trouble: it waits, and no dead letter comes of it', async () => {
       for (const [sqlState, transient] of [
-        ['53200', true],
-        ['57014', true],
+        ['53100', true],
         ['XX000', true],
         ['42501', false],
       ] as const) {
-        await store.database.query(
-          `DROP FUNCTION IF EXISTS refuse CASCADE; ${trigger('TRIGGER hot BEFORE INSERT', `RAISE 'trouble' USING ERRCODE = '${sqlState}'`)}`,
-        )
-        const failure = await store
-          .write([...testRows('good', 3, NOON), { device: 'hot', tsMs: NOON, temperature: HOT }])
-          .catch((cause: unknown) => cause)
-        expect(failure).to.include({ code: sqlState, transient })
+        await raising(sqlState)
+        expect(await store.write(batch).catch((cause: unknown) => cause)).to.include({ code: sqlState, transient })
       }
+    })
+
+    it('is none either if the batch is too much for the database: its parts are tried, on the same connection', async () => {
+      for (const sqlState of ['53200', '53400', '54000', '57014']) {
+        await raising(sqlState)
+        const result = await store.write(batch)
+        expect(result.tag === 'not-whole' && [result.cause.code, result.cause.transient]).to.deep.equal([sqlState, true])
+        expect(await store.sink.rehearse(store.batch(batch))).to.have.property('tag', 'not-whole')
+      }
+      expect(await store.write(batch.slice(0, 3))).to.include({ tag: 'committed', inserted: 3 })
     })
   })
 }

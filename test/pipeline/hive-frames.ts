@@ -9,8 +9,10 @@ export interface HiveFrame {
   /** Milliseconds since 1970. */
   readonly base: number
   readonly dropped?: number
-  /** One per sample, a second apart. */
+  /** One per sample. */
   readonly temperature: readonly number[]
+  /** Milliseconds from one to the next; a second unless it is said. */
+  readonly dt?: number
 }
 
 const schema = readSchema('firmware/hive-1').json
@@ -24,8 +26,8 @@ export function hiveFrame(frame: HiveFrame): Buffer {
   return Buffer.concat([Buffer.from([0xc3, 1]), hiveFingerprint, hiveDatum(frame)])
 }
 
-export function hiveDatum({ boot, seq, base, dropped = 0, temperature }: HiveFrame): Buffer {
+export function hiveDatum({ boot, seq, base, dropped = 0, temperature, dt: apart = 1000 }: HiveFrame): Buffer {
   const differences = temperature.map((value, index) => value - (temperature[index - 1] ?? 0))
-  const dt = temperature.map((_, index) => (index === 0 ? 0 : 1000))
+  const dt = temperature.map((_, index) => (index === 0 ? 0 : apart))
   return type.toBuffer({ boot, seq, clock: 'SYNCED', base, dropped, dt, temperature: differences, humidity: [] })
 }

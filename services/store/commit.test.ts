@@ -1,0 +1,136 @@
+import avro from 'avsc'
+import { expect } from 'chai'
+import { ConnectorError, type ReadingsSink, type SinkBatch, type SinkResult } from '../../connectors/contract.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import { CopyWriter, sampleLayout } from '../../processors/store/copy-writer.ts'
+import { Fill } from '../../processors/store/fill.ts'
+import { readSchema } from '../../schemas/files.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+import { type Committer, createCommitter } from './commit.ts'
+import type { StoreCounters } from './counters.ts'
+
+const topic = 'telemetry.readings' as Topic
+const schema = readSchema('readings').json
+const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
+const layout = sampleLayout(schema)
+const none = Object.fromEntries(quantities.map(({ name }) => [name, null]))
+const RECEIVED_MS = Date.UTC(2026, 10, 23, 6)
+
+/** Records of one row each, of one partition. */
+function filled(records: number): Fill {
+  const fill = new Fill(new CopyWriter())
+  for (let offset = 0; offset < records; offset++) {
+    const sample = { ts: RECEIVED_MS * 1000 + offset, time_estimated: false, account_id: null, site_id: null, ...none }
+    const datum = type.toBuffer({ device_id: 'hive', firmware: 'f', boot: 1, seq: offset, dropped: 0, samples: [sample] })
+    const value = Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), datum])
+    fill.add(topic, 0, { key: Buffer.from('hive'), value, timestampMs: RECEIVED_MS, offset: BigInt(offset) }, { tag: 'known', layout })
+    fill.move(topic, 0, BigInt(offset), BigInt(offset + 1))
+  }
+  return fill
+}
+
+interface Rig {
+  readonly committer: Committer
+  readonly counters: StoreCounters
+  readonly letters: string[]
+  /** Offsets of the commits, as from–to. */
+  readonly commits: string[]
+  commit(fill: Fill): Promise<string>
+}
+
+function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
+  const counters: StoreCounters = {
+    records: 0,
+    inserted: 0,
+    readings: 0,
+    merged: 0,
+    repeated: 0,
+    conflicts: 0,
+    commits: 0,
+    retries: 0,
+    fenced: 0,
+    rejected: new Map(),
+  }
+  const letters: string[] = []
+  const commits: string[] = []
+  const answer = async (batch: SinkBatch): Promise<SinkResult> =>
+    decide(batch) ?? { tag: 'committed', inserted: batch.rows, merged: 0, repeated: 0, conflicts: [] }
+  const committer = createCommitter({
+    consumer: 'store' as ConsumerName,
+    sink: { commit: (_consumer, batch) => answer(batch), rehearse: answer } as Partial<ReadingsSink> as ReadingsSink,
+    letters: (refused) => {
+      letters.push(...refused.map(({ record, detail }) => `${record.offset} ${detail}`))
+      return []
+    },
+    producer: { send: async () => undefined, async [Symbol.asyncDispose]() {} },
+    batchRows: 1000,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    signal: new AbortController().signal,
+    counters,
+    held: { stop: () => false, committed: () => undefined, without: (assigned) => assigned },
+    trouble: () => undefined,
+  })
+  return {
+    committer,
+    counters,
+    letters,
+    commits,
+    commit: (fill) =>
+      committer.commit({
+        fill,
+        prepare: (part) => ({
+          copy: part.finish(),
+          rows: part.rows,
+          days: part.days,
+          moves: part.moves().map((move) => ({ ...move, epoch: 1n, leaderEpoch: 0 })),
+        }),
+        current: () => true,
+        committed: ({ moves }) => commits.push(...moves.map(({ from, to }) => `${from}–${to}`)),
+      }),
+  }
+}
+
+const tooMuch = (most: number) => (batch: SinkBatch) =>
+  batch.rows > most ? ({ tag: 'not-whole', cause: new ConnectorError('53200', true, 'out of shared memory') } as const) : undefined
+
+describe('a batch that is more than the database takes at once', () => {
+  it('is committed in halves, in order, down to what it takes, without a dead letter', async () => {
+    const { commit, commits, counters, letters } = rig(tooMuch(30))
+    expect(await commit(filled(100))).to.equal('committed')
+    expect(commits).to.deep.equal(['0–25', '25–50', '50–75', '75–100'])
+    expect([counters.inserted, counters.commits, letters]).to.deep.equal([100, 4, []])
+  })
+
+  it('makes the next ones smaller, and they grow again', async () => {
+    const { commit, committer } = rig(tooMuch(300))
+    await commit(filled(1000))
+    const after = committer.mostRows()
+    expect(after).to.be.within(250, 500)
+    for (let batch = 0; batch < 20; batch++) await commit(filled(10))
+    expect(committer.mostRows()).to.equal(1000)
+  })
+
+  it('has the rows of just one record refused if only these are refused together', async () => {
+    const culprit = (batch: SinkBatch): SinkResult | undefined =>
+      batch.moves.some(({ from, to }) => from <= 42n && 42n < to) && batch.rows > 0
+        ? { tag: 'not-whole', cause: new ConnectorError('P0001', false, 'not these') }
+        : undefined
+    const { commit, counters, letters, commits } = rig(culprit)
+    expect(await commit(filled(100))).to.equal('committed')
+    expect(letters).to.deep.equal(['42 SQLSTATE P0001: not these'])
+    expect([counters.inserted, commits.at(0)?.startsWith('0–'), commits.at(-1)?.endsWith('–100')]).to.deep.equal([99, true, true])
+  })
+
+  it('writes no letter twice when it comes apart after its letters were written', async () => {
+    let bad = true
+    const { commit, letters } = rig((batch) => {
+      if (bad) {
+        bad = false
+        return { tag: 'bad-rows', rows: [{ row: 7, sqlState: '23514', detail: 'sane' }] }
+      }
+      return batch.rows > 60 && letters.length > 0 ? tooMuch(60)(batch) : undefined
+    })
+    await commit(filled(100))
+    expect(letters).to.deep.equal(['7 SQLSTATE 23514: sane'])
+  })
+})
