@@ -4,7 +4,9 @@ import type { Assignment, DeviceId } from '../../processors/contract.ts'
 import { ConnectorError, type DeviceDirectory, type Log } from '../contract.ts'
 import { findAssignments, loadAssignments } from './assignments.ts'
 import { DeviceCache } from './device-cache.ts'
-import { openSession, type Session } from './session.ts'
+import { type Listener, listen } from './device-listener.ts'
+import { Lease } from './lease.ts'
+import type { Session } from './session.ts'
 
 export interface DeviceDirectoryOptions {
   /** The app database. */
@@ -12,21 +14,36 @@ export interface DeviceDirectoryOptions {
   readonly log: Log
   /** Ends every wait. */
   readonly signal: AbortSignal
+  /** Health: what keeps devices from being known for certain; null while nothing does. */
+  readonly trouble?: (what: string | null) => void
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
+  /** How often all devices are read again at most, for the sake of a lost notification. */
+  readonly readAllMs?: number
 }
 
-const BACKOFF = { baseMs: 100, maxMs: 10_000 }
+const BACKOFF = { baseMs: 100, maxMs: 5_000 }
 const UNKNOWN_MS = 1_000
 const UNKNOWN_LIMIT = 10_000
-/** A server that vanished without a word is noticed after a heartbeat and the wait for its answer. */
-const HEARTBEAT_MS = 2_000
-const ANSWER_TIMEOUT_MS = 10_000
+const HEARTBEAT_MS = 500
+/**
+ * The cache counts for so long after the last heartbeat that was answered, and no longer: a connection that is stalled, or a process that was paused, may have missed that
+ * a device has another account now. Four heartbeats, for a database that is busy.
+ */
+const LEASE_MS = 2_000
+/** Should a notification be lost, all devices are read again after this long: 20,000 take about 50 ms. At most a hundredth of the time is spent on it. */
+const READ_ALL_MS = 30_000
+const READ_ALL_SHARE = 100
+/** The same where no notification comes. The lease holds over one that is missed. */
+const POLL_MS = 1_000
+const POLL_SHARE = 10
+const POLL_LEASE = 3
+const LOOK_MS = 1_000
 
 /**
  * Reads every device, then listens for changes and reads what changed. One connection does it all, so that an answer is never older than a
- * notification that came before it. While the connection is down nothing is known for certain, and `prepare` waits. Resolves after the first
- * reading, through outages.
+ * notification that came before it: a heartbeat that is answered says that the cache is as new as the heartbeat. While none is answered nothing is known for certain,
+ * and `prepare` waits. Resolves after the first reading, through outages.
  * @throws ConnectorError that is not transient, as where the tables are missing
  */
 export async function openDeviceDirectory(options: DeviceDirectoryOptions): Promise<DeviceDirectory> {
@@ -45,16 +62,24 @@ class ListeningDirectory implements DeviceDirectory {
   private readonly cache: DeviceCache
   private readonly stopping = new AbortController()
   private readonly signal: AbortSignal
+  private readonly now: () => number
+  private lease: Lease
   /** The session that listens, once everything is read. */
-  private connection: Promise<Session>
-  private current: Session | undefined
+  private connection: Promise<Listener>
+  private current: Listener | undefined
   private refreshing: Promise<void> | undefined
+  private beating: Promise<void> | undefined
+  private readonly watching: NodeJS.Timeout
 
   constructor(options: DeviceDirectoryOptions) {
     this.options = options
     this.signal = AbortSignal.any([options.signal, this.stopping.signal])
-    this.cache = new DeviceCache({ unknownMs: UNKNOWN_MS, unknownLimit: UNKNOWN_LIMIT, now: options.now ?? (() => performance.now()) })
+    this.now = options.now ?? (() => performance.now())
+    this.lease = new Lease(LEASE_MS, this.now)
+    this.cache = new DeviceCache({ unknownMs: UNKNOWN_MS, unknownLimit: UNKNOWN_LIMIT, now: this.now })
     this.connection = this.reconnect()
+    this.watching = setInterval(() => this.tell(), LOOK_MS)
+    this.watching.unref()
   }
 
   assignments(device: DeviceId): readonly Assignment[] | undefined {
@@ -63,16 +88,19 @@ class ListeningDirectory implements DeviceDirectory {
 
   async prepare(devices: ReadonlySet<DeviceId>): Promise<void> {
     for (;;) {
-      const session = await this.connected()
-      await this.refreshing
-      if (session.lost) {
-        this.renew(session)
-        continue
-      }
-      const missing = this.cache.missing(devices)
-      if (missing.length === 0) return
+      const listener = await this.connected()
+      const { session } = listener
       try {
-        this.cache.replace(missing, await findAssignments(session, missing))
+        if (!this.lease.holds) await this.confirm(listener)
+        await this.refreshing
+        if (session.lost) {
+          this.renew(session)
+          continue
+        }
+        // The reading of what was notified may have taken long.
+        if (!this.lease.holds) continue
+        const missing = this.cache.missing(devices)
+        if (missing.length > 0) this.cache.replace(missing, await findAssignments(session, missing))
         return
       } catch (error) {
         if (!(error instanceof ConnectorError && error.transient)) throw error
@@ -82,13 +110,14 @@ class ListeningDirectory implements DeviceDirectory {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.watching)
     this.stopping.abort(new ConnectorError('disposed', false, 'looking up devices after the directory was disposed of'))
-    await this.current?.close()
+    await this.current?.session.close()
     await this.connection.catch(() => undefined)
   }
 
   /** The session; after an error that waiting does not mend, the next caller tries anew. */
-  private async connected(): Promise<Session> {
+  private async connected(): Promise<Listener> {
     this.signal.throwIfAborted()
     const connection = this.connection
     try {
@@ -100,12 +129,12 @@ class ListeningDirectory implements DeviceDirectory {
   }
 
   private renew(session: Session): void {
-    if (this.current !== session) return
+    if (this.current?.session !== session) return
     this.current = undefined
     if (!this.signal.aborted) this.connection = this.reconnect()
   }
 
-  private reconnect(): Promise<Session> {
+  private reconnect(): Promise<Listener> {
     const connection = this.connect()
     // Whoever needs it gets the error; while nobody does, it must not end the process.
     connection.catch((cause: unknown) => {
@@ -120,7 +149,7 @@ class ListeningDirectory implements DeviceDirectory {
     this.renew(session)
   }
 
-  private async connect(): Promise<Session> {
+  private async connect(): Promise<Listener> {
     for (let attempt = 0; ; attempt++) {
       this.signal.throwIfAborted()
       try {
@@ -133,38 +162,58 @@ class ListeningDirectory implements DeviceDirectory {
     }
   }
 
-  private async listen(): Promise<Session> {
-    const session = await openSession({
-      url: this.options.url,
-      applicationName: 'millrace devices',
-      answerTimeoutMs: ANSWER_TIMEOUT_MS,
-      statementTimeoutMs: ANSWER_TIMEOUT_MS,
+  private async listen(): Promise<Listener> {
+    const listener = await listen({
+      ...this.options,
+      signal: this.signal,
+      cache: this.cache,
+      now: this.now,
+      notified: (session) => this.refresh(session),
+      lost: (session) => this.renew(session),
     })
-    try {
-      const heartbeat = setInterval(() => {
-        session.script('asking whether the database is there', 'SELECT 1').catch((cause: unknown) => this.abandon(session, cause))
-      }, HEARTBEAT_MS)
-      session.watch({
-        notified: (payload) => {
-          this.cache.notified(payload)
-          this.refresh(session)
-        },
-        lost: () => {
-          clearInterval(heartbeat)
-          this.renew(session)
-        },
+    const { notifies, readAtMs } = listener
+    const tookMs = this.now() - readAtMs
+    const readAllMs = notifies
+      ? Math.max(this.options.readAllMs ?? READ_ALL_MS, READ_ALL_SHARE * tookMs)
+      : Math.max(POLL_MS, POLL_SHARE * tookMs)
+    this.lease = new Lease(notifies ? LEASE_MS : POLL_LEASE * readAllMs, this.now)
+    this.lease.confirmed(readAtMs)
+    this.current = listener
+    this.keepUp(listener, HEARTBEAT_MS, () => (notifies ? this.beat(listener) : undefined))
+    this.keepUp(listener, readAllMs, () => this.readAll(listener))
+    return listener
+  }
+
+  /** Does it again and again while the session lasts. */
+  private keepUp(listener: Listener, everyMs: number, work: () => Promise<void> | undefined): void {
+    const timer = setInterval(() => {
+      if (this.current !== listener) return clearInterval(timer)
+      work()?.catch((cause: unknown) => this.abandon(listener.session, cause))
+    }, everyMs)
+    timer.unref()
+  }
+
+  /** Makes the lease hold. */
+  private confirm(listener: Listener): Promise<void> {
+    return listener.notifies ? this.beat(listener) : this.readAll(listener)
+  }
+
+  private beat({ session }: Listener): Promise<void> {
+    const [askedAt, lease] = [this.now(), this.lease]
+    this.beating ??= session
+      .script('asking whether the database is there', 'SELECT 1')
+      .then(() => lease.confirmed(askedAt))
+      .finally(() => {
+        this.beating = undefined
       })
-      // First listen, then read: what changes in between is notified, and read again.
-      await session.script('listening for changes of devices', 'LISTEN device_change')
-      this.cache.replaceAll(await loadAssignments(session))
-      this.signal.throwIfAborted()
-      if (session.lost) throw new ConnectorError('connection-lost', true, 'listening for changes of devices')
-      this.current = session
-      return session
-    } catch (error) {
-      await session.close()
-      throw error
-    }
+    return this.beating
+  }
+
+  private async readAll({ session }: Listener): Promise<void> {
+    const [askedAt, lease] = [this.now(), this.lease]
+    // What is notified meanwhile is read after this, over the same connection.
+    this.cache.replaceAll(await loadAssignments(session))
+    lease.confirmed(askedAt)
   }
 
   private refresh(session: Session): void {
@@ -188,5 +237,11 @@ class ListeningDirectory implements DeviceDirectory {
           this.cache.replaceAll(await loadAssignments(session))
       }
     }
+  }
+
+  private tell(): void {
+    const { ageMs, holds } = this.lease
+    const since = Number.isFinite(ageMs) ? `for ${Math.round(ageMs / 1000)} s` : 'yet'
+    this.options.trouble?.(holds ? null : `the app database has not answered ${since}: what devices send waits`)
   }
 }

@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { ConnectorError } from '../contract.ts'
+import { detectPooler } from './pooler.ts'
 import { blame, isNetworkError } from './sqlstate.ts'
 
 export interface SessionOptions {
@@ -34,7 +35,7 @@ export interface Session {
   /** COPY … FROM STDIN: how many rows it wrote. After an error the session is usable; a transaction is aborted as after any error. */
   copy(doing: string, text: string, stream: Buffer): Promise<number>
   /** Calls back for NOTIFY on channels that the session listens to, and once when the connection is lost. */
-  watch(watcher: { readonly notified: (payload: string) => void; readonly lost: () => void }): void
+  watch(watcher: { readonly notified: (payload: string, channel: string) => void; readonly lost: () => void }): void
   /** Ends the connection, politely where it still works. */
   close(): Promise<void>
 }
@@ -43,7 +44,24 @@ export interface Session {
 const CONNECTION_LOST = 'connection-lost'
 const INT8 = 20
 
-/** Connects. */
+/** What a pooler answers to a setting that it does not know. */
+const PROTOCOL_VIOLATION = '08P01'
+
+function settingsOf(options: SessionOptions) {
+  return {
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    lock_timeout: options.lockTimeoutMs ?? 5_000,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 10_000,
+    synchronous_commit: options.synchronousCommit ?? 'on',
+    timezone: 'UTC',
+    client_min_messages: 'warning',
+  }
+}
+
+/**
+ * Connects.
+ * @throws ConnectorError, with code `pooler` where a connection pooler is in between that does not keep sessions apart
+ */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const session = new ClientSession(options)
   await session.connect()
@@ -62,14 +80,16 @@ class ClientSession implements Session {
 
   constructor(options: SessionOptions) {
     this.options = options
-    const settings = [`-c synchronous_commit=${options.synchronousCommit ?? 'on'}`, '-c timezone=UTC', '-c client_min_messages=warning']
+    const { statement_timeout, lock_timeout, idle_in_transaction_session_timeout, ...settings } = settingsOf(options)
     this.client = new pg.Client({
       connectionString: options.url,
       application_name: options.applicationName,
-      options: settings.join(' '),
-      statement_timeout: options.statementTimeoutMs ?? 30_000,
-      lock_timeout: options.lockTimeoutMs ?? 5_000,
-      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 10_000,
+      options: Object.entries(settings)
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' '),
+      statement_timeout,
+      lock_timeout,
+      idle_in_transaction_session_timeout,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       // The socket is ours so that a connection can be cut: the driver's own timeouts leave a COPY waiting.
@@ -89,11 +109,33 @@ class ClientSession implements Session {
     try {
       await this.answer('connecting to the database', timeoutMs, () => this.client.connect())
       this.connected = true
+      await this.checkPooler(timeoutMs)
     } catch (error) {
       // A refusal by the server or the driver leaves the socket open.
       this.socket.destroy()
+      if (error instanceof ConnectorError && error.code === PROTOCOL_VIOLATION)
+        throw new ConnectorError(
+          'pooler',
+          false,
+          'connecting to the database, with a connection pooler in between that does not take it',
+          error,
+        )
       throw error
     }
+  }
+
+  private async checkPooler(timeoutMs: number): Promise<void> {
+    const { processID: announced } = this.client as unknown as { readonly processID: number | null }
+    const found = await detectPooler({
+      backend: async () => (await this.query<{ pid: number }>('asking which process answers', 'SELECT pg_backend_pid() AS pid'))[0]?.pid,
+      announced: announced ?? undefined,
+      url: this.options.url,
+      timeoutMs,
+    })
+    if (found === 'none') return
+    // One that pools sessions ignores what a client asks for when it connects.
+    const settings = Object.entries(settingsOf(this.options)).map(([name, value]) => `SET ${name} = '${value}'`)
+    await this.script('setting up a session behind a pooler', settings.join('; '))
   }
 
   async query<Row extends pg.QueryResultRow>(doing: string, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
@@ -133,8 +175,8 @@ class ClientSession implements Session {
     )
   }
 
-  watch(watcher: { readonly notified: (payload: string) => void; readonly lost: () => void }): void {
-    this.client.on('notification', ({ payload }) => watcher.notified(payload ?? ''))
+  watch(watcher: { readonly notified: (payload: string, channel: string) => void; readonly lost: () => void }): void {
+    this.client.on('notification', ({ payload, channel }) => watcher.notified(payload ?? '', channel))
     this.client.once('end', watcher.lost)
   }
 

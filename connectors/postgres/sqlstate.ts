@@ -39,6 +39,8 @@ const EXCEPTIONS: ReadonlyMap<string, Blame> = new Map([
   ['25P03', 'database'],
   // The server became a standby, as in a failover.
   ['25006', 'database'],
+  // A message, or a setting asked for when connecting, that the other side does not take: it will not the next time either.
+  ['08P01', 'defect'],
   // Bytes that are not binary COPY, or not of the column's type: the encoder's doing. As the row's, it would dead-letter every row.
   ['22P03', 'defect'],
   ['22P04', 'defect'],

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ConnectorError, type Log } from '../contract.ts'
+import { loadAssignments } from './assignments.ts'
+import type { DeviceCache } from './device-cache.ts'
+import { openSession, type Session } from './session.ts'
+
+const ANSWER_TIMEOUT_MS = 5_000
+const CHANNEL = 'device_change'
+/** A notification of our own comes with the answer, or a moment later. */
+const PROBE_MS = 2_000
+
+export interface ListenOptions {
+  readonly url: string
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly cache: DeviceCache
+  readonly notified: (session: Session) => void
+  readonly lost: (session: Session) => void
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
+}
+
+/** A session that has read every device, and is told of what changes. */
+export interface Listener {
+  readonly session: Session
+  /** False where notifications do not come, as through some poolers and proxies: what changed must be asked for. */
+  readonly notifies: boolean
+  /** As of when the cache is right. */
+  readonly readAtMs: number
+}
+
+/** Listens, and only then reads: what changes in between is notified, and read again. */
+export async function listen({ url, log, signal, cache, notified, lost, now }: ListenOptions): Promise<Listener> {
+  const session = await openSession({
+    url,
+    applicationName: 'millrace devices',
+    answerTimeoutMs: ANSWER_TIMEOUT_MS,
+    statementTimeoutMs: ANSWER_TIMEOUT_MS,
+  })
+  try {
+    const probe = `millrace_probe_${randomBytes(6).toString('hex')}`
+    let probed: () => void = () => undefined
+    const arrived = new Promise<true>((resolve) => {
+      probed = () => resolve(true)
+    })
+    session.watch({
+      notified: (payload, channel) => {
+        if (channel === probe) return probed()
+        cache.notified(payload)
+        notified(session)
+      },
+      lost: () => lost(session),
+    })
+    await session.script('listening for changes of devices', `LISTEN ${CHANNEL}; LISTEN ${probe}`)
+    await session.script('trying a notification', `NOTIFY ${probe}`)
+    const notifies = (await Promise.race([arrived, delay(PROBE_MS, false as const, { signal })])) === true
+    if (!notifies)
+      log.warn('the database is not heard: is a pooler or proxy in between? Devices are read again every second instead', {
+        url: hostOf(url),
+      })
+    await session.script('trying a notification', `UNLISTEN ${probe}`)
+    const readAtMs = now()
+    cache.replaceAll(await loadAssignments(session))
+    signal.throwIfAborted()
+    if (session.lost) throw new ConnectorError('connection-lost', true, 'listening for changes of devices')
+    return { session, notifies, readAtMs }
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+/** Without the password. */
+function hostOf(url: string): string {
+  return new URL(url).host
+}
