@@ -1,5 +1,6 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import type { FetchedRecords } from './fetched-records.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
 import { topicExtents } from './scan.ts'
@@ -14,7 +15,7 @@ export interface RecordReader extends AsyncDisposable {
 }
 
 interface FetchedPartition {
-  readonly messages: readonly KafkaRecord[]
+  readonly messages: FetchedRecords
 }
 
 interface Broker {
@@ -59,12 +60,12 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     return cluster
   }
 
-  async function fetch(topic: Topic, partition: number, from: bigint): Promise<readonly KafkaRecord[]> {
+  async function fetch(topic: Topic, partition: number, from: bigint): Promise<FetchedRecords | undefined> {
     open ??= connect()
     const cluster = await open
     await cluster.addTargetTopic(topic)
     const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
-    if (leader === undefined) return []
+    if (leader === undefined) return undefined
     const broker = await cluster.findBroker({ nodeId: leader })
     const { responses } = await broker.fetch({
       replicaId: NO_REPLICA,
@@ -74,7 +75,7 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
       maxBytes: FETCH_BYTES,
       topics: [{ topic, partitions: [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }] }],
     })
-    return responses[0]?.partitions[0]?.messages ?? []
+    return responses[0]?.partitions[0]?.messages
   }
 
   return {
@@ -95,11 +96,14 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     const found = new Map<bigint, KafkaRecord>()
     for (let next = 0; next < offsets.length; ) {
       const from = offsets[next] as bigint
-      const records = await fetch(topic, partition, from)
-      // A batch comes whole: with records before the offset that was asked for, and between those that were.
-      const last = records.at(-1)?.offset ?? from
-      for (const record of records) if (record.offset === offsets[next]) found.set(offsets[next++] as bigint, record)
-      while (next < offsets.length && (offsets[next] as bigint) <= last) next++
+      const fetched = await fetch(topic, partition, from)
+      // Batches come whole: with records before the offset that was asked for, and between those that were.
+      const end = fetched?.nextOffset ?? from + 1n
+      for (const record of fetched?.records ?? []) {
+        while (next < offsets.length && (offsets[next] as bigint) < record.offset) next++
+        if (record.offset === offsets[next]) found.set(offsets[next++] as bigint, record)
+      }
+      while (next < offsets.length && (offsets[next] as bigint) < end) next++
     }
     return found
   }
