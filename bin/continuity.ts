@@ -12,7 +12,6 @@ import { createDatabase } from '../connectors/postgres/database.ts'
 import { readingConflicts } from '../connectors/postgres/reading-conflicts.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
-import { createRegistry } from '../connectors/registry/registry.ts'
 import { catchUp } from '../ops/continuity/catch-up.ts'
 import { type ContinuityReport, continuityReport } from '../ops/continuity/report.ts'
 import { continuityTable } from '../ops/continuity/table.ts'
@@ -20,11 +19,11 @@ import { measureTails, type Tails } from '../ops/continuity/tails.ts'
 import { whole } from '../ops/figures.ts'
 import { momentOption } from '../ops/moments.ts'
 import { accountOf } from '../processors/continuity/account.ts'
-import { readQuantities } from '../schemas/files.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
-import { print } from './print.ts'
+import { firmwareOptions } from '../services/schema-registry.ts'
+import { printAll } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
 const OPTIONS = {
@@ -58,12 +57,7 @@ export async function continuity(args: readonly string[]): Promise<number> {
     applicationName: 'millrace continuity question',
     idleInTransactionTimeoutMs: 0,
   })
-  const firmwares = await openFirmwareDirectory({
-    registry: createRegistry(config.env.REGISTRY_URL),
-    quantities: new Set(readQuantities().map(({ name }) => name)),
-    log,
-    signal: stop.signal,
-  })
+  const firmwares = await openFirmwareDirectory(firmwareOptions(config, log, stop.signal))
   try {
     return await database.use(async (session) => {
       const tails = await measureTails(kafka, session, () => beginSnapshot(session))
@@ -74,7 +68,7 @@ export async function continuity(args: readonly string[]): Promise<number> {
         )
       const context = { kafka, firmwares, tails, device: filter.device, log, signal: stop.signal }
       const report = await answer(session, filter, await catchUp(context, (keys) => loadBoots(session, keys)))
-      print(...(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null)))
+      printAll(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null))
       return report.addsUp ? 0 : 1
     })
   } finally {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { createSchemaMemory } from '../connectors/postgres/schema-memory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { exportLetters } from '../ops/dead-letters/export.ts'
 import { letterFilter, letterOptions } from '../ops/dead-letters/letter-options.ts'
@@ -85,6 +86,8 @@ async function show(source: DeadLetters, config: Config, place: string | undefin
     print(`${place} is no dead letter`)
     return 1
   }
-  print(...(await showLetter(letter, createRegistry(config.env.REGISTRY_URL), createLog('dead'))))
+  const { REGISTRY_URL, APP_DATABASE_URL } = config.env
+  const sources = { registry: createRegistry(REGISTRY_URL), memory: createSchemaMemory(APP_DATABASE_URL), log: createLog('dead') }
+  print(...(await showLetter(letter, sources)))
   return 0
 }

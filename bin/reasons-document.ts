@@ -10,7 +10,8 @@ const HEAD = `<!-- Generated from processors/*/reasons.ts by \`make generate\`. 
 What cannot be processed goes to the topic \`<processor>.dead\` as Avro (schemas/dead-letter.avsc): where it came from, its original bytes untouched, the
 samples and quantities concerned if it is not the whole record, a reason code, and a detail that names the value and what was expected. A record makes one
 letter for each reason, however many of its samples are refused for it. A dead letter is written before the offset of its record is committed; if it cannot
-be written, the partition waits. An outage never makes one.
+be written, the partition waits. An outage of Kafka or of a database never makes one; one of the registry only makes those of schemas that nobody here has ever read,
+after 3 seconds in the bridge and 30 behind it: waiting for it would hold up the other devices.
 
 A device that sends nothing but junk, or has a sensor that is broken for good, does not fill the topic: of one device and reason, 1,000 letters an hour (1 MiB)
 keep their record whole, and those of all devices of a processor together 64 MiB (\`dead_letters\` in the configuration). Of what comes after that, a letter for each

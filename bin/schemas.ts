@@ -44,7 +44,7 @@ async function register(registry: SchemaRegistry, all: readonly Registration[]):
   for (const { subject, path, schema } of all) {
     await registry.requireBackward(subject)
     const id = await registry.register(subject, schema)
-    const newest = (await registry.versions(subject)).at(-1)
+    const newest = await registry.version(subject, 'latest')
     if (newest?.id === id) continue
     stale++
     print(

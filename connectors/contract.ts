@@ -244,3 +244,20 @@ export interface DeviceDirectory extends AsyncDisposable {
   /** Assignments in order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
   assignments(device: DeviceId): readonly Assignment[] | undefined
 }
+
+/** A registered schema, for whoever must read what was written with it after the registry has lost it. */
+export interface RememberedSchema {
+  readonly subject: string
+  readonly version: number
+  readonly id: number
+  readonly text: string
+  /** 8 bytes, little-endian, as hexadecimal. */
+  readonly fingerprint: string
+}
+
+/** Keeps schemas for longer than the registry does: its subjects may be deleted, and it may be restored from an older backup. */
+export interface SchemaMemory {
+  /** Those of subjects that start with the prefix, the last kept last. Rejects where it cannot be reached: it is not waited for. */
+  recall(prefix: string): Promise<readonly RememberedSchema[]>
+  memorise(schemas: readonly RememberedSchema[]): Promise<void>
+}

@@ -144,12 +144,13 @@ export interface Assignment {
 /** A firmware by the schema ID of its frames. */
 export type FirmwareLookup =
   | { readonly tag: 'known'; readonly firmware: Firmware }
-  | { readonly tag: 'unknown' }
+  | { readonly tag: 'unknown'; readonly detail?: string }
   | { readonly tag: 'invalid'; readonly detail: string }
 
 /** What a processor may look up: prepared for a whole batch before its first input is handled, so every answer is at hand. */
 export interface Lookups {
-  firmware(schemaId: number): FirmwareLookup
+  /** The fingerprint decides if there is one: an ID may be handed out twice. */
+  firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
   /** In order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
   assignments(device: DeviceId): readonly Assignment[] | undefined
   /** When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets no anchor, since its device has too many. */

@@ -5,6 +5,7 @@ import type { KafkaRecord, RecordHeaders } from './contract.ts'
  * sent. The schema ID in the value is the registry's; a registry that was restored may give the ID to another schema, and the fingerprint tells.
  */
 export const FINGERPRINT_HEADER = 'fp'
+const FINGERPRINT_BYTES = 8
 
 /** One object for all records of a firmware: it is encoded once. */
 export function fingerprintHeaders(fingerprint: Buffer): RecordHeaders {
@@ -14,6 +15,6 @@ export function fingerprintHeaders(fingerprint: Buffer): RecordHeaders {
 /** The fingerprint that the record came with; undefined if it came without one, as from a producer that is not the bridge. */
 export function fingerprintOf({ headers }: KafkaRecord): Buffer | undefined {
   if (headers === undefined) return undefined
-  for (const { name, value } of headers) if (name === FINGERPRINT_HEADER && value !== null) return value
+  for (const { name, value } of headers) if (name === FINGERPRINT_HEADER && value?.length === FINGERPRINT_BYTES) return value
   return undefined
 }

@@ -60,6 +60,12 @@ const shape = z.strictObject({
         .default(10_000)
         .describe('Messages that may be under way without PUBACK: the backpressure.'),
       session_expiry_seconds: z.int().min(0).default(86_400),
+      unknown_fingerprint_wait_ms: z
+        .int()
+        .min(0)
+        .max(10_000)
+        .default(3_000)
+        .describe('So long a frame waits for the registry to learn its schema; then it is a dead letter. All PUBACKs wait with it.'),
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
       rate_limit: z
         .strictObject({

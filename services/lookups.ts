@@ -1,40 +1,51 @@
 import type { Log } from '../connectors/contract.ts'
 import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
-import type { SchemaRegistry } from '../connectors/registry/registry.ts'
+import type { Wanted } from '../connectors/registry/schema-directory.ts'
 import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId } from '../processors/contract.ts'
+import { fingerprintOf } from '../processors/fingerprint-header.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
-import { readQuantities } from '../schemas/files.ts'
 import { openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
+import { firmwareOptions, schemaWatch } from './schema-registry.ts'
+import type { Health } from './service.ts'
 
 /** What processors may look up, kept in memory and fresh. */
 export interface PreparedLookups extends Lookups, AsyncDisposable {
   /** Makes the answers for these records definitive; waits through outages. */
   prepare(records: readonly KafkaRecord[]): Promise<void>
+  /** Entries of the registry that do not count. */
+  ignored(): number
+  /** Frames whose schema ID is another schema's than their fingerprint says. */
+  wrongIds(): number
 }
 
 export interface LookupsOptions {
   readonly config: Config
-  readonly registry: SchemaRegistry
   readonly needs: readonly LookupName[]
   readonly log: Log
   readonly signal: AbortSignal
+  /** Of a service: what it waits for is told there, and it waits for the registry only so long. */
+  readonly health?: Health
 }
 
 /** Reads the registry and the app database once before it resolves, through outages. */
-export async function openLookups({ config, registry, needs, log, signal }: LookupsOptions): Promise<PreparedLookups> {
-  const firmwares = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
-  const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal })
+export async function openLookups(options: LookupsOptions): Promise<PreparedLookups> {
+  const { config, needs, log, signal, health } = options
+  const watch = health === undefined ? {} : schemaWatch(health)
+  const firmwares = await openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...watch })
+  const trouble = health === undefined ? {} : { trouble: (what: string | null) => health.set('devices', what) }
+  const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...trouble })
   const anchors = openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal })
-  const firmware: Lookups['firmware'] = (schemaId) => firmwares.firmware(schemaId)
+  const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares.firmware(schemaId, fingerprint)
   return {
     firmware,
     assignments: (device) => devices.assignments(device),
     anchor: (device, boot) => anchors.anchor(device, boot),
     schema: (schemaId) => firmwares.schema(schemaId),
     async prepare(records) {
-      if (needs.includes('firmware') || needs.includes('schema')) await firmwares.prepare(schemaIdsOf(records))
+      if (needs.includes('firmware')) await firmwares.prepare(schemasOf(records))
+      if (needs.includes('schema')) await firmwares.prepare({ ids: schemaIdsOf(records) })
       if (needs.includes('assignments')) await devices.prepare(devicesOf(records))
       if (needs.includes('anchor')) {
         const boots = uptimeBoots(records, { firmware })
@@ -42,6 +53,8 @@ export async function openLookups({ config, registry, needs, log, signal }: Look
         if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => devices.assignments(device) !== undefined))
       }
     },
+    ignored: () => firmwares.ignored(),
+    wrongIds: () => firmwares.wrongIds(),
     async [Symbol.asyncDispose]() {
       await anchors[Symbol.asyncDispose]()
       await devices[Symbol.asyncDispose]()
@@ -55,6 +68,23 @@ export function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number
   const ids = new Set<number>()
   for (const { value } of records) if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
   return ids
+}
+
+/** What frames carry of their schemas: the fingerprint, or the ID in the wire format where they have none. */
+export function schemasOf(records: readonly KafkaRecord[]): Wanted {
+  const ids = new Set<number>()
+  const fingerprints = new Set<string>()
+  let last: KafkaRecord['headers']
+  for (const record of records) {
+    const { value, headers } = record
+    // Frames of one firmware share their headers.
+    if (headers !== undefined && headers === last) continue
+    const fingerprint = fingerprintOf(record)
+    last = fingerprint === undefined ? undefined : headers
+    if (fingerprint !== undefined) fingerprints.add(fingerprint.toString('hex'))
+    else if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
+  }
+  return { ids, fingerprints }
 }
 
 function devicesOf(records: readonly KafkaRecord[]): ReadonlySet<DeviceId> {

@@ -1,18 +1,23 @@
 import type { FirmwareLookup } from '../../processors/contract.ts'
+import { createFingerprintIndex, type FingerprintIndex } from '../../processors/fingerprint-index.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
-import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { parseFirmware } from '../../schemas/firmware.ts'
 import { isObject } from '../../schemas/json.ts'
-import type { Log } from '../contract.ts'
+import type { Log, SchemaMemory } from '../contract.ts'
+import { fullName } from './judge.ts'
+import type { KnownSchemas, SchemaEntry } from './known-schemas.ts'
 import type { SchemaRegistry } from './registry.ts'
-import { type DirectoryEntry, openSchemaDirectory, type SchemaDirectory } from './schema-directory.ts'
+import { openSchemaDirectory, type SchemaDirectory } from './schema-directory.ts'
 
 /** Every firmware in the registry: by the schema ID of its frames, and by fingerprint. */
 export interface FirmwareDirectory extends SchemaDirectory {
-  firmware(schemaId: number): FirmwareLookup
-  /** Schema ID of the newest version with this fingerprint (8 bytes, little-endian, as hexadecimal). */
-  schemaIdOf(fingerprintHex: string): number | undefined
-  /** All fingerprints and their schema IDs. */
+  /** What a frame was written with: the fingerprint decides if there is one, for IDs may be handed out twice. 8 bytes, little-endian. */
+  firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
+  /** By a fingerprint as hexadecimal. */
+  firmwareOf(fingerprint: string): FirmwareLookup
+  /** Frames whose schema ID is another schema's than their fingerprint says. */
+  wrongIds(): number
+  /** All fingerprints and their schema IDs. Another object whenever it has changed. */
   fingerprints(): ReadonlyMap<string, number>
 }
 
@@ -22,54 +27,128 @@ export interface FirmwareDirectoryOptions {
   readonly quantities: ReadonlySet<string>
   readonly log: Log
   readonly signal: AbortSignal
+  readonly memory?: SchemaMemory
+  readonly patienceMs?: number
+  readonly trouble?: (what: string | null) => void
 }
 
-export async function openFirmwareDirectory({ registry, quantities, log, signal }: FirmwareDirectoryOptions): Promise<FirmwareDirectory> {
-  let lookups: ReadonlyMap<number, FirmwareLookup> = new Map()
+/** A firmware's schema counts under the subject of its own full name: the topic-record-name strategy. */
+export function firmwareOwnSubject(schema: unknown): string {
+  return firmwareSubject(fullName(schema) ?? '')
+}
+
+export async function openFirmwareDirectory(options: FirmwareDirectoryOptions): Promise<FirmwareDirectory> {
+  const { quantities, log } = options
+  let lookups: ReadonlyMap<string, FirmwareLookup> = new Map()
+  let index: FingerprintIndex<FirmwareLookup> = createFingerprintIndex(new Map())
   let ids: ReadonlyMap<string, number> = new Map()
-  let texts = ''
+  let wrongIds = 0
+  const saidWrong = new Set<number>()
+  const made = new Made(quantities)
   const directory = await openSchemaDirectory({
-    registry,
+    ...options,
     prefix: firmwareSubject(''),
-    log,
-    signal,
-    changed: (entries) => {
-      // Unchanged schemas keep their objects, and with them the converters that were made for them.
-      const now = JSON.stringify(entries)
-      if (now === texts) return
-      texts = now
-      lookups = readFirmwares(entries, quantities)
-      ids = new Map(entries.map(({ json, id }) => [schemaFingerprint(json).toString('hex'), id]))
-      log.info('firmwares known', { schemas: lookups.size, fingerprints: ids.size })
+    ownSubject: firmwareOwnSubject,
+    changed: (known) => {
+      lookups = made.all(known)
+      index = createFingerprintIndex(lookups)
+      ids = new Map([...known.fingerprints()].map(([hex, { id }]) => [hex, id]))
+      log.info('firmwares known', { fingerprints: ids.size })
     },
   })
+  const byId = (schemaId: number): FirmwareLookup => {
+    const found = directory.lookup(schemaId)
+    switch (found.tag) {
+      case 'known':
+        return lookups.get(found.entry.fingerprint) ?? NOT_THERE
+      case 'ambiguous':
+        return { tag: 'unknown', detail: ambiguous(schemaId, found.entries) }
+      case 'unknown':
+        return { tag: 'unknown', detail: `the registry has no schema ${schemaId}` }
+    }
+  }
+  const byFingerprint = (hex: string, schemaId?: number): FirmwareLookup => {
+    const found = lookups.get(hex)
+    if (found !== undefined) return found
+    const other = schemaId === undefined ? undefined : directory.lookup(schemaId)
+    const isOther =
+      other?.tag === 'known' ? `; its ID ${schemaId} is ${other.entry.subject} there, fingerprint ${other.entry.fingerprint}` : ''
+    return { tag: 'unknown', detail: `the registry has no schema with fingerprint ${hex}${isOther}` }
+  }
+  const firmware = (schemaId: number, fingerprint: Buffer): FirmwareLookup => {
+    const found = index.find(fingerprint, 0)
+    if (found === undefined) return byFingerprint(fingerprint.toString('hex'), schemaId)
+    const other = directory.lookup(schemaId)
+    if (other.tag === 'known' && lookups.get(other.entry.fingerprint) !== found) {
+      wrongIds++
+      if (!saidWrong.has(schemaId) && saidWrong.size < MOST_SAID) {
+        saidWrong.add(schemaId)
+        log.error('frames carry the ID of another schema than they were written with: their fingerprint decides', {
+          schemaId,
+          fingerprint: fingerprint.toString('hex'),
+          registered: other.entry.subject,
+        })
+      }
+    }
+    return found
+  }
   return {
-    ...directory,
-    firmware: (schemaId) => lookups.get(schemaId) ?? { tag: 'unknown' },
-    schemaIdOf: (fingerprint) => ids.get(fingerprint),
+    prepare: (wanted) => directory.prepare(wanted),
+    refresh: () => directory.refresh(),
+    schema: (id) => directory.schema(id),
+    lookup: (id) => directory.lookup(id),
+    ignored: () => directory.ignored(),
+    unansweredMs: () => directory.unansweredMs(),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    firmware: (schemaId, fingerprint) => (fingerprint === undefined ? byId(schemaId) : firmware(schemaId, fingerprint)),
+    firmwareOf: (hex) => byFingerprint(hex),
+    wrongIds: () => wrongIds,
     fingerprints: () => ids,
   }
 }
 
+/** A producer that makes up IDs must not fill the log. */
+const MOST_SAID = 1_000
+const NOT_THERE: FirmwareLookup = { tag: 'unknown' }
+
+function ambiguous(id: number, entries: readonly SchemaEntry[]): string {
+  const names = entries.map(({ subject, fingerprint }) => `${subject} (fingerprint ${fingerprint})`)
+  return `the registry has given the ID ${id} to ${names.join(' and ')}, and the record does not say which it was written with`
+}
+
+/** What was made of schemas: an unchanged one keeps its object, and with it the converter that was made for it. */
+class Made {
+  private readonly quantities: ReadonlySet<string>
+  private made = new Map<string, { readonly writer: SchemaEntry; readonly newest: SchemaEntry; readonly lookup: FirmwareLookup }>()
+
+  constructor(quantities: ReadonlySet<string>) {
+    this.quantities = quantities
+  }
+
+  /** A lookup for each fingerprint. */
+  all(known: KnownSchemas): ReadonlyMap<string, FirmwareLookup> {
+    const now: typeof this.made = new Map()
+    for (const [fingerprint, writer] of known.fingerprints()) {
+      const newest = known.newestOf(writer.subject) ?? writer
+      const before = this.made.get(fingerprint)
+      const isSame = before !== undefined && before.writer.text === writer.text && before.newest.text === newest.text
+      now.set(fingerprint, isSame ? before : { writer, newest, lookup: readFirmware(writer, newest, this.quantities) })
+    }
+    this.made = now
+    return new Map([...now].map(([fingerprint, { lookup }]) => [fingerprint, lookup]))
+  }
+}
+
 /**
- * Each version as its frames must be read: its own fields, with the attributes of its subject's newest version, so that a corrected conversion
+ * A schema as frames of its writer must be read: its own fields, with the attributes of its subject's newest version, so that a corrected conversion
  * holds for frames that were written before it.
  */
-export function readFirmwares(entries: readonly DirectoryEntry[], quantities: ReadonlySet<string>): ReadonlyMap<number, FirmwareLookup> {
-  const newest = new Map<string, DirectoryEntry>()
-  for (const entry of entries) {
-    const known = newest.get(entry.subject)
-    if (known === undefined || entry.version > known.version) newest.set(entry.subject, entry)
+export function readFirmware(writer: SchemaEntry, newest: SchemaEntry, quantities: ReadonlySet<string>): FirmwareLookup {
+  try {
+    return { tag: 'known', firmware: parseFirmware(withAttributes(writer.json, newest.json), quantities) }
+  } catch (cause) {
+    return { tag: 'invalid', detail: `${writer.subject}: ${cause instanceof Error ? cause.message : String(cause)}` }
   }
-  return new Map(
-    entries.map(({ id, subject, json }): readonly [number, FirmwareLookup] => {
-      try {
-        return [id, { tag: 'known', firmware: parseFirmware(withAttributes(json, newest.get(subject)?.json), quantities) }]
-      } catch (cause) {
-        return [id, { tag: 'invalid', detail: `${subject}: ${cause instanceof Error ? cause.message : String(cause)}` }]
-      }
-    }),
-  )
 }
 
 /** The writer's fields, each with the attributes that the newest schema has for its name. */

@@ -1,126 +1,304 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../processors/backoff.ts'
-import { ConnectorError, type Log } from '../contract.ts'
+import { ConnectorError, type Log, type SchemaMemory } from '../contract.ts'
+import type { OwnSubject } from './judge.ts'
+import { type IdLookup, KnownSchemas } from './known-schemas.ts'
+import { Paced } from './paced.ts'
+import { readAgain, readNewSubjects, type Seen } from './read-registry.ts'
 import type { SchemaRegistry } from './registry.ts'
-
-/** One registered version. */
-export interface DirectoryEntry {
-  readonly subject: string
-  readonly id: number
-  readonly version: number
-  readonly json: unknown
-}
 
 export interface SchemaDirectoryOptions {
   readonly registry: SchemaRegistry
   /** Subjects that start with this. */
   readonly prefix: string
+  readonly ownSubject: OwnSubject
   readonly log: Log
   readonly signal: AbortSignal
-  /** Called with all versions, oldest first within a subject, after each reading. */
-  readonly changed?: (entries: readonly DirectoryEntry[]) => void
+  /** Called after a reading, and in the middle of one once what is new has been read, if anything has changed. */
+  readonly changed?: (known: KnownSchemas) => void
+  /** What outlives the registry. */
+  readonly memory?: SchemaMemory
+  /**
+   * How long `prepare` waits in all while the registry does not answer; what is unknown then is answered as unknown. For ever unless told otherwise.
+   */
+  readonly patienceMs?: number
+  /** Health: what is wrong with the registry; null once it answers. */
+  readonly trouble?: (what: string | null) => void
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
 
-/** The versions of some subjects, kept in memory. */
-export interface SchemaDirectory extends AsyncDisposable {
-  /**
-   * Makes the answers for these IDs definitive: an ID that is unknown is one that a reading begun after the call did not find, or one of the last two
-   * seconds. Waits through an outage of the registry; rejects only on abort.
-   */
-  prepare(ids: ReadonlySet<number>): Promise<void>
-  /** Reads the registry again, unless that was done a moment ago. Waits through outages. */
-  refresh(): Promise<void>
-  /** The schema's JSON; undefined where no subject here has that ID. */
-  schema(id: number): unknown
+/** What records carry of their schemas. */
+export interface Wanted {
+  readonly ids?: ReadonlySet<number>
+  /** As hexadecimal. */
+  readonly fingerprints?: ReadonlySet<string>
 }
 
-/** A version that was just registered is noticed after this long at the latest. */
+/** The schemas of some subjects, kept in memory. */
+export interface SchemaDirectory extends AsyncDisposable {
+  /**
+   * Makes the answers for these definitive: what is unknown is what a reading begun after the call did not find, or one of the last two seconds.
+   * Waits through an outage of the registry as long as its patience lasts; rejects only on abort.
+   */
+  prepare(wanted: Wanted): Promise<void>
+  /**
+   * Resolves when new subjects have been looked for, in a reading that began after the call. New versions of subjects that are known are found by then if reading them
+   * takes a moment only; with very many subjects they are read in the background. Waits through outages.
+   */
+  refresh(): Promise<void>
+  /** The schema's JSON; undefined where no subject here has that ID, or where it stands for several schemas. */
+  schema(id: number): unknown
+  lookup(id: number): IdLookup
+  /** Entries of the registry that do not count: each was logged once. */
+  ignored(): number
+  /** How long the registry has not answered; 0 while it does. */
+  unansweredMs(): number
+}
+
+/** A version that was just registered is noticed after this long at the latest, and with very many subjects after twenty readings' time. */
 const REFRESH_MS = 10_000
-/** An ID or fingerprint that nobody knows must not become a request for each record that has it. */
-const LEAST_INTERVAL_MS = 2_000
-/** Most unknown IDs that are remembered. */
+const REFRESH_SHARE = 20
+/** Asked for, it is read again after a moment; a registry with many subjects gets four readings' time to rest. */
+const LEAST_PAUSE_MS = 100
+const MOST_PAUSE_MS = 5_000
+const PAUSE_SHARE = 4
+/** A reading of all subjects that takes no longer goes with every look for new ones. */
+const MOMENT_MS = 200
+/** An ID or fingerprint that nobody knows must not become a reading for each record that has it. */
+const ABSENT_MS = 2_000
+/** Most unknown ones that are remembered. */
 const ABSENT_LIMIT = 10_000
-const BACKOFF = { baseMs: 200, maxMs: 10_000 }
+/** Health speaks of an outage once it has lasted so long. */
+const TROUBLE_MS = 15_000
+const BACKOFF = { baseMs: 200, maxMs: 5_000 }
 
-/** Reads the subjects once before it resolves, then every 10 s and when asked for an ID that it does not know. */
+/** Reads the subjects once before it resolves, then every 10 s and when asked for what it does not know. */
 export async function openSchemaDirectory(options: SchemaDirectoryOptions): Promise<SchemaDirectory> {
-  const { registry, prefix, log, signal, now = () => performance.now() } = options
-  let schemas: ReadonlyMap<number, unknown> = new Map()
-  let readAt = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
-  /** When the latest reading began. */
-  let begunAt = Number.NEGATIVE_INFINITY
-  /** IDs that a reading did not find, by when it was over. */
-  const absent = new Map<number, number>()
+  const directory = new Directory(options)
+  await directory.open()
+  return directory
+}
 
-  async function read(): Promise<void> {
-    begunAt = now()
-    const entries: DirectoryEntry[] = []
-    for (const subject of await registry.subjects(prefix)) {
-      for (const { id, version, schema } of await registry.versions(subject))
-        entries.push({ subject, id, version, json: JSON.parse(schema) as unknown })
+type Reading = 'new subjects' | 'all subjects'
+
+class Directory implements SchemaDirectory {
+  private readonly options: SchemaDirectoryOptions
+  private readonly stopping = new AbortController()
+  private readonly signal: AbortSignal
+  private readonly known = new KnownSchemas()
+  /** Why entries do not count, by subject and version. */
+  private readonly refused = new Map<string, string>()
+  /** Unknown IDs and fingerprints, by when a reading that did not find them was over. */
+  private readonly absent = new Map<number | string, number>()
+  /** IDs that stand for several schemas, and were said to. */
+  private readonly saidAmbiguous = new Set<number>()
+  private readonly seen: Seen = { newest: new Map(), deleted: new Set(), failing: new Set() }
+  private opened = false
+  /** Looks for subjects that are new or gone. */
+  private readonly looks: Paced
+  /** Reads what is new of every subject. */
+  private readonly readings: Paced
+  private readingMs = 0
+  /** Since when the registry has not answered. */
+  private awaySince: number | undefined
+  private timer: NodeJS.Timeout | undefined
+  private readonly remembered = new Set<string>()
+
+  constructor(options: SchemaDirectoryOptions) {
+    this.options = options
+    this.signal = AbortSignal.any([options.signal, this.stopping.signal])
+    const pace = {
+      now: () => this.now(),
+      signal: this.signal,
+      pauseMs: (tookMs: number) => Math.min(MOST_PAUSE_MS, Math.max(LEAST_PAUSE_MS, PAUSE_SHARE * tookMs)),
     }
-    schemas = new Map(entries.map(({ id, json }) => [id, json]))
-    readAt = now()
-    options.changed?.(entries)
+    this.looks = new Paced({ ...pace, work: () => this.throughOutages('new subjects') })
+    this.readings = new Paced({ ...pace, work: () => this.readAll() })
   }
 
-  async function readThroughOutages(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+  async open(): Promise<void> {
+    await this.recall()
+    await this.readings.request()
+    this.opened = true
+  }
+
+  async prepare({ ids = NO_IDS, fingerprints = NO_FINGERPRINTS }: Wanted): Promise<void> {
+    const missing = (): readonly (number | string)[] => [
+      ...[...ids].filter((id) => this.known.withId(id).tag === 'unknown'),
+      ...[...fingerprints].filter((hex) => this.known.withFingerprint(hex) === undefined),
+    ]
+    const oldest = this.now() - ABSENT_MS
+    if (missing().every((name) => (this.absent.get(name) ?? Number.NEGATIVE_INFINITY) > oldest)) return
+    await this.patiently(this.looks.request())
+    if (missing().length === 0) return
+    await this.patiently(this.readings.request())
+    if (this.absent.size > ABSENT_LIMIT) this.absent.clear()
+    for (const name of missing()) this.absent.set(name, this.now())
+  }
+
+  refresh(): Promise<void> {
+    const reading = this.readings.request()
+    if (this.readingMs <= MOMENT_MS) return reading
+    this.inBackground(reading)
+    return this.looks.request()
+  }
+
+  schema(id: number): unknown {
+    const found = this.known.withId(id)
+    return found.tag === 'known' ? found.entry.json : undefined
+  }
+
+  lookup(id: number): IdLookup {
+    return this.known.withId(id)
+  }
+
+  ignored(): number {
+    return this.refused.size
+  }
+
+  unansweredMs(): number {
+    return this.awaySince === undefined ? 0 : this.now() - this.awaySince
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.timer)
+    this.stopping.abort(new ConnectorError('disposed', false, 'reading the registry after the directory was disposed of'))
+  }
+
+  private now(): number {
+    return this.options.now?.() ?? performance.now()
+  }
+
+  /** Waits for a reading as long as the patience lasts, which is counted from the beginning of an outage. */
+  private async patiently(reading: Promise<void>): Promise<void> {
+    const { patienceMs } = this.options
+    if (patienceMs === undefined) return reading
+    // It is awaited here or by the next one that needs it; on abort it rejects, and that is no defect.
+    reading.catch(() => undefined)
+    for (;;) {
+      const leftMs = patienceMs - this.unansweredMs()
+      if (leftMs <= 0) return
+      const timeout = new AbortController()
       try {
-        return await read()
-      } catch (cause) {
-        if (!(cause instanceof ConnectorError) || !cause.transient) throw cause
-        if (attempt === 0) log.warn('the registry does not answer; waiting for it', { cause: cause.message })
-        await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
+        if (await Promise.race([reading.then(() => true), delay(leftMs, false, { signal: timeout.signal })])) return
+      } finally {
+        timeout.abort()
       }
     }
   }
 
-  function readOnce(): Promise<void> {
-    reading ??= readThroughOutages().finally(() => {
-      reading = undefined
+  private async readAll(): Promise<number> {
+    clearTimeout(this.timer)
+    this.readingMs = await this.throughOutages('all subjects')
+    this.timer = setTimeout(() => this.inBackground(this.readings.request()), Math.max(REFRESH_MS, REFRESH_SHARE * this.readingMs))
+    this.timer.unref()
+    return this.readingMs
+  }
+
+  /** Reads until the registry has answered; resolves with how long that took. */
+  private async throughOutages(what: Reading): Promise<number> {
+    for (let attempt = 0; ; attempt++) {
+      this.signal.throwIfAborted()
+      const beganAt = this.now()
+      try {
+        await this.read(what)
+        this.answered()
+        return this.now() - beganAt
+      } catch (cause) {
+        // What is wrong at the start, such as a refused name, is told; later it may be mended while what is known goes on.
+        if (!this.opened && !(cause instanceof ConnectorError && cause.transient)) throw cause
+        this.signal.throwIfAborted()
+        this.unanswered(beganAt, cause)
+        await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal: this.signal })
+      }
+    }
+  }
+
+  private async read(what: Reading): Promise<void> {
+    const { registry, prefix, ownSubject, log } = this.options
+    const reading = {
+      registry,
+      prefix,
+      ownSubject,
+      known: this.known,
+      seen: this.seen,
+      signal: this.signal,
+      ignored: (entry: string, why: string) => {
+        if (this.refused.get(entry) === why) return
+        this.refused.set(entry, why)
+        log.warn('an entry of the registry does not count', { entry, why })
+      },
+      changed: () => this.publish(),
+      log,
+    }
+    const known = await readNewSubjects(reading)
+    if (what === 'all subjects') await readAgain(known, reading)
+    await this.memorise()
+  }
+
+  private answered(): void {
+    const awayMs = this.unansweredMs()
+    if (awayMs > 0) this.options.log.info('the registry answers again', { awayMs: Math.round(awayMs) })
+    this.awaySince = undefined
+    this.options.trouble?.(null)
+  }
+
+  private unanswered(beganAt: number, cause: unknown): void {
+    if (this.awaySince === undefined) {
+      this.awaySince = beganAt
+      this.options.log.warn('the registry does not answer; going on with what is known', { cause: String(cause) })
+    }
+    const awayMs = this.unansweredMs()
+    if (awayMs >= TROUBLE_MS) this.options.trouble?.(`no answer for ${Math.round(awayMs / 1000)} s; what is known goes on`)
+  }
+
+  private inBackground(reading: Promise<void>): void {
+    reading.catch((cause: unknown) => {
+      if (!this.signal.aborted) this.options.log.error('the registry is read no more', { cause: String(cause) })
     })
-    return reading
   }
 
-  /**
-   * Reads for IDs that are not known, in a reading of its own: one that was under way, or over a moment ago, may have missed what was registered since.
-   * A record that came with a new schema would be taken for garbage.
-   */
-  async function find(missing: readonly number[]): Promise<void> {
-    await reading
-    const pauseMs = LEAST_INTERVAL_MS - (now() - begunAt)
-    if (pauseMs > 0) await delay(pauseMs, undefined, { signal })
-    await readOnce()
-    if (absent.size > ABSENT_LIMIT) absent.clear()
-    for (const id of missing) if (!schemas.has(id)) absent.set(id, now())
+  private publish(): void {
+    this.known.index()
+    for (const { id } of this.known.all()) {
+      const found = this.known.withId(id)
+      if (found.tag !== 'ambiguous' || this.saidAmbiguous.has(id)) continue
+      this.saidAmbiguous.add(id)
+      this.options.log.error('the registry has given an ID to different schemas: was it restored from an older backup?', {
+        id,
+        schemas: found.entries.map(({ subject, version, fingerprint }) => `${subject} version ${version}, fingerprint ${fingerprint}`),
+      })
+    }
+    this.options.changed?.(this.known)
   }
 
-  async function refresh(): Promise<void> {
-    if (now() - readAt >= LEAST_INTERVAL_MS) await readOnce()
+  /** What was known before this process began. */
+  private async recall(): Promise<void> {
+    const { memory, log } = this.options
+    if (memory === undefined) return
+    try {
+      const entries = await memory.recall(this.options.prefix)
+      for (const each of entries) this.remembered.add(`${each.id} ${each.fingerprint}`)
+      this.known.remember(entries.map((each) => ({ ...each, json: JSON.parse(each.text) as unknown })))
+    } catch (cause) {
+      log.warn('schemas of earlier times are not known: the registry alone tells', { cause: String(cause) })
+    }
   }
 
-  await readOnce()
-  const timer = setInterval(() => {
-    // With everything known in memory an outage stops nothing; the next turn tries again.
-    if (reading === undefined)
-      read().catch((cause: unknown) => log.warn('the registry could not be read; going on with what is known', { cause: String(cause) }))
-  }, REFRESH_MS)
-  timer.unref()
-
-  return {
-    async prepare(ids) {
-      const oldest = now() - LEAST_INTERVAL_MS
-      const missing = [...ids].filter((id) => !schemas.has(id) && !((absent.get(id) ?? Number.NEGATIVE_INFINITY) > oldest))
-      if (missing.length > 0) await find(missing)
-    },
-    refresh,
-    schema: (id) => schemas.get(id),
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-    },
+  /** Keeps what is new. It is no reason to wait or to end: the registry has it, too. */
+  private async memorise(): Promise<void> {
+    const { memory, log } = this.options
+    const news = [...this.known.all()].filter(({ id, fingerprint }) => !this.remembered.has(`${id} ${fingerprint}`))
+    if (memory === undefined || news.length === 0) return
+    try {
+      await memory.memorise(news)
+      for (const { id, fingerprint } of news) this.remembered.add(`${id} ${fingerprint}`)
+    } catch (cause) {
+      log.warn('schemas cannot be kept for later: those that are deleted are forgotten at the next start', { cause: String(cause) })
+    }
   }
 }
+
+const NO_IDS: ReadonlySet<number> = new Set()
+const NO_FINGERPRINTS: ReadonlySet<string> = new Set()

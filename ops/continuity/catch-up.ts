@@ -8,10 +8,12 @@ import { type BootState, Ledger } from '../../processors/continuity/ledger.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { fingerprintOf } from '../../processors/fingerprint-header.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import { prepareSchemas } from '../../services/continuity/service.ts'
+import { schemasOf } from '../../services/lookups.ts'
 import { readTail, type Tails } from './tails.ts'
 
 export interface CatchUpOptions {
@@ -77,10 +79,7 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
 
   async function takeLetters(batch: ConsumedBatch): Promise<void> {
     const letters = intake.open(asked(batch), batch.partition)
-    await prepareSchemas(
-      firmwares,
-      letters.map(({ letter }) => letter),
-    )
+    await prepareSchemas(firmwares, letters)
     await install(intake.absentOfLetters(letters))
     for (const letter of letters) intake.letter(letter, taken, false)
   }
@@ -103,15 +102,14 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
 
   async function takeFrames(batch: ConsumedBatch): Promise<void> {
     const records = asked(batch)
-    const ids = new Set<number>()
-    for (const { value } of records) if (value !== null && value.length >= WIRE_BYTES) ids.add(value.readUInt32BE(1))
-    await firmwares.prepare(ids)
+    await firmwares.prepare(schemasOf(records))
     for (const record of records) readable(() => flyFrame(record))
   }
 
-  function flyFrame({ key, value }: KafkaRecord): void {
+  function flyFrame(record: KafkaRecord): void {
+    const { key, value } = record
     if (key === null || value === null || value.length < WIRE_BYTES) return
-    const found = firmwares.firmware(value.readUInt32BE(1))
+    const found = firmwares.firmware(value.readUInt32BE(1), fingerprintOf(record))
     if (found.tag === 'unknown' || (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE)) return
     frame.read(value, WIRE_BYTES)
     fly(key.toString('latin1'), frame.boot, frame.seq)

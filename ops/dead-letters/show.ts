@@ -1,22 +1,29 @@
-import type { Log } from '../../connectors/contract.ts'
+import type { Log, SchemaMemory } from '../../connectors/contract.ts'
+import { firmwareOwnSubject } from '../../connectors/registry/firmware-directory.ts'
+import { fullName } from '../../connectors/registry/judge.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import { setOf } from '../../processors/continuity/account.ts'
 import { formatRanges } from '../../processors/continuity/ranges.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
+import { fingerprintOf } from '../../processors/fingerprint-header.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
-import { schemaFingerprint } from '../../schemas/fingerprint.ts'
-import { type KnownSchemas, originalOf } from './original.ts'
+import { firmwareSubject } from '../../processors/topics.ts'
+import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
 
 /** A registry that does not answer in this time leaves the bytes undecoded. */
 const REGISTRY_MS = 5_000
 
+/** Who knows schemas. */
+export interface SchemaSources {
+  readonly registry: SchemaRegistry
+  readonly memory: SchemaMemory
+  readonly log: Log
+}
+
 /** Lines for people: every field of a letter, then its original as far as it can be decoded. */
-export async function showLetter(
-  { topic, partition, offset, letter }: FoundLetter,
-  registry: SchemaRegistry,
-  log: Log,
-): Promise<readonly string[]> {
+export async function showLetter(found: FoundLetter, sources: SchemaSources): Promise<readonly string[]> {
+  const { topic, partition, offset, letter } = found
   const time = (ms: number): string => new Date(ms).toISOString()
   const fields: readonly (readonly [string, string])[] = [
     ['letter', `${topic}/${partition}/${offset}`],
@@ -40,7 +47,7 @@ export async function showLetter(
   return [
     ...fields.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
     '',
-    ...originalOf(letter.value, await knownSchemas(registry, log)),
+    ...originalOf(letter.value, await knownSchemas(found, sources)),
   ]
 }
 
@@ -52,24 +59,43 @@ function recordFields({ records, source_partition }: DeadLetter): readonly (read
   return [['records', `${records.length}: ${which}`]]
 }
 
-async function knownSchemas(registry: SchemaRegistry, log: Log): Promise<KnownSchemas> {
-  const byId = new Map<number, { subject: string; json: unknown }>()
-  const byFingerprint = new Map<string, { subject: string; json: unknown }>()
+/** The schema that the letter's bytes were written with: only this one is asked for, whatever else is in a registry that is shared. */
+async function knownSchemas({ letter: { value }, headers }: FoundLetter, { registry, memory, log }: SchemaSources): Promise<KnownSchemas> {
+  const fingerprint = fingerprintIn(value) ?? fingerprintOf({ key: null, value, timestampMs: 0, offset: 0n, headers })?.toString('hex')
   try {
-    await using _directory = await openSchemaDirectory({
-      registry,
-      prefix: '',
-      log,
-      signal: AbortSignal.timeout(REGISTRY_MS),
-      changed: (entries) => {
-        for (const { id, subject, json } of entries) {
-          byId.set(id, { subject, json })
-          byFingerprint.set(schemaFingerprint(json).toString('hex'), { subject, json })
-        }
-      },
-    })
+    const found = await (fingerprint === undefined ? schemaOf(value, registry) : firmwareOf(fingerprint, { registry, memory, log }))
+    return { byId: () => found, byFingerprint: () => found }
   } catch (cause) {
     log.warn('the registry does not say what the bytes are', { cause: String(cause) })
+    return { byId: () => undefined, byFingerprint: () => undefined }
   }
-  return { byId: (id) => byId.get(id), byFingerprint: (hex) => byFingerprint.get(hex) }
+}
+
+/** Of a frame as a device sent it. */
+function fingerprintIn(value: Buffer | null): string | undefined {
+  return value !== null && value[0] === 0xc3 && value[1] === 1 && value.length >= 10 ? value.toString('hex', 2, 10) : undefined
+}
+
+async function firmwareOf(fingerprint: string, { registry, memory, log }: SchemaSources): Promise<KnownSchema | undefined> {
+  let found: KnownSchema | undefined
+  await using _directory = await openSchemaDirectory({
+    registry,
+    memory,
+    prefix: firmwareSubject(''),
+    ownSubject: firmwareOwnSubject,
+    log,
+    signal: AbortSignal.timeout(REGISTRY_MS),
+    changed: (known) => {
+      found = known.withFingerprint(fingerprint)
+    },
+  })
+  return found
+}
+
+async function schemaOf(value: Buffer | null, registry: SchemaRegistry): Promise<KnownSchema | undefined> {
+  if (value === null || value[0] !== 0 || value.length < 5) return undefined
+  const found = await registry.schemaOf(value.readUInt32BE(1))
+  if (found === undefined || found.type !== 'AVRO') return undefined
+  const json: unknown = JSON.parse(found.schema)
+  return { subject: fullName(json) ?? 'a schema without a name', json }
 }

@@ -18,7 +18,8 @@ import { openLookups } from '../../services/lookups.ts'
 import { loadProcess, openProcessLookups } from '../../services/process/service.ts'
 import { loadProcessor, outputSchemaIds } from '../../services/processor/service.ts'
 import { deadLetterCodec, registeredId } from '../../services/registered.ts'
-import { layoutOf } from '../../services/store/service.ts'
+import { firmwareOptions } from '../../services/schema-registry.ts'
+import { layoutsOf } from '../../services/store/service.ts'
 import { bridgeWay } from './bridge.ts'
 import { processWay } from './process.ts'
 import { processorWay } from './processor.ts'
@@ -91,7 +92,7 @@ async function outputs(processor: string): Promise<readonly Topic[]> {
 }
 
 async function openBridge({ config, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
-  const directory = await openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   return bridgeWay({
     config,
     limits,
@@ -105,7 +106,7 @@ async function openBridge({ config, registry, producer, limits, log, signal }: P
 
 async function openProcessor({ config, processor: name, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const processor = await loadProcessor(name)
-  const lookups = await openLookups({ config, registry, needs: processor.needs, log, signal })
+  const lookups = await openLookups({ config, needs: processor.needs, log, signal })
   return processorWay({
     name,
     processor,
@@ -119,10 +120,10 @@ async function openProcessor({ config, processor: name, registry, producer, limi
 }
 
 async function openProcess(
-  { config, processor, run, topicId, registry, log, signal }: Parts,
+  { config, processor, run, topicId, log, signal }: Parts,
   process: BusinessProcess<unknown>,
 ): Promise<RedriveWay> {
-  const lookups = await openProcessLookups(process, { config, registry, log, signal })
+  const lookups = await openProcessLookups(process, { config, log, signal })
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   return processWay({
     process,
@@ -140,14 +141,15 @@ async function openProcess(
 }
 
 async function openStore({ config, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
-  let layouts = new Map<number, LayoutLookup>()
+  let layouts: ReadonlyMap<number, LayoutLookup> = new Map()
   const schemas = await openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
+    ownSubject: () => valueSubject(topics.readings),
     log,
     signal,
-    changed: (entries) => {
-      layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
+    changed: (known) => {
+      layouts = layoutsOf(known)
     },
   })
   const sink = createReadingsSink({
@@ -162,7 +164,7 @@ async function openStore({ config, registry, run, topicId, log, signal }: Parts)
     sink,
     consumer: `store.redrive.${run}` as ConsumerName,
     topicId,
-    prepare: (ids) => schemas.prepare(ids),
+    prepare: (ids) => schemas.prepare({ ids }),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
     batchRows: config.store.batch_rows,
     stored: (frames) => database.use((session) => noteRedriven(session, frames)),

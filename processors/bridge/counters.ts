@@ -9,6 +9,8 @@ export interface BridgeCounters {
   statuses: number
   /** Messages that had to wait for their device's rate limit; each ends in one of the others too. */
   delayed: number
+  /** Messages that waited for their schema, or behind one of their device's that did; each ends in one of the others too. */
+  parked: number
   /** Of all messages received. */
   payloadBytes: number
   readonly dead: Record<Reason, number>
@@ -17,7 +19,7 @@ export interface BridgeCounters {
 
 /** All at zero: a reason that never occurred is zero, not unknown. */
 export function createBridgeCounters(): BridgeCounters {
-  return { frames: 0, json: 0, statuses: 0, delayed: 0, payloadBytes: 0, dead: zeros(reasons), dropped: zeros(dropReasons) }
+  return { frames: 0, json: 0, statuses: 0, delayed: 0, parked: 0, payloadBytes: 0, dead: zeros(reasons), dropped: zeros(dropReasons) }
 }
 
 function zeros<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {

@@ -4,7 +4,8 @@ import type { ReasonDoc } from '../contract.ts'
 /** Why the bridge makes a message a dead letter. */
 export const reasons = {
   'unknown-fingerprint': {
-    means: 'The frame was written with a schema that the registry does not have, also after reading it again.',
+    means:
+      'The frame was written with a schema that the registry does not have, also after reading it again; or the registry did not answer while the frame could wait.',
     whatToDo:
       'Register the firmware schema that the device was built with and redrive. A fingerprint that nobody knows is a device with foreign firmware.',
   },

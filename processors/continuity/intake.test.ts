@@ -21,7 +21,10 @@ const schemas: FrameSchemas = {
     const found = firmwares.find(({ id }) => id === schemaId)
     return found === undefined ? { tag: 'unknown' } : { tag: 'known', firmware: found.firmware }
   },
-  schemaIdOf: (fingerprint) => firmwares.find(({ firmware }) => firmware.fingerprint.toString('hex') === fingerprint)?.id,
+  firmwareOf: (fingerprint): FirmwareLookup => {
+    const found = firmwares.find(({ firmware }) => firmware.fingerprint.toString('hex') === fingerprint)
+    return found === undefined ? { tag: 'unknown' } : { tag: 'known', firmware: found.firmware }
+  },
 }
 
 function readings(seq: number, samples: number, offset = BigInt(seq)): KafkaRecord {

@@ -1,6 +1,7 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { KafkaRecord } from '../contract.ts'
 import type { DeadLetter } from '../dead-letter.ts'
+import { fingerprintOf } from '../fingerprint-header.ts'
 import { isLaterPart } from '../part-header.ts'
 import { topics } from '../topics.ts'
 import { ReadingsHead } from './heads.ts'
@@ -33,6 +34,8 @@ export interface OpenLetter {
   /** Where it is in its topic. */
   readonly partition: number
   readonly offset: bigint
+  /** Of the frame that is in it, as its header says. */
+  readonly fingerprint: Buffer | undefined
 }
 
 /** Samples of one record that the store made dead letters. */
@@ -88,11 +91,18 @@ export class Intake {
 
   /** Decodes dead letters; what is none, or has no device, is counted and left out. */
   open(records: readonly KafkaRecord[], partition: number): readonly OpenLetter[] {
-    return records.flatMap(({ key, value, offset }): OpenLetter[] => {
+    return records.flatMap((record): OpenLetter[] => {
+      const { key, value, offset } = record
       this.options.counters.letters++
       const letter = value === null ? undefined : this.decoded(value)
       if (letter !== undefined && key !== null)
-        return lettersOf(letter).map((each) => ({ letter: each, device: key.toString('latin1'), partition, offset }))
+        return lettersOf(letter).map((each) => ({
+          letter: each,
+          device: key.toString('latin1'),
+          partition,
+          offset,
+          fingerprint: fingerprintOf(record),
+        }))
       this.options.counters.unreadable++
       return []
     })
@@ -101,8 +111,8 @@ export class Intake {
   /** Boots of dead letters that are not in memory. */
   absentOfLetters(letters: readonly OpenLetter[]): readonly { device: string; boot: number }[] {
     const absent = new Map<string, { device: string; boot: number }>()
-    for (const { letter, device } of letters) {
-      const number = this.number(letter)
+    for (const { letter, device, fingerprint } of letters) {
+      const number = this.number(letter, fingerprint)
       if (number.tag !== 'numbered' || this.options.ledger.find(device, number.boot) !== undefined) continue
       absent.set(`${device}/${number.boot}`, { device, boot: number.boot })
     }
@@ -115,7 +125,7 @@ export class Intake {
    */
   letter(open: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): void {
     const { ledger } = this.options
-    const { letter, device } = open
+    const { letter, device, fingerprint } = open
     if (letter.source_topic === topics.readings) {
       const position = taken(letter.source_partition)
       if (position !== undefined && BigInt(letter.source_offset) >= position) {
@@ -123,7 +133,7 @@ export class Intake {
         return
       }
     }
-    const number = this.number(letter)
+    const number = this.number(letter, fingerprint)
     const boot = number.tag === 'numbered' ? ledger.find(device, number.boot) : undefined
     if (number.tag === 'unnumbered') ledger.unnumbered(device)
     else if (number.tag === 'unreadable' || boot === undefined) ledger.unreadable(device)
@@ -193,8 +203,8 @@ export class Intake {
     }
   }
 
-  private number(letter: DeadLetter): LetterNumber {
-    return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas)
+  private number(letter: DeadLetter, fingerprint: Buffer | undefined): LetterNumber {
+    return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas, fingerprint)
   }
 }
 

@@ -12,9 +12,10 @@ export type LetterNumber =
 
 /** The firmwares, by what frames carry. */
 export interface FrameSchemas {
-  firmware(schemaId: number): FirmwareLookup
+  /** By the fingerprint that the record carried, if it did, else by the ID. */
+  firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
   /** Fingerprint as hexadecimal. */
-  schemaIdOf(fingerprint: string): number | undefined
+  firmwareOf(fingerprint: string): FirmwareLookup
 }
 
 const JSON_FIRMWARE = 'generic-json'
@@ -27,16 +28,20 @@ const WIRE_BYTES = 5
 const frame = new FrameHead()
 const readings = new ReadingsHead()
 
-/** The number of the frame in a dead letter of the bridge or of standardise: a frame as the device published it, or as Kafka has it. */
-export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas): LetterNumber {
+/**
+ * The number of the frame in a dead letter of the bridge or of standardise: a frame as the device published it, or as Kafka has it.
+ * @param fingerprint of the letter's header, if it has one
+ */
+export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas, fingerprint?: Buffer): LetterNumber {
   if (value === null) return { tag: 'unreadable' }
   const published = processor === 'bridge'
   const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
   if (value.length < start) return { tag: 'unreadable' }
   if (published && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }
   if (published ? value[0] !== 0xc3 || value[1] !== 1 : value[0] !== 0) return { tag: 'unreadable' }
-  const schemaId = published ? schemas.schemaIdOf(value.toString('hex', 2, SINGLE_OBJECT_BYTES)) : value.readUInt32BE(1)
-  const found: FirmwareLookup = schemaId === undefined ? { tag: 'unknown' } : schemas.firmware(schemaId)
+  const found = published
+    ? schemas.firmwareOf(value.toString('hex', 2, SINGLE_OBJECT_BYTES))
+    : schemas.firmware(value.readUInt32BE(1), fingerprint)
   // A firmware whose attributes are wrong still has its frames' fields.
   if (found.tag === 'unknown') return { tag: 'unreadable' }
   if (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE) return { tag: 'unnumbered' }

@@ -2,6 +2,7 @@ import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
+import { fingerprintOf } from '../fingerprint-header.ts'
 import { narrowed } from '../rejections.ts'
 import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
@@ -13,6 +14,8 @@ interface FrameRecord {
   readonly key: Buffer | null
   readonly bytes: Buffer
   readonly schemaId: number
+  /** Of the schema that it was written with; undefined for a record that did not come through the bridge. */
+  readonly fingerprint: Buffer | undefined
   readonly receivedMs: number
   /** A redrive is about this part of the frame. */
   readonly only: RecordPart | undefined
@@ -22,11 +25,13 @@ const HEADER_BYTES = 5
 
 const frames: Source<FrameRecord> = {
   topic: topics.frames,
-  decode: ({ key, value, timestampMs, only }, _lookups, each) => {
+  decode: (record, _lookups, each) => {
+    const { key, value, timestampMs, only } = record
     if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
       throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
     }
-    each({ key, bytes: value, schemaId: value.readUInt32BE(1), receivedMs: timestampMs, only }, null)
+    const fingerprint = fingerprintOf(record)
+    each({ key, bytes: value, schemaId: value.readUInt32BE(1), fingerprint, receivedMs: timestampMs, only }, null)
   },
 }
 
@@ -52,12 +57,12 @@ export const processor = defineProcessor({
   to: { readings },
   needs: ['firmware', 'assignments', 'anchor'],
   reasons,
-  handle: ({ key, bytes, schemaId, receivedMs, only }, lookups) => {
+  handle: ({ key, bytes, schemaId, fingerprint, receivedMs, only }, lookups) => {
     const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
     if (key === null || device === undefined)
       return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
-    const found = lookups.firmware(schemaId)
-    if (found.tag === 'unknown') return reject('unknown-schema', `the registry has no schema ${schemaId}`)
+    const found = lookups.firmware(schemaId, fingerprint)
+    if (found.tag === 'unknown') return reject('unknown-schema', found.detail ?? `the registry has no schema ${schemaId}`)
     if (found.tag === 'invalid') return reject('bad-firmware-schema', found.detail)
     const assignments = lookups.assignments(device)
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)

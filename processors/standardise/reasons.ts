@@ -22,7 +22,8 @@ export const reasons = {
     whatToDo: 'Find what else produces to the topic of frames.',
   },
   'unknown-schema': {
-    means: 'The registry has no schema with the ID that the record carries.',
+    means:
+      'The registry has no schema with the fingerprint that the record carries, or with its ID where it carries none; or it has given that ID to several schemas.',
     whatToDo: 'Was the registry restored from an older backup? Register the firmware again and redrive.',
   },
   'bad-firmware-schema': {

@@ -1,6 +1,7 @@
 import { clocks, type Firmware } from '../../schemas/firmware.ts'
 import { clockOf, FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
 import { type DeviceId, type KafkaRecord, type Lookups, parseDeviceId } from '../contract.ts'
+import { fingerprintOf } from '../fingerprint-header.ts'
 
 /** A boot of a device that does not know the time of day, and when it began as far as one of its frames can tell. */
 export interface UptimeBoot {
@@ -42,9 +43,10 @@ export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Looku
   return [...boots.values()]
 }
 
-function uptimeBoot({ key, timestampMs }: KafkaRecord, value: Buffer, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
+function uptimeBoot(record: KafkaRecord, value: Buffer, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
+  const { key, timestampMs } = record
   const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
-  const found = lookups.firmware(value.readUInt32BE(1))
+  const found = lookups.firmware(value.readUInt32BE(1), fingerprintOf(record))
   if (device === undefined || found.tag !== 'known' || !countsBoots(found.firmware)) return undefined
   const reader = readerOf(found.firmware)
   try {

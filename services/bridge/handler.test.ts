@@ -16,8 +16,12 @@ describe('bridge service', () => {
   let registered: ReadonlyMap<string, number>
   let refreshes: number
   let letRefresh: () => void
+  let unansweredMs: number
+  let warnings: string[]
+  let unknownWaitMs: number
   let counters: BridgeCounters
   let bridge: PublishHandler
+  let open: () => PublishHandler
 
   beforeEach(() => {
     sent = []
@@ -25,6 +29,9 @@ describe('bridge service', () => {
     ids = new Map([[FINGERPRINT, 1]])
     registered = ids
     refreshes = 0
+    unansweredMs = 0
+    warnings = []
+    unknownWaitMs = 1_000
     let released: (() => void) | undefined
     letRefresh = () => released?.()
     counters = createBridgeCounters()
@@ -37,32 +44,37 @@ describe('bridge service', () => {
       },
       async [Symbol.asyncDispose]() {},
     }
-    bridge = createBridge({
-      routes: parseRoutes(defaultRoutes),
-      directory: {
-        fingerprints: () => ids,
-        refresh: async () => {
-          refreshes++
-          await new Promise<void>((resolve) => {
-            released = resolve
-          })
-          ids = registered
+    open = () =>
+      createBridge({
+        routes: parseRoutes(defaultRoutes),
+        directory: {
+          fingerprints: () => ids,
+          refresh: async () => {
+            refreshes++
+            await new Promise<void>((resolve) => {
+              released = resolve
+            })
+            ids = registered
+          },
+          unansweredMs: () => unansweredMs,
         },
-      },
-      producer,
-      generic,
-      deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
-      deadLetter: { schema: readSchema('dead-letter').json, schemaId: 3 },
-      payloadBytes: 65_536,
-      frameBytes: 900_000,
-      letterBytes: 2_000_000,
-      version: '1',
-      counters,
-    })
+        producer,
+        generic,
+        deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
+        deadLetter: { schema: readSchema('dead-letter').json, schemaId: 3 },
+        payloadBytes: 65_536,
+        frameBytes: 900_000,
+        letterBytes: 2_000_000,
+        version: '1',
+        unknownWaitMs,
+        log: { info: () => undefined, warn: (message) => warnings.push(message), error: () => undefined },
+        counters,
+      })
+    bridge = open()
   })
 
-  const frame = (datum: string, fingerprint = FINGERPRINT): Publish => ({
-    topic: 'devices/a/telemetry',
+  const frame = (datum: string, fingerprint = FINGERPRINT, device = 'a'): Publish => ({
+    topic: `devices/${device}/telemetry`,
     payload: Buffer.concat([Buffer.from(`c301${fingerprint}`, 'hex'), Buffer.from(datum)]),
     retain: false,
     receivedMs: 1,
@@ -94,28 +106,89 @@ describe('bridge service', () => {
     expect(settle).to.have.length(0)
   })
 
-  it('reads the registry again for an unknown fingerprint, and keeps what comes meanwhile behind it', async () => {
+  it('reads the registry again for an unknown fingerprint, and keeps what its device sends meanwhile behind it', async () => {
     registered = new Map([...ids, [LATE_FINGERPRINT, 5]])
     void bridge([frame('1'), frame('2', LATE_FINGERPRINT), frame('3')])
     void bridge([frame('4')])
     void bridge([frame('5', LATE_FINGERPRINT)])
     await turn()
-    expect(sent).to.deep.equal([])
+    expect(data()).to.deep.equal(['1'])
     letRefresh()
     await turn()
     expect(data()).to.deep.equal(['1', '2', '3', '4', '5'])
     expect(refreshes).to.equal(1)
     void bridge([frame('6')])
     expect(data()).to.include('6')
+    expect(counters.parked).to.equal(4)
   })
 
-  it('makes a dead letter of what is still unknown, in its place', async () => {
+  it('does not hold up one device for the fingerprint of another', async () => {
+    void bridge([frame('1', LATE_FINGERPRINT), frame('2', FINGERPRINT, 'b'), frame('3'), frame('4', FINGERPRINT, 'c')])
+    void bridge([frame('5', FINGERPRINT, 'b')])
+    await turn()
+    expect(data()).to.deep.equal(['2', '4', '5'])
+    letRefresh()
+    await turn()
+    expect(data()).to.deep.equal(['2', '4', '5', 'bridge.dead', '3'])
+  })
+
+  it('makes a dead letter of what is still unknown, in its place, and names it once in the log', async () => {
     void bridge([frame('1'), frame('2', LATE_FINGERPRINT), frame('3')])
     await turn()
     letRefresh()
     await turn()
     expect(data()).to.deep.equal(['1', 'bridge.dead', '3'])
-    expect(counters.dead['unknown-fingerprint']).to.equal(1)
+    void bridge([frame('4', LATE_FINGERPRINT)])
+    await turn()
+    letRefresh()
+    await turn()
+    expect(counters.dead['unknown-fingerprint']).to.equal(2)
+    expect(warnings).to.deep.equal(['the registry does not know a fingerprint'])
+  })
+
+  it('makes a dead letter after the deadline if the registry does not answer', async () => {
+    unknownWaitMs = 30
+    bridge = open()
+    const handled = bridge([frame('1', LATE_FINGERPRINT), frame('2')])
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(data()).to.deep.equal(['bridge.dead', '2'])
+    settle[0]?.resolve()
+    await handled
+  })
+
+  it('does not wait for a registry that has not answered for as long as the deadline', async () => {
+    unansweredMs = 1_000
+    void bridge([frame('1', LATE_FINGERPRINT), frame('2')])
+    await turn()
+    expect(data()).to.deep.equal(['bridge.dead', '2'])
+    expect(refreshes).to.equal(0)
+  })
+
+  it('lets a device that always sends what nobody knows make the others wait for a share of the time only', async () => {
+    unknownWaitMs = 100
+    bridge = open()
+    const first = bridge([frame('1', LATE_FINGERPRINT)])
+    while (sent.length === 0) await turn()
+    const second = bridge([frame('2', '0000000000000000'), frame('3')])
+    await turn()
+    expect(data()).to.deep.equal(['bridge.dead', 'bridge.dead', '3'])
+    // Another one may still wait.
+    const other = bridge([frame('4', '0000000000000000', 'b')])
+    await turn()
+    expect(data()).to.have.length(3)
+    letRefresh()
+    while (sent.length === 3) await turn()
+    for (const { resolve } of settle) resolve()
+    await Promise.all([first, second, other])
+  })
+
+  it('parks no more than a thousand messages of a device: then what is unknown waits no longer', async () => {
+    void bridge([frame('0', LATE_FINGERPRINT), ...Array.from({ length: 999 }, (_, index) => frame(String(index + 1)))])
+    await turn()
+    expect(sent).to.have.length(0)
+    void bridge([frame('1000')])
+    await turn()
+    expect(data()).to.deep.equal(['bridge.dead', ...Array.from({ length: 1_000 }, (_, index) => String(index + 1))])
   })
 
   for (const [when, fingerprint] of [

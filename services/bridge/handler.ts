@@ -1,4 +1,4 @@
-import type { PublishHandler, RecordProducer } from '../../connectors/contract.ts'
+import type { Log, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
 import type { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints, type Fingerprints } from '../../processors/bridge/fingerprints.ts'
@@ -9,14 +9,17 @@ import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
+import { createParking } from './parking.ts'
 import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
 
 /** The registry, as the bridge needs it. */
 export interface FingerprintDirectory {
   /** Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. Another object whenever it has changed. */
   fingerprints(): ReadonlyMap<string, number>
-  /** Reads the registry again, unless that was done a moment ago. Waits through outages. */
+  /** Resolves when a reading of the registry that began after the call is over. Waits through outages. */
   refresh(): Promise<void>
+  /** How long the registry has not answered; 0 while it does. */
+  unansweredMs(): number
 }
 
 export interface BridgeOptions {
@@ -34,16 +37,21 @@ export interface BridgeOptions {
   readonly frameBytes: number
   /** Largest dead letter; a larger one goes without the message's bytes. */
   readonly letterBytes: number
+  /** Longest wait for the registry to learn an unknown fingerprint; 3 s unless told otherwise. */
+  readonly unknownWaitMs?: number
   readonly version: string
+  readonly log: Log
   readonly counters: BridgeCounters
   /** For each device; without it there is no limit. */
   readonly rateLimit?: RateLimitOptions
 }
 
+const DEFAULT_UNKNOWN_WAIT_MS = 3_000
+
 /**
  * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records go to the producer in the order of the
- * messages, over calls too. An unknown fingerprint makes it read the registry once more before the message becomes a dead letter;
- * what comes meanwhile waits behind it, so that no device's frames overtake one another.
+ * messages of a device, over calls too. An unknown fingerprint makes it read the registry once more before the message becomes a dead letter; what its device
+ * sends meanwhile waits behind it, and the other devices' messages go on.
  */
 export function createBridge(options: BridgeOptions): PublishHandler {
   const { directory, producer } = options
@@ -62,8 +70,6 @@ export function createBridge(options: BridgeOptions): PublishHandler {
   })
   let ids: ReadonlyMap<string, number> | undefined
   let fingerprints: Fingerprints = createFingerprints(new Map())
-  let waiting = 0
-  let turn: Promise<void> = Promise.resolve()
 
   function known(): Fingerprints {
     const now = directory.fingerprints()
@@ -78,29 +84,42 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     if (records.length > 0) await producer.send(records)
   }
 
+  const forwardOne = (message: Received, refuseUnknown: boolean, records: OutgoingRecord[]): boolean =>
+    forward([message], 0, known(), refuseUnknown, records) === 1
+
+  const parking = createParking({
+    deadlineMs: options.unknownWaitMs ?? DEFAULT_UNKNOWN_WAIT_MS,
+    refresh: () => directory.refresh(),
+    unansweredMs: () => directory.unansweredMs(),
+    forward: forwardOne,
+    send,
+    log: options.log,
+    counters: options.counters,
+    now: () => performance.now(),
+  })
+
+  /** From the first message on whose schema is unknown, or while others wait for theirs. */
+  function forwardOneByOne(publishes: readonly Received[], first: number, records: OutgoingRecord[]): readonly Promise<void>[] {
+    const outcomes: Promise<void>[] = []
+    for (let index = first; index < publishes.length; index++) {
+      const message = publishes[index] as Received
+      const to = route(message.topic)
+      const device = to.tag === 'device' ? to.device : undefined
+      const waits = device !== undefined && parking.has(device)
+      if (!waits && forwardOne(message, false, records)) continue
+      const outcome = device === undefined ? undefined : parking.park(device, message)
+      if (outcome === undefined) forwardOne(message, true, records)
+      else outcomes.push(outcome)
+    }
+    return outcomes
+  }
+
   const forwardAll = async (publishes: readonly Received[]): Promise<void> => {
     const records: OutgoingRecord[] = []
-    const done = waiting > 0 ? 0 : forward(publishes, 0, known(), false, records)
+    const done = parking.size > 0 ? 0 : forward(publishes, 0, known(), false, records)
     if (done === publishes.length) return send(records)
-
-    let sent: Promise<void> | undefined
-    const finish = async (): Promise<void> => {
-      const at = forward(publishes, done, known(), false, records)
-      if (at < publishes.length) {
-        await directory.refresh()
-        forward(publishes, at, known(), true, records)
-      }
-      // Handed to the producer within this turn, awaited after it: the next turn need not wait for Kafka.
-      sent = send(records)
-    }
-    waiting++
-    const mine = turn.then(finish)
-    turn = mine.then(
-      () => void waiting--,
-      () => void waiting--,
-    )
-    await mine
-    await sent
+    const outcomes = forwardOneByOne(publishes, done, records)
+    await Promise.all([send(records), ...outcomes])
   }
 
   if (options.rateLimit === undefined) return forwardAll

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import type { TlsOptions } from '../../connectors/mqtt/dial.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import { createRegistry } from '../../connectors/registry/registry.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
-import { readFirmwares, readQuantities, readSchema } from '../../schemas/files.ts'
+import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
 import { kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
+import { firmwareOptions, schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { version } from '../version.ts'
@@ -57,10 +57,10 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const { bridge, env } = config
   const routes = bridgeRoutes(config)
   const generic = jsonFirmware()
-  const registry = createRegistry(env.REGISTRY_URL)
+  const schemas = firmwareOptions(config, log, signal)
+  const { registry } = schemas
   const waiting = createWaiting({ log, signal, health })
-  const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
-  const directory = await waiting.during('reading schemas', opening)
+  const directory = await waiting.during('reading schemas', openFirmwareDirectory({ ...schemas, trouble: schemaWatch(health).trouble }))
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
   const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, dead] })
@@ -68,10 +68,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const counters = createBridgeCounters()
   const handler = createBridge({
     routes,
-    directory: {
-      fingerprints: () => directory.fingerprints(),
-      refresh: () => waiting.during('asking the registry for a fingerprint', directory.refresh()),
-    },
+    directory,
     producer,
     generic,
     deviceStatus: {
@@ -84,7 +81,9 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     },
     ...bridgeLimits(config, limits),
     ...rateLimit(config),
+    unknownWaitMs: bridge.unknown_fingerprint_wait_ms,
     version,
+    log,
     counters,
   })
   // Until then the broker refuses what devices publish, for nobody is subscribed.
@@ -103,9 +102,11 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   })
 
   processMetrics(metrics)
+  schemaMetrics(metrics, 'millrace_bridge', directory)
   counter(metrics, 'millrace_bridge_frames_total', 'Frames forwarded as they came.', () => counters.frames)
   counter(metrics, 'millrace_bridge_json_total', 'JSON messages forwarded as frames.', () => counters.json)
   counter(metrics, 'millrace_bridge_delayed_total', "Messages that waited for their device's rate limit.", () => counters.delayed)
+  counter(metrics, 'millrace_bridge_parked_total', 'Messages that waited for their schema.', () => counters.parked)
   counter(metrics, 'millrace_bridge_statuses_total', 'Births and last wills forwarded.', () => counters.statuses)
   counter(metrics, 'millrace_bridge_payload_bytes_total', 'Bytes of all messages received.', () => counters.payloadBytes)
   counter(metrics, 'millrace_bridge_pubacks_total', 'Messages acknowledged to the broker.', () => subscriber.counters().pubacks)

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connectors/contract.ts'
 import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { backoffMs } from '../../processors/backoff.ts'
-import { Intake, type IntakeCounters } from '../../processors/continuity/intake.ts'
+import { Intake, type IntakeCounters, type OpenLetter } from '../../processors/continuity/intake.ts'
 import { Ledger } from '../../processors/continuity/ledger.ts'
 import type { FrameSchemas } from '../../processors/continuity/letter-number.ts'
 import { createStoreGate, type StoreGate } from '../../processors/continuity/store-gate.ts'
@@ -23,7 +23,7 @@ export interface ContinuityLoopOptions extends ClaimOptions {
   readonly consumer: ConsumerName
   readonly store: ContinuityStore
   /** Makes the schemas' answers definitive for what these letters carry. */
-  readonly prepare: (letters: readonly DeadLetter[]) => Promise<void>
+  readonly prepare: (letters: readonly OpenLetter[]) => Promise<void>
   readonly schemas: FrameSchemas
   readonly decode: (value: Buffer) => DeadLetter
   /** Changes are written at most this often, and less often where writing them takes more than a twentieth of the time. */
@@ -195,7 +195,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
 
   async function takeLetters(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
     const letters = intake.open(records, place.partition)
-    await options.prepare(letters.map(({ letter }) => letter))
+    await options.prepare(letters)
     if (generation !== current) return
     await load(intake.absentOfLetters(letters), generation)
     if (generation !== current) return

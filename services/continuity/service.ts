@@ -2,15 +2,16 @@ import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import { createRegistry } from '../../connectors/registry/registry.ts'
+import type { OpenLetter } from '../../processors/continuity/intake.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
-import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
-import { readQuantities, readSchema } from '../../schemas/files.ts'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { readSchema } from '../../schemas/files.ts'
 import { claimPositions } from '../claims.ts'
 import { countPartitions, kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { counter, gauge, processMetrics } from '../metrics.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
+import { firmwareOptions, schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { type ContinuityCounters, createContinuityLoop } from './loop.ts'
@@ -25,8 +26,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   const waiting = createWaiting({ log, signal, health })
   // Says so where one does not exist.
   await waiting.until('asking Kafka for topics', () => countPartitions(kafka, continuityTopics))
-  const registry = createRegistry(config.env.REGISTRY_URL)
-  const opening = openFirmwareDirectory({ registry, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal })
+  const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
   const firmwares = await waiting.during('reading schemas', opening)
   // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
   const logs = openTopicLogs(kafka)
@@ -81,6 +81,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
   processMetrics(metrics)
+  schemaMetrics(metrics, 'millrace_continuity', firmwares)
   counter(metrics, 'millrace_continuity_records_total', 'Readings taken.', () => counters.readings)
   counter(metrics, 'millrace_continuity_letters_total', 'Dead letters taken.', () => counters.letters)
   counter(metrics, 'millrace_continuity_unreadable_total', 'Records that are not what their topic holds.', () => counters.unreadable)
@@ -105,17 +106,18 @@ export async function continuityService({ config, log, signal, metrics, health }
   }
 }
 
-/** Makes the directory's answers definitive for the frames in these letters: schema IDs, or fingerprints where the bridge wrote them. */
-export async function prepareSchemas(firmwares: FirmwareDirectory, letters: readonly DeadLetter[]): Promise<void> {
+/** Makes the directory's answers definitive for the frames in these letters: by their fingerprints, or schema IDs where there is none. */
+export async function prepareSchemas(firmwares: FirmwareDirectory, letters: readonly OpenLetter[]): Promise<void> {
   const ids = new Set<number>()
-  let unknown = false
-  for (const { value, processor, reason } of letters) {
+  const fingerprints = new Set<string>()
+  for (const { letter, fingerprint } of letters) {
+    const { value, processor, reason } = letter
     if (value === null || value.length < 5) continue
-    if (value[0] === 0) ids.add(value.readUInt32BE(1))
+    if (value[0] === 0 && fingerprint !== undefined) fingerprints.add(fingerprint.toString('hex'))
+    else if (value[0] === 0) ids.add(value.readUInt32BE(1))
     // The bridge has just asked the registry about a fingerprint that it calls unknown.
     else if (processor === 'bridge' && reason !== 'unknown-fingerprint' && value[0] === 0xc3 && value.length >= 10)
-      unknown ||= firmwares.schemaIdOf(value.toString('hex', 2, 10)) === undefined
+      fingerprints.add(value.toString('hex', 2, 10))
   }
-  await firmwares.prepare(ids)
-  if (unknown) await firmwares.refresh()
+  await firmwares.prepare({ ids, fingerprints })
 }

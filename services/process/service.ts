@@ -17,6 +17,7 @@ import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec } from '../registered.ts'
+import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
@@ -32,22 +33,33 @@ export async function loadProcess(name: string): Promise<BusinessProcess<unknown
 /** What a business process says that it needs to look up; schemas are those of its own topic. Waits for the registry, and for the app database. */
 export async function openProcessLookups(
   { from, needs }: Pick<BusinessProcess<unknown>, 'from' | 'needs'>,
-  { config, registry, log, signal }: Omit<LookupsOptions, 'needs'>,
+  options: Omit<LookupsOptions, 'needs'>,
 ): Promise<PreparedLookups> {
+  const { config, log, signal, health } = options
   const others = needs.filter((name) => name !== 'schema')
-  const lookups = others.length === 0 ? undefined : await openLookups({ config, registry, needs: others, log, signal })
+  const lookups = others.length === 0 ? undefined : await openLookups({ ...options, needs: others })
+  const subject = valueSubject(from.topic)
   const schemas = needs.includes('schema')
-    ? await openSchemaDirectory({ registry, prefix: valueSubject(from.topic), log, signal })
+    ? await openSchemaDirectory({
+        registry: createRegistry(config.env.REGISTRY_URL),
+        prefix: subject,
+        ownSubject: () => subject,
+        log,
+        signal,
+        ...(health === undefined ? {} : schemaWatch(health)),
+      })
     : undefined
   return {
-    firmware: (id) => lookups?.firmware(id) ?? { tag: 'unknown' },
+    firmware: (id, fingerprint) => lookups?.firmware(id, fingerprint) ?? { tag: 'unknown' },
     assignments: (device) => lookups?.assignments(device),
     anchor: (device, boot) => lookups?.anchor(device, boot) ?? Number.NaN,
     schema: (id) => schemas?.schema(id),
     async prepare(records) {
-      await schemas?.prepare(schemaIdsOf(records))
+      await schemas?.prepare({ ids: schemaIdsOf(records) })
       await lookups?.prepare(records)
     },
+    ignored: () => (schemas?.ignored() ?? 0) + (lookups?.ignored() ?? 0),
+    wrongIds: () => lookups?.wrongIds() ?? 0,
     async [Symbol.asyncDispose]() {
       await schemas?.[Symbol.asyncDispose]()
       await lookups?.[Symbol.asyncDispose]()
@@ -63,7 +75,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const source = process.from.topic
     const waiting = createWaiting({ log, signal, health })
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const lookups = await waiting.during('reading what is looked up', openProcessLookups(process, { config, registry, log, signal }))
+    const lookups = await waiting.during('reading what is looked up', openProcessLookups(process, { config, log, signal, health }))
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const sending = await openSending({ context, kafka, waiting, from: [source], to: [deadTopic(name)] })
@@ -127,6 +139,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
 
     processMetrics(metrics)
     const part = `millrace_${name.replaceAll('-', '_')}`
+    schemaMetrics(metrics, part, lookups)
     counter(metrics, `${part}_records_total`, 'Records handled.', () => counters.records)
     counter(metrics, `${part}_commits_total`, 'Transactions.', () => counters.commits)
     counter(metrics, `${part}_commit_retries_total`, 'Commits that failed and were tried again.', () => counters.retries)

@@ -13,6 +13,7 @@ import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec, registeredId } from '../registered.ts'
+import { schemaMetrics } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
@@ -48,7 +49,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const waiting = createWaiting({ log, signal, health })
     const lookups = await waiting.during(
       'reading schemas and devices',
-      openLookups({ config, registry, needs: processor.needs, log, signal }),
+      openLookups({ config, needs: processor.needs, log, signal, health }),
     )
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const outputs = Object.entries(processor.to)
@@ -110,6 +111,10 @@ export function processorService(name: string, processor: AnyProcessor): (contex
 
     processMetrics(metrics)
     const part = `millrace_${name.replaceAll('-', '_')}`
+    schemaMetrics(metrics, part, lookups)
+    counter(metrics, `${part}_wrong_schema_ids_total`, 'Records whose fingerprint says another schema than their ID.', () =>
+      lookups.wrongIds(),
+    )
     counter(metrics, `${part}_records_total`, 'Records processed.', () => counters.records)
     counter(metrics, `${part}_emitted_records_total`, 'Records emitted to the declared outputs.', () => counters.emitted)
     counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)

@@ -1,6 +1,7 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
@@ -17,6 +18,7 @@ import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec } from '../registered.ts'
+import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
@@ -32,15 +34,17 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   const { config, log, signal, metrics, health } = context
   const kafka = kafkaClient(config, 'millrace-store', log)
   const registry = createRegistry(config.env.REGISTRY_URL)
-  let layouts = new Map<number, LayoutLookup>()
+  let layouts: ReadonlyMap<number, LayoutLookup> = new Map()
   const waiting = createWaiting({ log, signal, health })
   const opening = openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
+    ownSubject: () => valueSubject(topics.readings),
     log,
     signal,
-    changed: (entries) => {
-      layouts = new Map(entries.map(({ id, json }) => [id, layoutOf(json)]))
+    ...schemaWatch(health),
+    changed: (known) => {
+      layouts = layoutsOf(known)
     },
   })
   const schemas = await waiting.during('reading schemas', opening)
@@ -85,7 +89,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       counters: kept,
     }),
     producer,
-    prepare: (ids) => waiting.during('looking up schemas', schemas.prepare(ids)),
+    prepare: (ids) => waiting.during('looking up schemas', schemas.prepare({ ids })),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
     batchRows: config.store.batch_rows,
     batchMs: config.store.batch_ms,
@@ -137,6 +141,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   const upkeep = setInterval(() => void keepReady(), UPKEEP_MS)
 
   processMetrics(metrics)
+  schemaMetrics(metrics, 'millrace_store', schemas)
   counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
   counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
   counter(
@@ -188,7 +193,18 @@ export async function storeService(context: ServiceContext): Promise<Service> {
 }
 
 /** The layout of a schema of readings, as far as this build can read it. */
-export function layoutOf(schema: unknown): LayoutLookup {
+/** Layouts by the schema ID of readings. */
+export function layoutsOf(known: KnownSchemas): ReadonlyMap<number, LayoutLookup> {
+  const layouts = new Map<number, LayoutLookup>()
+  for (const { id } of known.all()) {
+    const found = known.withId(id)
+    if (found.tag === 'known') layouts.set(id, layoutOf(found.entry.json))
+    else layouts.set(id, { tag: 'invalid', detail: `the registry has given the ID ${id} to schemas of different fields` })
+  }
+  return layouts
+}
+
+function layoutOf(schema: unknown): LayoutLookup {
   try {
     return { tag: 'known', layout: sampleLayout(schema) }
   } catch (cause) {

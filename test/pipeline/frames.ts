@@ -6,6 +6,7 @@ import { partitionCounts } from '../../connectors/kafka/topics.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { firmwareSubject, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
+import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 
 export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -20,32 +21,40 @@ export function address(name: string): string {
 export interface TestFirmware {
   /** Registry subject. */
   readonly subject: string
+  /** As it is in a frame. */
+  readonly fingerprint: Buffer
   /** The schema's text, with a conversion of the temperature: a scale of 0.01 is right. */
   schema(scale: string): string
   /** A frame without any header. Temperatures in hundredths of a degree, a second apart. */
   datum(seq: number, baseMs: number, temperatures: readonly number[]): Buffer
+  /** The same as a device publishes it. */
+  frame(seq: number, baseMs: number, temperatures: readonly number[]): Buffer
 }
 
 export function testFirmware(name: string): TestFirmware {
   const hive = readSchema('firmware/hive-1').json as { readonly fields: readonly { readonly name: string }[] }
   const described = { ...hive, namespace: `millrace.firmware.${name}` }
   const type = avro.Type.forSchema(described as unknown as avro.Schema)
+  const fingerprint = schemaFingerprint(described)
   const differences = (values: readonly number[]): readonly number[] => values.map((value, index) => value - (values[index - 1] ?? 0))
+  const datum: TestFirmware['datum'] = (seq, baseMs, temperatures) =>
+    type.toBuffer({
+      boot: 1,
+      seq,
+      clock: 'SYNCED',
+      base: baseMs,
+      dropped: 0,
+      dt: temperatures.map((_, index) => (index === 0 ? 0 : 1000)),
+      temperature: differences(temperatures),
+      humidity: differences(temperatures.map(() => 5000)),
+    })
   return {
     subject: firmwareSubject(`millrace.firmware.${name}.V1`),
+    fingerprint,
     schema: (scale) =>
       JSON.stringify({ ...described, fields: hive.fields.map((field) => (field.name === 'temperature' ? { ...field, scale } : field)) }),
-    datum: (seq, baseMs, temperatures) =>
-      type.toBuffer({
-        boot: 1,
-        seq,
-        clock: 'SYNCED',
-        base: baseMs,
-        dropped: 0,
-        dt: temperatures.map((_, index) => (index === 0 ? 0 : 1000)),
-        temperature: differences(temperatures),
-        humidity: differences(temperatures.map(() => 5000)),
-      }),
+    datum,
+    frame: (seq, baseMs, temperatures) => Buffer.concat([Buffer.from([0xc3, 1]), fingerprint, datum(seq, baseMs, temperatures)]),
   }
 }
 

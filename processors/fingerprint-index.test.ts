@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createFingerprints, type KnownSchema } from './fingerprints.ts'
+import { createFingerprints, type KnownSchema } from './bridge/fingerprints.ts'
 
 describe('fingerprints', () => {
   const fingerprint = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes))
@@ -32,6 +32,12 @@ describe('fingerprints', () => {
       ]),
     )
     expect([1, 2, 3].map((last) => fingerprints.find(Buffer.from([0, 0, 0, 0, 0, 0, 0, last]), 0)?.id)).to.deep.equal([1, 2, undefined])
+  })
+
+  it('find nothing in fewer than 8 bytes', () => {
+    const fingerprints = createFingerprints(new Map([['0000000000000001', 1]]))
+    expect(fingerprints.find(Buffer.alloc(7), 0)).to.equal(undefined)
+    expect(fingerprints.find(Buffer.alloc(10), 3)).to.equal(undefined)
   })
 
   it('refuse a fingerprint that is none', () => {

@@ -1,0 +1,31 @@
+import type { Registry } from 'prom-client'
+import type { Log } from '../connectors/contract.ts'
+import { createSchemaMemory } from '../connectors/postgres/schema-memory.ts'
+import type { FirmwareDirectoryOptions } from '../connectors/registry/firmware-directory.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { readQuantities } from '../schemas/files.ts'
+import type { Config } from './config.ts'
+import { gauge } from './metrics.ts'
+import type { Health } from './service.ts'
+
+/**
+ * How long a partition, or a dead letter that must be counted, waits for a registry that does not answer before what is unknown counts as unknown. A record with
+ * an ID that nobody knows can be a foreign producer's: it must not hold up the devices behind it for the length of an outage.
+ */
+const PATIENCE_MS = 30_000
+
+/** What a directory of firmwares needs: the registry, and what outlives it. */
+export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal): FirmwareDirectoryOptions {
+  const [registry, memory] = [createRegistry(env.REGISTRY_URL), createSchemaMemory(env.APP_DATABASE_URL)]
+  return { registry, memory, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal }
+}
+
+/** Of a service: its patience is bounded, and its health speaks of an outage that lasts. */
+export function schemaWatch(health: Health): { readonly patienceMs: number; readonly trouble: (what: string | null) => void } {
+  return { patienceMs: PATIENCE_MS, trouble: (what) => health.set('registry', what) }
+}
+
+/** @param part of the metrics' names, as in `millrace_bridge` */
+export function schemaMetrics(metrics: Registry, part: string, directory: { ignored(): number }): void {
+  gauge(metrics, `${part}_ignored_schemas`, 'Entries of the registry that do not count: the log has said why.', () => directory.ignored())
+}
