@@ -37,6 +37,9 @@ const WARM_MS = 4_000
 const BETWEEN_MS = 1_000
 /** What the last attack brought is still under way. */
 const AFTER_MS = 5_000
+/** It is waited for so long until good devices are as far as ever. */
+const RECOVERY_MS = 60_000
+const CAUGHT_UP_MS = 4_000
 
 /** Every attack, one after another, beside good devices. */
 export async function hostilePhase({ line, witnesses, seed, rounds, signal, say }: HostileOptions): Promise<HostileFindings> {
@@ -58,22 +61,26 @@ export async function hostilePhase({ line, witnesses, seed, rounds, signal, say 
     }
   }
   await delay(AFTER_MS, undefined, { signal })
+  for (const deadline = Date.now() + RECOVERY_MS; watch.behindMs() > CAUGHT_UP_MS && Date.now() < deadline; )
+    await delay(LOOK_MS, undefined, { signal })
   const ended = WATCHED.filter((instance) => (line.services.endedByThemselves[instance] ?? 0) > (endedBefore[instance] ?? 0))
   return { attacks: done, messages, ...watch.seen(), ended }
 }
 
 type Seen = Pick<HostileFindings, 'worstDelaySeconds' | 'stopped' | 'unhealthySeconds'>
 
-async function openWatch(
-  { services, direct }: Line,
-  witnesses: readonly string[],
-  say: (text: string) => void,
-): Promise<AsyncDisposable & { seen(): Seen }> {
+interface Watch extends AsyncDisposable {
+  /** Of the good devices' newest rows, at the last look. */
+  behindMs(): number
+  seen(): Seen
+}
+
+async function openWatch({ services, direct }: Line, witnesses: readonly string[], say: (text: string) => void): Promise<Watch> {
   const database = new pg.Client(direct.telemetryUrl)
   await database.connect()
   const stopped = new Map<string, string>()
   const unhealthySeconds: Record<string, number> = {}
-  let worstMs = 0
+  let [worstMs, behindMs] = [0, 0]
   let ended = false
 
   function note(what: string): void {
@@ -98,19 +105,21 @@ async function openWatch(
        LATERAL (SELECT coalesce(max(ts), $2::timestamptz) AS latest FROM readings WHERE device_id = d.id AND ts > $2::timestamptz AND ts < now() + interval '1 hour') AS l`,
       [witnesses, beganAt],
     )
-    worstMs = Math.max(worstMs, Number(rows[0]?.behind ?? 0))
+    behindMs = Number(rows[0]?.behind ?? 0)
+    worstMs = Math.max(worstMs, behindMs)
   }
 
   const beganAt = new Date(Date.now() - WARM_MS)
   const looking = (async () => {
     while (!ended) {
-      await Promise.all([...WATCHED.map(lookAtHealth), lookAtRows()])
+      await Promise.all([...WATCHED.map(lookAtHealth), lookAtRows().catch((cause: unknown) => note(`the database: ${String(cause)}`))])
       await delay(LOOK_MS)
     }
   })()
   // Awaited at the end; until then its failure must not end the process.
   looking.catch(() => undefined)
   return {
+    behindMs: () => behindMs,
     seen: () => ({
       worstDelaySeconds: Math.round(worstMs / 100) / 10,
       stopped: [...stopped].map(([place, why]) => `${place}: ${why}`),
