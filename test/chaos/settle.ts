@@ -55,13 +55,10 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
     let progress = ''
     for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
       // Each hop is asked after the one before it: what came through meanwhile cannot slip past.
-      const rowCount = await countLast(database, last)
+      const rowCount = (await unlessExhausted(() => findLast(database, last)))?.rowCount ?? null
       const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
       const toStandardise = lags.filter(({ lag }) => lag > 0n)
-      const { rows: offsets } = await database.query<{ partition: number; next_offset: string | null }>(
-        `SELECT partition, next_offset FROM consumer_offset WHERE consumer = 'store' AND topic = $1 ORDER BY partition`,
-        [topics.readings],
-      )
+      const offsets = (await unlessExhausted(() => findOffsets(database)))?.rows ?? []
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
       const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
       const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
@@ -82,13 +79,23 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
 /** Out of locks, the server cannot tell: whoever took them all must give them back. */
 const OUT_OF_MEMORY = '53200'
 
-async function countLast(database: pg.Client, { tsMs }: GoodReading): Promise<number | null> {
+async function unlessExhausted<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return (await database.query('SELECT FROM readings WHERE device_id = $1 AND ts = $2', [LAST_DEVICE, new Date(tsMs)])).rowCount
+    return await ask()
   } catch (cause) {
-    if (cause instanceof pg.DatabaseError && cause.code === OUT_OF_MEMORY) return null
+    if (cause instanceof pg.DatabaseError && cause.code === OUT_OF_MEMORY) return undefined
     throw cause
   }
+}
+
+function findLast(database: pg.Client, { tsMs }: GoodReading): Promise<pg.QueryResult> {
+  return database.query('SELECT FROM readings WHERE device_id = $1 AND ts = $2', [LAST_DEVICE, new Date(tsMs)])
+}
+
+function findOffsets(database: pg.Client): Promise<pg.QueryResult<{ partition: number; next_offset: string | null }>> {
+  return database.query(`SELECT partition, next_offset FROM consumer_offset WHERE consumer = 'store' AND topic = $1 ORDER BY partition`, [
+    topics.readings,
+  ])
 }
 
 /** A consumer's place in a partition, as the databases have it. */
