@@ -54,6 +54,8 @@ export interface Continuity {
   /** device/boot/number of each frame that it calls missing. */
   readonly missing: readonly string[]
   readonly addsUp: boolean
+  /** Why there is no answer. */
+  readonly failure?: string
 }
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -66,7 +68,7 @@ export async function check(
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos-check' }, quiet)
   const hops = sent.hops ?? (await readHops(kafka, isFleet))
   const letters = await readLetters(kafka, poison, isFleet)
-  const continuity = readContinuity(await millrace('continuity', '--json'), isFleet)
+  const continuity = await askContinuity(millrace, isFleet)
   let alteredByBridge = 0
   let sentFrames = 0
 
@@ -110,6 +112,14 @@ interface ContinuityAnswer {
       readonly missingNumbers: readonly { readonly first: number; readonly last: number }[]
     }[]
   }[]
+}
+
+async function askContinuity(millrace: Line['millrace'], isFleet: (device: string) => boolean): Promise<Continuity> {
+  try {
+    return readContinuity(await millrace('continuity', '--json'), isFleet)
+  } catch (cause) {
+    return { addsUp: false, numbered: 0, missing: [], failure: cause instanceof Error ? cause.message : String(cause) }
+  }
 }
 
 function readContinuity(json: string, isFleet: (device: string) => boolean): Continuity {

@@ -11,6 +11,7 @@ export const attacks = [
   'unknown names',
   'NUL in statuses',
   'days apart',
+  'a day each',
   'wrong clocks',
   'long topics',
   'unknown fingerprints',
@@ -82,6 +83,10 @@ function* messages(kind: Attack, count: (whole: number) => number): Generator<Me
         const days = Array.from({ length: 1_000 }, (_, index) => ({ ts: now - (index + 1) * DAY_MS - number, temperature: 20 }))
         yield [telemetry(device(4)), JSON.stringify(days)]
       }
+      return
+    case 'a day each':
+      for (const number of numbers(1_500))
+        yield [telemetry(device(4)), frame({ boot: 5, seq: number, base: now - (number + 1) * 2 * DAY_MS, dt: [0] })]
       return
     case 'wrong clocks':
       for (const number of numbers(60)) {

@@ -106,6 +106,7 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...letters.lost
       .slice(0, 10)
       .map(({ letters: topic, reason, mark }) => `not in ${topic} as ${reason}: ${JSON.stringify(mark.toString('latin1'))}`),
+    ...(continuity.failure === undefined ? [] : [`millrace continuity: ${continuity.failure}`]),
     ...(asNamed
       ? []
       : [`${comparison.missing.length} frames are missing, and continuity names ${continuity.missing.length}, not the same`]),
