@@ -147,7 +147,7 @@ export interface OffsetMove extends TopicPartition {
 
 /** Rows for table `readings`, encoded for binary COPY, and the offsets that they stand for. */
 export interface SinkBatch {
-  /** A whole binary COPY stream: header, rows, trailer. Columns in the order of `readingsColumns`. */
+  /** A whole binary COPY stream: header, rows, trailer. Columns in the order of `readingsTable`. */
   readonly copy: Buffer
   readonly rows: number
   /** Days since 1970-01-01 (UTC) that the rows fall on, so that their partitions can be made. */

@@ -7,6 +7,8 @@ import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 export interface HeldPartitions {
   /** Holds the partitions that this batch must not be committed for. Returns whether there is one: then nothing of the batch may be. */
   stop(batch: Fill): boolean
+  /** Holds a partition for another reason; what was read of it must be read again. */
+  hold(partition: TopicPartition, why: string): void
   /** Counts a batch that was committed. */
   committed(batch: Fill): void
   /** Those of the assigned partitions that are not held. */
@@ -58,6 +60,7 @@ export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPart
       }
       return any
     },
+    hold: ({ topic, partition }, why) => hold(`${topic}/${partition}`, why),
     committed(batch) {
       for (const { topic, partition, records, bad } of batch.outcomes()) {
         const place = `${topic}/${partition}`

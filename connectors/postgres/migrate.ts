@@ -3,6 +3,7 @@ import type { BackendChoice } from './backend.ts'
 import { chooseBackend } from './backend-choice.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
+import { checkColumns } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
 import { openSession, type Session } from './session.ts'
 
@@ -93,6 +94,7 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
   if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
   const added = columns.filter(({ name }) => !present.has(name))
   if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
+  await checkColumns(session, columns)
   await session.commit('migrating table readings')
   return done
 }

@@ -7,7 +7,8 @@ import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
-import { readingsColumns } from './readings-table.ts'
+import { checkColumns } from './readings-check.ts'
+import { readingsTable } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
@@ -32,6 +33,8 @@ type Committed = Extract<SinkResult, { tag: 'committed' }>
 
 /** device_id, ts, time_estimated. */
 const KEY_COLUMNS = 3
+/** invalid_binary_representation */
+const INVALID_BINARY = '22P03'
 /** Days beyond today whose partitions are kept ready. */
 const DAYS_AHEAD = 7
 
@@ -42,7 +45,8 @@ const DAYS_AHEAD = 7
  */
 export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
   let backend: StorageBackend | undefined
-  const columns = readingsColumns(quantities)
+  const table = readingsTable(quantities)
+  const columns = table.map(({ name }) => name)
   const valueColumns = columns.slice(KEY_COLUMNS)
   const rows: RowWriter = createRowWriter(columns, conflicts)
   const database: Database = createDatabase({
@@ -51,6 +55,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
     synchronousCommit: 'off',
     prepare: async (session) => {
       backend ??= await findBackend(session, choice)
+      await checkColumns(session, table)
       await rows.prepare(session)
     },
   })
@@ -111,6 +116,10 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
       try {
         return await database.use((session) => attempt(session, consumer, batch))
       } catch (error) {
+        if (error instanceof ConnectorError && error.code === INVALID_BINARY) {
+          // A column of another type, perhaps, since the session began: a new session would say which.
+          await database.use(async () => undefined)
+        }
         if (!(sent.has(batch) && error instanceof ConnectorError && error.transient)) throw error
         // Whether that COMMIT happened, the next attempt learns from the offsets: it either finds them moved, or moves them now.
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })

@@ -6,8 +6,10 @@ export const APPEND_ONLY = 'autovacuum_freeze_min_age = 0'
 /** A column of table `readings`. */
 export interface Column {
   readonly name: string
-  /** Type and constraint as in CREATE TABLE. */
-  readonly definition: string
+  /** As PostgreSQL writes it, without modifiers. */
+  readonly type: string
+  /** What follows the type in CREATE TABLE. */
+  readonly constraint: string
   readonly comment: string
 }
 
@@ -17,41 +19,43 @@ export interface Column {
  */
 export function readingsTable(quantities: readonly Quantity[]): readonly Column[] {
   return [
-    { name: 'device_id', definition: 'text COLLATE "C" NOT NULL', comment: 'Device ID.' },
-    { name: 'ts', definition: 'timestamptz NOT NULL', comment: 'Time of the sample.' },
+    { name: 'device_id', type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID.' },
+    { name: 'ts', type: 'timestamp with time zone', constraint: 'NOT NULL', comment: 'Time of the sample.' },
     {
       name: 'time_estimated',
-      definition: 'boolean NOT NULL',
+      type: 'boolean',
+      constraint: 'NOT NULL',
       comment: 'True where the device had no time of day, and ts was derived from the moment of receipt.',
     },
-    { name: 'account_id', definition: 'bigint', comment: 'Account that the device was assigned to at ts.' },
-    { name: 'site_id', definition: 'bigint', comment: 'Site that the device was assigned to at ts.' },
-    ...quantities.map(({ name, doc, unit }) => ({ name, definition: 'double precision', comment: `${doc} Unit: ${unit}` })),
+    { name: 'account_id', type: 'bigint', constraint: '', comment: 'Account that the device was assigned to at ts.' },
+    { name: 'site_id', type: 'bigint', constraint: '', comment: 'Site that the device was assigned to at ts.' },
+    ...quantities.map(({ name, doc, unit }) => ({ name, type: 'double precision', constraint: '', comment: `${doc} Unit: ${unit}` })),
   ]
 }
 
-/** Names of the columns, in the order in which rows are encoded for COPY. */
-export function readingsColumns(quantities: readonly Quantity[]): readonly string[] {
-  return readingsTable(quantities).map(({ name }) => name)
-}
-
-/** COPY that takes what the store encodes: whole rows, in the order of `readingsColumns`. */
+/** COPY that takes what the store encodes: whole rows, in the order of `readingsTable`. */
 export function copyStatement(table: string, columns: readonly string[]): string {
   return `COPY ${table} (${columns.map(quoted).join(', ')}) FROM STDIN (FORMAT binary)`
 }
 
 /** The body of CREATE TABLE. */
 export function columnDefinitions(columns: readonly Column[]): string {
-  return columns.map(({ name, definition }) => `${quoted(name)} ${definition}`).join(', ')
+  return columns.map(definition).join(', ')
+}
+
+function definition({ name, type, constraint }: Column): string {
+  return `${quoted(name)} ${type} ${constraint}`.trimEnd()
 }
 
 /**
  * Statements that give the table the columns and comments that it lacks. Nothing is ever dropped: a quantity that left the schema keeps its column.
  */
 export function missingColumns(columns: readonly Column[], present: ReadonlyMap<string, string | null>): readonly string[] {
-  return columns.flatMap(({ name, definition, comment }) => [
-    ...(present.has(name) ? [] : [`ALTER TABLE readings ADD COLUMN IF NOT EXISTS ${quoted(name)} ${definition}`]),
-    ...(present.get(name) === comment ? [] : [`COMMENT ON COLUMN readings.${quoted(name)} IS ${literal(comment)}`]),
+  return columns.flatMap((column) => [
+    ...(present.has(column.name) ? [] : [`ALTER TABLE readings ADD COLUMN IF NOT EXISTS ${definition(column)}`]),
+    ...(present.get(column.name) === column.comment
+      ? []
+      : [`COMMENT ON COLUMN readings.${quoted(column.name)} IS ${literal(column.comment)}`]),
   ])
 }
 

@@ -9,7 +9,7 @@ import { createRegistry, type SchemaRegistry } from '../../connectors/registry/r
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
-import type { LayoutLookup } from '../../processors/store/fill.ts'
+import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'

@@ -4,7 +4,8 @@ import { readingsNumber } from '../../processors/continuity/letter-number.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
-import { Fill, type LayoutLookup } from '../../processors/store/fill.ts'
+import { Fill } from '../../processors/store/fill.ts'
+import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
 import { recordOf } from './processor.ts'
@@ -73,7 +74,9 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
   }
 
   function lookUp({ value }: KafkaRecord): LayoutLookup {
-    return value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
+    const found: LayoutLookup = value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
+    if (found.tag === 'newer') throw new Error(describeNewer(found.fields))
+    return found
   }
 
   /** Commits a fill: as one, or in parts. */

@@ -12,7 +12,9 @@ const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 const MICROS_PER_DAY = 86_400_000_000
 const TWO_32 = 4_294_967_296
 /** What comes before the samples. */
-const HEAD_FIELDS = 'device_id,firmware,boot,seq,dropped,samples'
+export const HEAD_FIELDS: readonly string[] = ['device_id', 'firmware', 'boot', 'seq', 'dropped', 'samples']
+/** What a sample starts with; its quantities follow. */
+export const LEADING_FIELDS: readonly string[] = ['ts', 'time_estimated', 'account_id', 'site_id']
 /** device_id, ts, time_estimated, account_id, site_id. */
 const LEADING_COLUMNS = 5
 const TS_COLUMN = 1
@@ -33,13 +35,13 @@ export function sampleLayout(schema: unknown): SampleLayout {
     isObject(schema) && Array.isArray(schema.fields)
       ? schema.fields.map((field: unknown) => (isObject(field) ? field.name : undefined))
       : []
-  if (head.join() !== HEAD_FIELDS) throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
+  if (head.join() !== HEAD_FIELDS.join()) throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
   const fields = sampleFields(schema).map((field) =>
     isObject(field) ? { name: field.name, type: JSON.stringify(field.type) } : { name: undefined, type: undefined },
   )
   const lead = fields.slice(0, LEADING_COLUMNS - 1).map(({ name }) => name)
-  if (lead.join() !== 'ts,time_estimated,account_id,site_id')
-    throw new MalformedError(`expected samples that start with ts,time_estimated,account_id,site_id, got ${lead.join()}`)
+  if (lead.join() !== LEADING_FIELDS.join())
+    throw new MalformedError(`expected samples that start with ${LEADING_FIELDS.join()}, got ${lead.join()}`)
   return Int32Array.from(fields.slice(LEADING_COLUMNS - 1), ({ name, type }) => {
     if (type !== '["null","double"]')
       throw new MalformedError(`expected quantity ${String(name)} to be ["null","double"], got ${String(type)}`)

@@ -5,7 +5,8 @@ import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { KafkaRecord, Topic } from '../contract.ts'
 import { CopyWriter, sampleLayout } from './copy-writer.ts'
-import { Fill, type LayoutLookup } from './fill.ts'
+import { Fill } from './fill.ts'
+import type { LayoutLookup } from './layouts.ts'
 
 const schema = readSchema('readings').json
 const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })

@@ -2,15 +2,10 @@ import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
 import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
 import { type Admit, type CopyWriter, type SampleLayout, TooManyDaysError } from './copy-writer.ts'
+import { describeNewer, type LayoutLookup } from './layouts.ts'
 import type { Reason } from './reasons.ts'
 
 const MILLIS_PER_DAY = 86_400_000
-
-/** What a schema ID says of a record. */
-export type LayoutLookup =
-  | { readonly tag: 'known'; readonly layout: SampleLayout }
-  | { readonly tag: 'unknown' }
-  | { readonly tag: 'invalid'; readonly detail: string }
 
 /** A record of which no, or not every, sample became a row, for one reason. */
 export interface Refused extends Rejection {
@@ -118,7 +113,10 @@ export class Fill {
     return this.spans.size === 0
   }
 
-  /** Takes a record, and the partition past it. Samples that cannot become rows are refused. */
+  /**
+   * Takes a record, and the partition past it. Samples that cannot become rows are refused.
+   * @throws RangeError for what a newer schema wrote: its partition must wait before it
+   */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
     const place = `${topic}/${partition}`
     const taken = this.taken.get(place)
@@ -130,6 +128,8 @@ export class Fill {
       this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`)
     } else if (lookup.tag === 'invalid') {
       this.refuse(topic, partition, record, 'undecodable', lookup.detail)
+    } else if (lookup.tag === 'newer') {
+      throw new RangeError(describeNewer(lookup.fields))
     } else {
       const entry = { record, topic, partition, layout: lookup.layout, rows: 0 }
       if (this.append(entry, NONE, true)) this.entries.push(entry)

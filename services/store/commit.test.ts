@@ -67,7 +67,7 @@ function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     signal: new AbortController().signal,
     counters,
-    held: { stop: () => false, committed: () => undefined, without: (assigned) => assigned },
+    held: { stop: () => false, hold: () => undefined, committed: () => undefined, without: (assigned) => assigned },
     trouble: () => undefined,
   })
   return {

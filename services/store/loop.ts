@@ -13,7 +13,8 @@ import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { LetterWriter } from '../../processors/letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
-import { Fill, type LayoutLookup } from '../../processors/store/fill.ts'
+import { Fill } from '../../processors/store/fill.ts'
+import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import { schemaIdsOf } from '../lookups.ts'
 import { createCommitter } from './commit.ts'
@@ -159,7 +160,9 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       taken.leaderEpoch = leaderEpoch
       for (const record of records) {
         while (full() && generation === current) await turn()
-        if (!add(topic, partition, generation, record)) return
+        const lookup = lookUp(record)
+        if (lookup.tag === 'newer') return holdBefore(topic, partition, generation, describeNewer(lookup.fields))
+        if (!add(topic, partition, generation, record, lookup)) return
       }
       const place = owned.get(key(topic, partition))
       if (place === undefined || generation !== current) return
@@ -179,16 +182,24 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     },
   }
 
-  function add(topic: Topic, partition: number, generation: number, record: KafkaRecord): boolean {
+  function lookUp({ value }: KafkaRecord): LayoutLookup {
+    return value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
+  }
+
+  /** Commits what came before a record that only a newer store can take, and leaves the partition there. */
+  async function holdBefore(topic: Topic, partition: number, generation: number, why: string): Promise<void> {
+    await turn()
+    await committing
+    if (generation !== current) return
+    options.held.hold({ topic, partition }, why)
+    startOver()
+  }
+
+  function add(topic: Topic, partition: number, generation: number, record: KafkaRecord, lookup: LayoutLookup): boolean {
     const place = owned.get(key(topic, partition))
     if (place === undefined || generation !== current) return false
     counters.records++
-    fill.add(
-      topic,
-      partition,
-      record,
-      record.value !== null && record.value.length >= 5 ? options.layout(record.value.readUInt32BE(1)) : { tag: 'unknown' },
-    )
+    fill.add(topic, partition, record, lookup)
     moveTo(topic, partition, place, record.offset + 1n)
     return true
   }

@@ -5,8 +5,7 @@ import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
-import { sampleLayout } from '../../processors/store/copy-writer.ts'
-import type { LayoutLookup } from '../../processors/store/fill.ts'
+import { type LayoutLookup, layoutOf } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { claimPositions } from '../claims.ts'
@@ -192,7 +191,6 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   }
 }
 
-/** The layout of a schema of readings, as far as this build can read it. */
 /** Layouts by the schema ID of readings. */
 export function layoutsOf(known: KnownSchemas): ReadonlyMap<number, LayoutLookup> {
   const layouts = new Map<number, LayoutLookup>()
@@ -202,12 +200,4 @@ export function layoutsOf(known: KnownSchemas): ReadonlyMap<number, LayoutLookup
     else layouts.set(id, { tag: 'invalid', detail: `the registry has given the ID ${id} to schemas of different fields` })
   }
   return layouts
-}
-
-function layoutOf(schema: unknown): LayoutLookup {
-  try {
-    return { tag: 'known', layout: sampleLayout(schema) }
-  } catch (cause) {
-    return { tag: 'invalid', detail: cause instanceof Error ? cause.message : String(cause) }
-  }
 }

@@ -1,0 +1,27 @@
+import { BackendError } from './backend-choice.ts'
+import type { Column } from './readings-table.ts'
+import type { Session } from './session.ts'
+
+/** Types that take the same bytes as another one. */
+const AS_GOOD: ReadonlyMap<string, string> = new Map([['character varying', 'text']])
+
+/**
+ * Whether table `readings` has the columns that rows are encoded for, of their types: a domain counts as what it is based on.
+ * @throws BackendError that names the column, what is there and what was expected
+ */
+export async function checkColumns(session: Session, columns: readonly Column[]): Promise<void> {
+  const found = await session.query<{ name: string; type: string }>(
+    'reading the columns of readings',
+    `SELECT attname AS name, format_type(CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END, NULL) AS type
+     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped`,
+  )
+  const types = new Map(found.map(({ name, type }) => [name, type]))
+  for (const { name, type } of columns) {
+    const there = types.get(name)
+    if (there === undefined) throw new BackendError(`table readings has no column ${name}: run \`millrace migrate\``)
+    if (there !== type && AS_GOOD.get(there) !== type)
+      throw new BackendError(
+        `column ${name} of table readings is ${there}, expected ${type}: change it back (ALTER TABLE readings ALTER COLUMN ${name} TYPE ${type})`,
+      )
+  }
+}

@@ -1,0 +1,44 @@
+import { quantities } from '../../schemas/generated/readings.ts'
+import { isObject } from '../../schemas/json.ts'
+import { sampleFields } from '../../schemas/quantities.ts'
+import { HEAD_FIELDS, LEADING_FIELDS, type SampleLayout, sampleLayout } from './copy-writer.ts'
+
+/** What a schema ID says of a record of readings. */
+export type LayoutLookup =
+  | { readonly tag: 'known'; readonly layout: SampleLayout }
+  | { readonly tag: 'unknown' }
+  | { readonly tag: 'invalid'; readonly detail: string }
+  /** It is Readings, with fields that this build does not know: their values would be lost. */
+  | { readonly tag: 'newer'; readonly fields: readonly string[] }
+
+/**
+ * The layout of a schema of readings, as far as this build can read it. Whether a record has a value in an unknown field does not matter: who deploys in the wrong
+ * order should learn it at once, and not when the first sensor of the new kind speaks.
+ */
+export function layoutOf(schema: unknown): LayoutLookup {
+  try {
+    const fields = unknownFields(schema)
+    return fields.length > 0 ? { tag: 'newer', fields } : { tag: 'known', layout: sampleLayout(schema) }
+  } catch (cause) {
+    return { tag: 'invalid', detail: cause instanceof Error ? cause.message : String(cause) }
+  }
+}
+
+/** Fields that this build does not know, of a schema that has those that it must have; else none. */
+function unknownFields(schema: unknown): readonly string[] {
+  const head = namesOf(isObject(schema) && Array.isArray(schema.fields) ? schema.fields : [])
+  if (!HEAD_FIELDS.every((name) => head.includes(name))) return []
+  const sample = namesOf(sampleFields(schema))
+  if (!LEADING_FIELDS.every((name) => sample.includes(name))) return []
+  const known = new Set([...LEADING_FIELDS, ...quantities.map(({ name }) => name)])
+  return [...head.filter((name) => !HEAD_FIELDS.includes(name)), ...sample.filter((name) => !known.has(name))]
+}
+
+function namesOf(fields: readonly unknown[]): readonly string[] {
+  return fields.map((field) => (isObject(field) ? String(field.name) : ''))
+}
+
+/** In words, for health and errors. */
+export function describeNewer(fields: readonly string[]): string {
+  return `readings have ${fields.join(', ')}, which this version of the store does not know: upgrade the store`
+}
