@@ -37,6 +37,8 @@ export interface KafkaRecord {
   /** Kafka's record timestamp: milliseconds since 1970, when the bridge received the frame. */
   readonly timestampMs: number
   readonly offset: bigint
+  /** Why its batch cannot be read: this record stands for all of the batch, and has neither key nor value. Absent otherwise. */
+  readonly unreadable?: string
   /** Decoded when it is read; undefined for a record without any. */
   readonly headers?: RecordHeaders | undefined
   /** A redrive is about this part of the record: the rest had its outcome before. Absent otherwise. */

@@ -79,6 +79,7 @@ export function inputsByDevice<Item>(
   const undecodable: Undecodable[] = []
   for (const record of records) {
     try {
+      if (record.unreadable !== undefined) throw new MalformedError(record.unreadable)
       const items: Item[] = []
       const device = parseDeviceId(record.key?.toString('latin1') ?? '')
       if (device === undefined)

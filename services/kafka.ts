@@ -2,10 +2,10 @@ import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Log } from '../connectors/contract.ts'
 import { createKafka, type KafkaAddress } from '../connectors/kafka/client.ts'
 import { kafkaError } from '../connectors/kafka/outage.ts'
-import { largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
+import { compressionTypes, largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { deadTopic, topics } from '../processors/topics.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 
 /** A client for the configured cluster. */
 export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaClient {
@@ -70,6 +70,32 @@ export async function topicLimits(
     const error = kafkaError(`asking Kafka for the limits of topics ${names.join(', ')}`, cause)
     if (!AUTHORIZATION.has(error.code)) throw error
     return new Map(names.map((name) => [name, largestValue(settings.max_message_bytes)]))
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** What Kafka may do to records of ours without our not being able to read them. */
+const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'none', 'gzip'])
+
+/**
+ * Refuses topics that Kafka itself compresses with what is not read here: every record would become a dead letter.
+ * @throws ConfigError, or ConnectorError, transient where Kafka is not there
+ */
+export async function checkCompression(kafka: KafkaClient, names: readonly Topic[]): Promise<void> {
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    for (const [topic, type] of await compressionTypes(admin, names)) {
+      if (!READABLE.has(type))
+        throw new ConfigError(
+          `topic ${topic} has compression.type ${type}, which is not read here: set it to producer, uncompressed or gzip`,
+        )
+    }
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
+    const error = kafkaError(`asking Kafka for the compression of topics ${names.join(', ')}`, cause)
+    if (!AUTHORIZATION.has(error.code)) throw error
   } finally {
     await admin.disconnect()
   }

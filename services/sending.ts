@@ -2,7 +2,7 @@ import type { Kafka as KafkaClient } from 'kafkajs'
 import type { RecordProducer } from '../connectors/contract.ts'
 import { createProducer, type ProducerCounters } from '../connectors/kafka/producer.ts'
 import type { Topic } from '../processors/contract.ts'
-import { countPartitions, topicLimits } from './kafka.ts'
+import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
 import type { ServiceContext } from './service.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -30,6 +30,7 @@ export interface Sending extends AsyncDisposable {
 export async function openSending({ context, kafka, waiting, to, from = [] }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health } = context
   const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [...from, ...to]))
+  await waiting.until('asking Kafka for topics', () => checkCompression(kafka, [...from, ...to]))
   const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, to))
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   let fail: (cause: Error) => void = () => undefined

@@ -1,19 +1,9 @@
-import { createRequire } from 'node:module'
 import type { KafkaRecord, RecordHeaders } from '../../processors/contract.ts'
 import { ConnectorError } from '../contract.ts'
 import { crc32c } from './crc32c.ts'
+import { decompress, MOST_BYTES, UnreadableBatch } from './decompress.ts'
 import { HeadersReader } from './record-headers.ts'
 import { VarintReader } from './varint.ts'
-
-const require = createRequire(import.meta.url)
-
-interface Codec {
-  decompress(bytes: Buffer): Promise<Buffer>
-}
-
-const { lookupCodecByAttributes } = require('kafkajs/src/protocol/message/compression') as {
-  lookupCodecByAttributes(attributes: number): Codec | null
-}
 
 /** What kafkajs wants to know of a record's batch, whether its transaction was aborted, and who decodes its headers. */
 interface BatchContext {
@@ -27,6 +17,7 @@ const NO_HEADERS = -1
 
 /** A record as fetched: what processors see, and what kafkajs needs to skip control records and aborted transactions. */
 export class FetchedRecord implements KafkaRecord {
+  declare readonly unreadable?: string
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly offset: bigint
@@ -59,8 +50,21 @@ export class FetchedRecord implements KafkaRecord {
   }
 }
 
+/** Stands for a batch, or for what is left of it, at its last offset: who reads the partition gets past it, and can say what it was. */
+export class UnreadableRecord extends FetchedRecord {
+  override readonly unreadable: string
+
+  constructor(offset: bigint, timestampMs: number, batchContext: BatchContext, unreadable: string) {
+    super(null, null, offset, timestampMs, false, batchContext, NO_HEADERS)
+    this.unreadable = unreadable
+  }
+}
+
 const OVERHEAD = 61
 const LENGTH_COVERS_FROM = 12
+const MAGIC = 2
+/** Up to the magic byte. */
+const OLD_OVERHEAD = 17
 /** Attributes of a batch. */
 const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
@@ -77,10 +81,17 @@ export interface FetchedRecords {
   readonly transactional: boolean
 }
 
+/** A batch whose CRC does not match is read again so often: it may have been damaged on its way. After that it is damaged where it lies. */
+const CRC_ATTEMPTS = 3
+/** Of damaged batches, how often each was read: by offset and CRC. */
+const damaged = new Map<string, number>()
+const MOST_DAMAGED = 1_000
+
 /**
  * Decodes the record batches of a fetch response (Kafka protocol guide, "Record Batch", magic 2). A last batch that the response cut
- * off is left for the next fetch. Keys and values are views of the response.
- * @throws ConnectorError `KAFKA_CORRUPT_BATCH` where a CRC does not match, `KAFKA_OLD_FORMAT` for a format older than Kafka 0.11
+ * off is left for the next fetch, and so is what comes after `MOST_BYTES` of decompressed records. Keys and values are views of the response.
+ * A batch that cannot be read, whoever wrote it, is one record that says why: an error would stop all partitions, again and again.
+ * @throws ConnectorError `KAFKA_CORRUPT_BATCH`, transient, where a CRC does not match for the first times
  */
 export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecords> {
   const records: FetchedRecord[] = []
@@ -88,46 +99,94 @@ export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecords
   let [firstLeaderEpoch, leaderEpoch] = [-1, -1]
   let transactional = false
   let at = 0
-  while (at + OVERHEAD <= bytes.length) {
+  let decompressed = 0
+  while (at + OLD_OVERHEAD <= bytes.length && decompressed < MOST_BYTES) {
     const end = at + LENGTH_COVERS_FROM + bytes.readInt32BE(at + 8)
     if (end > bytes.length) break
-    const magic = bytes.readInt8(at + 16)
-    if (magic !== 2) throw new ConnectorError('KAFKA_OLD_FORMAT', false, `reading a record batch: magic must be 2, not ${magic}`)
-    const baseOffset = bytes.readBigInt64BE(at)
-    if (crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17))
-      throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, `reading the record batch at offset ${baseOffset}: its CRC does not match`)
-    leaderEpoch = bytes.readInt32BE(at + 12)
+    const batch = bytes.subarray(at, end)
+    const isOld = isOldFormat(batch)
+    leaderEpoch = isOld ? -1 : batch.readInt32BE(12)
     if (nextOffset === undefined) firstLeaderEpoch = leaderEpoch
-    transactional ||= (bytes.readInt16BE(at + 21) & (TRANSACTIONAL | CONTROL)) !== 0
-    await decodeBatch(bytes, at, end, records)
-    nextOffset = baseOffset + BigInt(bytes.readInt32BE(at + 23)) + 1n
+    transactional ||= !isOld && (batch.readInt16BE(21) & (TRANSACTIONAL | CONTROL)) !== 0
+    decompressed += await readBatch(batch, records)
+    nextOffset = lastOffset(batch) + 1n
     at = end
   }
   return { records, nextOffset, firstLeaderEpoch, leaderEpoch, transactional }
 }
 
-async function decodeBatch(bytes: Buffer, start: number, end: number, records: FetchedRecord[]): Promise<void> {
-  const attributes = bytes.readInt16BE(start + 21)
-  const baseOffset = bytes.readBigInt64BE(start)
-  const firstTimestamp = Number(bytes.readBigInt64BE(start + 27))
-  const logAppendTime = (attributes & 0x08) !== 0 ? Number(bytes.readBigInt64BE(start + 35)) : undefined
-  const isControlRecord = (attributes & CONTROL) !== 0
-  const codec = lookupCodecByAttributes(attributes)
-  const body = codec === null ? bytes : await codec.decompress(bytes.subarray(start + OVERHEAD, end))
-  const batchContext = {
-    producerId: bytes.readBigInt64BE(start + 43).toString(),
-    inTransaction: (attributes & TRANSACTIONAL) !== 0,
+/** Appends the records of a batch. Returns the bytes that they take in memory beside the response. */
+async function readBatch(batch: Buffer, records: FetchedRecord[]): Promise<number> {
+  let body = batch
+  try {
+    checkFormat(batch)
+    const decompressed = await decompress(batch.readInt16BE(21), batch.subarray(OVERHEAD))
+    body = decompressed ?? batch
+    readRecords(batch, body, decompressed === undefined ? OVERHEAD : 0, records)
+  } catch (cause) {
+    if (!(cause instanceof UnreadableBatch)) throw cause
+    const [first, last] = [batch.readBigInt64BE(0), lastOffset(batch)]
+    const why = `the batch of offsets ${first} to ${last} (${batch.length} bytes) cannot be read: ${cause.message}`
+    const timestamp = isOldFormat(batch) ? 0 : Number(batch.readBigInt64BE(35))
+    const context = isOldFormat(batch)
+      ? { producerId: '-1', inTransaction: false, headers: new HeadersReader(batch) }
+      : contextOf(batch, body)
+    records.push(new UnreadableRecord(last, Math.max(0, timestamp), context, why))
+  }
+  return body === batch ? 0 : body.length
+}
+
+function isOldFormat(batch: Buffer): boolean {
+  return batch.readInt8(16) !== MAGIC || batch.length < OVERHEAD
+}
+
+/** An old one has one offset, which is its last record's. */
+function lastOffset(batch: Buffer): bigint {
+  return batch.readBigInt64BE(0) + (isOldFormat(batch) ? 0n : BigInt(batch.readInt32BE(23)))
+}
+
+function checkFormat(batch: Buffer): void {
+  if (isOldFormat(batch)) throw new UnreadableBatch(`its format is older than Kafka 0.11: magic ${batch.readInt8(16)}, expected ${MAGIC}`)
+  const crc = batch.readUInt32BE(17)
+  if (crc32c(batch, 21, batch.length) === crc) return
+  const offset = batch.readBigInt64BE(0)
+  const name = `${offset} ${crc} ${batch.length}`
+  const attempts = (damaged.get(name) ?? 0) + 1
+  if (damaged.size >= MOST_DAMAGED) damaged.clear()
+  damaged.set(name, attempts)
+  if (attempts < CRC_ATTEMPTS)
+    throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, `reading the record batch at offset ${offset}: its CRC does not match`)
+  throw new UnreadableBatch(`its CRC does not match, ${attempts} times`)
+}
+
+function contextOf(batch: Buffer, body: Buffer): BatchContext {
+  return {
+    producerId: batch.readBigInt64BE(43).toString(),
+    inTransaction: (batch.readInt16BE(21) & TRANSACTIONAL) !== 0,
     headers: new HeadersReader(body),
   }
-  const reader = new VarintReader(body, codec === null ? start + OVERHEAD : 0)
-  for (let left = bytes.readInt32BE(start + 57); left > 0; left--) {
+}
+
+/** @throws UnreadableBatch where the bytes end before the records do; those that are whole have been appended */
+function readRecords(batch: Buffer, body: Buffer, start: number, records: FetchedRecord[]): void {
+  const attributes = batch.readInt16BE(21)
+  const baseOffset = batch.readBigInt64BE(0)
+  const firstTimestamp = Number(batch.readBigInt64BE(27))
+  const logAppendTime = (attributes & 0x08) !== 0 ? Number(batch.readBigInt64BE(35)) : undefined
+  const isControlRecord = (attributes & CONTROL) !== 0
+  const batchContext = contextOf(batch, body)
+  const reader = new VarintReader(body, start)
+  for (let left = batch.readInt32BE(57); left > 0; left--) {
+    if (reader.at >= body.length) throw new UnreadableBatch(`it ends ${left} records too soon`)
     const next = reader.read()
     const recordEnd = reader.at + next
+    if (next < 0 || recordEnd > body.length) throw new UnreadableBatch(`a record of ${next} bytes does not fit into it`)
     reader.at++
     const delta = reader.read()
     const offset = baseOffset + BigInt(reader.read())
     const key = reader.bytes()
     const value = reader.bytes()
+    if (reader.at > recordEnd) throw new UnreadableBatch('the key and the value of a record do not fit into it')
     const headersAt = reader.at >= recordEnd || body[reader.at] === 0 ? NO_HEADERS : reader.at
     const timestampMs = logAppendTime ?? firstTimestamp + delta
     records.push(new FetchedRecord(key, value, offset, timestampMs, isControlRecord, batchContext, headersAt))

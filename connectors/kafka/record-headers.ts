@@ -1,4 +1,5 @@
 import type { RecordHeader, RecordHeaders } from '../../processors/contract.ts'
+import { UnreadableBatch } from './decompress.ts'
 import { VarintReader, varintSize, writeVarint } from './varint.ts'
 
 /** What was encoded before, by the object that records share. */
@@ -60,9 +61,14 @@ export class HeadersReader {
     for (const each of this.seen) if (this.repeats(each, at)) return each.headers
     const reader = new VarintReader(this.source, at)
     const headers: RecordHeader[] = []
-    for (let left = reader.read(); left > 0; left--) {
-      const name = reader.bytes()
-      headers.push({ name: name === null ? '' : name.toString('utf8'), value: reader.bytes() })
+    try {
+      for (let left = reader.read(); left > 0; left--) {
+        const name = reader.bytes()
+        headers.push({ name: name === null ? '' : name.toString('utf8'), value: reader.bytes() })
+      }
+    } catch (cause) {
+      // Its key and value are whole, and so is what has been read: not worth losing the record for.
+      if (!(cause instanceof UnreadableBatch)) throw cause
     }
     if (this.seen.length < MOST_SEEN) this.seen.push({ start: at, end: reader.at, headers })
     return headers

@@ -54,6 +54,20 @@ export async function largestValues(admin: Admin, topics: readonly Topic[]): Pro
   )
 }
 
+/** How Kafka stores each topic's records, whatever their producers send: its `compression.type`. */
+export async function compressionTypes(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, string>> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['compression.type'] })),
+  })
+  return new Map(
+    resources.map(({ resourceName, configEntries }) => [
+      resourceName as Topic,
+      configEntries.find(({ configName }) => configName === 'compression.type')?.configValue ?? 'producer',
+    ]),
+  )
+}
+
 /** @param maxMessageBytes Kafka's `max.message.bytes` */
 export function largestValue(maxMessageBytes: number): number {
   return maxMessageBytes - RECORD_OVERHEAD_BYTES

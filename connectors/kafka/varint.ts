@@ -1,4 +1,4 @@
-import { ConnectorError } from '../contract.ts'
+import { UnreadableBatch } from './decompress.ts'
 
 /** Zigzag varint of an integer below 2^52: timestamps a batch spans may pass 2^31 ms. */
 export function writeVarint(batch: Buffer, start: number, value: number): number {
@@ -22,7 +22,10 @@ export function varintSize(value: number): number {
   return size
 }
 
-/** Reads zigzag varints below 2^53, and bytes behind their length. */
+/**
+ * Reads zigzag varints below 2^53, and bytes behind their length.
+ * @throws UnreadableBatch at the end of the source
+ */
 export class VarintReader {
   readonly source: Buffer
   at: number
@@ -36,7 +39,7 @@ export class VarintReader {
     let factor = 1
     for (;;) {
       const byte = this.source[this.at++]
-      if (byte === undefined) throw new ConnectorError('KAFKA_CORRUPT_BATCH', true, 'reading a record: it ends within a varint')
+      if (byte === undefined) throw new UnreadableBatch('it ends within a number')
       value += (byte & 0x7f) * factor
       if (byte < 0x80) break
       factor *= 128

@@ -123,7 +123,7 @@ export class Fill {
     if (taken === undefined) this.taken.set(place, { topic, partition, records: [record], ends: [] })
     else taken.records.push(record)
     if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
-      this.refuse(topic, partition, record, 'undecodable', 'expected a schema ID after a zero byte')
+      this.refuse(topic, partition, record, 'undecodable', record.unreadable ?? 'expected a schema ID after a zero byte')
     } else if (lookup.tag === 'unknown') {
       this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`)
     } else if (lookup.tag === 'invalid') {

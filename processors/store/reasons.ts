@@ -4,7 +4,7 @@ import { MOST_DAYS } from '../time-bounds.ts'
 /** Why the store rejects a record, or a sample of it. */
 export const reasons = {
   undecodable: {
-    means: 'The record is not Readings as the schema with its ID says.',
+    means: 'The record is not Readings as the schema with its ID says, or its whole batch cannot be read: the detail has the offsets.',
     whatToDo: 'The detail names the place. Find what produced it; redrive once the schema is registered, if that was missing.',
   },
   'unknown-schema': {

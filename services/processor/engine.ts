@@ -83,8 +83,9 @@ class TooLargeError extends Error {
 
 export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT | typeof TOO_LARGE, ReasonDoc>> = {
   [UNDECODABLE]: {
-    means: 'The record is not what its topic holds.',
-    whatToDo: 'Find what else produces to the topic.',
+    means: 'The record is not what its topic holds, or its whole batch cannot be read: the detail has the offsets.',
+    whatToDo:
+      'Find what else produces to the topic. A batch that is compressed with snappy, lz4 or zstd, or becomes very large, is not read here; Kafka has it until its retention ends.',
   },
   [DEFECT]: {
     means: 'The processor itself failed on the record; the detail has the error.',
@@ -149,6 +150,7 @@ export function createEngine({ name, processor, schemaIds, limits, letters }: En
       const emittedBefore = counters.emitted
       const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
       try {
+        if (record.unreadable !== undefined) throw new MalformedError(record.unreadable)
         processor.from.decode(record, lookups, (item, sample) => {
           if (only !== undefined && sample !== null && !only.has(sample)) return
           const outcome = processor.handle(item, lookups)
