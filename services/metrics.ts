@@ -27,6 +27,25 @@ export function counterByReason(registry: Registry, name: string, help: string, 
   })
 }
 
+/** Counts by reason and by quantity, both closed lists. */
+export function counterByQuantity(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => Iterable<readonly [string, Iterable<readonly [string, number]>]>,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: ['reason', 'quantity'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [reason, quantities] of read()) for (const [quantity, value] of quantities) this.inc({ reason, quantity }, value)
+    },
+  })
+}
+
 /** A figure that goes up and down. */
 export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
   new Gauge({

@@ -1,5 +1,6 @@
 import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
@@ -7,7 +8,7 @@ import { narrowed } from '../rejections.ts'
 import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
 import { reasons } from './reasons.ts'
-import { Standards } from './standards.ts'
+import { hasValue, Standards } from './standards.ts'
 
 /** A frame in the registry's wire format: magic 0, schema ID, datum. */
 interface FrameRecord {
@@ -80,8 +81,8 @@ export const processor = defineProcessor({
         const own = only === undefined ? rejection : narrowed(rejection, only)
         if (own !== undefined) outcomes.push(reject(own.reason, own.detail, own.samples, own.quantities))
       }
-      if (only !== undefined) excludeOthers(columns, only)
-      if (columns.excluded.subarray(0, columns.count).includes(0)) outcomes.push(emit('readings', columns))
+      const left = only === undefined ? columns : partOf(columns, only)
+      if (left.excluded.subarray(0, left.count).includes(0)) outcomes.push(emit('readings', left))
       return outcomes
     } catch (cause) {
       if (cause instanceof TooManySamplesError) return reject('too-many-samples', cause.message)
@@ -91,11 +92,23 @@ export const processor = defineProcessor({
   },
 })
 
-/** Leaves the samples that a redrive is about: the frame's others became readings, or dead letters of their own, when it was first processed. */
-function excludeOthers({ excluded, count }: ReadingsColumns, { samples }: RecordPart): void {
-  if (samples.length === 0) return
-  const last = samples.at(-1) as number
+/**
+ * The samples and quantities that a redrive is about: the frame's others became readings, or dead letters of their own, when it was first processed. The
+ * store adds these quantities to the rows that are there.
+ */
+function partOf(columns: ReadingsColumns, { samples, quantities: wanted }: RecordPart): ReadingsColumns {
+  const { excluded, count } = columns
+  const last = samples.at(-1) ?? -1
   if (last >= count) throw new MalformedError(`expected a sample ${last}, got ${count} samples`)
-  const wanted = new Set(samples)
-  for (let sample = 0; sample < count; sample++) if (!wanted.has(sample)) excluded[sample] = 1
+  const values = wanted.length === 0 ? columns.values : columns.values.map((column, index) => (isOneOf(wanted, index) ? column : undefined))
+  const own = new Set(samples)
+  for (let sample = 0; sample < count; sample++) {
+    if (own.size > 0 && !own.has(sample)) excluded[sample] = 1
+    else if (wanted.length > 0 && !hasValue(values, sample)) excluded[sample] = 1
+  }
+  return { ...columns, values }
+}
+
+function isOneOf(wanted: readonly string[], quantity: number): boolean {
+  return wanted.includes(quantities[quantity]?.name ?? '')
 }

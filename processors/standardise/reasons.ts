@@ -2,7 +2,7 @@ import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { ReasonDoc } from '../contract.ts'
 import { MOST_DAYS } from '../time-bounds.ts'
 
-/** Why standardise rejects a frame, or a sample of it. */
+/** Why standardise rejects a frame, or samples or values of it. */
 export const reasons = {
   'malformed-frame': {
     means: 'The datum is not what its firmware schema says: cut off, bytes left over, an overlong varint, arrays of different lengths.',
@@ -35,12 +35,14 @@ export const reasons = {
     whatToDo: 'Provision the device and redrive, or find out who publishes under this name.',
   },
   'out-of-range': {
-    means: 'A value is outside the range that readings.avsc gives its quantity.',
-    whatToDo: 'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive.',
+    means:
+      'A value is outside the range that readings.avsc gives its quantity. The letter names it; the other quantities of the sample are stored.',
+    whatToDo:
+      'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive: the value is added to its row.',
   },
   'unknown-code': {
     means: 'A coded metric has a code that its map does not name.',
-    whatToDo: 'Register a firmware schema whose map has the code and redrive.',
+    whatToDo: 'Register a firmware schema whose map has the code and redrive: the value is added to its row.',
   },
   'too-many-boots': {
     means:

@@ -47,7 +47,12 @@ function frame(
 
 interface Result {
   readonly samples: readonly Sample[]
-  readonly rejections: readonly { readonly reason: string; readonly detail: string; readonly samples: readonly number[] }[]
+  readonly rejections: readonly {
+    readonly reason: string
+    readonly detail: string
+    readonly samples: readonly number[]
+    readonly quantities?: readonly string[]
+  }[]
 }
 
 function handle(id: string, columns: Readonly<Record<string, readonly number[]>>, input: Input = {}): Result {
@@ -75,7 +80,8 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     for (const outcome of 'tag' in result ? [result] : result) {
       if (outcome.tag === 'emit')
         samples.push(...(readingsType.fromBuffer((encode(outcome.value) as Buffer).subarray(5)) as { samples: Sample[] }).samples)
-      else if (outcome.tag === 'reject') rejections.push({ reason: outcome.reason, detail: outcome.detail, samples: outcome.samples })
+      else if (outcome.tag === 'reject')
+        rejections.push({ reason: outcome.reason, detail: outcome.detail, samples: outcome.samples, quantities: outcome.quantities ?? [] })
     }
   })
   return { ...outcomes, samples, rejections }
@@ -133,8 +139,11 @@ describe('standardise', () => {
     const mended = handle('hive-1', columns, { dt, only: { samples: [2], quantities: [] } })
     expect([mended.samples.map(({ temperature }) => temperature), mended.rejections]).to.deep.equal([[21], []])
     const again = handle('hive-1', columns, { dt, only: { samples: [1], quantities: [] } })
-    expect([again.samples, again.rejections.map(({ reason, samples }) => [reason, samples])]).to.deep.equal([[], [['out-of-range', [1]]]])
-    expect(handle('hive-1', columns, { dt }).samples.map(({ temperature }) => temperature)).to.deep.equal([20, 21])
+    expect([
+      again.samples.map(({ temperature }) => temperature),
+      again.rejections.map(({ reason, samples }) => [reason, samples]),
+    ]).to.deep.equal([[null], [['out-of-range', [1]]]])
+    expect(handle('hive-1', columns, { dt }).samples.map(({ temperature }) => temperature)).to.deep.equal([20, null, 21])
   })
 
   it('reckons the times of a device without time of day from the beginning of its boot, whenever a frame arrives', () => {
@@ -168,15 +177,57 @@ describe('standardise', () => {
     expect(samples[0]).to.include({ account_id: null, site_id: null, temperature: 20 })
   })
 
-  it('rejects just the samples that are out of range', () => {
+  it('rejects just the values that are out of range: the other quantities of their samples go on', () => {
     const { samples, rejections } = handle('hive-1', { temperature: [2000, 88_000, -88_000], humidity: [4000, 0, 0] }, { dt: [0, 1, 1] })
-    expect(samples.map(({ temperature }) => temperature)).to.deep.equal([20, 20])
-    expect(rejections).to.deep.equal([{ reason: 'out-of-range', detail: 'temperature is 900 Cel; expected -60 to 200', samples: [1] }])
+    expect(samples.map(({ temperature, humidity }) => [temperature, humidity])).to.deep.equal([
+      [20, 40],
+      [null, 40],
+      [20, 40],
+    ])
+    expect(rejections).to.deep.equal([
+      { reason: 'out-of-range', detail: 'temperature is 900 Cel; expected -60 to 200', samples: [1], quantities: ['temperature'] },
+    ])
+  })
+
+  it('leaves out a sample of which nothing is left, and names each of its quantities', () => {
+    const { samples, rejections } = handle('hive-1', { temperature: [2000, 88_000], humidity: [4000, 88_000] }, { dt: [0, 1] })
+    expect(samples).to.have.length(1)
+    expect(rejections.map(({ samples: gone, quantities }) => [gone, quantities])).to.deep.equal([
+      [[1], ['temperature']],
+      [[1], ['humidity']],
+    ])
+    const alone = handle('hive-2', { temp16: [32_000] })
+    expect([alone.samples, alone.rejections.length]).to.deep.equal([[], 1])
+  })
+
+  it('says nothing of values at a time that is wrong, and gives a row to a sample that has none by itself', () => {
+    const late = handle('hive-1', { temperature: [88_000], humidity: [4000] }, { base: 0 })
+    expect(late.rejections.map(({ reason, quantities }) => [reason, quantities])).to.deep.equal([['time-out-of-range', []]])
+    expect(handle('hive-1', { temperature: [-32_768], humidity: [-32_768] }).samples).to.have.length(1)
+  })
+
+  it('gives just the quantities that a redrive is about', () => {
+    const columns = { temperature: [2000, 100, 28_000], humidity: [4000, 0, 0] }
+    const part = (only: RecordPart): unknown => {
+      const { samples, rejections } = handle('hive-1', columns, { dt: [0, 1, 1], only })
+      return [samples.map(({ temperature, humidity }) => [temperature, humidity]), rejections.map(({ samples: gone }) => gone)]
+    }
+    expect(part({ samples: [1], quantities: ['temperature'] })).to.deep.equal([[[21, null]], []])
+    expect(part({ samples: [], quantities: ['temperature'] })).to.deep.equal([
+      [
+        [20, null],
+        [21, null],
+      ],
+      [[2]],
+    ])
+    expect(part({ samples: [2], quantities: ['temperature'] })).to.deep.equal([[], [[2]]])
+    expect(part({ samples: [2], quantities: ['humidity'] })).to.deep.equal([[[null, 40]], []])
+    expect(handle('hive-1', columns, { dt: [0, 1, 1] }).samples, 'and nothing of the next frame').to.have.length(3)
   })
 
   it('rejects codes without a meaning, and times far from the receipt', () => {
     expect(handle('hive-2', { charge: [9] }).rejections).to.deep.equal([
-      { reason: 'unknown-code', detail: 'charge has code 9; its map has 0, 1, 2, 3, 4', samples: [0] },
+      { reason: 'unknown-code', detail: 'charge has code 9; its map has 0, 1, 2, 3, 4', samples: [0], quantities: ['battery_level'] },
     ])
     for (const base of [0, Date.UTC(2099, 0, 1), RECEIVED_MS + 86_400_001]) {
       const { samples, rejections } = handle('hive-1', { temperature: [2000], humidity: [4000] }, { base })

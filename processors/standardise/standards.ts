@@ -19,10 +19,11 @@ interface Conversion {
   readonly unit: string
 }
 
-/** Samples that are rejected for one reason; the detail is of the first. */
+/** Samples that are rejected for one reason, as a whole or in one quantity; the detail is of the first. */
 interface SamplesRejected extends Rejection {
   readonly reason: Reason
   readonly samples: number[]
+  readonly quantities: readonly string[]
 }
 
 /** The frame as it came. */
@@ -66,7 +67,8 @@ export class Standards {
   }
 
   /**
-   * @returns the columns, and a rejection for each reason, with the samples that they exclude for it
+   * @returns the columns without what is rejected, and a rejection for each reason and quantity: the other quantities of a sample go on. A sample of
+   *   which nothing is left is excluded.
    * @throws MalformedError
    */
   standardise(
@@ -81,6 +83,7 @@ export class Standards {
     this.rejections = []
     this.stamp(frame, lookups)
     for (const conversion of this.conversions) this.convert(conversion)
+    this.excludeEmpty()
     this.assign(assignments)
     return {
       columns: {
@@ -154,12 +157,30 @@ export class Standards {
         continue
       }
       const value = map === undefined ? (code * numerator + addend) / denominator : (map.get(code) ?? Number.NaN)
-      values[sample] = value
-      if (!(value >= minimum && value <= maximum)) {
-        if (Number.isNaN(value))
-          this.refuse(sample, 'unknown-code', () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`)
-        else this.refuse(sample, 'out-of-range', () => `${metric.standard} is ${value} ${unit}; expected ${minimum} to ${maximum}`)
+      if (value >= minimum && value <= maximum) {
+        values[sample] = value
+        continue
       }
+      values[sample] = Number.NaN
+      // Its time is wrong: it has no usable value.
+      if (this.excluded[sample] === 1) continue
+      const { standard } = metric
+      if (Number.isNaN(value))
+        this.reject(
+          sample,
+          'unknown-code',
+          standard,
+          () => `${metric.name} has code ${code}; its map has ${[...(map?.keys() ?? [])].join(', ')}`,
+        )
+      else this.reject(sample, 'out-of-range', standard, () => `${standard} is ${value} ${unit}; expected ${minimum} to ${maximum}`)
+    }
+  }
+
+  /** Leaves out the samples that lost all they had. One that never had a value is a row nonetheless. */
+  private excludeEmpty(): void {
+    for (const { samples, quantities: lost } of this.rejections) {
+      if (lost.length === 0) continue
+      for (const sample of samples) if (!hasValue(this.values, sample)) this.excluded[sample] = 1
     }
   }
 
@@ -180,13 +201,18 @@ export class Standards {
     for (let sample = 0; sample < this.reader.count; sample++) this.refuse(sample, reason, detail)
   }
 
-  /** A sample is rejected once, for the first thing that is wrong with it. */
+  /** A sample is rejected as a whole once, for the first thing that is wrong with it. */
   private refuse(sample: number, reason: Reason, detail: () => string): void {
     if (this.excluded[sample] === 1) return
     this.excluded[sample] = 1
-    const before = this.rejections.find((rejection) => rejection.reason === reason)
+    this.reject(sample, reason, undefined, detail)
+  }
+
+  /** @param quantity undefined for the whole sample */
+  private reject(sample: number, reason: Reason, quantity: string | undefined, detail: () => string): void {
+    const before = this.rejections.find((rejection) => rejection.reason === reason && rejection.quantities[0] === quantity)
     if (before !== undefined) before.samples.push(sample)
-    else this.rejections.push({ reason, detail: detail(), samples: [sample] })
+    else this.rejections.push({ reason, detail: detail(), samples: [sample], quantities: quantity === undefined ? [] : [quantity] })
   }
 
   private column(quantity: number): Float64Array {
@@ -211,4 +237,10 @@ export class Standards {
 function describeTime(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} ms since 1970` : date.toISOString()
+}
+
+/** Whether a sample has a value of any quantity. */
+export function hasValue(values: ReadingsColumns['values'], sample: number): boolean {
+  for (const column of values) if (column !== undefined && !Number.isNaN(column[sample] as number)) return true
+  return false
 }

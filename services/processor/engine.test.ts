@@ -107,7 +107,13 @@ describe('the engine that runs processors', () => {
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
     expect(letters).to.have.length(1)
     expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
-    expect(counters).to.deep.equal({ records: 1, emitted: 3, dropped: new Map([['dull', 1]]), rejected: new Map([['rude', 1]]) })
+    expect(counters).to.deep.equal({
+      records: 1,
+      emitted: 3,
+      dropped: new Map([['dull', 1]]),
+      rejected: new Map([['rude', 1]]),
+      rejectedValues: new Map(),
+    })
   })
 
   it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {

@@ -21,11 +21,14 @@ export interface EngineCounters {
   records: number
   emitted: number
   readonly dropped: Map<string, number>
+  /** Dead letters by reason. */
   readonly rejected: Map<string, number>
+  /** Values of samples, by reason and quantity, of which the samples' other quantities went on. */
+  readonly rejectedValues: Map<string, Map<string, number>>
 }
 
 export function createEngineCounters(): EngineCounters {
-  return { records: 0, emitted: 0, dropped: new Map(), rejected: new Map() }
+  return { records: 0, emitted: 0, dropped: new Map(), rejected: new Map(), rejectedValues: new Map() }
 }
 
 /** Adds the figures of a batch to those of all. */
@@ -34,6 +37,8 @@ export function addCounters(to: EngineCounters, from: EngineCounters): void {
   to.emitted += from.emitted
   for (const [reason, times] of from.dropped) count(to.dropped, reason, times)
   for (const [reason, times] of from.rejected) count(to.rejected, reason, times)
+  for (const [reason, quantities] of from.rejectedValues)
+    for (const [quantity, values] of quantities) countValues(to, reason, quantity, values)
 }
 
 export interface EngineOptions {
@@ -165,6 +170,8 @@ export function createEngine({ name, processor, schemaIds, limits, letters }: En
         rejections = [{ reason: reasonOf(cause), detail, samples: [] }]
       }
       if (rejections.length === 0) continue
+      for (const { reason, samples, quantities = [] } of rejections)
+        for (const quantity of quantities) countValues(counters, reason, quantity, samples.length)
       bad.push(index)
       for (const rejection of byReason(rejections)) {
         count(counters.rejected, rejection.reason, 1)
@@ -180,6 +187,15 @@ export function createEngine({ name, processor, schemaIds, limits, letters }: En
 function reasonOf(cause: unknown): keyof typeof engineReasons {
   if (cause instanceof MalformedError) return UNDECODABLE
   return cause instanceof TooLargeError ? TOO_LARGE : DEFECT
+}
+
+function countValues({ rejectedValues }: EngineCounters, reason: string, quantity: string, values: number): void {
+  let quantities = rejectedValues.get(reason)
+  if (quantities === undefined) {
+    quantities = new Map()
+    rejectedValues.set(reason, quantities)
+  }
+  count(quantities, quantity, values)
 }
 
 function count(counts: Map<string, number>, reason: string, times: number): void {

@@ -9,7 +9,7 @@ import { breakerLimits, ConfigError } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { openLookups } from '../lookups.ts'
-import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { counter, counterByQuantity, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec, registeredId } from '../registered.ts'
@@ -122,6 +122,12 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     positionMetrics(metrics, part, changes)
     counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
     counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+    counterByQuantity(
+      metrics,
+      `${part}_rejected_values_total`,
+      'Values rejected of samples of which the other quantities went on.',
+      () => counters.rejectedValues,
+    )
     counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
     gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => consumed.rebalances)
 

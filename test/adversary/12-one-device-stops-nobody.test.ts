@@ -16,6 +16,8 @@ import { type Outcomes, openOutcomes } from './outcomes.ts'
 const run = `nobody${Date.now().toString(36)}`
 const PARTITIONS = 6
 const FLOOD = 1500
+/** More would show no more, and be in the way of the files after this one, which redrive whatever is there. */
+const NAMES = 2000
 
 /** A device of partition 0: all of them share it. */
 function device(name: string): string {
@@ -91,12 +93,12 @@ describe('what is one device’s own fault', () => {
     await until('the ledger knows', async () => (await frame())?.stored === FLOOD)
   })
 
-  it('does not stop the others: 15,000 names that nobody knows', async function () {
+  it('does not stop the others: thousands of names that nobody knows', async function () {
     this.timeout(60_000)
     const memory = standardise.memoryBytes()
-    await produce(Array.from({ length: 15_000 }, (_, index) => frames(`${run}-name${index}`, 1)[0] as OutgoingRecord))
+    await produce(Array.from({ length: NAMES }, (_, index) => frames(`${run}-name${index}`, 1)[0] as OutgoingRecord))
     await goesOn()
-    expect(records((await outcomes.letters()).filter(({ key }) => key?.includes('-name')))).to.equal(15_000)
+    expect(records((await outcomes.letters()).filter(({ key }) => key?.includes('-name')))).to.equal(NAMES)
     expect(standardise.memoryBytes() - memory).to.be.below(150 << 20)
   })
 
