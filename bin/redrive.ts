@@ -85,7 +85,15 @@ async function run(config: Config, asked: Asked): Promise<number> {
   const report = new RedriveReport()
   let ending: Ending = 'failed'
   try {
-    await using line = await openRedriveLine({ config, processor, run: number, topicId: id, log, signal: abort.signal })
+    await using line = await openRedriveLine({
+      config,
+      processor,
+      run: number,
+      topicId: id,
+      reason: asked.filter.reason,
+      log,
+      signal: abort.signal,
+    })
     await using reader = createRecordReader(kafka)
     const persisted = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> =>
       throughOutages(doing, work, { log, signal: abort.signal })

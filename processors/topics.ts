@@ -6,6 +6,8 @@ export const topics = {
   frames: 'telemetry.frames' as Topic,
   readings: 'telemetry.readings' as Topic,
   deviceStatus: 'device.status' as Topic,
+  /** Nothing is read from it: Kafka tells its time when it is written to. */
+  clock: 'millrace.clock' as Topic,
 } as const
 
 /** Where a processor's dead letters go. */

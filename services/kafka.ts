@@ -23,16 +23,25 @@ const MILLIS_PER_HOUR = 3_600_000
 /** Every topic of the line, with the dead letters of each processor. */
 export function wantedTopics({ topics: settings, processors }: Config): readonly TopicSettings[] {
   const names: Topic[] = [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
-  return names.map((topic) => ({
-    topic,
-    partitions: settings.partitions,
+  const clock: TopicSettings = {
+    topic: topics.clock,
+    partitions: 1,
     replicationFactor: settings.replication_factor,
-    config: {
-      'retention.ms': String(settings.retention_hours * MILLIS_PER_HOUR),
-      'max.message.bytes': String(settings.max_message_bytes),
-      'message.timestamp.type': 'CreateTime',
-    },
-  }))
+    config: { 'retention.ms': String(MILLIS_PER_HOUR), 'segment.ms': String(MILLIS_PER_HOUR), 'message.timestamp.type': 'LogAppendTime' },
+  }
+  const line = names.map(
+    (topic): TopicSettings => ({
+      topic,
+      partitions: settings.partitions,
+      replicationFactor: settings.replication_factor,
+      config: {
+        'retention.ms': String(settings.retention_hours * MILLIS_PER_HOUR),
+        'max.message.bytes': String(settings.max_message_bytes),
+        'message.timestamp.type': 'CreateTime',
+      },
+    }),
+  )
+  return [...line, clock]
 }
 
 /**

@@ -8,7 +8,7 @@ import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import { createRouter } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
-import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
@@ -25,6 +25,8 @@ export interface BridgeWayOptions {
   /** ID of schemas/device-status.avsc in the registry. */
   readonly statusSchemaId: number
   readonly deadLetters: DeadLetterCodec
+  /** When a letter's message counts as received. */
+  readonly receipt: (letter: DeadLetter) => number
   readonly producer: RecordProducer
   readonly close: () => Promise<void>
 }
@@ -33,7 +35,16 @@ const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
 
 /** The way for the bridge: its forwarding, with the fingerprints that the registry has by now and the time of the first receipt. */
-export function bridgeWay({ config, limits, directory, statusSchemaId, deadLetters, producer, close }: BridgeWayOptions): RedriveWay {
+export function bridgeWay({
+  config,
+  receipt,
+  limits,
+  directory,
+  statusSchemaId,
+  deadLetters,
+  producer,
+  close,
+}: BridgeWayOptions): RedriveWay {
   const counters = createBridgeCounters()
   const generic = jsonFirmware()
   const forward = createForwarder({
@@ -53,7 +64,9 @@ export function bridgeWay({ config, limits, directory, statusSchemaId, deadLette
     deadLetters,
     producer,
     prepare: () => directory.refresh(),
-    process: ({ offset, letter: { source_topic, source_timestamp, value, samples, quantities } }) => {
+    process: ({ offset, letter }) => {
+      const { source_topic, value, samples, quantities } = letter
+      const receivedMs = receipt(letter)
       const before = { ...counters.dropped }
       const records: OutgoingRecord[] = []
       // A copy: forwarding writes its header over the payload's, and a letter's bytes stay as they are.
@@ -62,10 +75,10 @@ export function bridgeWay({ config, limits, directory, statusSchemaId, deadLette
         topic: source_topic,
         payload,
         retain: false,
-        receivedMs: source_timestamp,
+        receivedMs,
         // What has no time gets that of its receipt, in the second half of its millisecond: the bridge has given away the first. By the letter's place, so
         // that a run that is killed and begun again gives the same.
-        estimateMicros: source_timestamp * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
+        estimateMicros: receivedMs * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
         ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
       }
       forward([message], 0, createFingerprints(directory.fingerprints()), true, records)

@@ -8,7 +8,9 @@ import { openFirmwareDirectory } from '../../connectors/registry/firmware-direct
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
+import { receiptOf } from '../../processors/receipt.ts'
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
@@ -21,6 +23,7 @@ import { deadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
 import { layoutsOf } from '../../services/store/service.ts'
 import { bridgeWay } from './bridge.ts'
+import { kafkaTime } from './kafka-time.ts'
 import { processWay } from './process.ts'
 import { processorWay } from './processor.ts'
 import { storeWay } from './store.ts'
@@ -33,6 +36,8 @@ export interface RedriveLineOptions {
   readonly run: bigint
   /** ID of the topic of dead letters. */
   readonly topicId: string
+  /** Reason that the run is restricted to. */
+  readonly reason: string | undefined
   readonly log: Log
   readonly signal: AbortSignal
 }
@@ -46,6 +51,8 @@ export interface RedriveLine extends AsyncDisposable {
 }
 
 interface Parts extends RedriveLineOptions {
+  /** When a letter's record counts as received. */
+  readonly receipt: (letter: DeadLetter) => number
   readonly registry: SchemaRegistry
   readonly producer: RecordProducer
   readonly limits: ReadonlyMap<Topic, number>
@@ -61,7 +68,9 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const limits = await topicLimits(kafka, config, to)
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
-  const way = await openWay({ ...options, registry, producer, limits })
+  const now = await kafkaTime(kafka, log)
+  const receipt = (letter: DeadLetter): number => receiptOf(letter, now(), options.reason)
+  const way = await openWay({ ...options, receipt, registry, producer, limits })
   return {
     way,
     producer,
@@ -91,10 +100,11 @@ async function outputs(processor: string): Promise<readonly Topic[]> {
   return Object.values((await loadProcessor(processor)).to).map(({ topic }) => topic)
 }
 
-async function openBridge({ config, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
+async function openBridge({ config, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   return bridgeWay({
     config,
+    receipt,
     limits,
     directory,
     statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
@@ -104,7 +114,7 @@ async function openBridge({ config, registry, producer, limits, log, signal }: P
   })
 }
 
-async function openProcessor({ config, processor: name, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
+async function openProcessor({ config, processor: name, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const processor = await loadProcessor(name)
   const lookups = await openLookups({ config, needs: processor.needs, log, signal })
   return processorWay({
@@ -113,6 +123,7 @@ async function openProcessor({ config, processor: name, registry, producer, limi
     schemaIds: await outputSchemaIds(registry, processor),
     limits,
     lookups,
+    receipt,
     deadLetters: await deadLetterCodec(registry, deadTopic(name)),
     producer,
     close: async () => lookups[Symbol.asyncDispose](),
@@ -140,7 +151,7 @@ async function openProcess(
   })
 }
 
-async function openStore({ config, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
+async function openStore({ config, receipt, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
   let layouts: ReadonlyMap<number, LayoutLookup> = new Map()
   const schemas = await openSchemaDirectory({
     registry,
@@ -164,6 +175,7 @@ async function openStore({ config, registry, run, topicId, log, signal }: Parts)
     sink,
     consumer: `store.redrive.${run}` as ConsumerName,
     topicId,
+    receipt,
     prepare: (ids) => schemas.prepare({ ids }),
     layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
     batchRows: config.store.batch_rows,

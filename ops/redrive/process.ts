@@ -96,11 +96,15 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
     async attempt(letters) {
       const [first, last] = [letters[0], letters.at(-1)]
       if (first === undefined || last === undefined) return []
-      return run(letters.map(recordOf), committing(letters, await placeOf(first), last))
+      return run(
+        letters.map((found) => recordOf(found)),
+        committing(letters, await placeOf(first), last),
+      )
     },
     rehearse: (letters) =>
-      run(letters.map(recordOf), (devices) =>
-        throughOutages('rehearsing redriven records', () => runner.rehearse(consumer, process, devices), options),
+      run(
+        letters.map((found) => recordOf(found)),
+        (devices) => throughOutages('rehearsing redriven records', () => runner.rehearse(consumer, process, devices), options),
       ),
     [Symbol.asyncDispose]: options.close,
   }

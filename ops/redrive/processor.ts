@@ -1,6 +1,6 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
-import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { createLetterWriter } from '../../processors/letter-writer.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { deadTopic } from '../../processors/topics.ts'
@@ -17,6 +17,8 @@ export interface ProcessorWayOptions {
   readonly schemaIds: Readonly<Record<string, number>>
   readonly limits: ReadonlyMap<Topic, number>
   readonly lookups: PreparedLookups
+  /** When a letter's record counts as received. */
+  readonly receipt: (letter: DeadLetter) => number
   readonly deadLetters: DeadLetterCodec
   readonly producer: RecordProducer
   readonly close: () => Promise<void>
@@ -29,6 +31,7 @@ export function processorWay({
   schemaIds,
   limits,
   lookups,
+  receipt,
   deadLetters,
   producer,
   close,
@@ -47,23 +50,21 @@ export function processorWay({
     dead: deadTopic(name),
     deadLetters,
     producer,
-    prepare: (letters) => lookups.prepare(letters.map(recordOf)),
+    prepare: (letters) => lookups.prepare(letters.map((found) => recordOf(found, receipt(found.letter)))),
     process: (found) => {
       const { source_topic, source_partition } = found.letter
       const counters = createEngineCounters()
       const origin = { topic: source_topic as Topic, partition: source_partition, nowMs: Date.now() }
-      const { sent } = engine([recordOf(found)], origin, lookups, counters)
+      const { sent } = engine([recordOf(found, receipt(found.letter))], origin, lookups, counters)
       return { records: sent, dropped: counters.dropped.keys().next().value ?? null }
     },
     close,
   })
 }
 
-/** The record as the processor saw it first: the same bytes, key, time and headers, narrowed to the part that failed. */
-export function recordOf({
-  letter: { key, value, source_timestamp, source_offset, samples, quantities },
-  headers,
-}: FoundLetter): KafkaRecord {
-  const record = { key, value, timestampMs: source_timestamp, offset: BigInt(source_offset), headers }
+/** The record as the processor saw it first: the same bytes, key, headers and time, unless that was wrong, narrowed to the part that failed. */
+export function recordOf({ letter, headers }: FoundLetter, receivedMs = letter.source_timestamp): KafkaRecord {
+  const { key, value, source_offset, samples, quantities } = letter
+  const record = { key, value, timestampMs: receivedMs, offset: BigInt(source_offset), headers }
   return samples.length + quantities.length === 0 ? record : { ...record, only: { samples, quantities } }
 }

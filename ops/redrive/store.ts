@@ -2,6 +2,7 @@ import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../../connectors/
 import type { RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
 import { readingsNumber } from '../../processors/continuity/letter-number.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { Fill } from '../../processors/store/fill.ts'
@@ -20,6 +21,8 @@ export interface StoreWayOptions {
   readonly consumer: ConsumerName
   /** ID of the topic of dead letters. */
   readonly topicId: string
+  /** When a letter's record counts as received. */
+  readonly receipt: (letter: DeadLetter) => number
   readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
   readonly layout: (schemaId: number) => LayoutLookup
   readonly batchRows: number
@@ -58,7 +61,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       const records: KafkaRecord[] = []
       for (; from < letters.length && fill.rows < options.batchRows && fill.dayCount < FULL_DAYS; from++) {
         const found = letters[from] as FoundLetter
-        const record = recordOf(found)
+        const record = recordOf(found, options.receipt(found.letter))
         records.push(record)
         fill.add(found.topic, found.partition, record, lookUp(record))
         fill.move(found.topic, found.partition, at.position, found.offset + 1n)

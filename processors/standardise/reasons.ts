@@ -51,7 +51,8 @@ export const reasons = {
   },
   'time-out-of-range': {
     means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
-    whatToDo: 'The clock of the device was wrong while it claimed to be synchronised. The sample has no usable time.',
+    whatToDo:
+      'The clock of the device was wrong while it claimed to be synchronised: the sample has no usable time. If it was that of the bridge, set it and redrive with `--reason time-out-of-range`: the samples are judged by the time of the redrive then.',
   },
 } as const satisfies Record<string, ReasonDoc>
 

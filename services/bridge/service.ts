@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import type { TlsOptions } from '../../connectors/mqtt/dial.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
+import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
 import type { Topic } from '../../processors/contract.ts'
@@ -16,6 +18,7 @@ import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
+import { createClockGuard } from './clock-guard.ts'
 import { createBridge } from './handler.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
 
@@ -66,6 +69,17 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, dead] })
   const { producer, limits, counters: sent } = sending
   const counters = createBridgeCounters()
+  const kafkaClock = createKafkaClock(kafka, topics.clock)
+  const databaseClock = createDatabaseClock(env.APP_DATABASE_URL)
+  const clock = createClockGuard({
+    references: [
+      { name: 'Kafka', read: () => kafkaClock.read() },
+      { name: 'the app database', read: () => databaseClock.read() },
+    ],
+    log,
+    signal,
+    trouble: (what) => health.set('clock', what),
+  })
   const handler = createBridge({
     routes,
     directory,
@@ -94,7 +108,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     tls: tlsOptions(env),
     clientId: bridge.client_id,
     filters: routes.map(({ filter }) => filter),
-    handler,
+    handler: clock.guard(handler),
     log,
     signal,
     limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
@@ -124,6 +138,18 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     'Bytes received and not yet acknowledged.',
     () => subscriber.counters().outstandingBytes,
   )
+  gauge(
+    metrics,
+    'millrace_bridge_clock_ahead_of_kafka_seconds',
+    "By how much this machine's clock is ahead of Kafka's; NaN while that is not known.",
+    () => clock.aheadOf('Kafka') / 1000,
+  )
+  gauge(
+    metrics,
+    'millrace_bridge_clock_ahead_of_database_seconds',
+    "By how much this machine's clock is ahead of the app database's; NaN while that is not known.",
+    () => clock.aheadOf('the app database') / 1000,
+  )
   counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
   counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
 
@@ -131,6 +157,8 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     failed: sending.failed,
     stop: async () => {
       await subscriber[Symbol.asyncDispose]()
+      await databaseClock[Symbol.asyncDispose]()
+      await kafkaClock[Symbol.asyncDispose]()
       await sending[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },

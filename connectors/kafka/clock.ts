@@ -1,0 +1,41 @@
+import type { Kafka as KafkaClient } from 'kafkajs'
+import type { Topic } from '../../processors/contract.ts'
+import { ConnectorError } from '../contract.ts'
+import { kafkaError } from './outage.ts'
+
+/** What time it is for Kafka. */
+export interface KafkaClock extends AsyncDisposable {
+  /** Milliseconds since 1970, of the broker that leads the topic. Rejects with a ConnectorError: it is for the caller to ask again. */
+  read(): Promise<number>
+}
+
+/**
+ * Kafka has no request for its time, but tells when it appended a record to a topic that keeps that time: each reading appends a small one.
+ * @param topic with `message.timestamp.type=LogAppendTime`
+ */
+export function createKafkaClock(kafka: KafkaClient, topic: Topic): KafkaClock {
+  const producer = kafka.producer({ allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 1 } })
+  let connecting: Promise<void> | undefined
+  return {
+    async read() {
+      try {
+        connecting ??= producer.connect()
+        await connecting
+        const [answer] = await producer.send({ topic, acks: -1, messages: [{ partition: 0, key: null, value: '' }] })
+        const appendedMs = Number(answer?.logAppendTime ?? -1)
+        if (appendedMs >= 0) return appendedMs
+      } catch (cause) {
+        connecting = undefined
+        throw kafkaError(`asking Kafka for its time, by topic ${topic}`, cause)
+      }
+      throw new ConnectorError(
+        'KAFKA_NO_TIME',
+        false,
+        `asking Kafka for its time: topic ${topic} needs message.timestamp.type=LogAppendTime`,
+      )
+    },
+    async [Symbol.asyncDispose]() {
+      await producer.disconnect()
+    },
+  }
+}

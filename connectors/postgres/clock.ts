@@ -1,0 +1,30 @@
+import { createDatabase } from './database.ts'
+
+/** What time it is for a database. */
+export interface DatabaseClock extends AsyncDisposable {
+  /** Milliseconds since 1970. Rejects with a ConnectorError: it is for the caller to ask again. */
+  read(): Promise<number>
+}
+
+const ANSWER_TIMEOUT_MS = 5_000
+
+export function createDatabaseClock(url: string): DatabaseClock {
+  const database = createDatabase({
+    url,
+    applicationName: 'millrace clock',
+    answerTimeoutMs: ANSWER_TIMEOUT_MS,
+    statementTimeoutMs: ANSWER_TIMEOUT_MS,
+  })
+  return {
+    async read() {
+      const [row] = await database.use((session) =>
+        session.query<{ now: number }>(
+          'asking the database for its time',
+          'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now',
+        ),
+      )
+      return row?.now ?? Number.NaN
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,18 @@
+import type { Kafka } from 'kafkajs'
+import type { Log } from '../../connectors/contract.ts'
+import { createKafkaClock } from '../../connectors/kafka/clock.ts'
+import { topics } from '../../processors/topics.ts'
+
+/** What time it is, in milliseconds since 1970, by Kafka's clock: whoever redrives may sit at a machine of which the clock is wrong, too. */
+export async function kafkaTime(kafka: Kafka, log: Log): Promise<() => number> {
+  await using clock = createKafkaClock(kafka, topics.clock)
+  const askedAtMs = performance.now()
+  try {
+    const theirsMs = await clock.read()
+    const originMs = theirsMs - (askedAtMs + performance.now()) / 2
+    return () => Math.round(originMs + performance.now())
+  } catch (cause) {
+    log.warn("Kafka does not tell its time; this machine's clock is taken to be right", { cause: String(cause) })
+    return () => Date.now()
+  }
+}
