@@ -61,6 +61,11 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     does: 'say of every frame a device numbered: stored, dead-lettered, in flight or missing',
     load: async () => (await import('./continuity.ts')).continuity,
   },
+  partitions: {
+    usage: 'partitions [drain]',
+    does: 'list the partitions of readings and the rows outside them; give these partitions of their own',
+    load: async () => (await import('./partitions.ts')).partitions,
+  },
   lag: { usage: 'lag', does: 'say how far each consumer group is behind', load: async () => (await import('./lag.ts')).lag },
 }
 

@@ -2,6 +2,22 @@ import type { Day } from './days.ts'
 import type { Column } from './readings-table.ts'
 import type { Session } from './session.ts'
 
+/** Strays of one day. */
+export interface StrayDay {
+  /** Null if they have none that a partition could be made of: their time is infinite, or its year is not 1 to 9999. */
+  readonly day: Day | null
+  readonly rows: number
+  readonly devices: number
+}
+
+export interface Partitions {
+  readonly count: number
+  /** Null if there are none. */
+  readonly first: Day | null
+  /** The last day that has one. */
+  readonly last: Day | null
+}
+
 /** How table `readings` is kept. Both have the same columns and the primary key (device_id, ts). */
 export interface StorageBackend {
   readonly name: BackendName
@@ -11,8 +27,12 @@ export interface StorageBackend {
   ensureDays(session: Session, days: readonly Day[]): Promise<void>
   /** Rows that lie outside every day's partition: something to look at when it is not 0. */
   strays(session: Session): Promise<bigint>
-  /** Gives strays the partitions of their days; returns these days. */
-  drain(session: Session): Promise<readonly Day[]>
+  /** The strays by day, in order. */
+  strayDays(session: Session): Promise<readonly StrayDay[]>
+  /** Gives the strays of a day a partition of their own, in one transaction that others wait for. Returns why not, if they have to stay. */
+  drainDay(session: Session, day: Day): Promise<string | undefined>
+  /** The partitions, or chunks, that there are. */
+  partitions(session: Session): Promise<Partitions>
 }
 
 export const BACKEND_NAMES = ['timescaledb', 'postgres'] as const

@@ -1,5 +1,5 @@
 import type { StorageBackend } from './backend.ts'
-import { type Day, dayOf, dayStart, partitionDay, partitionName } from './days.ts'
+import { type Day, dayStart, partitionDay, partitionName } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { APPEND_ONLY, columnDefinitions } from './readings-table.ts'
 import type { Session } from './session.ts'
@@ -42,15 +42,24 @@ export function createPostgresBackend(): StorageBackend {
       const [row] = await session.query<{ strays: bigint }>('counting strays', 'SELECT count(*) AS strays FROM readings_default')
       return row?.strays ?? 0n
     },
-    async drain(session) {
-      // Finite times only: an infinite one has no day.
-      const rows = await session.query<{ day: Date }>(
-        'listing days of strays',
-        `SELECT DISTINCT date_trunc('day', ts, 'UTC') AS day FROM readings_default WHERE isfinite(ts) ORDER BY 1`,
+    async strayDays(session) {
+      const rows = await session.query<{ day: number | null; rows: bigint; devices: bigint }>(
+        'listing strays by day',
+        `SELECT CASE WHEN isfinite(ts) AND ts >= '0001-01-01 00:00:00+00' AND ts < '9999-12-31 00:00:00+00'
+             THEN floor(extract(epoch FROM ts) / 86400)::integer END AS day, count(*) AS rows, count(DISTINCT device_id) AS devices
+         FROM readings_default GROUP BY 1 ORDER BY 1`,
       )
-      const days = rows.map(({ day }) => dayOf(day.getTime()))
-      await ensureDays(session, days)
-      return days
+      return rows.map(({ day, rows: count, devices }) => ({ day, rows: Number(count), devices: Number(devices) }))
+    },
+    async drainDay(session, day) {
+      const made = await retryOnLock(session, () => makeDay(session, day))
+      if (!made) return `there is a table ${partitionName(day)} that is no partition of readings: attach it, or rename it and try again`
+      known?.add(day)
+      return undefined
+    },
+    async partitions(session) {
+      const days = [...(await knownDays(session))].sort((one, other) => one - other)
+      return { count: days.length, first: days[0] ?? null, last: days.at(-1) ?? null }
     },
   }
 }
@@ -59,8 +68,9 @@ export function createPostgresBackend(): StorageBackend {
  * Makes the partition of a day. The table is created apart and attached, which lets writes go on: CREATE … PARTITION OF would lock all of
  * `readings`. The new table is empty, or filled by this very transaction, and the default partition is empty in health, so that there is
  * nothing worth a CHECK constraint for ATTACH to skip. Strays of the day move along.
+ * @returns false if a table of its name is there that is no partition: its rows stay in the default partition then
  */
-async function makeDay(session: Session, day: Day): Promise<void> {
+async function makeDay(session: Session, day: Day): Promise<boolean> {
   const name = partitionName(day)
   const [from, to] = [dayStart(day), dayStart(day + 1)]
   await session.script(
@@ -68,12 +78,14 @@ async function makeDay(session: Session, day: Day): Promise<void> {
     `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
      SELECT pg_advisory_xact_lock(hashtextextended('millrace partitions of readings', 0))`,
   )
-  const [state] = await session.query<{ made: boolean; strays: boolean }>(
+  const [state] = await session.query<{ there: boolean; attached: boolean; strays: boolean }>(
     `looking for partition ${name}`,
-    `SELECT to_regclass($1) IS NOT NULL AS made, EXISTS (SELECT FROM readings_default WHERE ts >= $2 AND ts < $3) AS strays`,
+    `SELECT to_regclass($1) IS NOT NULL AS there,
+       EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1) AND inhparent = 'readings'::regclass) AS attached,
+       EXISTS (SELECT FROM readings_default WHERE ts >= $2 AND ts < $3) AS strays`,
     [name, from, to],
   )
-  if (state?.made !== true) {
+  if (state?.there !== true) {
     const drain = `LOCK TABLE readings_default IN ACCESS EXCLUSIVE MODE;
       WITH moved AS (DELETE FROM readings_default WHERE ts >= '${from}' AND ts < '${to}' RETURNING *) INSERT INTO ${name} SELECT * FROM moved;`
     await session.script(
@@ -84,4 +96,5 @@ async function makeDay(session: Session, day: Day): Promise<void> {
     )
   }
   await session.commit(`making partition ${name}`)
+  return state?.there !== true || state.attached
 }

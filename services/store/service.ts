@@ -131,7 +131,12 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   async function keepReady(): Promise<void> {
     try {
       strays = Number(await sink.keepReady(Date.now()))
-      health.set('partitions', strays > 0 ? `${strays} rows lie in the default partition` : null)
+      health.set(
+        'partitions',
+        strays > 0
+          ? `${strays} rows lie in the default partition: \`millrace partitions\` lists them by day, \`millrace partitions drain\` gives them partitions`
+          : null,
+      )
     } catch (cause) {
       log.info('partitions were not prepared this time', { cause: String(cause) })
     }

@@ -76,7 +76,12 @@ describe('daily partitions', () => {
     const session = await open()
     for (const ts of ['2026-11-23T01:00:00Z', '2026-11-23T02:00:00Z', '2031-01-01T00:00:00Z']) await insert(ts)
     expect(await backend.strays(session)).to.equal(3n)
-    expect(await backend.drain(session)).to.deep.equal([day, dayOf(Date.UTC(2031, 0, 1))])
+    const days = await backend.strayDays(session)
+    expect(days).to.deep.equal([
+      { day, rows: 2, devices: 1 },
+      { day: dayOf(Date.UTC(2031, 0, 1)), rows: 1, devices: 1 },
+    ])
+    for (const each of days) expect(await backend.drainDay(session, each.day ?? 0)).to.equal(undefined)
     expect(await backend.strays(session)).to.equal(0n)
     expect(await database.query('SELECT count(*) AS rows FROM readings')).to.deep.equal([{ rows: 3n }])
   })
