@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
 import { type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
 
 describe('the configuration', () => {
@@ -20,6 +21,30 @@ describe('the configuration', () => {
     writeFileSync(path, yaml)
     return loadConfig(env, path)
   }
+
+  describe('of what a device may send', () => {
+    it('lets the backlog of a day through at once if nobody says otherwise, and refuses a burst that no payload fits into', () => {
+      const { rate_limit: limit } = load('').bridge
+      const buckets = createTokenBuckets({
+        messagesPerSecond: limit.messages_per_second,
+        burst: limit.burst,
+        bytesPerSecond: limit.bytes_per_second,
+        burstBytes: limit.burst_bytes,
+      })
+      for (let frame = 0; frame < 86_400; frame++) expect(buckets.take('hive', 280, 0, 0)).to.equal(0)
+      expect(() => load('bridge: { rate_limit: { burst_bytes: 1000 } }')).to.throw(
+        ConfigError,
+        'bridge: rate_limit: burst_bytes: expected at least bridge.max_payload_bytes (65536), for a larger payload would never pass, got 1000',
+      )
+    })
+
+    it('names both of two settings that contradict one another', () => {
+      expect(() => load('bridge: { max_payload_bytes: 262144 }\ntopics: { max_message_bytes: 200000 }')).to.throw(
+        ConfigError,
+        'bridge: max_payload_bytes: expected at most 195904, which topics.max_message_bytes (200000) leaves for a payload, got 262144',
+      )
+    })
+  })
 
   describe('of metrics', () => {
     const ports = (yaml: string, ...services: readonly string[]): readonly number[] => {

@@ -69,13 +69,20 @@ const shape = z.strictObject({
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
       rate_limit: z
         .strictObject({
-          messages_per_second: z.number().positive().describe('Of each device, sustained.'),
+          messages_per_second: z.number().positive().default(1000).describe('Of each device, sustained.'),
           burst: z
             .int()
             .min(1)
-            .default(100)
-            .describe('Of each device at once, after a silence: the backlog of a device, or of the broker, too.'),
-          policy: z.enum(['delay', 'dead-letter']).default('delay'),
+            .default(100_000)
+            .describe(
+              'Of each device at once, after a silence: the backlog of a device, or of the broker, too. A frame a second for a day.',
+            ),
+          bytes_per_second: z.number().positive().default(524_288).describe('Payload bytes of each device, sustained.'),
+          burst_bytes: z.int().min(1).default(67_108_864).describe('Payload bytes of each device at once.'),
+          policy: z
+            .enum(['delay', 'dead-letter'])
+            .default('dead-letter')
+            .describe('A burst of a day leaves nothing to even out, and all PUBACKs wait with a delayed message.'),
           longest_delay_ms: z
             .int()
             .min(1)
@@ -83,7 +90,7 @@ const shape = z.strictObject({
             .default(500)
             .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
         })
-        .optional(),
+        .prefault({}),
     })
     .prefault({}),
   kafka: z
@@ -178,6 +185,12 @@ function* contradictions({
       ['bridge', 'max_payload_bytes'],
       `expected at most ${most}, which topics.max_message_bytes (${messageBytes}) leaves for a payload`,
       bridge.max_payload_bytes,
+    ]
+  if (bridge.rate_limit.burst_bytes < bridge.max_payload_bytes)
+    yield [
+      ['bridge', 'rate_limit', 'burst_bytes'],
+      `expected at least bridge.max_payload_bytes (${bridge.max_payload_bytes}), for a larger payload would never pass`,
+      bridge.rate_limit.burst_bytes,
     ]
   if (letters.per_device_bytes > letters.total_bytes)
     yield [

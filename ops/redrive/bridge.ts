@@ -13,6 +13,7 @@ import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
 import { bridgeRoutes, type Config } from '../../services/config.ts'
+import { letterLimits } from '../../services/dead-letters.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
 import type { RedriveWay } from './way.ts'
@@ -57,6 +58,8 @@ export function bridgeWay({
     ...bridgeLimits(config, limits),
     letterBytes: Number.POSITIVE_INFINITY,
     version,
+    // A redrive knows no rate.
+    overRateLetters: letterLimits(config),
     counters,
   })
   return createRecordsWay({

@@ -11,6 +11,8 @@ export interface BridgeCounters {
   delayed: number
   /** Messages that waited for their schema, or behind one of their device's that did; each ends in one of the others too. */
   parked: number
+  /** Of the dead ones: messages over their device's rate of which no letter keeps the bytes. */
+  unkept: number
   /** Of all messages received. */
   payloadBytes: number
   readonly dead: Record<Reason, number>
@@ -19,7 +21,17 @@ export interface BridgeCounters {
 
 /** All at zero: a reason that never occurred is zero, not unknown. */
 export function createBridgeCounters(): BridgeCounters {
-  return { frames: 0, json: 0, statuses: 0, delayed: 0, parked: 0, payloadBytes: 0, dead: zeros(reasons), dropped: zeros(dropReasons) }
+  return {
+    frames: 0,
+    json: 0,
+    statuses: 0,
+    delayed: 0,
+    parked: 0,
+    unkept: 0,
+    payloadBytes: 0,
+    dead: zeros(reasons),
+    dropped: zeros(dropReasons),
+  }
 }
 
 function zeros<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {

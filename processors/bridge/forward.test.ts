@@ -44,6 +44,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       letterBytes: 2_000_000,
       version: '1.2.3',
+      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
   })
@@ -106,6 +107,59 @@ describe('bridge', () => {
     const records = run([received(STATUS, '{"state":"ready"}', true), received(STATUS, '{"state":"lost"}')])
     expect(records.map(({ topic }) => topic)).to.deep.equal(['device.status', 'device.status'])
     expect(counters.statuses).to.equal(2)
+  })
+
+  describe('of a device over its rate', () => {
+    const flood = (device: string, count: number, receivedMs = 1_000): Received[] =>
+      Array.from({ length: count }, (_, number) => ({
+        topic: `devices/${device}/telemetry`,
+        payload: Buffer.from(`${device} ${number} ${'x'.repeat(100)}`),
+        retain: false,
+        receivedMs,
+        overRate: true,
+      }))
+    const said = (records: readonly OutgoingRecord[]): readonly DeadLetter[] => records.map(({ value }) => letters.decode(value))
+
+    it('keeps the first messages whole, and of the others the heads, in one letter', () => {
+      const found = said(run(flood('a', 10)))
+      expect(found.map(({ reason, value, records }) => [reason, value !== null, records.length])).to.deep.equal([
+        ['over-rate', true, 0],
+        ['over-rate', true, 0],
+        ['over-rate', false, 8],
+      ])
+      expect(found[2]?.records[0]).to.deep.equal({
+        offset: -1,
+        timestamp: 1_000,
+        head: Buffer.from(`a 2 ${'x'.repeat(40)}`),
+        partly: false,
+      })
+      expect(found[2]?.detail).to.match(/bridge\.rate_limit\); 8 messages with 832 bytes are not kept$/)
+      expect(counters.dead['over-rate']).to.equal(10)
+      expect(counters.unkept).to.equal(8)
+    })
+
+    it('keeps few bytes of millions, and counts them all: a letter a second', () => {
+      let bytes = 0
+      let told = 0
+      for (let second = 0; second < 20; second++) {
+        for (let batch = 0; batch < 10; batch++) {
+          const records = run(flood('a', 1000, 1_000 + second * 1_000 + batch * 100))
+          for (const { value } of records) bytes += value.length
+          for (const { detail } of said(records)) told += Number(/(\d+) messages/.exec(detail)?.[1] ?? 1)
+        }
+      }
+      expect(bytes).to.be.below(30_000)
+      // What came since the last letter is told with the next message of anybody.
+      for (const { detail } of said(run(flood('b', 1, 90_000)))) told += Number(/(\d+) messages/.exec(detail)?.[1] ?? 0)
+      expect(told).to.equal(200_000)
+    })
+
+    it('does not grow with the names of those who flood', () => {
+      const before = process.memoryUsage().heapUsed
+      for (let name = 0; name < 30_000; name += 1000)
+        run(Array.from({ length: 1000 }, (_, index) => flood(`n${name + index}`, 1)[0] as Received))
+      expect(process.memoryUsage().heapUsed - before).to.be.below(100 << 20)
+    })
   })
 
   it('drops a cleared status, and counts it', () => {
@@ -194,6 +248,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       letterBytes: 2_000_000,
       version: '1',
+      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
     large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
@@ -245,6 +300,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       letterBytes: 2_000_000,
       version: '1',
+      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
     const records: OutgoingRecord[] = []

@@ -2,6 +2,7 @@ import { clocks } from '../../schemas/firmware.ts'
 import { clockOf } from '../../schemas/frame-reader.ts'
 import type { OutgoingRecord, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
+import type { LetterLimits } from '../letter-budget.ts'
 import { byReason } from '../rejections.ts'
 import { deadTopic } from '../topics.ts'
 import type { BridgeCounters } from './counters.ts'
@@ -9,6 +10,7 @@ import type { Fingerprints } from './fingerprints.ts'
 import type { JsonFrameEncoder } from './json-frame.ts'
 import { JsonRefusal } from './json-samples.ts'
 import { foreignEncoding, looksLikeJson, TextRefusal } from './json-text.ts'
+import { OverRate, type OverRateNote } from './over-rate.ts'
 import type { DropReason, Reason } from './reasons.ts'
 import type { Destination, Router } from './routes.ts'
 import type { StatusEncoder } from './status.ts'
@@ -43,6 +45,8 @@ export interface ForwarderOptions {
   readonly letterBytes: number
   /** Version of this program, for dead letters. */
   readonly version: string
+  /** What of a device over its rate is kept. */
+  readonly overRateLetters: LetterLimits
   readonly counters: BridgeCounters
 }
 
@@ -67,16 +71,25 @@ const SINGLE_OBJECT_BYTES = 10
 const WIRE_BYTES = 5
 const WHOLE: RecordPart = { samples: [], quantities: [] }
 const MICROS_PER_MILLI = 1000
+const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
 const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
 
 export function createForwarder(options: ForwarderOptions): Forward {
   const { route, jsonFrame, counters, payloadBytes } = options
   const dead = deadTopic('bridge')
+  const overRate = new OverRate(options.overRateLetters)
   let records: OutgoingRecord[] = []
 
   return (messages, first, fingerprints, registryIsFresh, into) => {
     records = into
+    const stopped = forwardFrom(messages, first, fingerprints, registryIsFresh)
+    const last = messages[stopped - 1]
+    if (last !== undefined) for (const note of overRate.due(last.receivedMs)) sayOverRate(note)
+    return stopped
+  }
+
+  function forwardFrom(messages: readonly Received[], first: number, fingerprints: Fingerprints, registryIsFresh: boolean): number {
     for (let index = first; index < messages.length; index++) {
       const message = messages[index] as Received
       if (!forwardOrRefuse(message, fingerprints)) {
@@ -100,7 +113,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
   /** False where the fingerprint is unknown: nothing has been done with the message then. */
   function forward(message: Received, fingerprints: Fingerprints): boolean {
     const to = route(message.topic)
-    if (message.overRate === true) return refuse(message, to, 'over-rate', 'its device sends more messages a second than it may')
+    if (message.overRate === true) return refuseRate(message, to)
     if (to.tag === 'device') return to.route.carries === 'frames' ? forwardTelemetry(message, to, fingerprints) : forwardStatus(message, to)
     if (to.tag === 'no-route') return refuse(message, to, 'bad-topic', `${shown(message.topic)} matches no route`)
     return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)
@@ -173,6 +186,25 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return refuse(message, to, 'over-size', `expected at most ${payloadBytes} bytes, got ${message.payload.length}`)
   }
 
+  function refuseRate(message: Received, to: Destination): true {
+    if (overRate.admit(message, to.tag === 'device' ? to.key : null)) return refuse(message, to, 'over-rate', OVER_RATE)
+    counters.dead['over-rate']++
+    counters.unkept++
+    return true
+  }
+
+  function sayOverRate({ topic, key, receivedMs, records: kept, messages, bytes }: OverRateNote): void {
+    const detail = `${OVER_RATE}; ${messages} messages with ${bytes} bytes are not kept`
+    const told = letter({ topic, receivedMs }, key, null, 'over-rate', detail, WHOLE)
+    const value = options.deadLetters.encode({ ...told, records: kept })
+    records.push({
+      topic: dead,
+      key,
+      value: value.length <= options.letterBytes ? value : options.deadLetters.encode(told),
+      timestampMs: receivedMs,
+    })
+  }
+
   function drop(reason: DropReason): true {
     counters.dropped[reason]++
     return true
@@ -208,7 +240,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
   }
 
   function letter(
-    message: Received,
+    message: Pick<Received, 'topic' | 'receivedMs'>,
     key: Buffer | null,
     value: Buffer | null,
     reason: Reason,

@@ -22,7 +22,8 @@ export const reasons = {
     whatToDo: 'Let the device publish smaller messages. If it has reason not to, raise the limit of the bridge and redrive.',
   },
   'over-rate': {
-    means: 'The device sends more messages than the rate limit of the bridge lets through, or lets wait.',
+    means:
+      'The device sends more messages or bytes than the rate limit of the bridge lets through, or lets wait. A letter without bytes says how many more there were, and is all that is left of them.',
     whatToDo:
       'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive knows no rate limit.',
   },

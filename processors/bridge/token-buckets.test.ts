@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { createTokenBuckets } from './token-buckets.ts'
+import { createTokenBuckets as createBuckets, type RateLimit, type TokenBuckets } from './token-buckets.ts'
 
 /** Milliseconds between messages. */
 const arrivals = fc.array(fc.nat({ max: 400 }), { maxLength: 200 })
@@ -11,6 +11,19 @@ function times(gaps: readonly number[]): readonly number[] {
     now += gap
     return now
   })
+}
+
+const NO_BYTES = { bytesPerSecond: 1e12, burstBytes: 1e12 }
+
+/** Buckets of messages, which have no bytes. */
+function createTokenBuckets(limit: Pick<RateLimit, 'messagesPerSecond' | 'burst'>, remembered?: number) {
+  const buckets: TokenBuckets = createBuckets({ ...limit, ...NO_BYTES }, remembered)
+  return {
+    take: (device: string, nowMs: number, longestWaitMs: number): number => buckets.take(device, 0, nowMs, longestWaitMs),
+    get size(): number {
+      return buckets.size
+    },
+  }
 }
 
 describe('token buckets', () => {
@@ -67,5 +80,21 @@ describe('token buckets', () => {
     const buckets = createTokenBuckets({ messagesPerSecond: 1, burst: 1 }, 100)
     for (let device = 0; device < 10_000; device++) buckets.take(`d${device}`, device * 100, 0)
     expect(buckets.size).to.be.below(202)
+  })
+
+  it('count bytes beside messages: whichever is short decides', () => {
+    const buckets = createBuckets({ messagesPerSecond: 10, burst: 5, bytesPerSecond: 1000, burstBytes: 3000 })
+    expect([1000, 1000, 1000, 1000].map((bytes) => buckets.take('a', bytes, 0, 0))).to.deep.equal([0, 0, 0, Infinity])
+    expect(buckets.take('a', 0, 0, 0), 'a message without bytes').to.equal(0)
+    expect(buckets.take('a', 500, 500, 0)).to.equal(0)
+    expect(buckets.take('a', 500, 500, 1000)).to.equal(500)
+    expect(buckets.take('b', 3001, 0, 0), 'larger than the bucket').to.equal(Infinity)
+  })
+
+  it('do not grow, though no bucket is full', () => {
+    const buckets = createTokenBuckets({ messagesPerSecond: 0.001, burst: 1 }, 100)
+    for (let device = 0; device < 10_000; device++) expect(buckets.take(`d${device}`, device, 0)).to.equal(0)
+    expect(buckets.size).to.be.at.most(100)
+    expect(buckets.take('d9999', 10_000, 0), 'the newest are remembered').to.equal(Infinity)
   })
 })

@@ -1,58 +1,79 @@
-/** How many messages a device may send. */
+/** How much a device may send. */
 export interface RateLimit {
   /** Sustained: tokens that come back each second. */
   readonly messagesPerSecond: number
   /** At once, after a silence: the size of the bucket. A whole number of at least 1. */
   readonly burst: number
+  readonly bytesPerSecond: number
+  /** A larger message never passes. */
+  readonly burstBytes: number
 }
 
-/** A token bucket for each device. */
+/** Two token buckets for each device: one of messages, one of bytes. */
 export interface TokenBuckets {
   /**
-   * Milliseconds until a message of the device has its token: 0 where it has it now. The token is taken, unless the wait is longer than
+   * Milliseconds until a message of the device has its tokens: 0 where it has them now. They are taken, unless the wait is longer than
    * `longestWaitMs`: then nothing is taken, and Infinity returned.
    * @param nowMs of a clock that does not go back
    */
-  take(device: string, nowMs: number, longestWaitMs: number): number
-  /** Devices of which the bucket is not known to be full. */
+  take(device: string, bytes: number, nowMs: number, longestWaitMs: number): number
+  /** Devices of which the buckets are not known to be full. */
   readonly size: number
 }
 
+interface Buckets {
+  messagesFullAt: number
+  bytesFullAt: number
+}
+
 const MILLIS_PER_SECOND = 1000
-/** Full buckets are forgotten when there are this many. */
+/** Devices remembered: full buckets are forgotten when there are this many, and then, if need be, those of the devices that came first. */
 const REMEMBERED = 100_000
 /** Share of a token that is no difference. */
 const ROUNDING = 1e-6
 
 /**
- * The bucket as a single number, the time at which it will be full again (the generic cell rate algorithm, ITU-T I.371): a message moves it
- * on by one token's time, and has to wait until it is no further away than a whole bucket.
+ * Each bucket as a single number, the time at which it will be full again (the generic cell rate algorithm, ITU-T I.371): a message moves it
+ * on by its tokens' time, and has to wait until it is no further away than a whole bucket.
  */
-export function createTokenBuckets({ messagesPerSecond, burst }: RateLimit, remembered = REMEMBERED): TokenBuckets {
-  const tokenMs = MILLIS_PER_SECOND / messagesPerSecond
-  const bucketMs = burst * tokenMs
-  const fullAt = new Map<string, number>()
-  let forgetAt = remembered
+export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): TokenBuckets {
+  const messageMs = MILLIS_PER_SECOND / limit.messagesPerSecond
+  const messagesMs = limit.burst * messageMs
+  const byteMs = MILLIS_PER_SECOND / limit.bytesPerSecond
+  const bytesMs = limit.burstBytes * byteMs
+  const devices = new Map<string, Buckets>()
 
-  function forgetFull(nowMs: number): void {
-    for (const [device, at] of fullAt) if (at <= nowMs) fullAt.delete(device)
-    // Where few were full, the next look must not come with each new device.
-    forgetAt = Math.max(remembered, 2 * fullAt.size)
+  function forget(nowMs: number): void {
+    for (const [device, { messagesFullAt, bytesFullAt }] of devices)
+      if (messagesFullAt <= nowMs && bytesFullAt <= nowMs) devices.delete(device)
+    // Where few were full, the next look must not come with each new device. Who is forgotten has full buckets: nobody has less for it.
+    let excess = devices.size - remembered / 2
+    for (const device of devices.keys()) {
+      if (excess-- <= 0) break
+      devices.delete(device)
+    }
   }
 
   return {
-    take(device, nowMs, longestWaitMs) {
-      const full = Math.max(fullAt.get(device) ?? nowMs, nowMs) + tokenMs
-      const waitMs = Math.max(0, full - bucketMs - nowMs)
+    take(device, bytes, nowMs, longestWaitMs) {
+      const before = devices.get(device)
+      const messagesFullAt = Math.max(before?.messagesFullAt ?? nowMs, nowMs) + messageMs
+      const bytesFullAt = Math.max(before?.bytesFullAt ?? nowMs, nowMs) + bytes * byteMs
+      const waitMs = Math.max(0, messagesFullAt - messagesMs - nowMs, bytesFullAt - bytesMs - nowMs)
       // Sums of fractions: a token that is there but for the last bits is there.
-      const due = waitMs < tokenMs * ROUNDING ? 0 : waitMs
-      if (due > longestWaitMs + tokenMs * ROUNDING) return Number.POSITIVE_INFINITY
-      if (fullAt.size >= forgetAt) forgetFull(nowMs)
-      fullAt.set(device, full)
+      const due = waitMs < messageMs * ROUNDING ? 0 : waitMs
+      if (due > longestWaitMs + messageMs * ROUNDING) return Number.POSITIVE_INFINITY
+      if (before === undefined) {
+        if (devices.size >= remembered) forget(nowMs)
+        devices.set(device, { messagesFullAt, bytesFullAt })
+      } else {
+        before.messagesFullAt = messagesFullAt
+        before.bytesFullAt = bytesFullAt
+      }
       return due
     },
     get size() {
-      return fullAt.size
+      return devices.size
     },
   }
 }

@@ -66,6 +66,7 @@ describe('bridge service', () => {
         frameBytes: 900_000,
         letterBytes: 2_000_000,
         version: '1',
+        overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
         unknownWaitMs,
         log: { info: () => undefined, warn: (message) => warnings.push(message), error: () => undefined },
         counters,

@@ -8,6 +8,7 @@ import { createRouter, type Route } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { LetterLimits } from '../../processors/letter-budget.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { createParking } from './parking.ts'
 import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
@@ -40,6 +41,8 @@ export interface BridgeOptions {
   /** Longest wait for the registry to learn an unknown fingerprint; 3 s unless told otherwise. */
   readonly unknownWaitMs?: number
   readonly version: string
+  /** What of a device over its rate is kept. */
+  readonly overRateLetters: LetterLimits
   readonly log: Log
   readonly counters: BridgeCounters
   /** For each device; without it there is no limit. */
@@ -66,6 +69,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     frameBytes: options.frameBytes,
     letterBytes: options.letterBytes,
     version: options.version,
+    overRateLetters: options.overRateLetters,
     counters: options.counters,
   })
   let ids: ReadonlyMap<string, number> | undefined

@@ -21,7 +21,7 @@ describe('the rate limit of the bridge', () => {
   /** Two a second, three at once. */
   const limiter = (longestDelayMs: number, now = () => nowMs): PublishHandler =>
     createRateLimiter({
-      limit: { messagesPerSecond: 2, burst: 3, longestDelayMs },
+      limit: { messagesPerSecond: 2, burst: 3, bytesPerSecond: 1e9, burstBytes: 1e9, longestDelayMs },
       route: createRouter(parseRoutes(defaultRoutes)),
       forward: async (messages) => {
         forwarded.push(...messages)
@@ -93,7 +93,7 @@ describe('the rate limit of the bridge', () => {
   it('fails for the messages that could not be forwarded, delayed or not', async () => {
     const handle = limiter(300, () => performance.now())
     const slow = createRateLimiter({
-      limit: { messagesPerSecond: 10, burst: 1, longestDelayMs: 300 },
+      limit: { messagesPerSecond: 10, burst: 1, bytesPerSecond: 1e9, burstBytes: 1e9, longestDelayMs: 300 },
       route: createRouter(parseRoutes(defaultRoutes)),
       forward: async (messages) => {
         if (messages.some(({ payload }) => payload.toString() === 'a1')) throw new Error('refused')

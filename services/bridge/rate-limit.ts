@@ -61,10 +61,21 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
     const nowMs = now()
     // The timer may be late: what is due goes before what comes now.
     if (held.size > 0) release(nowMs)
-    const admitted: Received[] = []
+    for (let index = 0; index < publishes.length; index++) {
+      const waitMs = waitOf(publishes[index] as Publish, nowMs)
+      if (waitMs !== 0) return forwardSome(publishes, index, waitMs, nowMs)
+    }
+    // Nearly always nobody is over the rate.
+    return forward(publishes)
+  }
+
+  /** @param first index of the first message that has no token now @param firstWaitMs how long it has to wait: its token is taken */
+  async function forwardSome(publishes: readonly Publish[], first: number, firstWaitMs: number, nowMs: number): Promise<void> {
+    const admitted: Received[] = publishes.slice(0, first)
     const outcomes: Promise<void>[] = []
-    for (const publish of publishes) {
-      const waitMs = waitOf(publish, nowMs)
+    for (let index = first; index < publishes.length; index++) {
+      const publish = publishes[index] as Publish
+      const waitMs = index === first ? firstWaitMs : waitOf(publish, nowMs)
       if (waitMs === 0) admitted.push(publish)
       else if (Number.isFinite(waitMs)) outcomes.push(hold(publish, nowMs + waitMs))
       else admitted.push({ ...publish, overRate: true })
@@ -74,9 +85,9 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
     await Promise.all(outcomes)
   }
 
-  function waitOf({ topic, retain }: Publish, nowMs: number): number {
+  function waitOf({ topic, payload, retain }: Publish, nowMs: number): number {
     const to = route(topic)
     // What the broker has retained is sent at once when the bridge subscribes: that is not the device's doing.
-    return to.tag === 'device' && !retain ? buckets.take(to.device, nowMs, limit.longestDelayMs) : 0
+    return to.tag === 'device' && !retain ? buckets.take(to.device, payload.length, nowMs, limit.longestDelayMs) : 0
   }
 }

@@ -10,6 +10,7 @@ import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
+import { letterLimits } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
@@ -48,10 +49,14 @@ export function bridgeLimits(
   }
 }
 
-function rateLimit({ bridge: { rate_limit: limit } }: Config): { rateLimit?: RateLimitOptions } {
-  if (limit === undefined) return {}
-  const longestDelayMs = limit.policy === 'delay' ? limit.longest_delay_ms : 0
-  return { rateLimit: { messagesPerSecond: limit.messages_per_second, burst: limit.burst, longestDelayMs } }
+function rateLimit({ bridge: { rate_limit: limit } }: Config): RateLimitOptions {
+  return {
+    messagesPerSecond: limit.messages_per_second,
+    burst: limit.burst,
+    bytesPerSecond: limit.bytes_per_second,
+    burstBytes: limit.burst_bytes,
+    longestDelayMs: limit.policy === 'delay' ? limit.longest_delay_ms : 0,
+  }
 }
 
 /** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
@@ -94,7 +99,8 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
       schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
     },
     ...bridgeLimits(config, limits),
-    ...rateLimit(config),
+    rateLimit: rateLimit(config),
+    overRateLetters: letterLimits(config),
     unknownWaitMs: bridge.unknown_fingerprint_wait_ms,
     version,
     log,
@@ -149,6 +155,12 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     'millrace_bridge_clock_ahead_of_database_seconds',
     "By how much this machine's clock is ahead of the app database's; NaN while that is not known.",
     () => clock.aheadOf('the app database') / 1000,
+  )
+  counter(
+    metrics,
+    'millrace_bridge_unkept_total',
+    "Messages over their device's rate, of which no dead letter keeps the bytes.",
+    () => counters.unkept,
   )
   counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
   counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))

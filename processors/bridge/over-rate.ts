@@ -1,0 +1,79 @@
+import type { DeadRecord } from '../dead-letter.ts'
+import { LetterBudget, type LetterLimits } from '../letter-budget.ts'
+
+/** A message that its device should not have sent. */
+interface Message {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly receivedMs: number
+}
+
+/** Messages of one device, over its rate, of which no letter keeps the bytes. */
+export interface OverRateNote {
+  readonly topic: string
+  readonly key: Buffer | null
+  /** When the first was received. */
+  readonly receivedMs: number
+  /** Of the first messages: enough to read a frame's number. */
+  readonly records: DeadRecord[]
+  messages: number
+  bytes: number
+}
+
+/** C3 01, the fingerprint, and what comes before the samples of a frame (processors/continuity/heads.ts). */
+const HEAD_BYTES = 44
+/** What a note costs for each of its records: its head, offset and time. */
+const RECORD_BYTES = 64
+/** Messages whose heads a device's notes may have in a window. */
+const MOST_HEADS = 16_384
+/** Of one letter. */
+const MOST_RECORDS = 1_000
+/** Notes without heads become a letter at most so often. */
+const NOTE_MS = 1_000
+/** Devices that are noted apart: a flood of names must not fill the memory. */
+const MOST_NOTES = 10_000
+
+/**
+ * Bounds what a device that is over its rate makes of letters: its first messages are kept whole, of those after them the heads, so that `millrace
+ * continuity` knows their numbers, and of all that comes then a letter a second says how many there were. There is no topic to read them from again, as
+ * other processors have: a device that floods loses what is too much, and the letters and figures say so.
+ */
+export class OverRate {
+  private readonly whole: LetterBudget
+  private readonly heads: LetterBudget
+  private readonly notes = new Map<string, OverRateNote>()
+
+  constructor(limits: LetterLimits) {
+    this.whole = new LetterBudget(limits)
+    this.heads = new LetterBudget({ ...limits, letters: MOST_HEADS })
+  }
+
+  /** Whether the message's letter may be whole; if not, the message is noted. */
+  admit(message: Message, key: Buffer | null): boolean {
+    const { topic, payload, receivedMs } = message
+    if (this.whole.admit(key, 'over-rate', payload.length, receivedMs)) return true
+    const name = this.notes.size < MOST_NOTES ? (key?.toString('latin1') ?? '') : ''
+    let note = this.notes.get(name)
+    if (note === undefined) {
+      note = { topic, key: name === '' ? null : key, receivedMs, records: [], messages: 0, bytes: 0 }
+      this.notes.set(name, note)
+    }
+    note.messages++
+    note.bytes += payload.length
+    if (note.records.length < MOST_RECORDS && this.heads.admit(key, 'over-rate', RECORD_BYTES, receivedMs))
+      note.records.push({ offset: -1, timestamp: receivedMs, head: payload.subarray(0, HEAD_BYTES), partly: false })
+    return false
+  }
+
+  /** What must be a letter now. @param nowMs milliseconds since 1970 */
+  due(nowMs: number): readonly OverRateNote[] {
+    if (this.notes.size === 0) return []
+    const due: OverRateNote[] = []
+    for (const [name, note] of this.notes) {
+      if (note.records.length === 0 && nowMs - note.receivedMs < NOTE_MS) continue
+      this.notes.delete(name)
+      due.push(note)
+    }
+    return due
+  }
+}
