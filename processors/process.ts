@@ -2,7 +2,7 @@
  * What a business process is: readings or other records in, changes of state in the app database out, in the same transaction as the offsets.
  * It runs as its own consumer group, apart from the store: its errors, its locks and its scaling are its own.
  */
-import { MalformedError } from '../schemas/frame-reader.ts'
+import { MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
 import {
   type DeviceId,
   type KafkaRecord,
@@ -86,7 +86,9 @@ export function inputsByDevice<Item>(
         throw new MalformedError(`expected a device ID as key, got ${JSON.stringify(record.key?.toString('latin1') ?? null)}`)
       const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
       from.decode(record, lookups, (item, sample) => {
-        if (only === undefined || sample === null || only.has(sample)) items.push(item)
+        if (only !== undefined && sample !== null && !only.has(sample)) return
+        if (items.length === MOST_SAMPLES) throw new MalformedError(`expected at most ${MOST_SAMPLES} samples in a record`)
+        items.push(item)
       })
       if (items.length === 0) continue
       const inputs = devices.get(device)

@@ -112,10 +112,28 @@ describe('the breaker', () => {
     expect(line.take(mixed)).to.equal(undefined)
   })
 
-  it('knows devices that it was told of', () => {
+  it('stops once for devices that turn bad and good in turns, not again and again', () => {
     const line = new Line()
-    for (const { key } of records('hive', 20, 1, false)) line.breaker.remember(key, line.nowMs - 60_000)
-    expect(line.take(records('hive', 20, 5, true))).to.deep.equal({ turned: 20, devices: 20 })
+    line.take(records('hive', 150, 1, false))
+    const trick = [...records('hive', 10, 1, false), ...records('hive', 10, 3, true)]
+    let stopped = 0
+    for (let minute = 0; minute < 12 * 60; minute++) {
+      if (line.take(trick) !== undefined) stopped++
+      line.nowMs += 60_000
+    }
+    expect(stopped).to.be.within(59, 61)
+    // The others count as before.
+    line.take(records('hive', 150, 1, false))
+    expect(line.take(records('hive', 150, 3, true))?.turned).to.equal(140)
+  })
+
+  it('stops again for the next mistake after one that was mended', () => {
+    const line = new Line()
+    for (let mistake = 0; mistake < 3; mistake++) {
+      line.take(records('hive', 100, 2, false))
+      expect(line.take(records('hive', 100, 5, true))).to.deep.equal({ turned: 100, devices: 100 })
+      line.nowMs += 60_000
+    }
   })
 
   it('does not grow, and still sees that most devices turn bad, whatever their number', () => {

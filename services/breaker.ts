@@ -56,7 +56,7 @@ export class Breaker {
     for (const [slot, streak] of streaks) {
       const counts = this.hasTurned(slot, now)
       if (streak < STREAK) mended += counts ? 1 : 0
-      else if ((this.devices.streak[slot] as number) < STREAK) newly++
+      else if ((this.devices.streak[slot] as number) < STREAK) newly += this.isFickle(slot, now) ? 0 : 1
       else isTurned ||= counts
     }
     if (!isTurned && newly === 0) return undefined
@@ -75,7 +75,7 @@ export class Breaker {
   /** Takes note of a batch that is written. */
   passed(records: readonly Keyed[], bad: readonly number[], nowMs: number): void {
     const now = Math.floor(nowMs / 1000)
-    const { goodAt, turnedAt, streak } = this.devices
+    const { goodAt, turnedAt, streak, wentOn, relapsedAt } = this.devices
     let next = 0
     for (let index = 0; index < records.length; index++) {
       const { key } = records[index] as Keyed
@@ -83,25 +83,25 @@ export class Breaker {
       while (next < bad.length && (bad[next] as number) < index) next++
       if (bad[next] !== index) {
         const slot = this.devices.findOrAdd(key)
+        const turned = turnedAt[slot] as number
+        const letGo = turned !== 0 && (now - turned) * 1000 >= this.limits.longestMs
+        if (wentOn[slot] === 1 || letGo) relapsedAt[slot] = now
         goodAt[slot] = now
         turnedAt[slot] = 0
         streak[slot] = 0
+        wentOn[slot] = 0
         continue
       }
       const slot = this.devices.find(key)
-      if (slot === NOWHERE || streak[slot] === 255) continue
-      streak[slot] = (streak[slot] as number) + 1
+      if (slot === NOWHERE) continue
+      if (streak[slot] !== 255) streak[slot] = (streak[slot] as number) + 1
+      if ((streak[slot] as number) < STREAK) continue
+      wentOn[slot] = 1
       if (streak[slot] !== STREAK) continue
       turnedAt[slot] = now
       // Another partition's batch may come within the second.
       this.countedAt = 0
     }
-  }
-
-  /** A device that was good before this process began. */
-  remember(key: Buffer, goodAtMs: number): void {
-    const slot = this.devices.findOrAdd(key)
-    this.devices.goodAt[slot] = Math.max(this.devices.goodAt[slot] as number, Math.floor(goodAtMs / 1000))
   }
 
   /** How many bad records in a row each device has after the batch: those that were good lately and have a bad one here, or had turned bad before. */
@@ -132,7 +132,18 @@ export class Breaker {
   private hasTurned(slot: number, now: number): boolean {
     const { goodAt, turnedAt } = this.devices
     const at = turnedAt[slot] as number
-    return at !== 0 && (now - at) * 1000 < this.limits.longestMs && at - (goodAt[slot] as number) < REMEMBERED_SECONDS
+    return (
+      at !== 0 &&
+      (now - at) * 1000 < this.limits.longestMs &&
+      at - (goodAt[slot] as number) < REMEMBERED_SECONDS &&
+      !this.isFickle(slot, now)
+    )
+  }
+
+  /** Whether it turned bad within a day before, and nobody mended it: who can turn his own devices bad and good may stop the others once, not again and again. */
+  private isFickle(slot: number, now: number): boolean {
+    const at = this.devices.relapsedAt[slot] as number
+    return at !== 0 && now - at < REMEMBERED_SECONDS
   }
 
   private count(now: number): Turned {

@@ -7,7 +7,7 @@ const FNV_PRIME = 0x01000193
 export const NOWHERE = -1
 
 /**
- * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 900 kB), whatever comes. It knows a device by 32 bits of a
+ * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 1.3 MB), whatever comes. It knows a device by 32 bits of a
  * hash (FNV-1a), so that it may take one for another once in a great while; if it is full, the one that was good longest ago makes room.
  */
 export class RecentDevices {
@@ -17,6 +17,10 @@ export class RecentDevices {
   readonly turnedAt = new Uint32Array(WAYS * SETS)
   /** Bad records since its last good one, up to 255. */
   readonly streak = new Uint8Array(WAYS * SETS)
+  /** 1 once it went on with dead letters after it was found bad for good. */
+  readonly wentOn = new Uint8Array(WAYS * SETS)
+  /** When it was good again after that; 0 if it never was. */
+  readonly relapsedAt = new Uint32Array(WAYS * SETS)
   private readonly hashes = new Uint32Array(WAYS * SETS)
 
   /** The device's slot, or NOWHERE. */
@@ -39,6 +43,8 @@ export class RecentDevices {
     this.goodAt[oldest] = 0
     this.turnedAt[oldest] = 0
     this.streak[oldest] = 0
+    this.wentOn[oldest] = 0
+    this.relapsedAt[oldest] = 0
     return oldest
   }
 

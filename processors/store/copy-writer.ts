@@ -1,4 +1,4 @@
-import { MalformedError } from '../../schemas/frame-reader.ts'
+import { MalformedError, MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
@@ -168,6 +168,7 @@ export class CopyWriter {
         block = -block
         this.varint()
       }
+      if (sample + block > MOST_SAMPLES) throw new MalformedError(`samples: expected at most ${MOST_SAMPLES}, got ${sample + block}`)
       if (block > this.source.length - this.from)
         throw new MalformedError(`samples: ${block} announced where ${this.source.length - this.from} bytes are left`)
       this.reserve(block * LONGEST_ROW)

@@ -198,6 +198,16 @@ describe('Fill', () => {
     expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
   })
 
+  it('refuses a record with more samples than any frame has, as a whole', () => {
+    const target = fill()
+    target.add(TOPIC, 0, record('a', Array(10_001).fill({}), 1n), known)
+    target.add(TOPIC, 0, record('b', Array(10_000).fill({}), 2n), known)
+    expect(target.refused.map(({ reason, detail, samples }) => [reason, detail, samples])).to.deep.equal([
+      ['undecodable', 'samples: expected at most 10000, got 10001', []],
+    ])
+    expect(target.rows).to.equal(10_000)
+  })
+
   it('refuses thousands of samples of a record as one, and what is refused after it was written down as another', () => {
     const target = fill()
     const late = { ts: Date.UTC(2099, 0) * 1000 }

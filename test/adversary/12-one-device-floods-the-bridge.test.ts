@@ -45,13 +45,14 @@ describe('a device that floods the bridge', () => {
     await client.publish(`devices/${good}/telemetry`, frame(0))
     await until('the good device is stored', async () => (await outcomes.rows(good)) === 1)
     await flood
-    await until('all are counted', async () => (await bridge.metric('millrace_bridge_rejected_total')) === FLOOD - BURST)
-    expect(await bridge.metric('millrace_bridge_unkept_total')).to.equal(FLOOD - BURST - WHOLE)
+    // The broker sends again what it did not get a PUBACK for, so that there may be more.
+    await until('all are counted', async () => (await bridge.metric('millrace_bridge_rejected_total')) >= FLOOD - BURST)
+    expect(await bridge.metric('millrace_bridge_unkept_total')).to.be.at.least(FLOOD - BURST - WHOLE)
     await until('what was in time is stored', async () => (await outcomes.rows(evil)) === BURST)
     const letters = await outcomes.letters(evil)
     expect(letters.filter(({ value }) => value !== null)).to.have.length(WHOLE)
     const noted = letters.filter(({ value }) => value === null)
-    expect(noted.reduce((sum, { records }) => sum + records.length, 0)).to.equal(FLOOD - BURST - WHOLE)
+    expect(noted.reduce((sum, { records }) => sum + records.length, 0)).to.be.at.least(FLOOD - BURST - WHOLE)
     const { devices } = JSON.parse(await millrace('continuity', '--json', '--device', evil)) as ContinuityReport
     expect(devices[0]?.frames).to.include({ numbered: FLOOD, stored: BURST, deadLettered: FLOOD - BURST, missing: 0 })
     expect(await bridge.health()).to.deep.equal({})
