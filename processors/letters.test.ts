@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import type { Rejection } from './contract.ts'
+import type { Rejection, Topic } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
-import { failedAgain, identity, matches, ownRejections } from './letters.ts'
+import { type FoundLetter, failedAgain, identity, matches, ownRejections } from './letters.ts'
 
 const letter: DeadLetter = {
   source_topic: 'telemetry.frames',
@@ -21,6 +21,8 @@ const letter: DeadLetter = {
   first_failed: 1000,
   last_failed: 2000,
 }
+
+const at = (of: DeadLetter, offset = 0n): FoundLetter => ({ topic: 'x.dead' as Topic, partition: 0, offset, letter: of })
 
 describe('dead letters', () => {
   it('are chosen by reason, device and the time of their last failure, the end of which is not included', () => {
@@ -66,22 +68,24 @@ describe('dead letters', () => {
   })
 
   it('are the same where source, sample and attempt are, whenever they were written', () => {
-    expect(identity({ ...letter, last_failed: 9, first_failed: 8 })).to.equal(identity(letter))
-    expect(identity({ ...letter, attempt: 2 })).to.not.equal(identity(letter))
+    expect(identity(at({ ...letter, last_failed: 9, first_failed: 8 }))).to.equal(identity(at(letter)))
+    expect(identity(at({ ...letter, attempt: 2 }))).to.not.equal(identity(at(letter)))
     for (const other of [{ samples: [0] }, { quantities: ['weight'] }, { reason: 'other' }])
-      expect(identity({ ...letter, ...other }), JSON.stringify(other)).to.not.equal(identity(letter))
+      expect(identity(at({ ...letter, ...other })), JSON.stringify(other)).to.not.equal(identity(at(letter)))
   })
 
   it('of thousands of samples are remembered by a few bytes', () => {
     const samples = Array.from({ length: 20_000 }, (_, sample) => sample)
-    expect(identity({ ...letter, samples }).length).to.be.below(200)
-    expect(identity({ ...letter, samples })).to.not.equal(identity({ ...letter, samples: samples.slice(1) }))
+    expect(identity(at({ ...letter, samples })).length).to.be.below(200)
+    expect(identity(at({ ...letter, samples }))).to.not.equal(identity(at({ ...letter, samples: samples.slice(1) })))
   })
 
-  it('of MQTT, which has no offsets, are the same where topic, time and bytes are', () => {
+  it('of MQTT, which has no offsets, are each one by itself: a device may send the same twice within a millisecond', () => {
     const message = { ...letter, source_topic: 'devices/hive/telemetry', source_partition: -1, source_offset: -1 }
-    expect(identity({ ...message, value: Buffer.from([0, 1, 255, 128]) })).to.equal(identity(message))
-    expect(identity({ ...message, value: Buffer.from([0, 1, 255, 129]) })).to.not.equal(identity(message))
-    expect(identity({ ...message, source_timestamp: 6 })).to.not.equal(identity(message))
+    expect(identity(at(message, 1n))).to.not.equal(identity(at(message, 2n)))
+    const again = { ...message, attempt: 2 }
+    expect(identity(at({ ...again, value: Buffer.from([0, 1, 255, 128]) }, 3n))).to.equal(identity(at(again, 4n)))
+    expect(identity(at({ ...again, value: Buffer.from([0, 1, 255, 129]) }))).to.not.equal(identity(at(again)))
+    expect(identity(at({ ...again, source_timestamp: 6 }))).to.not.equal(identity(at(again)))
   })
 })

@@ -51,10 +51,12 @@ export function failedAgain(
 }
 
 /**
- * Same text, same letter: a service that was killed may write one twice, for it writes before it commits. Where the source has no offsets (MQTT),
- * the same bytes on one topic in one millisecond are one message: what they would give is the same, too.
+ * Same text, same letter: a service or a redrive that was killed may write one twice, for it writes before it commits. MQTT has no offsets: there each letter of a first failure is
+ * one by itself, since two messages of a device may be the same to the last bit and the millisecond, and give two rows if they have no time; what a redrive
+ * wrote is the same where topic, time and bytes are.
  */
-export function identity(letter: DeadLetter): string {
+export function identity({ topic, partition, offset, letter }: FoundLetter): string {
+  if (letter.source_offset < 0 && letter.attempt === 1) return `${topic}/${partition}/${offset}`
   const { source_topic, source_partition, source_offset, source_timestamp, value, samples, quantities, reason, attempt } = letter
   const place = source_offset < 0 ? digest(value ?? '') : `${source_partition}/${source_offset}`
   const others = letter.records.length === 0 ? '' : digest(letter.records.map(({ offset, timestamp }) => `${offset} ${timestamp}`).join())

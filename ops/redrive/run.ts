@@ -68,8 +68,9 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
   }
 
   /** Whether the letter is to be redriven; if not, it is counted. */
-  function chosen({ partition, offset, letter }: FoundLetter): 'redrive' | 'repeat' | 'leave' {
-    const name = identity(letter)
+  function chosen(found: FoundLetter): 'redrive' | 'repeat' | 'leave' {
+    const { partition, offset, letter } = found
+    const name = identity(found)
     if (options.settled.get(partition)?.has(offset)) {
       remember(name)
       report.settledBefore++

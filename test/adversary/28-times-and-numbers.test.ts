@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { projectRoot } from '../../schemas/files.ts'
-import { type RunningService, startService, until } from '../pipeline/service.ts'
+import { millrace, type RunningService, startService, until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
 import { type Message, messagesOf, provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes, type Reading } from './outcomes.ts'
@@ -158,5 +158,9 @@ describe('times and numbers of JSON, in every form that a device may think of', 
     await until('three dead letters', async () => (await outcomes.reasons(name)).length === 3)
     expect(await outcomes.reasons(name)).to.deep.equal(['bridge bad-json', 'bridge bad-json', 'bridge bad-status'])
     expect(await bridge.health()).to.deep.equal({})
+    for (const line of (await millrace('dead', 'export', 'bridge', '--device', name)).split('\n').filter((each) => each.startsWith('{'))) {
+      const { topic, partition, offset } = JSON.parse(line) as { topic: string; partition: number; offset: number }
+      expect(await millrace('dead', 'show', `${topic}/${partition}/${offset}`)).to.match(/original: \d+ bytes/)
+    }
   })
 })
