@@ -157,7 +157,10 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
 
   /** The good device moves while nobody can be told. */
   async function stallNotifications(fault: Fault): Promise<void> {
-    const swallowed = proxies.databases.swallow()
+    let swallowed = proxies.databases.swallow()
+    // The server may have come back a moment ago.
+    for (const deadline = Date.now() + CONNECT_MS; swallowed === 0 && Date.now() < deadline; swallowed = proxies.databases.swallow())
+      await sleep(POLL_MS)
     begin(fault, `${swallowed} connections that listen for changes of devices swallowed`)
     const account = `chaos-${moves.length + 2}`
     const atMs = Date.now()
