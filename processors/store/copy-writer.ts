@@ -71,7 +71,7 @@ export class CopyWriter {
   readonly days = new Set<number>()
   /** Of these, days that the record under way is the first to have. */
   private readonly newDays: number[] = []
-  /** Changes of day from row to row of the record under way: it falls on no more days than that. */
+  /** Changes of day from row to row of the record under way: it falls on one day more at most. */
   private dayChanges = 0
   private target: Buffer
   private view: DataView
@@ -116,20 +116,20 @@ export class CopyWriter {
    */
   append(record: Buffer, layout: SampleLayout, admit: Admit): number {
     const [at, rows, readings] = [this.at, this.rows, this.readings]
-    this.lastDay = Number.NaN
     this.dayChanges = 0
-    this.newDays.length = 0
+    if (this.newDays.length > 0) this.newDays.length = 0
     try {
       this.source = record
       this.from = 5
       this.samples(layout, admit)
-      if (this.dayChanges > MOST_DAYS) this.checkDays(at)
+      if (this.dayChanges >= MOST_DAYS) this.checkDays(at)
       return this.rows - rows
     } catch (cause) {
       this.at = at
       this.rows = rows
       this.readings = readings
       for (const day of this.newDays) this.days.delete(day)
+      this.lastDay = Number.NaN
       throw cause
     }
   }

@@ -51,6 +51,7 @@ interface Taken {
   readonly records: KafkaRecord[]
   /** Where the partition is after each of them. */
   readonly ends: bigint[]
+  span: Span | undefined
 }
 
 interface Entry {
@@ -72,6 +73,7 @@ export class Fill {
   private written = 0
   private readonly spans = new Map<string, Span>()
   private readonly taken = new Map<string, Taken>()
+  private last: Taken | undefined
   private readonly writer: CopyWriter
   private readonly entries: Entry[] = []
 
@@ -118,10 +120,7 @@ export class Fill {
    * @throws RangeError for what a newer schema wrote: its partition must wait before it
    */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
-    const place = `${topic}/${partition}`
-    const taken = this.taken.get(place)
-    if (taken === undefined) this.taken.set(place, { topic, partition, records: [record], ends: [] })
-    else taken.records.push(record)
+    this.takenOf(topic, partition).records.push(record)
     if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
       this.refuse(topic, partition, record, 'undecodable', record.unreadable ?? 'expected a schema ID after a zero byte')
     } else if (lookup.tag === 'unknown') {
@@ -138,12 +137,35 @@ export class Fill {
 
   /** Moves a partition on to an offset, from where the fill found it. To be called after each record. */
   move(topic: Topic, partition: number, from: bigint, to: bigint): void {
+    const { last } = this
+    if (last?.span !== undefined && last.partition === partition && last.topic === topic) {
+      last.span.to = to
+      last.ends[last.records.length - 1] = to
+      return
+    }
     const key = `${topic}/${partition}`
-    const span = this.spans.get(key)
-    if (span === undefined) this.spans.set(key, { topic, partition, from, to })
-    else span.to = to
     const taken = this.taken.get(key)
-    if (taken !== undefined) taken.ends[taken.records.length - 1] = to
+    let span = this.spans.get(key)
+    if (span === undefined) {
+      span = { topic, partition, from, to }
+      this.spans.set(key, span)
+    } else span.to = to
+    if (taken === undefined) return
+    taken.span = span
+    taken.ends[taken.records.length - 1] = to
+  }
+
+  /** Records of one partition come one after the other: the last one's place is remembered, which saves a name and a look-up for each. */
+  private takenOf(topic: Topic, partition: number): Taken {
+    if (this.last !== undefined && this.last.partition === partition && this.last.topic === topic) return this.last
+    const key = `${topic}/${partition}`
+    let taken = this.taken.get(key)
+    if (taken === undefined) {
+      taken = { topic, partition, records: [], ends: [], span: undefined }
+      this.taken.set(key, taken)
+    }
+    this.last = taken
+    return taken
   }
 
   /** The offsets that the rows stand for. */
@@ -209,12 +231,13 @@ export class Fill {
       if (first >= last || span === undefined) continue
       const own = records.slice(first, last)
       for (const record of own) ours.add(record)
-      part.taken.set(place, { topic, partition, records: own, ends: ends.slice(first, last) })
-      part.spans.set(place, {
+      const ownSpan = {
         ...span,
         from: first === 0 ? span.from : (ends[first - 1] as bigint),
         to: last === records.length ? span.to : (ends[last - 1] as bigint),
-      })
+      }
+      part.taken.set(place, { topic, partition, records: own, ends: ends.slice(first, last), span: ownSpan })
+      part.spans.set(place, ownSpan)
     }
     // What moved without a record goes with the first.
     if (from === 0) for (const [place, span] of this.spans) if (!this.taken.has(place)) part.spans.set(place, { ...span })

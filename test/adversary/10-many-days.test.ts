@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { RecordProducer } from '../../connectors/contract.ts'
+import { NEWEST_DAYS, OLDEST_DAYS } from '../../processors/time-bounds.ts'
 import { readings, valueSubject } from '../../processors/topics.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { ReadingsWriter } from '../../schemas/readings-writer.ts'
@@ -46,6 +47,13 @@ describe('a frame of thousands of days', () => {
     await sendMessages([{ topic: telemetry(logger), payload: JSON.stringify(samples) }])
     await until('all days are stored', async () => (await outcomes.rows(logger)) === 90)
     expect(await outcomes.reasons(logger)).to.deep.equal([])
+  })
+
+  it('leaves queries over all days that there can be with locks enough: two for each chunk', async () => {
+    const [settings] = await outcomes.query(
+      "SELECT current_setting('max_locks_per_transaction')::integer * current_setting('max_connections')::integer AS locks",
+    )
+    expect(settings?.locks).to.be.above(3 * 2 * (OLDEST_DAYS + NEWEST_DAYS + 1))
   })
 
   it('does not stop the store if it is in the topic of readings already', async () => {
