@@ -4,11 +4,14 @@ import {
   type ContinuityFilter,
   completeBoots,
   deviceCounts,
+  foldedBoots,
   incompleteBoots,
+  strangers,
 } from '../connectors/postgres/continuity-question.ts'
-import { redrivenFrames } from '../connectors/postgres/continuity-redriven.ts'
+import { redrivenFrames, redrivenLate } from '../connectors/postgres/continuity-redriven.ts'
 import { loadBoots } from '../connectors/postgres/continuity-store.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
+import { createKnownDevices, type KnownDevices } from '../connectors/postgres/known-devices.ts'
 import { readingConflicts } from '../connectors/postgres/reading-conflicts.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
@@ -18,7 +21,8 @@ import { continuityTable } from '../ops/continuity/table.ts'
 import { measureTails, type Tails } from '../ops/continuity/tails.ts'
 import { whole } from '../ops/figures.ts'
 import { momentOption } from '../ops/moments.ts'
-import { accountOf } from '../processors/continuity/account.ts'
+import { accountOf, type BootAccount, NO_FLIGHT } from '../processors/continuity/account.ts'
+import type { BootState } from '../processors/continuity/boot.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
@@ -57,6 +61,7 @@ export async function continuity(args: readonly string[]): Promise<number> {
     applicationName: 'millrace continuity question',
     idleInTransactionTimeoutMs: 0,
   })
+  const devices = createKnownDevices(config.env.APP_DATABASE_URL, 'millrace continuity question')
   const firmwares = await openFirmwareDirectory(firmwareOptions(config, log, stop.signal))
   try {
     return await database.use(async (session) => {
@@ -66,14 +71,15 @@ export async function continuity(args: readonly string[]): Promise<number> {
         return unknown(
           `the ledger is ${whole(tails.records)} records behind, and at most ${whole(most)} are read to answer: let \`millrace run continuity\` catch up, or raise --most-records`,
         )
-      const context = { kafka, firmwares, tails, device: filter.device, log, signal: stop.signal }
-      const report = await answer(session, filter, await catchUp(context, (keys) => loadBoots(session, keys)))
+      const context = { kafka, firmwares, devices, tails, device: filter.device, log, signal: stop.signal }
+      const report = await answer(session, filter, devices, await catchUp(context, (keys) => loadBoots(session, keys)))
       printAll(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null))
       return report.addsUp ? 0 : 1
     })
   } finally {
     stop.abort()
     await firmwares[Symbol.asyncDispose]()
+    await devices[Symbol.asyncDispose]()
     await database[Symbol.asyncDispose]()
   }
 }
@@ -81,17 +87,38 @@ export async function continuity(args: readonly string[]): Promise<number> {
 type CaughtUp = Awaited<ReturnType<typeof catchUp>>
 
 /** The boots that the tails were about, as they are in memory; all others, as they were written. */
-async function answer(session: Session, filter: ContinuityFilter, { ledger, inFlight }: CaughtUp): Promise<ContinuityReport> {
+async function answer(
+  session: Session,
+  filter: ContinuityFilter,
+  devices: KnownDevices,
+  { ledger, inFlight, passedOver, strange }: CaughtUp,
+): Promise<ContinuityReport> {
+  const isAsked = ({ lastReceivedMs }: BootState): boolean => filter.sinceMs === null || !(lastReceivedMs < filter.sinceMs)
   const recent = [...ledger.boots()]
+  const unknown = [...ledger.boots(false)]
   const written = await incompleteBoots(session, filter, recent)
+  // Rows of strangers stay where they are until the ledger hears of the name again, though it may have become that of a device.
+  const writtenStrangers = await strangers(session, filter, [...recent, ...unknown])
+  await devices.ask(writtenStrangers.map(({ device }) => device))
   const redriven = await redrivenFrames(session, filter)
-  const asked = recent.filter(({ lastReceivedMs }) => filter.sinceMs === null || !(lastReceivedMs < filter.sinceMs))
-  return continuityReport(
-    await completeBoots(session, filter, recent),
-    [...written, ...asked].map((state) => accountOf(state, inFlight(state.device, state.boot), redriven(state.device, state.boot))),
-    [...(await deviceCounts(session, filter)), ...ledger.changes().counts],
-    await readingConflicts(session, filter),
-  )
+  const account = (state: BootState): BootAccount =>
+    accountOf(state, inFlight(state.device, state.boot) ?? NO_FLIGHT, redriven(state.device, state.boot))
+  // Who asks for one name means it, whatever it is.
+  const isOne = ({ device }: BootState): boolean => devices.has(device) || device === filter.device
+  const foreign = [...unknown.filter(isAsked), ...writtenStrangers]
+  return continuityReport({
+    complete: await completeBoots(session, filter, recent),
+    boots: [...written, ...recent.filter(isAsked), ...foreign.filter(isOne)].map(account),
+    strangers: filter.device === null ? foreign.filter((state) => !isOne(state)).map(account) : [],
+    folds: (await foldedBoots(session, filter)).filter(({ device }) => filter.device === null || device === filter.device),
+    counts: [...(await deviceCounts(session, filter)), ...ledger.changes().counts].filter(
+      ({ device }) => filter.device === null || device === filter.device,
+    ),
+    differing: await readingConflicts(session, filter),
+    redrivenLate: await redrivenLate(session, filter),
+    passedOver,
+    strange: filter.device === null ? strange : 0,
+  })
 }
 
 function text(report: ContinuityReport, { records, lost }: Tails, all: boolean): readonly string[] {

@@ -11,7 +11,7 @@ import type { FoundLetter } from '../processors/letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { createLog } from '../services/log.ts'
-import { print } from './print.ts'
+import { print, printAll } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -46,7 +46,7 @@ export async function dead(args: readonly string[]): Promise<number> {
     }
     default: {
       const topics = verb === undefined ? await source.topics() : [await existing(source, verb)]
-      print(...(await listLetters(source, topics, filter, Date.now())))
+      printAll(await listLetters(source, topics, filter, Date.now()))
       return 0
     }
   }
@@ -88,6 +88,6 @@ async function show(source: DeadLetters, config: Config, place: string | undefin
   }
   const { REGISTRY_URL, APP_DATABASE_URL } = config.env
   const sources = { registry: createRegistry(REGISTRY_URL), memory: createSchemaMemory(APP_DATABASE_URL), log: createLog('dead') }
-  print(...(await showLetter(letter, sources)))
+  printAll(await showLetter(letter, sources))
   return 0
 }

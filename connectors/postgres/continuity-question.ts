@@ -1,6 +1,8 @@
-import type { BootState, DeviceCounts } from '../../processors/continuity/ledger.ts'
-import { type BootRow, bootOf, SELECT_BOOT } from './continuity-rows.ts'
-import type { BootKey } from './continuity-store.ts'
+import type { BootState } from '../../processors/continuity/boot.ts'
+import type { Fold } from '../../processors/continuity/fold.ts'
+import { type BootKey, type DeviceCounts, STRANGERS } from '../../processors/continuity/ledger.ts'
+import { type FoldRow, foldOf, SELECT_FOLDS } from './continuity-folds.ts'
+import { type BootRow, bootOf, COMPLETE, selectBoots } from './continuity-rows.ts'
 import type { Session } from './session.ts'
 
 /** Which boots are asked for. */
@@ -23,7 +25,6 @@ export interface CompleteBoots {
   readonly dropped: number
 }
 
-const COMPLETE = `(partly_dead = '{}' AND stored = CASE WHEN begins_at < next_number THEN int8multirange(int8range(begins_at, next_number)) ELSE '{}' END)`
 const ASKED = `($1::text IS NULL OR device_id = $1) AND ($2::float8 IS NULL OR last_received >= to_timestamp($2 / 1000.0))
   AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::integer[]) AS k (device, number) WHERE device_id = k.device AND boot = k.number)`
 
@@ -62,7 +63,27 @@ export async function incompleteBoots(
 ): Promise<readonly BootState[]> {
   const rows = await session.query<BootRow>(
     'reading frame numbers',
-    `${SELECT_BOOT} WHERE NOT ${COMPLETE} AND ${ASKED}`,
+    `${selectBoots('continuity_boot')} WHERE NOT ${COMPLETE} AND ${ASKED}`,
+    parameters(filter, except),
+  )
+  return rows.map(bootOf)
+}
+
+/** The folded boots that are asked for, and those of names that are no devices. */
+export async function foldedBoots(session: Session, { device, sinceMs }: ContinuityFilter): Promise<readonly Fold[]> {
+  const rows = await session.query<FoldRow>(
+    'reading folded boots',
+    `${SELECT_FOLDS} WHERE ($1::text IS NULL OR device_id IN ($1, $3)) AND ($2::float8 IS NULL OR last_received >= to_timestamp($2 / 1000.0))`,
+    [device, sinceMs, STRANGERS],
+  )
+  return rows.map(foldOf)
+}
+
+/** Boots of names that are no devices: few, see limits.ts. @param except boots to leave out */
+export async function strangers(session: Session, filter: ContinuityFilter, except: readonly BootKey[]): Promise<readonly BootState[]> {
+  const rows = await session.query<BootRow>(
+    'reading frame numbers of strangers',
+    `${selectBoots('continuity_stranger')} WHERE ${ASKED}`,
     parameters(filter, except),
   )
   return rows.map(bootOf)
@@ -70,19 +91,29 @@ export async function incompleteBoots(
 
 /** What is counted of devices beside their frames. */
 export async function deviceCounts(session: Session, { device }: ContinuityFilter): Promise<readonly DeviceCounts[]> {
-  const rows = await session.query<{ device: string; unnumbered: bigint; unreadable: bigint; conflicts: bigint; lastConflictMs: number }>(
+  const rows = await session.query<{
+    device: string
+    unnumbered: bigint
+    unreadable: bigint
+    conflicts: bigint
+    lastConflictMs: number
+    late: bigint
+    implausible: bigint
+  }>(
     'reading device counts',
-    `SELECT device_id AS device, unnumbered, unreadable, conflicts,
+    `SELECT device_id AS device, unnumbered, unreadable, conflicts, late, implausible,
        coalesce(round(extract(epoch FROM last_conflict) * 1000), 0)::float8 AS "lastConflictMs"
-     FROM continuity_device WHERE $1::text IS NULL OR device_id = $1`,
-    [device],
+     FROM continuity_device WHERE $1::text IS NULL OR device_id IN ($1, $2)`,
+    [device, STRANGERS],
   )
-  return rows.map(({ device: id, unnumbered, unreadable, conflicts, lastConflictMs }) => ({
+  return rows.map(({ device: id, unnumbered, unreadable, conflicts, lastConflictMs, late, implausible }) => ({
     device: id,
     unnumbered: Number(unnumbered),
     unreadable: Number(unreadable),
     conflicts: Number(conflicts),
     lastConflictMs,
+    late: Number(late),
+    implausible: Number(implausible),
   }))
 }
 

@@ -36,3 +36,27 @@ export async function redrivenFrames(
   const boots = new Map(rows.map((row) => [`${row.device}/${row.boot}`, parseMultirange(row.stored)]))
   return (id, boot) => boots.get(`${id}/${boot}`) ?? new RangeSet()
 }
+
+/** The same of some boots of one device, by boot; their rows are locked. */
+export async function redrivenOf(session: Session, device: string, boots: readonly number[]): Promise<ReadonlyMap<number, RangeSet>> {
+  const rows = await session.query<{ boot: number; stored: string }>(
+    'reading redriven frames',
+    'SELECT boot, stored::text FROM continuity_redriven WHERE device_id = $1 AND boot = ANY ($2::integer[]) FOR UPDATE',
+    [device, boots],
+  )
+  return new Map(rows.map(({ boot, stored }) => [boot, parseMultirange(stored)]))
+}
+
+/** Frames that redrives of the store have written rows of after their boots were folded, by device: what the sums of the folded boots call them is unknown. */
+export async function redrivenLate(session: Session, { device }: Pick<ContinuityFilter, 'device'>): Promise<ReadonlyMap<string, number>> {
+  const rows = await session.query<{ device: string; frames: number }>(
+    'counting redriven frames of folded boots',
+    `SELECT device_id AS device, sum((SELECT sum(upper(numbers) - lower(numbers)) FROM unnest(r.stored) AS numbers))::float8 AS frames
+     FROM continuity_redriven r JOIN continuity_folded f USING (device_id)
+     WHERE ($1::text IS NULL OR device_id = $1) AND f.numbers @> r.boot::bigint
+       AND NOT EXISTS (SELECT FROM continuity_boot b WHERE (b.device_id, b.boot) = (r.device_id, r.boot))
+     GROUP BY device_id`,
+    [device],
+  )
+  return new Map(rows.map(({ device: id, frames }) => [id, frames]))
+}

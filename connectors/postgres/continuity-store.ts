@@ -1,16 +1,12 @@
-import type { BootState, DeviceCounts, LedgerChanges } from '../../processors/continuity/ledger.ts'
+import type { BootState } from '../../processors/continuity/boot.ts'
+import type { BootKey, DeviceCounts, LedgerChanges, LoadedBoots } from '../../processors/continuity/ledger.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { OffsetStore } from '../contract.ts'
-import { type BootRow, bootColumns, bootOf, SELECT_BOOT, UPSERT_BOOTS } from './continuity-rows.ts'
+import { foldBoots, type Grown, promoteStrangers, pruneStrangers } from './continuity-folds.ts'
+import { type BootRow, bootColumns, bootOf, selectBoots, upsertBoots } from './continuity-rows.ts'
 import { createDatabase, type Database } from './database.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore, readPositions, type StoredPosition } from './offsets.ts'
 import type { Session } from './session.ts'
-
-/** A boot of a device. */
-export interface BootKey {
-  readonly device: string
-  readonly boot: number
-}
 
 /** One partition's share of a commit. */
 export type LedgerMove = Pick<CountedMove, 'topic' | 'partition' | 'from' | 'to' | 'leaderEpoch' | 'epoch'>
@@ -18,17 +14,20 @@ export type LedgerMove = Pick<CountedMove, 'topic' | 'partition' | 'from' | 'to'
 /** Changes of the ledger as rows, taken at one moment, and the offsets that they stand for. */
 export interface LedgerBatch {
   readonly boots: readonly (readonly unknown[])[]
+  readonly strangers: readonly (readonly unknown[])[]
+  readonly promoted: readonly string[]
+  readonly grown: readonly Grown[]
   readonly counts: readonly (readonly unknown[])[]
   readonly moves: readonly LedgerMove[]
 }
 
 /** The ledger in the telemetry database. Everything throws ConnectorError. */
 export interface ContinuityStore extends OffsetStore, AsyncDisposable {
-  /** The boots that were written; those that were not are left out. */
-  load(keys: readonly BootKey[]): Promise<readonly BootState[]>
+  /** What was written of these boots. */
+  load(keys: readonly BootKey[]): Promise<LoadedBoots>
   /**
-   * One transaction: offsets by compare-and-set, then the rows. After a transient error call it again with the same batch: where that was
-   * committed already, it finds out. False where another owner has at least one of the partitions: nothing was written then.
+   * One transaction: offsets by compare-and-set, then the rows; boots of devices that have too many are folded. After a transient error call it
+   * again with the same batch: where that was committed already, it finds out. False where another owner has at least one of the partitions: nothing was written then.
    */
   commit(consumer: ConsumerName, batch: LedgerBatch): Promise<boolean>
   /** How far a consumer of this database has come on a topic. */
@@ -39,8 +38,15 @@ export interface ContinuityStore extends OffsetStore, AsyncDisposable {
 const ROWS = 5_000
 
 /** Encodes changes while they are what they are: the ledger goes on meanwhile. */
-export function ledgerBatch({ boots, counts }: LedgerChanges, moves: readonly LedgerMove[]): LedgerBatch {
-  return { boots: chunks(boots).map(bootColumns), counts: chunks(counts).map(countColumns), moves }
+export function ledgerBatch({ boots, strangers, promoted, grown, counts }: LedgerChanges, moves: readonly LedgerMove[]): LedgerBatch {
+  return {
+    boots: chunks(boots).map(bootColumns),
+    strangers: chunks(strangers).map(bootColumns),
+    promoted,
+    grown,
+    counts: chunks(counts).map(countColumns),
+    moves,
+  }
 }
 
 /** @param url the telemetry database */
@@ -48,14 +54,22 @@ export function createContinuityStore(url: string): ContinuityStore {
   // synchronous_commit off: rows and offsets are in one WAL; what a crash of the server takes back is read again.
   const database: Database = createDatabase({ url, applicationName: 'millrace continuity', synchronousCommit: 'off' })
 
-  async function attempt(session: Session, consumer: ConsumerName, { boots, counts, moves }: LedgerBatch): Promise<boolean> {
+  async function attempt(
+    session: Session,
+    consumer: ConsumerName,
+    { boots, strangers, promoted, grown, counts, moves }: LedgerBatch,
+  ): Promise<boolean> {
     const counted = moves.map((move) => ({ ...move, stored: 0, dead: 0 }))
     const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, counted)}`)
     if (affected[1] !== moves.length) {
       await session.script('leaving the offsets', 'ROLLBACK')
       return (await explainRefusal(session, consumer, counted)).tag === 'done-before'
     }
-    for (const columns of boots) await session.query('writing frame numbers', UPSERT_BOOTS, columns)
+    if (promoted.length > 0) await promoteStrangers(session, promoted)
+    for (const columns of boots) await session.query('writing frame numbers', upsertBoots('continuity_boot'), columns)
+    for (const columns of strangers) await session.query('writing frame numbers of strangers', upsertBoots('continuity_stranger'), columns)
+    if (strangers.length > 0) await pruneStrangers(session)
+    await foldBoots(session, grown)
     for (const columns of counts) await session.query('writing device counts', UPSERT_COUNTS, columns)
     await session.commit('committing frame numbers')
     return true
@@ -70,25 +84,58 @@ export function createContinuityStore(url: string): ContinuityStore {
   }
 }
 
-/** Boots by key, as written; those that were not are left out. */
-export async function loadBoots(session: Session, keys: readonly BootKey[]): Promise<readonly BootState[]> {
-  const states: BootState[] = []
+/** What was written of boots. */
+export async function loadBoots(session: Session, keys: readonly BootKey[]): Promise<LoadedBoots> {
+  const boots: BootState[] = []
+  const folded: BootKey[] = []
+  const strangers = new Set<string>()
+  const since = new Map<string, number>()
   for (const chunk of chunks(keys)) {
+    const parameters = [chunk.map(({ device }) => device), chunk.map(({ boot }) => boot)]
+    const asked = 'unnest($1::text[], $2::integer[]) AS k (device, number)'
     const rows = await session.query<BootRow>(
       'reading frame numbers',
-      `${SELECT_BOOT} JOIN unnest($1::text[], $2::integer[]) AS k (device, number) ON device_id = k.device AND boot = k.number`,
-      [chunk.map(({ device }) => device), chunk.map(({ boot }) => boot)],
+      `${selectBoots('continuity_boot')} JOIN ${asked} ON device_id = k.device AND boot = k.number`,
+      parameters,
     )
-    for (const row of rows) states.push(bootOf(row))
+    for (const row of rows) boots.push(bootOf(row))
+    if (rows.length === chunk.length) continue
+    // The rest of it is for boots that were never heard of, or not for long.
+    const devices = [[...new Set(chunk.map(({ device }) => device))]]
+    const foreign = await session.query<BootRow>(
+      'reading frame numbers of strangers',
+      `${selectBoots('continuity_stranger')} WHERE device_id = ANY ($1)`,
+      devices,
+    )
+    for (const row of foreign) {
+      boots.push(bootOf(row))
+      strangers.add(row.device)
+    }
+    const parts = await session.query<{ device: string; boot: number }>(
+      'reading folded boots',
+      `SELECT k.device, k.number AS boot FROM ${asked} JOIN continuity_folded ON device_id = k.device AND numbers @> k.number::bigint`,
+      parameters,
+    )
+    folded.push(...parts)
+    const first = await session.query<{ device: string; ms: number }>(
+      'reading since when devices are known',
+      `SELECT device_id AS device, round(extract(epoch FROM min(first_received)) * 1000)::float8 AS ms FROM (
+         SELECT device_id, first_received FROM continuity_boot WHERE device_id = ANY ($1)
+         UNION ALL SELECT device_id, first_received FROM continuity_folded WHERE device_id = ANY ($1)) AS known GROUP BY device_id`,
+      devices,
+    )
+    for (const { device, ms } of first) since.set(device, ms)
   }
-  return states
+  return { boots, folded, strangers, since }
 }
 
-const UPSERT_COUNTS = `INSERT INTO continuity_device AS d (device_id, unnumbered, unreadable, conflicts, last_conflict)
-  SELECT device, unnumbered, unreadable, conflicts, to_timestamp(nullif(last_conflict, 0) / 1000.0)
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::float8[]) AS c (device, unnumbered, unreadable, conflicts, last_conflict)
+const UPSERT_COUNTS = `INSERT INTO continuity_device AS d (device_id, unnumbered, unreadable, conflicts, last_conflict, late, implausible)
+  SELECT device, unnumbered, unreadable, conflicts, to_timestamp(nullif(last_conflict, 0) / 1000.0), late, implausible
+  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::float8[], $6::bigint[], $7::bigint[])
+    AS c (device, unnumbered, unreadable, conflicts, last_conflict, late, implausible)
   ON CONFLICT (device_id) DO UPDATE SET unnumbered = d.unnumbered + excluded.unnumbered, unreadable = d.unreadable + excluded.unreadable,
-    conflicts = d.conflicts + excluded.conflicts, last_conflict = greatest(d.last_conflict, excluded.last_conflict)`
+    conflicts = d.conflicts + excluded.conflicts, last_conflict = greatest(d.last_conflict, excluded.last_conflict),
+    late = d.late + excluded.late, implausible = d.implausible + excluded.implausible`
 
 function countColumns(counts: readonly DeviceCounts[]): readonly unknown[] {
   return [
@@ -97,6 +144,8 @@ function countColumns(counts: readonly DeviceCounts[]): readonly unknown[] {
     counts.map(({ unreadable }) => unreadable),
     counts.map(({ conflicts }) => conflicts),
     counts.map(({ lastConflictMs }) => lastConflictMs),
+    counts.map(({ late }) => late),
+    counts.map(({ implausible }) => implausible),
   ]
 }
 

@@ -1,10 +1,11 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumedBatch, Log } from '../../connectors/contract.ts'
-import type { BootKey } from '../../connectors/postgres/continuity-store.ts'
+import type { KnownDevices } from '../../connectors/postgres/known-devices.ts'
 import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
+import type { Flight } from '../../processors/continuity/account.ts'
 import { FrameHead, ReadingsHead } from '../../processors/continuity/heads.ts'
 import { Intake } from '../../processors/continuity/intake.ts'
-import { type BootState, Ledger } from '../../processors/continuity/ledger.ts'
+import { type BootKey, Ledger, type LoadedBoots } from '../../processors/continuity/ledger.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
@@ -19,6 +20,7 @@ import { readTail, type Tails } from './tails.ts'
 export interface CatchUpOptions {
   readonly kafka: KafkaClient
   readonly firmwares: FirmwareDirectory
+  readonly devices: KnownDevices
   readonly tails: Tails
   /** Only records of this device; null for all. */
   readonly device: string | null
@@ -30,47 +32,76 @@ export interface CatchUpOptions {
 export interface CaughtUp {
   /** The boots that the tails are about. */
   readonly ledger: Ledger
-  /** Numbers of frames and readings on their way. */
-  readonly inFlight: (device: string, boot: number) => RangeSet
+  /** Frames and readings on their way. */
+  readonly inFlight: (device: string, boot: number) => Flight | undefined
+  /** Records of boots that were not looked at, by device: it has too many of them in the tails. A repeat counts again. */
+  readonly passedOver: ReadonlyMap<string, number>
+  /** Frames on their way under names that are no devices. */
+  readonly strange: number
 }
 
-type Load = (keys: readonly BootKey[]) => Promise<readonly BootState[]>
+type Load = (keys: readonly BootKey[]) => Promise<LoadedBoots>
 
+/** Boots of one device that are looked at. The tails are some seconds of what came in: no device that works has so many in them. */
+const MOST_BOOTS = 1_000
 const JSON_FIRMWARE = 'generic-json'
 const WIRE_BYTES = 5
 
 /** Does in memory what the process would do next: takes dead letters and committed readings, and notes what is on its way. */
 export async function catchUp(options: CatchUpOptions, load: Load): Promise<CaughtUp> {
-  const { kafka, firmwares, tails, device } = options
+  const { kafka, firmwares, devices, tails, device } = options
   const ledger = new Ledger()
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters = { readings: 0, letters: 0, unreadable: 0 }
-  const intake = new Intake({ ledger, schemas: firmwares, decode: (value) => codec.decode(value), counters })
-  const flying = new Map<string, Map<number, RangeSet>>()
+  const isDevice = (id: string): boolean => devices.has(id)
+  const intake = new Intake({ ledger, schemas: firmwares, isDevice, decode: (value) => codec.decode(value), counters })
+  const looked = new Map<string, Set<number>>()
+  const passedOver = new Map<string, number>()
+  const flying = new Map<string, Map<number, { numbers: RangeSet; receivedMs: number }>>()
+  let strange = 0
   const readings = new ReadingsHead()
   const frame = new FrameHead()
   const name = device === null ? undefined : Buffer.from(device, 'latin1')
   const asked = ({ records }: ConsumedBatch): readonly KafkaRecord[] =>
     name === undefined ? records : records.filter(({ key }) => key?.equals(name) === true)
 
-  async function install(absent: readonly BootKey[]): Promise<void> {
-    if (absent.length === 0) return
-    for (const state of await load(absent)) ledger.install(state.device, state.boot, state)
-    for (const { device: id, boot } of absent) ledger.install(id, boot)
+  /** Whether a boot is looked at: of each device, the first so many are. */
+  function looksAt({ device: id, boot }: BootKey): boolean {
+    let boots = looked.get(id)
+    if (boots === undefined) {
+      boots = new Set()
+      looked.set(id, boots)
+    }
+    if (boots.size < MOST_BOOTS) boots.add(boot)
+    return boots.has(boot)
   }
 
-  function fly(id: string, boot: number, seq: number): void {
+  function passOver(id: string): void {
+    passedOver.set(id, (passedOver.get(id) ?? 0) + 1)
+  }
+
+  async function install(absent: readonly BootKey[], known: (id: string) => boolean): Promise<void> {
+    const wanted = absent.filter(looksAt)
+    if (wanted.length > 0) ledger.admit(wanted, await load(wanted), -1, known)
+  }
+
+  function fly(id: string, boot: number, seq: number, receivedMs: number): void {
+    if (!looksAt({ device: id, boot })) {
+      passOver(id)
+      return
+    }
     let boots = flying.get(id)
     if (boots === undefined) {
       boots = new Map()
       flying.set(id, boots)
     }
-    let numbers = boots.get(boot)
-    if (numbers === undefined) {
-      numbers = new RangeSet()
-      boots.set(boot, numbers)
+    let flight = boots.get(boot)
+    if (flight === undefined) {
+      flight = { numbers: new RangeSet(), receivedMs }
+      boots.set(boot, flight)
     }
-    numbers.add(seq)
+    flight.numbers.add(seq)
+    flight.receivedMs = Math.max(flight.receivedMs, receivedMs)
   }
 
   /** Where the tail of the readings begins: letters of the store about earlier ones are of no new account. */
@@ -80,39 +111,43 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
   async function takeLetters(batch: ConsumedBatch): Promise<void> {
     const letters = intake.open(asked(batch), batch.partition)
     await prepareSchemas(firmwares, letters)
-    await install(intake.absentOfLetters(letters))
-    for (const letter of letters) intake.letter(letter, taken, false)
+    await devices.ask(letters.map(({ device: id }) => id))
+    await install(intake.absentOfLetters(letters), isDevice)
+    for (const letter of letters) if (!intake.letter(letter, taken, false)) passOver(letter.device)
   }
 
   async function takeReadings(batch: ConsumedBatch): Promise<void> {
     const records = asked(batch)
     const until = tails.stored.get(batch.partition) ?? 0n
-    await install(intake.absentOfReadings(records, 0))
+    await install(intake.absentOfReadings(records, 0), () => true)
     for (const record of records) {
-      if (record.offset < until) intake.reading(record, batch.partition, false)
-      else readable(() => flyReadings(record))
+      if (record.offset >= until) readable(() => flyReadings(record))
+      else if (!intake.reading(record, batch.partition, false)) passOver(record.key?.toString('latin1') ?? '')
     }
   }
 
-  function flyReadings({ key, value }: KafkaRecord): void {
+  function flyReadings({ key, value, timestampMs }: KafkaRecord): void {
     if (key === null || value === null) return
     readings.read(value)
-    if (readings.numbered) fly(key.toString('latin1'), readings.boot, readings.seq)
+    if (readings.numbered) fly(key.toString('latin1'), readings.boot, readings.seq, timestampMs)
   }
 
   async function takeFrames(batch: ConsumedBatch): Promise<void> {
     const records = asked(batch)
     await firmwares.prepare(schemasOf(records))
+    await devices.ask(records.flatMap(({ key }) => (key === null ? [] : [key.toString('latin1')])))
     for (const record of records) readable(() => flyFrame(record))
   }
 
   function flyFrame(record: KafkaRecord): void {
-    const { key, value } = record
+    const { key, value, timestampMs } = record
     if (key === null || value === null || value.length < WIRE_BYTES) return
     const found = firmwares.firmware(value.readUInt32BE(1), fingerprintOf(record))
     if (found.tag === 'unknown' || (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE)) return
     frame.read(value, WIRE_BYTES)
-    fly(key.toString('latin1'), frame.boot, frame.seq)
+    const id = key.toString('latin1')
+    if (devices.has(id)) fly(id, frame.boot, frame.seq, timestampMs)
+    else strange++
   }
 
   // The store's letters first: they say of which of the readings there is no row.
@@ -124,8 +159,9 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
     [...flying].flatMap(([id, boots]) =>
       [...boots.keys()].filter((boot) => ledger.find(id, boot) === undefined).map((boot) => ({ device: id, boot })),
     ),
+    () => true,
   )
-  return { ledger, inFlight: (id, boot) => flying.get(id)?.get(boot) ?? new RangeSet() }
+  return { ledger, inFlight: (id, boot) => flying.get(id)?.get(boot), passedOver, strange }
 }
 
 /** Leaves out what cannot be read: it will be a dead letter, and is counted then. */

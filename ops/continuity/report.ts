@@ -1,6 +1,7 @@
 import type { ReadingConflicts } from '../../connectors/postgres/reading-conflicts.ts'
 import { type Account, addAccount, addsUp, type BootAccount, emptyAccount } from '../../processors/continuity/account.ts'
-import type { DeviceCounts } from '../../processors/continuity/ledger.ts'
+import type { Fold } from '../../processors/continuity/fold.ts'
+import { type DeviceCounts, STRANGERS } from '../../processors/continuity/ledger.ts'
 
 /** Boots of a device of which every frame is stored. */
 export interface CompleteBoots {
@@ -16,6 +17,8 @@ export interface DeviceReport {
   readonly device: string
   readonly frames: Account
   boots: number
+  /** Of the boots: those that are one row together. What became of their frames is counted, and no longer named. */
+  folded: number
   /** Of the stored frames: those of which single samples became dead letters. */
   partlyDead: number
   /** Frames that went by before the ledger was begun. */
@@ -31,6 +34,12 @@ export interface DeviceReport {
   lastConflictMs: number
   /** Rows that had another value than the row of their time; null for none. */
   differing: ReadingConflicts | null
+  /** Frames with numbers too high for the time that has passed, or that claim more discarded samples than can be. They are in no sum. */
+  implausible: number
+  /** Frames of folded boots, or of numbers that are only counted by now: whether they were stored then is not known. They are in no sum. */
+  late: number
+  /** Frames that the ledger has not counted yet and that were not looked at, of a device with very many boots. They are in no sum. */
+  passedOver: number
   /** Boots of which frames are missing or dead-lettered, or samples are. */
   readonly incomplete: BootAccount[]
 }
@@ -40,22 +49,59 @@ export interface ContinuityReport {
   readonly frames: Account
   /** Whether, for every boot and in total, numbered = stored + dead-lettered + in flight + missing. */
   readonly addsUp: boolean
+  /** Names that are no devices: what came under them is in no sum. */
+  readonly strangers: Strangers
   /** By device ID. */
   readonly devices: readonly DeviceReport[]
 }
 
-export function continuityReport(
-  complete: readonly CompleteBoots[],
-  boots: readonly BootAccount[],
-  counts: readonly DeviceCounts[],
-  differing: readonly ReadingConflicts[],
-): ContinuityReport {
+/** What came under names that are no devices. */
+export interface Strangers {
+  /** Boots. A name that is no device's cannot be told from one that was made up, so names are not counted. */
+  readonly boots: number
+  /** Frames: dead letters. */
+  readonly frames: number
+  /** Records without a number. */
+  readonly others: number
+  /** Frames that no step has judged yet. */
+  readonly inFlight: number
+}
+
+/** What the report is made of. */
+export interface ReportSources {
+  readonly complete: readonly CompleteBoots[]
+  readonly boots: readonly BootAccount[]
+  /** Boots of names that are no devices. */
+  readonly strangers: readonly BootAccount[]
+  readonly folds: readonly Fold[]
+  readonly counts: readonly DeviceCounts[]
+  readonly differing: readonly ReadingConflicts[]
+  /** Frames of folded boots that redrives of the store have written rows of, by device. */
+  readonly redrivenLate: ReadonlyMap<string, number>
+  readonly passedOver: ReadonlyMap<string, number>
+  /** Frames on their way under names that are no devices. */
+  readonly strange: number
+}
+
+export function continuityReport({
+  complete,
+  boots,
+  strangers,
+  folds,
+  counts,
+  differing,
+  redrivenLate,
+  passedOver,
+  strange,
+}: ReportSources): ContinuityReport {
   const devices = new Map<string, DeviceReport>()
   const of = (device: string): DeviceReport => {
     const report = devices.get(device) ?? emptyReport(device)
     devices.set(device, report)
     return report
   }
+  const others = folds.find(({ device }) => device === STRANGERS)
+  const uncounted = counts.filter(({ device }) => device === STRANGERS)
   for (const { device, boots: number, numbered, unknown, dropped } of complete) {
     const report = of(device)
     addAccount(report.frames, { ...emptyAccount(), numbered, stored: numbered })
@@ -70,28 +116,67 @@ export function continuityReport(
     report.partlyDead += boot.partlyDead
     report.unknown += boot.unknown
     report.droppedSamples += boot.dropped
+    report.implausible += boot.implausible
     if (boot.missing + boot.deadLettered + boot.partlyDead > 0) report.incomplete.push(boot)
   }
-  for (const { device, unnumbered, unreadable, conflicts, lastConflictMs } of counts) {
+  for (const fold of folds) {
+    if (fold.device === STRANGERS) continue
+    const report = of(fold.device)
+    addAccount(report.frames, fold.frames)
+    report.boots += fold.boots
+    report.folded += fold.boots
+    report.partlyDead += fold.partlyDead
+    report.unknown += fold.unknown
+    report.droppedSamples += fold.dropped
+    report.implausible += fold.implausible
+  }
+  for (const { device, unnumbered, unreadable, conflicts, lastConflictMs, late, implausible } of counts) {
+    if (device === STRANGERS) continue
     const report = of(device)
     report.unnumbered += unnumbered
     report.unreadable += unreadable
     report.conflicts += conflicts
     report.lastConflictMs = Math.max(report.lastConflictMs, lastConflictMs)
+    report.late += late
+    report.implausible += implausible
   }
   for (const conflicts of differing) of(conflicts.device).differing = conflicts
+  for (const [device, redriven] of redrivenLate) of(device).late += redriven
+  for (const [device, records] of passedOver) of(device).passedOver += records
   const frames = emptyAccount()
   for (const report of devices.values()) addAccount(frames, report.frames)
   return {
     frames,
-    addsUp: addsUp(frames) && boots.every(addsUp),
+    addsUp: addsUp(frames) && [...boots, ...folds.map((fold) => fold.frames)].every(addsUp),
+    strangers: {
+      boots: strangers.length + (others?.boots ?? 0),
+      frames: strangers.reduce((sum, { deadLettered }) => sum + deadLettered, others?.frames.deadLettered ?? 0),
+      others: uncounted.reduce(
+        (sum, { unnumbered, unreadable, late, implausible }) => sum + unnumbered + unreadable + late + implausible,
+        0,
+      ),
+      inFlight: strange,
+    },
     devices: [...devices.values()].sort((a, b) => (a.device < b.device ? -1 : 1)),
   }
 }
 
 /** Whether people should look at the device. */
-export function isRemarkable({ frames, partlyDead, droppedSamples, unreadable, conflicts, differing }: DeviceReport): boolean {
-  return frames.missing + frames.deadLettered + partlyDead + droppedSamples + unreadable + conflicts > 0 || differing !== null
+export function isRemarkable({
+  frames,
+  partlyDead,
+  droppedSamples,
+  unreadable,
+  conflicts,
+  differing,
+  implausible,
+  late,
+  passedOver,
+}: DeviceReport): boolean {
+  return (
+    frames.missing + frames.deadLettered + partlyDead + droppedSamples + unreadable + conflicts + implausible + late + passedOver > 0 ||
+    differing !== null
+  )
 }
 
 function emptyReport(device: string): DeviceReport {
@@ -99,6 +184,7 @@ function emptyReport(device: string): DeviceReport {
     device,
     frames: emptyAccount(),
     boots: 0,
+    folded: 0,
     partlyDead: 0,
     unknown: 0,
     droppedSamples: 0,
@@ -107,6 +193,9 @@ function emptyReport(device: string): DeviceReport {
     conflicts: 0,
     lastConflictMs: 0,
     differing: null,
+    implausible: 0,
+    late: 0,
+    passedOver: 0,
     incomplete: [],
   }
 }

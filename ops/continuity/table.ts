@@ -9,7 +9,7 @@ const MOST_RANGES = 12
 const MOST_DEVICES = 50
 
 /** Lines for people: the sums, then the devices with something to look at. @param all every device */
-export function continuityTable({ frames, addsUp, devices }: ContinuityReport, all: boolean): readonly string[] {
+export function continuityTable({ frames, addsUp, strangers, devices }: ContinuityReport, all: boolean): readonly string[] {
   const sum = (figure: (device: DeviceReport) => number): number => devices.reduce((total, device) => total + figure(device), 0)
   const lines = [
     ...table(
@@ -49,6 +49,25 @@ export function continuityTable({ frames, addsUp, devices }: ContinuityReport, a
       'dead letters have no number that can be read',
     ),
     remark(
+      sum(({ implausible }) => implausible),
+      'frames have numbers that cannot be true: they are in no sum',
+    ),
+    remark(
+      sum(({ folded }) => folded),
+      'boots are folded together, for their devices have many: their frames are counted, and not named',
+    ),
+    remark(
+      sum(({ late }) => late),
+      'frames came for boots or numbers that are only counted by now: they are in no sum',
+    ),
+    remark(
+      sum(({ passedOver }) => passedOver),
+      'frames were not looked at: their devices have very many boots that the ledger has not counted yet',
+    ),
+    remark(strangers.frames, 'frames came under names that are no devices: they are dead letters, and in no sum'),
+    remark(strangers.inFlight, 'frames are on their way under names that are no devices'),
+    remark(strangers.others, 'records without a number came under such names'),
+    remark(
       devices.filter(({ conflicts }) => conflicts > 0).length,
       'device IDs are used by two devices: their numbers cannot be told apart',
     ),
@@ -68,23 +87,29 @@ export function continuityTable({ frames, addsUp, devices }: ContinuityReport, a
 
 function deviceLines(devices: readonly DeviceReport[]): readonly string[] {
   const heading = ['device', 'numbered', 'stored', 'dead', 'in flight', 'missing', 'dropped', '']
-  const rows = devices.map(({ device, frames, droppedSamples, conflicts, unreadable, partlyDead, differing }) => [
-    device,
-    whole(frames.numbered),
-    whole(frames.stored),
-    whole(frames.deadLettered),
-    whole(frames.inFlight),
-    whole(frames.missing),
-    whole(droppedSamples),
-    [
-      remark(conflicts, 'contradictions: two devices use this ID'),
-      remark(partlyDead, 'partly dead'),
-      remark(unreadable, 'letters without a number'),
-      differing === null ? '' : differingRows(differing),
-    ]
-      .filter((text) => text !== '')
-      .join('; '),
-  ])
+  const rows = devices.map(
+    ({ device, frames, droppedSamples, conflicts, unreadable, partlyDead, differing, implausible, folded, late, passedOver }) => [
+      device,
+      whole(frames.numbered),
+      whole(frames.stored),
+      whole(frames.deadLettered),
+      whole(frames.inFlight),
+      whole(frames.missing),
+      whole(droppedSamples),
+      [
+        remark(conflicts, 'contradictions: two devices use this ID'),
+        remark(partlyDead, 'partly dead'),
+        remark(unreadable, 'letters without a number'),
+        remark(implausible, 'implausible'),
+        remark(folded, 'boots folded'),
+        remark(late, 'late'),
+        remark(passedOver, 'not looked at'),
+        differing === null ? '' : differingRows(differing),
+      ]
+        .filter((text) => text !== '')
+        .join('; '),
+    ],
+  )
   const lines = table([heading, ...rows], ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left'])
   return lines.flatMap((line, index) => [line, ...(devices[index - 1]?.incomplete ?? []).flatMap(bootLines)])
 }
@@ -93,9 +118,11 @@ function differingRows({ rows, ts, quantity, kept, refused }: NonNullable<Device
   return `${whole(rows)} rows differ from those stored, the last at ${ts}: ${quantity} ${kept} kept, ${refused} refused`
 }
 
-function bootLines({ boot, missingNumbers, deadLetteredNumbers }: DeviceReport['incomplete'][number]): readonly string[] {
+function bootLines({ boot, missingNumbers, deadLetteredNumbers, settledBelow }: DeviceReport['incomplete'][number]): readonly string[] {
   return [['missing', missingNumbers] as const, ['dead-lettered', deadLetteredNumbers] as const].flatMap(([state, ranges]) =>
-    ranges.length > 0 ? [`    boot ${boot}: ${state} ${named(ranges)}`] : [],
+    ranges.length > 0
+      ? [`    boot ${boot}: ${state} ${named(ranges)}${settledBelow > 0 ? `; below ${whole(settledBelow)} they are only counted` : ''}`]
+      : [],
   )
 }
 

@@ -1,5 +1,6 @@
-import type { BootState } from './ledger.ts'
-import { type Range, RangeSet, upTo } from './ranges.ts'
+import type { BootState } from './boot.ts'
+import { canHaveMissed } from './limits.ts'
+import { between, type Range, RangeSet } from './ranges.ts'
 
 /** How many frames are where. */
 export interface Account {
@@ -22,8 +23,21 @@ export interface BootAccount extends Account {
   readonly unknown: number
   /** Samples that the device says it discarded. */
   readonly dropped: number
+  /** Frames with numbers too high for the time that has passed: they are in no other figure, and nothing is missing for their sake. */
+  readonly implausible: number
+  /** Numbers below it are counted, but no longer named. */
+  readonly settledBelow: number
   readonly lastReceivedMs: number
 }
+
+/** Frames of one boot on their way. */
+export interface Flight {
+  readonly numbers: RangeSet
+  /** When the last of them was received: milliseconds since 1970. */
+  readonly receivedMs: number
+}
+
+export const NO_FLIGHT: Flight = { numbers: new RangeSet(), receivedMs: Number.NaN }
 
 export function emptyAccount(): Account {
   return { numbered: 0, stored: 0, deadLettered: 0, inFlight: 0, missing: 0 }
@@ -45,32 +59,48 @@ export function addsUp({ numbered, stored, deadLettered, inFlight, missing }: Ac
 /**
  * Says of each number of a boot where its frame is. Stored wins over everything; a frame that is on its way again, as after a redrive, is in
  * flight rather than dead-lettered.
- * @param inFlight numbers read from the line that no step has finished
+ * @param flight frames read from the line that no step has finished
  * @param redriven numbers of frames that were stored past the line, by a redrive of the store's dead letters
  */
-export function accountOf(state: BootState, inFlight: RangeSet, redriven: RangeSet): BootAccount {
-  const stored = state.stored.union(redriven)
-  const end = Math.max(state.next, inFlight.highest + 1)
-  const flying = inFlight.without(stored)
-  const dead = state.dead.union(state.partly).without(stored).without(flying).intersection(upTo(end))
+export function accountOf(state: BootState, flight: Flight, redriven: RangeSet): BootAccount {
+  const { settled } = state
+  const end = believedEnd(state, flight)
+  const window = between(settled.below, end)
+  const stored = state.stored.union(redriven).intersection(window)
+  const flying = flight.numbers.intersection(window).without(stored)
+  const dead = state.dead.union(state.partly).intersection(window).without(stored).without(flying)
   const known = stored.union(flying).union(dead)
-  const unknown = upTo(Math.min(state.begins, end)).without(known)
-  const missing = upTo(end).without(unknown).without(known)
+  const unknown = between(settled.below, Math.min(state.begins, end)).without(known)
+  const missing = window.without(unknown).without(known)
+  const settledMissing = settled.below - settled.stored - settled.dead - settled.unknown
   return {
     device: state.device,
     boot: state.boot,
-    numbered: end - unknown.size,
-    stored: stored.size,
-    deadLettered: dead.size,
+    numbered: end - unknown.size - settled.unknown,
+    stored: stored.size + settled.stored,
+    deadLettered: dead.size + settled.dead,
     inFlight: flying.size,
-    missing: missing.size,
+    missing: missing.size + settledMissing,
     missingNumbers: missing.ranges(),
     deadLetteredNumbers: dead.ranges(),
-    partlyDead: state.partly.intersection(stored).size,
-    unknown: unknown.size,
+    partlyDead: state.partly.intersection(stored).size + settled.partly,
+    unknown: unknown.size + settled.unknown,
     dropped: state.dropped,
+    implausible: state.stored.union(state.dead).union(state.partly).union(flight.numbers).from(end).size,
+    settledBelow: settled.below,
     lastReceivedMs: state.lastReceivedMs,
   }
+}
+
+/** One more than the highest number that is believed, with what is on its way. */
+function believedEnd({ next, lastReceivedMs }: BootState, { numbers, receivedMs }: Flight): number {
+  let end = next
+  const elapsedMs = Number.isNaN(lastReceivedMs) ? Number.POSITIVE_INFINITY : receivedMs - lastReceivedMs
+  for (const { first, last } of numbers.from(next).ranges()) {
+    if (!canHaveMissed(first - end, elapsedMs)) break
+    end = last + 1
+  }
+  return end
 }
 
 /** Sorted numbers, with repeats, as a set. */

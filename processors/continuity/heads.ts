@@ -2,6 +2,7 @@ import { MalformedError } from '../../schemas/frame-reader.ts'
 
 /** The registry's wire format: 0, then the schema ID. */
 const HEADER_BYTES = 5
+const INT = 0x7fffffff
 const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
 
 /** What tells frames apart, read from the start of a record without a look at its samples. The fields hold until the next `read`. */
@@ -12,6 +13,12 @@ abstract class Head {
   dropped = 0
   protected bytes: Uint8Array = new Uint8Array()
   protected at = 0
+
+  /** @throws MalformedError where the numbers are none of the wire format's */
+  protected refuseImpossible(): void {
+    if (Math.abs(this.boot) > INT || this.seq < 0 || this.seq > INT)
+      throw new MalformedError(`boot ${this.boot}, seq ${this.seq}: not what a device numbers`)
+  }
 
   /** A zigzag varint below 2^53. */
   protected varint(): number {
@@ -36,6 +43,8 @@ export class ReadingsHead extends Head {
   samples = 0
   /** Time of the first sample in microseconds since 1970; NaN where there is none or it was only estimated. */
   firstSample = Number.NaN
+  /** The same, estimated or not. */
+  firstTime = Number.NaN
 
   /** @throws MalformedError */
   read(record: Buffer): void {
@@ -50,12 +59,15 @@ export class ReadingsHead extends Head {
     this.dropped = this.varint()
     this.samples = this.varint()
     this.firstSample = Number.NaN
+    this.firstTime = Number.NaN
+    if (this.numbered) this.refuseImpossible()
     if (this.samples === 0) return
     if (this.samples < 0) {
       this.samples = -this.samples
       this.varint()
     }
     const ts = this.varint()
+    this.firstTime = ts
     if (this.bytes[this.at] === 0) this.firstSample = ts
   }
 
@@ -85,7 +97,6 @@ export class FrameHead extends Head {
     this.varint()
     this.varint()
     this.dropped = this.varint()
-    if (Math.abs(this.boot) > 0x7fffffff || this.seq < 0 || this.seq > 0x7fffffff || this.dropped < 0)
-      throw new MalformedError(`boot ${this.boot}, seq ${this.seq}, dropped ${this.dropped}: not what a device numbers`)
+    this.refuseImpossible()
   }
 }

@@ -4,7 +4,7 @@ import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import { ReadingsWriter } from '../../schemas/readings-writer.ts'
 import type { FirmwareLookup, KafkaRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
-import { accountOf } from './account.ts'
+import { accountOf, NO_FLIGHT } from './account.ts'
 import { Intake } from './intake.ts'
 import { Ledger } from './ledger.ts'
 import type { FrameSchemas } from './letter-number.ts'
@@ -85,7 +85,7 @@ describe('what the ledger takes in', () => {
 
   beforeEach(() => {
     ledger = new Ledger()
-    intake = new Intake({ ledger, schemas, decode: (value) => codec.decode(value), counters })
+    intake = new Intake({ ledger, schemas, isDevice: (name) => name === DEVICE, decode: (value) => codec.decode(value), counters })
     Object.assign(counters, { readings: 0, letters: 0, unreadable: 0 })
     taken = 0n
     at = 0n
@@ -114,7 +114,7 @@ describe('what the ledger takes in', () => {
   const account = (): ReturnType<typeof accountOf> => {
     const boot = ledger.find(DEVICE, 1)
     if (boot === undefined) throw new Error('the boot is not known')
-    return accountOf(boot, new RangeSet(), new RangeSet())
+    return accountOf(boot, NO_FLIGHT, new RangeSet())
   }
 
   it('does nothing with readings of a boot that is not in memory, and names it', () => {
@@ -128,7 +128,7 @@ describe('what the ledger takes in', () => {
     fc.assert(
       fc.property(fc.array(frame, { minLength: 1, maxLength: 20 }), (frames) => {
         ledger = new Ledger()
-        intake = new Intake({ ledger, schemas, decode: (value) => codec.decode(value), counters })
+        intake = new Intake({ ledger, schemas, isDevice: (name) => name === DEVICE, decode: (value) => codec.decode(value), counters })
         taken = 0n
         const records = frames.map(({ samples }, seq) => readings(seq, samples))
         const refused = frames.map(({ samples, refused: picked, whole }) =>
@@ -183,7 +183,9 @@ describe('what the ledger takes in', () => {
     expect(account()).to.include({ numbered: 4, stored: 1, deadLettered: 2, missing: 1 })
     takeLetter({ value: wire(json.id, datum(2)) })
     takeLetter({ value: Buffer.from('{"temperature":'), processor: 'bridge', source_topic: 'devices/hive-a/telemetry', reason: 'bad-json' })
-    expect(ledger.changes().counts).to.deep.equal([{ device: DEVICE, unnumbered: 2, unreadable: 0, conflicts: 0, lastConflictMs: 0 }])
+    expect(ledger.changes().counts).to.deep.equal([
+      { device: DEVICE, unnumbered: 2, unreadable: 0, conflicts: 0, lastConflictMs: 0, late: 0, implausible: 0 },
+    ])
   })
 
   it('counts letters without a number for their device, and what is no letter at all', () => {

@@ -1,11 +1,11 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
-import type { KafkaRecord } from '../contract.ts'
+import { type KafkaRecord, parseDeviceId } from '../contract.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 import { isLaterPart } from '../part-header.ts'
 import { topics } from '../topics.ts'
 import { ReadingsHead } from './heads.ts'
-import type { Ledger } from './ledger.ts'
+import type { BootKey, Ledger } from './ledger.ts'
 import { type FrameSchemas, frameNumber, type LetterNumber, readingsNumber } from './letter-number.ts'
 import { RangeSet } from './ranges.ts'
 
@@ -22,6 +22,8 @@ export interface IntakeCounters {
 export interface IntakeOptions {
   readonly ledger: Ledger
   readonly schemas: FrameSchemas
+  /** Whether a name is one of a device; of readings, all are. */
+  readonly isDevice: (name: string) => boolean
   /** Throws where the bytes are no dead letter. */
   readonly decode: (value: Buffer) => DeadLetter
   readonly counters: IntakeCounters
@@ -64,27 +66,34 @@ export class Intake {
   reading({ key, value, timestampMs, offset, headers }: KafkaRecord, partition: number, truncated: boolean): boolean {
     const { ledger, counters } = this.options
     const { head } = this
-    if (key === null || value === null || !this.read(value)) counters.unreadable++
-    else if (!head.numbered) ledger.unnumbered(key.toString('latin1'))
-    else {
-      const boot = ledger.find(key.toString('latin1'), head.boot)
-      if (boot === undefined) return false
-      // The rest of a frame whose first samples are in the record before: no other frame with the same number.
-      if (isLaterPart(headers)) head.firstSample = Number.NaN
-      ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
+    const device = key?.toString('latin1') ?? ''
+    if (value === null || !this.read(value)) counters.unreadable++
+    else if (!head.numbered) {
+      if (this.isName(device)) ledger.unnumbered(device, true)
+      else counters.unreadable++
+    } else {
+      const boot = ledger.find(device, head.boot)
+      if (boot === undefined) {
+        if (this.isName(device)) return false
+        counters.unreadable++
+      } else {
+        // The rest of a frame whose first samples are in the record before: no other frame with the same number.
+        if (isLaterPart(headers)) head.firstSample = Number.NaN
+        ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
+      }
     }
     counters.readings++
     return true
   }
 
-  /** Boots of readings from an index on that are not in memory. */
-  absentOfReadings(records: readonly KafkaRecord[], from: number): readonly { device: string; boot: number }[] {
-    const absent = new Map<string, { device: string; boot: number }>()
-    for (let index = from; index < records.length; index++) {
+  /** Boots of readings from an index on that are not in memory: at most so many. */
+  absentOfReadings(records: readonly KafkaRecord[], from: number, most = Number.POSITIVE_INFINITY): readonly BootKey[] {
+    const absent = new Map<string, BootKey>()
+    for (let index = from; index < records.length && absent.size < most; index++) {
       const { key, value } = records[index] as KafkaRecord
       if (key === null || value === null || !this.read(value) || !this.head.numbered) continue
       const [device, boot] = [key.toString('latin1'), this.head.boot]
-      if (this.options.ledger.find(device, boot) === undefined) absent.set(`${device}/${boot}`, { device, boot })
+      if (this.options.ledger.find(device, boot) === undefined && this.isName(device)) absent.set(`${device}/${boot}`, { device, boot })
     }
     return [...absent.values()]
   }
@@ -109,10 +118,10 @@ export class Intake {
   }
 
   /** Boots of dead letters that are not in memory. */
-  absentOfLetters(letters: readonly OpenLetter[]): readonly { device: string; boot: number }[] {
-    const absent = new Map<string, { device: string; boot: number }>()
+  absentOfLetters(letters: readonly OpenLetter[]): readonly BootKey[] {
+    const absent = new Map<string, BootKey>()
     for (const { letter, device, fingerprint } of letters) {
-      const number = this.number(letter, fingerprint)
+      const number = this.number(letter, device, fingerprint)
       if (number.tag !== 'numbered' || this.options.ledger.find(device, number.boot) !== undefined) continue
       absent.set(`${device}/${number.boot}`, { device, boot: number.boot })
     }
@@ -120,24 +129,29 @@ export class Intake {
   }
 
   /**
-   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is known whether samples are left of them.
+   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is known whether samples are left of them. False
+   * where the boot is not in memory: nothing was done then.
    * @param taken offset up to which readings of a partition have been taken; undefined for a partition that is another's
    */
-  letter(open: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): void {
-    const { ledger } = this.options
+  letter(open: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): boolean {
+    const { ledger, isDevice } = this.options
     const { letter, device, fingerprint } = open
     if (letter.source_topic === topics.readings) {
       const position = taken(letter.source_partition)
       if (position !== undefined && BigInt(letter.source_offset) >= position) {
         this.refuse(open)
-        return
+        return true
       }
     }
-    const number = this.number(letter, fingerprint)
-    const boot = number.tag === 'numbered' ? ledger.find(device, number.boot) : undefined
-    if (number.tag === 'unnumbered') ledger.unnumbered(device)
-    else if (number.tag === 'unreadable' || boot === undefined) ledger.unreadable(device)
-    else ledger.died(boot, number, { partly: isPartial(letter), whole: number.whole }, letter.source_timestamp, truncated)
+    const number = this.number(letter, device, fingerprint)
+    if (number.tag === 'unnumbered') ledger.unnumbered(device, isDevice(device))
+    else if (number.tag === 'unreadable') ledger.unreadable(device, isDevice(device))
+    else {
+      const boot = ledger.find(device, number.boot)
+      if (boot === undefined) return false
+      ledger.died(boot, number, { partly: isPartial(letter), whole: number.whole }, letter.source_timestamp, truncated)
+    }
+    return true
   }
 
   /**
@@ -203,7 +217,13 @@ export class Intake {
     }
   }
 
-  private number(letter: DeadLetter, fingerprint: Buffer | undefined): LetterNumber {
+  /** Others' records may have anything for a key: what is no ID, the database may not even take for text. */
+  private isName(device: string): boolean {
+    return this.options.ledger.knows(device) || parseDeviceId(device) !== undefined
+  }
+
+  private number(letter: DeadLetter, device: string, fingerprint: Buffer | undefined): LetterNumber {
+    if (!this.isName(device)) return { tag: 'unreadable' }
     return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas, fingerprint)
   }
 }

@@ -46,7 +46,7 @@ class Driver {
   account(inFlight: Iterable<number> = [], boot = 1, redriven: Iterable<number> = []): ReturnType<typeof accountOf> {
     const state = this.ledger.find(DEVICE, boot)
     if (state === undefined) throw new Error(`no boot ${boot}`)
-    return accountOf(state, setOf(inFlight), setOf(redriven))
+    return accountOf(state, { numbers: setOf(inFlight), receivedMs: 1_000 }, setOf(redriven))
   }
 
   get conflicts(): number {
@@ -149,20 +149,20 @@ describe('the ledger of frame numbers', () => {
   it('gives each change once', () => {
     const driver = new Driver().store({ seq: 0 }).store({ seq: 1 })
     expect(driver.ledger.changes().boots.map(({ boot, stored }) => [boot, numbers(stored)])).to.deep.equal([[1, [0, 1]]])
-    expect(driver.ledger.changes()).to.deep.equal({ boots: [], counts: [] })
+    expect(driver.ledger.changes()).to.deep.include({ boots: [], counts: [] })
     driver.store({ seq: 1 })
     expect(driver.ledger.changes().boots).to.have.length(1)
   })
 
   it('forgets boots that are written and idle, and only those', () => {
     const driver = new Driver().store({ seq: 0 }).store({ boot: 2, seq: 0 })
-    driver.ledger.forgetIdle(0)
+    driver.ledger.forget(0)
     expect(driver.ledger.size).to.equal(2)
     driver.ledger.changes()
     driver.store({ boot: 2, seq: 1 })
     driver.ledger.changes()
     driver.ledger.changes()
-    driver.ledger.forgetIdle(2)
+    driver.ledger.forget(2)
     expect(driver.ledger.find(DEVICE, 1)).to.equal(undefined)
     expect(driver.ledger.find(DEVICE, 2)?.stored).to.deep.equal(upTo(2))
   })

@@ -1,33 +1,17 @@
+import { Boot, type BootState } from './boot.ts'
 import type { ReadingsHead } from './heads.ts'
-import { RangeSet } from './ranges.ts'
+import { BOOTS_IN_MEMORY, MOST_IN_MEMORY, MOST_UNWRITTEN } from './limits.ts'
 import { RecentNumbers } from './recent-numbers.ts'
 
-/** What is known of the frames of one boot of one device. */
-export interface BootState {
+/** A boot of a device. */
+export interface BootKey {
   readonly device: string
   readonly boot: number
-  /** One more than the highest number of a whole frame: how many the device is known to have numbered. */
-  next: number
-  /** Numbers below went by before the ledger was begun: they are neither stored nor missing, as far as anyone knows. */
-  begins: number
-  /** Frames that have samples in the table. */
-  readonly stored: RangeSet
-  /** Frames that became dead letters whole, whether or not a redrive has stored them since. */
-  readonly dead: RangeSet
-  /** Frames of which single samples became dead letters. */
-  readonly partly: RangeSet
-  /** Samples that the device says it discarded, by all frames of which the number is known. */
-  dropped: number
-  /** First sample of the earliest and of the latest frame, by sample time: microseconds since 1970. NaN where no frame had a time of day. */
-  firstSample: number
-  lastSample: number
-  /** Milliseconds since 1970; NaN before the first frame. */
-  firstReceivedMs: number
-  lastReceivedMs: number
 }
 
 /** What is counted of a device, but has no number. */
 export interface DeviceCounts {
+  /** STRANGERS for all names together that are no devices. */
   readonly device: string
   /** Readings and dead letters of JSON messages, which carry no number. A repeat counts again. */
   unnumbered: number
@@ -37,60 +21,60 @@ export interface DeviceCounts {
   conflicts: number
   /** When the last contradiction was received: milliseconds since 1970, 0 for never. */
   lastConflictMs: number
+  /** Frames of settled numbers, or of folded boots. A repeat counts again. */
+  late: number
+  /** Frames whose number, or count of discarded samples, cannot be true, and that are not noted one by one. A repeat counts again. */
+  implausible: number
+}
+
+/** Stands for all names that are no devices. */
+export const STRANGERS = ''
+
+/** What the database has of boots that were not in memory. */
+export interface LoadedBoots {
+  /** Rows of boots that were asked for, and of all boots of their devices that were written while the name was none of a device. */
+  readonly boots: readonly BootState[]
+  /** Of these devices the rows must move: they were strangers. */
+  readonly strangers: ReadonlySet<string>
+  /** Those asked for that are in their device's row of folded boots. */
+  readonly folded: readonly BootKey[]
+  /** When a frame of each device was first received: milliseconds since 1970. */
+  readonly since: ReadonlyMap<string, number>
 }
 
 /** What must be written so that the ledger can be read again. */
 export interface LedgerChanges {
   /** As they are now, not copies: to be encoded at once. */
   readonly boots: readonly BootState[]
+  /** The same, of names that are no devices. */
+  readonly strangers: readonly BootState[]
+  /** Names that have become those of devices: what was written of them as strangers is theirs. */
+  readonly promoted: readonly string[]
   /** Since the changes before these. */
   readonly counts: readonly DeviceCounts[]
+  /** Devices that have got new rows of boots, and the boots of them in memory, which must stay as they are written. */
+  readonly grown: readonly { readonly device: string; readonly keep: readonly number[] }[]
 }
 
-/** A boot in memory. Its times are doubles from the start, NaN included: V8 then overwrites them in place, without an allocation for each frame. */
-export class Boot implements BootState {
-  readonly device: string
-  readonly boot: number
-  next = 0
-  begins = 0
-  readonly stored: RangeSet
-  readonly dead: RangeSet
-  readonly partly: RangeSet
-  dropped = 0
-  firstSample = Number.NaN
-  lastSample = Number.NaN
-  firstReceivedMs = Number.NaN
-  lastReceivedMs = Number.NaN
-  readonly owner: Device
-  recent: RecentNumbers | undefined = undefined
-  changed = false
-  /** Round of changes in which it was last touched. */
-  touched: number
-
-  constructor(owner: Device, device: string, boot: number, round: number, written: BootState | undefined) {
-    this.owner = owner
-    this.device = device
-    this.boot = boot
-    this.touched = round
-    this.stored = written?.stored ?? new RangeSet()
-    this.dead = written?.dead ?? new RangeSet()
-    this.partly = written?.partly ?? new RangeSet()
-    if (written === undefined) return
-    this.next = written.next
-    this.begins = written.begins
-    this.dropped = written.dropped
-    this.firstSample = written.firstSample
-    this.lastSample = written.lastSample
-    this.firstReceivedMs = written.firstReceivedMs
-    this.lastReceivedMs = written.lastReceivedMs
-  }
+/** Figures for metrics. */
+export interface LedgerCounters {
+  /** Frames whose number, or count of discarded samples, cannot be true. */
+  implausible: number
+  /** Frames of settled numbers, or of folded boots. */
+  late: number
 }
 
 interface Device {
+  readonly name: string
+  /** Whether it is a device, as far as it is known: readings are of devices only. */
+  known: boolean
+  /** The partition of its records. */
+  partition: number
   counts: DeviceCounts
-  readonly boots: Map<number, Boot>
+  readonly boots: Map<number, Boot<Device>>
   /** Boot of the last frame that had a time of day, in order of arrival. */
-  last: Boot | undefined
+  last: Boot<Device> | undefined
+  sinceMs: number
 }
 
 /** Two boots of one device may overlap by as much as a clock is set right at start; two devices overlap by more soon. */
@@ -101,23 +85,57 @@ const CLOCK_STEP_MICROS = 10_000_000
  * when they are. Applying the same record again changes nothing but the counts of what has no number.
  */
 export class Ledger {
+  readonly counters: LedgerCounters
   private readonly devices = new Map<string, Device>()
-  private changedBoots: Boot[] = []
+  private changedBoots: Boot<Device>[] = []
   private changedDevices = new Set<Device>()
+  private promoted = new Set<string>()
+  /** Devices with boots that have no row yet, and those that have got rows and may have too many now. */
+  private growing = new Set<Device>()
+  private grown = new Set<Device>()
   private round = 0
+  private bootCount = 0
+
+  constructor(counters: LedgerCounters = { implausible: 0, late: 0 }) {
+    this.counters = counters
+  }
 
   /** A boot that is in memory. */
-  find(device: string, boot: number): Boot | undefined {
+  find(device: string, boot: number): Boot<Device> | undefined {
     return this.devices.get(device)?.boots.get(boot)
   }
 
-  /** Takes a boot into memory, unless it is there: as it was written, or a new one. */
-  install(device: string, boot: number, written?: BootState): Boot {
+  /** Whether a name is known to be one of a device. */
+  knows(device: string): boolean {
+    return this.devices.get(device)?.known === true
+  }
+
+  /** Takes boots into memory, unless they are there: as they were written, or new ones. @param isDevice whether a name is one of a device */
+  admit(absent: readonly BootKey[], loaded: LoadedBoots, partition: number, isDevice: (name: string) => boolean): void {
+    for (const [name, sinceMs] of loaded.since) {
+      const device = this.device(name)
+      if (!(device.sinceMs <= sinceMs)) device.sinceMs = sinceMs
+    }
+    for (const { device } of absent) {
+      const entry = this.device(device)
+      entry.partition = partition
+      if (!isDevice(device)) continue
+      this.promote(entry)
+      if (loaded.strangers.has(device)) this.promoted.add(device)
+    }
+    for (const state of loaded.boots) this.install(state.device, state.boot, state)
+    for (const { device, boot } of loaded.folded) this.install(device, boot, 'folded')
+    for (const { device, boot } of absent) this.install(device, boot)
+  }
+
+  /** Takes one boot into memory, unless it is there. */
+  install(device: string, boot: number, written?: BootState | 'folded'): Boot<Device> {
     const owner = this.device(device)
     const present = owner.boots.get(boot)
     if (present !== undefined) return present
     const entry = new Boot(owner, device, boot, this.round, written)
     owner.boots.set(boot, entry)
+    this.bootCount++
     return entry
   }
 
@@ -126,16 +144,18 @@ export class Ledger {
    * @param refused samples of it that the store made dead letters; Infinity for the whole record
    * @param truncated whether records before this one's history are gone: a first number above 0 is then no loss
    */
-  committed(boot: Boot, head: ReadingsHead, receivedMs: number, refused: number, truncated: boolean): void {
+  committed(boot: Boot<Device>, head: ReadingsHead, receivedMs: number, refused: number, truncated: boolean): void {
     const { seq } = head
+    // Standardise makes readings of devices only.
+    if (!boot.owner.known) this.promote(boot.owner)
     const known = boot.dead.has(seq) || boot.partly.has(seq)
-    this.note(boot, seq, receivedMs, truncated)
-    boot.next = Math.max(boot.next, seq + 1)
+    if (!this.note(boot, seq, true, head.firstTime, receivedMs, truncated)) return
     const isNew = refused >= Math.max(head.samples, 1) ? boot.dead.add(seq) && !boot.stored.has(seq) : boot.stored.add(seq)
-    if (isNew && !known) boot.dropped += head.dropped
+    if (isNew && !known) this.drop(boot, head.dropped)
     if (refused > 0 && refused < head.samples) boot.partly.add(seq)
+    boot.settle()
     // Readings of a frame with dead samples may begin with another sample each time, as a redrive mends them; an estimated time is that of receipt.
-    if (!known && refused === 0 && !Number.isNaN(head.firstSample)) this.watch(boot, seq, head.firstSample, receivedMs)
+    if (!known && refused === 0 && seq < boot.next && !Number.isNaN(head.firstSample)) this.watch(boot, seq, head.firstSample, receivedMs)
   }
 
   /**
@@ -144,82 +164,125 @@ export class Ledger {
    * @param whole whether its bytes are what its schema says; if not, its number counts only where a higher one is known
    */
   died(
-    boot: Boot,
+    boot: Boot<Device>,
     { seq, dropped }: { seq: number; dropped: number },
     { partly, whole }: { readonly partly: boolean; readonly whole: boolean },
     receivedMs: number,
     truncated: boolean,
   ): void {
     const known = boot.stored.has(seq) || boot.dead.has(seq) || boot.partly.has(seq)
-    this.note(boot, seq, receivedMs, truncated)
-    if (whole) boot.next = Math.max(boot.next, seq + 1)
+    if (!this.note(boot, seq, whole, Number.NaN, receivedMs, truncated)) return
     if (partly) boot.partly.add(seq)
     else boot.dead.add(seq)
-    if (!known && whole) boot.dropped += dropped
+    if (!known && whole) this.drop(boot, dropped)
+    boot.settle()
   }
 
   /** A record without a number, as a JSON device's. */
-  unnumbered(device: string): void {
-    this.counts(device).unnumbered++
+  unnumbered(device: string, isDevice: boolean): void {
+    this.counts(device, isDevice).unnumbered++
   }
 
   /** A dead letter out of which no number can be read. */
-  unreadable(device: string): void {
-    this.counts(device).unreadable++
+  unreadable(device: string, isDevice: boolean): void {
+    this.counts(device, isDevice).unreadable++
   }
 
-  /** What has changed since it was last asked. */
-  changes(): LedgerChanges {
-    const boots = this.changedBoots
+  /** What has changed since it was last asked. @param mayFold whether a partition's rows may be folded together now */
+  changes(mayFold: (partition: number) => boolean = () => true): LedgerChanges {
     const counts = [...this.changedDevices].map((device) => {
       const { counts: since } = device
       device.counts = noCounts(since.device)
       return since
     })
-    for (const boot of boots) boot.changed = false
+    const grown = [...this.grown].filter(({ partition }) => mayFold(partition))
+    for (const device of grown) this.grown.delete(device)
+    const changes = {
+      boots: this.changedBoots.filter(({ owner }) => owner.known),
+      strangers: this.changedBoots.filter(({ owner }) => !owner.known),
+      promoted: [...this.promoted],
+      counts,
+      grown: grown.map(({ name, boots }) => ({ device: name, keep: [...boots.keys()] })),
+    }
+    for (const boot of this.changedBoots) {
+      boot.changed = false
+      boot.isNew = false
+    }
     this.changedBoots = []
     this.changedDevices = new Set()
+    this.promoted = new Set()
+    for (const device of this.growing) this.grown.add(device)
+    this.growing = new Set()
     this.round++
-    return { boots, counts }
+    return changes
   }
 
-  /** Forgets boots that are written and were not touched for so many rounds of changes. */
-  forgetIdle(rounds: number): void {
-    for (const [name, device] of this.devices) {
-      for (const [number, boot] of device.boots) if (!boot.changed && boot.touched + rounds < this.round) device.boots.delete(number)
-      if (device.boots.size === 0 && !this.changedDevices.has(device)) this.devices.delete(name)
+  /**
+   * Forgets boots that are written: those not touched for so many rounds of changes, all but the newest of a device that has many, those of
+   * strangers, and more where there are too many altogether.
+   */
+  forget(rounds: number): void {
+    for (const device of this.devices.values()) {
+      const most = device.known ? BOOTS_IN_MEMORY : 0
+      for (const boot of device.boots.values()) if (!boot.changed && boot.touched + rounds < this.round) this.remove(boot)
+      // A map keeps the order in which they were first heard of: late frames of an old boot are rare.
+      if (device.boots.size > most)
+        for (const boot of device.boots.values()) {
+          if (device.boots.size <= most) break
+          if (!boot.changed) this.remove(boot)
+        }
+      if (device.boots.size === 0 && !this.changedDevices.has(device) && !this.grown.has(device)) this.devices.delete(device.name)
     }
+    if (this.bootCount > MOST_IN_MEMORY && rounds > 0) this.forget(0)
+  }
+
+  /** Whether there are so many boots in memory that changes must be written before more are taken. */
+  get isFull(): boolean {
+    return this.changedBoots.length >= MOST_UNWRITTEN || this.bootCount >= MOST_IN_MEMORY + MOST_UNWRITTEN
   }
 
   /** Number of boots in memory. */
   get size(): number {
-    let size = 0
-    for (const { boots } of this.devices.values()) size += boots.size
-    return size
+    return this.bootCount
   }
 
-  /** Boots in memory. */
-  *boots(): IterableIterator<BootState> {
-    for (const { boots } of this.devices.values()) yield* boots.values()
-  }
-
-  private note(boot: Boot, seq: number, receivedMs: number, truncated: boolean): void {
-    if (Number.isNaN(boot.firstReceivedMs)) {
-      boot.firstReceivedMs = receivedMs
-      boot.lastReceivedMs = receivedMs
-      boot.begins = truncated && boot.owner.boots.size === 1 ? seq : 0
+  /** Boots in memory that have a row of their own, or will. @param known whether of devices, or of names that are none */
+  *boots(known = true): IterableIterator<BootState> {
+    for (const device of this.devices.values()) {
+      if (device.known !== known) continue
+      for (const boot of device.boots.values()) if (!boot.folded) yield boot
     }
-    if (seq < boot.begins) boot.begins = seq
-    if (receivedMs < boot.firstReceivedMs) boot.firstReceivedMs = receivedMs
-    if (receivedMs > boot.lastReceivedMs) boot.lastReceivedMs = receivedMs
+  }
+
+  /** Notes a frame's number. False where it is not to be put into one of the sets. */
+  private note(boot: Boot<Device>, seq: number, whole: boolean, time: number, receivedMs: number, truncated: boolean): boolean {
+    const { owner } = boot
+    const how = boot.number(seq, whole, time, receivedMs, truncated)
+    if (!(owner.sinceMs <= receivedMs)) owner.sinceMs = receivedMs
     boot.touched = this.round
-    if (boot.changed) return
-    boot.changed = true
-    this.changedBoots.push(boot)
+    if (how === 'settled') {
+      this.counters.late++
+      this.countsOf(owner).late++
+      return false
+    }
+    if (how !== 'believed') this.counters.implausible++
+    if (how === 'uncounted') this.countsOf(owner).implausible++
+    if (!boot.changed) {
+      boot.changed = true
+      this.changedBoots.push(boot)
+      if (boot.isNew) this.growing.add(owner)
+    }
+    return how !== 'uncounted'
+  }
+
+  private drop(boot: Boot<Device>, samples: number): void {
+    if (boot.drop(samples)) return
+    this.counters.implausible++
+    this.countsOf(boot.owner).implausible++
   }
 
   /** Looks for signs of a second device with the same ID (docs/adr/0007-continuity.md). */
-  private watch(boot: Boot, seq: number, time: number, receivedMs: number): void {
+  private watch(boot: Boot<Device>, seq: number, time: number, receivedMs: number): void {
     const { owner } = boot
     const returns = owner.last !== boot && !Number.isNaN(boot.firstSample)
     if (!(time >= boot.firstSample)) boot.firstSample = time
@@ -227,15 +290,39 @@ export class Ledger {
     boot.recent ??= new RecentNumbers()
     const contradicts = boot.recent.contradicts(seq, time)
     if (contradicts || (returns && owner.last !== undefined && overlap(boot, owner.last) > CLOCK_STEP_MICROS)) {
-      const counts = this.counts(boot.device)
+      const counts = this.countsOf(owner)
       counts.conflicts++
       counts.lastConflictMs = Math.max(counts.lastConflictMs, receivedMs)
     }
     owner.last = boot
   }
 
-  private counts(device: string): DeviceCounts {
-    const entry = this.device(device)
+  /** The name is that of a device, whatever was thought of it before. */
+  private promote(device: Device): void {
+    if (device.known) return
+    device.known = true
+    if (device.boots.size === 0) return
+    this.promoted.add(device.name)
+    this.growing.add(device)
+    for (const boot of device.boots.values()) {
+      if (boot.changed || boot.isNew) continue
+      boot.changed = true
+      this.changedBoots.push(boot)
+    }
+  }
+
+  private remove(boot: Boot<Device>): void {
+    if (boot.owner.boots.delete(boot.boot)) this.bootCount--
+  }
+
+  private counts(name: string, isDevice: boolean): DeviceCounts {
+    const device = this.device(isDevice ? name : STRANGERS)
+    if (isDevice) this.promote(device)
+    return this.countsOf(device)
+  }
+
+  private countsOf(device: Device): DeviceCounts {
+    const entry = device.known || device.name === STRANGERS ? device : this.device(STRANGERS)
     this.changedDevices.add(entry)
     return entry.counts
   }
@@ -243,7 +330,7 @@ export class Ledger {
   private device(name: string): Device {
     let device = this.devices.get(name)
     if (device === undefined) {
-      device = { counts: noCounts(name), boots: new Map(), last: undefined }
+      device = { name, known: false, partition: -1, counts: noCounts(name), boots: new Map(), last: undefined, sinceMs: Number.NaN }
       this.devices.set(name, device)
     }
     return device
@@ -251,7 +338,7 @@ export class Ledger {
 }
 
 function noCounts(device: string): DeviceCounts {
-  return { device, unnumbered: 0, unreadable: 0, conflicts: 0, lastConflictMs: 0 }
+  return { device, unnumbered: 0, unreadable: 0, conflicts: 0, lastConflictMs: 0, late: 0, implausible: 0 }
 }
 
 /** How much of both boots' sample times is common to them, in microseconds; negative where they are apart. */

@@ -5,7 +5,7 @@ export interface Range {
 }
 
 /**
- * A set of whole numbers from 0 to 2^53 − 1, kept as ranges that neither overlap nor touch. Its size in memory is that of its gaps, not of its
+ * A set of whole numbers up to 2^53 − 1, kept as ranges that neither overlap nor touch. Its size in memory is that of its gaps, not of its
  * numbers: a device that loses nothing costs one range however long it runs.
  */
 export class RangeSet {
@@ -58,6 +58,34 @@ export class RangeSet {
     return size
   }
 
+  /** How many ranges it takes. */
+  get count(): number {
+    return this.bounds.length / 2
+  }
+
+  /** How many ranges have numbers from this one on. */
+  countFrom(number: number): number {
+    return number > this.highest ? 0 : this.count - this.search(number) / 2
+  }
+
+  /** The numbers from this one on. */
+  from(number: number): RangeSet {
+    return number > this.highest ? new RangeSet() : this.intersection(between(number, this.highest + 1))
+  }
+
+  /** The first number of the range in the middle; −1 if there is none. */
+  get median(): number {
+    return this.bounds[2 * Math.floor(this.count / 2)] ?? -1
+  }
+
+  /** Takes the numbers below this one out, and says how many they were. */
+  cut(number: number): number {
+    const size = this.size
+    const rest = this.without(upTo(number))
+    this.bounds.splice(0, this.bounds.length, ...rest.bounds)
+    return size - this.size
+  }
+
   /** The highest number, or −1. */
   get highest(): number {
     return this.bounds.at(-1) ?? -1
@@ -87,16 +115,16 @@ export class RangeSet {
   private combined(other: RangeSet, keep: (mine: boolean, others: boolean) => boolean): RangeSet {
     const ranges: Range[] = []
     let [mine, others] = [0, 0]
-    let first = -1
+    let first: number | undefined
     while (mine < this.bounds.length || others < other.bounds.length) {
       const at = Math.min(edge(this.bounds, mine), edge(other.bounds, others))
       if (edge(this.bounds, mine) === at) mine++
       if (edge(other.bounds, others) === at) others++
       const kept = keep(mine % 2 === 1, others % 2 === 1)
-      if (kept && first < 0) first = at
-      if (!kept && first >= 0) {
+      if (kept) first ??= at
+      else if (first !== undefined) {
         ranges.push({ first, last: at - 1 })
-        first = -1
+        first = undefined
       }
     }
     return new RangeSet(ranges)
@@ -125,6 +153,32 @@ function edge(bounds: readonly number[], index: number): number {
 /** The numbers from 0 up to, not including, `end`. */
 export function upTo(end: number): RangeSet {
   return new RangeSet(end > 0 ? [{ first: 0, last: end - 1 }] : [])
+}
+
+/** The numbers from `first` up to, not including, `end`. */
+export function between(first: number, end: number): RangeSet {
+  return new RangeSet(end > first ? [{ first, last: end - 1 }] : [])
+}
+
+/** The set with at most so many ranges: those nearest to each other become one, with the numbers between them. */
+export function squeezed(set: RangeSet, most: number): RangeSet {
+  const ranges = set.ranges()
+  if (ranges.length <= most) return set
+  const gaps = ranges.slice(1).map(({ first }, index) => first - (ranges[index]?.last ?? first))
+  const closed = new Set(
+    gaps
+      .map((gap, index) => ({ gap, index }))
+      .sort((a, b) => a.gap - b.gap)
+      .slice(0, ranges.length - most)
+      .map(({ index }) => index),
+  )
+  const kept: { first: number; last: number }[] = []
+  for (const [index, { first, last }] of ranges.entries()) {
+    const before = kept.at(-1)
+    if (before !== undefined && closed.has(index - 1)) before.last = last
+    else kept.push({ first, last })
+  }
+  return new RangeSet(kept)
 }
 
 /** As people write it: 12–15, 40. */

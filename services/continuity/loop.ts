@@ -3,7 +3,7 @@ import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connect
 import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import { Intake, type IntakeCounters, type OpenLetter } from '../../processors/continuity/intake.ts'
-import { Ledger } from '../../processors/continuity/ledger.ts'
+import { type BootKey, Ledger, type LedgerCounters } from '../../processors/continuity/ledger.ts'
 import type { FrameSchemas } from '../../processors/continuity/letter-number.ts'
 import { createStoreGate, type StoreGate } from '../../processors/continuity/store-gate.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
@@ -12,7 +12,7 @@ import { deadTopic, topics } from '../../processors/topics.ts'
 import { type ClaimOptions, claimPlaces, firstFrom, type Place, placeKey } from './places.ts'
 
 /** Figures for metrics. */
-export interface ContinuityCounters extends IntakeCounters {
+export interface ContinuityCounters extends IntakeCounters, LedgerCounters {
   loads: number
   commits: number
   retries: number
@@ -25,6 +25,8 @@ export interface ContinuityLoopOptions extends ClaimOptions {
   /** Makes the schemas' answers definitive for what these letters carry. */
   readonly prepare: (letters: readonly OpenLetter[]) => Promise<void>
   readonly schemas: FrameSchemas
+  /** Which names are those of devices: only these are in the ledger. */
+  readonly devices: { readonly ask: (names: Iterable<string>) => Promise<void>; readonly has: (name: string) => boolean }
   readonly decode: (value: Buffer) => DeadLetter
   /** Changes are written at most this often, and less often where writing them takes more than a twentieth of the time. */
   readonly flushMs: number
@@ -62,6 +64,16 @@ const WRITING_SHARE = 20
 const LONGEST_PAUSE_MS = 30_000
 /** A boot that was not heard of for so many rounds of writing is loaded again when it is. */
 const IDLE_ROUNDS = 60
+/** Boots that one query loads, and letters that are taken at a time. */
+const MOST_AT_ONCE = 5_000
+
+const nothing = (): void => undefined
+
+/** Gives the boots the first time that it is asked, and none after that. */
+function once(boots: readonly BootKey[]): () => readonly BootKey[] {
+  const rest = [boots]
+  return () => rest.pop() ?? []
+}
 
 /**
  * Follows the store through the readings, one step behind: a frame is stored once the store has committed past its record. What the store has not
@@ -71,7 +83,7 @@ const IDLE_ROUNDS = 60
 export function createContinuityLoop(options: ContinuityLoopOptions): ContinuityLoop {
   const { consumer, store, log, signal, counters } = options
   let current = 0
-  let ledger = new Ledger()
+  let ledger = new Ledger(counters)
   let intake = newIntake()
   let gate: StoreGate = createStoreGate()
   let places = new Map<string, Place>()
@@ -79,6 +91,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   /** Whether the store's letters about a partition's readings are on the partition of the same number. */
   let paired = true
   let writing: Promise<void> | undefined
+  let loading = 0
   let ended = false
   let polling: Promise<void> | undefined
   let polledAt = Number.NEGATIVE_INFINITY
@@ -87,11 +100,12 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   void every((tookMs) => Math.max(options.flushMs, Math.min(WRITING_SHARE * tookMs, LONGEST_PAUSE_MS)), write)
 
   function newIntake(): Intake {
-    return new Intake({ ledger, schemas: options.schemas, decode: options.decode, counters })
+    const { schemas, devices, decode } = options
+    return new Intake({ ledger, schemas, isDevice: (name) => devices.has(name), decode, counters })
   }
 
   function forget(): void {
-    ledger = new Ledger()
+    ledger = new Ledger(counters)
     intake = newIntake()
     gate = createStoreGate()
     places = new Map()
@@ -180,8 +194,8 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       while (!intake.reading(record, partition, truncated)) {
         // What is in the ledger and how far it goes must agree whenever others get their turn: changes may be written meanwhile.
         place.position = record.offset
-        await load(intake.absentOfReadings(records, place.at), generation)
-        if (generation !== current) return false
+        const absent = intake.absentOfReadings(records, place.at, MOST_AT_ONCE)
+        if (!(await load(once(absent), partition, () => true, nothing, generation))) return false
       }
     }
     const waiting = records[end]
@@ -197,10 +211,26 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     const letters = intake.open(records, place.partition)
     await options.prepare(letters)
     if (generation !== current) return
-    await load(intake.absentOfLetters(letters), generation)
-    if (generation !== current) return
-    const taken = (partition: number): bigint | undefined => places.get(placeKey(topics.readings, partition))?.position
-    for (const letter of letters) intake.letter(letter, taken, place.truncatedUntil !== null && letter.offset < place.truncatedUntil)
+    for (let from = 0; from < letters.length; ) {
+      // A record may be the letter of many: all of them are taken together.
+      let to = Math.min(from + MOST_AT_ONCE, letters.length)
+      while (to < letters.length && letters[to]?.offset === letters[to - 1]?.offset) to++
+      const some = letters.slice(from, to)
+      const asked = await patiently('looking up devices', generation, async () => {
+        await options.devices.ask(some.map(({ device }) => device))
+        return true
+      })
+      if (asked === undefined) return
+      const done = await load(
+        () => intake.absentOfLetters(some),
+        place.partition,
+        (name) => options.devices.has(name),
+        () => applyLetters(place, some, letters[to]?.offset ?? nextOffset),
+        generation,
+      )
+      if (!done) return
+      from = to
+    }
     place.position = nextOffset
     place.leaderEpoch = leaderEpoch
     if (place.topic !== STORE_DEAD) return
@@ -208,15 +238,46 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     for (const readings of waiting) await take(readings, generation)
   }
 
-  /** Takes boots into memory; waits through an outage of the database. */
-  async function load(absent: readonly { device: string; boot: number }[], generation: number): Promise<void> {
-    if (absent.length === 0) return
-    const mine = ledger
-    counters.loads++
-    const written = await patiently('reading frame numbers', generation, () => store.load(absent))
-    if (written === undefined) return
-    for (const state of written) mine.install(state.device, state.boot, state)
-    for (const { device, boot } of absent) mine.install(device, boot)
+  function applyLetters(place: Place, letters: readonly OpenLetter[], position: bigint): void {
+    const taken = (partition: number): bigint | undefined => places.get(placeKey(topics.readings, partition))?.position
+    for (const letter of letters)
+      if (!intake.letter(letter, taken, place.truncatedUntil !== null && letter.offset < place.truncatedUntil))
+        throw new RangeError(`the boot of a letter of ${letter.device} was loaded and is not there`)
+    place.position = position
+  }
+
+  /**
+   * Takes boots into memory until none is absent, then does the work at once: whatever is awaited in between, others may forget what is
+   * written. Waits through an outage of the database, and while there are too many boots in memory. False where the partitions are gone.
+   */
+  async function load(
+    absent: () => readonly BootKey[],
+    partition: number,
+    isDevice: (name: string) => boolean,
+    work: () => void,
+    generation: number,
+  ): Promise<boolean> {
+    for (let keys = absent(); keys.length > 0; keys = absent()) {
+      const [mine, wanted] = [ledger, keys]
+      if (mine.isFull) {
+        await write()
+        mine.forget(IDLE_ROUNDS)
+      }
+      while (writing !== undefined) await writing
+      if (generation !== current) return false
+      counters.loads++
+      // From here to `admit`: a row that is read must not be folded meanwhile.
+      loading++
+      try {
+        const loaded = await patiently('reading frame numbers', generation, () => store.load(wanted))
+        if (loaded === undefined) return false
+        mine.admit(wanted, loaded, partition, isDevice)
+      } finally {
+        loading--
+      }
+    }
+    work()
+    return true
   }
 
   /** Writes what has changed since the last time. */
@@ -235,13 +296,17 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       from: written,
       to,
     }))
-    const batch = ledgerBatch(ledger.changes(), moves)
+    const moving = new Set(moves.map(({ partition }) => partition))
+    const batch = ledgerBatch(
+      ledger.changes((partition) => loading === 0 && moving.has(partition)),
+      moves,
+    )
     const generation = current
     writing = commit(batch, generation)
       .then((committed) => {
         if (!committed || generation !== current) return
         for (const { place, to } of moved) place.written = to
-        ledger.forgetIdle(IDLE_ROUNDS)
+        ledger.forget(IDLE_ROUNDS)
       })
       .finally(() => {
         writing = undefined

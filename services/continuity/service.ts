@@ -1,6 +1,7 @@
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
+import { createKnownDevices } from '../../connectors/postgres/known-devices.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import type { OpenLetter } from '../../processors/continuity/intake.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
@@ -31,8 +32,19 @@ export async function continuityService({ config, log, signal, metrics, health }
   // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
   const logs = openTopicLogs(kafka)
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
+  const devices = createKnownDevices(config.env.APP_DATABASE_URL, 'millrace continuity')
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const counters: ContinuityCounters = { readings: 0, letters: 0, unreadable: 0, loads: 0, commits: 0, retries: 0, fenced: 0 }
+  const counters: ContinuityCounters = {
+    readings: 0,
+    letters: 0,
+    unreadable: 0,
+    implausible: 0,
+    late: 0,
+    loads: 0,
+    commits: 0,
+    retries: 0,
+    fenced: 0,
+  }
   const consumed = { records: 0, rebalances: 0, stale: 0 }
   const changes = createPositionCounters()
   const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
@@ -45,6 +57,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     logs,
     prepare: (letters) => waiting.during('asking the registry for schemas', prepareSchemas(firmwares, letters)),
     schemas: firmwares,
+    devices,
     decode: (value) => codec.decode(value),
     flushMs: FLUSH_MS,
     pollMs: POLL_MS,
@@ -85,6 +98,18 @@ export async function continuityService({ config, log, signal, metrics, health }
   counter(metrics, 'millrace_continuity_records_total', 'Readings taken.', () => counters.readings)
   counter(metrics, 'millrace_continuity_letters_total', 'Dead letters taken.', () => counters.letters)
   counter(metrics, 'millrace_continuity_unreadable_total', 'Records that are not what their topic holds.', () => counters.unreadable)
+  counter(
+    metrics,
+    'millrace_continuity_implausible_total',
+    'Frames whose number is too high for the time that has passed, or that say they follow more discarded samples than can be.',
+    () => counters.implausible,
+  )
+  counter(
+    metrics,
+    'millrace_continuity_late_total',
+    'Frames of boots that were folded, or of numbers that were settled.',
+    () => counters.late,
+  )
   counter(metrics, 'millrace_continuity_loads_total', 'Queries for boots that were not in memory.', () => counters.loads)
   counter(metrics, 'millrace_continuity_commits_total', 'Transactions.', () => counters.commits)
   counter(metrics, 'millrace_continuity_retries_total', 'Queries that failed and were tried again.', () => counters.retries)
@@ -101,6 +126,7 @@ export async function continuityService({ config, log, signal, metrics, health }
       await consumer[Symbol.asyncDispose]()
       await logs[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
+      await devices[Symbol.asyncDispose]()
       await firmwares[Symbol.asyncDispose]()
     },
   }

@@ -8,6 +8,7 @@ import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import { Ledger } from '../../processors/continuity/ledger.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { process as devicesProcess } from '../../processors/devices/process.ts'
 import { topics } from '../../processors/topics.ts'
@@ -69,7 +70,7 @@ const kinds: Readonly<Record<string, { readonly database: 'telemetry' | 'app'; r
         ...store,
         next: async ({ epoch }, from) => {
           const move = { topic, partition: 0, from, to: from + 1n, leaderEpoch: 0, epoch }
-          return (await store.commit(consumer, ledgerBatch({ boots: [], counts: [] }, [move]))) ? 'committed' : 'fenced'
+          return (await store.commit(consumer, ledgerBatch(new Ledger().changes(), [move]))) ? 'committed' : 'fenced'
         },
       }
     },

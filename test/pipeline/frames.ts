@@ -26,7 +26,7 @@ export interface TestFirmware {
   /** The schema's text, with a conversion of the temperature: a scale of 0.01 is right. */
   schema(scale: string): string
   /** A frame without any header. Temperatures in hundredths of a degree, a second apart. */
-  datum(seq: number, baseMs: number, temperatures: readonly number[]): Buffer
+  datum(seq: number, baseMs: number, temperatures: readonly number[], boot?: number): Buffer
   /** The same as a device publishes it. */
   frame(seq: number, baseMs: number, temperatures: readonly number[]): Buffer
 }
@@ -37,9 +37,9 @@ export function testFirmware(name: string): TestFirmware {
   const type = avro.Type.forSchema(described as unknown as avro.Schema)
   const fingerprint = schemaFingerprint(described)
   const differences = (values: readonly number[]): readonly number[] => values.map((value, index) => value - (values[index - 1] ?? 0))
-  const datum: TestFirmware['datum'] = (seq, baseMs, temperatures) =>
+  const datum: TestFirmware['datum'] = (seq, baseMs, temperatures, boot = 1) =>
     type.toBuffer({
-      boot: 1,
+      boot,
       seq,
       clock: 'SYNCED',
       base: baseMs,
