@@ -158,7 +158,7 @@ export interface Lookups {
   /** When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets no anchor, since its device has too many. */
   anchor(device: DeviceId, boot: number): number
   /** Schema that a record was written with; undefined where the registry does not know the ID. */
-  schema(schemaId: number): unknown
+  schema(schemaId: number, fingerprint?: Buffer): unknown
 }
 
 /** Names of lookups that need preparing. */

@@ -42,10 +42,9 @@ export async function openLookups(options: LookupsOptions): Promise<PreparedLook
     firmware,
     assignments: (device) => devices.assignments(device),
     anchor: (device, boot) => anchors.anchor(device, boot),
-    schema: (schemaId) => firmwares.schema(schemaId),
+    schema: (schemaId, fingerprint) => firmwares.schema(schemaId, fingerprint),
     async prepare(records) {
-      if (needs.includes('firmware')) await firmwares.prepare(schemasOf(records))
-      if (needs.includes('schema')) await firmwares.prepare({ ids: schemaIdsOf(records) })
+      if (needs.includes('firmware') || needs.includes('schema')) await firmwares.prepare(schemasOf(records))
       if (needs.includes('assignments')) await devices.prepare(devicesOf(records))
       if (needs.includes('anchor')) {
         const boots = uptimeBoots(records, { firmware })
@@ -63,21 +62,14 @@ export async function openLookups(options: LookupsOptions): Promise<PreparedLook
   }
 }
 
-/** IDs in the registry's wire format. */
-export function schemaIdsOf(records: readonly KafkaRecord[]): ReadonlySet<number> {
-  const ids = new Set<number>()
-  for (const { value } of records) if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
-  return ids
-}
-
-/** What frames carry of their schemas: the fingerprint, or the ID in the wire format where they have none. */
+/** What records carry of their schemas: the fingerprint, or the ID in the wire format where they have none. */
 export function schemasOf(records: readonly KafkaRecord[]): Wanted {
   const ids = new Set<number>()
   const fingerprints = new Set<string>()
   let last: KafkaRecord['headers']
   for (const record of records) {
     const { value, headers } = record
-    // Frames of one firmware share their headers.
+    // Records of one schema share their headers.
     if (headers !== undefined && headers === last) continue
     const fingerprint = fingerprintOf(record)
     last = fingerprint === undefined ? undefined : headers

@@ -1,8 +1,10 @@
 import type { SchemaRegistry } from '../connectors/registry/registry.ts'
-import type { Topic } from '../processors/contract.ts'
+import type { RecordHeaders, Topic } from '../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetterCodec } from '../processors/dead-letter.ts'
+import { fingerprintHeaders } from '../processors/fingerprint-header.ts'
 import { firmwareSubject, topics, valueSubject } from '../processors/topics.ts'
 import { readFirmwares, readSchema } from '../schemas/files.ts'
+import { schemaFingerprint } from '../schemas/fingerprint.ts'
 
 /** A schema and the subject that it belongs to. */
 export interface Registration {
@@ -33,6 +35,11 @@ export function registrations(deadTopics: readonly Topic[]): readonly Registrati
 /** The schema's ID as registered for a topic; registers it where it is missing. */
 export function registeredId(registry: SchemaRegistry, topic: Topic, schema: string): Promise<number> {
   return registry.register(valueSubject(topic), JSON.stringify(readSchema(schema).json))
+}
+
+/** Headers of records that are written with a schema of the project: what it is read with must not depend on the registry's ID alone. */
+export function schemaHeaders(schema: string): RecordHeaders {
+  return fingerprintHeaders(schemaFingerprint(readSchema(schema).json))
 }
 
 /** The codec of a dead-letter topic. */

@@ -95,8 +95,8 @@ export async function openFirmwareDirectory(options: FirmwareDirectoryOptions): 
   return {
     prepare: (wanted) => directory.prepare(wanted),
     refresh: () => directory.refresh(),
-    schema: (id) => directory.schema(id),
-    lookup: (id) => directory.lookup(id),
+    schema: (id, fingerprint) => directory.schema(id, fingerprint),
+    lookup: (id, fingerprint) => directory.lookup(id, fingerprint),
     ignored: () => directory.ignored(),
     unansweredMs: () => directory.unansweredMs(),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),

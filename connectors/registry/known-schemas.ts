@@ -1,3 +1,5 @@
+import { createFingerprintIndex, type FingerprintIndex } from '../../processors/fingerprint-index.ts'
+
 /** A registered schema that counts. */
 export interface SchemaEntry {
   readonly subject: string
@@ -17,6 +19,8 @@ export type IdLookup =
   /** The registry has given it to schemas of different fields: it was restored, and has handed out the ID again. */
   | { readonly tag: 'ambiguous'; readonly entries: readonly SchemaEntry[] }
 
+const UNKNOWN: IdLookup = { tag: 'unknown' }
+
 /**
  * Every schema that was ever met, with what the registry shows now before what it showed once: a deleted subject, or a registry restored from an older
  * backup, does not make what is in Kafka unreadable. No I/O.
@@ -27,6 +31,7 @@ export class KnownSchemas {
   /** All, the latest last met last: by ID and fingerprint. A restored registry may give an ID to another schema. */
   private readonly ever = new Map<string, SchemaEntry>()
   private byFingerprint = new Map<string, SchemaEntry>()
+  private byBytes: FingerprintIndex<IdLookup> = createFingerprintIndex(new Map())
   private byId = new Map<number, IdLookup>()
   private newest = new Map<string, SchemaEntry>()
 
@@ -64,6 +69,7 @@ export class KnownSchemas {
       if (last !== undefined) newest.set(subject, last)
     }
     this.byFingerprint = byFingerprint
+    this.byBytes = createFingerprintIndex(new Map([...byFingerprint].map(([hex, entry]) => [hex, { tag: 'known', entry } as const])))
     this.byId = byId
     this.newest = newest
   }
@@ -71,6 +77,11 @@ export class KnownSchemas {
   /** The newest live version with this fingerprint, or the one that was met last. */
   withFingerprint(hex: string): SchemaEntry | undefined {
     return this.byFingerprint.get(hex)
+  }
+
+  /** The same, by its 8 bytes. */
+  withFingerprintBytes(fingerprint: Buffer): IdLookup {
+    return this.byBytes.find(fingerprint, 0) ?? UNKNOWN
   }
 
   withId(id: number): IdLookup {
@@ -106,8 +117,6 @@ export class KnownSchemas {
     return this.ever.values()
   }
 }
-
-const UNKNOWN: IdLookup = { tag: 'unknown' }
 
 function withEntry(found: IdLookup | undefined, entry: SchemaEntry): IdLookup {
   if (found === undefined || found.tag === 'unknown') return { tag: 'known', entry }

@@ -47,9 +47,10 @@ export interface SchemaDirectory extends AsyncDisposable {
    * takes a moment only; with very many subjects they are read in the background. Waits through outages.
    */
   refresh(): Promise<void>
-  /** The schema's JSON; undefined where no subject here has that ID, or where it stands for several schemas. */
-  schema(id: number): unknown
-  lookup(id: number): IdLookup
+  /** What a record was written with: the fingerprint decides if there is one, for IDs may be handed out twice. 8 bytes, little-endian. */
+  lookup(id: number, fingerprint?: Buffer): IdLookup
+  /** The JSON of that schema; undefined where it is not known, or where the ID stands for several schemas. */
+  schema(id: number, fingerprint?: Buffer): unknown
   /** Entries of the registry that do not count: each was logged once. */
   ignored(): number
   /** How long the registry has not answered; 0 while it does. */
@@ -144,13 +145,13 @@ class Directory implements SchemaDirectory {
     return this.looks.request()
   }
 
-  schema(id: number): unknown {
-    const found = this.known.withId(id)
+  schema(id: number, fingerprint?: Buffer): unknown {
+    const found = this.lookup(id, fingerprint)
     return found.tag === 'known' ? found.entry.json : undefined
   }
 
-  lookup(id: number): IdLookup {
-    return this.known.withId(id)
+  lookup(id: number, fingerprint?: Buffer): IdLookup {
+    return fingerprint === undefined ? this.known.withId(id) : this.known.withFingerprintBytes(fingerprint)
   }
 
   ignored(): number {

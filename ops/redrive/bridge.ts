@@ -14,6 +14,7 @@ import { readSchema } from '../../schemas/files.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
 import { bridgeRoutes, type Config } from '../../services/config.ts'
 import { letterLimits } from '../../services/dead-letters.ts'
+import { schemaHeaders } from '../../services/registered.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
 import type { RedriveWay } from './way.ts'
@@ -53,6 +54,7 @@ export function bridgeWay({
     jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
     jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
+    statusHeaders: schemaHeaders('device-status'),
     deadLetters,
     // What fails again is only read here: the run writes the letters, and bounds them.
     ...bridgeLimits(config, limits),

@@ -7,7 +7,7 @@ import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
-import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
 import { receiptOf } from '../../processors/receipt.ts'
@@ -16,9 +16,9 @@ import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
-import { openLookups } from '../../services/lookups.ts'
+import { openLookups, schemasOf } from '../../services/lookups.ts'
 import { loadProcess, openProcessLookups } from '../../services/process/service.ts'
-import { loadProcessor, outputSchemaIds } from '../../services/processor/service.ts'
+import { loadProcessor, outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
 import { deadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
 import { layoutsOf } from '../../services/store/service.ts'
@@ -121,6 +121,7 @@ async function openProcessor({ config, processor: name, receipt, registry, produ
     name,
     processor,
     schemaIds: await outputSchemaIds(registry, processor),
+    headers: outputHeaders(processor),
     limits,
     lookups,
     receipt,
@@ -152,7 +153,7 @@ async function openProcess(
 }
 
 async function openStore({ config, receipt, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
-  let layouts: ReadonlyMap<number, LayoutLookup> = new Map()
+  let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
   const schemas = await openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
@@ -176,8 +177,8 @@ async function openStore({ config, receipt, registry, run, topicId, log, signal 
     consumer: `store.redrive.${run}` as ConsumerName,
     topicId,
     receipt,
-    prepare: (ids) => schemas.prepare({ ids }),
-    layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
+    prepare: (records) => schemas.prepare(schemasOf(records)),
+    layout: (record) => layouts(record),
     batchRows: config.store.batch_rows,
     stored: (frames) => database.use((session) => noteRedriven(session, frames)),
     log,

@@ -1,5 +1,5 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
-import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import type { KafkaRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { createLetterWriter } from '../../processors/letter-writer.ts'
 import type { FoundLetter } from '../../processors/letters.ts'
@@ -15,6 +15,7 @@ export interface ProcessorWayOptions {
   readonly name: string
   readonly processor: AnyProcessor
   readonly schemaIds: Readonly<Record<string, number>>
+  readonly headers: Readonly<Record<string, RecordHeaders>>
   readonly limits: ReadonlyMap<Topic, number>
   readonly lookups: PreparedLookups
   /** When a letter's record counts as received. */
@@ -29,6 +30,7 @@ export function processorWay({
   name,
   processor,
   schemaIds,
+  headers,
   limits,
   lookups,
   receipt,
@@ -45,7 +47,7 @@ export function processorWay({
     headBytes: 0,
     counters: { referenced: 0 },
   })
-  const engine = createEngine({ name, processor, schemaIds, limits, letters })
+  const engine = createEngine({ name, processor, schemaIds, headers, limits, letters })
   return createRecordsWay({
     dead: deadTopic(name),
     deadLetters,

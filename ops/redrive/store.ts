@@ -23,8 +23,8 @@ export interface StoreWayOptions {
   readonly topicId: string
   /** When a letter's record counts as received. */
   readonly receipt: (letter: DeadLetter) => number
-  readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
-  readonly layout: (schemaId: number) => LayoutLookup
+  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
   /** Tells the ledger of frames, which sees only what passes through Kafka, that rows of these frames were written. May be told again. */
   readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
@@ -51,9 +51,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     at: RedrivePlace,
     write: (batch: SinkBatch) => Promise<SinkResult>,
   ): Promise<readonly Attempt[]> {
-    await options.prepare(
-      new Set(letters.flatMap(({ letter: { value } }) => (value !== null && value.length >= 5 ? [value.readUInt32BE(1)] : []))),
-    )
+    await options.prepare(letters.map((found) => recordOf(found)))
     const attempts: Attempt[] = []
     const writer = new CopyWriter()
     for (let from = 0; from < letters.length; ) {
@@ -76,8 +74,8 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     return attempts
   }
 
-  function lookUp({ value }: KafkaRecord): LayoutLookup {
-    const found: LayoutLookup = value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
+  function lookUp(record: KafkaRecord): LayoutLookup {
+    const found = options.layout(record)
     if (found.tag === 'newer') throw new Error(describeNewer(found.fields))
     return found
   }

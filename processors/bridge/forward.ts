@@ -1,6 +1,6 @@
 import { clocks } from '../../schemas/firmware.ts'
 import { clockOf } from '../../schemas/frame-reader.ts'
-import type { OutgoingRecord, RecordPart, Rejection } from '../contract.ts'
+import type { OutgoingRecord, RecordHeaders, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
 import type { LetterLimits } from '../letter-budget.ts'
 import { byReason } from '../rejections.ts'
@@ -36,6 +36,8 @@ export interface ForwarderOptions {
   /** Fingerprint of generic-json: 8 bytes, little-endian. */
   readonly jsonFingerprint: Buffer
   readonly status: StatusEncoder
+  /** Of records of status: the fingerprint of their schema. */
+  readonly statusHeaders?: RecordHeaders
   readonly deadLetters: DeadLetterCodec
   /** Largest payload that is forwarded. */
   readonly payloadBytes: number
@@ -178,7 +180,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
       throw cause
     }
     counters.statuses++
-    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs })
+    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: message.receivedMs, headers: options.statusHeaders })
     return true
   }
 

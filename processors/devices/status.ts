@@ -1,6 +1,7 @@
 import avro from 'avsc'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import type { Source } from '../contract.ts'
+import { fingerprintOf } from '../fingerprint-header.ts'
 import { topics } from '../topics.ts'
 
 export type DeviceState = 'init' | 'ready' | 'sleeping' | 'lost'
@@ -66,12 +67,13 @@ const HEADER_BYTES = 5
 /** Topic device.status. */
 export const deviceStatus: Source<DeviceStatus> = {
   topic: topics.deviceStatus,
-  decode: ({ value, offset }, lookups, each) => {
+  decode: (record, lookups, each) => {
+    const { value, offset } = record
     if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
       throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
     }
     const id = value.readUInt32BE(1)
-    const schema = lookups.schema(id)
+    const schema = lookups.schema(id, fingerprintOf(record))
     if (typeof schema !== 'object' || schema === null) throw new MalformedError(`the registry has no schema ${id}`)
     each({ ...decoded(typeOf(schema), value.subarray(HEADER_BYTES)), offset }, null)
   },

@@ -8,7 +8,9 @@ import { createRouter, type Route } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
 import type { LetterLimits } from '../../processors/letter-budget.ts'
+import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { createParking } from './parking.ts'
 import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
@@ -64,6 +66,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     jsonFrame: createJsonFrameEncoder(options.generic, createEstimatedTimes()),
     jsonFingerprint: options.generic.fingerprint,
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
+    statusHeaders: fingerprintHeaders(schemaFingerprint(options.deviceStatus.schema)),
     deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),
     payloadBytes: options.payloadBytes,
     frameBytes: options.frameBytes,

@@ -12,7 +12,7 @@ import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
-import { type LookupsOptions, openLookups, type PreparedLookups, schemaIdsOf } from '../lookups.ts'
+import { type LookupsOptions, openLookups, type PreparedLookups, schemasOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
@@ -53,9 +53,9 @@ export async function openProcessLookups(
     firmware: (id, fingerprint) => lookups?.firmware(id, fingerprint) ?? { tag: 'unknown' },
     assignments: (device) => lookups?.assignments(device),
     anchor: (device, boot) => lookups?.anchor(device, boot) ?? Number.NaN,
-    schema: (id) => schemas?.schema(id),
+    schema: (id, fingerprint) => schemas?.schema(id, fingerprint),
     async prepare(records) {
-      await schemas?.prepare({ ids: schemaIdsOf(records) })
+      await schemas?.prepare(schemasOf(records))
       await lookups?.prepare(records)
     },
     ignored: () => (schemas?.ignored() ?? 0) + (lookups?.ignored() ?? 0),

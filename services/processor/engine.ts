@@ -6,6 +6,7 @@ import type {
   Output,
   Processor,
   ReasonDoc,
+  RecordHeaders,
   Rejection,
   Topic,
 } from '../../processors/contract.ts'
@@ -47,6 +48,8 @@ export interface EngineOptions {
   readonly processor: Processor<unknown, Outputs>
   /** Schema ID of each output, by its name in `to`. */
   readonly schemaIds: Readonly<Record<string, number>>
+  /** Of each output's records, by its name: the same object for all of them. */
+  readonly headers?: Readonly<Record<string, RecordHeaders>>
   /** Largest value of a record that each output's topic takes. */
   readonly limits: ReadonlyMap<Topic, number>
   readonly letters: LetterWriter
@@ -102,13 +105,14 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT |
   },
 }
 
-export function createEngine({ name, processor, schemaIds, limits, letters }: EngineOptions): Engine {
+export function createEngine({ name, processor, schemaIds, headers = {}, limits, letters }: EngineOptions): Engine {
   const encoders = new Map(
     Object.entries(processor.to).map(([output, { topic, encoder }]) => {
       const schemaId = schemaIds[output]
       if (schemaId === undefined) throw new RangeError(`${name}: no schema ID for its output ${output}`)
       const mostBytes = limits.get(topic) ?? 0
-      return [output, { topic, mostBytes, encode: encoder(schemaId, Math.min(mostBytes, MOST_OUTPUT_BYTES)) }] as const
+      const encode = encoder(schemaId, Math.min(mostBytes, MOST_OUTPUT_BYTES))
+      return [output, { topic, mostBytes, headers: headers[output], encode }] as const
     }),
   )
 
@@ -132,8 +136,8 @@ export function createEngine({ name, processor, schemaIds, limits, letters }: En
             if (value.length > output.mostBytes)
               throw new TooLargeError(`${output.topic} takes ${output.mostBytes} bytes, got ${value.length}`)
             counters.emitted++
-            const headers = part === 0 ? undefined : partHeaders(part)
-            sent.push({ topic: output.topic, key: record.key, value, timestampMs: record.timestampMs, headers })
+            const own = part === 0 ? output.headers : [...(output.headers ?? []), ...partHeaders(part)]
+            sent.push({ topic: output.topic, key: record.key, value, timestampMs: record.timestampMs, headers: own })
           }
           return
         }

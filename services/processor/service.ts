@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
-import type { ConsumerName, Output, Processor } from '../../processors/contract.ts'
+import type { ConsumerName, Output, Processor, RecordHeaders } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { breakerLimits, ConfigError } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
@@ -12,7 +12,7 @@ import { openLookups } from '../lookups.ts'
 import { counter, counterByQuantity, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
-import { deadLetterCodec, registeredId } from '../registered.ts'
+import { deadLetterCodec, registeredId, schemaHeaders } from '../registered.ts'
 import { schemaMetrics } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -41,6 +41,11 @@ export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProce
   return ids
 }
 
+/** Headers of each output's records: the fingerprint of its schema, as the bridge gives it to frames. */
+export function outputHeaders({ to }: AnyProcessor): Readonly<Record<string, RecordHeaders>> {
+  return Object.fromEntries(Object.entries(to).map(([output, { schema }]) => [output, schemaHeaders(schema)]))
+}
+
 /** Starts one processor as a member of its consumer group. */
 export function processorService(name: string, processor: AnyProcessor): (context: ServiceContext) => Promise<Service> {
   return async (context) => {
@@ -63,6 +68,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       name,
       processor,
       schemaIds,
+      headers: outputHeaders(processor),
       limits,
       letters: serviceLetters({
         config,

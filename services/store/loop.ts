@@ -16,7 +16,6 @@ import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { Fill } from '../../processors/store/fill.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
-import { schemaIdsOf } from '../lookups.ts'
 import { createCommitter } from './commit.ts'
 import type { StoreCounters } from './counters.ts'
 
@@ -27,9 +26,9 @@ export interface StoreLoopOptions {
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly letters: LetterWriter
   readonly producer: RecordProducer
-  /** Makes layouts definitive for these schema IDs; waits through outages. */
-  readonly prepare: (schemaIds: ReadonlySet<number>) => Promise<void>
-  readonly layout: (schemaId: number) => LayoutLookup
+  /** Makes layouts definitive for these records; waits through outages. */
+  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
   readonly batchMs: number
   readonly log: Log
@@ -154,13 +153,13 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     },
 
     async handle({ topic, partition, records, nextOffset, leaderEpoch }, generation) {
-      await options.prepare(schemaIdsOf(records))
+      await options.prepare(records)
       const taken = owned.get(key(topic, partition))
       if (taken === undefined || generation !== current) return
       taken.leaderEpoch = leaderEpoch
       for (const record of records) {
         while (full() && generation === current) await turn()
-        const lookup = lookUp(record)
+        const lookup = options.layout(record)
         if (lookup.tag === 'newer') return holdBefore(topic, partition, generation, describeNewer(lookup.fields))
         if (!add(topic, partition, generation, record, lookup)) return
       }
@@ -180,10 +179,6 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       await turn()
       await committing
     },
-  }
-
-  function lookUp({ value }: KafkaRecord): LayoutLookup {
-    return value !== null && value.length >= 5 ? options.layout(value.readUInt32BE(1)) : { tag: 'unknown' }
   }
 
   /** Commits what came before a record that only a newer store can take, and leaves the partition there. */

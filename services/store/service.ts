@@ -4,7 +4,9 @@ import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
-import type { ConsumerName } from '../../processors/contract.ts'
+import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
+import { fingerprintOf } from '../../processors/fingerprint-header.ts'
+import { createFingerprintIndex } from '../../processors/fingerprint-index.ts'
 import { type LayoutLookup, layoutOf } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
@@ -14,6 +16,7 @@ import { serviceLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
 import { kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
+import { schemasOf } from '../lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
 import { deadLetterCodec } from '../registered.ts'
@@ -33,7 +36,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   const { config, log, signal, metrics, health } = context
   const kafka = kafkaClient(config, 'millrace-store', log)
   const registry = createRegistry(config.env.REGISTRY_URL)
-  let layouts: ReadonlyMap<number, LayoutLookup> = new Map()
+  let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
   const waiting = createWaiting({ log, signal, health })
   const opening = openSchemaDirectory({
     registry,
@@ -88,8 +91,8 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       counters: kept,
     }),
     producer,
-    prepare: (ids) => waiting.during('looking up schemas', schemas.prepare({ ids })),
-    layout: (id) => layouts.get(id) ?? { tag: 'unknown' },
+    prepare: (records) => waiting.during('looking up schemas', schemas.prepare(schemasOf(records))),
+    layout: (record) => layouts(record),
     batchRows: config.store.batch_rows,
     batchMs: config.store.batch_ms,
     log,
@@ -196,13 +199,23 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   }
 }
 
-/** Layouts by the schema ID of readings. */
-export function layoutsOf(known: KnownSchemas): ReadonlyMap<number, LayoutLookup> {
-  const layouts = new Map<number, LayoutLookup>()
+/** The layout of each record of readings: by the fingerprint that it came with, or by its schema ID. */
+export function layoutsOf(known: KnownSchemas): (record: KafkaRecord) => LayoutLookup {
+  const made = new Map([...known.fingerprints()].map(([hex, { json }]) => [hex, layoutOf(json)]))
+  const byFingerprint = createFingerprintIndex(made)
+  const byId = new Map<number, LayoutLookup>()
   for (const { id } of known.all()) {
     const found = known.withId(id)
-    if (found.tag === 'known') layouts.set(id, layoutOf(found.entry.json))
-    else layouts.set(id, { tag: 'invalid', detail: `the registry has given the ID ${id} to schemas of different fields` })
+    if (found.tag === 'known') byId.set(id, made.get(found.entry.fingerprint) ?? UNKNOWN)
+    else byId.set(id, { tag: 'invalid', detail: `the registry has given the ID ${id} to schemas of different fields` })
   }
-  return layouts
+  return (record) => {
+    if (record.value === null || record.value.length < WIRE_BYTES) return UNKNOWN
+    const fingerprint = fingerprintOf(record)
+    return (fingerprint === undefined ? byId.get(record.value.readUInt32BE(1)) : byFingerprint.find(fingerprint, 0)) ?? UNKNOWN
+  }
 }
+
+const UNKNOWN: LayoutLookup = { tag: 'unknown' }
+/** Magic byte and schema ID. */
+const WIRE_BYTES = 5

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
-import { firmwareSubject } from '../../processors/topics.ts'
+import { firmwareSubject, topics } from '../../processors/topics.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+import { ReadingsWriter } from '../../schemas/readings-writer.ts'
+import { schemaHeaders } from '../../services/registered.ts'
 import { frameRecord, openFrameProducer, testFirmware, wire } from '../pipeline/frames.ts'
 import { millrace, type RunningService, startService, until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
@@ -11,7 +14,7 @@ import { sharedRegistry } from './schema-registry.ts'
 
 const run = `reg${Date.now().toString(36)}`
 const device = (name: string): string => `${run}-${name}`
-const names = ['foreign', 'deleted', 'late', 'reused', 'lost', 'corrected'] as const
+const names = ['foreign', 'deleted', 'late', 'reused', 'stored', 'lost', 'corrected'] as const
 const start = Date.now() - 3_600_000
 
 describe('a registry that changes while frames are under way', function () {
@@ -118,6 +121,14 @@ describe('a registry that changes while frames are under way', function () {
       expect(await running[1]?.metric('millrace_standardise_wrong_schema_ids_total')).to.equal(1)
     })
 
+    it('reads readings by their fingerprint too, of which the store knows nothing but the schema', async () => {
+      const value = readings(otherId, device('stored'))
+      const headers = schemaHeaders('readings')
+      await producer.send([{ topic: topics.readings, key: Buffer.from(device('stored')), value, timestampMs: Date.now(), headers }])
+      await becomes('stored', 1)
+      expect(await temperatures('stored')).to.deep.equal([21])
+    })
+
     it('makes a dead letter of a frame whose ID stands for another schema, never a wrong row, and a redrive finds the right one', async () => {
       const late = testFirmware(`${run}restored`)
       await producer.send([record('lost', otherId, late.fingerprint)])
@@ -133,3 +144,21 @@ describe('a registry that changes while frames are under way', function () {
     })
   })
 })
+
+/** One sample with 21 °C, as standardise writes it. */
+function readings(schemaId: number, deviceId: string): Buffer {
+  return new ReadingsWriter(schemaId).write({
+    deviceId: Buffer.from(deviceId),
+    firmware: Buffer.from('hive-1'),
+    boot: 1,
+    seq: 0,
+    dropped: 0,
+    count: 1,
+    ts: Float64Array.of(start * 1_000),
+    timeEstimated: false,
+    account: Float64Array.of(-1),
+    site: Float64Array.of(-1),
+    values: quantities.map(({ name }) => (name === 'temperature' ? Float64Array.of(21) : undefined)),
+    excluded: new Uint8Array(1),
+  })
+}
