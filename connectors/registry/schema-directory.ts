@@ -228,7 +228,7 @@ class Directory implements SchemaDirectory {
       ignored: (entry: string, why: string) => {
         if (this.refused.get(entry) === why) return
         this.refused.set(entry, why)
-        log.warn('an entry of the registry does not count', { entry, why })
+        log.info('an entry of the registry does not count', { entry, why })
       },
       changed: () => this.publish(),
       log,

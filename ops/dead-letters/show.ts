@@ -83,7 +83,7 @@ async function firmwareOf(fingerprint: string, { registry, memory, log }: Schema
     memory,
     prefix: firmwareSubject(''),
     ownSubject: firmwareOwnSubject,
-    log,
+    log: { ...log, info: () => undefined },
     signal: AbortSignal.timeout(REGISTRY_MS),
     changed: (known) => {
       found = known.withFingerprint(fingerprint)

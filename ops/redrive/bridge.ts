@@ -48,6 +48,7 @@ export function bridgeWay({
   close,
 }: BridgeWayOptions): RedriveWay {
   const counters = createBridgeCounters()
+  let fingerprints = createFingerprints(new Map())
   const generic = jsonFirmware()
   const forward = createForwarder({
     route: createRouter(bridgeRoutes(config)),
@@ -68,7 +69,10 @@ export function bridgeWay({
     dead: deadTopic('bridge'),
     deadLetters,
     producer,
-    prepare: () => directory.refresh(),
+    prepare: async () => {
+      await directory.refresh()
+      fingerprints = createFingerprints(directory.fingerprints())
+    },
     process: ({ offset, letter }) => {
       const { source_topic, value, samples, quantities } = letter
       const receivedMs = receipt(letter)
@@ -86,7 +90,7 @@ export function bridgeWay({
         estimateMicros: receivedMs * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
         ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
       }
-      forward([message], 0, createFingerprints(directory.fingerprints()), true, records)
+      forward([message], 0, fingerprints, true, records)
       const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])
       return { records, dropped: dropped?.[0] ?? null }
     },
