@@ -225,6 +225,24 @@ describe('the directory of schemas', function () {
     expect(knows(2)).to.equal(true)
   })
 
+  it('looks again at once when the registry has answered another question after an outage', async () => {
+    for (let index = 0; index < 100; index++) registry.subjects.set(`f${index}`, [{ id: 10 + index, schema: record(`f${index}`) }])
+    registry.latestMs = 30
+    await open()
+    await directory.refresh()
+    registry.down = true
+    const looks = [directory.refresh(), directory.prepare({ ids: new Set([900]) })]
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    registry.subjects.set('b', [{ id: 900, schema: record('b') }])
+    registry.down = false
+    while (directory.unansweredMs() > 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    const began = performance.now()
+    await directory.refresh()
+    expect(performance.now() - began).to.be.below(800)
+    expect(knows(900)).to.equal(true)
+    await Promise.all(looks)
+  })
+
   it('waits no longer than its patience, counted from the beginning of the outage', async () => {
     await open({ patienceMs: 500 })
     registry.down = true

@@ -72,7 +72,7 @@ const ABSENT_MS = 2_000
 const ABSENT_LIMIT = 10_000
 /** Health speaks of an outage once it has lasted so long. */
 const TROUBLE_MS = 15_000
-const BACKOFF = { baseMs: 200, maxMs: 5_000 }
+const BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
 /** Reads the subjects once before it resolves, then every 10 s and when asked for what it does not know. */
 export async function openSchemaDirectory(options: SchemaDirectoryOptions): Promise<SchemaDirectory> {
@@ -101,6 +101,8 @@ class Directory implements SchemaDirectory {
   /** Reads what is new of every subject. */
   private readonly readings: Paced
   private readingMs = 0
+  /** Aborted when the registry answers again. */
+  private answers = new AbortController()
   /** Since when the registry has not answered. */
   private awaySince: number | undefined
   private timer: NodeJS.Timeout | undefined
@@ -211,7 +213,7 @@ class Directory implements SchemaDirectory {
         if (!this.opened && !(cause instanceof ConnectorError && cause.transient)) throw cause
         this.signal.throwIfAborted()
         this.unanswered(beganAt, cause)
-        await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal: this.signal })
+        await this.pause(backoffMs(attempt, BACKOFF, Math.random))
       }
     }
   }
@@ -238,9 +240,21 @@ class Directory implements SchemaDirectory {
     await this.memorise()
   }
 
+  /** Until the time is over, or the registry has answered somebody else. */
+  private async pause(ms: number): Promise<void> {
+    const { signal } = this.answers
+    await delay(ms, undefined, { signal: AbortSignal.any([this.signal, signal]) }).catch((cause: unknown) => {
+      if (!signal.aborted) throw cause
+    })
+  }
+
   private answered(): void {
     const awayMs = this.unansweredMs()
-    if (awayMs > 0) this.options.log.info('the registry answers again', { awayMs: Math.round(awayMs) })
+    if (this.awaySince !== undefined) {
+      this.options.log.info('the registry answers again', { awayMs: Math.round(awayMs) })
+      this.answers.abort()
+      this.answers = new AbortController()
+    }
     this.awaySince = undefined
     this.options.trouble?.(null)
   }
