@@ -7,6 +7,8 @@ const SHOWN_DEPTH = 3
 
 /** The beginning of a value that came out of JSON, for a detail. However long or deep it is, no more than its beginning is looked at. */
 export function shown(value: unknown): string {
+  // JSON has no infinity: 1e999 would be shown as null.
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number too large for a double'
   const text = JSON.stringify(beginning(value, SHOWN_DEPTH)) ?? 'nothing'
   return printable(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text)
 }
@@ -18,6 +20,7 @@ export function printable(text: string): string {
 }
 
 function beginning(value: unknown, depth: number): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number too large for a double'
   if (typeof value === 'string') return value.slice(0, SHOWN_CHARACTERS + 1)
   if (typeof value !== 'object' || value === null) return value
   if (depth === 0) return '…'

@@ -7,6 +7,7 @@ interface StatusRow extends Record<string, unknown> {
   readonly known: boolean
   readonly state: DeviceState | null
   readonly boot: number | null
+  readonly lowest_boot: number | null
   readonly firmware: string | null
   readonly seen: bigint | null
   readonly seen_offset: bigint | null
@@ -23,7 +24,7 @@ export const process = defineProcess({
   reasons,
   handle: async (device, statuses, tx) => {
     const [row] = await tx.query<StatusRow>(
-      `SELECT state, boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen, seen_offset
+      `SELECT state, boot, lowest_boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen, seen_offset
        FROM devices LEFT JOIN device_status ON device_id = id WHERE id = $1 FOR UPDATE OF devices`,
       [device],
     )
@@ -32,17 +33,24 @@ export const process = defineProcess({
     const known = statuses.reduce<KnownStatus | undefined>(applyStatus, before)
     if (known === undefined || known === before) return undefined
     await tx.query(
-      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at, seen_offset)
-       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond', $6)
+      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at, seen_offset, lowest_boot)
+       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond', $6, $7)
        ON CONFLICT (device_id) DO UPDATE
        SET state = excluded.state, boot = excluded.boot, firmware = excluded.firmware, seen_at = excluded.seen_at,
-         seen_offset = excluded.seen_offset`,
-      [device, known.state, known.boot, known.firmware, known.seenMicros, known.seenOffset],
+         seen_offset = excluded.seen_offset, lowest_boot = excluded.lowest_boot`,
+      [device, known.state, known.boot, known.firmware, known.seenMicros, known.seenOffset, known.lowestBoot],
     )
     return undefined
   },
 })
 
-function knownStatus({ state, boot, firmware, seen, seen_offset: seenOffset }: StatusRow): KnownStatus | undefined {
-  return state === null || seen === null ? undefined : { state, boot, firmware, seenMicros: Number(seen), seenOffset }
+function knownStatus({
+  state,
+  boot,
+  lowest_boot: lowestBoot,
+  firmware,
+  seen,
+  seen_offset: seenOffset,
+}: StatusRow): KnownStatus | undefined {
+  return state === null || seen === null ? undefined : { state, boot, lowestBoot, firmware, seenMicros: Number(seen), seenOffset }
 }

@@ -29,6 +29,7 @@ describe('what is known of a device', () => {
     expect(known([status(1, 'ready', 4, 'hive-1'), status(2, 'ready', 5, 'hive-2')])).to.deep.equal({
       state: 'ready',
       boot: 5,
+      lowestBoot: 4,
       firmware: 'hive-2',
       seenMicros: 2,
       seenOffset: 2n,
@@ -39,6 +40,7 @@ describe('what is known of a device', () => {
     expect(known([status(1, 'ready', 4, 'hive-1'), status(2, 'lost', 4)])).to.deep.equal({
       state: 'lost',
       boot: 4,
+      lowestBoot: 4,
       firmware: 'hive-1',
       seenMicros: 2,
       seenOffset: 2n,
@@ -47,7 +49,7 @@ describe('what is known of a device', () => {
 
   it('is not changed by the will of an older boot, which comes late', () => {
     const birth = status(2, 'ready', 5, 'hive-1')
-    expect(known([status(1, 'ready', 4), birth, status(3, 'lost', 4)])).to.deep.equal(known([birth]))
+    expect(known([status(1, 'ready', 4), birth, status(3, 'lost', 4)])).to.deep.equal(known([status(1, 'ready', 4), birth]))
   })
 
   it('takes a birth with a lower boot: the flash was reset', () => {
@@ -68,7 +70,7 @@ describe('what is known of a device', () => {
   })
 
   it('is taken from before offsets were noted', () => {
-    const before = { state: 'ready', boot: 4, firmware: null, seenMicros: 5, seenOffset: null } as const
+    const before = { state: 'ready', boot: 4, lowestBoot: null, firmware: null, seenMicros: 5, seenOffset: null } as const
     expect(known([status(4, 'lost', 4)], before)).to.equal(before)
     expect(known([status(5, 'lost', 4)], before)).to.include({ state: 'lost', seenOffset: 5n })
   })
@@ -92,6 +94,20 @@ describe('what is known of a device', () => {
 
   it('is what the broker had retained if nothing else is known', () => {
     expect(known([retained(1, 'sleeping', 8)])).to.include({ state: 'sleeping', boot: 8 })
+  })
+
+  it('is not turned back by live statuses of boots that are over, which a broker gives again after a crash', () => {
+    const lived = [1089, 1200, 1377].map((boot, index) => status(index, 'ready', boot))
+    expect(known([...lived, status(3, 'sleeping', 1377), status(4, 'ready', 1089), status(5, 'ready', 1300)])).to.include({
+      boot: 1377,
+      state: 'sleeping',
+    })
+  })
+
+  it('takes a boot below all that were seen for a reset, and counts from there', () => {
+    const reset = [status(1, 'ready', 57), status(2, 'ready', 60), status(3, 'ready', 5)]
+    expect(known(reset)).to.include({ boot: 5, lowestBoot: 5 })
+    expect(known([...reset, status(4, 'ready', 6), status(5, 'sleeping', 5)])).to.include({ boot: 6, state: 'ready' })
   })
 
   it('is not changed by the same statuses once more, as in a replay, if the clock went on between them', () => {

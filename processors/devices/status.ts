@@ -24,6 +24,8 @@ export interface KnownStatus {
   readonly state: DeviceState
   /** Boot counter of the last birth that had one. */
   readonly boot: number | null
+  /** The lowest since the counter was last reset. */
+  readonly lowestBoot: number | null
   readonly firmware: string | null
   readonly seenMicros: number
   /** Offset of the last status; null if it is not known. */
@@ -37,13 +39,15 @@ export interface KnownStatus {
  * - the last will of an older boot than the last birth, which the broker may send long after the device came back;
  * - one that the broker had retained, unless it is of a later boot, or the last will of this one. It may be the device's newest, or not: a birth that is taken
  *   for news would raise the dead.
- * A lower boot of a device that is there now is news: its flash was reset.
+ * A lower boot of a device that is there now is over if it is not below all since the last reset: a broker that crashed gives again what it had saved before. One
+ * that is below is news: the flash was reset.
  */
 export function applyStatus(known: KnownStatus | undefined, status: DeviceStatus): KnownStatus {
   const { received, state, boot, firmware, retained, offset } = status
   const next: KnownStatus = {
     state,
     boot: boot ?? known?.boot ?? null,
+    lowestBoot: lowest(boot, known?.lowestBoot ?? known?.boot ?? null),
     firmware: firmware ?? known?.firmware ?? null,
     seenMicros: received,
     seenOffset: offset,
@@ -52,8 +56,13 @@ export function applyStatus(known: KnownStatus | undefined, status: DeviceStatus
   if (cameBefore(known, status)) return known
   const boots = boot === null || known.boot === null ? 0 : boot - known.boot
   if (state === 'lost' && boots < 0) return known
+  if (boots < 0 && boot !== null && boot >= (known.lowestBoot ?? known.boot ?? boot)) return known
   if (retained && boots <= 0 && state !== 'lost') return known
   return next
+}
+
+function lowest(boot: number | null, known: number | null): number | null {
+  return boot === null || known === null ? (known ?? boot) : Math.min(boot, known)
 }
 
 function cameBefore({ seenMicros, seenOffset }: KnownStatus, { received, offset }: DeviceStatus): boolean {
