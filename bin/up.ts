@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util'
-import { claimInstance, localDirectory } from '../ops/supervisor/instance.ts'
+import { claimInstance } from '../ops/supervisor/instance.ts'
 import { GRACE_MS, servicePrograms } from '../ops/supervisor/service-programs.ts'
 import { supervise } from '../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { loadConfig } from '../services/config.ts'
+import { localDirectory } from '../services/local-directory.ts'
 import { createLog } from '../services/log.ts'
 import { stopSignal } from './stop-signal.ts'
 

@@ -8,6 +8,8 @@ export const topics = {
   deviceStatus: 'device.status' as Topic,
   /** Nothing is read from it: Kafka tells its time when it is written to. */
   clock: 'millrace.clock' as Topic,
+  /** What bridges remember of their sessions, by client ID; compacted. */
+  bridgeSession: 'bridge.session' as Topic,
 } as const
 
 /** Where a processor's dead letters go. */

@@ -7,6 +7,7 @@ import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import { topics } from '../processors/topics.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
+import { PasswordFileError, withPasswords } from './password-files.ts'
 
 /** A configuration that cannot be used; the message names each place, what is there and what was expected. */
 export class ConfigError extends Error {
@@ -313,7 +314,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
   checkRoutes(chosen, settings)
-  return { ...settings, env: check('environment', environment, withoutEmpty(env)) }
+  return { ...settings, env: check('environment', environment, passwords(withoutEmpty(env))) }
 }
 
 function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {
@@ -330,6 +331,15 @@ function parseYaml(path: string): unknown {
     return (parse(readFileSync(path, 'utf8')) as unknown) ?? {}
   } catch (cause) {
     throw new ConfigError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+function passwords(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  try {
+    return withPasswords(env)
+  } catch (cause) {
+    if (!(cause instanceof PasswordFileError)) throw cause
+    throw new ConfigError(cause.message, { cause })
   }
 }
 

@@ -29,6 +29,12 @@ export function wantedTopics({ topics: settings, processors }: Config): readonly
     replicationFactor: settings.replication_factor,
     config: { 'retention.ms': String(MILLIS_PER_HOUR), 'segment.ms': String(MILLIS_PER_HOUR), 'message.timestamp.type': 'LogAppendTime' },
   }
+  const sessions: TopicSettings = {
+    topic: topics.bridgeSession,
+    partitions: 1,
+    replicationFactor: settings.replication_factor,
+    config: { 'cleanup.policy': 'compact', 'segment.ms': String(24 * MILLIS_PER_HOUR), 'message.timestamp.type': 'CreateTime' },
+  }
   const line = names.map(
     (topic): TopicSettings => ({
       topic,
@@ -41,7 +47,7 @@ export function wantedTopics({ topics: settings, processors }: Config): readonly
       },
     }),
   )
-  return [...line, clock]
+  return [...line, clock, sessions]
 }
 
 /**

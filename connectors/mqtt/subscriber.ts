@@ -17,11 +17,18 @@ export interface SubscriberOptions {
   readonly clientId: string
   /** Topic filters, subscribed with QoS 1. A filter that is taken out later stays in the broker's session until that expires. */
   readonly filters: readonly string[]
+  /** Topics of the broker about itself, subscribed with QoS 0: a broker need not have them. They come to the handler like any other. */
+  readonly observed?: readonly string[]
   readonly handler: PublishHandler
   readonly log: Log
   /** Aborting stops the subscriber, as disposal does. */
   readonly signal?: AbortSignal
   readonly onState?: (state: SessionState) => void
+  /**
+   * Another client has connected with our client ID, or so it seems: the broker said it, or it ended the connection without a word and took the next one
+   * at once. (Mosquitto 2.0.11 ends it so, without the DISCONNECT that MQTT 5 has for it.)
+   */
+  readonly onTakenOver?: (said: boolean) => void
   readonly limits?: Partial<SubscriberLimits>
 }
 
@@ -86,6 +93,8 @@ export interface Subscriber extends AsyncDisposable {
 /** A connection that lived this long was a good one: its loss is a first failure again. */
 const STABLE_MS = 10_000
 const CLOSE_MS = 2_000
+/** MQTT 5.0, section 3.14.2.1. */
+const SESSION_TAKEN_OVER = 0x8e
 
 /**
  * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and acknowledges each batch once its handler has
@@ -106,6 +115,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let stopped: Promise<void> | undefined
   let reconnectTimer: NodeJS.Timeout | undefined
   let failures = 0
+  /** Since the last connection. */
+  let attempts = 0
+  /** The broker ended the last connection, and nothing says why. */
+  let wordless = false
   let lastError: string | undefined
   /** Since the last look. */
   let heard = false
@@ -120,6 +133,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   const client = new MqttClient(connect, sessionOptions())
   client.on('connect', (connack) => {
     connections++
+    if (wordless && attempts === 1) options.onTakenOver?.(false)
+    wordless = false
+    attempts = 0
     pings = []
     const current = connection
     subscribe(connack.sessionPresent).catch((error: unknown) => {
@@ -134,6 +150,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     else log.warn('MQTT connection failed', fields)
   })
   client.on('disconnect', (packet) => {
+    wordless = false
+    if (packet.reasonCode === SESSION_TAKEN_OVER) options.onTakenOver?.(true)
     lastError = `the broker disconnected us: reason code 0x${(packet.reasonCode ?? 0).toString(16)}`
     log.warn('MQTT broker sent DISCONNECT', { broker: broker.address, reasonCode: packet.reasonCode })
   })
@@ -186,6 +204,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       },
     })
     connection = opened
+    attempts++
+    opened.stream.once('end', () => {
+      wordless = state.tag === 'connected'
+    })
     return opened.stream
   }
 
@@ -197,7 +219,16 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
     log.info('MQTT session up', { broker: broker.address, sessionPresent, filters: options.filters })
     lastError = undefined
+    observe()
     become({ tag: 'connected', sinceMs: Date.now(), sessionPresent, unansweredSinceMs: undefined })
+  }
+
+  /** QoS 0: nothing of it waits in the session while we are away. */
+  function observe(): void {
+    if (options.observed === undefined || options.observed.length === 0) return
+    client.subscribeAsync([...options.observed], { qos: 0 }).catch((error: unknown) => {
+      log.info('the broker says nothing of itself', { broker: broker.address, error: String(error) })
+    })
   }
 
   function take(from: Connection, packets: Parameters<TakePublishes>[0], bytes: number, acknowledge: () => void): void {

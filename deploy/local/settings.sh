@@ -40,10 +40,14 @@ registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
 # Not 5432: a PostgreSQL of the machine's own often has it.
 postgres_port=$(port MILLRACE_POSTGRES_PORT 5433)
 
+# Made at the first start: who has the bridge's client ID has what is queued for it.
+bridge_password_file=$instance/data/mosquitto/bridge.password
+
 # The addresses that Millrace's services read, as KEY=value lines.
 addresses() {
   cat <<LINES
 MQTT_URL=mqtt://127.0.0.1:$mqtt_port
+MQTT_PASSWORD_FILE=$bridge_password_file
 KAFKA_BROKERS=127.0.0.1:$kafka_port
 REGISTRY_URL=http://127.0.0.1:$registry_port/apis/ccompat/v7
 TELEMETRY_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/telemetry

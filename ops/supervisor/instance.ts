@@ -1,16 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
-import { projectRoot } from '../../schemas/files.ts'
+import { join } from 'node:path'
 import { ConfigError } from '../../services/config.ts'
-
-const DEFAULT = '.local/dev'
-
-/** The instance's directory, as deploy/local has it: logs, PID files and data of everything that runs here. */
-export function localDirectory(env: NodeJS.ProcessEnv): string {
-  const given = env.MILLRACE_LOCAL
-  const chosen = given === undefined || given === '' ? DEFAULT : given
-  return isAbsolute(chosen) ? chosen : join(projectRoot, chosen)
-}
 
 /**
  * Takes the instance: two supervisors would start everything twice.

@@ -13,6 +13,8 @@ export interface BridgeCounters {
   parked: number
   /** Of the dead ones: messages over their device's rate of which no letter keeps the bytes. */
   unkept: number
+  /** What the broker says that it has dropped since it started; undefined if it does not say. */
+  brokerDropped: number | undefined
   /** Of all messages received. */
   payloadBytes: number
   readonly dead: Record<Reason, number>
@@ -28,6 +30,7 @@ export function createBridgeCounters(): BridgeCounters {
     delayed: 0,
     parked: 0,
     unkept: 0,
+    brokerDropped: undefined,
     payloadBytes: 0,
     dead: zeros(reasons),
     dropped: zeros(dropReasons),

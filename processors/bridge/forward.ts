@@ -76,6 +76,8 @@ const MICROS_PER_MILLI = 1000
 const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
 const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
+/** Of a topic, in a dead letter: one that a device may have is shorter, and a stranger's takes up to 65,535 bytes. */
+const TOPIC_CHARACTERS = 1_000
 
 export function createForwarder(options: ForwarderOptions): Forward {
   const { route, jsonFrame, counters, payloadBytes } = options
@@ -115,10 +117,18 @@ export function createForwarder(options: ForwarderOptions): Forward {
   /** False where the fingerprint is unknown: nothing has been done with the message then. */
   function forward(message: Received, fingerprints: Fingerprints): boolean {
     const to = route(message.topic)
+    if (to.tag === 'broker') return note(message)
     if (message.overRate === true) return refuseRate(message, to)
     if (to.tag === 'device') return to.route.carries === 'frames' ? forwardTelemetry(message, to, fingerprints) : forwardStatus(message, to)
     if (to.tag === 'no-route') return refuse(message, to, 'bad-topic', `${shown(message.topic)} matches no route`)
     return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)
+  }
+
+  /** What the broker tells of itself. */
+  function note({ payload }: Received): true {
+    const figure = Number(payload.toString('latin1'))
+    if (payload.length > 0 && Number.isSafeInteger(figure)) counters.brokerDropped = figure
+    return true
   }
 
   function forwardTelemetry(message: Received, to: Device, fingerprints: Fingerprints): boolean {
@@ -220,6 +230,8 @@ export function createForwarder(options: ForwarderOptions): Forward {
 
   function refuse(message: Received, to: Destination, reason: Reason, detail: string, part: RecordPart = WHOLE): true {
     counters.dead[reason]++
+    const { length } = message.topic
+    if (length > TOPIC_CHARACTERS) detail += `; its topic of ${length} characters is cut`
     const key = to.tag === 'device' ? to.key : null
     let value = options.deadLetters.encode(letter(message, key, message.payload, reason, detail, part))
     if (value.length > options.letterBytes) {
@@ -250,7 +262,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     { samples, quantities }: RecordPart,
   ): DeadLetter {
     return {
-      source_topic: message.topic,
+      source_topic: message.topic.length > TOPIC_CHARACTERS ? `${message.topic.slice(0, TOPIC_CHARACTERS)}…` : message.topic,
       source_partition: -1,
       source_offset: -1,
       source_timestamp: message.receivedMs,

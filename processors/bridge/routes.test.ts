@@ -53,6 +53,19 @@ describe('bridge routes', () => {
     })
   }
 
+  it('take what the broker says of itself for no message', () => {
+    expect(route('$SYS/broker/publish/messages/dropped')).to.deep.equal({ tag: 'broker' })
+  })
+
+  it('remember nothing of what is no device: a stranger names as much as he likes', () => {
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < 2_000; index++) {
+      expect(route(`devices/${index}-${'x'.repeat(60_000)}/telemetry`).tag).to.equal('no-device')
+      expect(route(`${index}${'/x'.repeat(30_000)}`).tag).to.equal('no-route')
+    }
+    expect(process.memoryUsage().heapUsed - before).to.be.below(100e6)
+  })
+
   it('forget when there are too many topics, and find the same again', () => {
     const small = createRouter(parseRoutes(defaultRoutes), 2)
     fc.assert(

@@ -26,7 +26,12 @@ export interface Route extends RouteConfig {
 export type Destination =
   | { readonly tag: 'device'; readonly route: Route; readonly device: DeviceId; readonly key: Buffer }
   | { readonly tag: 'no-route' }
+  /** A figure of the broker's own. */
+  | { readonly tag: 'broker' }
   | { readonly tag: 'no-device'; readonly text: string }
+
+/** How many messages the broker has dropped since it started, for whatever client, as their queues had no room. Mosquitto's own; others have none. */
+export const DROPPED_BY_BROKER = '$SYS/broker/publish/messages/dropped'
 
 const DEVICE = '{device}'
 
@@ -55,21 +60,28 @@ export function parseRoutes(configs: readonly RouteConfig[]): readonly Route[] {
 /** Devices publish on the same topic for ever: its destination is found once, with its key's bytes. */
 export type Router = (topic: string) => Destination
 
-/** @param remembered topics kept; when there are more, all are forgotten, which costs one look-up each */
-export function createRouter(routes: readonly Route[], remembered = 200_000): Router {
+/**
+ * Remembers devices only: what a stranger can name is as long as he likes, and new each time.
+ * @param remembered topics kept, of some 300 bytes each; when there are more, all are forgotten, which costs one look-up each
+ */
+export function createRouter(routes: readonly Route[], remembered = 100_000): Router {
   const destinations = new Map<string, Destination>()
+  // A level more than the longest route has is enough to tell that none is meant.
+  const mostLevels = Math.max(0, ...routes.map(({ levels }) => levels.length)) + 1
   return (topic) => {
     const known = destinations.get(topic)
     if (known !== undefined) return known
-    const found = findDestination(routes, topic)
+    const found = findDestination(routes, topic, mostLevels)
+    if (found.tag !== 'device') return found
     if (destinations.size >= remembered) destinations.clear()
     destinations.set(topic, found)
     return found
   }
 }
 
-function findDestination(routes: readonly Route[], topic: string): Destination {
-  const levels = topic.split('/')
+function findDestination(routes: readonly Route[], topic: string, mostLevels: number): Destination {
+  if (topic === DROPPED_BY_BROKER) return { tag: 'broker' }
+  const levels = topic.split('/', mostLevels)
   const route = routes.find(
     (each) =>
       each.levels.length === levels.length && each.levels.every((level, index) => index === each.deviceLevel || level === levels[index]),

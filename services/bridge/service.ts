@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
-import type { TlsOptions } from '../../connectors/mqtt/dial.ts'
+import { parseBroker, type TlsOptions } from '../../connectors/mqtt/dial.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { DROPPED_BY_BROKER } from '../../processors/bridge/routes.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
@@ -22,6 +23,8 @@ import { createWaiting } from '../waiting.ts'
 import { createClockGuard } from './clock-guard.ts'
 import { createBridge } from './handler.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
+import { createSessionMemory } from './session-memory.ts'
+import { createSessionWatch } from './session-watch.ts'
 
 /** Every hop after the bridge carries the frame in one Kafka record: this is what Kafka takes by default, less the record's own overhead. */
 const LARGEST_FRAME_BYTES = 900_000
@@ -71,7 +74,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const directory = await waiting.during('reading schemas', openFirmwareDirectory({ ...schemas, trouble: schemaWatch(health).trouble }))
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
-  const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, dead] })
+  const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead] })
   const { producer, limits, counters: sent } = sending
   const counters = createBridgeCounters()
   const kafkaClock = createKafkaClock(kafka, topics.clock)
@@ -106,19 +109,40 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     log,
     counters,
   })
+  const { address } = parseBroker(env.MQTT_URL)
+  const session = createSessionWatch({
+    clientId: bridge.client_id,
+    broker: address,
+    expirySeconds: bridge.session_expiry_seconds,
+    memory: createSessionMemory({ kafka, producer, clientId: bridge.client_id, log, signal }),
+    dropped: () => counters.brokerDropped,
+    health,
+    log,
+  })
   // Until then the broker refuses what devices publish, for nobody is subscribed.
-  health.set('mqtt', 'session is connecting')
+  health.set('mqtt', `session is connecting to ${address}`)
+  let connectedAtMs: number | undefined
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
     ...bridgeUser(env),
     tls: tlsOptions(env),
     clientId: bridge.client_id,
     filters: routes.map(({ filter }) => filter),
+    observed: [DROPPED_BY_BROKER],
     handler: clock.guard(handler),
     log,
     signal,
     limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
-    onState: (state) => health.set('mqtt', troubleOf(state)),
+    onState: (state) => {
+      health.set('mqtt', troubleOf(address, state))
+      // It is told of the same session again when the broker becomes slow, or quick.
+      if (state.tag === 'connected' && state.sinceMs !== connectedAtMs) {
+        connectedAtMs = state.sinceMs
+        void session.connected(state.sessionPresent)
+      }
+      if (state.tag === 'connecting') session.disconnected()
+    },
+    onTakenOver: (said) => session.takenOver(said),
   })
 
   processMetrics(metrics)
@@ -162,6 +186,24 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     "Messages over their device's rate, of which no dead letter keeps the bytes.",
     () => counters.unkept,
   )
+  counter(
+    metrics,
+    'millrace_bridge_lost_sessions_total',
+    'Sessions that were to be there and were not: what the broker had queued is gone.',
+    () => session.counters.lost,
+  )
+  counter(
+    metrics,
+    'millrace_bridge_session_takeovers_total',
+    "Times that another client connected with the bridge's client ID.",
+    () => session.counters.takeovers,
+  )
+  counter(
+    metrics,
+    'millrace_bridge_broker_dropped_messages_total',
+    'Messages that the broker says it has dropped, as queues had no room, since the last bridge looked.',
+    () => session.counters.brokerDropped,
+  )
   counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
   counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
 
@@ -169,6 +211,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     failed: sending.failed,
     stop: async () => {
       await subscriber[Symbol.asyncDispose]()
+      await session[Symbol.asyncDispose]()
       await databaseClock[Symbol.asyncDispose]()
       await kafkaClock[Symbol.asyncDispose]()
       await sending[Symbol.asyncDispose]()
@@ -186,8 +229,9 @@ function bridgeUser({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: Config['env']): 
 }
 
 /** What is wrong with the session, for health. */
-function troubleOf(state: SessionState): string | null {
-  if (state.tag !== 'connected') return `session is ${state.tag}`
+function troubleOf(address: string, state: SessionState): string | null {
+  if (state.tag === 'stopped') return 'session is stopped'
+  if (state.tag === 'connecting') return `session is connecting to ${address}${state.because === undefined ? '' : `: ${state.because}`}`
   if (state.unansweredSinceMs === undefined) return null
   return `the broker is overloaded: it sends, but has not answered since ${new Date(state.unansweredSinceMs).toISOString()}`
 }

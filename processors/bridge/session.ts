@@ -1,0 +1,48 @@
+/** What a bridge remembers of its session at the broker, for the next one that has the same client ID. */
+export interface RememberedSession {
+  /** The broker's address, without credentials. */
+  readonly broker: string
+  /** When the session was last known to be there, in milliseconds since 1970. */
+  readonly seenMs: number
+  /** How long the broker was to keep it from then on. */
+  readonly expirySeconds: number
+  /** What the broker said that it had dropped by then; null if it did not say. */
+  readonly dropped: number | null
+}
+
+/**
+ * Whether a session that must be there is not: it was seen at this broker, and its time is not over. Then it was lost with the broker's data, or another
+ * client with the bridge's client ID discarded it; what the broker had queued in it is gone either way.
+ */
+export function isLost(
+  remembered: RememberedSession | undefined,
+  now: { readonly broker: string; readonly present: boolean; readonly nowMs: number },
+): boolean {
+  if (remembered === undefined || now.present || remembered.broker !== now.broker) return false
+  return now.nowMs - remembered.seenMs < remembered.expirySeconds * 1_000
+}
+
+/** Messages that the broker has dropped since it was last asked: its count begins at 0 again when it does. */
+export function droppedSince(before: number | null | undefined, now: number): number {
+  if (before === undefined || before === null) return 0
+  return now < before ? now : now - before
+}
+
+export function encodeSession(session: RememberedSession): Buffer {
+  return Buffer.from(JSON.stringify(session))
+}
+
+/** Undefined if it is not what `encodeSession` wrote. */
+export function decodeSession(bytes: Buffer): RememberedSession | undefined {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(bytes.toString('utf8'))
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return undefined
+    throw cause
+  }
+  if (typeof parsed !== 'object' || parsed === null) return undefined
+  const { broker, seenMs, expirySeconds, dropped } = parsed as Partial<Record<keyof RememberedSession, unknown>>
+  if (typeof broker !== 'string' || typeof seenMs !== 'number' || typeof expirySeconds !== 'number') return undefined
+  return { broker, seenMs, expirySeconds, dropped: typeof dropped === 'number' ? dropped : null }
+}

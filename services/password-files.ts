@@ -1,0 +1,49 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { localDirectory } from './local-directory.ts'
+
+/** Variables that hold a secret; with _FILE behind its name, the file that holds it. */
+const SECRETS = ['MQTT_PASSWORD', 'KAFKA_PASSWORD'] as const
+
+/** A secret cannot be read, or is given twice. The message names the variable, and the file, and nothing of what is in it. */
+export class PasswordFileError extends Error {}
+
+/**
+ * The environment with the secrets that files hold in their variables: one line, of which the end is no part.
+ * @throws PasswordFileError
+ */
+export function withPasswords(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const given: NodeJS.ProcessEnv = { ...env }
+  for (const name of SECRETS) {
+    const path = env[`${name}_FILE`]
+    if (path === undefined) continue
+    if (env[name] !== undefined) throw new PasswordFileError(`environment: ${name} and ${name}_FILE: expected one of the two`)
+    given[name] = readSecret(`${name}_FILE`, path)
+  }
+  if (asksLocalBroker(given)) {
+    const path = join(localDirectory(env), 'data', 'mosquitto', 'bridge.password')
+    if (existsSync(path)) given.MQTT_PASSWORD = readSecret('the password of the local stack', path)
+  }
+  return given
+}
+
+/** Like the addresses: what is not given is what the local stack has. */
+function asksLocalBroker({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: NodeJS.ProcessEnv): boolean {
+  if (MQTT_PASSWORD !== undefined || MQTT_USERNAME !== undefined) return false
+  if (MQTT_URL === undefined) return true
+  if (!URL.canParse(MQTT_URL)) return false
+  const { hostname, username } = new URL(MQTT_URL)
+  return username === '' && (hostname === '127.0.0.1' || hostname === 'localhost')
+}
+
+function readSecret(name: string, path: string): string {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new PasswordFileError(`environment: ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  const secret = text.replace(/\r?\n$/, '')
+  if (secret === '' || /[\r\n]/.test(secret)) throw new PasswordFileError(`environment: ${name}: expected one line in ${path}`)
+  return secret
+}
