@@ -96,6 +96,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     ...process.env,
     MILLRACE_LOCAL: settings.local,
     MQTT_URL: `mqtt://127.0.0.1:${proxies.bridge.port}`,
+    MQTT_PASSWORD_FILE: join(settings.local, 'data', 'mosquitto', 'bridge.password'),
     KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
     REGISTRY_URL: direct.registryUrl,
     TELEMETRY_DATABASE_URL: database('telemetry', proxies.databases.port),
