@@ -11,6 +11,7 @@ export interface KafkaOffsets extends AsyncDisposable {
 export interface KafkaOffsetsOptions {
   readonly commit: (positions: readonly Position[]) => Promise<void>
   readonly log: Log
+  readonly everyMs?: number
 }
 
 const TELL_MS = 1_000
@@ -23,7 +24,7 @@ const LAST_MS = 2_000
  * A commit to Kafka that is lost changes nothing but what is seen: it is tried again, also if no record comes, because nobody else would. It is no more than
  * one a second, whatever the number of transactions.
  */
-export function createKafkaOffsets({ commit, log }: KafkaOffsetsOptions): KafkaOffsets {
+export function createKafkaOffsets({ commit, log, everyMs = TELL_MS }: KafkaOffsetsOptions): KafkaOffsets {
   const positions = new Map<string, Position>()
   const untold = new Set<string>()
   let ticks = 0
@@ -51,7 +52,7 @@ export function createKafkaOffsets({ commit, log }: KafkaOffsetsOptions): KafkaO
   const timer = setInterval(() => {
     if (++ticks % AGAIN_TICKS === 0) for (const place of positions.keys()) untold.add(place)
     void turn()
-  }, TELL_MS)
+  }, everyMs)
   timer.unref()
 
   return {

@@ -45,7 +45,7 @@ export function createProgress(
   let movedMs = Date.now()
   let figures = ''
   let handled: number | undefined
-  let behind: ReadonlyMap<string, bigint> | undefined
+  let behind: ReadonlyMap<string, bigint | null> | undefined
 
   function line(): string {
     return `${whole(stats()?.acked_samples)} of ${whole(lines)} lines sent, ${whole(handled)} through the store`
@@ -92,7 +92,10 @@ export function createProgress(
           ? [`the broker refused frames ${whole(refused)} times: nobody subscribes while the bridge is away`]
           : []),
         ...(behind === undefined ? ['Kafka does not say how far the consumer groups are'] : []),
-        ...[...(behind ?? [])].flatMap(([group, lag]) => (lag > 0n ? [`${group} is ${whole(lag)} records behind`] : [])),
+        ...[...(behind ?? [])].flatMap(([group, lag]) => {
+          if (lag === null) return [`Kafka's log ends before what ${group} has read`]
+          return lag > 0n ? [`${group} is ${whole(lag)} records behind`] : []
+        }),
         ...(handled === undefined ? ['the telemetry database does not say what is stored'] : []),
         ...reports.flatMap(({ name, troubles }) => {
           if (troubles === undefined) return [`${name} does not answer`]

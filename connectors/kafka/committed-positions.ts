@@ -1,6 +1,7 @@
 import type { Admin } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
 import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
+import type { KnownOffset } from './lag.ts'
 
 /** What is committed to Kafka beside an offset: what tells whether it still says something of the log that is there. */
 export interface CommittedWith {
@@ -21,11 +22,40 @@ export function parseCommitMetadata(metadata: string | null): CommittedWith | un
   return leaderEpoch === undefined || topicId === undefined ? undefined : { leaderEpoch: Number(leaderEpoch), topicId }
 }
 
+/** What a group committed to Kafka. */
+export interface CommittedOffset extends KnownOffset {
+  readonly leaderEpoch: number
+}
+
+/** What a group committed, by `topic/partition`. */
+export async function committedOffsets(
+  admin: Admin,
+  group: string,
+  topics: readonly Topic[],
+): Promise<ReadonlyMap<string, CommittedOffset>> {
+  const offsets = new Map<string, CommittedOffset>()
+  for (const { topic, partitions } of await admin.fetchOffsets({ groupId: group, topics: [...topics] })) {
+    for (const { partition, offset, metadata } of partitions) {
+      const [nextOffset, known] = [BigInt(offset), parseCommitMetadata(metadata)]
+      if (nextOffset >= 0n)
+        offsets.set(`${topic}/${partition}`, { nextOffset, topicId: known?.topicId, leaderEpoch: known?.leaderEpoch ?? -1 })
+    }
+  }
+  return offsets
+}
+
 export interface CommittedPositionsOptions {
   readonly admin: Admin
   readonly group: string
   readonly logs: KafkaLogs
   readonly noticed: (change: PositionChange) => void
+}
+
+/** Where a group goes on. */
+export interface StartPositions {
+  readonly positions: readonly Position[]
+  /** Those that are not what was committed. */
+  readonly changed: readonly Position[]
 }
 
 /**
@@ -38,30 +68,28 @@ export async function committedPositions(
   partitions: readonly TopicPartition[],
   states: ReadonlyMap<Topic, TopicState>,
   before: ReadonlyMap<Topic, TopicState>,
-): Promise<readonly Position[]> {
+): Promise<StartPositions> {
   const names = [...new Set(partitions.map(({ topic }) => topic))]
-  const committed = new Map(
-    (await admin.fetchOffsets({ groupId: group, topics: names })).flatMap(({ topic, partitions: offsets }) =>
-      offsets.map(({ partition, offset, metadata }) => [`${topic}/${partition}`, { offset: BigInt(offset), metadata }] as const),
-    ),
-  )
+  const committed = await committedOffsets(admin, group, names)
   const earliest = new Map<string, bigint>()
   for (const topic of names) for (const extent of await logs.extents(topic)) earliest.set(`${topic}/${extent.partition}`, extent.earliest)
   const changes: PositionChange[] = []
   const positions = partitions.flatMap(({ topic, partition }): Position[] => {
     const first = earliest.get(`${topic}/${partition}`)
     if (first === undefined) return []
-    const { offset, metadata } = committed.get(`${topic}/${partition}`) ?? { offset: -1n, metadata: null }
-    const known = parseCommitMetadata(metadata)
+    const known = committed.get(`${topic}/${partition}`)
     const id = states.get(topic)?.id
-    const readOf = offset < 0n ? before.get(topic)?.id : known?.topicId
-    if (readOf !== undefined && readOf !== id)
-      changes.push({ topic, partition, tag: 'recreated', from: offset < 0n ? 0n : offset, to: first })
-    if (offset < 0n || (known !== undefined && known.topicId !== id)) return [{ topic, partition, nextOffset: first, leaderEpoch: -1 }]
-    return [{ topic, partition, nextOffset: offset, leaderEpoch: known?.leaderEpoch ?? -1 }]
+    const readOf = known === undefined ? before.get(topic)?.id : known.topicId
+    const recreated = readOf !== undefined && readOf !== id
+    if (recreated) changes.push({ topic, partition, tag: 'recreated', from: known?.nextOffset ?? 0n, to: first })
+    if (known === undefined || recreated) return [{ topic, partition, nextOffset: first, leaderEpoch: -1 }]
+    return [{ topic, partition, nextOffset: known.nextOffset, leaderEpoch: known.leaderEpoch }]
   })
   const checked = await logs.check(positions)
   // Told once all is known: an attempt that failed halfway is made again.
-  for (const change of [...changes, ...checked.flatMap(({ change: found }) => found ?? [])]) noticed(change)
-  return checked.map(({ position }) => position)
+  changes.push(...checked.flatMap(({ change }) => change ?? []))
+  for (const change of changes) noticed(change)
+  const places = new Set(changes.map(({ topic, partition }) => `${topic}/${partition}`))
+  const now = checked.map(({ position }) => position)
+  return { positions: now, changed: now.filter(({ topic, partition }) => places.has(`${topic}/${partition}`)) }
 }

@@ -144,18 +144,36 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     if (known === undefined) return
     const before = states
     states = known
-    const claimed = await patiently(
-      current,
-      async () =>
-        options.claim?.(partitions, current) ??
-        committedPositions({ admin, group, logs, noticed: options.noticed }, partitions, known, before),
-    )
+    const claim = options.claim ?? (() => claimCommitted(partitions, known, before))
+    const claimed = await patiently(current, () => claim(partitions, current))
     if (claimed === undefined || current !== generation) return
     for (const position of claimed) {
       positions.set(key(position.topic, position.partition), position)
       goOn(position)
       consumer.resume([{ topic: position.topic, partitions: [position.partition] }])
     }
+  }
+
+  async function claimCommitted(
+    partitions: readonly TopicPartition[],
+    known: ReadonlyMap<Topic, TopicState>,
+    before: ReadonlyMap<Topic, TopicState>,
+  ): Promise<readonly Position[]> {
+    const starts = await committedPositions({ admin, group, logs, noticed: options.noticed }, partitions, known, before)
+    // At once: what was noticed is not to be noticed again, and lag tools know it. Whatever is handled next is committed in any case.
+    if (starts.changed.length > 0)
+      commit(starts.changed).catch((cause: unknown) => log.info('positions were not committed at once', { group, cause: String(cause) }))
+    return starts.positions
+  }
+
+  async function commit(offsets: readonly Position[]): Promise<void> {
+    await consumer.commitOffsets(
+      offsets.map(({ topic, partition, nextOffset, leaderEpoch }) => {
+        const topicId = states.get(topic)?.id
+        const metadata = topicId === undefined ? {} : { metadata: commitMetadata({ leaderEpoch, topicId }) }
+        return { topic, partition, offset: nextOffset.toString(), ...metadata }
+      }),
+    )
   }
 
   /** Tries until it succeeds; undefined where the partitions were assigned anew meanwhile. */
@@ -356,15 +374,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   return {
     failed,
     silentMs: () => performance.now() - heardAt,
-    async commit(offsets) {
-      await consumer.commitOffsets(
-        offsets.map(({ topic, partition, nextOffset, leaderEpoch }) => {
-          const topicId = states.get(topic)?.id
-          const metadata = topicId === undefined ? {} : { metadata: commitMetadata({ leaderEpoch, topicId }) }
-          return { topic, partition, offset: nextOffset.toString(), ...metadata }
-        }),
-      )
-    },
+    commit,
     pause({ topic, partition }) {
       consumer.pause([{ topic, partitions: [partition] }])
     },

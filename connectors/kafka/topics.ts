@@ -1,5 +1,7 @@
 import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
+import { committedOffsets } from './committed-positions.ts'
+import { type Lag, lagOf } from './lag.ts'
 import { openTopicLogs } from './topic-logs.ts'
 
 /** A topic as this system needs it. */
@@ -74,27 +76,19 @@ export function largestValue(maxMessageBytes: number): number {
 }
 
 /** How far a consumer group is behind on one partition. */
-export interface PartitionLag {
+export interface PartitionLag extends Lag {
   readonly topic: Topic
   readonly partition: number
-  /** Null where the group never committed. */
-  readonly committed: bigint | null
-  readonly end: bigint
-  readonly lag: bigint
 }
 
-/** A group's lag on each partition of its topics; what it never committed counts from the earliest record on. */
+/** A group's lag on each partition of its topics, by what it committed to Kafka. */
 export async function groupLag(admin: Admin, group: string, topics: readonly Topic[]): Promise<readonly PartitionLag[]> {
-  const committed = await admin.fetchOffsets({ groupId: group, topics: [...topics] })
+  const committed = await committedOffsets(admin, group, topics)
   const lags: PartitionLag[] = []
   for (const topic of topics) {
-    const offsets = new Map(
-      committed.find((entry) => entry.topic === topic)?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]),
-    )
     for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
-      const at = offsets.get(partition) ?? -1n
-      const from = at < 0n ? BigInt(low) : at
-      lags.push({ topic, partition, committed: at < 0n ? null : at, end: BigInt(high), lag: BigInt(high) - from })
+      const extent = { partition, earliest: BigInt(low), end: BigInt(high) }
+      lags.push({ topic, partition, ...lagOf(committed.get(`${topic}/${partition}`), extent) })
     }
   }
   return lags

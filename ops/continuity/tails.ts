@@ -1,7 +1,8 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
-import type { ConsumedBatch, Log } from '../../connectors/contract.ts'
-import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
-import { groupLag } from '../../connectors/kafka/topics.ts'
+import type { ConsumedBatch, Extent, Log, Position } from '../../connectors/contract.ts'
+import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
+import { scanTopic } from '../../connectors/kafka/scan.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { readPositions } from '../../connectors/postgres/offsets.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
@@ -30,33 +31,58 @@ const FRAMES_READER = 'standardise'
  * @returns undefined where the ledger was never begun
  */
 export async function measureTails(kafka: KafkaClient, session: Session, begin: () => Promise<void>): Promise<Tails | undefined> {
-  const admin = kafka.admin()
-  await admin.connect()
-  const framesFrom = await groupLag(admin, FRAMES_READER, [topics.frames]).finally(() => admin.disconnect())
+  await using logs = openTopicLogs(kafka)
+  const states = await logs.topics([topics.frames, ...continuityTopics])
+  const framesFrom = await committedFrames(kafka)
   await begin()
   const extents = new Map<Topic, readonly Extent[]>()
   let [records, lost] = [0n, 0n]
-  let begun = false
-  const measure = async (topic: Topic, from: ReadonlyMap<number, bigint | null>): Promise<void> => {
-    const tails = (await topicExtents(kafka, topic)).map(({ partition, earliest, end }) => {
-      const known = from.get(partition) ?? null
-      if (known !== null && known < earliest && topic !== topics.frames) lost += earliest - known
-      const start = known === null || known < earliest ? earliest : known
-      return { partition, earliest: start, end }
+  /** Where positions are in the logs that there are: what is of another topic, or beyond a cut, says nothing. */
+  const standing = async (positions: readonly Stored[]): Promise<ReadonlyMap<number, bigint>> => {
+    const current = positions.filter(({ topic, topicId }) => topicId === undefined || topicId === states.get(topic)?.id)
+    return new Map(
+      (await logs.check(current)).map(({ position: { partition, nextOffset }, change }) => {
+        // What retention took is told below.
+        return [partition, change?.tag === 'deleted' ? change.from : nextOffset]
+      }),
+    )
+  }
+  const measure = async (topic: Topic, from: ReadonlyMap<number, bigint>): Promise<void> => {
+    const tails = (await logs.extents(topic)).map(({ partition, earliest, end }) => {
+      const known = from.get(partition)
+      if (known !== undefined && known < earliest && topic !== topics.frames) lost += earliest - known
+      return { partition, earliest: known === undefined || known < earliest ? earliest : known, end }
     })
     for (const { earliest, end } of tails) if (end > earliest) records += end - earliest
     extents.set(topic, tails)
   }
+  let begun = false
   for (const topic of continuityTopics) {
     const positions = await readPositions(session, CONTINUITY, topic)
     begun ||= positions.length > 0
-    await measure(topic, new Map(positions.map(({ partition, nextOffset }) => [partition, nextOffset])))
+    await measure(topic, await standing(positions))
   }
-  await measure(topics.frames, new Map(framesFrom.map(({ partition, committed }) => [partition, committed])))
-  const stored = new Map(
-    (await readPositions(session, STORE, topics.readings)).map(({ partition, nextOffset }) => [partition, nextOffset ?? 0n]),
-  )
+  await measure(topics.frames, await standing(framesFrom))
+  const stored = await standing(await readPositions(session, STORE, topics.readings))
   return begun ? { extents, stored, records, lost } : undefined
+}
+
+/** A position, and of which topic it is, where that was written down. */
+type Stored = Position & { readonly topicId: string | undefined }
+
+async function committedFrames(kafka: KafkaClient): Promise<readonly Stored[]> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const committed = await committedOffsets(admin, FRAMES_READER, [topics.frames])
+    return [...committed].map(([place, offset]) => ({
+      ...offset,
+      topic: topics.frames,
+      partition: Number(place.slice(topics.frames.length + 1)),
+    }))
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 /** Reads the tail of one topic. */

@@ -9,16 +9,20 @@ export interface GroupPartitionLag {
   /** Null where the group never committed: its lag counts from the earliest record. */
   readonly committed: bigint | null
   readonly end: bigint
-  readonly lag: bigint
+  /** Null where Kafka's log ends before what was committed: the consumer will find out where they part. */
+  readonly lag: bigint | null
 }
 
 const HEADINGS = ['group', 'topic', 'partition', 'committed', 'end', 'lag']
 const ALIGNMENTS = ['left', 'left', 'right', 'right', 'right', 'right'] as const
 
-/** Sum of the lags of each group, in order of appearance. */
-export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<string, bigint> {
-  const sums = new Map<string, bigint>()
-  for (const { group, lag } of lags) sums.set(group, (sums.get(group) ?? 0n) + lag)
+/** Sum of the lags of each group, in order of appearance; null where one of them is not known. */
+export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<string, bigint | null> {
+  const sums = new Map<string, bigint | null>()
+  for (const { group, lag } of lags) {
+    const sum = sums.get(group)
+    sums.set(group, lag === null || sum === null ? null : (sum ?? 0n) + lag)
+  }
   return sums
 }
 
@@ -34,8 +38,8 @@ export function lagTable(lags: readonly GroupPartitionLag[]): readonly string[] 
     String(partition),
     committed === null ? '-' : whole(committed),
     whole(end),
-    whole(lag),
+    whole(lag ?? undefined),
   ])
-  const totals = [...lagByGroup(lags)].map(([group, lag]) => [group, 'total', '', '', '', whole(lag)])
+  const totals = [...lagByGroup(lags)].map(([group, lag]) => [group, 'total', '', '', '', whole(lag ?? undefined)])
   return table([HEADINGS, ...partitions, ...totals], ALIGNMENTS)
 }

@@ -3,7 +3,7 @@ import { createDatabase } from '../../connectors/postgres/database.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
-import { consumerGroups, lags } from '../lag/groups.ts'
+import { openLags } from '../lag/lags.ts'
 import { serviceAddresses } from '../supervisor/service-programs.ts'
 import { parseMetrics } from './prometheus-text.ts'
 import type { ServiceReport, StatusSources, StoredRows } from './status.ts'
@@ -18,7 +18,7 @@ const ANSWER_MS = 900
 export async function openStatusSources(config: Config, fleet?: NonNullable<StatusSources['fleet']>): Promise<OpenSources> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const admin = kafkaClient(config, 'millrace-status', silent).admin()
-  const groups = await consumerGroups(config)
+  const lags = await openLags({ config, statementTimeoutMs: ANSWER_MS })
   const addresses = new Map(serviceAddresses(config).map(({ name, address }) => [name, address]))
   const database = createDatabase({
     url: config.env.TELEMETRY_DATABASE_URL,
@@ -41,7 +41,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
     processors: config.processors,
     ...(fleet === undefined ? {} : { fleet }),
     service: (name) => report(addresses.get(name)),
-    lags: () => answer(async () => lags(await kafka(), groups)),
+    lags: () => answer(() => lags.read()),
     letters: () =>
       answer(async () => {
         const ask = await kafka()
@@ -59,7 +59,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
         }),
       ),
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled([admin.disconnect(), database[Symbol.asyncDispose]()])
+      await Promise.allSettled([admin.disconnect(), lags[Symbol.asyncDispose](), database[Symbol.asyncDispose]()])
     },
   }
 }

@@ -87,7 +87,7 @@ export async function observe(sources: StatusSources, atMs: number): Promise<Sna
     devices: sources.fleet === undefined ? undefined : { wanted: sources.fleet.devices, connected: stats?.connected },
     hops: [...(sources.fleet === undefined ? [] : fleetHops(stats)), ...names.map((name) => hop(name, report(name), stored))],
     stored,
-    lags: names.slice(1).map((group) => ({ group, lag: sums?.get(group) })),
+    lags: names.slice(1).map((group) => ({ group, lag: sums?.get(group) ?? undefined })),
     deadLetters: names.map((name) => ({
       topic: `${name}.dead`,
       letters: letters?.get(`${name}.dead`),

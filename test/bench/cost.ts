@@ -2,9 +2,8 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decimal, whole } from '../../ops/figures.ts'
-import { consumerGroups, lags } from '../../ops/lag/groups.ts'
-import { kafkaClient } from '../../services/kafka.ts'
-import { createLog } from '../../services/log.ts'
+import { openLags } from '../../ops/lag/lags.ts'
+import { consumerGroups } from '../../services/consumer-groups.ts'
 import { judge } from './backlog.ts'
 import type { Line } from './line.ts'
 import { runLoad } from './load.ts'
@@ -70,16 +69,11 @@ export function describeCost(profile: Profile, processor: string, { running, sto
 }
 
 async function caughtUp({ config }: Line, processor: string): Promise<void> {
-  const admin = kafkaClient(config, 'millrace-bench', createLog('bench')).admin()
-  await admin.connect()
-  try {
-    const groups = (await consumerGroups(config)).filter(({ group }) => group === processor)
-    for (const deadline = Date.now() + CAUGHT_UP_MS; ; await delay(500)) {
-      const behind = (await lags(admin, groups)).reduce((sum, { lag }) => sum + Number(lag), 0)
-      if (behind <= BEHIND) return
-      if (Date.now() > deadline) throw new Error(`${processor} is ${whole(behind)} records behind after ${CAUGHT_UP_MS / 1_000} s`)
-    }
-  } finally {
-    await admin.disconnect()
+  const groups = (await consumerGroups(config)).filter(({ group }) => group === processor)
+  await using lags = await openLags({ config, groups })
+  for (const deadline = Date.now() + CAUGHT_UP_MS; ; await delay(500)) {
+    const behind = (await lags.read()).reduce((sum, { lag }) => sum + Number(lag), 0)
+    if (behind <= BEHIND) return
+    if (Date.now() > deadline) throw new Error(`${processor} is ${whole(behind)} records behind after ${CAUGHT_UP_MS / 1_000} s`)
   }
 }

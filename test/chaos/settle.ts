@@ -57,7 +57,7 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
       // Each hop is asked after the one before it: what came through meanwhile cannot slip past.
       const rowCount = (await unlessExhausted(() => findLast(database, last)))?.rowCount ?? null
       const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
-      const toStandardise = lags.filter(({ lag }) => lag > 0n)
+      const toStandardise = lags.filter(({ lag }) => lag !== 0n)
       const offsets = (await unlessExhausted(() => findOffsets(database)))?.rows ?? []
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
       const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
@@ -156,7 +156,7 @@ async function onceThere<Answer>(ask: () => Promise<Answer>, signal: AbortSignal
 
 function stuck(
   lastRow: number | null,
-  toStandardise: readonly { partition: number; lag: bigint }[],
+  toStandardise: readonly { partition: number; lag: bigint | null }[],
   toStore: readonly { partition: number }[],
   behind: readonly string[],
 ): string {

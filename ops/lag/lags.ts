@@ -1,0 +1,76 @@
+import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
+import { type KnownOffset, lagOf } from '../../connectors/kafka/lag.ts'
+import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
+import { createDatabase, type Database } from '../../connectors/postgres/database.ts'
+import { readPositions } from '../../connectors/postgres/offsets.ts'
+import type { Config } from '../../services/config.ts'
+import { ConfigError } from '../../services/config.ts'
+import { type ConsumerGroup, consumerGroups } from '../../services/consumer-groups.ts'
+import { kafkaClient } from '../../services/kafka.ts'
+import { createLog } from '../../services/log.ts'
+import type { GroupPartitionLag } from './lag-table.ts'
+
+/** Says how far consumer groups are behind. */
+export interface Lags extends AsyncDisposable {
+  /** Of every group on every partition, by what decides where the group goes on. */
+  read(): Promise<readonly GroupPartitionLag[]>
+}
+
+export interface LagsOptions {
+  readonly config: Config
+  /** Whose; those of all configured ones unless told otherwise. */
+  readonly groups?: readonly ConsumerGroup[]
+  readonly statementTimeoutMs?: number
+}
+
+/** Dials Kafka and the databases when it is first asked. */
+export async function openLags({ config, groups: chosen, statementTimeoutMs = 30_000 }: LagsOptions): Promise<Lags> {
+  const kafka = kafkaClient(config, 'millrace-lag', createLog('lag'))
+  const groups = chosen ?? (await consumerGroups(config))
+  const logs = openTopicLogs(kafka)
+  const admin = kafka.admin()
+  let connected: Promise<void> | undefined
+  const database = (url: string): Database => createDatabase({ url, applicationName: 'millrace lag', statementTimeoutMs })
+  const databases = { telemetry: database(config.env.TELEMETRY_DATABASE_URL), app: database(config.env.APP_DATABASE_URL) }
+
+  async function known({ group, topic, offsets }: ConsumerGroup): Promise<ReadonlyMap<number, KnownOffset>> {
+    if (offsets !== 'kafka') {
+      const positions = await databases[offsets].use((session) => readPositions(session, group, topic))
+      return new Map(positions.map((position) => [position.partition, position]))
+    }
+    connected ??= admin.connect().catch((cause: unknown) => {
+      connected = undefined
+      throw cause
+    })
+    await connected
+    const committed = await committedOffsets(admin, group, [topic])
+    return new Map([...committed].map(([place, offset]) => [Number(place.slice(topic.length + 1)), offset]))
+  }
+
+  return {
+    async read() {
+      const names = [...new Set(groups.map(({ topic }) => topic))]
+      // Before the ends: what was read meanwhile must not look like more than there is.
+      const offsets = await Promise.all(groups.map(known))
+      const states = await logs.topics(names)
+      const extents = new Map(await Promise.all(names.map(async (topic) => [topic, await logs.extents(topic)] as const)))
+      return groups.flatMap(({ group, topic }, index) => {
+        const id = states.get(topic)?.id
+        if (id === undefined) throw new ConfigError(`Kafka has no topic ${topic}: run \`millrace migrate\``)
+        return (extents.get(topic) ?? []).map((extent) => ({
+          group,
+          topic,
+          partition: extent.partition,
+          ...lagOf(offsets[index]?.get(extent.partition), extent, id),
+        }))
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([
+        admin.disconnect(),
+        logs[Symbol.asyncDispose](),
+        ...Object.values(databases).map((each) => each[Symbol.asyncDispose]()),
+      ])
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { Position } from '../connectors/contract.ts'
+import type { Topic } from '../processors/contract.ts'
+import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const at = (partition: number, nextOffset: bigint): Position => ({ topic: 't' as Topic, partition, nextOffset, leaderEpoch: 0 })
+
+describe("offsets of a database's consumers, as Kafka is told them", () => {
+  let told: string[]
+  let away: boolean
+  let offsets: KafkaOffsets
+
+  const open = (everyMs: number): void => {
+    told = []
+    away = false
+    const commit = async (positions: readonly Position[]): Promise<void> => {
+      attempts++
+      if (away) throw new Error('Kafka is away')
+      told.push(positions.map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(' '))
+    }
+    offsets = createKafkaOffsets({ commit, log: silent, everyMs })
+  }
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await delay(1)
+  }
+  let attempts = 0
+  afterEach(() => offsets[Symbol.asyncDispose]())
+
+  it('go together, each once, with the latest of a partition', async () => {
+    open(5)
+    offsets.tell([at(0, 1n), at(1, 7n)])
+    offsets.tell([at(0, 2n)])
+    await until(() => told.length > 0)
+    expect(told[0]).to.equal('0:2 1:7')
+  })
+
+  it('go again until Kafka has taken them', async () => {
+    open(5)
+    away = true
+    attempts = 0
+    offsets.tell([at(0, 1n)])
+    await until(() => attempts > 2)
+    away = false
+    await until(() => told.length > 0)
+    expect(told[0]).to.equal('0:1')
+  })
+
+  it('go at the end, at once', async () => {
+    open(60_000)
+    offsets.tell([at(0, 9n)])
+    await offsets[Symbol.asyncDispose]()
+    expect(told).to.deep.equal(['0:9'])
+  })
+
+  it('are forgotten with the partitions', async () => {
+    open(60_000)
+    offsets.tell([at(0, 9n)])
+    offsets.forget()
+    await offsets[Symbol.asyncDispose]()
+    expect(told).to.deep.equal([])
+  })
+
+  it('go again every now and then, for Kafka may lose what it took', async () => {
+    open(1)
+    offsets.tell([at(0, 3n)])
+    await until(() => told.length > 1)
+    expect(new Set(told)).to.deep.equal(new Set(['0:3']))
+  })
+})
