@@ -48,8 +48,11 @@ describe("Kafka's log ends before its consumers' positions", () => {
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     outcomes = await opened.use(openOutcomes([]))
     running = await start()
-    await send(20)
-    await stored()
+    // More than one batch of readings on each partition, however fast it goes: a batch is cut whole.
+    for (let batch = 0; batch < 2; batch++) {
+      await send(8)
+      await stored()
+    }
     await caughtUp(...groups)
   })
 
