@@ -29,9 +29,9 @@ export interface Sending extends AsyncDisposable {
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
 export async function openSending({ context, kafka, waiting, to, from = [] }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health } = context
-  const partitions = await waiting.until('asking Kafka for topics', () => countPartitions(kafka, [...from, ...to]))
-  await waiting.until('asking Kafka for topics', () => checkCompression(kafka, [...from, ...to]))
-  const limits = await waiting.until('asking Kafka for topics', () => topicLimits(kafka, config, to))
+  const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, [...from, ...to]))
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, [...from, ...to]))
+  const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   let fail: (cause: Error) => void = () => undefined
   const failed = new Promise<never>((_, reject) => {

@@ -1,54 +1,62 @@
 import type { Log } from '../connectors/contract.ts'
 import type { GroupConsumer } from '../connectors/kafka/consumer.ts'
+import { shownAddress } from '../processors/address.ts'
+import type { Config } from './config.ts'
 import type { Health } from './service.ts'
 import { throughOutages } from './through-outages.ts'
 
-/** What a service waits for, in its health: an outage stops it, and does not end it. */
+/** What a service may wait for, by the variable that has its address. */
+export type Asked = 'KAFKA_BROKERS' | 'REGISTRY_URL' | 'APP_DATABASE_URL' | 'TELEMETRY_DATABASE_URL'
+
+/** What a service waits for, in its health: an outage stops it, and does not end it. After two seconds without an answer health says who is asked. */
 export interface Waiting {
   /** Does work again until it succeeds, or fails for good. */
-  until<Result>(doing: string, work: () => Promise<Result>): Promise<Result>
-  /** Awaits work that waits through outages by itself: after two seconds, health says so. */
-  during<Result>(doing: string, work: Promise<Result>): Promise<Result>
+  until<Result>(doing: string, asked: readonly Asked[], work: () => Promise<Result>): Promise<Result>
+  /** Awaits work that waits through outages by itself. */
+  during<Result>(doing: string, asked: readonly Asked[], work: Promise<Result>): Promise<Result>
   /** Watches that Kafka answers a consumer. */
   watch(consumer: GroupConsumer, sessionTimeoutMs: number): Disposable
+}
+
+export interface WaitingOptions {
+  readonly config: Pick<Config, 'env'>
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly health: Health
 }
 
 const SLOW_MS = 2_000
 const LOOK_MS = 1_000
 
-export function createWaiting({
-  log,
-  signal,
-  health,
-}: {
-  readonly log: Log
-  readonly signal: AbortSignal
-  readonly health: Health
-}): Waiting {
+export function createWaiting({ config: { env }, log, signal, health }: WaitingOptions): Waiting {
   /** Waits that take long, by what is being done: several may be under way at once. */
   const slow = new Map<string, number>()
 
-  function count(doing: string, by: 1 | -1): void {
+  function count(doing: string, asked: readonly Asked[], by: 1 | -1): void {
     const now = (slow.get(doing) ?? 0) + by
     slow.set(doing, now)
-    health.set(doing, now === 0 ? null : 'this takes long: is what it asks down?')
+    // A network that swallows what is sent looks no different from a server that stands still.
+    health.set(doing, now === 0 ? null : `no answer yet from ${asked.map((name) => shownAddress(env[name])).join(' or ')}`)
+  }
+
+  async function watched<Result>(doing: string, asked: readonly Asked[], work: Promise<Result>): Promise<Result> {
+    let counted = false
+    const timer = setTimeout(() => {
+      counted = true
+      count(doing, asked, 1)
+    }, SLOW_MS)
+    try {
+      return await work
+    } finally {
+      clearTimeout(timer)
+      if (counted) count(doing, asked, -1)
+    }
   }
 
   return {
-    until: (doing, work) => throughOutages(doing, work, { log, signal, waiting: (what) => health.set(doing, what) }),
-    async during(doing, work) {
-      let counted = false
-      const timer = setTimeout(() => {
-        counted = true
-        count(doing, 1)
-      }, SLOW_MS)
-      try {
-        return await work
-      } finally {
-        clearTimeout(timer)
-        if (counted) count(doing, -1)
-      }
-    },
+    until: (doing, asked, work) =>
+      throughOutages(doing, () => watched(doing, asked, work()), { log, signal, waiting: (what) => health.set(doing, what) }),
+    during: watched,
     watch(consumer, sessionTimeoutMs) {
       const timer = setInterval(() => {
         const silentMs = consumer.silentMs()

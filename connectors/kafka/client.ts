@@ -17,6 +17,9 @@ export interface KafkaAddress {
 /** Reconnects without end: an outage is waited out by the caller, so that its place is kept. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 }
 
+/** For the first answer on a new connection. */
+const HANDSHAKE_MS = 10_000
+
 /** Most that one read of a socket takes. */
 const READ_BYTES = 262_144
 
@@ -34,10 +37,17 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
     socketFactory: ({ host: named, port, ssl, onConnect }) => {
       const host = hostOf(named)
+      let handshake: NodeJS.Timeout | undefined
+      const connected = (): void => {
+        // kafkajs would wait as long as for any other request: half a minute.
+        handshake = setTimeout(() => socket.destroy(new Error(`no answer from ${host}:${port} within ${HANDSHAKE_MS} ms`)), HANDSHAKE_MS)
+        onConnect()
+      }
       const read = createResponseReader((response) => socket.emit('data', response))
       const onread = {
         buffer: readBuffer,
         callback: (count: number, bytes: Uint8Array) => {
+          clearTimeout(handshake)
           try {
             read(bytes as Buffer, count)
             return true
@@ -49,7 +59,8 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
       }
       // Node documents onread for tls.connect too; its types have it for net.connect only.
       const secured = { host, port, onread, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }
-      const socket: net.Socket = ssl ? tls.connect(secured, onConnect) : net.connect({ host, port, onread }, onConnect)
+      const socket: net.Socket = ssl ? tls.connect(secured, connected) : net.connect({ host, port, onread }, connected)
+      socket.once('close', () => clearTimeout(handshake))
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 60_000)
       return socket

@@ -16,6 +16,9 @@ const MAX_BYTES = 900_000
  * after a silence does not wait.
  */
 const REQUEST_INTERVAL_MS = 10
+/** Without an acknowledgement for so long, something is wrong. */
+const SLOW_MS = 5_000
+const LOOK_MS = 1_000
 const BACKOFF = { baseMs: 200, maxMs: 10_000 }
 /** Records that Kafka refuses for what they are; sending them again cannot help. */
 const REFUSED = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'TOPIC_AUTHORIZATION_FAILED'])
@@ -80,11 +83,23 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
   let waitingBytes = 0
   let loop: Promise<void> | undefined
   let begunAt = Number.NEGATIVE_INFINITY
+  /** Of the request that is under way. */
+  let sentAt: number | undefined
+  let slow = false
+  // kafkajs gives a request half a minute, and tries again by itself: a network that swallows what is sent would be no trouble for minutes.
+  const looking = setInterval(() => {
+    const silentMs = sentAt === undefined ? 0 : performance.now() - sentAt
+    if (silentMs < SLOW_MS) return
+    slow = true
+    trouble?.(`Kafka has not acknowledged for ${Math.round(silentMs / 1000)} s`)
+  }, LOOK_MS)
+  looking.unref()
 
   async function transmit(messages: ReadonlyMap<Topic, Message[]>): Promise<void> {
     const topicMessages = [...messages].map(([topic, list]) => ({ topic, messages: list as never[] }))
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted()
+      sentAt = performance.now()
       try {
         if (!connected) {
           await producer.connect()
@@ -92,12 +107,13 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
         }
         await producer.sendBatch({ acks: -1, topicMessages })
         counters.requests++
-        if (attempt > 0) {
-          log.info('Kafka accepts records again', { attempts: attempt + 1 })
-          trouble?.(null)
-        }
+        sentAt = undefined
+        if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
+        if (attempt > 0 || slow) trouble?.(null)
+        slow = false
         return
       } catch (cause) {
+        sentAt = undefined
         const type = protocolError(cause)
         if (type !== undefined && REFUSED.has(type)) {
           // Other partitions of this request may hold its records now, under sequence numbers that kafkajs takes back. A batch of
@@ -204,6 +220,7 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
       await Promise.all(parts)
     },
     async [Symbol.asyncDispose]() {
+      clearInterval(looking)
       await loop?.catch(() => undefined)
       await producer.disconnect()
     },

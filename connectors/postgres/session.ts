@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError } from '../contract.ts'
 import { detectPooler } from './pooler.ts'
 import { blame, isNetworkError } from './sqlstate.ts'
@@ -107,7 +108,7 @@ class ClientSession implements Session {
   async connect(): Promise<void> {
     const timeoutMs = this.options.connectTimeoutMs ?? 5_000
     try {
-      await this.answer('connecting to the database', timeoutMs, () => this.client.connect())
+      await this.answer(`connecting to the database at ${shownAddress(this.options.url)}`, timeoutMs, () => this.client.connect())
       this.connected = true
       await this.checkPooler(timeoutMs)
     } catch (error) {

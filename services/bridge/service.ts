@@ -70,8 +70,12 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const generic = jsonFirmware()
   const schemas = firmwareOptions(config, log, signal)
   const { registry } = schemas
-  const waiting = createWaiting({ log, signal, health })
-  const directory = await waiting.during('reading schemas', openFirmwareDirectory({ ...schemas, trouble: schemaWatch(health).trouble }))
+  const waiting = createWaiting({ config, log, signal, health })
+  const directory = await waiting.during(
+    'reading schemas',
+    ['REGISTRY_URL'],
+    openFirmwareDirectory({ ...schemas, trouble: schemaWatch(health).trouble }),
+  )
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
   const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead] })
@@ -95,11 +99,13 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     generic,
     deviceStatus: {
       schema: readSchema('device-status').json,
-      schemaId: await waiting.until('registering schemas', () => registeredId(registry, topics.deviceStatus, 'device-status')),
+      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () =>
+        registeredId(registry, topics.deviceStatus, 'device-status'),
+      ),
     },
     deadLetter: {
       schema: readSchema('dead-letter').json,
-      schemaId: await waiting.until('registering schemas', () => registeredId(registry, dead, 'dead-letter')),
+      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, dead, 'dead-letter')),
     },
     ...bridgeLimits(config, limits),
     rateLimit: rateLimit(config),

@@ -24,11 +24,11 @@ const POLL_MS = 1_000
 /** Starts the ledger of frame numbers: readings and dead letters → ranges in the telemetry database, effectively once. */
 export async function continuityService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-continuity', log)
-  const waiting = createWaiting({ log, signal, health })
+  const waiting = createWaiting({ config, log, signal, health })
   // Says so where one does not exist.
-  await waiting.until('asking Kafka for topics', () => countPartitions(kafka, continuityTopics))
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, continuityTopics))
   const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
-  const firmwares = await waiting.during('reading schemas', opening)
+  const firmwares = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
   // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
   const logs = openTopicLogs(kafka)
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
@@ -55,7 +55,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     store,
     claim: (wanted) => claimPositions({ consumer: CONTINUITY, offsets: store, logs, noticed }, wanted),
     logs,
-    prepare: (letters) => waiting.during('asking the registry for schemas', prepareSchemas(firmwares, letters)),
+    prepare: (letters) => waiting.during('asking the registry for schemas', ['REGISTRY_URL'], prepareSchemas(firmwares, letters)),
     schemas: firmwares,
     devices,
     decode: (value) => codec.decode(value),
@@ -90,7 +90,7 @@ export async function continuityService({ config, log, signal, metrics, health }
       loop.revoked()
     },
   })
-  const consumer = await waiting.during('joining the consumer group', joining)
+  const consumer = await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], joining)
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
   processMetrics(metrics)

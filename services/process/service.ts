@@ -73,9 +73,13 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const { config, log, signal, metrics, health } = context
     const consumerName = name as ConsumerName
     const source = process.from.topic
-    const waiting = createWaiting({ log, signal, health })
+    const waiting = createWaiting({ config, log, signal, health })
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const lookups = await waiting.during('reading what is looked up', openProcessLookups(process, { config, log, signal, health }))
+    const lookups = await waiting.during(
+      'reading what is looked up',
+      ['REGISTRY_URL', 'APP_DATABASE_URL'],
+      openProcessLookups(process, { config, log, signal, health }),
+    )
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const sending = await openSending({ context, kafka, waiting, from: [source], to: [deadTopic(name)] })
@@ -104,7 +108,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
         config,
         processor: name,
         source,
-        deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+        deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(name))),
         letterBytes: limits.get(deadTopic(name)) ?? 0,
         counters: kept,
       }),
@@ -134,7 +138,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
         loop.revoked()
       },
     })
-    const consumer = await waiting.during('joining the consumer group', running)
+    const consumer = await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], running)
     const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
     processMetrics(metrics)

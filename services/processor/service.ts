@@ -51,9 +51,10 @@ export function processorService(name: string, processor: AnyProcessor): (contex
   return async (context) => {
     const { config, log, signal, metrics, health } = context
     const registry = createRegistry(config.env.REGISTRY_URL)
-    const waiting = createWaiting({ log, signal, health })
+    const waiting = createWaiting({ config, log, signal, health })
     const lookups = await waiting.during(
       'reading schemas and devices',
+      ['REGISTRY_URL', 'APP_DATABASE_URL'],
       openLookups({ config, needs: processor.needs, log, signal, health }),
     )
     const kafka = kafkaClient(config, `millrace-${name}`, log)
@@ -62,7 +63,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const sending = await openSending({ context, kafka, waiting, from: [processor.from.topic], to: written })
     const { producer, limits, counters: sent } = sending
     const kept = { referenced: 0 }
-    const schemaIds = await waiting.until('registering schemas', () => outputSchemaIds(registry, processor))
+    const schemaIds = await waiting.until('registering schemas', ['REGISTRY_URL'], () => outputSchemaIds(registry, processor))
     const counters = createEngineCounters()
     const engine = createEngine({
       name,
@@ -74,7 +75,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         config,
         processor: name,
         source: processor.from.topic,
-        deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(name))),
+        deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(name))),
         letterBytes: limits.get(deadTopic(name)) ?? 0,
         counters: kept,
       }),
@@ -95,7 +96,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         stopped: (partition, why) => health.set(partition, why),
       }),
       commit: (offsets) => consumer.commit(offsets),
-      prepare: (records) => waiting.during('looking up schemas and devices', lookups.prepare(records)),
+      prepare: (records) =>
+        waiting.during('looking up schemas and devices', ['REGISTRY_URL', 'APP_DATABASE_URL'], lookups.prepare(records)),
     })
     const running = runConsumer({
       kafka,
@@ -112,7 +114,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       handle: (batch, generation) => loop.handle(batch, generation),
       revoked: () => loop.revoked(),
     })
-    const consumer = await waiting.during('joining the consumer group', running)
+    const consumer = await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], running)
     const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
     processMetrics(metrics)

@@ -37,7 +37,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-store', log)
   const registry = createRegistry(config.env.REGISTRY_URL)
   let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
-  const waiting = createWaiting({ log, signal, health })
+  const waiting = createWaiting({ config, log, signal, health })
   const opening = openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
@@ -49,7 +49,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       layouts = layoutsOf(known)
     },
   })
-  const schemas = await waiting.during('reading schemas', opening)
+  const schemas = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
   const sink = createReadingsSink({
     url: config.env.TELEMETRY_DATABASE_URL,
     backend: config.store.backend,
@@ -86,12 +86,12 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       config,
       processor: STORE,
       source: topics.readings,
-      deadLetters: await waiting.until('registering schemas', () => deadLetterCodec(registry, deadTopic(STORE))),
+      deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(STORE))),
       letterBytes: limits.get(deadTopic(STORE)) ?? 0,
       counters: kept,
     }),
     producer,
-    prepare: (records) => waiting.during('looking up schemas', schemas.prepare(schemasOf(records))),
+    prepare: (records) => waiting.during('looking up schemas', ['REGISTRY_URL'], schemas.prepare(schemasOf(records))),
     layout: (record) => layouts(record),
     batchRows: config.store.batch_rows,
     batchMs: config.store.batch_ms,
@@ -126,7 +126,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       loop.revoked()
     },
   })
-  const consumer = await waiting.during('joining the consumer group', running)
+  const consumer = await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], running)
   const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
   /** Rows outside every partition; not a number until they were counted. */

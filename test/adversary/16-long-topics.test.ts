@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { startService, until } from '../pipeline/service.ts'
+import { launchWith, until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
 import { openHostileClient } from './hostile-client.ts'
 import { provision, sendMessages } from './messages.ts'
@@ -18,12 +18,8 @@ describe('2,000 topics of 60 KB', () => {
   it('do not end the bridge: each is a small dead letter, and others go on', async () => {
     await provision(device)
     const outcomes = await use(openOutcomes(['bridge']))
-    const options = process.env.NODE_OPTIONS
-    process.env.NODE_OPTIONS = HEAP
-    const bridge = await use(startService('bridge')).finally(() => {
-      if (options === undefined) delete process.env.NODE_OPTIONS
-      else process.env.NODE_OPTIONS = options
-    })
+    const bridge = await use(launchWith({ env: { NODE_OPTIONS: HEAP } }, 'bridge'))
+    await bridge.ready()
     const stranger = await use(openHostileClient({ clientId: `${run}-stranger` }))
     const long = 'x'.repeat(TOPIC_BYTES - 40)
     const codes = await stranger.flood(

@@ -63,7 +63,15 @@ export function launchService(...args: readonly string[]): Promise<RunningServic
 }
 
 /** Starts a service with further lines of configuration, in YAML. */
-export async function launchConfigured(settings: string, ...args: readonly string[]): Promise<RunningService> {
+export function launchConfigured(settings: string, ...args: readonly string[]): Promise<RunningService> {
+  return launchWith({ settings }, ...args)
+}
+
+/** Starts a service with further lines of configuration, and variables in place of those of the environment. */
+export async function launchWith(
+  { settings = '', env = {} }: { readonly settings?: string; readonly env?: NodeJS.ProcessEnv },
+  ...args: readonly string[]
+): Promise<RunningService> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const config = join(folder, 'millrace.yaml')
@@ -73,6 +81,7 @@ export async function launchConfigured(settings: string, ...args: readonly strin
   )
   const child = spawn(process.execPath, ['--enable-source-maps', MILLRACE, ...args, '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
   })
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += String(chunk)))

@@ -1,0 +1,62 @@
+import { address } from '../pipeline/frames.ts'
+import { launchWith, until } from '../pipeline/service.ts'
+import { digBlackHole } from './black-hole.ts'
+import { provision } from './messages.ts'
+
+const run = `h${Date.now().toString(36)}`
+
+/** With what port each of them is reached, in the address that the environment has. */
+const parts = {
+  MQTT_URL: 'mqtt://127.0.0.1:PORT',
+  KAFKA_BROKERS: '127.0.0.1:PORT',
+  REGISTRY_URL: 'http://127.0.0.1:PORT/apis/ccompat/v7',
+  TELEMETRY_DATABASE_URL: 'postgres://millrace@127.0.0.1:PORT/telemetry',
+  APP_DATABASE_URL: 'postgres://millrace@127.0.0.1:PORT/app',
+} as const
+
+const cases: readonly (readonly [variable: keyof typeof parts, service: readonly string[]])[] = [
+  ['MQTT_URL', ['bridge']],
+  ['KAFKA_BROKERS', ['bridge']],
+  ['REGISTRY_URL', ['bridge']],
+  ['KAFKA_BROKERS', ['store']],
+  ['TELEMETRY_DATABASE_URL', ['store']],
+  ['APP_DATABASE_URL', ['run', 'standardise']],
+  ['REGISTRY_URL', ['run', 'devices']],
+]
+
+describe('a network that swallows what is sent to it', () => {
+  /** All at once: each waits for its own part, and half of their time is waiting. */
+  let runs: readonly Promise<void>[] = []
+
+  before(async () => {
+    await provision()
+    runs = cases.map(([variable, args], index) => throughBlackHole(variable, args, index))
+    // Each is awaited by its own test.
+    for (const run of runs) run.catch(() => undefined)
+  })
+
+  after(() => Promise.allSettled(runs))
+
+  for (const [index, [variable, args]] of cases.entries())
+    it(`is named by the health of ${args.join(' ')} if it is that of ${variable}, and waited out`, () => runs[index])
+})
+
+async function throughBlackHole(variable: keyof typeof parts, args: readonly string[], index: number): Promise<void> {
+  const [, port] = /:(\d+)(?:[/,]|$)/.exec(address(variable).replace(/^\w+:\/\//, '')) ?? []
+  await using hole = await digBlackHole(Number(port))
+  await using service = await launchWith(
+    {
+      settings: `bridge: { client_id: ${run}-${index}, session_expiry_seconds: 0 }\n`,
+      env: { [variable]: parts[variable].replace('PORT', String(hole.port)) },
+    },
+    ...args,
+  )
+  await until(
+    `health names port ${hole.port}`,
+    async () => Object.values((await service.health()) ?? {}).some((trouble) => trouble.includes(String(hole.port))),
+    30_000,
+  )
+  hole.open()
+  await service.ready(60_000)
+  await until('nothing is wrong any more', async () => Object.keys((await service.health()) ?? { none: '' }).length === 0, 60_000)
+}
