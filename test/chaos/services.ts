@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NODE_FLAGS } from '../../ops/supervisor/service-programs.ts'
 import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
+import { requireFree } from './ports.ts'
 
 /** The services of the line. Of the consumers there may be a second instance. */
 export const instances = ['bridge', 'standardise', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
@@ -59,9 +60,13 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   const firstPort = (instance: Instance): number => firstMetricsPort + 3 * instances.indexOf(instance)
 
   /** Whatever an instance is, it listens on the port of its kind. */
-  async function ask(instance: Instance, path: string): Promise<Response | undefined> {
+  function portOf(instance: Instance): number {
     const role = roleOf(instance)
-    const port = firstPort(instance) + (role === 'bridge' ? 0 : role === 'store' ? 1 : 2)
+    return firstPort(instance) + (role === 'bridge' ? 0 : role === 'store' ? 1 : 2)
+  }
+
+  async function ask(instance: Instance, path: string): Promise<Response | undefined> {
+    const port = portOf(instance)
     // One that is stopped, or being started, does not answer.
     return await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined)
   }
@@ -98,6 +103,9 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     async start(instance) {
       if (running.has(instance)) return
       const role = roleOf(instance)
+      const pidFile = join(directory, `${instance}.pid`)
+      // One that an earlier run left behind is ended below.
+      await requireFree(portOf(instance), `metrics of ${instance}`, existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : undefined)
       const program = {
         name: instance,
         command: process.execPath,
@@ -110,7 +118,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
         ],
         env,
         logFile: logOf(instance),
-        pidFile: join(directory, `${instance}.pid`),
+        pidFile,
       }
       running.set(
         instance,

@@ -5,6 +5,7 @@ import { createKafka } from '../../connectors/kafka/client.ts'
 import { type FleetTotals, fleetDevices, type RunningFleet, startFleet } from './fleet.ts'
 import { HOSTILE_DEVICES } from './hostile.ts'
 import { type Line, openLine } from './line.ts'
+import { TakenPortError } from './ports.ts'
 import type { GoodReading } from './publisher.ts'
 import { JSON_DEVICE, MOVING_DEVICE, POISON_DEVICE, STATUS_DEVICES } from './publisher.ts'
 import type { Settings } from './settings.ts'
@@ -67,11 +68,17 @@ export async function withSession(settings: Settings, work: (session: Session) =
     passed = await work(session)
     return passed ? 0 : 1
   } catch (cause) {
-    say(stopping.signal.aborted ? 'interrupted' : `failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
+    say(stopping.signal.aborted ? 'interrupted' : `failed: ${reasonOf(cause)}`)
     return 1
   } finally {
     for (const action of undone.reverse()) await action().catch((cause: unknown) => say(`cleaning up: ${String(cause)}`))
   }
+}
+
+/** A stack says nothing to somebody whose port is taken. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof TakenPortError) return cause.message
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
 }
 
 async function start(

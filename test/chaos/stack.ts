@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { projectRoot } from '../../schemas/files.ts'
+import { TakenPortError } from './ports.ts'
 import type { Settings } from './settings.ts'
 
 const run = promisify(execFile)
@@ -13,7 +14,10 @@ export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
 export interface Stack {
   /** Ports without a proxy before them. */
   readonly ports: { readonly mqtt: number; readonly postgres: number; readonly registry: number }
-  /** Starts what is not running of the parts. Tries again where a part did not start in time, as on a slow machine. */
+  /**
+   * Starts what is not running of the parts. Tries again where a part did not start in time, as on a slow machine.
+   * @throws TakenPortError at once, if somebody else has a part's port
+   */
   start(...parts: readonly Part[]): Promise<void>
   /** Ends a part as a crash would: SIGKILL to all of it. */
   kill(part: Part): Promise<void>
@@ -50,7 +54,9 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
           await script('start', ...parts)
           return
         } catch (cause) {
-          if (tries === START_TRIES) throw new Error(`starting ${parts.join(', ')} failed ${tries} times`, { cause })
+          const said = complaints(cause)
+          if (said.some((line) => line.includes(' is taken by '))) throw new TakenPortError(said.join('\n'), { cause })
+          if (tries === START_TRIES) throw new Error(`starting ${parts.join(', ')} failed ${tries} times:\n${said.join('\n')}`, { cause })
         }
       }
     },
@@ -81,6 +87,12 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
       await script('destroy')
     },
   }
+}
+
+/** What a script of deploy/local wrote about its failure: which part, why, the last lines of its log. */
+function complaints(cause: unknown): readonly string[] {
+  const { stderr } = cause as { readonly stderr?: unknown }
+  return typeof stderr === 'string' && stderr.trim() !== '' ? stderr.trim().split('\n') : [String(cause)]
 }
 
 function killIfThere(pid: number): void {
