@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { shownAddress, withoutUserInfo } from './address.ts'
+import { shownAddress, withoutCredentials, withoutUserInfo } from './address.ts'
 
 describe('an address that is shown', () => {
   it('has neither user nor password, however badly it is written', () => {
@@ -22,5 +22,11 @@ describe('an address that is shown', () => {
       'listing at http://…@127.0.0.1:1/apis: connect ECONNREFUSED; see a@b.example',
     )
     expect(withoutUserInfo('{"url":"mqtt://u:s#c/r?t@h:1","n":1}')).to.equal('{"url":"mqtt://…@h:1","n":1}')
+  })
+
+  it('loses its credentials for those who have their own', () => {
+    expect(withoutCredentials('mqtt://u:p%40@host:1883')).to.equal('mqtt://host:1883')
+    expect(withoutCredentials('mqtt://u@[::1]:1883')).to.equal('mqtt://[::1]:1883')
+    expect(withoutCredentials('mqtt://host')).to.equal('mqtt://host')
   })
 })

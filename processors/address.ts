@@ -14,6 +14,15 @@ export function withoutUserInfo(text: string): string {
   return hideParameters(text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`<>]*@/gi, '$1…@'))
 }
 
+/** The address without user and password, for who has a name of its own there, and for a command line that everybody on the machine can read. */
+export function withoutCredentials(address: string): string {
+  const parsed = new URL(address)
+  if (parsed.username === '' && parsed.password === '') return address
+  parsed.username = ''
+  parsed.password = ''
+  return parsed.href
+}
+
 function hideParameters(text: string): string {
   return text.replace(SECRET_PARAMETER, '$1…')
 }
