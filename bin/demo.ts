@@ -63,6 +63,8 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
   await using stack = await startLocalStack(process.env, say)
   // The demonstration runs on the local stack, whatever the environment says; the commands below read it.
   Object.assign(process.env, stack.addresses)
+  // The bridge's is in the file that the addresses name.
+  delete process.env.MQTT_PASSWORD
   const config = loadConfig(process.env, values.config)
   const configured = values.config === undefined ? [] : ['--config', values.config]
   await migrate(configured)
