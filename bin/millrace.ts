@@ -66,6 +66,11 @@ const commands: Readonly<Record<string, { readonly usage: string; readonly does:
     does: 'list the partitions of readings and the rows outside them; give these partitions of their own',
     load: async () => (await import('./partitions.ts')).partitions,
   },
+  topics: {
+    usage: 'topics [--partitions N]',
+    does: 'list the topics and their partitions; give all of them more',
+    load: async () => (await import('./topics.ts')).topics,
+  },
   lag: { usage: 'lag', does: 'say how far each consumer group is behind', load: async () => (await import('./lag.ts')).lag },
 }
 

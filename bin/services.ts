@@ -38,9 +38,9 @@ export async function run(args: readonly string[]): Promise<number> {
 /** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
   if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
-  const { loadProcess, processService } = await import('../services/process/service.ts')
+  const { loadProcess, loadProcessor } = await import('../services/loading.ts')
   const process = await loadProcess(name)
-  if (process !== undefined) return processService(name, process)
-  const { loadProcessor, processorService } = await import('../services/processor/service.ts')
+  if (process !== undefined) return (await import('../services/process/service.ts')).processService(name, process)
+  const { processorService } = await import('../services/processor/service.ts')
   return processorService(name, await loadProcessor(name))
 }

@@ -2,8 +2,7 @@ import { CONTINUITY, continuityTopics } from '../processors/continuity/topics.ts
 import type { ConsumerName, Topic } from '../processors/contract.ts'
 import { topics } from '../processors/topics.ts'
 import type { Config } from './config.ts'
-import { loadProcess } from './process/service.ts'
-import { loadProcessor } from './processor/service.ts'
+import { loadProcess, loadProcessor } from './loading.ts'
 
 /** A consumer group and the topic that it reads. */
 export interface ConsumerGroup {

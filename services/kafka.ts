@@ -20,9 +20,14 @@ export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaC
 
 const MILLIS_PER_HOUR = 3_600_000
 
+/** The topics whose partitions are shared out by device: the line's, and the dead letters of each processor. They have as many. */
+export function sharedTopics({ processors }: Config): readonly Topic[] {
+  return [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
+}
+
 /** Every topic of the line, with the dead letters of each processor. */
-export function wantedTopics({ topics: settings, processors }: Config): readonly TopicSettings[] {
-  const names: Topic[] = [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
+export function wantedTopics(config: Config): readonly TopicSettings[] {
+  const { topics: settings } = config
   const clock: TopicSettings = {
     topic: topics.clock,
     partitions: 1,
@@ -35,7 +40,7 @@ export function wantedTopics({ topics: settings, processors }: Config): readonly
     replicationFactor: settings.replication_factor,
     config: { 'cleanup.policy': 'compact', 'segment.ms': String(24 * MILLIS_PER_HOUR), 'message.timestamp.type': 'CreateTime' },
   }
-  const line = names.map(
+  const line = sharedTopics(config).map(
     (topic): TopicSettings => ({
       topic,
       partitions: settings.partitions,

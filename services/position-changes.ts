@@ -45,17 +45,20 @@ export interface PositionChangesOptions {
 /** How long health tells of what happened and is over: so that somebody sees it who looks now and then. The counters tell for good. */
 const TOLD_MS = 600_000
 
-/** Logs, counts and tells of what Kafka no longer has. */
-export function createPositionChanges({ log, counters, trouble }: PositionChangesOptions): (change: PositionChange) => void {
+/** Health that tells of what is over, by partition. */
+export function forAWhile(trouble: PositionChangesOptions['trouble']): (place: string, what: string) => void {
   const timers = new Map<string, NodeJS.Timeout>()
-
-  function tell(place: string, what: string): void {
+  return (place, what) => {
     const part = `log of ${place}`
     clearTimeout(timers.get(part))
     trouble(part, `${what} (noticed at ${new Date().toISOString()})`)
     timers.set(part, setTimeout(() => trouble(part, null), TOLD_MS).unref())
   }
+}
 
+/** Logs, counts and tells of what Kafka no longer has. */
+export function createPositionChanges({ log, counters, trouble }: PositionChangesOptions): (change: PositionChange) => void {
+  const tell = forAWhile(trouble)
   return ({ topic, partition, tag, from, to }) => {
     const place = `${topic}/${partition}`
     const fields = { topic, partition, from: String(from), to: String(to) }

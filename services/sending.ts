@@ -1,13 +1,22 @@
 import type { Kafka as KafkaClient } from 'kafkajs'
 import type { RecordProducer } from '../connectors/contract.ts'
+import { committedOffsets } from '../connectors/kafka/committed-positions.ts'
 import { createProducer, type ProducerCounters } from '../connectors/kafka/producer.ts'
+import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
 import type { Topic } from '../processors/contract.ts'
+import { topics } from '../processors/topics.ts'
+import { consumerGroups } from './consumer-groups.ts'
 import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
+import { counter } from './metrics.ts'
+import { watchPartitions } from './partition-watch.ts'
+import { forAWhile } from './position-changes.ts'
 import type { ServiceContext } from './service.ts'
 import type { Waiting } from './waiting.ts'
 
 export interface SendingOptions {
   readonly context: ServiceContext
+  /** Beginning of its metrics' names, as in `millrace_store`. */
+  readonly part: string
   readonly kafka: KafkaClient
   readonly waiting: Waiting
   /** Topics that are sent to: they must exist. */
@@ -15,6 +24,9 @@ export interface SendingOptions {
   /** Topics that are read, which must exist too. */
   readonly from?: readonly Topic[]
 }
+
+/** A device's records keep their order in these: its letters may change partition at any time. */
+const ORDERED: ReadonlySet<Topic> = new Set([topics.frames, topics.readings, topics.deviceStatus])
 
 /** What a service sends to Kafka with. */
 export interface Sending extends AsyncDisposable {
@@ -27,12 +39,14 @@ export interface Sending extends AsyncDisposable {
 }
 
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
-export async function openSending({ context, kafka, waiting, to, from = [] }: SendingOptions): Promise<Sending> {
-  const { config, log, signal, health } = context
+export async function openSending({ context, part, kafka, waiting, to, from = [] }: SendingOptions): Promise<Sending> {
+  const { config, log, signal, health, metrics } = context
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, [...from, ...to]))
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, [...from, ...to]))
   const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  let lostOffsets = 0
+  const tell = forAWhile((where, what) => health.set(where, what))
   let fail: (cause: Error) => void = () => undefined
   const failed = new Promise<never>((_, reject) => {
     fail = reject
@@ -47,6 +61,54 @@ export async function openSending({ context, kafka, waiting, to, from = [] }: Se
     counters,
     trouble: (what) => health.set('sending to Kafka', what),
     refused: (cause) => fail(cause),
+    lost: ({ topic, partition, from, to }) => {
+      lostOffsets += Number(from - to)
+      log.error('Kafka no longer has records that it had acknowledged', { topic, partition, from: String(from), to: String(to) })
+      tell(
+        `${topic}/${partition}`,
+        `Kafka no longer has offsets ${to} to ${from - 1n}, which it had acknowledged: its log was cut, or the topic made anew. Who had not read them has lost them`,
+      )
+    },
   })
-  return { producer, limits, counters, failed, [Symbol.asyncDispose]: () => producer[Symbol.asyncDispose]() }
+  counter(
+    metrics,
+    `${part}_unkept_offsets_total`,
+    'Offsets that Kafka had acknowledged to this process and has no longer.',
+    () => lostOffsets,
+  )
+  const logs = openTopicLogs(kafka)
+  const admin = kafka.admin()
+  let connected = false
+  const watch = watchPartitions({
+    logs,
+    producer,
+    partitions: new Map(to.flatMap((topic) => (partitions.has(topic) ? [[topic, partitions.get(topic) ?? 0]] : []))),
+    ordered: (topic) => ORDERED.has(topic),
+    readers: async (topic) => {
+      if (!connected) await admin.connect()
+      connected = true
+      const groups = (await consumerGroups(config)).filter((each) => each.topic === topic)
+      return Promise.all(
+        groups.map(async ({ group }) => {
+          const committed = await committedOffsets(admin, group, [topic])
+          return new Map([...committed].map(([place, { nextOffset }]) => [Number(place.slice(topic.length + 1)), nextOffset]))
+        }),
+      )
+    },
+    log,
+    signal,
+    trouble: (where, what) => health.set(where, what),
+  })
+  return {
+    producer,
+    limits,
+    counters,
+    failed,
+    async [Symbol.asyncDispose]() {
+      watch[Symbol.dispose]()
+      await producer[Symbol.asyncDispose]()
+      await logs[Symbol.asyncDispose]()
+      if (connected) await admin.disconnect()
+    },
+  }
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kafka as KafkaClient, Producer } from 'kafkajs'
+import type { Kafka as KafkaClient, Producer, RecordMetadata } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
-import { ConnectorError, type Log, type RecordProducer } from '../contract.ts'
+import { ConnectorError, type Log, type PositionChange, type RecordProducer } from '../contract.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
@@ -48,7 +48,7 @@ export interface ProducerCounters {
 
 export interface ProducerOptions {
   readonly kafka: KafkaClient
-  /** Number of partitions of each topic that will be sent to. */
+  /** Number of partitions of each topic that will be sent to, to begin with. */
   readonly partitions: ReadonlyMap<Topic, number>
   readonly log: Log
   readonly signal: AbortSignal
@@ -59,6 +59,20 @@ export interface ProducerOptions {
   readonly refused?: (cause: ConnectorError) => void
   /** Health: what is wrong while Kafka does not acknowledge; null once it does. */
   readonly trouble?: (what: string | null) => void
+  /**
+   * Kafka gave records a lower offset than it had acknowledged before: what is between has gone, if the topic is the same. Nobody else may know of it, for
+   * nobody may have read it.
+   */
+  readonly lost?: (change: Pick<PositionChange, 'topic' | 'partition' | 'from' | 'to'>) => void
+}
+
+/** A producer whose topics may get partitions. */
+export interface PartitionedProducer extends RecordProducer {
+  /** Resolves once nothing is under way; from then on, what is sent waits for `resume`. */
+  hold(): Promise<void>
+  resume(): void
+  /** Which partition a key has from now on follows from this number. While it is held, no record of before is under way. */
+  setPartitions(topic: Topic, count: number): void
 }
 
 /**
@@ -66,8 +80,8 @@ export interface ProducerOptions {
  * batches grow with load and latency stays low without it. A failed request is sent again as it was, until it succeeds: another composition would break
  * the sequence numbers by which the broker recognises a repeat.
  */
-export async function createProducer(options: ProducerOptions): Promise<RecordProducer> {
-  const { kafka, partitions, log, signal, counters, trouble } = options
+export async function createProducer(options: ProducerOptions): Promise<PartitionedProducer> {
+  const { kafka, log, signal, counters, trouble } = options
   const requestBytes = Math.min(MAX_BYTES, ...(options.limits?.values() ?? []))
   const open = (): Producer =>
     kafka.producer({
@@ -94,18 +108,54 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
     trouble?.(`Kafka has not acknowledged for ${Math.round(silentMs / 1000)} s`)
   }, LOOK_MS)
   looking.unref()
+  const partitions = new Map(options.partitions)
+  /** How often the numbers of partitions have changed, and had when the producer was opened, which asks for them once. */
+  let changes = 0
+  let known = 0
+  let held: { readonly until: Promise<void>; readonly resume: () => void } | undefined
+  let underWay: Promise<void> | undefined
+  /** Least offset that the next records of a partition get. */
+  const next = new Map<string, bigint>()
 
-  async function transmit(messages: ReadonlyMap<Topic, Message[]>): Promise<void> {
-    const topicMessages = [...messages].map(([topic, list]) => ({ topic, messages: list as never[] }))
+  function note(acknowledged: readonly RecordMetadata[]): void {
+    for (const { topicName, partition, baseOffset } of acknowledged) {
+      // Below 0 where Kafka recognised a repeat whose offset it has forgotten.
+      const base = BigInt(baseOffset ?? -1)
+      if (base < 0n) continue
+      const place = `${topicName}/${partition}`
+      const least = next.get(place) ?? 0n
+      if (base < least) options.lost?.({ topic: topicName as Topic, partition, from: least, to: base })
+      // A batch is in the log whole or not at all.
+      next.set(place, base + 1n)
+    }
+  }
+
+  async function transmit(round: readonly Waiting[]): Promise<void> {
+    let [messages, grouped] = [group(round, partitions), changes]
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted()
       sentAt = performance.now()
+      // Another composition is for another identity: see below.
+      if (known !== changes) await replaceProducer()
+      if (grouped !== changes) [messages, grouped] = [group(round, partitions), changes]
+      const topicMessages = [...messages].map(([topic, { list }]) => ({ topic, messages: list as never[] }))
       try {
         if (!connected) {
           await producer.connect()
           connected = true
         }
-        await producer.sendBatch({ acks: -1, topicMessages })
+        const acknowledged = await producer.sendBatch({ acks: -1, topicMessages })
+        const left = unacknowledged(messages, acknowledged)
+        if (left !== undefined) {
+          // kafkajs leaves out, without a word, what is for a partition that its broker has not heard of: another asks again.
+          await replaceProducer()
+          throw new ConnectorError(
+            'KAFKA_UNKNOWN_PARTITION',
+            true,
+            `sending to ${left}, which the broker that was asked has not heard of yet`,
+          )
+        }
+        note(acknowledged)
         counters.requests++
         sentAt = undefined
         if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
@@ -138,6 +188,7 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
 
   async function replaceProducer(): Promise<void> {
     const old = producer
+    known = changes
     producer = open()
     connected = false
     await old.disconnect().catch((cause: unknown) => log.info('leaving a producer behind that did not close', { cause: String(cause) }))
@@ -146,20 +197,25 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
       await gather()
-      const round = takeRound()
-      try {
-        await transmit(group(round, partitions))
-        for (const entry of round) {
-          counters.records += entry.records.length
-          counters.bytes += entry.bytes
-          entry.resolve()
-        }
-      } catch (cause) {
-        if (round.length > 1 && !signal.aborted) {
-          // One of them was refused: alone, each gets its own answer (and some are written twice).
-          for (const entry of round) await transmit(group([entry], partitions)).then(entry.resolve, (own: unknown) => refuse(entry, own))
-        } else for (const entry of round) refuse(entry, cause)
+      while (held !== undefined) await held.until
+      underWay = deliver(takeRound())
+      await underWay
+    }
+  }
+
+  async function deliver(round: readonly Waiting[]): Promise<void> {
+    try {
+      await transmit(round)
+      for (const entry of round) {
+        counters.records += entry.records.length
+        counters.bytes += entry.bytes
+        entry.resolve()
       }
+    } catch (cause) {
+      if (round.length > 1 && !signal.aborted) {
+        // One of them was refused: alone, each gets its own answer (and some are written twice).
+        for (const entry of round) await transmit([entry]).then(entry.resolve, (own: unknown) => refuse(entry, own))
+      } else for (const entry of round) refuse(entry, cause)
     }
   }
 
@@ -219,30 +275,67 @@ export async function createProducer(options: ProducerOptions): Promise<RecordPr
       }
       await Promise.all(parts)
     },
+    async hold() {
+      let resume: () => void = () => undefined
+      const until = new Promise<void>((resolve) => {
+        resume = resolve
+      })
+      held ??= { until, resume }
+      await underWay
+    },
+    resume() {
+      held?.resume()
+      held = undefined
+    },
+    setPartitions(topic, count) {
+      partitions.set(topic, count)
+      changes++
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(looking)
+      held?.resume()
+      held = undefined
       await loop?.catch(() => undefined)
       await producer.disconnect()
     },
   }
 }
 
-function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>): Map<Topic, Message[]> {
-  const messages = new Map<Topic, Message[]>()
+/** Messages of a topic, and which partitions they are for. */
+interface TopicMessages {
+  readonly list: Message[]
+  readonly used: boolean[]
+}
+
+function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>): ReadonlyMap<Topic, TopicMessages> {
+  const messages = new Map<Topic, TopicMessages>()
   for (const { records } of round) {
     for (const { topic, key, value, timestampMs, headers } of records) {
       const count = partitions.get(topic)
       if (count === undefined)
         throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
-      let list = messages.get(topic)
-      if (list === undefined) {
-        list = []
-        messages.set(topic, list)
+      let grouped = messages.get(topic)
+      if (grouped === undefined) {
+        grouped = { list: [], used: [] }
+        messages.set(topic, grouped)
       }
-      list.push({ key, value, timestamp: timestampMs, partition: key === null ? 0 : partitionOf(key, count), headers })
+      const partition = key === null ? 0 : partitionOf(key, count)
+      grouped.used[partition] = true
+      grouped.list.push({ key, value, timestamp: timestampMs, partition, headers })
     }
   }
   return messages
+}
+
+/** A partition that was sent to, and of which there is no acknowledgement. */
+function unacknowledged(messages: ReadonlyMap<Topic, TopicMessages>, acknowledged: readonly RecordMetadata[]): string | undefined {
+  for (const [topic, { used }] of messages) {
+    for (let partition = 0; partition < used.length; partition++) {
+      if (used[partition] !== true) continue
+      if (!acknowledged.some((each) => each.partition === partition && each.topicName === topic)) return `${topic}/${partition}`
+    }
+  }
+  return undefined
 }
 
 function protocolError(cause: unknown): string | undefined {

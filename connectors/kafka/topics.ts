@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
 import { committedOffsets } from './committed-positions.ts'
@@ -12,6 +13,9 @@ export interface TopicSettings {
   /** Kafka's own names, as in `retention.ms`. */
   readonly config: Readonly<Record<string, string>>
 }
+
+/** A broker answers with what it has heard of, a moment after the controller. */
+const HEARD_MS = 100
 
 /** Creates the topics that are missing, and changes none. Returns the names of those created. */
 export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
@@ -29,6 +33,16 @@ export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[
   })
   const names = missing.map(({ topic }) => topic)
   return names
+}
+
+/** Gives topics more partitions, and waits until the cluster has them. */
+export async function addPartitions(admin: Admin, topics: readonly Topic[], partitions: number): Promise<void> {
+  await admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: partitions })) })
+  for (;;) {
+    const counts = await partitionCounts(admin, topics)
+    if ([...counts.values()].every((count) => count >= partitions)) return
+    await delay(HEARD_MS)
+  }
 }
 
 /** Number of partitions of each topic. Rejects where one does not exist. */

@@ -78,7 +78,13 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   )
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
-  const sending = await openSending({ context, kafka, waiting, to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead] })
+  const sending = await openSending({
+    context,
+    part: 'millrace_bridge',
+    kafka,
+    waiting,
+    to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead],
+  })
   const { producer, limits, counters: sent } = sending
   const counters = createBridgeCounters()
   const kafkaClock = createKafkaClock(kafka, topics.clock)

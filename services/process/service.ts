@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
@@ -22,13 +21,6 @@ import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
-
-/** `processors/<name>/process.ts`, where the folder has one: a business process in place of a processor. */
-export async function loadProcess(name: string): Promise<BusinessProcess<unknown> | undefined> {
-  const url = new URL(`../../processors/${name}/process.js`, import.meta.url)
-  if (!existsSync(url)) return undefined
-  return ((await import(url.href)) as { process: BusinessProcess<unknown> }).process
-}
 
 /** What a business process says that it needs to look up; schemas are those of its own topic. Waits for the registry, and for the app database. */
 export async function openProcessLookups(
@@ -82,7 +74,8 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     )
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
-    const sending = await openSending({ context, kafka, waiting, from: [source], to: [deadTopic(name)] })
+    const part = `millrace_${name.replaceAll('-', '_')}`
+    const sending = await openSending({ context, part, kafka, waiting, from: [source], to: [deadTopic(name)] })
     const { producer, limits } = sending
     const kept = { referenced: 0 }
     const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
@@ -142,7 +135,6 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
     processMetrics(metrics)
-    const part = `millrace_${name.replaceAll('-', '_')}`
     schemaMetrics(metrics, part, lookups)
     counter(metrics, `${part}_records_total`, 'Records handled.', () => counters.records)
     counter(metrics, `${part}_commits_total`, 'Transactions.', () => counters.commits)

@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { runConsumer } from '../../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
-import type { ConsumerName, Output, Processor, RecordHeaders } from '../../processors/contract.ts'
+import type { ConsumerName, RecordHeaders } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
-import { breakerLimits, ConfigError } from '../config.ts'
+import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
+import type { AnyProcessor } from '../loading.ts'
 import { openLookups } from '../lookups.ts'
 import { counter, counterByQuantity, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
@@ -22,17 +21,6 @@ import { createProcessorLoop } from './loop.ts'
 
 /** Of a partition at a time: dense frames become readings of ten times their size, and all partitions are fetched together. */
 const FETCH_BYTES = 262_144
-
-export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
-
-/** Loads `processors/<name>/processor.ts`. */
-export async function loadProcessor(name: string): Promise<AnyProcessor> {
-  const url = new URL(`../../processors/${name}/processor.js`, import.meta.url)
-  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(url))
-    throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
-  const { processor } = (await import(url.href)) as { processor: AnyProcessor }
-  return processor
-}
 
 /** IDs of the schemas that a processor's outputs are written with. */
 export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProcessor): Promise<Readonly<Record<string, number>>> {
@@ -60,7 +48,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const kafka = kafkaClient(config, `millrace-${name}`, log)
     const outputs = Object.entries(processor.to)
     const written = [deadTopic(name), ...outputs.map(([, { topic }]) => topic)]
-    const sending = await openSending({ context, kafka, waiting, from: [processor.from.topic], to: written })
+    const part = `millrace_${name.replaceAll('-', '_')}`
+    const sending = await openSending({ context, part, kafka, waiting, from: [processor.from.topic], to: written })
     const { producer, limits, counters: sent } = sending
     const kept = { referenced: 0 }
     const schemaIds = await waiting.until('registering schemas', ['REGISTRY_URL'], () => outputSchemaIds(registry, processor))
@@ -118,7 +107,6 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
 
     processMetrics(metrics)
-    const part = `millrace_${name.replaceAll('-', '_')}`
     schemaMetrics(metrics, part, lookups)
     counter(metrics, `${part}_wrong_schema_ids_total`, 'Records whose fingerprint says another schema than their ID.', () =>
       lookups.wrongIds(),

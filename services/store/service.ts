@@ -57,7 +57,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     quantities: readQuantities(),
     log,
   })
-  const sending = await openSending({ context, kafka, waiting, from: [topics.readings], to: [deadTopic(STORE)] })
+  const sending = await openSending({ context, part: 'millrace_store', kafka, waiting, from: [topics.readings], to: [deadTopic(STORE)] })
   const { producer, limits } = sending
   const kept = { referenced: 0 }
   const counters: StoreCounters = {

@@ -82,6 +82,9 @@ describe("Kafka's log ends before its consumers' positions", () => {
     await send(1)
     await stored()
     await caughtUp(...groups)
+    // Who sent what is gone knows it too: nobody else would, if nobody had read it.
+    expect(await running.standardise.metric('millrace_standardise_unkept_offsets_total')).to.be.greaterThan(0)
+    expect(running.standardise.log()).to.include('Kafka no longer has records that it had acknowledged')
   })
 
   it('and has passed them again before anybody looked: the leader epoch tells', async function () {

@@ -1,6 +1,8 @@
 import type { Admin } from 'kafkajs'
 import { createKafka } from '../../connectors/kafka/client.ts'
 import type { Topic } from '../../processors/contract.ts'
+import { loadConfig } from '../../services/config.ts'
+import { sharedTopics } from '../../services/kafka.ts'
 import { address, quiet } from '../pipeline/frames.ts'
 import { millrace, until } from '../pipeline/service.ts'
 
@@ -24,7 +26,12 @@ export async function recreateTopic(topic: Topic): Promise<void> {
   await millrace('migrate')
 }
 
-/** Sum of the end offsets of a topic's partitions. */
-export async function endOf(topic: Topic): Promise<number> {
-  return withAdmin(async (admin) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0))
+/** Makes all topics of the line anew, with as many partitions as the configuration says. Nobody must run. */
+export async function recreateTopics(): Promise<void> {
+  const shared = sharedTopics(loadConfig({}, undefined))
+  await withAdmin(async (admin) => {
+    await admin.deleteTopics({ topics: [...shared] })
+    await until('the topics are gone', async () => !(await admin.listTopics()).some((topic) => shared.includes(topic as Topic)))
+  })
+  await millrace('migrate')
 }

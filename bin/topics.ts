@@ -1,0 +1,37 @@
+import { parseArgs } from 'node:util'
+import { addPartitions, partitionCounts } from '../connectors/kafka/topics.ts'
+import { table } from '../ops/text-table.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
+import { kafkaClient, sharedTopics } from '../services/kafka.ts'
+import { createLog } from '../services/log.ts'
+import { print } from './print.ts'
+
+/**
+ * `millrace topics [--partitions N]`: how many partitions each topic of the line has; or gives all of them N. Those who send take the new ones up by
+ * themselves, once all that was sent before has been read (docs/partitions.md).
+ */
+export async function topics(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' }, partitions: { type: 'string' } } })
+  const config = loadConfig(process.env, values.config)
+  const wanted = values.partitions === undefined ? undefined : Number(values.partitions)
+  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
+    throw new ConfigError(`--partitions: expected a whole number of at least 1, got ${JSON.stringify(values.partitions)}`)
+  const names = sharedTopics(config)
+  const admin = kafkaClient(config, 'millrace-topics', createLog('topics')).admin()
+  await admin.connect()
+  try {
+    const before = await partitionCounts(admin, names)
+    const more = [...before].filter(([, count]) => wanted !== undefined && count > wanted)
+    if (wanted !== undefined && more.length > 0)
+      throw new ConfigError(
+        `--partitions ${wanted}: topics never get fewer, and ${more.map(([topic, count]) => `${topic} has ${count}`).join(', ')}`,
+      )
+    const fewer = [...before].filter(([, count]) => wanted !== undefined && count < wanted).map(([topic]) => topic)
+    if (wanted !== undefined && fewer.length > 0) await addPartitions(admin, fewer, wanted)
+    const after = fewer.length === 0 ? before : await partitionCounts(admin, names)
+    print(...table([['topic', 'partitions'], ...[...after].map(([topic, count]) => [topic, String(count)])], ['left', 'right']))
+    return 0
+  } finally {
+    await admin.disconnect()
+  }
+}

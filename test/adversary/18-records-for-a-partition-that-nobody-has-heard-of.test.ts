@@ -1,0 +1,44 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import { createKafka } from '../../connectors/kafka/client.ts'
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import type { Topic } from '../../processors/contract.ts'
+import { address, quiet } from '../pipeline/frames.ts'
+import { closing } from './closing.ts'
+import { withAdmin } from './kafka-topics.ts'
+
+describe('records for a partition that the broker has not heard of yet', () => {
+  const opened = closing()
+  const topic = `test.unheard.${Date.now().toString(36)}` as Topic
+
+  before(async () => {
+    await withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }))
+    opened.atEnd(() => withAdmin((admin) => admin.deleteTopics({ topics: [topic] })))
+  })
+
+  it('wait for it: they are not taken for acknowledged', async function () {
+    this.timeout(60_000)
+    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+    const producer = await opened.use(
+      createProducer({
+        kafka,
+        partitions: new Map([[topic, 4]]),
+        log: quiet,
+        signal: new AbortController().signal,
+        counters: { records: 0, bytes: 0, requests: 0, retries: 0 },
+      }),
+    )
+    // With four partitions, some of twenty keys are for each.
+    const keys = Array.from({ length: 20 }, (_, index) => Buffer.from(`key-${index}`))
+    let sent = false
+    const sending = producer.send(keys.map((key) => ({ topic, key, value: key, timestampMs: Date.now() }))).then(() => {
+      sent = true
+    })
+    await delay(1_500)
+    expect(sent).to.equal(false)
+    await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }))
+    await sending
+    const offsets = await withAdmin((admin) => admin.fetchTopicOffsets(topic))
+    expect(offsets.filter(({ high }) => high !== '0')).to.have.length(4)
+  })
+})
