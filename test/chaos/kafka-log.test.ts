@@ -50,10 +50,10 @@ describe("the cutter of Kafka's logs", () => {
     expect(logEnd(directory)).to.equal(22n)
   })
 
-  it('cuts from the first batch above an offset on, in the middle of that batch, with all that is known of what was cut', () => {
-    expect(cutLog(directory, 15n)).to.deep.equal({ from: 20n, to: 22n })
+  it('cuts from the batch of an offset on, in the middle of that batch, with all that is known of what was cut', () => {
+    expect(cutLog(directory, 21n)).to.deep.equal({ from: 20n, to: 22n })
     expect(logEnd(directory)).to.equal(20n)
-    expect(cutLog(directory, 14n)).to.deep.equal({ from: 14n, to: 20n })
+    expect(cutLog(directory, 15n)).to.deep.equal({ from: 14n, to: 20n })
     expect(statSync(join(directory, '00000000000000000010.log')).size).to.equal((batches[0]?.length ?? 0) + (batches[1]?.length ?? 0) + 20)
     expect(readdirSync(directory).sort()).to.deep.equal([
       '00000000000000000010.log',

@@ -50,12 +50,12 @@ export function logEnd(directory: string): bigint {
 /**
  * Takes the last batches of a partition's last segment away, as a power cut does that comes before they are on the disk, and what Kafka noted about them:
  * indexes, the state of producers, leader epochs. Kafka must not run.
- * @param keep offset below which nothing is cut: the batch that holds it stays, and so does one batch at least
- * @returns undefined if there is nothing above it
+ * @param from first offset that goes; the rest of its batch goes with it, and one batch at least stays
+ * @returns undefined if there is nothing to cut
  */
-export function cutLog(directory: string, keep: bigint): Cut | undefined {
+export function cutLog(directory: string, from: bigint): Cut | undefined {
   const { name, batches } = lastSegment(directory)
-  const first = batches.find(({ baseOffset }, index) => index > 0 && baseOffset >= keep)
+  const first = batches.find(({ nextOffset }, index) => index > 0 && nextOffset > from)
   const last = batches.at(-1)
   if (first === undefined || last === undefined) return undefined
   const file = openSync(join(directory, name), 'r+')

@@ -125,11 +125,11 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     return readdirSync(kafkaData).filter((name) => new RegExp(`^${topic.replaceAll('.', '\\.')}-\\d+$`).test(name))
   }
 
-  function cutAll(names: readonly string[], keep: (name: string) => bigint): ReadonlyMap<string, Cut> {
+  function cutAll(names: readonly string[], from: (name: string) => bigint): ReadonlyMap<string, Cut> {
     const cuts = new Map<string, Cut>()
     for (const topic of names) {
       for (const name of partitionsOf(topic)) {
-        const cut = cutLog(join(kafkaData, name), keep(name))
+        const cut = cutLog(join(kafkaData, name), from(name))
         if (cut !== undefined) cuts.set(name, cut)
       }
     }

@@ -74,10 +74,11 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
   const missingMain = comparison.missing.filter(({ phase }) => phase !== BROKER && phase !== UNREAD)
   const missingUnread = comparison.missing.filter(({ phase }) => phase === UNREAD)
   const missingBroker = comparison.missing.filter(({ phase }) => phase === BROKER)
-  const asNamed = sameSet(
-    continuity.missing,
-    comparison.missing.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`),
-  )
+  const missing = comparison.missing.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`)
+  const unnamed = without(missing, continuity.missing)
+  // What the store had fetched before it was cut it may have stored, and nothing that is left tells of it.
+  const overdone = without(continuity.missing, missing)
+  const asNamed = unnamed.length === 0 && overdone.length <= Math.max(0, (facts.logs?.cutUnread ?? 0) - missingUnread.length)
   const sum = (counts: Readonly<Record<string, number>>, phase: string): number => counts[phase] ?? 0
   const total = (counts: Readonly<Record<string, number>>, ...but: readonly string[]): number =>
     Object.entries(counts).reduce((all, [phase, count]) => (but.includes(phase) ? all : all + count), 0)
@@ -109,7 +110,11 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...(continuity.failure === undefined ? [] : [`millrace continuity: ${continuity.failure}`]),
     ...(asNamed
       ? []
-      : [`${comparison.missing.length} frames are missing, and continuity names ${continuity.missing.length}, not the same`]),
+      : [
+          `${comparison.missing.length} frames are missing, and continuity names ${continuity.missing.length}, not the same`,
+          ...unnamed.slice(0, 10).map((frame) => `missing, and not named by continuity: ${frame}`),
+          ...overdone.slice(0, 10).map((frame) => `named by continuity, and not missing: ${frame}`),
+        ]),
     ...(continuity.addsUp ? [] : ['the states of continuity do not add up']),
     ...(continuity.numbered === sentFrames ? [] : [`devices numbered ${sentFrames} frames, continuity says ${continuity.numbered}`]),
   ]
@@ -215,7 +220,8 @@ function describeHostile({ hostile, hostileLetters }: Report): readonly (readonl
   ]
 }
 
-function sameSet(one: readonly string[], other: readonly string[]): boolean {
-  const members = new Set(one)
-  return members.size === new Set(other).size && other.every((each) => members.has(each))
+/** Those that are not among the others. */
+function without(those: readonly string[], others: readonly string[]): readonly string[] {
+  const known = new Set(others)
+  return those.filter((each) => !known.has(each))
 }
