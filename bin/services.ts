@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { CONTINUITY } from '../processors/continuity/topics.ts'
 import { ConfigError, loadConfig, requireOwnPorts } from '../services/config.ts'
+import { loadProcess, loadProcessor, requireProcessors } from '../services/loading.ts'
 import { runService, type Service, type ServiceContext } from '../services/service.ts'
 
 const options = { config: { type: 'string' } } as const
@@ -30,6 +31,7 @@ export async function run(args: readonly string[]): Promise<number> {
   })
   const config = loadConfig(process.env, values.config)
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
+  requireProcessors(positionals)
   requireOwnPorts(config, positionals)
   const codes = await Promise.all(positionals.map(async (name) => runService(name, config, await startOf(name))))
   return Math.max(...codes)
@@ -38,7 +40,6 @@ export async function run(args: readonly string[]): Promise<number> {
 /** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
   if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
-  const { loadProcess, loadProcessor } = await import('../services/loading.ts')
   const process = await loadProcess(name)
   if (process !== undefined) return (await import('../services/process/service.ts')).processService(name, process)
   const { processorService } = await import('../services/processor/service.ts')

@@ -46,6 +46,23 @@ describe('the configuration', () => {
     })
   })
 
+  describe('of the environment', () => {
+    it('names what is missing beside a variable, and not all the others', () => {
+      for (const [env, message] of [
+        [{ KAFKA_PASSWORD: 'x' }, 'environment: KAFKA_USERNAME: expected with KAFKA_PASSWORD'],
+        [{ KAFKA_USERNAME: 'x' }, 'environment: KAFKA_PASSWORD: expected with KAFKA_USERNAME'],
+        [{ MQTT_URL: 'mqtts://a', MQTT_KEY_FILE: 'x' }, 'environment: MQTT_CERT_FILE: expected with MQTT_KEY_FILE'],
+        [
+          { MQTT_URL: 'mqtt://u@a', MQTT_USERNAME: 'v' },
+          'environment: MQTT_USERNAME: expected the user name of MQTT_URL, or one of the two only, got "v"',
+        ],
+      ] as const)
+        expect(() => load('', env))
+          .to.throw(ConfigError)
+          .with.property('message', message)
+    })
+  })
+
   describe('of metrics', () => {
     const ports = (yaml: string, ...services: readonly string[]): readonly number[] => {
       const config = load(yaml)

@@ -252,7 +252,12 @@ const environment = z
     if (protocol !== 'mqtts:' && files.length > 0)
       context.addIssue({ code: 'custom', path: ['MQTT_URL'], message: `expected mqtts:// with ${files.join(', ')}`, input: env.MQTT_URL })
     if (username !== '' && env.MQTT_USERNAME !== undefined && env.MQTT_USERNAME !== decodeURIComponent(username))
-      context.addIssue({ code: 'custom', path: ['MQTT_USERNAME'], message: 'expected the user name of MQTT_URL, or one of the two only' })
+      context.addIssue({
+        code: 'custom',
+        path: ['MQTT_USERNAME'],
+        message: 'expected the user name of MQTT_URL, or one of the two only',
+        input: env.MQTT_USERNAME,
+      })
   })
 
 export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
@@ -314,7 +319,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
   checkRoutes(chosen, settings)
-  return { ...settings, env: check('environment', environment, passwords(withoutEmpty(env))) }
+  return { ...settings, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
 }
 
 function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {
@@ -348,19 +353,23 @@ function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
 }
 
+const ENVIRONMENT = 'environment'
+
 function check<Schema extends z.ZodType>(place: string, schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
   const lines = result.error.issues.map((issue) => {
     const where = [place, ...issue.path.map(String)].join(': ').replace(/: (?=[^:]*$)/, ': ')
-    const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : shownInput(issue.path, issue.input)
+    const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : shownInput(place, issue.path, issue.input)
     return `${where}: ${issue.message}${given}`
   })
   throw new ConfigError(lines.join('\n'))
 }
 
 /** Never a password: neither one of its own nor one that is part of an address. */
-function shownInput(path: readonly PropertyKey[], input: unknown): string {
+function shownInput(place: string, path: readonly PropertyKey[], input: unknown): string {
   if (String(path.at(-1)).endsWith('_PASSWORD')) return ''
+  // Zod gives the whole environment for a variable that is missing.
+  if (place === ENVIRONMENT && typeof input !== 'string') return ''
   return `, got ${JSON.stringify(typeof input === 'string' ? shownAddress(input) : input)}`
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CONTINUITY } from '../../processors/continuity/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { type Config, metricsPort, requireOwnPorts } from '../../services/config.ts'
+import { requireProcessors } from '../../services/loading.ts'
 import { httpAddress } from '../../services/service.ts'
 import type { Program } from './supervisor.ts'
 
@@ -26,8 +27,12 @@ export function serviceAddresses(config: Config): readonly ServiceAddress[] {
   return names.map((name) => ({ name, address: httpAddress(config.metrics.host, metricsPort(config, name)) }))
 }
 
-/** The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs. */
+/**
+ * The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs.
+ * @throws ConfigError if there is no such processor, or two have one port
+ */
 export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
+  requireProcessors(config.processors)
   const configured = configFile === undefined ? [] : ['--config', configFile]
   return serviceAddresses(config).map(({ name }) => ({
     name,

@@ -51,6 +51,18 @@ describe('an error that is nobody’s defect is one line that names what it is a
       expectOneLine(await runMillrace(['bridge', '--config', path]), 2, path, 'bridge: routes', JSON.stringify(route))
     })
 
+  it('of a processor that there is not: no word on its port', async () => {
+    for (const args of [
+      ['run', 'nosuch'],
+      ['run', 'standardise', 'nosuch'],
+      ['up', '--config', config('processors: [nosuch]\n')],
+    ]) {
+      const ran = await runMillrace(args)
+      expectOneLine(ran, 2, 'millrace: there is no processor "nosuch"')
+      expect(ran.error).to.not.include('port')
+    }
+  })
+
   it('of a configuration that is no YAML, or has unknown keys', async () => {
     const path = config('bridge: { client_id: [\n')
     const { code, error } = await runMillrace(['lag', '--config', path])
