@@ -28,6 +28,8 @@ export interface StoreGate {
    * @param leaderEpoch of the readings. The store's position in a log that was cut since says nothing of what a later leader wrote
    */
   until(partition: number, lettersRead: (partition: number) => bigint, leaderEpoch: number): bigint
+  /** Epoch of the leader that the store had read from when it was at `until`; -1 where it is not known. */
+  leaderEpoch(partition: number): number
 }
 
 interface Place {
@@ -70,5 +72,6 @@ export function createStoreGate(): StoreGate {
       }
       return place.untilEpoch >= 0 && leaderEpoch > place.untilEpoch ? 0n : place.until
     },
+    leaderEpoch: (partition) => places.get(partition)?.untilEpoch ?? -1,
   }
 }

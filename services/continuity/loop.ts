@@ -172,9 +172,11 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     place.taking = true
     try {
       for (let batch = place.held[0]; batch !== undefined; batch = place.held[0]) {
+        if (!(await isInLog(place, batch, generation))) return
         if (!(await takeReadings(place, batch, gate.until(place.partition, lettersRead, batch.leaderEpoch), generation))) break
         place.held.shift()
         place.at = 0
+        place.heldUnder = -1
       }
     } finally {
       place.taking = false
@@ -182,6 +184,41 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     if (generation !== current) return
     if (place.held.length > 0) options.pause(place)
     else options.resume(place)
+  }
+
+  /**
+   * Whether held readings are in the log that the store has come to. Where it has read from a later leader, the log may have been cut below them: then it has
+   * passed other records at their offsets, and they are gone. False, too, where the partitions are.
+   */
+  async function isInLog(place: Place, { nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<boolean> {
+    const { topic, partition } = place
+    gate.until(partition, lettersRead, leaderEpoch)
+    const later = gate.leaderEpoch(partition)
+    if (leaderEpoch < 0 || later <= Math.max(leaderEpoch, place.heldUnder)) return true
+    const checked = await patiently('asking Kafka for its log', generation, () =>
+      options.logs.check([{ topic, partition, nextOffset, leaderEpoch }]),
+    )
+    if (checked === undefined) return false
+    const change = checked[0]?.change ?? null
+    if (change === null || change.tag === 'deleted') {
+      place.heldUnder = later
+      return true
+    }
+    log.warn('readings that the store had not committed are no longer in the log; starting over', {
+      topic,
+      partition,
+      from: String(change.to),
+      to: String(nextOffset),
+    })
+    startOver()
+    return false
+  }
+
+  /** Drops what is not written, and claims the partitions anew. */
+  function startOver(): void {
+    current = -1
+    forget()
+    options.reclaim()
   }
 
   /** False where it stopped before the end of the batch. */
@@ -330,11 +367,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     }
     counters.fenced++
     log.warn('another owner has a partition; nothing was written')
-    if (generation === current) {
-      current = -1
-      forget()
-      options.reclaim()
-    }
+    if (generation === current) startOver()
     return false
   }
 

@@ -18,6 +18,8 @@ export interface Place extends TopicPartition {
   readonly held: ConsumedBatch[]
   /** Index of the first record of held[0] that is not taken. */
   at: number
+  /** The latest leader of which it is known that its log goes on from held[0]; -1 where none was asked about. */
+  heldUnder: number
   taking: boolean
 }
 
@@ -56,6 +58,7 @@ export async function claimPlaces({ claim, logs }: ClaimOptions, partitions: rea
       truncatedUntil,
       held: [],
       at: 0,
+      heldUnder: -1,
       taking: false,
     })
   }
