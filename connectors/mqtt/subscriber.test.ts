@@ -124,7 +124,9 @@ describe('MQTT subscriber, against a scripted broker', () => {
       limits: { reconnect: { baseMs: 10, maxMs: 20 }, connectTimeoutMs: 50, drainMs: 50 },
     })
     await until(() => subscriber?.state.tag === 'connected')
-    expect(warnings).to.deep.equal(['MQTT connection failed: connack timeout'])
+    // A busy machine may answer a later connection too late as well: each such one is said, and tried again.
+    expect([...new Set(warnings)]).to.deep.equal(['MQTT connection failed: connack timeout'])
+    expect(sockets).to.have.length(warnings.length + 1)
   })
 
   it('keeps a connection on which publishes come though no ping is answered, says so, and says when answers come again', async () => {
