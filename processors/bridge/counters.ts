@@ -1,4 +1,5 @@
 import { type DropReason, dropReasons, type Reason, reasons } from './reasons.ts'
+import type { BrokerUptime } from './session.ts'
 
 /** Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead or dropped. */
 export interface BridgeCounters {
@@ -15,6 +16,8 @@ export interface BridgeCounters {
   unkept: number
   /** What the broker says that it has dropped since it started; undefined if it does not say. */
   brokerDropped: number | undefined
+  /** The last that the broker said; undefined if it does not say. */
+  brokerUptime: BrokerUptime | undefined
   /** Of all messages received. */
   payloadBytes: number
   readonly dead: Record<Reason, number>
@@ -31,6 +34,7 @@ export function createBridgeCounters(): BridgeCounters {
     parked: 0,
     unkept: 0,
     brokerDropped: undefined,
+    brokerUptime: undefined,
     payloadBytes: 0,
     dead: zeros(reasons),
     dropped: zeros(dropReasons),

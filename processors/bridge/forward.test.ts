@@ -354,6 +354,16 @@ describe('bridge', () => {
     )
   })
 
+  it('notes what the broker says of itself, and what is no figure not at all', () => {
+    const dropped = '$SYS/broker/publish/messages/dropped'
+    const uptime = '$SYS/broker/uptime'
+    expect(run([received(dropped, '7'), received(uptime, '3000 seconds'), received(dropped, ''), received(uptime, 'long')])).to.deep.equal(
+      [],
+    )
+    expect(counters.brokerDropped).to.equal(7)
+    expect(counters.brokerUptime).to.deep.equal({ seconds: 3_000, heardMs: 1_000 })
+  })
+
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
   const total = ({ frames, json, statuses, dead, dropped }: BridgeCounters): number => frames + json + statuses + sum(dead) + sum(dropped)
 })

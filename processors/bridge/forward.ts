@@ -12,7 +12,8 @@ import { JsonRefusal } from './json-samples.ts'
 import { foreignEncoding, looksLikeJson, TextRefusal } from './json-text.ts'
 import { OverRate, type OverRateNote } from './over-rate.ts'
 import type { DropReason, Reason } from './reasons.ts'
-import type { Destination, Router } from './routes.ts'
+import { type Destination, type Router, UPTIME_OF_BROKER } from './routes.ts'
+import { readUptime } from './session.ts'
 import type { StatusEncoder } from './status.ts'
 
 /** A message as it came from MQTT. A frame's payload is overwritten when it is forwarded. */
@@ -125,8 +126,14 @@ export function createForwarder(options: ForwarderOptions): Forward {
   }
 
   /** What the broker tells of itself. */
-  function note({ payload }: Received): true {
-    const figure = Number(payload.toString('latin1'))
+  function note({ topic, payload, receivedMs }: Received): true {
+    const text = payload.toString('latin1')
+    if (topic === UPTIME_OF_BROKER) {
+      const seconds = readUptime(text)
+      if (seconds !== undefined) counters.brokerUptime = { seconds, heardMs: receivedMs }
+      return true
+    }
+    const figure = Number(text)
     if (payload.length > 0 && Number.isSafeInteger(figure)) counters.brokerDropped = figure
     return true
   }

@@ -55,6 +55,7 @@ describe('bridge routes', () => {
 
   it('take what the broker says of itself for no message', () => {
     expect(route('$SYS/broker/publish/messages/dropped')).to.deep.equal({ tag: 'broker' })
+    expect(route('$SYS/broker/uptime')).to.deep.equal({ tag: 'broker' })
   })
 
   it('remember nothing of what is no device: a stranger names as much as he likes', () => {

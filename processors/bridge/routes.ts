@@ -33,6 +33,9 @@ export type Destination =
 /** How many messages the broker has dropped since it started, for whatever client, as their queues had no room. Mosquitto's own; others have none. */
 export const DROPPED_BY_BROKER = '$SYS/broker/publish/messages/dropped'
 
+/** How long the broker has been running. As Mosquitto has it. */
+export const UPTIME_OF_BROKER = '$SYS/broker/uptime'
+
 const DEVICE = '{device}'
 
 /**
@@ -80,7 +83,7 @@ export function createRouter(routes: readonly Route[], remembered = 100_000): Ro
 }
 
 function findDestination(routes: readonly Route[], topic: string, mostLevels: number): Destination {
-  if (topic === DROPPED_BY_BROKER) return { tag: 'broker' }
+  if (topic === DROPPED_BY_BROKER || topic === UPTIME_OF_BROKER) return { tag: 'broker' }
   const levels = topic.split('/', mostLevels)
   const route = routes.find(
     (each) =>

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { decodeSession, droppedSince, encodeSession, isLost, type RememberedSession } from './session.ts'
+import { decodeSession, droppedSince, encodeSession, isLost, type RememberedSession, readUptime, wasRestarted } from './session.ts'
 
 const remembered: RememberedSession = { broker: 'mqtt://a:1', seenMs: 1_000_000, expirySeconds: 60, dropped: 3 }
 const now = { broker: 'mqtt://a:1', present: false, nowMs: 1_059_999 }
@@ -30,5 +30,26 @@ describe("the bridge's session", () => {
     expect(droppedSince(30, 2)).to.equal(2)
     expect(droppedSince(undefined, 5)).to.equal(0)
     expect(droppedSince(null, 5)).to.equal(0)
+  })
+
+  it('knows a broker that has been restarted by its uptime, and one that has not', () => {
+    const before = { seconds: 3_000, heardMs: 1_000_000 }
+    // What it retains is as old as the last time it said so.
+    expect(wasRestarted(before, { seconds: 3_000, heardMs: 1_009_000 })).to.equal(false)
+    expect(wasRestarted(before, { seconds: 3_011, heardMs: 1_011_000 })).to.equal(false)
+    expect(wasRestarted(before, { seconds: 0, heardMs: 1_002_000 })).to.equal(true)
+    expect(wasRestarted(before, { seconds: 2_999, heardMs: 9_000_000 })).to.equal(true)
+    // It may have been started at once after the first, or be the one that had just been started then.
+    expect(wasRestarted({ seconds: 1, heardMs: 1_000_000 }, { seconds: 9, heardMs: 1_010_000 })).to.equal(undefined)
+    expect(wasRestarted({ seconds: 0, heardMs: 1_000_000 }, { seconds: 0, heardMs: 1_000_500 })).to.equal(undefined)
+    // Each figure is a second, or most of two.
+    expect(wasRestarted({ seconds: 10, heardMs: 1_000_000 }, { seconds: 10, heardMs: 1_009_500 })).to.equal(undefined)
+  })
+
+  it('reads an uptime as Mosquitto says it, and nothing else', () => {
+    expect(readUptime('3000 seconds')).to.equal(3_000)
+    expect(readUptime('3000')).to.equal(3_000)
+    for (const text of ['', 'seconds', '-1 seconds', '1 days, 2 hours', '1.5 seconds', '1e3 seconds', '9'.repeat(30)])
+      expect(readUptime(text), text).to.equal(undefined)
   })
 })

@@ -28,6 +28,30 @@ export function droppedSince(before: number | null | undefined, now: number): nu
   return now < before ? now : now - before
 }
 
+/** How long the broker has been running, as it said itself. */
+export interface BrokerUptime {
+  readonly seconds: number
+  /** Milliseconds since 1970. What it had retained it may have said a while before. */
+  readonly heardMs: number
+}
+
+/** As Mosquitto says it: `3000 seconds`. */
+export function readUptime(text: string): number | undefined {
+  const seconds = /^(\d{1,15})(?: seconds)?$/.exec(text)?.[1]
+  return seconds === undefined ? undefined : Number(seconds)
+}
+
+/** Uptimes are whole seconds. */
+const ROUNDED_MS = 1_000
+
+/** Whether the broker has been started between the two; undefined if it cannot be told: it was young then, or has been silent for long. */
+export function wasRestarted(before: BrokerUptime, after: BrokerUptime): boolean | undefined {
+  if (after.seconds < before.seconds) return true
+  // One that was started after the first cannot have been up for longer than the time since.
+  if (after.seconds * 1_000 > after.heardMs - before.heardMs + ROUNDED_MS) return false
+  return undefined
+}
+
 export function encodeSession(session: RememberedSession): Buffer {
   return Buffer.from(JSON.stringify(session))
 }

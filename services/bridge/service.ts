@@ -5,7 +5,7 @@ import { createSubscriber, type SessionState } from '../../connectors/mqtt/subsc
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
-import { DROPPED_BY_BROKER } from '../../processors/bridge/routes.ts'
+import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
@@ -128,6 +128,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     expirySeconds: bridge.session_expiry_seconds,
     memory: createSessionMemory({ kafka, producer, clientId: bridge.client_id, log, signal }),
     dropped: () => counters.brokerDropped,
+    uptime: () => counters.brokerUptime,
     health,
     log,
   })
@@ -140,7 +141,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     tls: tlsOptions(env),
     clientId: bridge.client_id,
     filters: routes.map(({ filter }) => filter),
-    observed: [DROPPED_BY_BROKER],
+    observed: [DROPPED_BY_BROKER, UPTIME_OF_BROKER],
     handler: clock.guard(handler),
     log,
     signal,
@@ -209,6 +210,18 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     'millrace_bridge_session_takeovers_total',
     "Times that another client connected with the bridge's client ID.",
     () => session.counters.takeovers,
+  )
+  counter(
+    metrics,
+    'millrace_bridge_broker_restarts_total',
+    'Connections that the broker ended without a word, and took again at once, as it was restarted.',
+    () => session.counters.restarts,
+  )
+  counter(
+    metrics,
+    'millrace_bridge_unexplained_endings_total',
+    "Connections that the broker ended without a word, and took again at once: a restart, or another client with the bridge's client ID. It does not say its uptime.",
+    () => session.counters.unexplained,
   )
   counter(
     metrics,

@@ -1,0 +1,28 @@
+import { expect } from 'chai'
+import { crash, revive } from '../pipeline/local-parts.ts'
+import { startService, until } from '../pipeline/service.ts'
+import { closing } from './closing.ts'
+import { provision } from './messages.ts'
+
+describe('a broker that is killed and comes up again at once', () => {
+  const { use, atEnd } = closing()
+
+  it('is not taken for another client that took the session: health says nothing of it, whatever the counters have', async () => {
+    await provision(`r${Date.now().toString(36)}-a`)
+    const bridge = await use(startService('bridge'))
+    atEnd(() => revive('mosquitto'))
+    for (let kills = 0; kills < 3; kills++) {
+      const connections = (await bridge.metric('millrace_bridge_connections_total')) ?? 0
+      await crash('mosquitto')
+      await revive('mosquitto')
+      const parts = new Set<string>()
+      await until('the bridge is connected again, and well', async () => {
+        const health = (await bridge.health()) ?? {}
+        for (const part of Object.keys(health)) parts.add(part)
+        return ((await bridge.metric('millrace_bridge_connections_total')) ?? 0) > connections && Object.keys(health).length === 0
+      })
+      expect([...parts]).to.not.include('mqtt session taken over')
+    }
+    expect(await bridge.metric('millrace_bridge_session_takeovers_total')).to.equal(0)
+  })
+})
