@@ -1,4 +1,4 @@
--- What a device can number is bounded in the ledger of frames too: boots, ranges, numbers, names (docs/adr/0017-continuity-bounds.md).
+-- What a device can number is bounded in the ledger of frames too: boots, ranges, numbers, names (docs/adr/0019-continuity-bounds.md).
 ALTER TABLE continuity_boot
   ADD COLUMN settled_below bigint NOT NULL DEFAULT 0,
   ADD COLUMN settled_stored bigint NOT NULL DEFAULT 0,
