@@ -14,7 +14,7 @@ static int64_t wall_us(void) {
 }
 
 static void unlist(struct device *device) {
-  struct shared *shared = device->shared;
+  struct fleet_state *shared = device->shared;
   if (!device->listed) return;
   if (device->older != NULL) device->older->newer = device->newer; else shared->oldest = device->newer;
   if (device->newer != NULL) device->newer->older = device->older; else shared->newest = device->older;
@@ -22,7 +22,7 @@ static void unlist(struct device *device) {
 }
 
 static void list(struct device *device) {
-  struct shared *shared = device->shared;
+  struct fleet_state *shared = device->shared;
   if (device->listed) return;
   device->older = shared->newest;
   device->newer = NULL;
@@ -65,7 +65,7 @@ static void published(void *context, uint32_t handle) {
 
 static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
   struct device *device = context;
-  struct shared *shared = device->shared;
+  struct fleet_state *shared = device->shared;
   struct millrace_store store = millrace_ram_store_port(&device->store);
   const uint8_t *frame;
   uint16_t length;
@@ -100,7 +100,7 @@ static void configure_publisher(struct device *device, struct millrace_in_flight
   (void)millrace_publisher_init(&device->publisher, &config);
 }
 
-struct device *device_create(struct shared *shared, const char *id, uint32_t number) {
+struct device *device_create(struct fleet_state *shared, const char *id, uint32_t number) {
   const struct options *options = shared->options;
   const struct millrace_schema *schema = options->firmware.schema;
   size_t slots = options->queue;
@@ -158,7 +158,7 @@ void device_sample(struct device *device, int64_t time_ms) {
 enum millrace_status device_flush(struct device *device) { return millrace_batcher_flush(&device->batcher); }
 
 void device_poll(struct device *device) {
-  struct shared *shared = device->shared;
+  struct fleet_state *shared = device->shared;
   enum millrace_publisher_state before = device->publisher.state;
   millrace_publisher_poll(&device->publisher, shared->now_ms);
   enum millrace_publisher_state after = device->publisher.state;

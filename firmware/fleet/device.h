@@ -10,12 +10,12 @@
 #include "millrace/publisher.h"
 #include "millrace/ram_store.h"
 #include "model.h"
-#include "shared.h"
+#include "fleet_state.h"
 #include "socket_stream.h"
 
 /* A doubly linked list threads through the devices that have an open frame, oldest first. */
 struct device {
-  struct shared *shared;
+  struct fleet_state *shared;
   struct millrace_identity identity;
   struct millrace_batcher batcher;
   struct millrace_ram_store store;
@@ -33,7 +33,7 @@ struct device {
 };
 
 /* Makes a device; its memory lives as long as the fleet. NULL: out of memory, or an ID that is not one. */
-struct device *device_create(struct shared *shared, const char *id, uint32_t number);
+struct device *device_create(struct fleet_state *shared, const char *id, uint32_t number);
 
 /* Gives a sample to the batcher. OK, or FULL: the queue is full and nothing was taken. */
 enum millrace_status device_offer(struct device *device, int64_t time_ms, const int32_t *values);

@@ -31,7 +31,7 @@ static int64_t clock_ns(clockid_t id) {
   return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
-static uint32_t now_ms(void *context) { return ((struct shared *)context)->now_ms; }
+static uint32_t now_ms(void *context) { return ((struct fleet_state *)context)->now_ms; }
 
 static void read_clock(struct fleet *fleet) {
   fleet->now_ns = clock_ns(CLOCK_MONOTONIC);

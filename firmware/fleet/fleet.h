@@ -9,12 +9,12 @@
 #include "device.h"
 #include "device_index.h"
 #include "options.h"
-#include "shared.h"
+#include "fleet_state.h"
 
 enum phase { CONNECTING, LOADING, DRAINING };
 
 struct fleet {
-  struct shared shared;
+  struct fleet_state shared;
   struct csv csv;
   int64_t now_ns; /* monotonic, at the beginning of the turn */
   struct device **devices;

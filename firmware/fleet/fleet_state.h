@@ -1,6 +1,6 @@
 /* What all devices of a fleet share: the options, the broker, the clock, and what they count. */
-#ifndef FLEET_SHARED_H
-#define FLEET_SHARED_H
+#ifndef FLEET_STATE_H
+#define FLEET_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +25,7 @@ struct totals {
 
 struct device;
 
-struct shared {
+struct fleet_state {
   const struct options *options;
   struct totals totals;
   struct ledger ledger;
