@@ -23,7 +23,7 @@ describe("offsets of a database's consumers, as Kafka is told them", () => {
     offsets = createKafkaOffsets({ commit, log: silent, everyMs })
   }
   const until = async (holds: () => boolean): Promise<void> => {
-    while (!holds()) await delay(1)
+    for (let turn = 0; turn < 1_000 && !holds(); turn++) await delay(1)
   }
   let attempts = 0
   afterEach(() => offsets[Symbol.asyncDispose]())
@@ -67,5 +67,64 @@ describe("offsets of a database's consumers, as Kafka is told them", () => {
     offsets.tell([at(0, 3n)])
     await until(() => told.length > 1)
     expect(new Set(told)).to.deep.equal(new Set(['0:3']))
+  })
+
+  it('go again after one that Kafka never answered', async () => {
+    const calls: string[] = []
+    offsets = createKafkaOffsets({
+      commit: async ([position]) => {
+        calls.push(String(position?.nextOffset))
+        if (calls.length === 1) await new Promise(() => undefined)
+      },
+      log: silent,
+      everyMs: 1,
+      deadlineMs: 20,
+    })
+    offsets.tell([at(0, 4n)])
+    await until(() => calls.length > 1)
+    expect(calls.slice(0, 2)).to.deep.equal(['4', '4'])
+  })
+
+  it('go again after a late one arrived, which may have put an old offset over a new one', async () => {
+    let kafka: bigint | undefined
+    let arrive = (): void => undefined
+    let calls = 0
+    offsets = createKafkaOffsets({
+      commit: async ([position]) => {
+        if (calls++ === 0) await new Promise<void>((resolve) => (arrive = resolve))
+        kafka = position?.nextOffset
+      },
+      log: silent,
+      everyMs: 5,
+      deadlineMs: 20,
+    })
+    offsets.tell([at(0, 4n)])
+    await until(() => calls > 0)
+    offsets.tell([at(0, 5n)])
+    await until(() => kafka === 5n)
+    arrive()
+    await until(() => kafka === 4n)
+    // Sooner than everything is told again anyway.
+    await Promise.race([until(() => kafka === 5n), delay(100)])
+    expect(kafka).to.equal(5n)
+  })
+
+  it('never go two at a time: an older one that is tried again would come after a newer one', async () => {
+    let [atOnce, most, calls] = [0, 0, 0]
+    offsets = createKafkaOffsets({
+      commit: async () => {
+        calls++
+        most = Math.max(most, ++atOnce)
+        await delay(10)
+        atOnce--
+      },
+      log: silent,
+      everyMs: 1,
+    })
+    for (let offset = 1n; calls < 4; offset++) {
+      offsets.tell([at(0, offset)])
+      await delay(1)
+    }
+    expect(most).to.equal(1)
   })
 })

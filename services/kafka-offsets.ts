@@ -1,6 +1,6 @@
 import type { Log, Position } from '../connectors/contract.ts'
 
-/** Tells Kafka the offsets that a database decides, for lag tools. */
+/** Tells Kafka how far a consumer is. If a database decides, that is for lag tools. */
 export interface KafkaOffsets extends AsyncDisposable {
   /** Where partitions are now: Kafka is told soon, and again until it has taken it. */
   tell(positions: readonly Position[]): void
@@ -12,6 +12,7 @@ export interface KafkaOffsetsOptions {
   readonly commit: (positions: readonly Position[]) => Promise<void>
   readonly log: Log
   readonly everyMs?: number
+  readonly deadlineMs?: number
 }
 
 const TELL_MS = 1_000
@@ -19,12 +20,14 @@ const TELL_MS = 1_000
 const AGAIN_TICKS = 30
 /** At the end there is one more attempt, and it must not hold up a service that stops while Kafka is away. */
 const LAST_MS = 2_000
+/** A commit that has no answer by then is made again. */
+const DEADLINE_MS = 10_000
 
 /**
- * A commit to Kafka that is lost changes nothing but what is seen: it is tried again, also if no record comes, because nobody else would. It is no more than
- * one a second, whatever the number of transactions.
+ * A commit that is lost is made again, also if no record comes, because nobody else would. One at a time: an older one that came after a newer one would
+ * put the offsets back. It is no more than one a second, whatever the number of transactions.
  */
-export function createKafkaOffsets({ commit, log, everyMs = TELL_MS }: KafkaOffsetsOptions): KafkaOffsets {
+export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs = DEADLINE_MS }: KafkaOffsetsOptions): KafkaOffsets {
   const positions = new Map<string, Position>()
   const untold = new Set<string>()
   let ticks = 0
@@ -34,11 +37,28 @@ export function createKafkaOffsets({ commit, log, everyMs = TELL_MS }: KafkaOffs
     const told = [...untold].flatMap((place) => positions.get(place) ?? [])
     untold.clear()
     if (told.length === 0) return
-    try {
-      await commit(told)
-    } catch (cause) {
-      log.info('Kafka did not take the offsets; the database has them', { cause: String(cause) })
+    const again = (): void => {
       for (const { topic, partition } of told) untold.add(`${topic}/${partition}`)
+    }
+    let late = false
+    const committing = commit(told).finally(() => {
+      // It may have come after a newer one.
+      if (late) again()
+    })
+    let deadline: NodeJS.Timeout | undefined
+    const passed = new Promise<never>((_, reject) => {
+      deadline = setTimeout(() => {
+        late = true
+        reject(new Error(`no answer within ${deadlineMs} ms`))
+      }, deadlineMs).unref()
+    })
+    try {
+      await Promise.race([committing, passed])
+    } catch (cause) {
+      log.info('Kafka did not take the offsets; it is told again', { cause: String(cause) })
+      again()
+    } finally {
+      clearTimeout(deadline)
     }
   }
 

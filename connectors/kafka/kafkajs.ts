@@ -76,6 +76,12 @@ interface Group {
   recoverFromOffsetOutOfRange(error: { readonly topic: string; readonly partition: number }): Promise<void>
 }
 
+interface Committer {
+  readonly running: boolean
+  readonly consumerGroup: { commitOffsets(offsets: unknown): Promise<void> }
+  commitOffsets(offsets: unknown): Promise<void>
+}
+
 type Lookup = (...request: readonly unknown[]) => unknown
 
 const Broker = require('kafkajs/src/broker') as { readonly prototype: object }
@@ -204,6 +210,16 @@ const { processData } = KafkaConnection.prototype
 KafkaConnection.prototype.processData = function processWholeResponse(data) {
   if (this.bytesBuffered === 0) this.chunks = []
   processData.call(this, data)
+}
+
+/**
+ * kafkajs tries a failed commit again for as long as the consumer runs, each by itself: after an outage an old one came after newer ones, and put the
+ * offsets back. And it says nothing of one that a consumer dropped while it was restarted. Here a commit is one attempt; whoever makes it makes the next.
+ */
+const Runner = require('kafkajs/src/consumer/runner') as { readonly prototype: Committer }
+Runner.prototype.commitOffsets = async function commitOnce(offsets) {
+  if (!this.running) throw new Error('the consumer is not running')
+  await this.consumerGroup.commitOffsets(offsets)
 }
 
 const lookups = new WeakMap<object, Lookup>()

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { createKafkaOffsets, type KafkaOffsets } from '../kafka-offsets.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
@@ -52,7 +54,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
         },
         async [Symbol.asyncDispose]() {},
       },
-      commit: async () => undefined,
+      offsets: { tell: () => undefined, forget: () => undefined },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       counters,
       guard: createPartitionGuard({
@@ -94,5 +96,73 @@ describe('the loop of a processor, if too many devices turn bad', () => {
     expect(health.size).to.equal(1)
     loop.revoked()
     expect(health.size).to.equal(0)
+  })
+})
+
+describe('offsets of a processor', () => {
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+  it('are those of its last batch in the end, though Kafka was away for the first commit and took it late', async () => {
+    let kafka: bigint | undefined
+    let calls = 0
+    const offsets = createKafkaOffsets({
+      commit: async ([position]) => {
+        if (calls++ === 0) await delay(60)
+        kafka = position?.nextOffset
+      },
+      log: silent,
+      everyMs: 5,
+    })
+    const loop = createProcessorLoop({
+      engine: () => ({ sent: [], bad: [] }),
+      lookups,
+      prepare: async () => undefined,
+      producer: { send: async () => undefined, async [Symbol.asyncDispose]() {} },
+      offsets,
+      log: silent,
+      counters: createEngineCounters(),
+      guard: createPartitionGuard({
+        limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
+        log: silent,
+        stopped: () => undefined,
+      }),
+    })
+    for (let nextOffset = 1n; nextOffset <= 6n; nextOffset++) {
+      await loop.handle({ topic: TOPIC, partition: 0, records: [], nextOffset, leaderEpoch: 0 }, 0)
+      await delay(10)
+    }
+    await delay(80)
+    expect(kafka).to.equal(6n)
+    await loop.drain()
+    await offsets[Symbol.asyncDispose]()
+  })
+
+  it('of partitions that were taken away are not committed', async () => {
+    const told: string[] = []
+    const offsets: KafkaOffsets = {
+      tell: (positions) => void told.push(...positions.map(({ nextOffset }) => String(nextOffset))),
+      forget: () => void told.push('forgotten'),
+      async [Symbol.asyncDispose]() {},
+    }
+    let acknowledge = (): void => undefined
+    const loop = createProcessorLoop({
+      engine: () => ({ sent: [], bad: [] }),
+      lookups,
+      prepare: async () => undefined,
+      producer: { send: () => new Promise<void>((resolve) => (acknowledge = resolve)), async [Symbol.asyncDispose]() {} },
+      offsets,
+      log: silent,
+      counters: createEngineCounters(),
+      guard: createPartitionGuard({
+        limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
+        log: silent,
+        stopped: () => undefined,
+      }),
+    })
+    await loop.handle({ topic: TOPIC, partition: 0, records: [], nextOffset: 1n, leaderEpoch: 0 }, 0)
+    loop.revoked()
+    acknowledge()
+    await loop.drain()
+    expect(told).to.deep.equal(['forgotten'])
   })
 })

@@ -1,5 +1,6 @@
-import type { ConsumedBatch, Log, Position, RecordProducer } from '../../connectors/contract.ts'
+import type { ConsumedBatch, Log, RecordProducer } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
+import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 
@@ -9,7 +10,7 @@ export interface ProcessorLoopOptions {
   /** Prepares the lookups for these records; waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly producer: RecordProducer
-  readonly commit: (positions: readonly Position[]) => Promise<void>
+  readonly offsets: Pick<KafkaOffsets, 'tell' | 'forget'>
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
@@ -20,7 +21,7 @@ export interface ProcessorLoop {
   handle(batch: ConsumedBatch, generation: number): Promise<void>
   /** Forgets what was under way: it is not committed, and read again by whoever has the partition. */
   revoked(): void
-  /** Waits for what is under way, and commits it. */
+  /** Waits for what is under way. */
   drain(): Promise<void>
 }
 
@@ -28,35 +29,13 @@ export interface ProcessorLoop {
 const MOST_UNDER_WAY = 8
 /** Nor more than this, beyond the batch that passes it: catching up must not cost more memory than keeping up. */
 const MOST_BYTES_UNDER_WAY = 16 << 20
-/** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
-const COMMIT_INTERVAL_MS = 500
-const COMMIT_AGAIN_MS = 5_000
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
-  const { engine, lookups, prepare, producer, commit, log, guard } = options
+  const { engine, lookups, prepare, producer, offsets, log, guard } = options
   let current = 0
-  let done = new Map<string, Position>()
   const underWay = new Set<Promise<void>>()
   let bytesUnderWay = 0
-  let timer: NodeJS.Timeout | undefined
-
-  async function commitDone(): Promise<void> {
-    clearTimeout(timer)
-    timer = undefined
-    if (done.size === 0) return
-    const [offsets, generation] = [done, current]
-    done = new Map()
-    try {
-      await commit([...offsets.values()])
-    } catch (cause) {
-      log.info('offsets were not committed this time', { cause: String(cause) })
-      if (generation !== current) return
-      // Not committed means processed again after a crash. Without a next batch nobody else would commit them, and lag would stay.
-      done = new Map([...offsets, ...done])
-      timer ??= setTimeout(() => void commitDone(), COMMIT_AGAIN_MS)
-    }
-  }
 
   /** What a batch gives. Throws if too many devices have turned bad: nothing of it is sent, and its partition is read again after a pause. */
   function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
@@ -79,8 +58,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     await before
     await sent
     if (generation !== current) return
-    done.set(`${topic}/${partition}`, { topic, partition, nextOffset, leaderEpoch })
-    timer ??= setTimeout(() => void commitDone(), COMMIT_INTERVAL_MS)
+    offsets.tell([{ topic, partition, nextOffset, leaderEpoch }])
   }
 
   let last: Promise<void> = Promise.resolve()
@@ -109,13 +87,12 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     },
     revoked() {
       current++
-      done = new Map()
+      offsets.forget()
       last = Promise.resolve()
       guard.forget()
     },
     async drain() {
       await Promise.all(underWay)
-      await commitDone()
     },
   }
 }

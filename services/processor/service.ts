@@ -6,6 +6,7 @@ import { deadTopic } from '../../processors/topics.ts'
 import { breakerLimits } from '../config.ts'
 import { serviceLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
+import { createKafkaOffsets } from '../kafka-offsets.ts'
 import type { AnyProcessor } from '../loading.ts'
 import { openLookups } from '../lookups.ts'
 import { counter, counterByQuantity, counterByReason, gauge, processMetrics } from '../metrics.ts'
@@ -18,6 +19,9 @@ import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
+
+/** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
+const COMMIT_INTERVAL_MS = 500
 
 /** Of a partition at a time: dense frames become readings of ten times their size, and all partitions are fetched together. */
 const FETCH_BYTES = 262_144
@@ -73,6 +77,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
     const logs = openTopicLogs(kafka)
     const changes = createPositionCounters()
 
+    const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log, everyMs: COMMIT_INTERVAL_MS })
     const loop = createProcessorLoop({
       engine,
       lookups,
@@ -84,7 +89,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),
-      commit: (offsets) => consumer.commit(offsets),
+      offsets: told,
       prepare: (records) =>
         waiting.during('looking up schemas and devices', ['REGISTRY_URL', 'APP_DATABASE_URL'], lookups.prepare(records)),
     })
@@ -132,6 +137,7 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       stop: async () => {
         watch[Symbol.dispose]()
         await loop.drain()
+        await told[Symbol.asyncDispose]()
         await consumer[Symbol.asyncDispose]()
         await logs[Symbol.asyncDispose]()
         await sending[Symbol.asyncDispose]()
