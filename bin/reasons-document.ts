@@ -15,8 +15,9 @@ after 3 seconds in the bridge and 30 behind it: waiting for it would hold up the
 
 A device that sends nothing but junk, or has a sensor that is broken for good, does not fill the topic: of one device and reason, 1,000 letters an hour (1 MiB)
 keep their record whole, and those of all devices of a processor together 64 MiB (\`dead_letters\` in the configuration). Of what comes after that, a letter for each
-device, reason and batch keeps the offsets. These records are in their own topic as long as the letter is in its own (\`topics.retention_hours\`), and a redrive reads
-them there. So does a letter that would be too large for Kafka with its record. The column \`records\` counts all.
+device, reason and batch keeps the offsets. A redrive reads these records
+in their own topic, which keeps them for \`topics.retention_hours\` from when they came: somewhat less long than the letter itself is kept. It is the same with a letter that would be too large for
+Kafka with its record. The column \`records\` counts all.
 
 ## Look
 
