@@ -21,8 +21,8 @@ import { continuityTable } from '../ops/continuity/table.ts'
 import { measureTails, type Tails } from '../ops/continuity/tails.ts'
 import { whole } from '../ops/figures.ts'
 import { momentOption } from '../ops/moments.ts'
-import { accountOf, type BootAccount, NO_FLIGHT } from '../processors/continuity/account.ts'
 import type { BootState } from '../processors/continuity/boot.ts'
+import { type BootCounts, countsOf, NO_FLIGHT } from '../processors/continuity/frame-counts.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
@@ -43,8 +43,9 @@ const OPTIONS = {
 const MOST_RECORDS = 2_000_000
 
 /**
- * `millrace continuity [--device D] [--since T] [--all] [--json] [--most-records N]`: where every frame is that a device ever numbered. Writes nothing.
- * @returns 0 where the states add up, whatever they are; 1 where they do not, or cannot be told
+ * `millrace continuity [--device D] [--since T] [--all] [--json] [--most-records N]`: where every
+ * frame is that a device ever numbered. Writes nothing.
+ * @returns 0 if the states add up, whatever they are; 1 if they do not, or cannot be told
  */
 export async function continuity(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
@@ -97,19 +98,20 @@ async function answer(
   const recent = [...ledger.boots()]
   const unknown = [...ledger.boots(false)]
   const written = await incompleteBoots(session, filter, recent)
-  // Rows of strangers stay where they are until the ledger hears of the name again, though it may have become that of a device.
+  // Rows of strangers stay where they are until the ledger hears of the name again, though it may
+  // have become that of a device.
   const writtenStrangers = await strangers(session, filter, [...recent, ...unknown])
   await devices.ask(writtenStrangers.map(({ device }) => device))
   const redriven = await redrivenFrames(session, filter)
-  const account = (state: BootState): BootAccount =>
-    accountOf(state, inFlight(state.device, state.boot) ?? NO_FLIGHT, redriven(state.device, state.boot))
+  const counts = (state: BootState): BootCounts =>
+    countsOf(state, inFlight(state.device, state.boot) ?? NO_FLIGHT, redriven(state.device, state.boot))
   // Who asks for one name means it, whatever it is.
   const isOne = ({ device }: BootState): boolean => devices.has(device) || device === filter.device
   const foreign = [...unknown.filter(isAsked), ...writtenStrangers]
   return continuityReport({
     complete: await completeBoots(session, filter, recent),
-    boots: [...written, ...recent.filter(isAsked), ...foreign.filter(isOne)].map(account),
-    strangers: filter.device === null ? foreign.filter((state) => !isOne(state)).map(account) : [],
+    boots: [...written, ...recent.filter(isAsked), ...foreign.filter(isOne)].map(counts),
+    strangers: filter.device === null ? foreign.filter((state) => !isOne(state)).map(counts) : [],
     folds: (await foldedBoots(session, filter)).filter(({ device }) => filter.device === null || device === filter.device),
     counts: [...(await deviceCounts(session, filter)), ...ledger.changes().counts].filter(
       ({ device }) => filter.device === null || device === filter.device,

@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util'
 import { createSchemaMemory } from '../connectors/postgres/schema-memory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
-import { exportLetters } from '../ops/dead-letters/export.ts'
-import { letterFilter, letterOptions } from '../ops/dead-letters/letter-options.ts'
-import { type DeadLetters, openDeadLetters } from '../ops/dead-letters/letters.ts'
-import { listLetters } from '../ops/dead-letters/list.ts'
-import { showLetter } from '../ops/dead-letters/show.ts'
+import { exportDeadLetters } from '../ops/dead-letters/export.ts'
+import { deadLetterFilter, deadLetterOptions } from '../ops/dead-letters/filter-options.ts'
+import { listDeadLetters } from '../ops/dead-letters/list.ts'
+import { type DeadLetters, openDeadLetters } from '../ops/dead-letters/reader.ts'
+import { showDeadLetter } from '../ops/dead-letters/show.ts'
 import type { Topic } from '../processors/contract.ts'
-import type { FoundLetter } from '../processors/letters.ts'
+import type { FoundDeadLetter } from '../processors/found-dead-letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { createLog } from '../services/log.ts'
@@ -15,21 +15,21 @@ import { print, printAll } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
-const USAGE = `  millrace dead [processor] [--reason R] [--device D] [--from T] [--to T]                list letters by topic and reason
-  millrace dead show <topic>/<partition>/<offset>                                       one letter, decoded as far as it can be
-  millrace dead export <processor> [--reason R] [--device D] [--from T] [--to T] [--out FILE]   letters as NDJSON, bytes in base64`
+const USAGE = `  millrace dead [processor] [--reason R] [--device D] [--from T] [--to T]                list dead letters by topic and reason
+  millrace dead show <topic>/<partition>/<offset>                                       one dead letter, decoded as far as it can be
+  millrace dead export <processor> [--reason R] [--device D] [--from T] [--to T] [--out FILE]   dead letters as NDJSON, bytes in base64`
 
 /** `millrace dead [show|export]`: looks at dead letters, and changes nothing. */
 export async function dead(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string' }, ...letterOptions, out: { type: 'string' } },
+    options: { config: { type: 'string' }, ...deadLetterOptions, out: { type: 'string' } },
     allowPositionals: true,
   })
   const config = loadConfig(process.env, values.config)
-  const filter = letterFilter(values, Date.now())
+  const filter = deadLetterFilter(values, Date.now())
   sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
-  // Standard output is for letters.
+  // Standard output is for dead letters.
   const log = createLog('dead')
   const abort = new AbortController()
   void stopSignal().then(() => abort.abort(new Error('interrupted')))
@@ -40,13 +40,13 @@ export async function dead(args: readonly string[]): Promise<number> {
       return show(source, config, name)
     case 'export': {
       const topic = await existing(source, name)
-      const letters = await exportLetters(source, topic, filter, values.out)
-      if (values.out !== undefined) print(`${letters} letters of ${topic} written to ${values.out}`)
+      const deadLetters = await exportDeadLetters(source, topic, filter, values.out)
+      if (values.out !== undefined) print(`${deadLetters} dead letters of ${topic} written to ${values.out}`)
       return 0
     }
     default: {
       const topics = verb === undefined ? await source.topics() : [await existing(source, verb)]
-      printAll(await listLetters(source, topics, filter, Date.now()))
+      printAll(await listDeadLetters(source, topics, filter, Date.now()))
       return 0
     }
   }
@@ -74,20 +74,20 @@ async function show(source: DeadLetters, config: Config, place: string | undefin
         ? `${topic} has no partition ${partition}`
         : `${topic}/${partition} has no offset ${offset}: it has ${extent.earliest} up to, not including, ${extent.end}`,
     )
-  let letter: FoundLetter | null = null
+  let deadLetter: FoundDeadLetter | null = null
   await source.read(
     topic,
     (found) => {
-      letter ??= found
+      deadLetter ??= found
     },
     [{ partition, earliest: offset, end: offset + 1n }],
   )
-  if (letter === null) {
+  if (deadLetter === null) {
     print(`${place} is no dead letter`)
     return 1
   }
   const { REGISTRY_URL, APP_DATABASE_URL } = config.env
   const sources = { registry: createRegistry(REGISTRY_URL), memory: createSchemaMemory(APP_DATABASE_URL), log: createLog('dead') }
-  printAll(await showLetter(letter, sources))
+  printAll(await showDeadLetter(deadLetter, sources))
   return 0
 }

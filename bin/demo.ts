@@ -6,7 +6,7 @@ import { provisionDevices } from '../connectors/postgres/devices.ts'
 import { type FleetProcess, startFleet } from '../ops/fleet/fleet-process.ts'
 import { sumFleetStats } from '../ops/fleet/fleet-stats.ts'
 import { openStatusSources } from '../ops/status/status-sources.ts'
-import type { Frame } from '../ops/status/status-view.ts'
+import type { Surroundings } from '../ops/status/status-view.ts'
 import { claimInstance, runningSupervisor } from '../ops/supervisor/instance.ts'
 import { LocalStackError, startLocalStack } from '../ops/supervisor/local-stack.ts'
 import { awaitHealthy } from '../ops/supervisor/service-health.ts'
@@ -18,7 +18,7 @@ import { localDirectory } from '../services/local-directory.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo/fleets.ts'
 import { prepareFile } from './demo/prepared-file.ts'
-import { awaitStored, type Outcome, totals } from './demo/totals.ts'
+import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
 import { migrate } from './migrate.ts'
 import { print } from './print.ts'
 import { schemas } from './schemas.ts'
@@ -31,7 +31,10 @@ const EVENTS = 6
 /** They are shown then, healthy or not. */
 const READY_MS = 30_000
 
-/** `millrace demo [[--round] FILE.csv]`: starts everything on this machine and drives it, with simulated devices until Ctrl-C or with a file. */
+/**
+ * `millrace demo [[--round] FILE.csv]`: starts everything on this machine and drives it, with
+ * simulated devices until Ctrl-C or with a file.
+ */
 export async function demo(args: readonly string[]): Promise<number> {
   try {
     const { code, lastWords } = await runDemo(args)
@@ -44,7 +47,7 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runDemo(args: readonly string[]): Promise<Outcome> {
+async function runDemo(args: readonly string[]): Promise<DemoEnd> {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   const [file, ...more] = positionals
   if (more.length > 0) throw new ConfigError(`demo takes one file, got ${positionals.join(' ')}`)
@@ -61,7 +64,8 @@ async function runDemo(args: readonly string[]): Promise<Outcome> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => say('stopping: this takes a few seconds'))
   })
   await using stack = await startLocalStack(process.env, say)
-  // The demonstration runs on the local stack, whatever the environment says; the commands below read it.
+  // The demonstration runs on the local stack, whatever the environment says; the commands below
+  // read it.
   Object.assign(process.env, stack.addresses)
   // The bridge's is in the file that the addresses name.
   delete process.env.MQTT_PASSWORD
@@ -127,7 +131,7 @@ interface Services extends AsyncDisposable {
 }
 
 /** Drives the line with the simulated fleets, and shows the status until the signal. */
-async function drive(config: Config, local: string, events: string[], signal: AbortSignal): Promise<Outcome> {
+async function drive(config: Config, local: string, events: string[], signal: AbortSignal): Promise<DemoEnd> {
   await provision(config)
   const devices = demoFleets.reduce((sum, fleet) => sum + fleet.devices, 0)
   const running: FleetProcess[] = []
@@ -135,7 +139,7 @@ async function drive(config: Config, local: string, events: string[], signal: Ab
   await using sources = await openStatusSources(config, { devices, stats })
   const before = await sources.stored()
   for (const fleet of demoFleets) running.push(start(config, local, fleet, events))
-  const frame: Frame = {
+  const frame: Surroundings = {
     startedMs: Date.now(),
     hints: [
       ['look at the data', `psql ${config.env.TELEMETRY_DATABASE_URL}`],

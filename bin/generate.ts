@@ -1,4 +1,7 @@
-/** Writes what is derived from the sources: TypeScript types, C headers, the list of reasons. With --check, only says what is not current. */
+/**
+ * Writes what is derived from the sources: TypeScript types, C headers, the list of reasons. With
+ * --check, only says what is not current.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'

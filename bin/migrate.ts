@@ -8,7 +8,10 @@ import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { print } from './print.ts'
 
-/** `millrace migrate`: both databases and the topics, brought to what this version needs. Changes nothing that is there already. */
+/**
+ * `millrace migrate`: both databases and the topics, brought to what this version needs. Changes
+ * nothing that is there already.
+ */
 export async function migrate(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
   const config = loadConfig(process.env, values.config)

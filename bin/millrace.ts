@@ -108,7 +108,8 @@ async function report(cause: unknown): Promise<number> {
   return usage ? 2 : 1
 }
 
-// Whoever reads what we print may have seen enough: that is no failure. What prints without end looks whether anybody reads it (dead export, status).
+// Whoever reads what we print may have seen enough: that is no failure. What prints without end
+// looks whether anybody reads it (dead export, status).
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'EPIPE') throw cause

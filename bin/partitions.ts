@@ -6,7 +6,8 @@ import { ConfigError, loadConfig } from '../services/config.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace partitions [drain]`: the partitions of `readings` and the rows that lie outside them; or gives these rows partitions of their days.
+ * `millrace partitions [drain]`: the partitions of `readings` and the rows that lie outside them;
+ * or gives these rows partitions of their days.
  * @returns 0 if no row lies outside, else 1
  */
 export async function partitions(args: readonly string[]): Promise<number> {

@@ -6,17 +6,17 @@ import { scanTopic, topicExtents } from '../connectors/kafka/scan.ts'
 import { topicId } from '../connectors/kafka/topics.ts'
 import { createRedriveLog, type Ending, type RedriveLog } from '../connectors/postgres/redrive-log.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
-import { letterFilter, letterOptions, positive } from '../ops/dead-letters/letter-options.ts'
+import { deadLetterFilter, deadLetterOptions, positive } from '../ops/dead-letters/filter-options.ts'
 import { checkProcessor, openRedriveLine } from '../ops/redrive/line.ts'
 import { originalsOf } from '../ops/redrive/originals.ts'
 import { RedriveReport } from '../ops/redrive/report.ts'
 import { createRedriveRun } from '../ops/redrive/run.ts'
-import type { LetterFilter } from '../processors/letters.ts'
+import type { DeadLetterFilter } from '../processors/found-dead-letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
-import { deadLetterCodec } from '../services/registered.ts'
+import { openDeadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
 import { version } from '../services/version.ts'
 import { print } from './print.ts'
@@ -26,12 +26,12 @@ import { stopSignal } from './stop-signal.ts'
 const USAGE =
   'expected `millrace redrive <processor> [--reason R] [--device D] [--from T] [--to T] [--dry-run] [--rate N] [--max-attempts N]`'
 const DEFAULT_MAX_ATTEMPTS = 5
-/** After a first signal, this long is given to finish the letters that are under way. */
+/** After a first signal, this long is given to finish the dead letters that are under way. */
 const STOP_DEADLINE_MS = 10_000
 
 interface Asked {
   readonly processor: string
-  readonly filter: LetterFilter
+  readonly filter: DeadLetterFilter
   readonly rate: number | null
   readonly maxAttempts: number
   readonly dryRun: boolean
@@ -43,7 +43,7 @@ export async function redrive(args: readonly string[]): Promise<number> {
     args: [...args],
     options: {
       config: { type: 'string' },
-      ...letterOptions,
+      ...deadLetterOptions,
       rate: { type: 'string' },
       'max-attempts': { type: 'string' },
       'dry-run': { type: 'boolean' },
@@ -54,7 +54,7 @@ export async function redrive(args: readonly string[]): Promise<number> {
   if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
   const config = loadConfig(process.env, values.config)
   await checkProcessor(processor)
-  const filter = letterFilter(values, Date.now())
+  const filter = deadLetterFilter(values, Date.now())
   sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
   return run(config, {
     processor,
@@ -79,7 +79,7 @@ async function run(config: Config, asked: Asked): Promise<number> {
   await using settled: RedriveLog = createRedriveLog(config.env.TELEMETRY_DATABASE_URL)
   const filters = { ...asked.filter, rate: asked.rate, maxAttempts: asked.maxAttempts }
   const number = dryRun ? 0n : await begin(settled, { processor, by: `${userInfo().username}@${hostname()}`, filters })
-  log.info(dryRun ? 'rehearsing a redrive' : 'redriving', { processor, run: dryRun ? null : String(number), ...filters })
+  log.info(dryRun ? 'dry run of a redrive' : 'redriving', { processor, run: dryRun ? null : String(number), ...filters })
   // Only now: the run before this one may have ended a moment ago.
   const before = await settled.settled(topic, id)
   const report = new RedriveReport()
@@ -97,18 +97,18 @@ async function run(config: Config, asked: Asked): Promise<number> {
     await using reader = createRecordReader(kafka)
     const persisted = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> =>
       throughOutages(doing, work, { log, signal: abort.signal })
-    const persist = (work: () => Promise<void>): Promise<void> => persisted('settling letters', work)
+    const persist = (work: () => Promise<void>): Promise<void> => persisted('settling dead letters', work)
     const extents = await topicExtents(kafka, topic)
     const take = createRedriveRun({
       ...asked,
       way: line.way,
-      deadLetters: await deadLetterCodec(createRegistry(config.env.REGISTRY_URL), topic),
+      codec: await openDeadLetterCodec(createRegistry(config.env.REGISTRY_URL), topic),
       version,
       settled: before,
-      originals: (found) => persisted('reading the originals of letters', () => originalsOf(found, reader)),
-      letterBytes: line.limits.get(topic) ?? 0,
-      publish: (letters) => line.producer.send(letters),
-      settle: (letters) => persist(() => settled.settle(number, topic, id, letters)),
+      originals: (found) => persisted('reading the originals of dead letters', () => originalsOf(found, reader)),
+      deadLetterBytes: line.limits.get(topic) ?? 0,
+      publish: (deadLetters) => line.producer.send(deadLetters),
+      settle: (deadLetters) => persist(() => settled.settle(number, topic, id, deadLetters)),
       report,
       stopping: stopping.signal,
     })
@@ -156,13 +156,13 @@ async function begin(settled: RedriveLog, run: Parameters<RedriveLog['begin']>[0
 }
 
 function audit(log: Log, { processor, dryRun }: Asked, run: bigint, ending: Ending, report: RedriveReport): void {
-  log.info(dryRun ? 'rehearsal over' : 'redrive over', {
+  log.info(dryRun ? 'dry run over' : 'redrive over', {
     processor,
     run: dryRun ? null : String(run),
     ending,
-    letters: report.letters,
-    mended: report.of('mended'),
-    partlyMended: report.of('partly-mended'),
+    deadLetters: report.deadLetters,
+    succeeded: report.of('succeeded'),
+    partlySucceeded: report.of('partly-succeeded'),
     failedAgain: report.of('failed-again'),
     dropped: report.of('dropped'),
     repeats: report.of('repeat'),

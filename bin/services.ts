@@ -37,11 +37,14 @@ export async function run(args: readonly string[]): Promise<number> {
   return Math.max(...codes)
 }
 
-/** What starts a processor: the ledger of frame numbers and business processes have their own ways with their databases. */
+/**
+ * What starts a processor: the ledger of frame numbers and business processes have their own ways
+ * with their databases.
+ */
 async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
   if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
-  const process = await loadProcess(name)
-  if (process !== undefined) return (await import('../services/process/service.ts')).processService(name, process)
+  const businessProcess = await loadProcess(name)
+  if (businessProcess !== undefined) return (await import('../services/process/service.ts')).processService(name, businessProcess)
   const { processorService } = await import('../services/processor/service.ts')
   return processorService(name, await loadProcessor(name))
 }

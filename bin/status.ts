@@ -3,12 +3,15 @@ import { createRates, type Rates } from '../ops/status/rates.ts'
 import { createScreen } from '../ops/status/screen.ts'
 import { figures, observe, type Snapshot, type StatusSources } from '../ops/status/status.ts'
 import { openStatusSources } from '../ops/status/status-sources.ts'
-import { type Frame, renderLine, renderScreen } from '../ops/status/status-view.ts'
+import { renderLine, renderScreen, type Surroundings } from '../ops/status/status-view.ts'
 import { loadConfig } from '../services/config.ts'
 import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
-/** `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line each 5 s. */
+/**
+ * `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line
+ * each 5 s.
+ */
 export async function status(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
   await using sources = await openStatusSources(loadConfig(process.env, values.config))
@@ -37,8 +40,10 @@ const WINDOW_MS = 5_000
 /** Looks between two lines where the output is no terminal. */
 const LOOKS_PER_LINE = 5
 
-/** Shows the status on standard output until it is stopped. The frame is read anew for each drawing. */
-export function showStatus(sources: StatusSources, frame: Frame): LiveStatus {
+/**
+ * Shows the status on standard output until it is stopped. The frame is read anew for each drawing.
+ */
+export function showStatus(sources: StatusSources, frame: Surroundings): LiveStatus {
   const rates = createRates(WINDOW_MS)
   const draw = process.stdout.isTTY ? onScreen(rates, frame) : inLines(rates)
   let latest: Snapshot | undefined
@@ -61,7 +66,7 @@ export function showStatus(sources: StatusSources, frame: Frame): LiveStatus {
   }
 }
 
-function onScreen(rates: Rates, frame: Frame): (snapshot: Snapshot) => void {
+function onScreen(rates: Rates, frame: Surroundings): (snapshot: Snapshot) => void {
   const screen = createScreen(process.stdout)
   return (snapshot) => screen.draw(renderScreen(snapshot, rates, frame))
 }

@@ -7,8 +7,9 @@ import { createLog } from '../services/log.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace topics [--partitions N]`: how many partitions each topic of the line has; or gives all of them N. Those who send take the new ones up by
- * themselves, once all that was sent before has been read (docs/partitions.md).
+ * `millrace topics [--partitions N]`: how many partitions each topic of the line has; or gives all
+ * of them N. Those who send take the new ones up by themselves, once all that was sent before has
+ * been read (docs/partitions.md).
  */
 export async function topics(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' }, partitions: { type: 'string' } } })

@@ -8,7 +8,10 @@ import { localDirectory } from '../services/local-directory.ts'
 import { createLog } from '../services/log.ts'
 import { stopSignal } from './stop-signal.ts'
 
-/** `millrace up`: runs the bridge, the configured processors and the store, and starts again what ends, until SIGINT or SIGTERM. */
+/**
+ * `millrace up`: runs the bridge, the configured processors and the store, and starts again what
+ * ends, until SIGINT or SIGTERM.
+ */
 export async function up(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
   const config = loadConfig(process.env, values.config)

@@ -1,9 +1,15 @@
-/** Ports between the outside world and the code that wires it. Connectors do not import one another; `services/` join them here. */
+/**
+ * Ports between the outside world and the code that wires it. Connectors do not import one another;
+ * `services/` join them here.
+ */
 export type { Assignment } from '../processors/contract.ts'
 
 import type { Assignment, ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
 
-/** A failure of the outside world. Transient: back off and try again, keep the place, never dead-letter. */
+/**
+ * A failure of the outside world. Transient: back off and try again, keep the place, never
+ * dead-letter.
+ */
 export class ConnectorError extends Error {
   readonly code: string
   readonly transient: boolean
@@ -33,16 +39,18 @@ export interface Publish {
 }
 
 /**
- * Takes what a subscription received, in the order received. PUBACKs go out, in that order, after the promise has resolved; several
- * calls may be under way at once. A rejection is a defect: the session is reconnected and the broker sends the messages again.
+ * Takes what a subscription received, in the order received. PUBACKs go out, in that order, after
+ * the promise has resolved; several calls may be under way at once. A rejection is a defect: the
+ * session is reconnected and the broker sends the messages again.
  */
 export type PublishHandler = (publishes: readonly Publish[]) => Promise<void>
 
 /** Sends to Kafka with acks=all. */
 export interface RecordProducer extends AsyncDisposable {
   /**
-   * Resolves once Kafka has acknowledged every record. Records of one key keep their order, over calls too. Waits through
-   * outages with backoff; rejects only on abort, or with a ConnectorError that is not transient (a record too large).
+   * Resolves once Kafka has acknowledged every record. Records of one key keep their order, over
+   * calls too. Waits through outages with backoff; rejects only on abort, or with a ConnectorError
+   * that is not transient (a record too large).
    */
   send(records: readonly OutgoingRecord[]): Promise<void>
 }
@@ -52,7 +60,10 @@ export interface ConsumedBatch {
   readonly topic: Topic
   readonly partition: number
   readonly records: readonly KafkaRecord[]
-  /** Offset to go on from once this batch is done: past control records and aborted transactions too, even where they are all that there is. */
+  /**
+   * Offset to go on from once this batch is done: past control records and aborted transactions
+   * too, even where they are all that there is.
+   */
   readonly nextOffset: bigint
   /** Leader epoch of the last of them. */
   readonly leaderEpoch: number
@@ -69,8 +80,9 @@ export interface Position extends TopicPartition {
   /** First offset that is not done yet. */
   readonly nextOffset: bigint
   /**
-   * Epoch of the partition's leader when the records below were read, or when they were last found to be still there: -1 where it is not known. A log
-   * that was cut below the position goes on under a later leader, so that the epoch tells (ADR "Positions and leader epochs").
+   * Epoch of the partition's leader when the records below were read, or when they were last found
+   * to be still there: -1 if it is not known. A log that was cut below the position goes on
+   * under a later leader, so that the epoch tells (ADR "Positions and leader epochs").
    */
   readonly leaderEpoch: number
 }
@@ -92,8 +104,9 @@ export interface TopicState {
 /** What Kafka no longer has of what a consumer has read, or was to read. */
 export interface PositionChange extends TopicPartition {
   /**
-   * `truncated`: the log was cut below the position and may have gone on since, as after a crash that lost what was not on disk yet. `deleted`: retention
-   * took records before they were read. `recreated`: the topic is another one, of the same name.
+   * `truncated`: the log was cut below the position and may have gone on since, as after a crash
+   * that lost what was not on disk yet. `deleted`: retention took records before they were read.
+   * `recreated`: the topic is another one, of the same name.
    */
   readonly tag: 'truncated' | 'deleted' | 'recreated'
   /** The position as it was; of another topic's offsets where that was recreated. */
@@ -109,7 +122,10 @@ export interface PositionCheck {
   readonly change: PositionChange | null
 }
 
-/** What Kafka says of the logs that positions are in. Throws ConnectorError, transient where Kafka is not there. */
+/**
+ * What Kafka says of the logs that positions are in. Throws ConnectorError, transient if Kafka
+ * is not there.
+ */
 export interface KafkaLogs extends AsyncDisposable {
   /** Those of the topics that exist. */
   topics(names: readonly Topic[]): Promise<ReadonlyMap<Topic, TopicState>>
@@ -131,17 +147,28 @@ export interface RowRange {
   readonly end: number
 }
 
-/** One partition's share of a sink batch: moves next_offset from `from` to `to` (further on), if it still is ours. */
+/**
+ * One partition's share of a sink batch: moves next_offset from `from` to `to` (further on), if it
+ * still is ours.
+ */
 export interface OffsetMove extends TopicPartition {
-  /** Where the last commit left off, or the claim said: not the first record's offset, which is later where Kafka has dropped records. */
+  /**
+   * Where the last commit left off, or the claim said: not the first record's offset, which is
+   * later where Kafka has dropped records.
+   */
   readonly from: bigint
   readonly to: bigint
   /** Leader epoch of the position that it leads to. */
   readonly leaderEpoch: number
   readonly epoch: bigint
-  /** The batch's rows that came from this partition, in order. Every row belongs to exactly one move. */
+  /**
+   * The batch's rows that came from this partition, in order. Every row belongs to exactly one
+   * move.
+   */
   readonly rows: readonly RowRange[]
-  /** Dead letters between `from` and `to`: added to the partition's count in the same transaction. */
+  /**
+   * Dead letters between `from` and `to`: added to the partition's count in the same transaction.
+   */
   readonly dead: number
 }
 
@@ -159,7 +186,10 @@ export interface SinkBatch {
 export interface RowCounts {
   /** Rows of a key that was not there. */
   readonly inserted: number
-  /** Rows that added a quantity, or an account or site, to the row of their key, and had nothing that differed from it. */
+  /**
+   * Rows that added a quantity, or an account or site, to the row of their key, and had nothing
+   * that differed from it.
+   */
   readonly merged: number
   /** Rows that had nothing new. */
   readonly repeated: number
@@ -194,11 +224,14 @@ export type SinkResult =
   | ({ readonly tag: 'committed'; readonly conflicts: readonly ValueConflicts[] } & RowCounts)
   /** Nothing was written: another owner has at least one of the partitions. Claim again. */
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
-  /** Nothing was written: the database refuses these rows, each by itself; it takes the others. In the order of the rows, at least one. */
+  /**
+   * Nothing was written: the database refuses these rows, each by itself; it takes the others. In
+   * the order of the rows, at least one.
+   */
   | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
   /**
-   * Nothing was written: the batch is more than the database takes at once (its error is transient), or it refuses the whole though it takes each row by itself.
-   * Its parts may be taken.
+   * Nothing was written: the batch is more than the database takes at once (its error is
+   * transient), or it refuses the whole though it takes each row by itself. Its parts may be taken.
    */
   | { readonly tag: 'not-whole'; readonly cause: ConnectorError }
 
@@ -206,46 +239,67 @@ export type SinkResult =
 export interface Claim extends Position {
   readonly epoch: bigint
   /**
-   * `kept`: where the consumer left off. `first`: it has read nothing of the partition yet, and begins at its earliest record. `recreated`: neither of this
-   * topic, which is not the one that it read before, though it has its name.
+   * `kept`: where the consumer left off. `first`: it has read nothing of the partition yet, and
+   * begins at its earliest record. `recreated`: neither of this topic, which is not the one that it
+   * read before, though it has its name.
    */
   readonly origin: 'kept' | 'first' | 'recreated'
 }
 
-/** Offsets that are kept in a database, in the transactions of what they stand for. Throws ConnectorError. */
+/**
+ * Offsets that are kept in a database, in the transactions of what they stand for. Throws
+ * ConnectorError.
+ */
 export interface OffsetStore {
   /**
-   * Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer commit. A position always results, and is as durable as
-   * the epoch: a commit that a crash of the database took back is then noticed, because the next one does not go on from where the row is.
+   * Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer
+   * commit. A position always results, and is as durable as the epoch: a commit that a crash of the
+   * database took back is then noticed, because the next one does not go on from where the row is.
    */
   claim(consumer: ConsumerName, topicId: string, partitions: readonly FirstPosition[]): Promise<readonly Claim[]>
   /**
-   * Puts positions elsewhere, durably: Kafka no longer has what was read, or what was to be read. False where one of the partitions is another owner's
-   * by now: nothing was changed then.
+   * Puts positions elsewhere, durably: Kafka no longer has what was read, or what was to be read.
+   * False if one of the partitions is another owner's by now: nothing was changed then.
    */
   reposition(consumer: ConsumerName, positions: readonly (Position & { readonly epoch: bigint })[]): Promise<boolean>
 }
 
-/** The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient ones leave nothing undecided that `claim` would not tell. */
+/**
+ * The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient
+ * ones leave nothing undecided that `claim` would not tell.
+ */
 export interface ReadingsSink extends OffsetStore, AsyncDisposable {
   /**
-   * One transaction: offsets by compare-and-set, then the rows. After a transient error call it again with the same batch object: where the
-   * connection was lost during COMMIT it finds out whether that had happened, and never writes the batch twice.
+   * One transaction: offsets by compare-and-set, then the rows. After a transient error call it
+   * again with the same batch object: where the connection was lost during COMMIT it finds out
+   * whether that had happened, and never writes the batch twice.
    */
   commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
-  /** What the database would say of the batch's rows: they are written, and taken back. Offsets are not looked at, nor are partitions made. */
-  rehearse(batch: SinkBatch): Promise<SinkResult>
+  /**
+   * What the database would say of the batch's rows: they are written, and taken back. Offsets are
+   * not looked at, nor are partitions made.
+   */
+  dryRun(batch: SinkBatch): Promise<SinkResult>
 }
 
 /** Devices and their assignments, cached and kept fresh by notifications. */
 export interface DeviceDirectory extends AsyncDisposable {
-  /** Makes the cache definitive for these devices: after it resolves, `assignments` tells the truth as of now. Waits through outages. */
+  /**
+   * Makes the cache definitive for these devices: after it resolves, `assignments` tells the truth
+   * as of now. Waits through outages.
+   */
   prepare(devices: ReadonlySet<DeviceId>): Promise<void>
-  /** Assignments in order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
+  /**
+   * Assignments in order of time, without overlaps; empty for a known device without one; undefined
+   * for an unknown device.
+   */
   assignments(device: DeviceId): readonly Assignment[] | undefined
 }
 
-/** A registered schema, for whoever must read what was written with it after the registry has lost it. */
+/**
+ * A registered schema, for whoever must read what was written with it after the registry has lost
+ * it.
+ */
 export interface RememberedSchema {
   readonly subject: string
   readonly version: number
@@ -255,9 +309,15 @@ export interface RememberedSchema {
   readonly fingerprint: string
 }
 
-/** Keeps schemas for longer than the registry does: its subjects may be deleted, and it may be restored from an older backup. */
+/**
+ * Keeps schemas for longer than the registry does: its subjects may be deleted, and it may be
+ * restored from an older backup.
+ */
 export interface SchemaMemory {
-  /** Those of subjects that start with the prefix, the last kept last. Rejects where it cannot be reached: it is not waited for. */
+  /**
+   * Those of subjects that start with the prefix, the last kept last. Rejects if it cannot be
+   * reached: it is not waited for.
+   */
   recall(prefix: string): Promise<readonly RememberedSchema[]>
   memorise(schemas: readonly RememberedSchema[]): Promise<void>
 }

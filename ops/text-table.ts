@@ -3,7 +3,10 @@ import { visible } from '../processors/visible.ts'
 /** Columns of a table for people: text on the left, figures on the right. */
 export type Alignment = 'left' | 'right'
 
-/** Lines of a table, columns two spaces apart, without trailing spaces. Cells are made visible, for a width to be what a terminal shows. */
+/**
+ * Lines of a table, columns two spaces apart, without trailing spaces. Cells are made visible, for
+ * a width to be what a terminal shows.
+ */
 export function table(rows: readonly (readonly string[])[], alignments: readonly Alignment[]): readonly string[] {
   const shown = rows.map((row) => row.map(visible))
   const widths = alignments.map((_, column) => Math.max(0, ...shown.map((row) => (row[column] ?? '').length)))

@@ -5,8 +5,8 @@ export interface Backoff {
 }
 
 /**
- * Full jitter: a pause drawn evenly from [0, min(max, base × 2^attempt)), so that many clients do not return at once.
- * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ * Full jitter: a pause drawn evenly from [0, min(max, base × 2^attempt)), so that many clients do
+ * not return at once. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  * @param attempt failures so far, from 0
  * @param random gives numbers in [0, 1)
  */

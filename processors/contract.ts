@@ -1,6 +1,7 @@
 /**
- * What a processor is, and the ports through which it is fed. A processor is pure and synchronous: no I/O, no clock. So a
- * failure inside `handle` is permanent (a dead letter), and a failure outside it is transient (back off, keep the place).
+ * What a processor is, and the ports through which it is fed. A processor is pure and synchronous:
+ * no I/O, no clock. So a failure inside `handle` is permanent (a dead letter), and a failure
+ * outside it is transient (back off, keep the place).
  */
 import type { Firmware } from '../schemas/firmware.ts'
 
@@ -16,7 +17,7 @@ export type ConsumerName = Branded<string, 'ConsumerName'>
 
 const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 
-/** The text as a device ID, or undefined where it is none. */
+/** The text as a device ID, or undefined if it is none. */
 export function parseDeviceId(text: string): DeviceId | undefined {
   return DEVICE_ID.test(text) ? (text as DeviceId) : undefined
 }
@@ -27,7 +28,10 @@ export interface RecordHeader {
   readonly value: Buffer | null
 }
 
-/** In order; a name may come more than once. Records may share an object, which is then encoded once: do not change it. */
+/**
+ * In order; a name may come more than once. Records may share an object, which is then encoded
+ * once: do not change it.
+ */
 export type RecordHeaders = readonly RecordHeader[]
 
 /** A record as Kafka holds it. */
@@ -37,11 +41,16 @@ export interface KafkaRecord {
   /** Kafka's record timestamp: milliseconds since 1970, when the bridge received the frame. */
   readonly timestampMs: number
   readonly offset: bigint
-  /** Why its batch cannot be read: this record stands for all of the batch, and has neither key nor value. Absent otherwise. */
+  /**
+   * Why its batch cannot be read: this record stands for all of the batch, and has neither key nor
+   * value. Absent otherwise.
+   */
   readonly unreadable?: string
   /** Decoded when it is read; undefined for a record without any. */
   readonly headers?: RecordHeaders | undefined
-  /** A redrive is about this part of the record: the rest had its outcome before. Absent otherwise. */
+  /**
+   * A redrive is about this part of the record: the rest had its outcome before. Absent otherwise.
+   */
   readonly only?: RecordPart
 }
 
@@ -71,11 +80,16 @@ export interface Rejection {
   readonly detail: string
   /** Indexes of the samples within the record, ascending; empty for the whole input. */
   readonly samples: readonly number[]
-  /** Quantities of these samples that are refused, if the others are not; absent or empty for whole samples. */
+  /**
+   * Quantities of these samples that are refused, if the others are not; absent or empty for whole
+   * samples.
+   */
   readonly quantities?: readonly string[]
 }
 
-/** What becomes of one input. An input may have several outcomes: outputs, and rejections of parts. */
+/**
+ * What becomes of one input. An input may have several outcomes: outputs, and rejections of parts.
+ */
 export type Outcome<To> = { readonly [Name in keyof To]: Emit<Name, To[Name]> }[keyof To] | Drop | Reject
 
 interface Emit<Name, Target> {
@@ -93,7 +107,10 @@ interface Reject extends Rejection {
   readonly tag: 'reject'
 }
 
-/** Sends a value to one of the declared outputs, keyed by the input's key. It is encoded at once, so the value may be reused. */
+/**
+ * Sends a value to one of the declared outputs, keyed by the input's key. It is encoded at once, so
+ * the value may be reused.
+ */
 export function emit<Name extends string, Value>(to: Name, value: Value): { tag: 'emit'; to: Name; value: Value } {
   return { tag: 'emit', to, value }
 }
@@ -103,7 +120,10 @@ export function drop(reason: string): Drop {
   return { tag: 'drop', reason }
 }
 
-/** Makes the input, or a part of it, a dead letter: one for each record and reason, with all that it concerns. */
+/**
+ * Makes the input, or a part of it, a dead letter: one for each record and reason, with all that it
+ * concerns.
+ */
 export function reject(reason: string, detail: string, samples: readonly number[] = [], quantities: readonly string[] = []): Reject {
   return { tag: 'reject', reason, detail, samples, quantities }
 }
@@ -111,7 +131,10 @@ export function reject(reason: string, detail: string, samples: readonly number[
 /** A topic that a processor reads, and how its records become inputs. */
 export interface Source<Item> {
   readonly topic: Topic
-  /** Hands every input of a record to `each`, with the sample's index. Throws MalformedError for what cannot be decoded. */
+  /**
+   * Hands every input of a record to `each`, with the sample's index. Throws MalformedError for
+   * what cannot be decoded.
+   */
   readonly decode: (record: KafkaRecord, lookups: Lookups, each: (item: Item, sample: number | null) => void) => void
 }
 
@@ -121,8 +144,9 @@ export interface Output<Value> {
   /** Name of the schema: `schemas/<name>.avsc`, registered as `<topic>-value`. */
   readonly schema: string
   /**
-   * An encoder into the registry's wire format. One that can split a value makes several records of it rather than one that is larger than its
-   * topic takes; what is too large nonetheless is a dead letter.
+   * An encoder into the registry's wire format. One that can split a value makes several records of
+   * it rather than one that is larger than its topic takes; what is too large nonetheless is a dead
+   * letter.
    */
   readonly encoder: (schemaId: number, mostBytes: number) => (value: Value) => Buffer | readonly Buffer[]
 }
@@ -149,22 +173,34 @@ export type FirmwareLookup =
   | { readonly tag: 'unknown'; readonly detail?: string }
   | { readonly tag: 'invalid'; readonly detail: string }
 
-/** What a processor may look up: prepared for a whole batch before its first input is handled, so every answer is at hand. */
+/**
+ * What a processor may look up: prepared for a whole batch before its first input is handled, so
+ * every answer is at hand.
+ */
 export interface Lookups {
   /** The fingerprint decides if there is one: an ID may be handed out twice. */
   firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
-  /** In order of time, without overlaps; empty for a known device without one; undefined for an unknown device. */
+  /**
+   * In order of time, without overlaps; empty for a known device without one; undefined for an
+   * unknown device.
+   */
   assignments(device: DeviceId): readonly Assignment[] | undefined
-  /** When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets no anchor, since its device has too many. */
+  /**
+   * When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets
+   * no anchor, since its device has too many.
+   */
   anchor(device: DeviceId, boot: number): number
-  /** Schema that a record was written with; undefined where the registry does not know the ID. */
+  /** Schema that a record was written with; undefined if the registry does not know the ID. */
   schema(schemaId: number, fingerprint?: Buffer): unknown
 }
 
 /** Names of lookups that need preparing. */
 export type LookupName = keyof Lookups
 
-/** A processor: its folder's name is its consumer group, its metric label and the prefix of its dead-letter topic. */
+/**
+ * A processor: its folder's name is its consumer group, its metric label and the prefix of its
+ * dead-letter topic.
+ */
 export interface Processor<Item, To extends { readonly [name: string]: Output<never> }> {
   readonly from: Source<Item>
   /** All that it may emit to. */

@@ -1,7 +1,7 @@
 import avro from 'avsc'
 import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
 
-/** One of the records for which a letter stands that keeps no record whole. */
+/** One of the records for which a dead letter stands that keeps no record whole. */
 export interface DeadRecord {
   /** In the source topic; -1 for the bridge. */
   readonly offset: number
@@ -24,9 +24,12 @@ export interface DeadLetter extends RecordPart {
   /** Milliseconds since 1970: when the bridge received the frame. */
   readonly source_timestamp: number
   readonly key: Buffer | null
-  /** Null where it is not kept. */
+  /** Null if it is not kept. */
   readonly value: Buffer | null
-  /** Not empty where the letter stands for several records of one device, refused for one reason: of each only this is kept. */
+  /**
+   * Not empty if the dead letter stands for several records of one device, refused for one
+   * reason: of each only this is kept.
+   */
   readonly records: readonly DeadRecord[]
   readonly reason: string
   readonly detail: string
@@ -41,7 +44,7 @@ export interface DeadLetter extends RecordPart {
 
 /** Reads and writes dead letters in the registry's wire format: magic 0, schema ID, datum. */
 export interface DeadLetterCodec {
-  encode(letter: DeadLetter): Buffer
+  encode(deadLetter: DeadLetter): Buffer
   /** Throws a RangeError or Error of avsc where the bytes are no dead letter. */
   decode(bytes: Buffer): DeadLetter
 }
@@ -55,19 +58,25 @@ export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLe
   const header = Buffer.alloc(5)
   header.writeUInt32BE(schemaId, 1)
   return {
-    encode: (letter) => Buffer.concat([header, type.toBuffer(letter)]),
+    encode: (deadLetter) => Buffer.concat([header, type.toBuffer(deadLetter)]),
     decode: (bytes) => type.fromBuffer(bytes.subarray(5)) as DeadLetter,
   }
 }
 
-/** A letter has room for so much beside its original: a foreign producer's headers must not make it too large for Kafka. */
+/**
+ * A dead letter has room for so much beside its original: a foreign producer's headers must not
+ * make it too large for Kafka.
+ */
 const MOST_HEADER_BYTES = 1024
 const MOST_UTF8_BYTES = 3
-/** A detail names a value and what was expected; a database, or a processor that shows its whole input, may say more than the record does. */
+/**
+ * A detail names a value and what was expected; a database, or a processor that shows its whole
+ * input, may say more than the record does.
+ */
 const MOST_DETAIL_CHARACTERS = 1000
 
 /** Who refuses a record, where it came from, and when. */
-export interface Refusal {
+export interface RefusedBy {
   readonly topic: Topic
   readonly partition: number
   readonly processor: string
@@ -76,11 +85,11 @@ export interface Refusal {
   readonly nowMs: number
 }
 
-/** The letter for a record, or a part of it, that failed for the first time. */
-export function firstLetter(record: KafkaRecord, { reason, detail, samples, quantities = [] }: Rejection, refusal: Refusal): DeadLetter {
+/** The dead letter for a record, or a part of it, that failed for the first time. */
+export function firstDeadLetter(record: KafkaRecord, { reason, detail, samples, quantities = [] }: Rejection, by: RefusedBy): DeadLetter {
   return {
-    source_topic: refusal.topic,
-    source_partition: refusal.partition,
+    source_topic: by.topic,
+    source_partition: by.partition,
     source_offset: Number(record.offset),
     source_timestamp: record.timestampMs,
     samples,
@@ -90,16 +99,19 @@ export function firstLetter(record: KafkaRecord, { reason, detail, samples, quan
     records: [],
     reason,
     detail: detail.length <= MOST_DETAIL_CHARACTERS ? detail : `${detail.slice(0, MOST_DETAIL_CHARACTERS)}…`,
-    processor: refusal.processor,
-    processor_version: refusal.version,
+    processor: by.processor,
+    processor_version: by.version,
     attempt: 1,
-    first_failed: refusal.nowMs,
-    last_failed: refusal.nowMs,
+    first_failed: by.nowMs,
+    last_failed: by.nowMs,
   }
 }
 
-/** Headers of a record that its dead letter keeps, as headers of its own: all, or none if they are larger than any of ours. */
-export function letterHeaders({ headers }: KafkaRecord): RecordHeaders | undefined {
+/**
+ * Headers of a record that its dead letter keeps, as headers of its own: all, or none if they are
+ * larger than any of ours.
+ */
+export function deadLetterHeaders({ headers }: KafkaRecord): RecordHeaders | undefined {
   if (headers === undefined) return undefined
   const bytes = headers.reduce((sum, { name, value }) => sum + name.length * MOST_UTF8_BYTES + (value?.length ?? 0), 0)
   return bytes <= MOST_HEADER_BYTES ? headers : undefined

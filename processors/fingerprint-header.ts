@@ -1,8 +1,10 @@
 import type { KafkaRecord, RecordHeaders } from './contract.ts'
 
 /**
- * Header of a frame's record: the fingerprint of the schema that it was written with, 8 bytes, little-endian, as it is in the frame that the device
- * sent. The schema ID in the value is the registry's; a registry that was restored may give the ID to another schema, and the fingerprint tells.
+ * Header of a frame's record: the fingerprint of the schema that it was written with, 8 bytes,
+ * little-endian, as it is in the frame that the device sent. The schema ID in the value is the
+ * registry's; a registry that was restored may give the ID to another schema, and the fingerprint
+ * tells.
  */
 export const FINGERPRINT_HEADER = 'fp'
 const FINGERPRINT_BYTES = 8
@@ -12,7 +14,10 @@ export function fingerprintHeaders(fingerprint: Buffer): RecordHeaders {
   return [{ name: FINGERPRINT_HEADER, value: fingerprint }]
 }
 
-/** The fingerprint that the record came with; undefined if it came without one, as from a producer that is not the bridge. */
+/**
+ * The fingerprint that the record came with; undefined if it came without one, as from a producer
+ * that is not the bridge.
+ */
 export function fingerprintOf({ headers }: KafkaRecord): Buffer | undefined {
   if (headers === undefined) return undefined
   for (const { name, value } of headers) if (name === FINGERPRINT_HEADER && value?.length === FINGERPRINT_BYTES) return value

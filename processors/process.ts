@@ -1,6 +1,7 @@
 /**
- * What a business process is: readings or other records in, changes of state in the app database out, in the same transaction as the offsets.
- * It runs as its own consumer group, apart from the store: its errors, its locks and its scaling are its own.
+ * What a business process is: readings or other records in, changes of state in the app database
+ * out, in the same transaction as the offsets. It runs as its own consumer group, apart from the
+ * store: its errors, its locks and its scaling are its own.
  */
 import { MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
 import {
@@ -19,17 +20,24 @@ export type Rejected = ReturnType<typeof reject>
 
 /** The app database, inside the transaction that moves the offsets. */
 export interface Transaction {
-  /** One statement with parameters ($1, …); int8 comes back as bigint. An error of the database's own making ends the batch, to be tried again. */
+  /**
+   * One statement with parameters ($1, …); int8 comes back as bigint. An error of the database's
+   * own making ends the batch, to be tried again.
+   */
   query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
 }
 
-/** A process: its folder's name is its consumer group, its metric label and the prefix of its dead-letter topic. */
+/**
+ * A process: its folder's name is its consumer group, its metric label and the prefix of its
+ * dead-letter topic.
+ */
 export interface BusinessProcess<Item> {
   readonly from: Source<Item>
   readonly database: 'app'
   /**
-   * In which order a device's inputs of one micro-batch come: by `time`, newest first, so that what is superseded can be skipped, or as they happened; or in
-   * Kafka's order, which no clock can disturb.
+   * In which order a device's inputs of one micro-batch come: by `time`, newest first, so that what
+   * is superseded can be skipped, or as they happened; or in Kafka's order, which no clock can
+   * disturb.
    */
   readonly order: 'newest-first' | 'oldest-first' | 'as-they-came'
   /** When the input happened, in microseconds since 1970. */
@@ -38,15 +46,16 @@ export interface BusinessProcess<Item> {
   /** Closed list: a rejection with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
   /**
-   * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own. What it throws (but for the database's
-   * trouble) or rejects makes dead letters of this device's records, and takes back what it did for them; the other devices go on.
-   * It may run again for the same inputs when the transaction did not commit, so that it must do nothing but through `tx`.
+   * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own.
+   * What it throws (but for the database's problem) or rejects makes dead letters of this device's
+   * records, and takes back what it did for them; the other devices go on. It may run again for the
+   * same inputs when the transaction did not commit, so that it must do nothing but through `tx`.
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction) => Promise<Rejected | undefined>
 }
 
-export function defineProcess<Item>(process: BusinessProcess<Item>): BusinessProcess<Item> {
-  return process
+export function defineProcess<Item>(businessProcess: BusinessProcess<Item>): BusinessProcess<Item> {
+  return businessProcess
 }
 
 /** One device's part of a micro-batch. */
@@ -69,7 +78,10 @@ export interface Inputs<Item> {
   readonly undecodable: readonly Undecodable[]
 }
 
-/** The inputs of a micro-batch by device, which is the record's key. Records without inputs are left out. */
+/**
+ * The inputs of a micro-batch by device, which is the record's key. Records without inputs are left
+ * out.
+ */
 export function inputsByDevice<Item>(
   { from, order, time }: Pick<BusinessProcess<Item>, 'from' | 'order' | 'time'>,
   records: readonly KafkaRecord[],

@@ -1,9 +1,12 @@
 import type { RecordPart, Rejection } from './contract.ts'
 
-/** Details of a letter that has several; the others are counted. */
+/** Details of a dead letter that has several; the others are counted. */
 const SHOWN = 3
 
-/** All that one record was rejected for: one rejection for each reason, with all samples and quantities that it concerns. */
+/**
+ * All that one record was rejected for: one rejection for each reason, with all samples and
+ * quantities that it concerns.
+ */
 export function byReason(rejections: readonly Rejection[]): readonly Rejection[] {
   const reasons = new Map<string, Rejection[]>()
   for (const rejection of rejections) {

@@ -1,20 +1,22 @@
 /**
- * What times of samples are taken: each day of them is a chunk or a partition of table `readings`. So that is also what bounds these: 3,655, whatever devices
- * send.
+ * What times of samples are taken: each day of them is a chunk or a partition of table `readings`.
+ * So that is also what bounds these: 3,655, whatever devices send.
  */
 export const OLDEST_DAYS = 3_653
 export const NEWEST_DAYS = 1
 
 /**
- * Days (UTC) that the samples of one frame may fall on. A new chunk of TimescaleDB takes 11 locks of its transaction, and a server with PostgreSQL's defaults has
- * 6,400 in all: a frame of 3,600 samples a day apart could never be stored. One sample a day for three months fits.
+ * Days (UTC) that the samples of one frame may fall on. A new chunk of TimescaleDB takes 11 locks
+ * of its transaction, and a server with PostgreSQL's defaults has 6,400 in all: a frame of 3,600
+ * samples a day apart could never be stored. One sample a day for three months fits.
  */
 export const MOST_DAYS = 100
 
 const MICROS_PER_DAY = 86_400_000_000
 
 /**
- * How many days the samples that are not excluded fall on, as far as that is more than `MOST_DAYS`; 0 if it is not.
+ * How many days the samples that are not excluded fall on, as far as that is more than `MOST_DAYS`;
+ * 0 if it is not.
  * @param ts microseconds since 1970
  */
 export function tooManyDays(ts: Float64Array, excluded: Uint8Array, count: number): number {

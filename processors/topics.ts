@@ -22,7 +22,10 @@ export function valueSubject(topic: Topic): string {
   return `${topic}-value`
 }
 
-/** Registry subject of a firmware's frames: the topic-record-name strategy, so that each firmware evolves by itself. */
+/**
+ * Registry subject of a firmware's frames: the topic-record-name strategy, so that each firmware
+ * evolves by itself.
+ */
 export function firmwareSubject(fullName: string): string {
   return `${topics.frames}-${fullName}`
 }

@@ -1,10 +1,14 @@
 /**
- * What a terminal obeys instead of showing it: C0 with ESC, DEL and C1 (ECMA-48), line and paragraph separators, marks that turn the direction of text
- * (Unicode TR 9; CVE-2021-42574), invisible tags, and halves of surrogate pairs.
+ * What a terminal obeys instead of showing it: C0 with ESC, DEL and C1 (ECMA-48), line and
+ * paragraph separators, marks that turn the direction of text (Unicode TR 9; CVE-2021-42574),
+ * invisible tags, and halves of surrogate pairs.
  */
 const OBEYED = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 
-/** One line of text that a terminal may be given, whoever wrote it: what it would obey is spelt out, as JSON spells it (`\u001b`). */
+/**
+ * One line of text that a terminal may be given, whoever wrote it: what it would obey is spelt out,
+ * as JSON spells it (`\u001b`).
+ */
 export function visible(text: string): string {
   return text.replace(OBEYED, spelt)
 }

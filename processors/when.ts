@@ -18,8 +18,9 @@ export const MOMENT_EXPECTED =
   'expected a time with its zone, as in 2026-11-23T04:00:00Z or 2026-11-23T05:00+01:00, or an age, as in 90s, 15m, 2h or 3d'
 
 /**
- * A moment as people give it: a time with its zone (RFC 3339), or an age. A time without a zone is refused, since nobody can know whose time of day it
- * is, and so is one that no calendar or clock shows.
+ * A moment as people give it: a time with its zone (RFC 3339), or an age. A time without a zone is
+ * refused, since nobody can know whose time of day it is, and so is one that no calendar or clock
+ * shows.
  * @returns milliseconds since 1970; undefined if it is neither
  */
 export function parseMoment(text: string, nowMs: number): number | undefined {

@@ -11,8 +11,9 @@ export function hasCHeader({ metrics, tickMicros, dtKind, clockCount }: Firmware
 }
 
 /**
- * The C header of a firmware: the order of its metrics, its fingerprint, the type of a sample and the only function that
- * turns one into a row of the encoder. So a device cannot encode what its registered schema does not say.
+ * The C header of a firmware: the order of its metrics, its fingerprint, the type of a sample and
+ * the only function that turns one into a row of the encoder. So a device cannot encode what its
+ * registered schema does not say.
  */
 export function cHeader(firmware: Firmware): string {
   if (!hasCHeader(firmware))
@@ -97,7 +98,9 @@ function identifier(id: string): string {
   return id.replace(/[^A-Za-z0-9]/g, '_').toLowerCase()
 }
 
-/** INT32_MIN has no literal in C: -2147483648 is the negation of a number that does not fit an int. */
+/**
+ * INT32_MIN has no literal in C: -2147483648 is the negation of a number that does not fit an int.
+ */
 function literal(value: number): string {
   return value === -2147483648 ? 'INT32_MIN' : String(value)
 }

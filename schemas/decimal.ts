@@ -1,4 +1,6 @@
-/** A decimal fraction as integers: value = numerator / denominator, the denominator a power of ten. */
+/**
+ * A decimal fraction as integers: value = numerator / denominator, the denominator a power of ten.
+ */
 export interface Decimal {
   readonly numerator: number
   readonly denominator: number
@@ -8,7 +10,7 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,2}))?$/
 
 /**
  * Reads a decimal without rounding.
- * @throws RangeError where the text is no decimal number or needs more than 53 bits.
+ * @throws RangeError if the text is no decimal number or needs more than 53 bits.
  */
 export function parseDecimal(text: string): Decimal {
   const match = DECIMAL.exec(text)

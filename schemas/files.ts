@@ -14,7 +14,10 @@ export interface SchemaFile {
   readonly json: unknown
 }
 
-/** A schema file that is not what it must be. The message names the file, the place in it and what was expected. */
+/**
+ * A schema file that is not what it must be. The message names the file, the place in it and what
+ * was expected.
+ */
 export class SchemaFileError extends Error {
   readonly code = 'SCHEMA_FILE'
   readonly transient = false

@@ -1,4 +1,7 @@
-/** Parsing canonical form and CRC-64-AVRO fingerprints (Avro 1.12 specification, "Parsing Canonical Form" and "Schema Fingerprints"). */
+/**
+ * Parsing canonical form and CRC-64-AVRO fingerprints (Avro 1.12 specification, "Parsing Canonical
+ * Form" and "Schema Fingerprints").
+ */
 
 import { isObject } from './json.ts'
 

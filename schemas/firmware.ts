@@ -14,7 +14,10 @@ export interface Metric {
   /** Decimal text, as the schema has it. */
   readonly scale: string
   readonly offset: string
-  /** value = (raw × numerator + addend) / denominator: exact but for the last division, which rounds correctly. */
+  /**
+   * value = (raw × numerator + addend) / denominator: exact but for the last division, which rounds
+   * correctly.
+   */
   readonly numerator: number
   readonly addend: number
   readonly denominator: number
@@ -24,7 +27,10 @@ export interface Metric {
   readonly map: ReadonlyMap<number, number> | undefined
 }
 
-/** Values of a frame's `clock`: the time of day, time since boot, and the time of day as the bridge estimated it. */
+/**
+ * Values of a frame's `clock`: the time of day, time since boot, and the time of day as the bridge
+ * estimated it.
+ */
 export const clocks = { synced: 0, uptime: 1, estimated: 2 } as const
 
 /** A firmware, as its Avro schema declares it (DESIGN section 2). */
@@ -34,11 +40,16 @@ export interface Firmware {
   /** Avro full name, as in `millrace.firmware.hive.V1`. */
   readonly fullName: string
   readonly metrics: readonly Metric[]
-  /** What `base` and `dt` count, in microseconds: 1000, or 1 if the schema says `"time_unit": "us"`. */
+  /**
+   * What `base` and `dt` count, in microseconds: 1000, or 1 if the schema says `"time_unit": "us"`.
+   */
   readonly tickMicros: 1 | 1000
   /** How `dt` is written. */
   readonly dtKind: 'int' | 'long'
-  /** How many of `clocks` its frames may have: 3 if they may carry a time that somebody else than the device gave them. */
+  /**
+   * How many of `clocks` its frames may have: 3 if they may carry a time that somebody else than
+   * the device gave them.
+   */
   readonly clockCount: 2 | 3
   /** CRC-64-AVRO of the canonical form, 8 bytes, little-endian: what a frame's header carries. */
   readonly fingerprint: Buffer
@@ -56,7 +67,10 @@ const CLOCK = '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTI
 const CLOCK_WITH_ESTIMATE = '{"name":"NAMESPACE.Clock","type":"enum","symbols":["SYNCED","UPTIME","ESTIMATED"]}'
 const INTS = '{"type":"array","items":"int"}'
 const LONGS = '{"type":"array","items":"long"}'
-/** The fields before the metrics, and the types that each may have. The second ones are for what is no device: the bridge. */
+/**
+ * The fields before the metrics, and the types that each may have. The second ones are for what is
+ * no device: the bridge.
+ */
 const HEAD: readonly (readonly [name: string, type: string, other?: string])[] = [
   ['boot', '"int"'],
   ['seq', '"int"'],

@@ -6,15 +6,24 @@ export class MalformedError extends Error {
   readonly transient = false
 }
 
-/** A frame of more samples than any firmware sends: it would be a record of Kafka, and a dead letter, too large to handle well. */
+/**
+ * A frame of more samples than any firmware sends: it would be a record of Kafka, and a dead
+ * letter, too large to handle well.
+ */
 export class TooManySamplesError extends MalformedError {}
 
-/** Samples that a frame may have: 35 times what 280 bytes hold of a slow sensor, a day of readings in 9 s steps. */
+/**
+ * Samples that a frame may have: 35 times what 280 bytes hold of a slow sensor, a day of readings
+ * in 9 s steps.
+ */
 export const MOST_SAMPLES = 10_000
 
 const INITIAL_CAPACITY = 256
 
-/** The clock of a frame whose datum begins at `start`, by a look at its first bytes: past boot and frame number. Undefined if it ends before. */
+/**
+ * The clock of a frame whose datum begins at `start`, by a look at its first bytes: past boot and
+ * frame number. Undefined if it ends before.
+ */
 export function clockOf(bytes: Uint8Array, start: number): number | undefined {
   let at = start
   while ((bytes[at++] as number) >= 0x80);
@@ -24,8 +33,9 @@ export function clockOf(bytes: Uint8Array, start: number): number | undefined {
 }
 
 /**
- * Decodes the datum of one firmware's frames into columns, which are reused: they hold until the next `read`. Strict: a varint longer than its
- * type needs, an array of another length than `dt`, or a byte too many or too few is refused.
+ * Decodes the datum of one firmware's frames into columns, which are reused: they hold until the
+ * next `read`. Strict: a varint longer than its type needs, an array of another length than `dt`,
+ * or a byte too many or too few is refused.
  */
 export class FrameReader {
   readonly firmware: Firmware
@@ -33,7 +43,9 @@ export class FrameReader {
   seq = 0
   /** One of `clocks`. */
   clock = 0
-  /** In the firmware's `tickMicros`, as `elapsed`: since 1970, or since boot if the clock is uptime. */
+  /**
+   * In the firmware's `tickMicros`, as `elapsed`: since 1970, or since boot if the clock is uptime.
+   */
   base = 0
   dropped = 0
   /** Number of samples. */
@@ -81,7 +93,9 @@ export class FrameReader {
     if (this.at !== this.end) throw new MalformedError(`${this.end - this.at} bytes are left after the last field`)
   }
 
-  /** Reads an array into a column and returns its length. Column 0 is dt; the others are metrics. */
+  /**
+   * Reads an array into a column and returns its length. Column 0 is dt; the others are metrics.
+   */
   private column(name: string, kind: Metric['kind'], column: Float64Array, index: number): number {
     let values = column
     let length = 0

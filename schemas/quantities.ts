@@ -12,7 +12,7 @@ export interface Quantity {
 
 /**
  * The quantities that a `Readings` schema declares, in its order.
- * @throws TypeError that names the field where the schema is not one of readings.
+ * @throws TypeError that names the field if the schema is not one of readings.
  */
 export function parseQuantities(readings: unknown): readonly Quantity[] {
   const quantities: Quantity[] = []

@@ -11,7 +11,10 @@ export function readingsTypes(quantities: readonly Quantity[]): string {
     .join('\n')
   return `// Generated from schemas/readings.avsc by \`make generate\`. Do not edit.
 
-/** The standard quantities, in the order of the schema, of table readings, and of every array indexed by quantity. */
+/**
+ * The standard quantities, in the order of the schema, of table readings, and of every array
+ * indexed by quantity.
+ */
 export const quantities = [
 ${entries}
 ] as const
@@ -22,7 +25,7 @@ export type QuantityName = (typeof quantities)[number]['name']
 export interface Sample {
   /** Time of the sample: microseconds since 1970. */
   readonly ts: number
-  /** True where the device had no time of day, and ts was derived from the moment of receipt. */
+  /** True if the device had no time of day, and ts was derived from the moment of receipt. */
   readonly time_estimated: boolean
   /** Account and site that the device was assigned to at ts. */
   readonly account_id: number | null

@@ -56,7 +56,7 @@ describe('readings that are larger than a record may be', () => {
     )
   })
 
-  it('stay one record where they fit, though the largest sample would not', () => {
+  it('stay one record if they fit, though the largest sample would not', () => {
     const one = new ReadingsWriter(7).write(columns(60))
     const parts = new ReadingsWriter(7, one.length + 100).writeParts(columns(60))
     expect(parts).to.deep.equal(one)

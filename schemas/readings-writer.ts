@@ -15,21 +15,28 @@ export interface ReadingsColumns {
   /** Account and site of each sample; -1 for none. */
   readonly account: Float64Array
   readonly site: Float64Array
-  /** Per quantity, in the order of the schema: values, NaN for none; undefined where no sample has any. */
+  /**
+   * Per quantity, in the order of the schema: values, NaN for none; undefined if no sample has
+   * any.
+   */
   readonly values: readonly (Float64Array | undefined)[]
   /** Samples that are left out: 1. */
   readonly excluded: Uint8Array
 }
 
 const SLAB_BYTES = 1 << 18
-/** Kafka's header of 5, boot, seq and dropped 5 each, sample count 10, end of array 1, lengths of two strings 10. */
+/**
+ * Kafka's header of 5, boot, seq and dropped 5 each, sample count 10, end of array 1, lengths of
+ * two strings 10.
+ */
 const HEAD_BYTES = 41
 /** Time 10, estimated 1, account and site 11 each, and 9 for each quantity. */
 const SAMPLE_BYTES = 33 + 9 * quantities.length
 
 /**
- * Encodes `Readings` (schemas/readings.avsc) in the registry's wire format. Outputs are cut from slabs, so that a frame costs one small
- * object and no copy; a slab lives as long as one of its outputs does. A frame that takes more bytes than a record may have becomes several, with its
+ * Encodes `Readings` (schemas/readings.avsc) in the registry's wire format. Outputs are cut from
+ * slabs, so that a frame costs one small object and no copy; a slab lives as long as one of its
+ * outputs does. A frame that takes more bytes than a record may have becomes several, with its
  * samples in order: a sample never does.
  */
 export class ReadingsWriter {

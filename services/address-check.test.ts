@@ -5,7 +5,7 @@ const mqtt = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port', path: fa
 const postgres = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true }
 
 describe('an address', () => {
-  it('is good with user and password, escaped where they must be, and with IPv6', () => {
+  it('is good with user and password, escaped if they must be, and with IPv6', () => {
     for (const address of [
       'mqtt://127.0.0.1:1883',
       'mqtts://broker',

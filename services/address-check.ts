@@ -11,8 +11,9 @@ export interface AddressKind {
 const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, %3F, %40 and %25'
 
 /**
- * What is wrong with an address, in words that do not repeat it; undefined if nothing is. Stricter than the URL standard: there a `#` ends a password, and
- * what is before it becomes host and port, so that a service waits for a host that nobody meant.
+ * What is wrong with an address, in words that do not repeat it; undefined if nothing is. Stricter
+ * than the URL standard: there a `#` ends a password, and what is before it becomes host and port,
+ * so that a service waits for a host that nobody meant.
  */
 export function addressFault(address: string, { schemes, example, path }: AddressKind): string | undefined {
   const expected = `expected ${example}`
@@ -41,7 +42,9 @@ function isEscaped(text: string): boolean {
   }
 }
 
-/** What is wrong with a list of brokers: host:port, or [address]:port for IPv6, with commas between. */
+/**
+ * What is wrong with a list of brokers: host:port, or [address]:port for IPv6, with commas between.
+ */
 export function brokersFault(brokers: string): string | undefined {
   const good = brokers.split(',').every((broker) => {
     const [, address, port] = /^(\[[0-9a-f:.]+\]|[^\s\p{Cc},:@/?#[\]]+):(\d{1,5})$/iu.exec(broker) ?? []

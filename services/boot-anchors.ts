@@ -23,7 +23,10 @@ export interface BootAnchorsOptions {
 }
 
 const REMEMBERED = 100_000
-/** How long a boot without an anchor is taken to have none: it then is a query a minute, not one for each of its frames. */
+/**
+ * How long a boot without an anchor is taken to have none: it then is a query a minute, not one for
+ * each of its frames.
+ */
 const REFUSED_MS = 60_000
 
 /** An anchor is never changed, so that one that was read once holds. */
@@ -71,7 +74,10 @@ export function createBootAnchors({ find, now = () => performance.now(), remembe
   }
 }
 
-/** The anchors of the app database. Its connection is opened when the first frame without a time of day is met: most lines have none. */
+/**
+ * The anchors of the app database. Its connection is opened when the first frame without a time of
+ * day is met: most lines have none.
+ */
 export function openBootAnchors({
   url,
   log,

@@ -32,7 +32,7 @@ function records(name: string, devices: number, each: number, bad: boolean): Sen
 }
 
 describe('the breaker', () => {
-  it('stops for 100 devices that turn bad together, and goes on once they are mended', () => {
+  it('stops for 100 devices that turn bad together, and goes on once they are fixed', () => {
     const line = new Line()
     expect(line.take(records('hive', 100, 5, false))).to.equal(undefined)
     expect(line.take(records('hive', 100, 15, true))).to.deep.equal({ turned: 100, devices: 100 })
@@ -89,7 +89,7 @@ describe('the breaker', () => {
     expect(line.take(records('hive', 51, 5, true))).to.deep.equal({ turned: 51, devices: 1000 })
   })
 
-  it('lets go after an hour what nobody mends, and stops for the next mistake', () => {
+  it('lets go after an hour what nobody fixes, and stops for the next mistake', () => {
     const line = new Line()
     line.take(records('hive', 100, 5, false))
     const junk = records('hive', 50, 5, true)
@@ -127,7 +127,7 @@ describe('the breaker', () => {
     expect(line.take(records('hive', 150, 3, true))?.turned).to.equal(140)
   })
 
-  it('stops again for the next mistake after one that was mended', () => {
+  it('stops again for the next mistake after one that was fixed', () => {
     const line = new Line()
     for (let mistake = 0; mistake < 3; mistake++) {
       line.take(records('hive', 100, 2, false))

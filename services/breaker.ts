@@ -1,12 +1,18 @@
 import { NOWHERE, RecentDevices } from './recent-devices.ts'
 
-/** When too many devices turn bad together: a mistake in one place is behind it, not in each of them. */
+/**
+ * When too many devices turn bad together: a mistake in one place is behind it, not in each of
+ * them.
+ */
 export interface BreakerLimits {
   /** Share of the devices that were good lately, 0 to 1; 1 never stops a partition. */
   readonly share: number
   /** Fewer devices say nothing. */
   readonly minimumDevices: number
-  /** A device that turned bad longer ago does not count any more: nothing stands still for longer than this. */
+  /**
+   * A device that turned bad longer ago does not count any more: nothing stands still for longer
+   * than this.
+   */
   readonly longestMs: number
 }
 
@@ -28,9 +34,11 @@ const REMEMBERED_SECONDS = 86_400
 const COUNT_AGAIN_SECONDS = 1
 
 /**
- * A circuit breaker that looks at devices, not at records. A device that was never good (unknown, or with a firmware that nobody knows) has no say in it,
- * however much it sends, and one that was good counts once: no device stops another. Only if many that were good turn bad together, a partition with such
- * devices stops. A record is bad if anything of it is refused. One table for all partitions of a service: a mistake shows sooner in all of them.
+ * A circuit breaker that looks at devices, not at records. A device that was never good (unknown,
+ * or with a firmware that nobody knows) has no say in it, however much it sends, and one that was
+ * good counts once: no device stops another. Only if many that were good turn bad together, a
+ * partition with such devices stops. A record is bad if anything of it is refused. One table for
+ * all partitions of a service: a mistake shows sooner in all of them.
  */
 export class Breaker {
   private readonly limits: BreakerLimits
@@ -43,7 +51,8 @@ export class Breaker {
   }
 
   /**
-   * Whether a batch of one partition must not be written: then it says how many devices have turned bad. Nothing counts as good before `passed`.
+   * Whether a batch of one partition must not be written: then it says how many devices have turned
+   * bad. Nothing counts as good before `passed`.
    * @param bad indexes of the bad records, ascending
    * @param nowMs milliseconds since 1970
    */
@@ -52,16 +61,16 @@ export class Breaker {
     if (bad.length === 0) return undefined
     const now = Math.floor(nowMs / 1000)
     const streaks = this.streaksAfter(records, bad)
-    let [isTurned, newly, mended] = [false, 0, 0]
+    let [isTurned, newly, recovered] = [false, 0, 0]
     for (const [slot, streak] of streaks) {
       const counts = this.hasTurned(slot, now)
-      if (streak < STREAK) mended += counts ? 1 : 0
+      if (streak < STREAK) recovered += counts ? 1 : 0
       else if ((this.devices.streak[slot] as number) < STREAK) newly += this.isFickle(slot, now) ? 0 : 1
       else isTurned ||= counts
     }
     if (!isTurned && newly === 0) return undefined
     const { turned, devices } = this.count(now)
-    const after = { turned: turned + newly - mended, devices }
+    const after = { turned: turned + newly - recovered, devices }
     if (after.turned < this.limits.minimumDevices || after.turned <= this.limits.share * devices) return undefined
     for (const [slot, streak] of streaks) {
       if (streak < STREAK || (this.devices.streak[slot] as number) >= STREAK) continue
@@ -104,7 +113,10 @@ export class Breaker {
     }
   }
 
-  /** How many bad records in a row each device has after the batch: those that were good lately and have a bad one here, or had turned bad before. */
+  /**
+   * How many bad records in a row each device has after the batch: those that were good lately and
+   * have a bad one here, or had turned bad before.
+   */
   private streaksAfter(records: readonly Keyed[], bad: readonly number[]): ReadonlyMap<number, number> {
     const streaks = new Map<number, number>()
     for (const index of bad) {
@@ -140,7 +152,10 @@ export class Breaker {
     )
   }
 
-  /** Whether it turned bad within a day before, and nobody mended it: who can turn his own devices bad and good may stop the others once, not again and again. */
+  /**
+   * Whether it turned bad within a day before, and nobody fixed it: who can turn his own devices
+   * bad and good may stop the others once, not again and again.
+   */
   private isFickle(slot: number, now: number): boolean {
     const at = this.devices.relapsedAt[slot] as number
     return at !== 0 && now - at < REMEMBERED_SECONDS
@@ -162,7 +177,10 @@ export class Breaker {
   }
 }
 
-/** In words, for logs and health. @param partition as in `telemetry.frames/3` @param reasons of the batch's dead letters */
+/**
+ * In words, for logs and health.
+ * @param partition as in `telemetry.frames/3` @param reasons of the batch's dead letters
+ */
 export function describeTurned(
   partition: string,
   { turned, devices }: Turned,
@@ -173,5 +191,5 @@ export function describeTurned(
     .sort(([, a], [, b]) => b - a)
     .map(([reason, times]) => `${reason} ${times}`)
     .join(', ')
-  return `${turned} of ${devices} devices that were good lately are refused now; in this batch of ${partition}: ${listed}. It is tried again; mend the cause, or wait for ${Math.round(longestMs / 60_000)} minutes, after which it goes on with dead letters`
+  return `${turned} of ${devices} devices that were good lately are refused now; in this batch of ${partition}: ${listed}. It is tried again; fix the cause, or wait for ${Math.round(longestMs / 60_000)} minutes, after which it goes on with dead letters`
 }

@@ -17,9 +17,11 @@ export interface ClaimOptions {
 }
 
 /**
- * Takes partitions for a consumer whose offsets a database decides. Each goes on where the database says, if Kafka's log still has what was read up to
- * there; else where the two part, which the database is told first, durably. Partitions that Kafka does not have are left out.
- * @throws ConnectorError, transient where Kafka or the database is not there, or another owner claimed them meanwhile
+ * Takes partitions for a consumer whose offsets a database decides. Each goes on where the database
+ * says, if Kafka's log still has what was read up to there; else where the two part, which the
+ * database is told first, durably. Partitions that Kafka does not have are left out.
+ * @throws ConnectorError, transient if Kafka or the database is not there, or another owner
+ *   claimed them meanwhile
  */
 export async function claimPositions(
   { consumer, offsets, logs, noticed }: ClaimOptions,

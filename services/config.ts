@@ -9,7 +9,10 @@ import { type AddressKind, addressFault, brokersFault } from './address-check.ts
 import type { BreakerLimits } from './breaker.ts'
 import { PasswordFileError, withPasswords } from './password-files.ts'
 
-/** A configuration that cannot be used; the message names each place, what is there and what was expected. */
+/**
+ * A configuration that cannot be used; the message names each place, what is there and what was
+ * expected.
+ */
 export class ConfigError extends Error {
   readonly code = 'CONFIG'
   readonly transient = false
@@ -21,7 +24,10 @@ export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 
 const port = z.int().min(1).max(65_535)
 const serviceName = z.string().regex(/^[a-z][a-z0-9-]*$/)
 
-/** Where the processors that come with Millrace are asked for their metrics when nobody says otherwise. */
+/**
+ * Where the processors that come with Millrace are asked for their metrics when nobody says
+ * otherwise.
+ */
 const PROCESSOR_PORTS: ReadonlyMap<string, number> = new Map([
   ['standardise', 9466],
   ['devices', 9467],
@@ -104,16 +110,16 @@ const shape = z.strictObject({
         .describe('A processor that is not heard of for so long loses its partitions to the others.'),
     })
     .prefault({}),
-  bad_share: z
+  devices_turned_bad: z
     .strictObject({
-      limit: z
+      most_share: z
         .number()
         .min(0)
         .max(1)
         .default(0.05)
         .describe('If a larger share of the devices that were good lately turns bad, their partitions stop; 1 never stops one.'),
       minimum_devices: z.int().min(1).default(10).describe('Fewer devices say nothing about the share.'),
-      longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not mended by then goes on, with dead letters.'),
+      longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not fixed by then goes on, with dead letters.'),
     })
     .prefault({}),
   dead_letters: z
@@ -178,7 +184,7 @@ type Settings = z.output<typeof shape>
 function* contradictions({
   bridge,
   topics: { max_message_bytes: messageBytes },
-  dead_letters: letters,
+  dead_letters: deadLetters,
 }: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
   const most = largestValue(messageBytes)
   if (bridge.max_payload_bytes > most)
@@ -193,11 +199,11 @@ function* contradictions({
       `expected at least bridge.max_payload_bytes (${bridge.max_payload_bytes}), for a larger payload would never pass`,
       bridge.rate_limit.burst_bytes,
     ]
-  if (letters.per_device_bytes > letters.total_bytes)
+  if (deadLetters.per_device_bytes > deadLetters.total_bytes)
     yield [
       ['dead_letters', 'per_device_bytes'],
-      `expected at most dead_letters.total_bytes (${letters.total_bytes})`,
-      letters.per_device_bytes,
+      `expected at most dead_letters.total_bytes (${deadLetters.total_bytes})`,
+      deadLetters.per_device_bytes,
     ]
 }
 
@@ -273,8 +279,8 @@ export function bridgeRoutes({ bridge: { routes } }: Pick<Config, 'bridge'>): re
   ])
 }
 
-export function breakerLimits({ bad_share: limits }: Config): BreakerLimits {
-  return { share: limits.limit, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
+export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLimits {
+  return { share: limits.most_share, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
 }
 
 /**

@@ -8,7 +8,10 @@ import { loadProcess, loadProcessor } from './loading.ts'
 export interface ConsumerGroup {
   readonly group: ConsumerName
   readonly topic: Topic
-  /** Who decides where it goes on: Kafka, or a database. What the latter's groups commit to Kafka is for lag tools. */
+  /**
+   * Who decides where it goes on: Kafka, or a database. What the latter's groups commit to Kafka is
+   * for lag tools.
+   */
   readonly offsets: 'kafka' | 'telemetry' | 'app'
 }
 

@@ -11,8 +11,9 @@ const EXPECTED = [ConfigError, BackendError, MigrationError, AssignmentError, Sc
 const DEFECTS: ReadonlySet<string> = new Set(['unexpected', 'disposed', 'MQTT_HANDLER'])
 
 /**
- * What to say of a failure that is not a defect of the program: a configuration, a database or a file that is not what it must be, something that is down or
- * refuses. Whoever meets it needs its words; a stack would bury them.
+ * What to say of a failure that is not a defect of the program: a configuration, a database or a
+ * file that is not what it must be, something that is down or refuses. Whoever meets it needs its
+ * words; a stack would bury them.
  * @returns undefined for everything else
  */
 export function expectedFailure(cause: unknown): string | undefined {

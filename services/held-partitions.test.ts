@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import type { TopicPartition } from '../connectors/contract.ts'
 import type { Topic } from '../processors/contract.ts'
 import { CopyWriter, sampleLayout } from '../processors/store/copy-writer.ts'
-import { Fill } from '../processors/store/fill.ts'
 import type { LayoutLookup } from '../processors/store/layouts.ts'
+import { RowBatch } from '../processors/store/row-batch.ts'
 import { readSchema } from '../schemas/files.ts'
 import { createHeldPartitions, type HeldPartitions } from './held-partitions.ts'
 
@@ -26,19 +26,19 @@ const GOOD = Buffer.concat([
 const assigned: readonly TopicPartition[] = [0, 1, 2].map((partition) => ({ topic: TOPIC, partition }))
 
 /** Records of 20 devices, three of each: no schema explains those that are bad. */
-function records(partition: number, isBad: boolean): Fill {
-  const fill = new Fill(new CopyWriter(64))
+function records(partition: number, isBad: boolean): RowBatch {
+  const rowBatch = new RowBatch(new CopyWriter(64))
   for (let offset = 0; offset < 60; offset++) {
     const key = Buffer.from(`hive${partition}-${offset % 20}`)
-    fill.add(
+    rowBatch.add(
       TOPIC,
       partition,
       { key, value: isBad ? Buffer.alloc(5) : GOOD, timestampMs: 0, offset: BigInt(offset) },
       isBad ? { tag: 'unknown' } : known,
     )
-    fill.move(TOPIC, partition, 0n, BigInt(offset + 1))
+    rowBatch.move(TOPIC, partition, 0n, BigInt(offset + 1))
   }
-  return fill
+  return rowBatch
 }
 
 describe('held partitions', () => {
@@ -68,7 +68,7 @@ describe('held partitions', () => {
     expect(health.get('telemetry.readings/1')).to.match(/^20 of 20 devices .* unknown-schema 60/)
     while (reclaims === 0) await new Promise((resolve) => setTimeout(resolve, 50))
     expect(held.without(assigned)).to.have.length(3)
-    expect(health.size, 'trouble until a batch was committed').to.equal(1)
+    expect(health.size, 'problem until a batch was committed').to.equal(1)
     held.committed(records(1, false))
     expect(health.size).to.equal(0)
   })

@@ -1,16 +1,22 @@
 import type { Log, TopicPartition } from '../connectors/contract.ts'
 import { backoffMs } from '../processors/backoff.ts'
-import type { Fill } from '../processors/store/fill.ts'
+import type { RowBatch } from '../processors/store/row-batch.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
-/** The store's partitions in which too many devices have turned bad together: each is left alone for a while, then tried again; the others go on. */
+/**
+ * The store's partitions in which too many devices have turned bad together: each is left alone for
+ * a while, then tried again; the others go on.
+ */
 export interface HeldPartitions {
-  /** Holds the partitions that this batch must not be committed for. Returns whether there is one: then nothing of the batch may be. */
-  stop(batch: Fill): boolean
+  /**
+   * Holds the partitions that this batch must not be committed for. Returns whether there is one:
+   * then nothing of the batch may be.
+   */
+  stop(batch: RowBatch): boolean
   /** Holds a partition for another reason; what was read of it must be read again. */
   hold(partition: TopicPartition, why: string): void
   /** Counts a batch that was committed. */
-  committed(batch: Fill): void
+  committed(batch: RowBatch): void
   /** Those of the assigned partitions that are not held. */
   without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[]
 }
@@ -24,7 +30,10 @@ export interface HeldPartitionsOptions {
   readonly reclaim: () => void
 }
 
-/** Each time the partition is read again from its committed offset, with what the registry and the database say by then. */
+/**
+ * Each time the partition is read again from its committed offset, with what the registry and the
+ * database say by then.
+ */
 const AGAIN = { baseMs: 1_000, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 1_000
 
@@ -70,7 +79,7 @@ export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPart
     },
     without(assigned) {
       const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
-      // What went to another owner is that one's trouble.
+      // What went to another owner is that one's problem.
       for (const place of attempts.keys()) {
         if (places.has(place)) continue
         attempts.delete(place)
@@ -81,7 +90,7 @@ export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPart
   }
 }
 
-function reasons({ refused }: Fill, topic: string, partition: number): ReadonlyMap<string, number> {
+function reasons({ refused }: RowBatch, topic: string, partition: number): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const each of refused) {
     if (each.topic === topic && each.partition === partition) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1)

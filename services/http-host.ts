@@ -1,6 +1,9 @@
 import { isIPv6 } from 'node:net'
 
-/** Names of this machine to itself. A page from elsewhere cannot have one of them as its own, so a browser never sends them for it. */
+/**
+ * Names of this machine to itself. A page from elsewhere cannot have one of them as its own, so a
+ * browser never sends them for it.
+ */
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 
 /** Where a request came in. */
@@ -12,8 +15,9 @@ export interface Asked {
 }
 
 /**
- * Whether a request means this server: its Host is a name of this machine to itself, the address that was dialled, or one of the names given.
- * A page whose name an attacker lets point here (DNS rebinding) sends that name.
+ * Whether a request means this server: its Host is a name of this machine to itself, the address
+ * that was dialled, or one of the names given. A page whose name an attacker lets point here (DNS
+ * rebinding) sends that name.
  */
 export function meansUs({ host, localAddress }: Asked, names: readonly string[]): boolean {
   if (host === undefined) return true
@@ -30,7 +34,10 @@ function hostName(host: string): string | undefined {
   return name === undefined ? undefined : bare(name)
 }
 
-/** In lower case, without brackets, without the final dot of a full name, and without what a socket for both protocols puts before an IPv4 address. */
+/**
+ * In lower case, without brackets, without the final dot of a full name, and without what a socket
+ * for both protocols puts before an IPv4 address.
+ */
 function bare(name: string): string {
   return name
     .toLowerCase()

@@ -21,14 +21,23 @@ export interface HttpServerOptions {
   readonly limits?: Partial<HttpLimits>
 }
 
-/** Whoever can reach the port can ask; none of them may cost the service its CPU, its memory or its descriptors. */
+/**
+ * Whoever can reach the port can ask; none of them may cost the service its CPU, its memory or its
+ * descriptors.
+ */
 export interface HttpLimits {
-  /** Answers a second, sustained and at once: what comes faster waits for its turn. An answer takes about 0.1 ms. */
+  /**
+   * Answers a second, sustained and at once: what comes faster waits for its turn. An answer takes
+   * about 0.1 ms.
+   */
   readonly answersPerSecond: number
   readonly burst: number
   /** With a longer wait a request is refused. */
   readonly longestWaitMs: number
-  /** Open at a time: a further connection closes the oldest that waits for nothing, else the oldest of all. */
+  /**
+   * Open at a time: a further connection closes the oldest that waits for nothing, else the oldest
+   * of all.
+   */
   readonly connections: number
   /** For the whole head of a request; then its connection is closed. */
   readonly headMs: number
@@ -104,7 +113,10 @@ async function respond(
   }
 }
 
-/** Milliseconds that the next request waits for its turn; undefined if that is too long. The generic cell rate algorithm (ITU-T I.371). */
+/**
+ * Milliseconds that the next request waits for its turn; undefined if that is too long. The generic
+ * cell rate algorithm (ITU-T I.371).
+ */
 function createTurns({ answersPerSecond, burst, longestWaitMs }: HttpLimits): (nowMs: number) => number | undefined {
   const intervalMs = 1_000 / answersPerSecond
   let freeAt = Number.NEGATIVE_INFINITY
@@ -145,8 +157,9 @@ function isWildcard(host: string): boolean {
 }
 
 /**
- * Makes an answer at most so large a share of the time: whoever asks again before then, or while it is being made, gets the same. An answer that is
- * cheap is hardly ever old, and one that is dear cannot take the CPU from what the service is there for.
+ * Makes an answer at most so large a share of the time: whoever asks again before then, or while it
+ * is being made, gets the same. An answer that is cheap is hardly ever old, and one that is dear
+ * cannot take the CPU from what the service is there for.
  * @param share 0.05: what took 4 ms is kept for 80 ms
  * @param longestMs no answer is older than that
  */

@@ -16,16 +16,23 @@ export interface KafkaOffsetsOptions {
 }
 
 const TELL_MS = 1_000
-/** Everything again, whether it has changed or not: what Kafka took, it or somebody else may have lost. */
+/**
+ * Everything again, whether it has changed or not: what Kafka took, it or somebody else may have
+ * lost.
+ */
 const AGAIN_TICKS = 30
-/** At the end there is one more attempt, and it must not hold up a service that stops while Kafka is away. */
+/**
+ * At the end there is one more attempt, and it must not hold up a service that stops while Kafka is
+ * away.
+ */
 const LAST_MS = 2_000
 /** A commit that has no answer by then is made again. */
 const DEADLINE_MS = 10_000
 
 /**
- * A commit that is lost is made again, also if no record comes, because nobody else would. One at a time: an older one that came after a newer one would
- * put the offsets back. It is no more than one a second, whatever the number of transactions.
+ * A commit that is lost is made again, also if no record comes, because nobody else would. One at a
+ * time: an older one that came after a newer one would put the offsets back. It is no more than one
+ * a second, whatever the number of transactions.
  */
 export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs = DEADLINE_MS }: KafkaOffsetsOptions): KafkaOffsets {
   const positions = new Map<string, Position>()

@@ -20,7 +20,10 @@ export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaC
 
 const MILLIS_PER_HOUR = 3_600_000
 
-/** The topics whose partitions are shared out by device: the line's, and the dead letters of each processor. They have as many. */
+/**
+ * The topics whose partitions are shared out by device: the line's, and the dead letters of each
+ * processor. They have as many.
+ */
 export function sharedTopics({ processors }: Config): readonly Topic[] {
   return [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
 }
@@ -57,7 +60,7 @@ export function wantedTopics(config: Config): readonly TopicSettings[] {
 
 /**
  * Partition counts of topics that must exist: `millrace migrate` creates them.
- * @throws ConnectorError, transient where Kafka is not there
+ * @throws ConnectorError, transient if Kafka is not there
  */
 export async function countPartitions(kafka: KafkaClient, names: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
   const admin = kafka.admin()
@@ -74,8 +77,9 @@ export async function countPartitions(kafka: KafkaClient, names: readonly Topic[
 }
 
 /**
- * Largest value of a record that each topic takes. Who may not ask Kafka is told what the configuration says that topics are created with.
- * @throws ConnectorError, transient where Kafka is not there
+ * Largest value of a record that each topic takes. Who may not ask Kafka is told what the
+ * configuration says that topics are created with.
+ * @throws ConnectorError, transient if Kafka is not there
  */
 export async function topicLimits(
   kafka: KafkaClient,
@@ -99,8 +103,9 @@ export async function topicLimits(
 const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'none', 'gzip'])
 
 /**
- * Refuses topics that Kafka itself compresses with what is not read here: every record would become a dead letter.
- * @throws ConfigError, or ConnectorError, transient where Kafka is not there
+ * Refuses topics that Kafka itself compresses with what is not read here: every record would become
+ * a dead letter.
+ * @throws ConfigError, or ConnectorError, transient if Kafka is not there
  */
 export async function checkCompression(kafka: KafkaClient, names: readonly Topic[]): Promise<void> {
   const admin = kafka.admin()

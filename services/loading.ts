@@ -29,11 +29,14 @@ function requireProcessor(name: string): URL {
   return url
 }
 
-/** `processors/<name>/process.ts`, where the folder has one: a business process in place of a processor. */
+/**
+ * `processors/<name>/process.ts`, where the folder has one: a business process in place of a
+ * processor.
+ */
 export async function loadProcess(name: string): Promise<BusinessProcess<unknown> | undefined> {
   const url = place(name, 'process')
   if (!isThere(name, url)) return undefined
-  return ((await import(url.href)) as { process: BusinessProcess<unknown> }).process
+  return ((await import(url.href)) as { businessProcess: BusinessProcess<unknown> }).businessProcess
 }
 
 export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>

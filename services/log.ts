@@ -2,7 +2,10 @@ import type { Log } from '../connectors/contract.ts'
 import { visible } from '../processors/visible.ts'
 import { createRedactor } from './secrets.ts'
 
-/** A log of one plain line per event: time, level, part, message, fields as JSON. Without secrets of the environment, whatever a library's error says. */
+/**
+ * A log of one plain line per event: time, level, part, message, fields as JSON. Without secrets of
+ * the environment, whatever a library's error says.
+ */
 export function createLog(part: string, write: (line: string) => void = (line) => process.stderr.write(line)): Log {
   const redact = createRedactor(process.env)
   const at =

@@ -34,8 +34,8 @@ export async function openLookups(options: LookupsOptions): Promise<PreparedLook
   const { config, needs, log, signal, health } = options
   const watch = health === undefined ? {} : schemaWatch(health)
   const firmwares = await openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...watch })
-  const trouble = health === undefined ? {} : { trouble: (what: string | null) => health.set('devices', what) }
-  const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...trouble })
+  const problem = health === undefined ? {} : { problem: (what: string | null) => health.set('devices', what) }
+  const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...problem })
   const anchors = openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal })
   const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares.firmware(schemaId, fingerprint)
   return {
@@ -62,7 +62,10 @@ export async function openLookups(options: LookupsOptions): Promise<PreparedLook
   }
 }
 
-/** What records carry of their schemas: the fingerprint, or the ID in the wire format where they have none. */
+/**
+ * What records carry of their schemas: the fingerprint, or the ID in the wire format where they
+ * have none.
+ */
 export function schemasOf(records: readonly KafkaRecord[]): Wanted {
   const ids = new Set<number>()
   const fingerprints = new Set<string>()

@@ -1,6 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 
-/** A figure that only grows; read when it is asked for, so that counting costs the hot path one addition. */
+/**
+ * A figure that only grows; read when it is asked for, so that counting costs the hot path one
+ * addition.
+ */
 export function counter(registry: Registry, name: string, help: string, read: () => number): void {
   new Counter({
     name,

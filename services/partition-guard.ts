@@ -2,7 +2,10 @@ import type { Log } from '../connectors/contract.ts'
 import type { KafkaRecord } from '../processors/contract.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
-/** Stops partitions in which too many devices have turned bad together: they are read again after a pause, and go on once the cause is mended. */
+/**
+ * Stops partitions in which too many devices have turned bad together: they are read again after a
+ * pause, and go on once the cause is fixed.
+ */
 export interface PartitionGuard {
   /**
    * Throws if nothing of the batch may be written.

@@ -10,7 +10,7 @@ const [frames, dead] = ['frames' as Topic, 'dead' as Topic]
 describe('partitions that a topic gets while a service sends to it', () => {
   let counts: Map<Topic, number>
   let happened: string[]
-  let troubles: Map<string, string>
+  let problems: Map<string, string>
   let read: bigint
   let watch: Disposable
   const abort = new AbortController()
@@ -25,7 +25,7 @@ describe('partitions that a topic gets while a service sends to it', () => {
       [dead, 2],
     ])
     happened = []
-    troubles = new Map()
+    problems = new Map()
     read = 0n
     const logs: KafkaLogs = {
       topics: async () => new Map([...counts].map(([topic, partitions]) => [topic, { id: 'id', partitions }])),
@@ -49,7 +49,7 @@ describe('partitions that a topic gets while a service sends to it', () => {
       readers: async () => [new Map([[1, read]]), new Map([[1, 10n]])],
       log: silent,
       signal: abort.signal,
-      trouble: (part, what) => void (what === null ? troubles.delete(part) : troubles.set(part, what)),
+      problem: (part, what) => void (what === null ? problems.delete(part) : problems.set(part, what)),
       lookMs: 1,
       longestHoldMs: 2_000,
     })
@@ -60,17 +60,17 @@ describe('partitions that a topic gets while a service sends to it', () => {
   it('are sent to once all that was sent before has been read; meanwhile nothing is sent, and health says so', async () => {
     counts.set(frames, 3)
     await until(() => happened.includes('hold'))
-    await until(() => troubles.has('partitions of frames'))
+    await until(() => problems.has('partitions of frames'))
     read = 9n
     await delay(300)
     expect(happened).to.deep.equal(['hold'])
     read = 10n
     await until(() => happened.includes('resume'))
     expect(happened).to.deep.equal(['hold', 'frames 3', 'resume'])
-    expect([...troubles]).to.deep.equal([])
+    expect([...problems]).to.deep.equal([])
   }).timeout(10_000)
 
-  it('are sent to at once where order does not count, or where there are fewer', async () => {
+  it('are sent to at once if order does not count, or if there are fewer', async () => {
     counts.set(dead, 5)
     await until(() => happened.length > 0)
     counts.set(frames, 1)
@@ -86,9 +86,9 @@ describe('partitions that a topic gets while a service sends to it', () => {
 
   it('are missed in health with their topic', async () => {
     counts.delete(frames)
-    await until(() => troubles.has('topic frames'))
+    await until(() => problems.has('topic frames'))
     counts.set(frames, 2)
-    await until(() => !troubles.has('topic frames'))
+    await until(() => !problems.has('topic frames'))
     expect(happened).to.deep.equal([])
   })
 })

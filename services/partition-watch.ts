@@ -15,7 +15,7 @@ export interface PartitionWatchOptions {
   readonly log: Log
   readonly signal: AbortSignal
   /** Health, by part. */
-  readonly trouble: (part: string, what: string | null) => void
+  readonly problem: (part: string, what: string | null) => void
   readonly lookMs?: number
   readonly longestHoldMs?: number
 }
@@ -26,11 +26,12 @@ const POLL_MS = 250
 const LONGEST_HOLD_MS = 60_000
 
 /**
- * Takes up partitions that topics get while a service sends to them. A key's partition follows from their number, so a device's next record may go
- * to another partition than its last one, and be read before it. Therefore nothing is sent until all that was sent before has been read.
+ * Takes up partitions that topics get while a service sends to them. A key's partition follows from
+ * their number, so a device's next record may go to another partition than its last one, and be
+ * read before it. Therefore nothing is sent until all that was sent before has been read.
  */
 export function watchPartitions(options: PartitionWatchOptions): Disposable {
-  const { logs, producer, log, signal, trouble } = options
+  const { logs, producer, log, signal, problem } = options
   const counts = new Map(options.partitions)
   let looking = false
 
@@ -38,7 +39,7 @@ export function watchPartitions(options: PartitionWatchOptions): Disposable {
     const now = await logs.topics([...counts.keys()])
     for (const [topic, had] of counts) {
       const has = now.get(topic)?.partitions
-      trouble(`topic ${topic}`, has === undefined ? `Kafka has no topic ${topic}` : null)
+      problem(`topic ${topic}`, has === undefined ? `Kafka has no topic ${topic}` : null)
       if (has === undefined || has === had) continue
       log.warn('the number of partitions has changed', { topic, had, has })
       // What was made anew with fewer has nothing of before.
@@ -50,7 +51,7 @@ export function watchPartitions(options: PartitionWatchOptions): Disposable {
 
   async function grow(topic: Topic, had: number, has: number): Promise<void> {
     const part = `partitions of ${topic}`
-    trouble(part, `${topic} has ${has} partitions and had ${had}: nothing is sent until all that was sent before has been read`)
+    problem(part, `${topic} has ${has} partitions and had ${had}: nothing is sent until all that was sent before has been read`)
     try {
       await producer.hold()
       const ends = (await logs.extents(topic)).filter(({ partition, end, earliest }) => partition < had && end > earliest)
@@ -70,7 +71,7 @@ export function watchPartitions(options: PartitionWatchOptions): Disposable {
     } finally {
       // If Kafka could not be asked, they are taken up at a later look.
       producer.resume()
-      trouble(part, null)
+      problem(part, null)
     }
   }
 

@@ -5,11 +5,15 @@ import { localDirectory } from './local-directory.ts'
 /** Variables that hold a secret; with _FILE behind its name, the file that holds it. */
 const SECRETS = ['MQTT_PASSWORD', 'KAFKA_PASSWORD'] as const
 
-/** A secret cannot be read, or is given twice. The message names the variable, and the file, and nothing of what is in it. */
+/**
+ * A secret cannot be read, or is given twice. The message names the variable, and the file, and
+ * nothing of what is in it.
+ */
 export class PasswordFileError extends Error {}
 
 /**
- * The environment with the secrets that files hold in their variables: one line, of which the end is no part.
+ * The environment with the secrets that files hold in their variables: one line, of which the end
+ * is no part.
  * @throws PasswordFileError
  */
 export function withPasswords(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -4,7 +4,9 @@ import { counter } from './metrics.ts'
 
 /** Figures for metrics. */
 export interface PositionCounters {
-  /** Times that a log was found cut below a position, and the offsets that were read and are gone. */
+  /**
+   * Times that a log was found cut below a position, and the offsets that were read and are gone.
+   */
   truncations: number
   truncatedOffsets: number
   /** Records that retention deleted before they were read. */
@@ -39,26 +41,29 @@ export interface PositionChangesOptions {
   readonly log: Log
   readonly counters: PositionCounters
   /** Health, by partition: what was lost there a short time ago. */
-  readonly trouble: (part: string, what: string | null) => void
+  readonly problem: (part: string, what: string | null) => void
 }
 
-/** How long health tells of what happened and is over: so that somebody sees it who looks now and then. The counters tell for good. */
+/**
+ * How long health tells of what happened and is over: so that somebody sees it who looks now and
+ * then. The counters tell for good.
+ */
 const TOLD_MS = 600_000
 
 /** Health that tells of what is over, by partition. */
-export function forAWhile(trouble: PositionChangesOptions['trouble']): (place: string, what: string) => void {
+export function forAWhile(problem: PositionChangesOptions['problem']): (place: string, what: string) => void {
   const timers = new Map<string, NodeJS.Timeout>()
   return (place, what) => {
     const part = `log of ${place}`
     clearTimeout(timers.get(part))
-    trouble(part, `${what} (noticed at ${new Date().toISOString()})`)
-    timers.set(part, setTimeout(() => trouble(part, null), TOLD_MS).unref())
+    problem(part, `${what} (noticed at ${new Date().toISOString()})`)
+    timers.set(part, setTimeout(() => problem(part, null), TOLD_MS).unref())
   }
 }
 
 /** Logs, counts and tells of what Kafka no longer has. */
-export function createPositionChanges({ log, counters, trouble }: PositionChangesOptions): (change: PositionChange) => void {
-  const tell = forAWhile(trouble)
+export function createPositionChanges({ log, counters, problem }: PositionChangesOptions): (change: PositionChange) => void {
+  const tell = forAWhile(problem)
   return ({ topic, partition, tag, from, to }) => {
     const place = `${topic}/${partition}`
     const fields = { topic, partition, from: String(from), to: String(to) }

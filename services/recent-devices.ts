@@ -7,8 +7,9 @@ const FNV_PRIME = 0x01000193
 export const NOWHERE = -1
 
 /**
- * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 1.3 MB), whatever comes. It knows a device by 32 bits of a
- * hash (FNV-1a), so that it may take one for another once in a great while; if it is full, the one that was good longest ago makes room.
+ * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 1.3 MB),
+ * whatever comes. It knows a device by 32 bits of a hash (FNV-1a), so that it may take one for
+ * another once in a great while; if it is full, the one that was good longest ago makes room.
  */
 export class RecentDevices {
   /** By slot: seconds since 1970 when the device was last good; 0 for an empty slot. */

@@ -37,12 +37,15 @@ export function registeredId(registry: SchemaRegistry, topic: Topic, schema: str
   return registry.register(valueSubject(topic), JSON.stringify(readSchema(schema).json))
 }
 
-/** Headers of records that are written with a schema of the project: what it is read with must not depend on the registry's ID alone. */
+/**
+ * Headers of records that are written with a schema of the project: what it is read with must not
+ * depend on the registry's ID alone.
+ */
 export function schemaHeaders(schema: string): RecordHeaders {
   return fingerprintHeaders(schemaFingerprint(readSchema(schema).json))
 }
 
 /** The codec of a dead-letter topic. */
-export async function deadLetterCodec(registry: SchemaRegistry, topic: Topic): Promise<DeadLetterCodec> {
+export async function openDeadLetterCodec(registry: SchemaRegistry, topic: Topic): Promise<DeadLetterCodec> {
   return createDeadLetterCodec(readSchema('dead-letter').json, await registeredId(registry, topic, 'dead-letter'))
 }

@@ -9,8 +9,9 @@ import { gauge } from './metrics.ts'
 import type { Health } from './service.ts'
 
 /**
- * How long a partition, or a dead letter that must be counted, waits for a registry that does not answer before what is unknown counts as unknown. A record with
- * an ID that nobody knows can be a foreign producer's: it must not hold up the devices behind it for the length of an outage.
+ * How long a partition, or a dead letter that must be counted, waits for a registry that does not
+ * answer before what is unknown counts as unknown. A record with an ID that nobody knows can be a
+ * foreign producer's: it must not hold up the devices behind it for the length of an outage.
  */
 const PATIENCE_MS = 30_000
 
@@ -21,8 +22,8 @@ export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal):
 }
 
 /** Of a service: its patience is bounded, and its health speaks of an outage that lasts. */
-export function schemaWatch(health: Health): { readonly patienceMs: number; readonly trouble: (what: string | null) => void } {
-  return { patienceMs: PATIENCE_MS, trouble: (what) => health.set('registry', what) }
+export function schemaWatch(health: Health): { readonly patienceMs: number; readonly problem: (what: string | null) => void } {
+  return { patienceMs: PATIENCE_MS, problem: (what) => health.set('registry', what) }
 }
 
 /** @param part of the metrics' names, as in `millrace_bridge` */

@@ -11,8 +11,8 @@ const LEAST_LENGTH = 4
 const HIDDEN = '…'
 
 /**
- * Whatever a library puts into its errors: what stands before the `@` of an address, and the secrets of the environment wherever they are, in each way
- * of writing them.
+ * Whatever a library puts into its errors: what stands before the `@` of an address, and the
+ * secrets of the environment wherever they are, in each way of writing them.
  */
 export function createRedactor(env: NodeJS.ProcessEnv): Redact {
   const secrets = [...new Set(Object.entries(env).flatMap(([name, value]) => secretsOf(name, value ?? '')))]

@@ -25,7 +25,9 @@ export interface SendingOptions {
   readonly from?: readonly Topic[]
 }
 
-/** A device's records keep their order in these: its letters may change partition at any time. */
+/**
+ * A device's records keep their order in these: its dead letters may change partition at any time.
+ */
 const ORDERED: ReadonlySet<Topic> = new Set([topics.frames, topics.readings, topics.deviceStatus])
 
 /** What a service sends to Kafka with. */
@@ -34,7 +36,10 @@ export interface Sending extends AsyncDisposable {
   /** Largest value of a record that each topic takes. */
   readonly limits: ReadonlyMap<Topic, number>
   readonly counters: ProducerCounters
-  /** Rejects if Kafka refuses for good what must be sent. Nothing can go on then; a new start asks for the topics' limits again. */
+  /**
+   * Rejects if Kafka refuses for good what must be sent. Nothing can go on then; a new start asks
+   * for the topics' limits again.
+   */
   readonly failed: Promise<never>
 }
 
@@ -59,7 +64,7 @@ export async function openSending({ context, part, kafka, waiting, to, from = []
     log,
     signal,
     counters,
-    trouble: (what) => health.set('sending to Kafka', what),
+    problem: (what) => health.set('sending to Kafka', what),
     refused: (cause) => fail(cause),
     lost: ({ topic, partition, from, to }) => {
       lostOffsets += Number(from - to)
@@ -97,7 +102,7 @@ export async function openSending({ context, part, kafka, waiting, to, from = []
     },
     log,
     signal,
-    trouble: (where, what) => health.set(where, what),
+    problem: (where, what) => health.set(where, what),
   })
   return {
     producer,

@@ -21,7 +21,7 @@ export interface ServiceContext {
 
 /** What is wrong, by part. Served by /health: 200 when nothing is, else 503. */
 export interface Health {
-  set(part: string, trouble: string | null): void
+  set(part: string, problem: string | null): void
 }
 
 /** A started service. */
@@ -36,10 +36,15 @@ export interface Service {
 const STARTING = 'service'
 /** After a first signal, this long is given to finish what is under way. */
 const STOP_DEADLINE_MS = 10_000
-/** What is still open then, though everything was told to close, does not keep the process; other services in it have stopped by then. */
+/**
+ * What is still open then, though everything was told to close, does not keep the process; other
+ * services in it have stopped by then.
+ */
 const EXIT_DEADLINE_MS = STOP_DEADLINE_MS + 1_000
 
-/** Of the CPU's time, for collecting metrics: more often asked, the figures are up to a second old. */
+/**
+ * Of the CPU's time, for collecting metrics: more often asked, the figures are up to a second old.
+ */
 const FIGURES_SHARE = 0.05
 const FIGURES_LONGEST_MS = 1_000
 
@@ -57,17 +62,17 @@ export async function runService(name: string, config: Config, start: (context: 
   const log = createLog(name)
   const abort = new AbortController()
   const metrics = new Registry()
-  const troubles = new Map<string, string>([[STARTING, 'it has not started yet']])
+  const problems = new Map<string, string>([[STARTING, 'it has not started yet']])
   const redact = createRedactor(process.env)
   const health: Health = {
-    set: (part, trouble) => {
-      if (trouble === null) troubles.delete(part)
-      else troubles.set(part, redact(trouble))
+    set: (part, problem) => {
+      if (problem === null) problems.delete(part)
+      else problems.set(part, redact(problem))
     },
   }
   const stopping = signalled()
   const port = metricsPort(config, name)
-  const server = await serve(config, port, metrics, troubles)
+  const server = await serve(config, port, metrics, problems)
   try {
     const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
     if (service === undefined) return 0
@@ -109,7 +114,7 @@ function serve(
   { metrics: { host, host_names } }: Config,
   port: number,
   metrics: Registry,
-  troubles: ReadonlyMap<string, string>,
+  problems: ReadonlyMap<string, string>,
 ): Promise<Server> {
   const figures = sharedAnswer(FIGURES_SHARE, FIGURES_LONGEST_MS, () => metrics.metrics())
   return serveHttp({
@@ -119,9 +124,9 @@ function serve(
     pages: {
       '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
       '/health': () => ({
-        status: troubles.size === 0 ? 200 : 503,
+        status: problems.size === 0 ? 200 : 503,
         type: 'application/json',
-        body: `${visible(JSON.stringify({ ok: troubles.size === 0, troubles: Object.fromEntries(troubles) }))}\n`,
+        body: `${visible(JSON.stringify({ ok: problems.size === 0, problems: Object.fromEntries(problems) }))}\n`,
       }),
     },
   })

@@ -11,7 +11,10 @@ export interface ThroughOutagesOptions {
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 
-/** Does work again until it succeeds or fails for good: a ConnectorError that is transient is waited out, with full-jitter backoff. */
+/**
+ * Does work again until it succeeds or fails for good: a ConnectorError that is transient is waited
+ * out, with full-jitter backoff.
+ */
 export async function throughOutages<Result>(
   doing: string,
   work: () => Promise<Result>,

@@ -8,7 +8,10 @@ import { throughOutages } from './through-outages.ts'
 /** What a service may wait for, by the variable that has its address. */
 export type Asked = 'KAFKA_BROKERS' | 'REGISTRY_URL' | 'APP_DATABASE_URL' | 'TELEMETRY_DATABASE_URL'
 
-/** What a service waits for, in its health: an outage stops it, and does not end it. After two seconds without an answer health says who is asked. */
+/**
+ * What a service waits for, in its health: an outage stops it, and does not end it. After two
+ * seconds without an answer health says who is asked.
+ */
 export interface Waiting {
   /** Does work again until it succeeds, or fails for good. */
   until<Result>(doing: string, asked: readonly Asked[], work: () => Promise<Result>): Promise<Result>

@@ -1,10 +1,16 @@
-/** Mocha's spec reporter, which also appends `passed failed` to the file that MILLRACE_TEST_COUNTS names: true counts for the closing line. */
+/**
+ * Mocha's spec reporter, which also appends `passed failed` to the file that MILLRACE_TEST_COUNTS
+ * names: true counts for the closing line.
+ */
 const { appendFileSync } = require('node:fs')
 const { reporters } = require('mocha')
 
 module.exports = class CountingReporter extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options)
+    const failures = process.env.MILLRACE_TEST_FAILURES
+    if (failures)
+      runner.on('fail', (test, error) => appendFileSync(failures, `FAILED  ${test.fullTitle()}: ${error.message.split('\n')[0]}\n`))
     runner.once('end', () => {
       const { passes, failures, pending } = this.stats
       // A skipped test is one that nobody ran: here that is a failure.

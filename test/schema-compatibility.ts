@@ -1,4 +1,7 @@
-/** Checks each schema against the one that the last release had (git tag v*), or else main's first parent: what is new must read what was written. */
+/**
+ * Checks each schema against the one that the last release had (git tag v*), or else main's first
+ * parent: what is new must read what was written.
+ */
 import { execFileSync } from 'node:child_process'
 import avro from 'avsc'
 import { projectRoot, readFirmwares, readSchema } from '../schemas/files.ts'

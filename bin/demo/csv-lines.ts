@@ -17,7 +17,10 @@ export async function firstLine(path: string): Promise<string> {
   return ''
 }
 
-/** A file in chunks that end with a line, blank lines left out. The last line gets an end where it has none. */
+/**
+ * A file in chunks that end with a line, blank lines left out. The last line gets an end where it
+ * has none.
+ */
 export async function* wholeLines(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
   await using file = await open(path)
   let rest: Buffer = Buffer.alloc(0)

@@ -23,12 +23,15 @@ export function missing({ keys, rows, deadKeys }: FileBalance): number {
   return keys - rows - deadKeys
 }
 
-/** Lines whose key came before; where all lines were sent, sent = rows + repeats + missing + keys that are dead letters. */
+/**
+ * Lines whose key came before; where all lines were sent, sent = rows + repeats + missing + keys
+ * that are dead letters.
+ */
 export function repeats({ sent, keys }: FileBalance): number {
   return Math.max(0, sent - keys)
 }
 
-/** What does not add up, in words; empty where everything does. */
+/** What does not add up, in words; empty if everything does. */
 export function complaints(balance: FileBalance): readonly string[] {
   const { lines, sent, wrong } = balance
   const gone = missing(balance)

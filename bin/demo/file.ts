@@ -6,7 +6,7 @@ import { createDatabase } from '../../connectors/postgres/database.ts'
 import { listDevices, provisionDevices } from '../../connectors/postgres/devices.ts'
 import { compareSentRows, type SentRows } from '../../connectors/postgres/sent-rows.ts'
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
-import { type DeadLetterFinds, deadLettersSince } from '../../ops/dead-letters/letters-since.ts'
+import { type DeadLetterFinds, deadLettersSince } from '../../ops/dead-letters/since.ts'
 import { whole } from '../../ops/figures.ts'
 import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import { openStatusSources } from '../../ops/status/status-sources.ts'
@@ -17,7 +17,7 @@ import { complaints, type FileBalance, missing, renderBalance } from './file-bal
 import { bootFile, FLEET_PROGRAM } from './fleets.ts'
 import type { PreparedFile } from './prepared-file.ts'
 import { createProgress, type Drained, PACE } from './progress.ts'
-import type { Outcome } from './totals.ts'
+import type { DemoEnd } from './totals.ts'
 
 export interface FileRun {
   readonly file: PreparedFile
@@ -29,17 +29,21 @@ export interface FileRun {
 
 const ACCOUNT = 'Files'
 const BAD_COPY_FILE_FORMAT = '22P04'
-/** A key that is nowhere after this long without any progress will not come: a killed service is back and has caught up by then. */
+/**
+ * A key that is nowhere after this long without any progress will not come: a killed service is
+ * back and has caught up by then.
+ */
 const STANDSTILL_MS = 30_000
 /** Of what the fleet said: its summary, and as many complaints. */
 const FLEET_LINES = 16
-const interrupted: Outcome = { code: 130, lastWords: ['interrupted: what was sent goes on through the line'] }
+const interrupted: DemoEnd = { code: 130, lastWords: ['interrupted: what was sent goes on through the line'] }
 
 /**
- * Sends a file through the whole line as fast as it goes, waits until all of it is accounted for, and says what became of it.
- * @returns code 0 where everything adds up, else 1
+ * Sends a file through the whole line as fast as it goes, waits until all of it is accounted for,
+ * and says what became of it.
+ * @returns code 0 if everything adds up, else 1
  */
-export async function sendFile({ file, config, local, signal, say }: FileRun): Promise<Outcome> {
+export async function sendFile({ file, config, local, signal, say }: FileRun): Promise<DemoEnd> {
   const { path, quantities, firmware } = file
   const session = await openSession({
     url: config.env.TELEMETRY_DATABASE_URL,
@@ -54,8 +58,8 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     )
     await provision(config, devices)
     await using sources = await openStatusSources(config)
-    const letters = deadLettersSince(config, firmware, signal)
-    const [mark, before] = await Promise.all([letters.mark(), sources.stored()])
+    const deadLetters = deadLettersSince(config, firmware, signal)
+    const [mark, before] = await Promise.all([deadLetters.mark(), sources.stored()])
     const log = join(local, 'log', 'fleet-file.log')
     const args = ['--url', config.env.MQTT_URL, '--csv', '--firmware', firmware.id, '--boot-file', bootFile(local, 'file')]
     const logBegins = existsSync(log) ? statSync(log).size : 0
@@ -79,9 +83,9 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     for (let last = Number.NaN, sinceMs = Date.now(); ; ) {
       const how: Drained = await progress.drained(signal)
       if (how === 'interrupted') return interrupted
-      found = await letters.since(mark, new Set(devices))
-      const deadLetters = found.samples.length + found.undecodable
-      balance = { lines, sent, keys, ...(await table.compare()), deadLetters, deadKeys: await table.absent(found.samples) }
+      found = await deadLetters.since(mark, new Set(devices))
+      const dead = found.samples.length + found.undecodable
+      balance = { lines, sent, keys, ...(await table.compare()), deadLetters: dead, deadKeys: await table.absent(found.samples) }
       if (missing(balance) !== last) sinceMs = Date.now()
       last = missing(balance)
       if (how === 'stands' && stands.length === 0) stands = await progress.why()
@@ -136,7 +140,10 @@ async function readFile(file: string, session: Session, quantities: readonly str
   return { table, lines, keys, devices: devices.flatMap((device) => parseDeviceId(device) ?? []) }
 }
 
-/** Lines that are not as many fields as the header, or badly quoted: the file is at fault, and says nothing that could be checked. */
+/**
+ * Lines that are not as many fields as the header, or badly quoted: the file is at fault, and says
+ * nothing that could be checked.
+ */
 function malformed(file: string, cause: unknown): unknown {
   if (!(cause instanceof ConnectorError && cause.code === BAD_COPY_FILE_FORMAT)) return cause
   const where = cause.cause instanceof Error && 'where' in cause.cause ? String(cause.cause.where).replace(/^.*?: /, ': ') : ''

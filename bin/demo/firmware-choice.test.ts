@@ -18,7 +18,7 @@ describe('the firmwares for a file', () => {
     expect(ids('temperature')).to.deep.equal(['hive-1', 'plant-1', 'hive-2'])
   })
 
-  it('are none where no firmware measures them all', () => {
+  it('are none if no firmware measures them all', () => {
     expect(ids('power', 'weight')).to.deep.equal([])
   })
 })

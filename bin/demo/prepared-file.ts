@@ -19,10 +19,13 @@ export interface PreparedFile {
 }
 
 /**
- * Chooses the firmware that sends a file: of those that measure its quantities the first that can hold every value. Looks at every line, so
- * that what is wrong with the file is said before anything is started.
- * @param round whether values become the nearest that the firmware can hold; the rounded file goes into the local directory
- * @throws ConfigError that names the first lines that cannot be sent, their columns and values, and what was expected
+ * Chooses the firmware that sends a file: of those that measure its quantities the first that can
+ * hold every value. Looks at every line, so that what is wrong with the file is said before
+ * anything is started.
+ * @param round whether values become the nearest that the firmware can hold; the rounded file goes
+ *   into the local directory
+ * @throws ConfigError that names the first lines that cannot be sent, their columns and values, and
+ *   what was expected
  */
 export async function prepareFile(file: string, local: string, round: boolean): Promise<PreparedFile> {
   if (!existsSync(file)) throw new ConfigError(`there is no file ${file}`)
@@ -41,7 +44,8 @@ export async function prepareFile(file: string, local: string, round: boolean): 
       ...(to === undefined ? {} : { to }),
     })
     if (taken) return { name: basename(file), path: to ?? file, quantities, firmware }
-    // What is wrong as the first choice is said in full: nobody reads it once more for each firmware.
+    // What is wrong as the first choice is said in full: nobody reads it once more for each
+    // firmware.
     if (refusals.length === 0) refusals.push([`as firmware ${firmware.id}:`, ...words.map((line) => `  ${line}`)].join('\n'))
     else refusals.push(`as firmware ${firmware.id} neither: ${words.at(-1) ?? ''}`)
   }

@@ -8,7 +8,7 @@ const lag = (behind: bigint): readonly GroupPartitionLag[] => [
 ]
 const stats = (acked: number, connected = 1): FleetStats => ({ devices: 1, connected, acked_samples: acked, refused: 4 }) as FleetStats
 const pace = { pollMs: 5, quietMs: 40, standstillMs: 60_000 }
-const healthy = { metrics: [], troubles: new Map<string, string>() }
+const healthy = { metrics: [], problems: new Map<string, string>() }
 
 describe('a file on its way', () => {
   const never = new AbortController().signal
@@ -25,14 +25,14 @@ describe('a file on its way', () => {
     expect(await progress.drained(never)).to.equal('drained')
   })
 
-  it('is given up where a lag stays and nothing moves, and what stands is named', async () => {
+  it('is given up if a lag stays and nothing moves, and what stands is named', async () => {
     const sources = {
       processors: ['standardise'],
       service: async (name: string) =>
         name === 'store'
-          ? { metrics: [], troubles: new Map([['database', 'it does not answer']]) }
+          ? { metrics: [], problems: new Map([['database', 'it does not answer']]) }
           : name === 'bridge'
-            ? { metrics: undefined, troubles: undefined }
+            ? { metrics: undefined, problems: undefined }
             : healthy,
       stored: async () => ({ rows: 5, merged: 0, repeated: 2, conflicts: 0 }),
       lags: async () => lag(49n),
@@ -55,7 +55,7 @@ describe('a file on its way', () => {
     ])
   })
 
-  it('is given up where neither Kafka nor the database can be asked', async () => {
+  it('is given up if neither Kafka nor the database can be asked', async () => {
     const sources = { processors: [], service: async () => healthy, stored: async () => undefined, lags: async () => undefined }
     const progress = createProgress(sources, () => undefined, 10, undefined, { ...pace, standstillMs: 30 })
     expect(await progress.drained(never)).to.equal('stands')

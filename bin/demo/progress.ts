@@ -9,7 +9,10 @@ export interface Pace {
   readonly pollMs: number
   /** The line is drained where no group is behind and no row came for this long. */
   readonly quietMs: number
-  /** Nothing at all has moved for so long: a killed service, a broker or a database would be back by now, and something would have. */
+  /**
+   * Nothing at all has moved for so long: a killed service, a broker or a database would be back by
+   * now, and something would have.
+   */
   readonly standstillMs: number
 }
 
@@ -83,7 +86,7 @@ export function createProgress(
     },
     async why() {
       const names = ['bridge', ...sources.processors, 'store']
-      const reports = await Promise.all(names.map(async (name) => ({ name, troubles: (await sources.service(name)).troubles })))
+      const reports = await Promise.all(names.map(async (name) => ({ name, problems: (await sources.service(name)).problems })))
       const { devices = 0, connected = 0, refused = 0, acked_samples: acked = 0 } = stats() ?? {}
       return [
         `nothing has moved for ${Math.round(standstillMs / 1000)} s: ${line()}`,
@@ -97,9 +100,9 @@ export function createProgress(
           return lag > 0n ? [`${group} is ${whole(lag)} records behind`] : []
         }),
         ...(handled === undefined ? ['the telemetry database does not say what is stored'] : []),
-        ...reports.flatMap(({ name, troubles }) => {
-          if (troubles === undefined) return [`${name} does not answer`]
-          return [...troubles].map(([part, trouble]) => `${name}: ${part}: ${trouble}`)
+        ...reports.flatMap(({ name, problems }) => {
+          if (problems === undefined) return [`${name} does not answer`]
+          return [...problems].map(([part, problem]) => `${name}: ${part}: ${problem}`)
         }),
       ]
     },

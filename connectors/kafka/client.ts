@@ -71,7 +71,10 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
   return new Kafka(config)
 }
 
-/** kafkajs cuts `[::1]:9092` at its first colon: an IPv6 address goes through it in disguise, `[__1]:9092`. */
+/**
+ * kafkajs cuts `[::1]:9092` at its first colon: an IPv6 address goes through it in disguise,
+ * `[__1]:9092`.
+ */
 function seedOf(broker: string): string {
   return broker.replace(/^\[.*\]/, (address) => address.replaceAll(':', '_'))
 }

@@ -2,8 +2,10 @@ import type { PartitionAssigner } from 'kafkajs'
 import { AssignerProtocol } from './kafkajs.ts'
 
 /**
- * Gives partition n of every topic to the same member: topics with one key and as many partitions then meet in one process. Where they do not have as
- * many, as while partitions are added, one member gets them all. kafkajs's own assigner deals partitions out one by one, whatever their topic.
+ * Gives partition n of every topic to the same member: topics with one key and as many partitions
+ * then meet in one process. If they do not have as many, as while partitions are added, one
+ * member gets them all. kafkajs's own assigner deals partitions out one by one, whatever their
+ * topic.
  */
 export const coPartitioned: PartitionAssigner = ({ cluster }) => ({
   name: 'millrace-co-partitioned',

@@ -3,7 +3,10 @@ import type { Topic } from '../../processors/contract.ts'
 import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import type { KnownOffset } from './lag.ts'
 
-/** What is committed to Kafka beside an offset: what tells whether it still says something of the log that is there. */
+/**
+ * What is committed to Kafka beside an offset: what tells whether it still says something of the
+ * log that is there.
+ */
 export interface CommittedWith {
   readonly leaderEpoch: number
   readonly topicId: string
@@ -11,12 +14,15 @@ export interface CommittedWith {
 
 const FORM = /^leaderEpoch=(-?\d+) topicId=([0-9a-f]{32})$/
 
-/** Kafka keeps a leader epoch itself only from a version of its request on that kafkajs does not know, and no topic ID. */
+/**
+ * Kafka keeps a leader epoch itself only from a version of its request on that kafkajs does not
+ * know, and no topic ID.
+ */
 export function commitMetadata({ leaderEpoch, topicId }: CommittedWith): string {
   return `leaderEpoch=${leaderEpoch} topicId=${topicId}`
 }
 
-/** Undefined where somebody else committed, or an older Millrace. */
+/** Undefined if somebody else committed, or an older Millrace. */
 export function parseCommitMetadata(metadata: string | null): CommittedWith | undefined {
   const [, leaderEpoch, topicId] = FORM.exec(metadata ?? '') ?? []
   return leaderEpoch === undefined || topicId === undefined ? undefined : { leaderEpoch: Number(leaderEpoch), topicId }
@@ -59,9 +65,10 @@ export interface StartPositions {
 }
 
 /**
- * Where a group whose offsets are Kafka's goes on: where it committed, if the log still has what it had read, or at the earliest record. Partitions that
- * Kafka does not have are left out.
- * @param before the topics as they were when this member last asked; Kafka forgets what was committed to a topic with the topic
+ * Where a group whose offsets are Kafka's goes on: where it committed, if the log still has what it
+ * had read, or at the earliest record. Partitions that Kafka does not have are left out.
+ * @param before the topics as they were when this member last asked; Kafka forgets what was
+ *   committed to a topic with the topic
  */
 export async function committedPositions(
   { admin, group, logs, noticed }: CommittedPositionsOptions,

@@ -17,9 +17,10 @@ export interface ConsumerCounters {
 }
 
 /**
- * `prompt`, where nothing is said: records come at once, and a partition that was paused goes on within 100 ms. `patient`: records come at once, a
- * paused partition goes on within a second; ten times fewer requests where there is nothing to read. `unhurried`: a fetch waits up to a second for
- * a good amount, which costs a fraction of the CPU.
+ * `prompt`, where nothing is said: records come at once, and a partition that was paused goes on
+ * within 100 ms. `patient`: records come at once, a paused partition goes on within a second; ten
+ * times fewer requests where there is nothing to read. `unhurried`: a fetch waits up to a second
+ * for a good amount, which costs a fraction of the CPU.
  */
 export type Pace = 'prompt' | 'patient' | 'unhurried'
 
@@ -30,7 +31,10 @@ export interface ConsumerOptions {
   /** Partition n of every topic goes to the same member. Every member of the group must say so. */
   readonly coPartitioned?: boolean
   readonly pace?: Pace
-  /** Most bytes of a partition in one fetch; a record that is larger comes alone. 1,000,000 unless told otherwise. */
+  /**
+   * Most bytes of a partition in one fetch; a record that is larger comes alone. 1,000,000 unless
+   * told otherwise.
+   */
   readonly partitionBytes?: number
   /** A member that is not heard of for so long loses its partitions. */
   readonly sessionTimeoutMs: number
@@ -39,22 +43,33 @@ export interface ConsumerOptions {
   readonly counters: ConsumerCounters
   /** What Kafka says of the topics' logs. */
   readonly logs: KafkaLogs
-  /** Tells what Kafka no longer has, or has anew, of what this group has read or was to read. Where `claim` decides, its owner checks positions itself. */
-  readonly noticed: (change: PositionChange) => void
-  /** Health: null while all topics are there and their partitions are this group's, else what stands. */
-  readonly trouble?: (what: string | null) => void
   /**
-   * Says where to go on, once partitions are assigned and before a record of them is handled; called anew at every rebalance, with a number that
-   * grows with each, and where Kafka's log was met not to be what was read. Called again with backoff after a rejection. Without it, Kafka's
+   * Tells what Kafka no longer has, or has anew, of what this group has read or was to read. Where
+   * `claim` decides, its owner checks positions itself.
+   */
+  readonly noticed: (change: PositionChange) => void
+  /**
+   * Health: null while all topics are there and their partitions are this group's, else what
+   * stands.
+   */
+  readonly problem?: (what: string | null) => void
+  /**
+   * Says where to go on, once partitions are assigned and before a record of them is handled;
+   * called anew at every rebalance, with a number that grows with each, and where Kafka's log was
+   * met not to be what was read. Called again with backoff after a rejection. Without it, Kafka's
    * committed offsets decide.
    */
   readonly claim?: (partitions: readonly TopicPartition[], generation: number) => Promise<readonly Position[]>
   /**
-   * Takes a batch: the next one of the same partition follows when the promise has resolved. That is flow control only; progress is told by
-   * `commit`. A rejection re-reads the partition from where this batch began, after a pause.
+   * Takes a batch: the next one of the same partition follows when the promise has resolved. That
+   * is flow control only; progress is told by `commit`. A rejection re-reads the partition from
+   * where this batch began, after a pause.
    */
   readonly handle: (batch: ConsumedBatch, generation: number) => Promise<void>
-  /** Partitions were taken away, or the session ended. What is under way for them must not be committed. */
+  /**
+   * Partitions were taken away, or the session ended. What is under way for them must not be
+   * committed.
+   */
   readonly revoked?: (generation: number) => void
 }
 
@@ -62,10 +77,16 @@ export interface ConsumerOptions {
 export interface GroupConsumer extends AsyncDisposable {
   /** Commits to Kafka; for lag tools only where `claim` decides. */
   commit(positions: readonly Position[]): Promise<void>
-  /** Fetches no more of a partition until it is resumed or assigned anew; a batch that was fetched before may still come. */
+  /**
+   * Fetches no more of a partition until it is resumed or assigned anew; a batch that was fetched
+   * before may still come.
+   */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
-  /** Claims the assigned partitions anew, after another owner was met. Batches that are under way end as after a rebalance. */
+  /**
+   * Claims the assigned partitions anew, after another owner was met. Batches that are under way
+   * end as after a rebalance.
+   */
   reclaim(): void
   /** Milliseconds since Kafka last answered; it is asked several times in a session timeout. */
   silentMs(): number
@@ -75,9 +96,11 @@ export interface GroupConsumer extends AsyncDisposable {
 
 const REBALANCE_TIMEOUT_MS = 30_000
 /**
- * Who was refused by the database claims again only after Kafka has confirmed, twice since then (the first answer may have been under way), that it
- * still is a member of this generation. A member that was paused past its session never gets that answer: it rejoins instead, and does not take
- * its former partitions from their new owner. So two cannot take them from each other in turns.
+ * Who was refused by the database claims again only after Kafka has confirmed, twice since then
+ * (the first answer may have been under way), that it still is a member of this generation. A
+ * member that was paused past its session never gets that answer: it rejoins instead, and does not
+ * take its former partitions from their new owner. So two cannot take them from each other in
+ * turns.
  */
 const BEATS_TO_RECLAIM = 2
 /** Share of the session timeout: four may be lost. */
@@ -88,14 +111,16 @@ const AGAIN_LEAST_MS = 500
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
 /**
- * How often topics are looked at: whether one was recreated, or got partitions. A new topic may have passed the position in the old one before anything is
- * fetched, and its first leader's epoch is that of the old one's: nothing else would tell.
+ * How often topics are looked at: whether one was recreated, or got partitions. A new topic may
+ * have passed the position in the old one before anything is fetched, and its first leader's epoch
+ * is that of the old one's: nothing else would tell.
  */
 const WATCH_MS = 2_000
 const CLAIM_AGAIN = { baseMs: 100, maxMs: 5_000 }
 /**
- * Where all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch. The bytes that an unhurried one waits for are
- * less than one partition may give, so that a backlog of a single one does not wait.
+ * Where all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch.
+ * The bytes that an unhurried one waits for are less than one partition may give, so that a backlog
+ * of a single one does not wait.
  */
 const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonly minBytes: number }>> = {
   prompt: { maxWaitTimeInMs: 100, minBytes: 1 },
@@ -104,9 +129,11 @@ const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonl
 }
 
 /**
- * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly where the partition's position is, and only while what
- * was read below that is still in the log: what was fetched before a rebalance or a seek is discarded, and so is what another leader gives until the log
- * is known to go on from what was read. Whatever does not agree has the partitions claimed anew.
+ * Joins a consumer group and hands batches on. A batch is handed on only if it continues exactly
+ * where the partition's position is, and only while what was read below that is still in the log:
+ * what was fetched before a rebalance or a seek is discarded, and so is what another leader gives
+ * until the log is known to go on from what was read. Whatever does not agree has the partitions
+ * claimed anew.
  */
 export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
   const { kafka, group, topics, logs, log, counters } = options
@@ -125,7 +152,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     allowAutoTopicCreation: false,
     retry: { ...PATIENT, restartOnFailure: async () => true },
   })
-  // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the service.
+  // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the
+  // service.
   const admin = kafka.admin({ retry: PATIENT })
   await admin.connect()
   /** Up to where each partition was handed on; absent while it is not known. */
@@ -160,7 +188,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     before: ReadonlyMap<Topic, TopicState>,
   ): Promise<readonly Position[]> {
     const starts = await committedPositions({ admin, group, logs, noticed: options.noticed }, partitions, known, before)
-    // At once: what was noticed is not to be noticed again, and lag tools know it. Whatever is handled next is committed in any case.
+    // At once: what was noticed is not to be noticed again, and lag tools know it. Whatever is
+    // handled next is committed in any case.
     if (starts.changed.length > 0)
       commit(starts.changed).catch((cause: unknown) => log.info('positions were not committed at once', { group, cause: String(cause) }))
     return starts.positions
@@ -176,7 +205,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     )
   }
 
-  /** Tries until it succeeds; undefined where the partitions were assigned anew meanwhile. */
+  /** Tries until it succeeds; undefined if the partitions were assigned anew meanwhile. */
   async function patiently<Result>(current: number, work: () => Promise<Result>): Promise<Result | undefined> {
     for (let attempt = 0; current === generation && !options.signal.aborted; attempt++) {
       try {
@@ -201,7 +230,9 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   /** Batches of a partition that were not handled since the last that was. */
   const failures = new Map<string, number>()
 
-  /** A new generation: what was read before is void, and each partition's position must be learnt. */
+  /**
+   * A new generation: what was read before is void, and each partition's position must be learnt.
+   */
   function begin(): void {
     generation++
     positions.clear()
@@ -220,7 +251,10 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
     log.info('partitions assigned', { group, partitions: assigned.map(({ topic, partition }) => `${topic}/${partition}`).join(' ') })
     begin()
   })
-  /** Heartbeats that Kafka answered, and how many it must have answered in this generation before the partitions are claimed anew. */
+  /**
+   * Heartbeats that Kafka answered, and how many it must have answered in this generation before
+   * the partitions are claimed anew.
+   */
   let beats = 0
   let reclaiming: { readonly generation: number; readonly beats: number } | undefined
   function reclaim(): void {
@@ -268,7 +302,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
         if (assigned.some((each) => each.topic === topic && each.partition >= before.partitions)) reclaim()
       }
     }
-    options.trouble?.(wrong.length === 0 ? null : wrong.join('; '))
+    options.problem?.(wrong.length === 0 ? null : wrong.join('; '))
   }
   let looking = false
   const watch = setInterval(() => {
@@ -283,7 +317,10 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   }, WATCH_MS)
   watch.unref()
 
-  /** Pauses a partition for a moment, then reads on from a position. Not waited for: a handler that waits would hold up the broker's other partitions. */
+  /**
+   * Pauses a partition for a moment, then reads on from a position. Not waited for: a handler that
+   * waits would hold up the broker's other partitions.
+   */
   function readAgain(position: Position, current: number, cause: unknown): void {
     const { topic, partition, nextOffset } = position
     const attempt = failures.get(key(topic, partition)) ?? 0

@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli, RFC 3720 appendix B.4), eight bytes a step: Kafka checks it on every record batch. */
+/**
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), eight bytes a step: Kafka checks it on every record
+ * batch.
+ */
 
 const POLYNOMIAL = 0x82f63b78
 
@@ -37,7 +40,8 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = tables as [
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let crc = -1
   let at = start
-  // The tables are indexed by bytes, so every look-up is in range; `as number` spares a check per byte.
+  // The tables are indexed by bytes, so every look-up is in range; `as number` spares a check per
+  // byte.
   for (const last = end - 8; at <= last; at += 8) {
     const low =
       crc ^

@@ -14,14 +14,15 @@ const GZIP = 1
 const MASK = 0x07
 
 /**
- * Most that a batch may become: our own have less than 1 MB, and what a producer gathers by default is about as much. A kilobyte of gzip may become a
- * megabyte, and a fetch holds many of them.
+ * Most that a batch may become: our own have less than 1 MB, and what a producer gathers by default
+ * is about as much. A kilobyte of gzip may become a megabyte, and a fetch holds many of them.
  */
 export const MOST_BYTES = 16 << 20
 
 /**
- * The records of a batch, decompressed; undefined where they are not compressed.
- * @throws UnreadableBatch for a compression that is not read here, for broken gzip, and for more than `MOST_BYTES`
+ * The records of a batch, decompressed; undefined if they are not compressed.
+ * @throws UnreadableBatch for a compression that is not read here, for broken gzip, and for more
+ *   than `MOST_BYTES`
  */
 export async function decompress(attributes: number, bytes: Buffer): Promise<Buffer | undefined> {
   const type = attributes & MASK

@@ -89,7 +89,7 @@ describe('what a fetch brings', () => {
     expect(found.messages).to.have.length(1)
   })
 
-  it('is something to go on with where it holds no record for anybody', async () => {
+  it('is something to go on with if it holds no record for anybody', async () => {
     const found = await fetched(0, [sent(0, 5, 'no'), marker(1, 5, 'abort')], [{ producerId: '5', firstOffset: '0' }])
     expect(values(found)).to.deep.equal([])
     expect(found.isEmpty()).to.equal(false)
@@ -97,7 +97,7 @@ describe('what a fetch brings', () => {
     expect(found.lastOffset()).to.equal('1')
   })
 
-  it('is nothing where the response held no whole batch', async () => {
+  it('is nothing if the response held no whole batch', async () => {
     const found = await fetched(4, [batch(4, ['a']).subarray(0, 50)])
     expect(found.isEmpty()).to.equal(true)
     expect(found.nextOffset).to.equal(4n)

@@ -15,8 +15,9 @@ export interface PartitionData {
 }
 
 /**
- * Takes the place of kafkajs's batch. A position follows the fetch and not its records: what was fetched may hold aborted transactions, markers or
- * compacted batches alone, of which kafkajs tells nobody, and stays where it is where no record came.
+ * Takes the place of kafkajs's batch. A position follows the fetch and not its records: what was
+ * fetched may hold aborted transactions, markers or compacted batches alone, of which kafkajs tells
+ * nobody, and stays where it is where no record came.
  */
 export class FetchedBatch {
   readonly topic: string
@@ -27,7 +28,10 @@ export class FetchedBatch {
   readonly nextOffset: bigint
   readonly firstLeaderEpoch: number
   readonly leaderEpoch: number
-  /** Those that are for consumers: from the offset that was asked for, of no aborted transaction, no markers. */
+  /**
+   * Those that are for consumers: from the offset that was asked for, of no aborted transaction, no
+   * markers.
+   */
   readonly messages: readonly FetchedRecord[]
 
   constructor(topic: string, fetchedOffset: string, { partition, highWatermark, abortedTransactions, messages }: PartitionData) {
@@ -78,8 +82,9 @@ function fromOffset(records: readonly FetchedRecord[], offset: bigint): readonly
 }
 
 /**
- * As the Java consumer does it (Fetcher, `containsAbortMarker` and `consumeAbortedTransactionsUpTo`): a producer's transactional batches are left out
- * from the first offset of a transaction that was aborted to its marker.
+ * As the Java consumer does it (Fetcher, `containsAbortMarker` and
+ * `consumeAbortedTransactionsUpTo`): a producer's transactional batches are left out from the first
+ * offset of a transaction that was aborted to its marker.
  */
 function withoutAborted(records: readonly FetchedRecord[], aborted: readonly AbortedTransaction[]): readonly FetchedRecord[] {
   const transactions = aborted

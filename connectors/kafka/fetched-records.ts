@@ -5,7 +5,10 @@ import { decompress, MOST_BYTES, UnreadableBatch } from './decompress.ts'
 import { HeadersReader } from './record-headers.ts'
 import { VarintReader } from './varint.ts'
 
-/** What kafkajs wants to know of a record's batch, whether its transaction was aborted, and who decodes its headers. */
+/**
+ * What kafkajs wants to know of a record's batch, whether its transaction was aborted, and who
+ * decodes its headers.
+ */
 interface BatchContext {
   readonly producerId: string
   readonly inTransaction: boolean
@@ -15,7 +18,10 @@ interface BatchContext {
 /** Place of the headers of a record that has none. */
 const NO_HEADERS = -1
 
-/** A record as fetched: what processors see, and what kafkajs needs to skip control records and aborted transactions. */
+/**
+ * A record as fetched: what processors see, and what kafkajs needs to skip control records and
+ * aborted transactions.
+ */
 export class FetchedRecord implements KafkaRecord {
   declare readonly unreadable?: string
   readonly key: Buffer | null
@@ -50,7 +56,10 @@ export class FetchedRecord implements KafkaRecord {
   }
 }
 
-/** Stands for a batch, or for what is left of it, at its last offset: who reads the partition gets past it, and can say what it was. */
+/**
+ * Stands for a batch, or for what is left of it, at its last offset: who reads the partition gets
+ * past it, and can say what it was.
+ */
 export class UnreadableRecord extends FetchedRecord {
   override readonly unreadable: string
 
@@ -72,26 +81,35 @@ const CONTROL = 0x20
 /** What one fetch brought of a partition. */
 export interface FetchedRecords {
   readonly records: FetchedRecord[]
-  /** Offset after the last batch; undefined where there is none. Batches may have no records, where compaction took them. */
+  /**
+   * Offset after the last batch; undefined if there is none. Batches may have no records, where
+   * compaction took them.
+   */
   readonly nextOffset: bigint | undefined
-  /** Epoch of the leader that wrote the first batch, and the last; -1 where there is none. */
+  /** Epoch of the leader that wrote the first batch, and the last; -1 if there is none. */
   readonly firstLeaderEpoch: number
   readonly leaderEpoch: number
   /** Whether some are of a transaction, or its marker. */
   readonly transactional: boolean
 }
 
-/** A batch whose CRC does not match is read again so often: it may have been damaged on its way. After that it is damaged where it lies. */
+/**
+ * A batch whose CRC does not match is read again so often: it may have been damaged on its way.
+ * After that it is damaged where it lies.
+ */
 const CRC_ATTEMPTS = 3
 /** Of damaged batches, how often each was read: by offset and CRC. */
 const damaged = new Map<string, number>()
 const MOST_DAMAGED = 1_000
 
 /**
- * Decodes the record batches of a fetch response (Kafka protocol guide, "Record Batch", magic 2). A last batch that the response cut
- * off is left for the next fetch, and so is what comes after `MOST_BYTES` of decompressed records. Keys and values are views of the response.
- * A batch that cannot be read, whoever wrote it, is one record that says why: an error would stop all partitions, again and again.
- * @throws ConnectorError `KAFKA_CORRUPT_BATCH`, transient, where a CRC does not match for the first times
+ * Decodes the record batches of a fetch response (Kafka protocol guide, "Record Batch", magic 2). A
+ * last batch that the response cut off is left for the next fetch, and so is what comes after
+ * `MOST_BYTES` of decompressed records. Keys and values are views of the response. A batch that
+ * cannot be read, whoever wrote it, is one record that says why: an error would stop all
+ * partitions, again and again.
+ * @throws ConnectorError `KAFKA_CORRUPT_BATCH`, transient, if a CRC does not match for the first
+ *   times
  */
 export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecords> {
   const records: FetchedRecord[] = []
@@ -115,7 +133,9 @@ export async function decodeRecordBatches(bytes: Buffer): Promise<FetchedRecords
   return { records, nextOffset, firstLeaderEpoch, leaderEpoch, transactional }
 }
 
-/** Appends the records of a batch. Returns the bytes that they take in memory beside the response. */
+/**
+ * Appends the records of a batch. Returns the bytes that they take in memory beside the response.
+ */
 async function readBatch(batch: Buffer, records: FetchedRecord[]): Promise<number> {
   let body = batch
   try {
@@ -167,7 +187,10 @@ function contextOf(batch: Buffer, body: Buffer): BatchContext {
   }
 }
 
-/** @throws UnreadableBatch where the bytes end before the records do; those that are whole have been appended */
+/**
+ * @throws UnreadableBatch if the bytes end before the records do; those that are whole have been
+ *   appended
+ */
 function readRecords(batch: Buffer, body: Buffer, start: number, records: FetchedRecord[]): void {
   const attributes = batch.readInt16BE(21)
   const baseOffset = batch.readBigInt64BE(0)

@@ -32,14 +32,14 @@ describe('a position in a log', () => {
     expect(judgePosition(position(200n, 4), extent(120n, 900n), epochEnd(4, 100n)).position.nextOffset).to.equal(120n)
   })
 
-  it('starts anew where the leader knows nothing of its epoch: the log is from before', () => {
+  it('starts anew if the leader knows nothing of its epoch: the log is from before', () => {
     expect(judgePosition(position(200n, 9), extent(50n, 900n), epochEnd(-1, -1n))).to.deep.equal({
       position: position(50n, -1),
       change: { ...place, tag: 'truncated', from: 200n, to: 50n },
     })
   })
 
-  it('is not taken for cut where a new leader knows less of what is committed than the one before', () => {
+  it('is not taken for cut if a new leader knows less of what is committed than the one before', () => {
     expect(judgePosition(position(200n, 4), extent(50n, 190n), epochEnd(4, 200n)).change).to.equal(null)
   })
 

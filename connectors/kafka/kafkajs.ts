@@ -1,7 +1,9 @@
 /**
- * kafkajs 2.2.4 with four of its inner modules replaced before it loads. It costs 14–20 µs to encode a record, groups records by
- * partition in quadratic time, and decodes one in 3 µs. Measured with these: 1.8 µs of CPU to send a record, 2.5 µs to consume one (joining the group included). The version is pinned (it was last
- * released in 2023), and the pipeline tests are the contract test: every record they see went through these.
+ * kafkajs 2.2.4 with four of its inner modules replaced before it loads. It costs 14–20 µs to
+ * encode a record, groups records by partition in quadratic time, and decodes one in 3 µs. Measured
+ * with these: 1.8 µs of CPU to send a record, 2.5 µs to consume one (joining the group included).
+ * The version is pinned (it was last released in 2023), and the pipeline tests are the contract
+ * test: every record they see went through these.
  */
 import { createRequire } from 'node:module'
 import type * as KafkaJs from 'kafkajs'
@@ -95,7 +97,10 @@ const RequestQueue = require('kafkajs/src/network/requestQueue') as { readonly p
 const EncoderClass = require('kafkajs/src/protocol/encoder') as new (size?: number) => Encoder
 const { Produce } = require('kafkajs/src/protocol/requests/apiKeys') as { Produce: number }
 
-/** Produce request, version 7 (Kafka protocol guide). Compression is not supported: frames are dense already. */
+/**
+ * Produce request, version 7 (Kafka protocol guide). Compression is not supported: frames are dense
+ * already.
+ */
 function produceRequest({ acks, timeout, transactionalId = null, producerId, producerEpoch, topicData }: ProduceArguments): unknown {
   return {
     apiKey: Produce,
@@ -161,15 +166,19 @@ replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodeMessages)
 replace('kafkajs/src/consumer/batch.js', FetchedBatch)
 
-/** Event of a consumer: a fetch asked for an offset that the log does not have. The partition is paused then. */
+/**
+ * Event of a consumer: a fetch asked for an offset that the log does not have. The partition is
+ * paused then.
+ */
 export const OFFSET_OUT_OF_RANGE = 'consumer.offset_out_of_range'
 const { events } = require('kafkajs/src/consumer/instrumentationEvents') as { readonly events: Record<string, string> }
 // kafkajs takes no listener for an event that is not in its list.
 events.OFFSET_OUT_OF_RANGE = OFFSET_OUT_OF_RANGE
 
 /**
- * kafkajs goes to the earliest offset, and commits it, without a word to anybody. What is right depends on why: retention may have deleted what
- * was to be read, or the log been cut below what was read, or the topic be another one.
+ * kafkajs goes to the earliest offset, and commits it, without a word to anybody. What is right
+ * depends on why: retention may have deleted what was to be read, or the log been cut below what
+ * was read, or the topic be another one.
  */
 // Only now: it takes hold of the batch that was put in place of kafkajs's.
 const ConsumerGroup = require('kafkajs/src/consumer/consumerGroup') as { readonly prototype: Group }
@@ -179,8 +188,9 @@ ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function tellOutOfRa
 }
 
 /**
- * kafkajs asks one broker after another and swallows why each failed. Its callers make of the nothing that is left an error that is not
- * retriable, or a TypeError: a consumer or a service that met a restarting Kafka ended. Here it is what it is: no broker could be asked.
+ * kafkajs asks one broker after another and swallows why each failed. Its callers make of the
+ * nothing that is left an error that is not retriable, or a TypeError: a consumer or a service that
+ * met a restarting Kafka ended. Here it is what it is: no broker could be asked.
  */
 BrokerPool.prototype.withBroker = async function withBroker(callback) {
   let failure: unknown
@@ -197,15 +207,20 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
 }
 
 /**
- * kafkajs looks every millisecond, on each connection, whether a request waits: its time to the next look is negative where nothing throttles
- * (issues 1556, 1704, 1751). A service at rest spent a third of its CPU on that. Whoever makes a request wait asks for a look, so none is needed before.
+ * kafkajs looks every millisecond, on each connection, whether a request waits: its time to the
+ * next look is negative if nothing throttles (issues 1556, 1704, 1751). A service at rest spent
+ * a third of its CPU on that. Whoever makes a request wait asks for a look, so none is needed
+ * before.
  */
 const checkLater = RequestQueue.prototype.scheduleCheckPendingRequests
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests() {
   if (this.pending.length > 0) checkLater.call(this)
 }
 
-/** kafkajs puts the nothing that is left of the response before in front of each one, and so copies it. */
+/**
+ * kafkajs puts the nothing that is left of the response before in front of each one, and so copies
+ * it.
+ */
 const { processData } = KafkaConnection.prototype
 KafkaConnection.prototype.processData = function processWholeResponse(data) {
   if (this.bytesBuffered === 0) this.chunks = []
@@ -213,8 +228,10 @@ KafkaConnection.prototype.processData = function processWholeResponse(data) {
 }
 
 /**
- * kafkajs tries a failed commit again for as long as the consumer runs, each by itself: after an outage an old one came after newer ones, and put the
- * offsets back. And it says nothing of one that a consumer dropped while it was restarted. Here a commit is one attempt; whoever makes it makes the next.
+ * kafkajs tries a failed commit again for as long as the consumer runs, each by itself: after an
+ * outage an old one came after newer ones, and put the offsets back. And it says nothing of one
+ * that a consumer dropped while it was restarted. Here a commit is one attempt; whoever makes it
+ * makes the next.
  */
 const Runner = require('kafkajs/src/consumer/runner') as { readonly prototype: Committer }
 Runner.prototype.commitOffsets = async function commitOnce(offsets) {
@@ -225,8 +242,9 @@ Runner.prototype.commitOffsets = async function commitOnce(offsets) {
 const lookups = new WeakMap<object, Lookup>()
 
 /**
- * A request over a connection that ended a moment ago throws a plain Error, which no retry of kafkajs takes for an outage: consumers ended by it.
- * The function that throws it is what kafkajs sets in place of the broker's list of requests.
+ * A request over a connection that ended a moment ago throws a plain Error, which no retry of
+ * kafkajs takes for an outage: consumers ended by it. The function that throws it is what kafkajs
+ * sets in place of the broker's list of requests.
  */
 Object.defineProperty(Broker.prototype, 'lookupRequest', {
   get(this: object): Lookup | undefined {

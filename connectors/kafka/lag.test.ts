@@ -10,7 +10,7 @@ describe('lag', () => {
     expect(lagOf(known(50n, 'a'), extent, 'a').lag).to.equal(0n)
   })
 
-  it('counts from the earliest record where nothing was read, or the next one was deleted', () => {
+  it('counts from the earliest record if nothing was read, or the next one was deleted', () => {
     expect(lagOf(undefined, extent)).to.deep.equal({ committed: null, end: 50n, lag: 40n })
     expect(lagOf(known(3n), extent).lag).to.equal(40n)
   })
@@ -19,7 +19,7 @@ describe('lag', () => {
     expect(lagOf(known(45n, 'a'), extent, 'b')).to.deep.equal({ committed: null, end: 50n, lag: 40n })
   })
 
-  it('is not known, and not negative, where the log ends before the position', () => {
+  it('is not known, and not negative, if the log ends before the position', () => {
     expect(lagOf(known(60n), extent)).to.deep.equal({ committed: 60n, end: 50n, lag: null })
   })
 })

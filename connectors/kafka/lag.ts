@@ -3,22 +3,26 @@ import type { Extent } from '../contract.ts'
 /** How far a consumer has come with a partition, as it was written down. */
 export interface KnownOffset {
   readonly nextOffset: bigint
-  /** Of the topic that it is of; undefined where that was not written down. */
+  /** Of the topic that it is of; undefined if that was not written down. */
   readonly topicId: string | undefined
 }
 
 /** How far a consumer is behind on a partition. */
 export interface Lag {
-  /** Null where it has read nothing of this topic. */
+  /** Null if it has read nothing of this topic. */
   readonly committed: bigint | null
   readonly end: bigint
-  /** Records between; null where Kafka's log ends before: how many of them are new is not known before the consumer has looked. */
+  /**
+   * Records between; null if Kafka's log ends before: how many of them are new is not known
+   * before the consumer has looked.
+   */
   readonly lag: bigint | null
 }
 
 /**
- * What was never committed counts from the earliest record on, and so does what was committed to another topic of the name, or has been deleted since.
- * @param topicId today's; undefined where it is not known
+ * What was never committed counts from the earliest record on, and so does what was committed to
+ * another topic of the name, or has been deleted since.
+ * @param topicId today's; undefined if it is not known
  */
 export function lagOf(known: KnownOffset | undefined, { earliest, end }: Extent, topicId?: string): Lag {
   const another = topicId !== undefined && known?.topicId !== undefined && known.topicId !== topicId

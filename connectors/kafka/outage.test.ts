@@ -14,13 +14,13 @@ describe('errors of Kafka', () => {
     new (KafkaJSNumberOfRetriesExceeded as new (cause: unknown, details: object) => Error)(cause, { retryCount: 8, retryTime: 1 })
   const protocol = (type: string): Error => new KafkaJSProtocolError({ type, code: 3, retriable: true, message: type } as never)
 
-  it('are transient where the cluster is not there, however often kafkajs has tried', () => {
+  it('are transient if the cluster is not there, however often kafkajs has tried', () => {
     expect(kafkaError('asking', exceeded(refused))).to.include({ code: 'KafkaJSConnectionError', transient: true })
     expect(kafkaError('asking', exceeded(exceeded(refused)))).to.include({ transient: true })
     expect(kafkaError('asking', protocol('COORDINATOR_LOAD_IN_PROGRESS'))).to.include({ transient: true })
   })
 
-  it('are transient where every broker failed when it was asked, as while Kafka is being started: not a TypeError', async () => {
+  it('are transient if every broker failed when it was asked, as while Kafka is being started: not a TypeError', async () => {
     const { prototype } = createRequire(import.meta.url)('kafkajs/src/cluster/brokerPool') as {
       readonly prototype: { withBroker(callback: () => Promise<unknown>): Promise<unknown> }
     }
@@ -30,7 +30,7 @@ describe('errors of Kafka', () => {
     expect(await pool.withBroker(async () => 'an answer')).to.equal('an answer')
   })
 
-  it('are transient where a connection ended just before a request', () => {
+  it('are transient if a connection ended just before a request', () => {
     const { prototype } = createRequire(import.meta.url)('kafkajs/src/broker') as { readonly prototype: object }
     const broker = Object.create(prototype) as { lookupRequest: () => unknown }
     broker.lookupRequest = function notInitializedLookup() {
@@ -49,14 +49,14 @@ describe('errors of Kafka', () => {
     expect(broker.lookupRequest()).to.equal('a request')
   })
 
-  it('are transient where one retry wrapped another and took it for final', () => {
+  it('are transient if one retry wrapped another and took it for final', () => {
     const wrapped = new (KafkaJSNonRetriableError as new (cause: unknown, details: object) => Error)(exceeded(refused), {
       cause: exceeded(refused),
     })
     expect(kafkaError('asking', wrapped)).to.include({ code: 'KafkaJSConnectionError', transient: true })
   })
 
-  it('are final where a topic does not exist or access is denied', () => {
+  it('are final if a topic does not exist or access is denied', () => {
     expect(kafkaError('asking', exceeded(protocol('UNKNOWN_TOPIC_OR_PARTITION')))).to.include({
       code: 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION',
       transient: false,

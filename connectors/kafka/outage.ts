@@ -11,7 +11,10 @@ const FINAL: ReadonlySet<string> = new Set([
   'UNSUPPORTED_SASL_MECHANISM',
   'SASL_AUTHENTICATION_FAILED',
 ])
-/** Errors of kafkajs for a cluster that is not there, or not ready; it wraps them in that of its own retries. */
+/**
+ * Errors of kafkajs for a cluster that is not there, or not ready; it wraps them in that of its own
+ * retries.
+ */
 const OUTAGES: ReadonlySet<string> = new Set([
   'KafkaJSBrokerNotFound',
   'KafkaJSConnectionClosedError',
@@ -24,10 +27,15 @@ const OUTAGES: ReadonlySet<string> = new Set([
   'KafkaJSTimeout',
 ])
 
-/** What its retries make of an error: exceeded, or, where one is inside another, not to be retried. */
+/**
+ * What its retries make of an error: exceeded, or, where one is inside another, not to be retried.
+ */
 const WRAPPERS: ReadonlySet<string> = new Set(['KafkaJSNumberOfRetriesExceeded', 'KafkaJSNonRetriableError'])
 
-/** An error of kafkajs as a ConnectorError: transient where Kafka is not there; its code is Kafka's own name for the error, or kafkajs's. */
+/**
+ * An error of kafkajs as a ConnectorError: transient if Kafka is not there; its code is Kafka's
+ * own name for the error, or kafkajs's.
+ */
 export function kafkaError(doing: string, error: unknown): ConnectorError {
   if (error instanceof ConnectorError) return error
   let cause = error

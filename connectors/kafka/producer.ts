@@ -7,12 +7,16 @@ import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
 
-/** One request: at most this many records or bytes, so that the broker's `max.message.bytes`, which bounds a batch of one partition, is not met. */
+/**
+ * One request: at most this many records or bytes, so that the broker's `max.message.bytes`, which
+ * bounds a batch of one partition, is not met.
+ */
 const MAX_RECORDS = 8_000
 const MAX_BYTES = 900_000
 /**
- * From the beginning of a request to that of the next, unless the next is full: what comes meanwhile goes with it. A request costs Kafka, its
- * consumers and us more than the records in it: with one-sample frames, 18,000 a second, this saves a tenth of all CPU of the line. What comes
+ * From the beginning of a request to that of the next, unless the next is full: what comes
+ * meanwhile goes with it. A request costs Kafka, its consumers and us more than the records in it:
+ * with one-sample frames, 18,000 a second, this saves a tenth of all CPU of the line. What comes
  * after a silence does not wait.
  */
 const REQUEST_INTERVAL_MS = 10
@@ -55,13 +59,16 @@ export interface ProducerOptions {
   readonly counters: ProducerCounters
   /** Largest value of a record that each topic takes: a request is kept below all of them. */
   readonly limits?: ReadonlyMap<Topic, number>
-  /** Kafka refused records for what they are, which sending them again cannot help: a topic takes less than it did when the limits were asked for. */
+  /**
+   * Kafka refused records for what they are, which sending them again cannot help: a topic takes
+   * less than it did when the limits were asked for.
+   */
   readonly refused?: (cause: ConnectorError) => void
   /** Health: what is wrong while Kafka does not acknowledge; null once it does. */
-  readonly trouble?: (what: string | null) => void
+  readonly problem?: (what: string | null) => void
   /**
-   * Kafka gave records a lower offset than it had acknowledged before: what is between has gone, if the topic is the same. Nobody else may know of it, for
-   * nobody may have read it.
+   * Kafka gave records a lower offset than it had acknowledged before: what is between has gone, if
+   * the topic is the same. Nobody else may know of it, for nobody may have read it.
    */
   readonly lost?: (change: Pick<PositionChange, 'topic' | 'partition' | 'from' | 'to'>) => void
 }
@@ -71,17 +78,21 @@ export interface PartitionedProducer extends RecordProducer {
   /** Resolves once nothing is under way; from then on, what is sent waits for `resume`. */
   hold(): Promise<void>
   resume(): void
-  /** Which partition a key has from now on follows from this number. While it is held, no record of before is under way. */
+  /**
+   * Which partition a key has from now on follows from this number. While it is held, no record of
+   * before is under way.
+   */
   setPartitions(topic: Topic, count: number): void
 }
 
 /**
- * An idempotent producer with one request under way, begun at most every 10 ms. What is sent meanwhile is gathered into the next request, so
- * batches grow with load and latency stays low without it. A failed request is sent again as it was, until it succeeds: another composition would break
- * the sequence numbers by which the broker recognises a repeat.
+ * An idempotent producer with one request under way, begun at most every 10 ms. What is sent
+ * meanwhile is gathered into the next request, so batches grow with load and latency stays low
+ * without it. A failed request is sent again as it was, until it succeeds: another composition
+ * would break the sequence numbers by which the broker recognises a repeat.
  */
 export async function createProducer(options: ProducerOptions): Promise<PartitionedProducer> {
-  const { kafka, log, signal, counters, trouble } = options
+  const { kafka, log, signal, counters, problem } = options
   const requestBytes = Math.min(MAX_BYTES, ...(options.limits?.values() ?? []))
   const open = (): Producer =>
     kafka.producer({
@@ -100,16 +111,20 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
   /** Of the request that is under way. */
   let sentAt: number | undefined
   let slow = false
-  // kafkajs gives a request half a minute, and tries again by itself: a network that swallows what is sent would be no trouble for minutes.
+  // kafkajs gives a request half a minute, and tries again by itself: a network that swallows what
+  // is sent would not be noticed for minutes.
   const looking = setInterval(() => {
     const silentMs = sentAt === undefined ? 0 : performance.now() - sentAt
     if (silentMs < SLOW_MS) return
     slow = true
-    trouble?.(`Kafka has not acknowledged for ${Math.round(silentMs / 1000)} s`)
+    problem?.(`Kafka has not acknowledged for ${Math.round(silentMs / 1000)} s`)
   }, LOOK_MS)
   looking.unref()
   const partitions = new Map(options.partitions)
-  /** How often the numbers of partitions have changed, and had when the producer was opened, which asks for them once. */
+  /**
+   * How often the numbers of partitions have changed, and had when the producer was opened, which
+   * asks for them once.
+   */
   let changes = 0
   let known = 0
   let held: { readonly until: Promise<void>; readonly resume: () => void } | undefined
@@ -119,7 +134,7 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
 
   function note(acknowledged: readonly RecordMetadata[]): void {
     for (const { topicName, partition, baseOffset } of acknowledged) {
-      // Below 0 where Kafka recognised a repeat whose offset it has forgotten.
+      // Below 0 if Kafka recognised a repeat whose offset it has forgotten.
       const base = BigInt(baseOffset ?? -1)
       if (base < 0n) continue
       const place = `${topicName}/${partition}`
@@ -147,7 +162,8 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
         const acknowledged = await producer.sendBatch({ acks: -1, topicMessages })
         const left = unacknowledged(messages, acknowledged)
         if (left !== undefined) {
-          // kafkajs leaves out, without a word, what is for a partition that its broker has not heard of: another asks again.
+          // kafkajs leaves out, without a word, what is for a partition that its broker has not
+          // heard of: another asks again.
           await replaceProducer()
           throw new ConnectorError(
             'KAFKA_UNKNOWN_PARTITION',
@@ -159,27 +175,29 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
         counters.requests++
         sentAt = undefined
         if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
-        if (attempt > 0 || slow) trouble?.(null)
+        if (attempt > 0 || slow) problem?.(null)
         slow = false
         return
       } catch (cause) {
         sentAt = undefined
         const type = protocolError(cause)
         if (type !== undefined && REFUSED.has(type)) {
-          // Other partitions of this request may hold its records now, under sequence numbers that kafkajs takes back. A batch of
-          // another composition under the same numbers would pass for a repeat and be lost: go on under a new identity.
+          // Other partitions of this request may hold its records now, under sequence numbers that
+          // kafkajs takes back. A batch of another composition under the same numbers would pass
+          // for a repeat and be lost: go on under a new identity.
           await replaceProducer()
           throw new ConnectorError(`KAFKA_${type}`, false, `sending to Kafka topics ${[...messages.keys()].join(', ')}`, cause)
         }
         counters.retries++
-        trouble?.(`Kafka does not acknowledge: ${String(cause)}`)
+        problem?.(`Kafka does not acknowledge: ${String(cause)}`)
         const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
         log.warn('Kafka did not acknowledge; sending the same batch again', {
           attempt: attempt + 1,
           pauseMs: Math.round(pauseMs),
           cause: String(cause),
         })
-        // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a new identity only.
+        // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a
+        // new identity only.
         if (type !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
         await delay(pauseMs, undefined, { signal })
       }

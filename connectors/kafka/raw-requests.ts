@@ -31,9 +31,15 @@ export interface TopicMetadata {
 export interface EpochEnd {
   readonly topic: Topic
   readonly partition: number
-  /** The latest epoch that the log has up to the one that was asked for; -1 where the leader knows no such epoch. */
+  /**
+   * The latest epoch that the log has up to the one that was asked for; -1 if the leader knows
+   * no such epoch.
+   */
   readonly leaderEpoch: number
-  /** First offset of the epochs that follow, or the end of the log; -1 where the leader knows no such epoch. */
+  /**
+   * First offset of the epochs that follow, or the end of the log; -1 if the leader knows no
+   * such epoch.
+   */
   readonly endOffset: bigint
 }
 
@@ -103,8 +109,8 @@ function asEncoder(bytes: Buffer): { buf: Buffer; buffer: Buffer; offset: number
 const UNKNOWN_TOPIC = 3
 
 /**
- * Metadata of topics; those that do not exist are left out. kafkajs stops at version 6, and topics got IDs with 10 (Kafka protocol guide, "Metadata
- * Request" version 12).
+ * Metadata of topics; those that do not exist are left out. kafkajs stops at version 6, and topics
+ * got IDs with 10 (Kafka protocol guide, "Metadata Request" version 12).
  */
 export function metadataRequest(topics: readonly Topic[]): RawRequest<readonly TopicMetadata[]> {
   const names = topics.flatMap((topic) => {
@@ -155,7 +161,10 @@ export function metadataRequest(topics: readonly Topic[]): RawRequest<readonly T
   }
 }
 
-/** Where epochs end in the logs that one broker leads (Kafka protocol guide, "OffsetForLeaderEpoch Request" version 3; KIP-320). */
+/**
+ * Where epochs end in the logs that one broker leads (Kafka protocol guide, "OffsetForLeaderEpoch
+ * Request" version 3; KIP-320).
+ */
 export function epochEndsRequest(questions: readonly EpochQuestion[]): RawRequest<readonly EpochEnd[]> {
   const topics = [...new Set(questions.map(({ topic }) => topic))]
   const parts = [int32(-1), int32(topics.length)]

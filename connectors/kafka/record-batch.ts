@@ -19,13 +19,22 @@ export interface ProducerState {
   readonly firstSequence: number
 }
 
-/** Bytes before the first record: base offset 8, length 4, leader epoch 4, magic 1, CRC 4, then what the CRC covers. */
+/**
+ * Bytes before the first record: base offset 8, length 4, leader epoch 4, magic 1, CRC 4, then what
+ * the CRC covers.
+ */
 const HEADER = 61
 const CRC_FROM = 21
-/** Longest head of a record: length 5, attributes 1, timestamp 10, offset 5, key length 5, value length 5, a header count of 0. */
+/**
+ * Longest head of a record: length 5, attributes 1, timestamp 10, offset 5, key length 5, value
+ * length 5, a header count of 0.
+ */
 const RECORD_HEAD = 32
 
-/** A Kafka record batch, magic 2, uncompressed (Kafka protocol guide, "Record Batch"). At least one record. */
+/**
+ * A Kafka record batch, magic 2, uncompressed (Kafka protocol guide, "Record Batch"). At least one
+ * record.
+ */
 export function encodeRecordBatch(records: readonly BatchRecord[], producer: ProducerState): Buffer {
   let bound = HEADER
   let first = Number.POSITIVE_INFINITY

@@ -4,11 +4,17 @@ import { VarintReader, varintSize, writeVarint } from './varint.ts'
 
 /** What was encoded before, by the object that records share. */
 const encoded = new WeakMap<RecordHeaders, Buffer>()
-/** The last one asked for: records of one firmware come in rows, and this is ten times as fast as the map. */
+/**
+ * The last one asked for: records of one firmware come in rows, and this is ten times as fast as
+ * the map.
+ */
 let lastHeaders: RecordHeaders | undefined
 let lastBytes: Buffer = Buffer.from([0])
 
-/** Headers as they end a record: their number, then each one's name and value. The bytes are kept for the object: do not change it afterwards. */
+/**
+ * Headers as they end a record: their number, then each one's name and value. The bytes are kept
+ * for the object: do not change it afterwards.
+ */
 export function encodeHeaders(headers: RecordHeaders): Buffer {
   if (headers === lastHeaders) return lastBytes
   let bytes = encoded.get(headers)
@@ -46,7 +52,10 @@ interface Seen {
 /** Different headers of a batch that are remembered: firmwares whose frames take turns. */
 const MOST_SEEN = 8
 
-/** Decodes the headers of one batch's records. Records that say the same as one before get the same object. */
+/**
+ * Decodes the headers of one batch's records. Records that say the same as one before get the same
+ * object.
+ */
 export class HeadersReader {
   private readonly source: Buffer
   private readonly seen: Seen[] = []

@@ -8,8 +8,9 @@ import { topicExtents } from './scan.ts'
 /** Reads single records again, by their offsets. */
 export interface RecordReader extends AsyncDisposable {
   /**
-   * The records at these offsets, ascending, of one partition; what Kafka does not have any more is left out.
-   * @throws ConnectorError, transient where Kafka is not there
+   * The records at these offsets, ascending, of one partition; what Kafka does not have any more is
+   * left out.
+   * @throws ConnectorError, transient if Kafka is not there
    */
   read(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>>
 }
@@ -47,7 +48,10 @@ const FETCH_WAIT_MS = 100
 const READ_UNCOMMITTED = 0
 const NO_REPLICA = -1
 
-/** Fetches without a consumer group: a group's assignment and its heartbeats cost seconds for records that take a request. */
+/**
+ * Fetches without a consumer group: a group's assignment and its heartbeats cost seconds for
+ * records that take a request.
+ */
 export function createRecordReader(kafka: KafkaClient): RecordReader {
   let open: Promise<Cluster> | undefined
 
@@ -97,7 +101,8 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     for (let next = 0; next < offsets.length; ) {
       const from = offsets[next] as bigint
       const fetched = await fetch(topic, partition, from)
-      // Batches come whole: with records before the offset that was asked for, and between those that were.
+      // Batches come whole: with records before the offset that was asked for, and between those
+      // that were.
       const end = fetched?.nextOffset ?? from + 1n
       for (const record of fetched?.records ?? []) {
         while (next < offsets.length && (offsets[next] as bigint) < record.offset) next++

@@ -1,14 +1,19 @@
-/** Takes what a socket read: the first `count` bytes of a buffer that is overwritten by the next read. */
+/**
+ * Takes what a socket read: the first `count` bytes of a buffer that is overwritten by the next
+ * read.
+ */
 export type ResponseReader = (bytes: Buffer, count: number) => void
 
 const LENGTH_BYTES = 4
 
 /**
- * Cuts what comes over a connection with Kafka into responses: a 32-bit length, then as many bytes (Kafka protocol guide, "Network").
- * Each is put together in a buffer of just its size, which is the only memory taken: the 64 KB that Node takes for each read, and the copy that
- * kafkajs makes of them, are outside V8's heap and counted by it all the same, so that it collected the whole heap about once a second.
+ * Cuts what comes over a connection with Kafka into responses: a 32-bit length, then as many bytes
+ * (Kafka protocol guide, "Network"). Each is put together in a buffer of just its size, which is
+ * the only memory taken: the 64 KB that Node takes for each read, and the copy that kafkajs makes
+ * of them, are outside V8's heap and counted by it all the same, so that it collected the whole
+ * heap about once a second.
  * @param take gets each response, its length in front, as a buffer of its own
- * @throws RangeError where the length is negative: that is no Kafka
+ * @throws RangeError if the length is negative: that is no Kafka
  */
 export function createResponseReader(take: (response: Buffer) => void): ResponseReader {
   const length = Buffer.alloc(LENGTH_BYTES)

@@ -14,7 +14,10 @@ export interface ScanOptions {
   readonly extents: readonly Extent[]
   readonly log: Log
   readonly signal: AbortSignal
-  /** Takes records in order of their offsets within a partition, one call at a time. A rejection ends the scan. */
+  /**
+   * Takes records in order of their offsets within a partition, one call at a time. A rejection
+   * ends the scan.
+   */
   readonly handle: (batch: ConsumedBatch) => Promise<void>
 }
 
@@ -27,8 +30,9 @@ export async function topicExtents(kafka: KafkaClient, topic: Topic): Promise<re
 }
 
 /**
- * Reads records of a topic once, without a trace: a consumer group of its own that commits nothing and is deleted afterwards. Records that are
- * written meanwhile are not read. Waits through outages of Kafka.
+ * Reads records of a topic once, without a trace: a consumer group of its own that commits nothing
+ * and is deleted afterwards. Records that are written meanwhile are not read. Waits through outages
+ * of Kafka.
  */
 export async function scanTopic({ kafka, topic, extents, log, signal, handle }: ScanOptions): Promise<void> {
   const open = new Map(extents.filter(({ earliest, end }) => end > earliest).map((extent) => [extent.partition, extent]))
@@ -59,7 +63,10 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     if (open.size === 0) finish()
   }
 
-  /** Where to go on: with what there is now. Records that were deleted, or that a log lost, are not waited for. */
+  /**
+   * Where to go on: with what there is now. Records that were deleted, or that a log lost, are not
+   * waited for.
+   */
   async function claim(): Promise<readonly Position[]> {
     const now = new Map((await logs.extents(topic)).map((extent) => [extent.partition, extent]))
     for (const { partition, earliest, end } of [...open.values()]) {

@@ -68,7 +68,10 @@ export function openTopicLogs(kafka: KafkaClient): KafkaLogs {
   }
 }
 
-/** What could not be opened needs no closing, and what does not close is left behind: either has been, or will be, somebody's error. */
+/**
+ * What could not be opened needs no closing, and what does not close is left behind: either has
+ * been, or will be, somebody's error.
+ */
 async function close(opened: Promise<Cluster>): Promise<void> {
   await opened.then((cluster) => cluster.disconnect()).catch(() => undefined)
 }

@@ -45,7 +45,7 @@ export async function addPartitions(admin: Admin, topics: readonly Topic[], part
   }
 }
 
-/** Number of partitions of each topic. Rejects where one does not exist. */
+/** Number of partitions of each topic. Rejects if one does not exist. */
 export async function partitionCounts(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
   const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] })
   return new Map(found.map(({ name, partitions }) => [name as Topic, partitions.length]))
@@ -53,10 +53,16 @@ export async function partitionCounts(admin: Admin, topics: readonly Topic[]): P
 
 /** Kafka's own number for a resource that is a topic (protocol guide, "DescribeConfigs"). */
 const TOPIC_RESOURCE = 2
-/** What Kafka adds to a value: the record batch's head, the record's own, a key and headers as large as ours are. */
+/**
+ * What Kafka adds to a value: the record batch's head, the record's own, a key and headers as large
+ * as ours are.
+ */
 const RECORD_OVERHEAD_BYTES = 4096
 
-/** Largest value of a record that each topic takes, as Kafka has it now: existing topics keep the limit that they were created with. */
+/**
+ * Largest value of a record that each topic takes, as Kafka has it now: existing topics keep the
+ * limit that they were created with.
+ */
 export async function largestValues(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,

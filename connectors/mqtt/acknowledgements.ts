@@ -4,22 +4,30 @@ export interface Ticket {
   resolved: boolean
 }
 
-/** PUBACKs of one connection, sent in the order in which the PUBLISH packets came (MQTT-4.6.0-2). */
+/**
+ * PUBACKs of one connection, sent in the order in which the PUBLISH packets came (MQTT-4.6.0-2).
+ */
 export interface Acknowledgements {
   /** Queues a batch, in the order received. */
   add(packetIds: readonly number[]): Ticket
-  /** PUBACK packets for all batches at the head that are resolved, as one buffer; undefined where there is none. */
+  /**
+   * PUBACK packets for all batches at the head that are resolved, as one buffer; undefined where
+   * there is none.
+   */
   take(): Buffer | undefined
   /** Packet identifiers not yet taken. */
   readonly waiting: number
 }
 
 const PUBACK = 0x40
-/** With reason code 0 (success) and no properties, both are left out (MQTT 5.0, section 3.4.2.1). */
+/**
+ * With reason code 0 (success) and no properties, both are left out (MQTT 5.0, section 3.4.2.1).
+ */
 const PUBACK_BYTES = 4
 
 export function createAcknowledgements(): Acknowledgements {
-  // A queue in an array: `head` moves, and the array is cut once half of it is behind. shift() would move all of it each time.
+  // A queue in an array: `head` moves, and the array is cut once half of it is behind. shift()
+  // would move all of it each time.
   let tickets: Ticket[] = []
   let head = 0
   let waiting = 0

@@ -5,7 +5,9 @@ import { type Packets, readPackets } from './packets.ts'
 import { createReceiveBuffer } from './receive-buffer.ts'
 import type { TopicCache } from './topic-cache.ts'
 
-/** How a socket is to hand over what it reads: the `onread` option of net.connect and tls.connect. */
+/**
+ * How a socket is to hand over what it reads: the `onread` option of net.connect and tls.connect.
+ */
 export interface SocketReader {
   buffer(): Buffer
   /** False: do not read on. */
@@ -26,14 +28,19 @@ export interface ConnectionOptions {
   readonly readIntervalMs: number
   /** Whether reading may go on; if not, `resume` has to be called. */
   readonly mayRead: () => boolean
-  /** Calls `acknowledge` once, when the publishes are safe. Does nothing once this connection is gone: that keeps an old PUBACK off a new connection. */
+  /**
+   * Calls `acknowledge` once, when the publishes are safe. Does nothing once this connection is
+   * gone: that keeps an old PUBACK off a new connection.
+   */
   readonly take: TakePublishes
   readonly onPubacks: (count: number) => void
 }
 
 /** One network connection. */
 export interface Connection {
-  /** What MQTT.js reads and writes: everything but the PUBLISH packets received and their PUBACKs. */
+  /**
+   * What MQTT.js reads and writes: everything but the PUBLISH packets received and their PUBACKs.
+   */
   readonly stream: Duplex
   /** Reading waits for `resume`. */
   readonly held: boolean
@@ -42,11 +49,13 @@ export interface Connection {
 }
 
 /**
- * Opens a connection and stands between its socket and MQTT.js. MQTT.js handles packets one at a time, with a PUBACK written for each
- * (17–30 µs a message); here a read's worth of publishes is one batch, and the PUBACKs of a batch are one write.
+ * Opens a connection and stands between its socket and MQTT.js. MQTT.js handles packets one at a
+ * time, with a PUBACK written for each (17–30 µs a message); here a read's worth of publishes is
+ * one batch, and the PUBACKs of a batch are one write.
  *
- * A broker writes each PUBLISH by itself, so a reader that is quick finds one message a read and spends its time in system calls.
- * Hence the rest after each read: what gathers meanwhile comes in one.
+ * A broker writes each PUBLISH by itself, so a reader that is quick finds one message a read and
+ * spends its time in system calls. Hence the rest after each read: what gathers meanwhile comes in
+ * one.
  */
 export function openConnection(options: ConnectionOptions): Connection {
   const { mayRead } = options

@@ -3,7 +3,10 @@ import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions }
 import { shownAddress } from '../../processors/address.ts'
 import type { Dial } from './connection.ts'
 
-/** TLS settings, as node:tls has them. The broker's certificate is always verified unless `rejectUnauthorized` is false. */
+/**
+ * TLS settings, as node:tls has them. The broker's certificate is always verified unless
+ * `rejectUnauthorized` is false.
+ */
 export type TlsOptions = Pick<TlsConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>
 
 /** Where a broker is and who we are there. */
@@ -44,7 +47,10 @@ export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
   }
 }
 
-/** The name that the certificate must have: the host's, unless told otherwise. An address is no name (RFC 6066, section 3). */
+/**
+ * The name that the certificate must have: the host's, unless told otherwise. An address is no name
+ * (RFC 6066, section 3).
+ */
 function serverName(host: string, tls: TlsOptions): { servername?: string } {
   if (tls.servername !== undefined || /^[\d.]+$|:/.test(host)) return {}
   return { servername: host }

@@ -4,7 +4,9 @@ export interface FlowLimits {
   readonly bytes: number
 }
 
-/** What is held now. Counts over connections: what an old connection left behind still takes memory. */
+/**
+ * What is held now. Counts over connections: what an old connection left behind still takes memory.
+ */
 export interface Flow {
   readonly publishes: number
   readonly bytes: number
@@ -15,8 +17,9 @@ export interface Flow {
 }
 
 /**
- * The receive maximum bounds QoS 1 messages, but not QoS 0, nor their size, nor what is left from connections before. This does.
- * The bound is checked between reads, so one read (64 KiB, or one packet) may come on top.
+ * The receive maximum bounds QoS 1 messages, but not QoS 0, nor their size, nor what is left from
+ * connections before. This does. The bound is checked between reads, so one read (64 KiB, or one
+ * packet) may come on top.
  */
 export function createFlow(limits: FlowLimits): Flow {
   let publishes = 0

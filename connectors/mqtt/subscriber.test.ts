@@ -100,7 +100,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
     ['refuses the subscription', 0x87],
     ['grants QoS 0 only', 0],
   ] as const) {
-    it(`does not call itself connected where the broker ${what}, and tries again`, async () => {
+    it(`does not call itself connected if the broker ${what}, and tries again`, async () => {
       await run((type, connection, packet) => {
         return type === SUBSCRIBE && connection < 3 ? [suback(packet, code)] : obliging(type, connection, packet)
       })
@@ -111,7 +111,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
     })
   }
 
-  it('tries again where the broker refuses the connection', async () => {
+  it('tries again if the broker refuses the connection', async () => {
     await run((type, connection, packet) => {
       return type === CONNECT && connection === 1 ? [Buffer.from([0x20, 3, 0, 0x88, 0])] : obliging(type, connection, packet)
     })
@@ -119,12 +119,13 @@ describe('MQTT subscriber, against a scripted broker', () => {
     expect(warnings).to.deep.equal(['MQTT connection failed: Connection refused: Server unavailable'])
   })
 
-  it('tries again where the broker never answers', async () => {
+  it('tries again if the broker never answers', async () => {
     await run((type, connection, packet) => (connection === 1 ? [] : obliging(type, connection, packet)), {
       limits: { reconnect: { baseMs: 10, maxMs: 20 }, connectTimeoutMs: 50, drainMs: 50 },
     })
     await until(() => subscriber?.state.tag === 'connected')
-    // A busy machine may answer a later connection too late as well: each such one is said, and tried again.
+    // A busy machine may answer a later connection too late as well: each such one is said, and
+    // tried again.
     expect([...new Set(warnings)]).to.deep.equal(['MQTT connection failed: connack timeout'])
     expect(sockets).to.have.length(warnings.length + 1)
   })

@@ -15,9 +15,15 @@ export interface SubscriberOptions {
   readonly password?: string
   /** Names the session at the broker. Two subscribers with the same ID throw each other out. */
   readonly clientId: string
-  /** Topic filters, subscribed with QoS 1. A filter that is taken out later stays in the broker's session until that expires. */
+  /**
+   * Topic filters, subscribed with QoS 1. A filter that is taken out later stays in the broker's
+   * session until that expires.
+   */
   readonly filters: readonly string[]
-  /** Topics of the broker about itself, subscribed with QoS 0: a broker need not have them. They come to the handler like any other. */
+  /**
+   * Topics of the broker about itself, subscribed with QoS 0: a broker need not have them. They
+   * come to the handler like any other.
+   */
   readonly observed?: readonly string[]
   readonly handler: PublishHandler
   readonly log: Log
@@ -25,8 +31,9 @@ export interface SubscriberOptions {
   readonly signal?: AbortSignal
   readonly onState?: (state: SessionState) => void
   /**
-   * Another client has connected with our client ID, or so it seems: the broker said it, or it ended the connection without a word and took the next one
-   * at once. (Mosquitto 2.0.11 ends it so, without the DISCONNECT that MQTT 5 has for it.)
+   * Another client has connected with our client ID, or so it seems: the broker said it, or it
+   * ended the connection without a word and took the next one at once. (Mosquitto 2.0.11 ends it
+   * so, without the DISCONNECT that MQTT 5 has for it.)
    */
   readonly onTakenOver?: (said: boolean) => void
   readonly limits?: Partial<SubscriberLimits>
@@ -65,7 +72,10 @@ const DEFAULTS: SubscriberLimits = {
 /** For health: what the session is doing, and since when. */
 export type SessionState =
   | { readonly tag: 'connecting'; readonly sinceMs: number; readonly because: string | undefined }
-  /** `unansweredSinceMs`: the broker goes on sending, but has not answered a ping of then: what we acknowledge waits in its socket unread. */
+  /**
+   * `unansweredSinceMs`: the broker goes on sending, but has not answered a ping of then: what we
+   * acknowledge waits in its socket unread.
+   */
   | {
       readonly tag: 'connected'
       readonly sinceMs: number
@@ -79,7 +89,10 @@ export interface SubscriberCounters {
   readonly publishes: number
   readonly pubacks: number
   readonly connections: number
-  /** Publishes that came while stopping. QoS 1: the broker sends them again to the next session. QoS 0: gone. */
+  /**
+   * Publishes that came while stopping. QoS 1: the broker sends them again to the next session. QoS
+   * 0: gone.
+   */
   readonly left: number
   readonly outstandingPublishes: number
   readonly outstandingBytes: number
@@ -97,10 +110,11 @@ const CLOSE_MS = 2_000
 const SESSION_TAKEN_OVER = 0x8e
 
 /**
- * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and acknowledges each batch once its handler has
- * resolved, in the order received. At least once: what is not acknowledged when a connection ends comes again on the next one.
- * Connects at once and reconnects for ever, with full jitter.
- * @throws TypeError where the URL is none
+ * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and
+ * acknowledges each batch once its handler has resolved, in the order received. At least once: what
+ * is not acknowledged when a connection ends comes again on the next one. Connects at once and
+ * reconnects for ever, with full jitter.
+ * @throws TypeError if the URL is none
  */
 export function createSubscriber(options: SubscriberOptions): Subscriber {
   const { log, handler } = options
@@ -212,8 +226,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   }
 
   async function subscribe(sessionPresent: boolean): Promise<void> {
-    // rh 1: retained messages only for a subscription that is new. rap false: a live message does not carry its retain flag,
-    // so that the flag means "old, out of the broker's store". Every connection subscribes: the filters may have changed.
+    // rh 1: retained messages only for a subscription that is new. rap false: a live message does
+    // not carry its retain flag, so that the flag means "old, out of the broker's store". Every
+    // connection subscribes: the filters may have changed.
     const granted = await client.subscribeAsync([...options.filters], { qos: 1, rh: 1, rap: false })
     const refused = granted.filter((grant) => grant.qos !== 1)
     if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
@@ -247,7 +262,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
         await handler(packets.publishes)
         acknowledge()
       } catch (error) {
-        // Without this batch's PUBACKs none may follow: only a new connection makes the broker send it again.
+        // Without this batch's PUBACKs none may follow: only a new connection makes the broker send
+        // it again.
         from.stream.destroy(new ConnectorError('MQTT_HANDLER', false, `handling ${count} messages`, error))
       }
       flow.release(count, bytes)
@@ -257,9 +273,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   }
 
   /**
-   * Pings in MQTT.js's place, so that neither side takes the other for dead, where a PINGRESP may be late for no fault of the connection: reading is
-   * held; or the broker has so much to do that it reads our packets, one a turn, long after they came. Publishes show then that it lives.
-   * A new connection would make it send again all that it has not read the PUBACKs of.
+   * Pings in MQTT.js's place, so that neither side takes the other for dead, where a PINGRESP may
+   * be late for no fault of the connection: reading is held; or the broker has so much to do that
+   * it reads our packets, one a turn, long after they came. Publishes show then that it lives. A
+   * new connection would make it send again all that it has not read the PUBACKs of.
    */
   function stayAlive(): void {
     if (connection?.held) heldAtMs = Date.now()

@@ -9,7 +9,7 @@ interface Row extends Record<string, unknown> {
   /** Null for a device without an assignment. */
   readonly account: bigint | null
   readonly site: bigint | null
-  /** Microseconds since 1970; null where unbounded. */
+  /** Microseconds since 1970; null if unbounded. */
   readonly since: bigint | null
   readonly until: bigint | null
 }

@@ -13,7 +13,8 @@ export class BackendError extends Error {
 
 /**
  * The backend of an existing table.
- * @throws BackendError where there is no table, or it is neither hypertable nor partitioned, or not the configured kind
+ * @throws BackendError if there is no table, or it is neither hypertable nor partitioned, or not
+ *   the configured kind
  */
 export async function findBackend(session: Session, choice: BackendChoice): Promise<StorageBackend> {
   const backend = await existingBackend(session)
@@ -22,8 +23,9 @@ export async function findBackend(session: Session, choice: BackendChoice): Prom
 }
 
 /**
- * The backend of the existing table, or the one that a new table is to have. To be called inside a transaction.
- * @throws BackendError as `findBackend`, and where TimescaleDB is asked for and cannot be had
+ * The backend of the existing table, or the one that a new table is to have. To be called inside a
+ * transaction.
+ * @throws BackendError as `findBackend`, and if TimescaleDB is asked for and cannot be had
  */
 export async function chooseBackend(session: Session, choice: BackendChoice): Promise<{ backend: StorageBackend; exists: boolean }> {
   const existing = await existingBackend(session)
@@ -63,7 +65,10 @@ async function isHypertable(session: Session): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Makes the extension available in this database, within the caller's transaction; says what is missing where it cannot. */
+/**
+ * Makes the extension available in this database, within the caller's transaction; says what is
+ * missing if it cannot.
+ */
 async function offerTimescale(session: Session): Promise<string | undefined> {
   const [extension] = await session.query<{ installed: string | null; preloaded: boolean }>(
     'looking for TimescaleDB',

@@ -4,7 +4,10 @@ import type { Session } from './session.ts'
 
 /** Strays of one day. */
 export interface StrayDay {
-  /** Null if they have none that a partition could be made of: their time is infinite, or its year is not 1 to 9999. */
+  /**
+   * Null if they have none that a partition could be made of: their time is infinite, or its year
+   * is not 1 to 9999.
+   */
   readonly day: Day | null
   readonly rows: number
   readonly devices: number
@@ -23,13 +26,19 @@ export interface StorageBackend {
   readonly name: BackendName
   /** Creates the table, which does not exist. Runs inside the migration's transaction. */
   create(session: Session, columns: readonly Column[]): Promise<void>
-  /** Makes sure that rows of these days find a place of their own. To be called outside a transaction; cheap for days that are known. */
+  /**
+   * Makes sure that rows of these days find a place of their own. To be called outside a
+   * transaction; cheap for days that are known.
+   */
   ensureDays(session: Session, days: readonly Day[]): Promise<void>
   /** Rows that lie outside every day's partition: something to look at when it is not 0. */
   strays(session: Session): Promise<bigint>
   /** The strays by day, in order. */
   strayDays(session: Session): Promise<readonly StrayDay[]>
-  /** Gives the strays of a day a partition of their own, in one transaction that others wait for. Returns why not, if they have to stay. */
+  /**
+   * Gives the strays of a day a partition of their own, in one transaction that others wait for.
+   * Returns why not, if they have to stay.
+   */
   drainDay(session: Session, day: Day): Promise<string | undefined>
   /** The partitions, or chunks, that there are. */
   partitions(session: Session): Promise<Partitions>

@@ -11,8 +11,8 @@ export interface BadRowFinder {
   /** Once per session, after the tables of the merge. */
   prepare(session: Session): Promise<void>
   /**
-   * Inside a transaction with a savepoint `rows`, which is gone back to: everything that was tried is taken back. Empty if the database takes each row by
-   * itself.
+   * Inside a transaction with a savepoint `rows`, which is gone back to: everything that was tried
+   * is taken back. Empty if the database takes each row by itself.
    */
   find(session: Session, batch: SinkBatch): Promise<readonly BadRow[]>
 }
@@ -22,9 +22,10 @@ const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
 const MOST_NAMED = 20
 
 /**
- * A few rows that COPY names by itself are found at the price of one COPY. Where it names none (a trigger that runs after the row, a constraint that is
- * checked at the end, a key that is there already) they are tried row by row, in one loop on the server, each in a subtransaction: 10,000 rows take
- * about 0.3 s, however many of them are bad.
+ * A few rows that COPY names by itself are found at the price of one COPY. If it names none (a
+ * trigger that runs after the row, a constraint that is checked at the end, a key that is there
+ * already) they are tried row by row, in one loop on the server, each in a subtransaction: 10,000
+ * rows take about 0.3 s, however many of them are bad.
  */
 export function createBadRowFinder(columns: readonly string[], policy: ConflictPolicy): BadRowFinder {
   const list = columns.map(quoted).join(', ')
@@ -74,7 +75,10 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
     return bad.length <= MOST_NAMED ? bad : undefined
   }
 
-  /** Copies rows into the temporary table; leaves out, and returns, those of which COPY itself refuses a value. */
+  /**
+   * Copies rows into the temporary table; leaves out, and returns, those of which COPY itself
+   * refuses a value.
+   */
   const copyRows = async (session: Session, batch: SinkBatch): Promise<readonly BadRow[]> => {
     const bad: BadRow[] = []
     for (let first = 0; first < batch.rows; ) {

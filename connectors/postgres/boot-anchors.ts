@@ -15,9 +15,14 @@ export interface BootAnchor {
   readonly anchorMicros: number
 }
 
-/** Anchors that a device may have: one for each minute of a month, since some boot each time that they wake. */
+/**
+ * Anchors that a device may have: one for each minute of a month, since some boot each time that
+ * they wake.
+ */
 export const MOST_ANCHORS = 50_000
-/** A device that has them all loses those that are older: Kafka has forgotten their frames by then. */
+/**
+ * A device that has them all loses those that are older: Kafka has forgotten their frames by then.
+ */
 const KEPT_DAYS = 30
 
 interface Row extends Record<string, unknown> {
@@ -27,7 +32,8 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * The anchors of these boots; where there is none, the estimate becomes it, unless somebody else was faster. A device that is not known, or has too many, gets none.
+ * The anchors of these boots; where there is none, the estimate becomes it, unless somebody else
+ * was faster. A device that is not known, or has too many, gets none.
  * @param most anchors of a device
  */
 export async function anchorBoots(

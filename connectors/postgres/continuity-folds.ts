@@ -1,5 +1,5 @@
-import { accountOf, NO_FLIGHT } from '../../processors/continuity/account.ts'
 import { emptyFold, type Fold, foldInto } from '../../processors/continuity/fold.ts'
+import { countsOf, NO_FLIGHT } from '../../processors/continuity/frame-counts.ts'
 import { STRANGERS } from '../../processors/continuity/ledger.ts'
 import { KEPT_BOOTS, MOST_BOOTS, MOST_STRANGERS, NEWEST_BOOTS } from '../../processors/continuity/limits.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
@@ -13,7 +13,11 @@ export interface Grown {
   readonly keep: readonly number[]
 }
 
-/** Folds boots of devices that have too many rows: those that lack nothing first, then those heard of least lately. @returns how many */
+/**
+ * Folds boots of devices that have too many rows: those that lack nothing first, then those heard
+ * of least lately.
+ * @returns how many
+ */
 export async function foldBoots(session: Session, grown: readonly Grown[]): Promise<number> {
   if (grown.length === 0) return 0
   const kept = new Map(grown.map(({ device, keep }) => [device, keep]))
@@ -46,7 +50,7 @@ async function fold(session: Session, device: string, rows: readonly BootRow[]):
     into,
     rows.map((row) => {
       const state = bootOf(row)
-      return { account: accountOf(state, NO_FLIGHT, redriven.get(row.boot) ?? new RangeSet()), firstReceivedMs: state.firstReceivedMs }
+      return { counts: countsOf(state, NO_FLIGHT, redriven.get(row.boot) ?? new RangeSet()), firstReceivedMs: state.firstReceivedMs }
     }),
   )
   for (const table of ['continuity_boot', 'continuity_redriven'])
@@ -71,7 +75,7 @@ export async function pruneStrangers(session: Session): Promise<void> {
   const boots = rows.map(bootOf)
   foldInto(
     into,
-    boots.map((state) => ({ account: accountOf(state, NO_FLIGHT, new RangeSet()), firstReceivedMs: state.firstReceivedMs })),
+    boots.map((state) => ({ counts: countsOf(state, NO_FLIGHT, new RangeSet()), firstReceivedMs: state.firstReceivedMs })),
   )
   // Which numbers their boots had says nothing without their names.
   into.numbers = new RangeSet()

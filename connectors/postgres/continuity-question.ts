@@ -33,7 +33,10 @@ export async function beginSnapshot(session: Session): Promise<void> {
   await session.script('beginning a snapshot', 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
 }
 
-/** Boots of which every frame is stored, summed by the database: there may be very many. @param except boots to leave out */
+/**
+ * Boots of which every frame is stored, summed by the database: there may be very many.
+ * @param except boots to leave out
+ */
 export async function completeBoots(
   session: Session,
   filter: ContinuityFilter,

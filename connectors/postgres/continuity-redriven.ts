@@ -10,7 +10,10 @@ export interface RedrivenFrame {
   readonly seq: number
 }
 
-/** Notes in the telemetry database that rows of these frames were written. Doing it again changes nothing. */
+/**
+ * Notes in the telemetry database that rows of these frames were written. Doing it again changes
+ * nothing.
+ */
 export async function noteRedriven(session: Session, frames: readonly RedrivenFrame[]): Promise<void> {
   if (frames.length === 0) return
   await session.query(
@@ -47,7 +50,10 @@ export async function redrivenOf(session: Session, device: string, boots: readon
   return new Map(rows.map(({ boot, stored }) => [boot, parseMultirange(stored)]))
 }
 
-/** Frames that redrives of the store have written rows of after their boots were folded, by device: what the sums of the folded boots call them is unknown. */
+/**
+ * Frames that redrives of the store have written rows of after their boots were folded, by device:
+ * what the sums of the folded boots call them is unknown.
+ */
 export async function redrivenLate(session: Session, { device }: Pick<ContinuityFilter, 'device'>): Promise<ReadonlyMap<string, number>> {
   const rows = await session.query<{ device: string; frames: number }>(
     'counting redriven frames of folded boots',

@@ -1,7 +1,10 @@
 import type { BootState } from '../../processors/continuity/boot.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
 
-/** A row of continuity_boot as SELECT_BOOT gives it: sample times in microseconds since 1970, times of receipt in milliseconds. */
+/**
+ * A row of continuity_boot as SELECT_BOOT gives it: sample times in microseconds since 1970, times
+ * of receipt in milliseconds.
+ */
 export type BootRow = {
   readonly device: string
   readonly boot: number
@@ -40,7 +43,10 @@ export function selectBoots(table: BootTable): string {
   FROM ${table}`
 }
 
-/** Whether nothing of a boot is missing, dead or implausible: its row says no more than a count does. */
+/**
+ * Whether nothing of a boot is missing, dead or implausible: its row says no more than a count
+ * does.
+ */
 export const COMPLETE = `(settled_below = 0 AND partly_dead = '{}' AND dead <@ stored
   AND stored = CASE WHEN begins_at < next_number THEN int8multirange(int8range(begins_at, next_number)) ELSE '{}' END)`
 
@@ -124,7 +130,7 @@ export function multirange(set: RangeSet): string {
     .join(',')}}`
 }
 
-/** @throws RangeError where the text is no multirange in PostgreSQL's canonical form */
+/** @throws RangeError if the text is no multirange in PostgreSQL's canonical form */
 export function parseMultirange(text: string): RangeSet {
   if (!/^\{(\[-?\d+,-?\d+\)(,\[-?\d+,-?\d+\))*)?\}$/.test(text))
     throw new RangeError(`expected a multirange of whole numbers, got ${text.slice(0, 100)}`)

@@ -26,8 +26,10 @@ export interface ContinuityStore extends OffsetStore, AsyncDisposable {
   /** What was written of these boots. */
   load(keys: readonly BootKey[]): Promise<LoadedBoots>
   /**
-   * One transaction: offsets by compare-and-set, then the rows; boots of devices that have too many are folded. After a transient error call it
-   * again with the same batch: where that was committed already, it finds out. False where another owner has at least one of the partitions: nothing was written then.
+   * One transaction: offsets by compare-and-set, then the rows; boots of devices that have too many
+   * are folded. After a transient error call it again with the same batch: where that was committed
+   * already, it finds out. False if another owner has at least one of the partitions: nothing
+   * was written then.
    */
   commit(consumer: ConsumerName, batch: LedgerBatch): Promise<boolean>
   /** How far a consumer of this database has come on a topic. */
@@ -51,7 +53,8 @@ export function ledgerBatch({ boots, strangers, promoted, grown, counts }: Ledge
 
 /** @param url the telemetry database */
 export function createContinuityStore(url: string): ContinuityStore {
-  // synchronous_commit off: rows and offsets are in one WAL; what a crash of the server takes back is read again.
+  // synchronous_commit off: rows and offsets are in one WAL; what a crash of the server takes back
+  // is read again.
   const database: Database = createDatabase({ url, applicationName: 'millrace continuity', synchronousCommit: 'off' })
 
   async function attempt(

@@ -51,7 +51,7 @@ describe('the row of an error’s context', () => {
     expect(rowOfContext('COPY readings, Zeile 7, Spalte ts', 10)).to.equal(6)
   })
 
-  it('is unknown where none is named, or none of the batch', () => {
+  it('is unknown if none is named, or none of the batch', () => {
     for (const context of [undefined, '', 'SQL statement "INSERT …"', 'COPY readings, line 11', 'COPY readings, line 0']) {
       expect(rowOfContext(context, 10)).to.equal(undefined)
     }

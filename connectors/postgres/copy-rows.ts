@@ -106,9 +106,13 @@ function nextRow(stream: Buffer, start: number): number {
   return at
 }
 
-/** Row that an error of COPY names in its context ("COPY readings, line 7, column ts"), from 0; undefined if it names none. */
+/**
+ * Row that an error of COPY names in its context ("COPY readings, line 7, column ts"), from 0;
+ * undefined if it names none.
+ */
 export function rowOfContext(context: string | undefined, rows: number): number | undefined {
-  // The context is translated: what is looked for is the number after a word after COPY, table and comma.
+  // The context is translated: what is looked for is the number after a word after COPY, table and
+  // comma.
   const match = /^COPY [^,]+, \S+ (\d+)/m.exec(context ?? '')
   const row = Number(match?.[1] ?? 0) - 1
   return row >= 0 && row < rows ? row : undefined

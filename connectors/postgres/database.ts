@@ -1,11 +1,14 @@
 import { ConnectorError } from '../contract.ts'
 import { openSession, type Session, type SessionOptions } from './session.ts'
 
-/** A database through one connection at a time, opened when it is needed and again after it was lost. */
+/**
+ * A database through one connection at a time, opened when it is needed and again after it was
+ * lost.
+ */
 export interface Database extends AsyncDisposable {
   /**
-   * Runs work with the session, one after the other. After work that throws, the connection is closed: nothing of a transaction,
-   * a lock or a half-sent COPY is left over.
+   * Runs work with the session, one after the other. After work that throws, the connection is
+   * closed: nothing of a transaction, a lock or a half-sent COPY is left over.
    */
   use<Result>(work: (session: Session) => Promise<Result>): Promise<Result>
 }

@@ -18,7 +18,7 @@ export function partitionName(day: Day): string {
   return PREFIX + isoDate(day).replaceAll('-', '')
 }
 
-/** The day of a partition; undefined where the name is not that of a day's partition. */
+/** The day of a partition; undefined if the name is not that of a day's partition. */
 export function partitionDay(name: string): Day | undefined {
   const match = /^readings_(\d{4})(\d{2})(\d{2})$/.exec(name)
   if (match === null) return undefined

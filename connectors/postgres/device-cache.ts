@@ -11,7 +11,10 @@ export type Stale =
   | { readonly tag: 'everything' }
 
 export interface DeviceCacheOptions {
-  /** How long an unknown device is taken to be unknown: it then is one query a second, not one for each of its frames. */
+  /**
+   * How long an unknown device is taken to be unknown: it then is one query a second, not one for
+   * each of its frames.
+   */
   readonly unknownMs: number
   /** Most unknown devices that are remembered. */
   readonly unknownLimit: number
@@ -42,7 +45,10 @@ export class DeviceCache {
     else for (const device of payload.split(',')) this.stale.add(device)
   }
 
-  /** What is to be read again, which is about to happen: notifications from now on are newer than that. */
+  /**
+   * What is to be read again, which is about to happen: notifications from now on are newer than
+   * that.
+   */
   takeStale(): Stale {
     const stale: Stale = this.allStale ? { tag: 'everything' } : { tag: 'devices', devices: [...this.stale] }
     this.allStale = false

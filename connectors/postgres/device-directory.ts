@@ -15,7 +15,7 @@ export interface DeviceDirectoryOptions {
   /** Ends every wait. */
   readonly signal: AbortSignal
   /** Health: what keeps devices from being known for certain; null while nothing does. */
-  readonly trouble?: (what: string | null) => void
+  readonly problem?: (what: string | null) => void
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
   /** How often all devices are read again at most, for the sake of a lost notification. */
@@ -27,11 +27,15 @@ const UNKNOWN_MS = 1_000
 const UNKNOWN_LIMIT = 10_000
 const HEARTBEAT_MS = 500
 /**
- * The cache counts for so long after the last heartbeat that was answered, and no longer: a connection that is stalled, or a process that was paused, may have missed that
- * a device has another account now. Four heartbeats, for a database that is busy.
+ * The cache counts for so long after the last heartbeat that was answered, and no longer: a
+ * connection that is stalled, or a process that was paused, may have missed that a device has
+ * another account now. Four heartbeats, for a database that is busy.
  */
 const LEASE_MS = 2_000
-/** Should a notification be lost, all devices are read again after this long: 20,000 take about 50 ms. At most a hundredth of the time is spent on it. */
+/**
+ * Should a notification be lost, all devices are read again after this long: 20,000 take about 50
+ * ms. At most a hundredth of the time is spent on it.
+ */
 const READ_ALL_MS = 30_000
 const READ_ALL_SHARE = 100
 /** The same where no notification comes. The lease holds over one that is missed. */
@@ -41,10 +45,11 @@ const POLL_LEASE = 3
 const LOOK_MS = 1_000
 
 /**
- * Reads every device, then listens for changes and reads what changed. One connection does it all, so that an answer is never older than a
- * notification that came before it: a heartbeat that is answered says that the cache is as new as the heartbeat. While none is answered nothing is known for certain,
- * and `prepare` waits. Resolves after the first reading, through outages.
- * @throws ConnectorError that is not transient, as where the tables are missing
+ * Reads every device, then listens for changes and reads what changed. One connection does it all,
+ * so that an answer is never older than a notification that came before it: a heartbeat that is
+ * answered says that the cache is as new as the heartbeat. While none is answered nothing is known
+ * for certain, and `prepare` waits. Resolves after the first reading, through outages.
+ * @throws ConnectorError that is not transient, as if the tables are missing
  */
 export async function openDeviceDirectory(options: DeviceDirectoryOptions): Promise<DeviceDirectory> {
   const directory = new ListeningDirectory(options)
@@ -116,7 +121,7 @@ class ListeningDirectory implements DeviceDirectory {
     await this.connection.catch(() => undefined)
   }
 
-  /** The session; after an error that waiting does not mend, the next caller tries anew. */
+  /** The session; after an error that waiting does not fix, the next caller tries anew. */
   private async connected(): Promise<Listener> {
     this.signal.throwIfAborted()
     const connection = this.connection
@@ -242,6 +247,6 @@ class ListeningDirectory implements DeviceDirectory {
   private tell(): void {
     const { ageMs, holds } = this.lease
     const since = Number.isFinite(ageMs) ? `for ${Math.round(ageMs / 1000)} s` : 'yet'
-    this.options.trouble?.(holds ? null : `the app database has not answered ${since}: what devices send waits`)
+    this.options.problem?.(holds ? null : `the app database has not answered ${since}: what devices send waits`)
   }
 }

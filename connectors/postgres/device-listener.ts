@@ -24,7 +24,10 @@ export interface ListenOptions {
 /** A session that has read every device, and is told of what changes. */
 export interface Listener {
   readonly session: Session
-  /** False where notifications do not come, as through some poolers and proxies: what changed must be asked for. */
+  /**
+   * False if notifications do not come, as through some poolers and proxies: what changed must
+   * be asked for.
+   */
   readonly notifies: boolean
   /** As of when the cache is right. */
   readonly readAtMs: number

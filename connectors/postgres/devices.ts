@@ -7,7 +7,10 @@ import type { Session } from './session.ts'
 export interface Placement {
   /** Name of the account; it is created where there is none. */
   readonly account: string
-  /** Name of a site of the account; it is created where there is none. Null for the account without a site. */
+  /**
+   * Name of a site of the account; it is created where there is none. Null for the account without
+   * a site.
+   */
   readonly site: string | null
 }
 
@@ -31,9 +34,9 @@ const MOST_NAMED = 5
 const OVERLAP = '23P01'
 
 /**
- * Creates devices and assigns them, in one transaction. Doing it again changes nothing: a device that has this assignment at `from` keeps it.
- * Cheap in bulk: 20,000 devices take about a second.
- * @throws AssignmentError where a device is elsewhere at `from` or later: move it
+ * Creates devices and assigns them, in one transaction. Doing it again changes nothing: a device
+ * that has this assignment at `from` keeps it. Cheap in bulk: 20,000 devices take about a second.
+ * @throws AssignmentError if a device is elsewhere at `from` or later: move it
  */
 export function provisionDevices(database: Database, provisioning: Provisioning): Promise<Provisioned> {
   return database.use((session) => provision(session, provisioning))
@@ -54,7 +57,8 @@ async function provision(session: Session, { devices, from, ...placement }: Prov
 }
 
 /**
- * Ends the devices' assignments at a moment and begins others, all of them in one transaction. Nothing happens to one that is assigned so already.
+ * Ends the devices' assignments at a moment and begins others, all of them in one transaction.
+ * Nothing happens to one that is assigned so already.
  * @throws AssignmentError if a device is not known, or has a later assignment
  */
 export function moveDevices(database: Database, devices: readonly DeviceId[], to: Placement, at: Date): Promise<void> {
@@ -172,7 +176,7 @@ export interface ListedDevice {
   readonly id: string
   readonly account: string | null
   readonly site: string | null
-  /** Of its last birth or will; null where none came. */
+  /** Of its last birth or will; null if none came. */
   readonly state: string | null
 }
 

@@ -30,8 +30,8 @@ export interface FoldedRows {
 }
 
 /**
- * Merges the rows of a batch that have the same key, so that the table sees each key once. Takes about half a microsecond a row: for batches that
- * have repeats, not for every batch.
+ * Merges the rows of a batch that have the same key, so that the table sees each key once. Takes
+ * about half a microsecond a row: for batches that have repeats, not for every batch.
  * @param stream a binary COPY of `readings`
  */
 export function foldRows(stream: Buffer, rows: number, policy: ConflictPolicy): FoldedRows {
@@ -69,7 +69,10 @@ export function foldRows(stream: Buffer, rows: number, policy: ConflictPolicy): 
   return { copy: copyStream(parts), rows: count, first: first.subarray(0, count), groups, outcomes, offsets }
 }
 
-/** Merges rows of the batch into the row of their key, one after the other, and notes what became of each. Returns whether that row is another one now. */
+/**
+ * Merges rows of the batch into the row of their key, one after the other, and notes what became of
+ * each. Returns whether that row is another one now.
+ */
 export function mergeRows(
   into: RowValues,
   stream: Buffer,

@@ -1,6 +1,6 @@
 /**
- * For how long what is known may be relied on: shortly after it was last confirmed. A confirmation counts from when it was asked for, for its answer may have
- * been under way for long.
+ * For how long what is known may be relied on: shortly after it was last confirmed. A confirmation
+ * counts from when it was asked for, for its answer may have been under way for long.
  */
 export class Lease {
   private readonly lengthMs: number

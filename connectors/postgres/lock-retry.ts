@@ -10,9 +10,10 @@ const BUSY: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED
 const ATTEMPTS = 50
 
 /**
- * Runs a transaction of DDL that needs a strong lock. It should wait with a short lock_timeout, since everything that comes later queues up
- * behind a waiting lock. It is rolled back and tried again, for about ten seconds, before the error goes on; after any other error the
- * session is left as it is, to be closed.
+ * Runs a transaction of DDL that needs a strong lock. It should wait with a short lock_timeout,
+ * since everything that comes later queues up behind a waiting lock. It is rolled back and tried
+ * again, for about ten seconds, before the error goes on; after any other error the session is left
+ * as it is, to be closed.
  */
 export async function retryOnLock<Result>(session: Session, attempt: () => Promise<Result>): Promise<Result> {
   for (let failures = 1; ; failures++) {

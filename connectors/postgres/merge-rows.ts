@@ -9,7 +9,10 @@ import type { Met } from './write-path.ts'
 
 /** Columns of `readings` that are no values to be merged: device_id, ts, time_estimated. */
 const KEY_COLUMNS = 3
-/** Somebody else may write a key between the look and the insert; twice in a row it is a trigger that leaves rows out. */
+/**
+ * Somebody else may write a key between the look and the insert; twice in a row it is a trigger
+ * that leaves rows out.
+ */
 const ATTEMPTS = 3
 const ROW_NOT_TAKEN = '02000'
 
@@ -39,8 +42,9 @@ interface Present {
 }
 
 /**
- * First the keys that are in the table are looked up, and compared: for a batch of pure repeats that is all, nothing is written. The others are
- * inserted. What differs is locked, merged here, and written back.
+ * First the keys that are in the table are looked up, and compared: for a batch of pure repeats
+ * that is all, nothing is written. The others are inserted. What differs is locked, merged here,
+ * and written back.
  * @param columns of `readings`, in the order of the batches' COPY streams
  */
 export function createTableMerge(columns: readonly string[], policy: ConflictPolicy): TableMerge {
@@ -54,7 +58,10 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
   const intoIncoming = copyStatement('incoming', columns)
   const intoMerged = copyStatement('merged', columns)
 
-  /** One branch for each day, with the day's bounds as constants: only its own chunk or partition is looked at. */
+  /**
+   * One branch for each day, with the day's bounds as constants: only its own chunk or partition is
+   * looked at.
+   */
   const present = async (session: Session, { days }: SinkBatch, rows: number, groups: readonly number[]): Promise<Present> => {
     const several = groups.length === 0 ? '' : ` OR i.line <@ ${multirange(groups)}`
     const branches = days.map((day) => `SELECT i.line, (${differs}${several}) AS different FROM ${joined('incoming', 'i', day)}`)
@@ -68,7 +75,10 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
     return { count, rows: count === rows ? null : rowsOf(found?.lines), different: rowsOf(found?.different) }
   }
 
-  /** The rows of the table that these rows meet, locked: nobody adds to them before this transaction is over. */
+  /**
+   * The rows of the table that these rows meet, locked: nobody adds to them before this transaction
+   * is over.
+   */
   const current = async (session: Session, rowsByDay: ReadonlyMap<Day, readonly number[]>): Promise<ReadonlyMap<number, RowValues>> => {
     const found = new Map<number, RowValues>()
     const array = `ARRAY[${values.map((column) => `r.${column}::double precision`).join(', ')}]`
@@ -109,7 +119,10 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
     throw notTaken('inserting rows')
   }
 
-  /** Locks the rows of the table that differ, merges into them what the batch has of their key, and writes back those that changed. */
+  /**
+   * Locks the rows of the table that differ, merges into them what the batch has of their key, and
+   * writes back those that changed.
+   */
   const mergeDifferent = async (session: Session, batch: SinkBatch, folded: FoldedRows, different: readonly number[]): Promise<void> => {
     const { outcomes, offsets, first, groups } = folded
     const keyOf = (row: number): Buffer => keyBytes(batch.copy, offsets[first[row] as number] as number)
@@ -142,8 +155,8 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
     async prepare(session) {
       await session.script(
         'creating the temporary tables for rows to be merged',
-        // The joins are of few rows with an index; without statistics on the temporary tables the planner might read whole chunks instead.
-        // Values are written back as they were read.
+        // The joins are of few rows with an index; without statistics on the temporary tables the
+        // planner might read whole chunks instead. Values are written back as they were read.
         `CREATE TEMPORARY SEQUENCE incoming_line;
          CREATE TEMPORARY TABLE incoming (line integer NOT NULL DEFAULT nextval('incoming_line'), LIKE readings) ON COMMIT DELETE ROWS;
          CREATE TEMPORARY TABLE merged (LIKE readings) ON COMMIT DELETE ROWS;

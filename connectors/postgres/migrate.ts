@@ -21,7 +21,8 @@ export interface TelemetryMigrateOptions extends MigrateOptions {
 }
 
 /**
- * Brings the app database up to date: each migration in a transaction of its own. Two runners do not race: one waits for the other.
+ * Brings the app database up to date: each migration in a transaction of its own. Two runners do
+ * not race: one waits for the other.
  * @throws MigrationError, ConnectorError
  */
 export function migrateApp({ url, migrations }: MigrateOptions): Promise<Done> {
@@ -29,7 +30,8 @@ export function migrateApp({ url, migrations }: MigrateOptions): Promise<Done> {
 }
 
 /**
- * Brings the telemetry database up to date: its migrations, then table `readings`, which follows from the quantities.
+ * Brings the telemetry database up to date: its migrations, then table `readings`, which follows
+ * from the quantities.
  * @throws MigrationError, BackendError, ConnectorError
  */
 export function migrateTelemetry({ url, migrations, quantities, backend }: TelemetryMigrateOptions): Promise<Done> {

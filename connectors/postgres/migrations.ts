@@ -21,8 +21,9 @@ export interface AppliedMigration {
 }
 
 /**
- * Reads `NNNN-name.sql` files in order. Numbers may be left out: two that are written at the same time take different ones, and one of them may come first.
- * @throws MigrationError where a file is not named so, or a number is there twice
+ * Reads `NNNN-name.sql` files in order. Numbers may be left out: two that are written at the same
+ * time take different ones, and one of them may come first.
+ * @throws MigrationError if a file is not named so, or a number is there twice
  */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const files = (await readdir(directory)).sort()
@@ -43,7 +44,8 @@ export function checksum({ sql }: Migration): string {
 
 /**
  * What is left to do, in order: also what has a lower number than an applied one.
- * @throws MigrationError where an applied migration was changed, or is unknown here: this is an older Millrace than the database's
+ * @throws MigrationError if an applied migration was changed, or is unknown here: this is an
+ *   older Millrace than the database's
  */
 export function pendingMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration]))

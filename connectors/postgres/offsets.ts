@@ -46,8 +46,9 @@ export interface CountedMove extends Omit<OffsetMove, 'rows'> {
 }
 
 /**
- * Takes ownership of partitions: raises each one's epoch. It waits for a transaction of an earlier owner that is under way, so that what it
- * returns is final. Durable at once, positions too: an epoch that a crash took back could be given out twice, and a first commit that a crash took back
+ * Takes ownership of partitions: raises each one's epoch. It waits for a transaction of an earlier
+ * owner that is under way, so that what it returns is final. Durable at once, positions too: an
+ * epoch that a crash took back could be given out twice, and a first commit that a crash took back
  * would not be missed where no position was written down before it.
  */
 async function claimPartitions(
@@ -98,7 +99,10 @@ async function claimPartitions(
   })
 }
 
-/** Puts positions elsewhere, durably. False where an epoch is not the row's: nothing was changed then. */
+/**
+ * Puts positions elsewhere, durably. False if an epoch is not the row's: nothing was changed
+ * then.
+ */
 async function repositionPartitions(
   session: Session,
   consumer: ConsumerName,
@@ -127,8 +131,10 @@ async function repositionPartitions(
 }
 
 /**
- * The compare-and-set, as SQL: it must affect as many rows as there are moves. Sorted, so that two transactions lock in the same order.
- * @throws RangeError where a move does not go on: nothing could tell afterwards whether it was committed
+ * The compare-and-set, as SQL: it must affect as many rows as there are moves. Sorted, so that two
+ * transactions lock in the same order.
+ * @throws RangeError if a move does not go on: nothing could tell afterwards whether it was
+ *   committed
  */
 export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[]): string {
   if (moves.length === 0) throw new RangeError('moving offsets: expected at least one partition')
@@ -145,12 +151,15 @@ export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[
 }
 
 /** Why moves were refused. */
-export type Refusal =
-  /** Every partition is where the moves lead, under the same epoch: this very batch was committed before. */
+export type MoveRefusal =
+  /**
+   * Every partition is where the moves lead, under the same epoch: this very batch was committed
+   * before.
+   */
   { readonly tag: 'done-before' } | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
 
 /** Looks at what refused the moves. */
-export async function explainRefusal(session: Session, consumer: ConsumerName, moves: readonly CountedMove[]): Promise<Refusal> {
+export async function explainRefusal(session: Session, consumer: ConsumerName, moves: readonly CountedMove[]): Promise<MoveRefusal> {
   const rows = await session.query<OffsetRow & Record<string, unknown>>(
     'reading the offsets',
     `SELECT topic, partition, next_offset AS "nextOffset", epoch FROM consumer_offset
@@ -161,7 +170,7 @@ export async function explainRefusal(session: Session, consumer: ConsumerName, m
 }
 
 /** Why moves were refused, from the rows as they are. */
-export function refusal(moves: readonly CountedMove[], rows: readonly OffsetRow[]): Refusal {
+export function refusal(moves: readonly CountedMove[], rows: readonly OffsetRow[]): MoveRefusal {
   const present = new Map(rows.map((row) => [key(row), row]))
   const done = moves.every((move) => {
     const row = present.get(key(move))

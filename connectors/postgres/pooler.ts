@@ -2,7 +2,10 @@ import pg from 'pg'
 import { ConnectorError } from '../contract.ts'
 
 export interface PoolerCheck {
-  /** The server process that answers a query of the session; undefined if there is no answer in time. */
+  /**
+   * The server process that answers a query of the session; undefined if there is no answer in
+   * time.
+   */
   readonly backend: () => Promise<number | undefined>
   /** The one that the server named when the session began: a pooler names none, or makes one up. */
   readonly announced: number | undefined
@@ -16,9 +19,12 @@ const TRANSACTIONS =
   'a connection pooler that pools transactions is in between (PgBouncer: pool_mode). Millrace listens, locks and keeps temporary tables: give the address of PostgreSQL itself, or of a pool that gives each client a session of its own (pool_mode = session)'
 
 /**
- * Whether a connection pooler is in between. One that pools transactions lends a server process to whoever is in a transaction: a LISTEN, a temporary table,
- * a lock or a setting of ours would be somebody else's. It shows in a second session that gets our process, or in ours that then gets another.
- * @throws ConnectorError `pooler`, not transient, for a pooler of transactions; a transient one where there is no answer
+ * Whether a connection pooler is in between. One that pools transactions lends a server process to
+ * whoever is in a transaction: a LISTEN, a temporary table, a lock or a setting of ours would be
+ * somebody else's. It shows in a second session that gets our process, or in ours that then gets
+ * another.
+ * @throws ConnectorError `pooler`, not transient, for a pooler of transactions; a transient one
+ *   where there is no answer
  */
 export async function detectPooler({ backend, announced, url, timeoutMs }: PoolerCheck): Promise<'none' | 'sessions'> {
   const mine = await backend()
@@ -46,7 +52,10 @@ async function begin(client: pg.Client): Promise<number | undefined> {
   return (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid
 }
 
-/** Undefined where it fails or takes longer: a pool without a second process makes the other one wait, which proves nothing. */
+/**
+ * Undefined if it fails or takes longer: a pool without a second process makes the other one
+ * wait, which proves nothing.
+ */
 async function within<Result>(ms: number, work: Promise<Result>): Promise<Result | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {

@@ -6,7 +6,9 @@ import type { Session } from './session.ts'
 
 const LOCK_TIMEOUT_MS = 200
 
-/** `readings` as range partitions of a UTC day each, and a default partition that should stay empty. */
+/**
+ * `readings` as range partitions of a UTC day each, and a default partition that should stay empty.
+ */
 export function createPostgresBackend(): StorageBackend {
   let known: Set<Day> | undefined
 
@@ -65,10 +67,12 @@ export function createPostgresBackend(): StorageBackend {
 }
 
 /**
- * Makes the partition of a day. The table is created apart and attached, which lets writes go on: CREATE … PARTITION OF would lock all of
- * `readings`. The new table is empty, or filled by this very transaction, and the default partition is empty in health, so that there is
- * nothing worth a CHECK constraint for ATTACH to skip. Strays of the day move along.
- * @returns false if a table of its name is there that is no partition: its rows stay in the default partition then
+ * Makes the partition of a day. The table is created apart and attached, which lets writes go on:
+ * CREATE … PARTITION OF would lock all of `readings`. The new table is empty, or filled by this
+ * very transaction, and the default partition is empty in health, so that there is nothing worth a
+ * CHECK constraint for ATTACH to skip. Strays of the day move along.
+ * @returns false if a table of its name is there that is no partition: its rows stay in the default
+ *   partition then
  */
 async function makeDay(session: Session, day: Day): Promise<boolean> {
   const name = partitionName(day)

@@ -24,17 +24,23 @@ export type ProcessResult =
   | { readonly tag: 'committed' }
   /** Nothing was written: another owner has at least one of the partitions. Claim again. */
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
-  /** Nothing was written: make dead letters of these devices' records, then commit the batch without them. */
+  /**
+   * Nothing was written: make dead letters of these devices' records, then commit the batch without
+   * them.
+   */
   | { readonly tag: 'rejected'; readonly rejections: readonly DeviceRejection[] }
 
-/** Runs business processes on the app database. Throws ConnectorError; after a transient one, commit the same batch again. */
+/**
+ * Runs business processes on the app database. Throws ConnectorError; after a transient one, commit
+ * the same batch again.
+ */
 export interface ProcessRunner extends OffsetStore, AsyncDisposable {
   /** One transaction: offsets by compare-and-set, then each device within a savepoint. */
-  commit<Item>(consumer: ConsumerName, process: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
+  commit<Item>(consumer: ConsumerName, businessProcess: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
   /** What the process would reject. Everything that it does is taken back. */
-  rehearse<Item>(
+  dryRun<Item>(
     consumer: ConsumerName,
-    process: BusinessProcess<Item>,
+    businessProcess: BusinessProcess<Item>,
     devices: readonly DeviceInputs<Item>[],
   ): Promise<readonly DeviceRejection[]>
 }
@@ -49,11 +55,11 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
 
   return {
     ...offsetStore(database),
-    async commit(consumer, process, batch) {
+    async commit(consumer, businessProcess, batch) {
       let sent = false
       const attempt = (): Promise<ProcessResult> =>
         database.use((session) =>
-          run(session, consumer, process, batch, () => {
+          run(session, consumer, businessProcess, batch, () => {
             sent = true
           }),
         )
@@ -66,11 +72,11 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
         return await attempt()
       }
     },
-    rehearse(consumer, process, devices) {
+    dryRun(consumer, businessProcess, devices) {
       return database.use(async (session) => {
-        await session.script('beginning a rehearsal', 'BEGIN')
-        const rejections = await handleDevices(session, consumer, process, devices)
-        await session.script('taking back the rehearsal', 'ROLLBACK')
+        await session.script('beginning a dry run', 'BEGIN')
+        const rejections = await handleDevices(session, consumer, businessProcess, devices)
+        await session.script('taking back the dry run', 'ROLLBACK')
         return rejections
       })
     },
@@ -81,7 +87,7 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
 async function run<Item>(
   session: Session,
   consumer: ConsumerName,
-  process: BusinessProcess<Item>,
+  businessProcess: BusinessProcess<Item>,
   batch: ProcessBatch<Item>,
   committing: () => void,
 ): Promise<ProcessResult> {
@@ -92,9 +98,10 @@ async function run<Item>(
     const refusal = await explainRefusal(session, consumer, moves)
     return refusal.tag === 'done-before' ? { tag: 'committed' } : refusal
   }
-  const rejections = await handleDevices(session, consumer, process, batch.devices)
+  const rejections = await handleDevices(session, consumer, businessProcess, batch.devices)
   if (rejections.length > 0) {
-    // The dead letters come before the offsets, and not inside the transaction: it must not wait for Kafka.
+    // The dead letters come before the offsets, and not inside the transaction: it must not wait
+    // for Kafka.
     await session.script('taking back the batch', 'ROLLBACK')
     return { tag: 'rejected', rejections }
   }
@@ -106,12 +113,12 @@ async function run<Item>(
 async function handleDevices<Item>(
   session: Session,
   consumer: ConsumerName,
-  process: BusinessProcess<Item>,
+  businessProcess: BusinessProcess<Item>,
   devices: readonly DeviceInputs<Item>[],
 ): Promise<readonly DeviceRejection[]> {
   const rejections: DeviceRejection[] = []
   for (const inputs of devices) {
-    const rejection = await handleDevice(session, consumer, process, inputs)
+    const rejection = await handleDevice(session, consumer, businessProcess, inputs)
     if (rejection !== undefined) rejections.push(rejection)
   }
   return rejections
@@ -142,7 +149,10 @@ async function handleDevice<Item>(
   }
 }
 
-/** Whether an error is about this device's inputs, or the code that handles them; else it is the database's, or a missing table's, and concerns all. */
+/**
+ * Whether an error is about this device's inputs, or the code that handles them; else it is the
+ * database's, or a missing table's, and concerns all.
+ */
 function isDevices(error: unknown, session: Session): boolean {
   if (session.lost) return false
   return !(error instanceof ConnectorError) || error.code === FAILED_TRANSACTION || blame(error.code) === 'row'

@@ -6,7 +6,8 @@ import type { Session } from './session.ts'
 const AS_GOOD: ReadonlyMap<string, string> = new Map([['character varying', 'text']])
 
 /**
- * Whether table `readings` has the columns that rows are encoded for, of their types: a domain counts as what it is based on.
+ * Whether table `readings` has the columns that rows are encoded for, of their types: a domain
+ * counts as what it is based on.
  * @throws BackendError that names the column, what is there and what was expected
  */
 export async function checkColumns(session: Session, columns: readonly Column[]): Promise<void> {

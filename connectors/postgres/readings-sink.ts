@@ -25,7 +25,10 @@ export interface ReadingsSinkOptions {
 
 /** A sink that also keeps the table's storage in order. */
 export interface PostgresReadingsSink extends ReadingsSink {
-  /** Makes room for rows of the next days; to be called at start and daily. Returns the rows that lie outside every partition. */
+  /**
+   * Makes room for rows of the next days; to be called at start and daily. Returns the rows that
+   * lie outside every partition.
+   */
   keepReady(nowMs: number): Promise<bigint>
 }
 
@@ -39,9 +42,9 @@ const INVALID_BINARY = '22P03'
 const DAYS_AHEAD = 7
 
 /**
- * The sink of DESIGN section 5 over one connection. A batch takes three round trips: offsets by compare-and-set, COPY, COMMIT.
- * `synchronous_commit = off` loses nothing: rows and offsets are in one WAL, so that a crash of the server takes back both, and Kafka sends the
- * records again.
+ * The sink of DESIGN section 5 over one connection. A batch takes three round trips: offsets by
+ * compare-and-set, COPY, COMMIT. `synchronous_commit = off` loses nothing: rows and offsets are in
+ * one WAL, so that a crash of the server takes back both, and Kafka sends the records again.
  */
 export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
   let backend: StorageBackend | undefined
@@ -101,7 +104,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
     const written = await rows.write(session, batch)
     if (written.tag === 'bad-rows') return written
     try {
-      await session.script('rehearsing a batch', CHECK_NOW)
+      await session.script('dry run of a batch', CHECK_NOW)
     } catch (error) {
       return await rows.explain(session, batch, error)
     }
@@ -117,11 +120,13 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
         return await database.use((session) => attempt(session, consumer, batch))
       } catch (error) {
         if (error instanceof ConnectorError && error.code === INVALID_BINARY) {
-          // A column of another type, perhaps, since the session began: a new session would say which.
+          // A column of another type, perhaps, since the session began: a new session would say
+          // which.
           await database.use(async () => undefined)
         }
         if (!(sent.has(batch) && error instanceof ConnectorError && error.transient)) throw error
-        // Whether that COMMIT happened, the next attempt learns from the offsets: it either finds them moved, or moves them now.
+        // Whether that COMMIT happened, the next attempt learns from the offsets: it either finds
+        // them moved, or moves them now.
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
         return await database.use((session) => attempt(session, consumer, batch))
       }
@@ -136,10 +141,10 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
         return (await backend?.strays(session)) ?? 0n
       })
     },
-    rehearse(batch) {
+    dryRun(batch) {
       checkRows(batch)
       return database.use(async (session) => {
-        await session.script('rehearsing a batch', 'BEGIN; SAVEPOINT rows')
+        await session.script('dry run of a batch', 'BEGIN; SAVEPOINT rows')
         const result = await wholly(session, () => writeAndCheck(session, batch))
         await session.script('taking back the batch', 'ROLLBACK')
         return result
@@ -149,7 +154,9 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
   }
 }
 
-/** A batch that the database cannot take as one, as a result: the connection is as good as before. */
+/**
+ * A batch that the database cannot take as one, as a result: the connection is as good as before.
+ */
 async function wholly(session: Session, write: () => Promise<SinkResult>): Promise<SinkResult> {
   try {
     return await write()
@@ -172,7 +179,7 @@ function countedMoves(batch: SinkBatch): readonly CountedMove[] {
   }))
 }
 
-/** @throws RangeError where the moves do not have every row once: the counts would be wrong */
+/** @throws RangeError if the moves do not have every row once: the counts would be wrong */
 function checkRows(batch: SinkBatch): void {
   const counted = batch.moves.reduce((sum, { rows }) => sum + rowCount(rows), 0)
   if (counted !== batch.rows) throw new RangeError(`a batch of ${batch.rows} rows: its moves have ${counted}`)

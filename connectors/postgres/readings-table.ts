@@ -1,6 +1,9 @@
 import type { Quantity } from '../../schemas/quantities.ts'
 
-/** Storage settings. Rows are never updated: freeze them when vacuum first meets their page, so that no page is rewritten for its age. */
+/**
+ * Storage settings. Rows are never updated: freeze them when vacuum first meets their page, so that
+ * no page is rewritten for its age.
+ */
 export const APPEND_ONLY = 'autovacuum_freeze_min_age = 0'
 
 /** A column of table `readings`. */
@@ -14,8 +17,9 @@ export interface Column {
 }
 
 /**
- * The columns of table `readings`, in the order in which rows are encoded for COPY. `device_id` sorts by its bytes: no locale's rules
- * on each step down the primary key, which makes COPY 9 % faster (docs/adr/0006-storage.md).
+ * The columns of table `readings`, in the order in which rows are encoded for COPY. `device_id`
+ * sorts by its bytes: no locale's rules on each step down the primary key, which makes COPY 9 %
+ * faster (docs/adr/0006-storage.md).
  */
 export function readingsTable(quantities: readonly Quantity[]): readonly Column[] {
   return [
@@ -48,7 +52,8 @@ function definition({ name, type, constraint }: Column): string {
 }
 
 /**
- * Statements that give the table the columns and comments that it lacks. Nothing is ever dropped: a quantity that left the schema keeps its column.
+ * Statements that give the table the columns and comments that it lacks. Nothing is ever dropped: a
+ * quantity that left the schema keeps its column.
  */
 export function missingColumns(columns: readonly Column[], present: ReadonlyMap<string, string | null>): readonly string[] {
   return columns.flatMap((column) => [

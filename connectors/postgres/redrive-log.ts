@@ -4,14 +4,14 @@ import { createDatabase, type Database } from './database.ts'
 import type { Session } from './session.ts'
 
 /** What became of a dead letter that a redrive has settled. */
-export const outcomes = ['mended', 'partly-mended', 'failed-again', 'dropped', 'repeat'] as const
-export type Outcome = (typeof outcomes)[number]
+export const outcomes = ['succeeded', 'partly-succeeded', 'failed-again', 'dropped', 'repeat'] as const
+export type RedriveOutcome = (typeof outcomes)[number]
 
 /** A dead letter that no redrive needs to see again. */
-export interface SettledLetter {
+export interface SettledDeadLetter {
   readonly partition: number
   readonly offset: bigint
-  readonly outcome: Outcome
+  readonly outcome: RedriveOutcome
 }
 
 export interface RedriveRun {
@@ -24,25 +24,37 @@ export interface RedriveRun {
 
 export type Ending = 'finished' | 'interrupted' | 'failed'
 
-/** Outcomes of the letters of one topic, by partition and offset. */
-export type Settled = ReadonlyMap<number, ReadonlyMap<bigint, Outcome>>
+/** Outcomes of the dead letters of one topic, by partition and offset. */
+export type Settled = ReadonlyMap<number, ReadonlyMap<bigint, RedriveOutcome>>
 
 /** What redrives have done, in the telemetry database. Everything throws ConnectorError. */
 export interface RedriveLog extends AsyncDisposable {
-  /** Letters of a topic that are settled. */
+  /** Dead letters of a topic that are settled. */
   settled(topic: Topic, topicId: string): Promise<Settled>
-  /** Begins a run and returns its number. Not transient where another run of the processor is under way. */
+  /**
+   * Begins a run and returns its number. Not transient if another run of the processor is under
+   * way.
+   */
   begin(run: RedriveRun): Promise<bigint>
-  /** Settles letters and counts them for the run, in one transaction. Doing it again changes nothing. */
-  settle(run: bigint, topic: Topic, topicId: string, letters: readonly SettledLetter[]): Promise<void>
+  /**
+   * Settles dead letters and counts them for the run, in one transaction. Doing it again changes
+   * nothing.
+   */
+  settle(run: bigint, topic: Topic, topicId: string, deadLetters: readonly SettledDeadLetter[]): Promise<void>
   end(run: bigint, ending: Ending): Promise<void>
-  /** Forgets letters that Kafka no longer has: those before a partition's earliest offset, and those of the topic's namesakes. */
+  /**
+   * Forgets dead letters that Kafka no longer has: those before a partition's earliest offset, and
+   * those of the topic's namesakes.
+   */
   forget(topic: Topic, topicId: string, earliest: readonly { readonly partition: number; readonly offset: bigint }[]): Promise<void>
 }
 
 /** @param url the telemetry database */
 export function createRedriveLog(url: string): RedriveLog {
-  /** The processor of the run under way. Its lock is the session's, so that it ends with the process; a new session takes it again. */
+  /**
+   * The processor of the run under way. Its lock is the session's, so that it ends with the
+   * process; a new session takes it again.
+   */
   let running: string | undefined
   const database: Database = createDatabase({
     url,
@@ -66,21 +78,21 @@ export function createRedriveLog(url: string): RedriveLog {
         if (row === undefined) throw new RangeError('beginning a redrive: the database returned no row')
         return row.id
       }),
-    settle: (run, topic, topicId, letters) => database.use((session) => settle(session, run, topic, topicId, letters)),
+    settle: (run, topic, topicId, deadLetters) => database.use((session) => settle(session, run, topic, topicId, deadLetters)),
     end: (run, ending) =>
       database.use(async (session) => {
         await session.query('ending a redrive', 'UPDATE redrive_run SET ended_at = now(), ending = $2 WHERE id = $1', [run, ending])
       }),
     forget: (topic, topicId, earliest) =>
       database.use(async (session) => {
-        await session.query('forgetting settled letters', 'DELETE FROM redriven_letter WHERE topic = $1 AND topic_id <> $2', [
+        await session.query('forgetting settled dead letters', 'DELETE FROM redriven_dead_letter WHERE topic = $1 AND topic_id <> $2', [
           topic,
           topicId,
         ])
         await session.query(
-          'forgetting settled letters',
-          `DELETE FROM redriven_letter r USING unnest($3::integer[], $4::bigint[]) AS e (partition, earliest)
-           WHERE r.topic = $1 AND r.topic_id = $2 AND r.partition = e.partition AND r.letter_offset < e.earliest`,
+          'forgetting settled dead letters',
+          `DELETE FROM redriven_dead_letter r USING unnest($3::integer[], $4::bigint[]) AS e (partition, earliest)
+           WHERE r.topic = $1 AND r.topic_id = $2 AND r.partition = e.partition AND r.dead_letter_offset < e.earliest`,
           [topic, topicId, earliest.map(({ partition }) => partition), earliest.map(({ offset }) => offset)],
         )
       }),
@@ -99,47 +111,53 @@ async function lock(session: Session, processor: string, transient: boolean): Pr
 }
 
 async function readSettled(session: Session, topic: Topic, topicId: string): Promise<Settled> {
-  const rows = await session.query<{ partition: number; letter_offset: bigint; outcome: Outcome }>(
-    'reading settled letters',
-    'SELECT partition, letter_offset, outcome FROM redriven_letter WHERE topic = $1 AND topic_id = $2',
+  const rows = await session.query<{ partition: number; dead_letter_offset: bigint; outcome: RedriveOutcome }>(
+    'reading settled dead letters',
+    'SELECT partition, dead_letter_offset, outcome FROM redriven_dead_letter WHERE topic = $1 AND topic_id = $2',
     [topic, topicId],
   )
-  const settled = new Map<number, Map<bigint, Outcome>>()
-  for (const { partition, letter_offset, outcome } of rows) {
+  const settled = new Map<number, Map<bigint, RedriveOutcome>>()
+  for (const { partition, dead_letter_offset, outcome } of rows) {
     let offsets = settled.get(partition)
     if (offsets === undefined) {
       offsets = new Map()
       settled.set(partition, offsets)
     }
-    offsets.set(letter_offset, outcome)
+    offsets.set(dead_letter_offset, outcome)
   }
   return settled
 }
 
-async function settle(session: Session, run: bigint, topic: Topic, topicId: string, letters: readonly SettledLetter[]): Promise<void> {
+async function settle(
+  session: Session,
+  run: bigint,
+  topic: Topic,
+  topicId: string,
+  deadLetters: readonly SettledDeadLetter[],
+): Promise<void> {
   await session.query(
-    'settling letters',
+    'settling dead letters',
     `WITH settled AS (
-       INSERT INTO redriven_letter (topic, topic_id, partition, letter_offset, run, outcome)
-       SELECT $2, $3, partition, letter_offset, $1, outcome
-       FROM unnest($4::integer[], $5::bigint[], $6::text[]) AS letter (partition, letter_offset, outcome)
+       INSERT INTO redriven_dead_letter (topic, topic_id, partition, dead_letter_offset, run, outcome)
+       SELECT $2, $3, partition, dead_letter_offset, $1, outcome
+       FROM unnest($4::integer[], $5::bigint[], $6::text[]) AS dead letter (partition, dead_letter_offset, outcome)
        ON CONFLICT DO NOTHING RETURNING outcome
      ), counted AS (
-       SELECT count(*) FILTER (WHERE outcome = 'mended') AS mended, count(*) FILTER (WHERE outcome = 'partly-mended') AS partly_mended,
+       SELECT count(*) FILTER (WHERE outcome = 'succeeded') AS succeeded, count(*) FILTER (WHERE outcome = 'partly-succeeded') AS partly_succeeded,
          count(*) FILTER (WHERE outcome = 'failed-again') AS failed_again, count(*) FILTER (WHERE outcome = 'dropped') AS dropped,
          count(*) FILTER (WHERE outcome = 'repeat') AS repeats
        FROM settled
      )
-     UPDATE redrive_run r SET mended = r.mended + c.mended, partly_mended = r.partly_mended + c.partly_mended,
+     UPDATE redrive_run r SET succeeded = r.succeeded + c.succeeded, partly_succeeded = r.partly_succeeded + c.partly_succeeded,
        failed_again = r.failed_again + c.failed_again, dropped = r.dropped + c.dropped, repeats = r.repeats + c.repeats
      FROM counted c WHERE r.id = $1`,
     [
       run,
       topic,
       topicId,
-      letters.map(({ partition }) => partition),
-      letters.map(({ offset }) => offset),
-      letters.map(({ outcome }) => outcome),
+      deadLetters.map(({ partition }) => partition),
+      deadLetters.map(({ offset }) => offset),
+      deadLetters.map(({ outcome }) => outcome),
     ],
   )
 }

@@ -80,7 +80,10 @@ export function recount(consumer: ConsumerName, corrections: readonly Correction
     WHERE o.consumer = ${literal(consumer)} AND o.topic = m.topic AND o.partition = m.partition`
 }
 
-/** Counts conflicts by device, as SQL. In the order of the devices, so that two transactions lock in the same order. */
+/**
+ * Counts conflicts by device, as SQL. In the order of the devices, so that two transactions lock in
+ * the same order.
+ */
 export function noteConflicts(conflicts: readonly ValueConflicts[]): string {
   const values = [...conflicts]
     .sort((a, b) => (a.device < b.device ? -1 : 1))

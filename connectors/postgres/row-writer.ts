@@ -19,11 +19,17 @@ export interface RowWriter {
   /** Once per session: the temporary tables. */
   prepare(session: Session): Promise<void>
   write(session: Session, batch: SinkBatch): Promise<Written>
-  /** What to make of an error that came after `write`, from a constraint that is checked at the end. Throws it if it is not a row's. */
+  /**
+   * What to make of an error that came after `write`, from a constraint that is checked at the end.
+   * Throws it if it is not a row's.
+   */
   explain(session: Session, batch: SinkBatch, error: unknown): Promise<BadRows>
 }
 
-/** Makes constraints and triggers speak that wait for COMMIT: while it can still be told which row they are about. */
+/**
+ * Makes constraints and triggers speak that wait for COMMIT: while it can still be told which row
+ * they are about.
+ */
 export const CHECK_NOW = 'SET CONSTRAINTS ALL IMMEDIATE'
 const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
 const ROW_NOT_TAKEN = '02000'
@@ -35,7 +41,10 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
   const finder = createBadRowFinder(columns, policy)
   let state = FIRST_PATH
 
-  /** False if a key is there already, be it in the batch or in the table; then the transaction is back at the savepoint. */
+  /**
+   * False if a key is there already, be it in the batch or in the table; then the transaction is
+   * back at the savepoint.
+   */
   const copied = async (session: Session, stream: Buffer, rows: number): Promise<boolean> => {
     try {
       const count = await session.copy('copying rows', intoReadings, stream)

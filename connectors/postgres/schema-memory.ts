@@ -4,7 +4,10 @@ import { createDatabase, type Database } from './database.ts'
 const CONNECT_TIMEOUT_MS = 2_000
 const ANSWER_TIMEOUT_MS = 5_000
 
-/** Schemas in table `registered_schema` of the app database. A database that is away is soon given up: see SchemaMemory. */
+/**
+ * Schemas in table `registered_schema` of the app database. A database that is away is soon given
+ * up: see SchemaMemory.
+ */
 export function createSchemaMemory(url: string): SchemaMemory {
   /** A connection for a moment: there is something to keep when somebody registers a schema. */
   async function use<Result>(work: (database: Database) => Promise<Result>): Promise<Result> {

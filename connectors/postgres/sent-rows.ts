@@ -14,15 +14,19 @@ export interface SentRows {
   add(lines: Buffer): Promise<unknown>
   /** Ends the input: data lines, and distinct (device, time) keys. */
   finish(): Promise<{ readonly lines: number; readonly keys: number; readonly devices: readonly string[] }>
-  /** Keys that are in the table; and of these rows, those with a value that no line has for their key. */
+  /**
+   * Keys that are in the table; and of these rows, those with a value that no line has for their
+   * key.
+   */
   compare(): Promise<{ readonly rows: number; readonly wrong: number }>
   /** How many of these keys, each counted once, are the file's and not in the table. */
   absent(keys: readonly RowKey[]): Promise<number>
 }
 
 /**
- * Compares a CSV file with table `readings`, in temporary tables of the session. Times are ISO 8601 or milliseconds since 1970, values
- * decimal numbers, as the simulated fleet takes them; what is neither counts as null.
+ * Compares a CSV file with table `readings`, in temporary tables of the session. Times are ISO 8601
+ * or milliseconds since 1970, values decimal numbers, as the simulated fleet takes them; what is
+ * neither counts as null.
  * @param quantities the file's columns from the third on
  */
 export async function compareSentRows(session: Session, quantities: readonly string[]): Promise<SentRows> {
@@ -56,7 +60,8 @@ export async function compareSentRows(session: Session, quantities: readonly str
     },
 
     async compare() {
-      // Rows of one key merge by column: each value is that of a line, and null only if no line has one.
+      // Rows of one key merge by column: each value is that of a line, and null only if no line has
+      // one.
       const same = columns
         .map(
           (column) =>

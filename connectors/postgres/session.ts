@@ -16,26 +16,47 @@ export interface SessionOptions {
   /** 0 is no limit. */
   readonly statementTimeoutMs?: number
   readonly lockTimeoutMs?: number
-  /** A process that is paused in the middle of a transaction must not hold its locks for long: the partitions' next owner waits for them. */
+  /**
+   * A process that is paused in the middle of a transaction must not hold its locks for long: the
+   * partitions' next owner waits for them.
+   */
   readonly idleInTransactionTimeoutMs?: number
   readonly connectTimeoutMs?: number
-  /** Longest wait for an answer, 0 for no limit: a half-open connection is noticed. More than statementTimeoutMs, so that the server speaks first. */
+  /**
+   * Longest wait for an answer, 0 for no limit: a half-open connection is noticed. More than
+   * statementTimeoutMs, so that the server speaks first.
+   */
   readonly answerTimeoutMs?: number
 }
 
-/** One connection. Every method throws ConnectorError with the SQLSTATE or errno name as its code; its cause is the driver's error. */
+/**
+ * One connection. Every method throws ConnectorError with the SQLSTATE or errno name as its code;
+ * its cause is the driver's error.
+ */
 export interface Session {
   /** True once the connection is gone: every call then fails with a transient error. */
   readonly lost: boolean
   /** One statement with parameters ($1, …). int8 comes back as bigint. */
   query<Row extends pg.QueryResultRow>(doing: string, text: string, values?: readonly unknown[]): Promise<readonly Row[]>
-  /** Several statements in one round trip, without parameters: how many rows each affected or returned. */
+  /**
+   * Several statements in one round trip, without parameters: how many rows each affected or
+   * returned.
+   */
   script(doing: string, text: string): Promise<readonly number[]>
-  /** COMMIT, after the statements given, if any, in one round trip. Fails where the transaction was aborted and so rolled back. */
+  /**
+   * COMMIT, after the statements given, if any, in one round trip. Fails where the transaction was
+   * aborted and so rolled back.
+   */
   commit(doing: string, before?: string): Promise<void>
-  /** COPY … FROM STDIN: how many rows it wrote. After an error the session is usable; a transaction is aborted as after any error. */
+  /**
+   * COPY … FROM STDIN: how many rows it wrote. After an error the session is usable; a transaction
+   * is aborted as after any error.
+   */
   copy(doing: string, text: string, stream: Buffer): Promise<number>
-  /** Calls back for NOTIFY on channels that the session listens to, and once when the connection is lost. */
+  /**
+   * Calls back for NOTIFY on channels that the session listens to, and once when the connection is
+   * lost.
+   */
   watch(watcher: { readonly notified: (payload: string, channel: string) => void; readonly lost: () => void }): void
   /** Ends the connection, politely where it still works. */
   close(): Promise<void>
@@ -61,7 +82,8 @@ function settingsOf(options: SessionOptions) {
 
 /**
  * Connects.
- * @throws ConnectorError, with code `pooler` where a connection pooler is in between that does not keep sessions apart
+ * @throws ConnectorError, with code `pooler` if a connection pooler is in between that does not
+ *   keep sessions apart
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const session = new ClientSession(options)
@@ -76,7 +98,10 @@ class ClientSession implements Session {
   /** Why the connection is gone. */
   private loss: Error | undefined
   private connected = false
-  /** Exchanges take turns: the driver's own queue is deprecated, and a wait in it would count as the server's silence. */
+  /**
+   * Exchanges take turns: the driver's own queue is deprecated, and a wait in it would count as the
+   * server's silence.
+   */
   private turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: SessionOptions) {
@@ -93,7 +118,8 @@ class ClientSession implements Session {
       idle_in_transaction_session_timeout,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
-      // The socket is ours so that a connection can be cut: the driver's own timeouts leave a COPY waiting.
+      // The socket is ours so that a connection can be cut: the driver's own timeouts leave a COPY
+      // waiting.
       stream: () => this.socket,
     })
     this.client.setTypeParser(INT8, BigInt)
@@ -167,7 +193,8 @@ class ClientSession implements Session {
       () =>
         new Promise<number>((resolve, reject) => {
           const copy = this.client.query(copyFrom(text))
-          // For good: after the server's error the stream finds its connection gone when it comes to its end, and emits that too.
+          // For good: after the server's error the stream finds its connection gone when it comes
+          // to its end, and emits that too.
           copy.on('error', reject)
           copy.once('finish', () => resolve(copy.rowCount))
           // One write: many small ones are slow (node-pg-copy-streams issue 127).
@@ -207,7 +234,10 @@ class ClientSession implements Session {
     return mine
   }
 
-  /** Runs one exchange with the server, cuts the connection where no answer comes, and says whose trouble an error is. */
+  /**
+   * Runs one exchange with the server, cuts the connection where no answer comes, and says whose
+   * problem an error is.
+   */
   private async exchange<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
     let late = false
     const cut = (): void => {

@@ -1,18 +1,22 @@
 /**
- * Whose trouble an error is. `database`: back off and try again, never dead-letter. `row`: that row's data, everything else can go on.
- * `defect`: ours or the operator's (a missing table, a wrong password, a lost right); repeating it does not help, and it is no row's doing.
+ * Whose problem an error is. `database`: back off and try again, never dead-letter. `row`: that
+ * row's data, everything else can go on. `defect`: ours or the operator's (a missing table, a wrong
+ * password, a lost right); repeating it does not help, and it is no row's doing.
  */
 export type Blame = 'database' | 'row' | 'defect'
 
 /**
- * The database's own trouble, a closed list: connection exception, transaction rollback, insufficient resources, program limit exceeded, object not in
- * prerequisite state, operator intervention, system error, snapshot failure, configuration file error, foreign data wrapper, TimescaleDB's own,
- * internal error.
+ * The database's own problem, a closed list: connection exception, transaction rollback,
+ * insufficient resources, program limit exceeded, object not in prerequisite state, operator
+ * intervention, system error, snapshot failure, configuration file error, foreign data wrapper,
+ * TimescaleDB's own, internal error.
  */
 export const DATABASE_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '54', '55', '57', '58', '72', 'F0', 'HV', 'TS', 'XX'])
 /**
- * What no data of a row brings about, a closed list too: statement not complete, feature not supported, locators, grantors, roles, cursor and transaction
- * states, statement and cursor names, authorization, dependent objects, savepoints, catalogs and schemas, syntax error or access rule violation.
+ * What no data of a row brings about, a closed list too: statement not complete, feature not
+ * supported, locators, grantors, roles, cursor and transaction states, statement and cursor names,
+ * authorization, dependent objects, savepoints, catalogs and schemas, syntax error or access rule
+ * violation.
  */
 const DEFECT_CLASSES: ReadonlySet<string> = new Set([
   '03',
@@ -35,20 +39,24 @@ const DEFECT_CLASSES: ReadonlySet<string> = new Set([
 ])
 
 const EXCEPTIONS: ReadonlyMap<string, Blame> = new Map([
-  // The server closed a session that was idle within its transaction for too long, as after SIGSTOP: the connection is lost.
+  // The server closed a session that was idle within its transaction for too long, as after
+  // SIGSTOP: the connection is lost.
   ['25P03', 'database'],
   // The server became a standby, as in a failover.
   ['25006', 'database'],
-  // A message, or a setting asked for when connecting, that the other side does not take: it will not the next time either.
+  // A message, or a setting asked for when connecting, that the other side does not take: it will
+  // not the next time either.
   ['08P01', 'defect'],
-  // Bytes that are not binary COPY, or not of the column's type: the encoder's doing. As the row's, it would dead-letter every row.
+  // Bytes that are not binary COPY, or not of the column's type: the encoder's doing. As the row's,
+  // it would dead-letter every row.
   ['22P03', 'defect'],
   ['22P04', 'defect'],
 ])
 
 /**
- * Blame by SQLSTATE (PostgreSQL documentation, appendix A). Whatever is neither the database's nor a defect is the row's: data exceptions (22), constraints
- * (23, 44), what a trigger raises (P0, or any code of its own). It is the row's only if the row by itself meets it too: that is tried.
+ * Blame by SQLSTATE (PostgreSQL documentation, appendix A). Whatever is neither the database's nor
+ * a defect is the row's: data exceptions (22), constraints (23, 44), what a trigger raises (P0, or
+ * any code of its own). It is the row's only if the row by itself meets it too: that is tried.
  */
 export function blame(sqlState: string): Blame {
   const exception = EXCEPTIONS.get(sqlState)
@@ -64,14 +72,18 @@ export function blame(sqlState: string): Blame {
 export const UNIQUE_VIOLATION = '23505'
 
 /**
- * Whether the database may hold a smaller batch if it cannot hold this one: out of memory or of locks (53200), a limit of the configuration (53400) or
- * of the program (54), a statement that took too long (57014).
+ * Whether the database may hold a smaller batch if it cannot hold this one: out of memory or of
+ * locks (53200), a limit of the configuration (53400) or of the program (54), a statement that took
+ * too long (57014).
  */
 export function isTooMuch(code: string): boolean {
   return code === '53200' || code === '53400' || code === '57014' || (code.length === 5 && code.startsWith('54'))
 }
 
-/** Errors of sockets and name lookup that pass by themselves (errno names, and EAI_ names of getaddrinfo). */
+/**
+ * Errors of sockets and name lookup that pass by themselves (errno names, and EAI_ names of
+ * getaddrinfo).
+ */
 const NETWORK_ERRORS: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNABORTED',

@@ -7,7 +7,8 @@ export function createTimescaleBackend(): StorageBackend {
   return {
     name: 'timescaledb',
     async create(session, columns) {
-      // Without its default index on ts: the primary key serves queries by device, chunk exclusion those by time, and it costs COPY 40 %.
+      // Without its default index on ts: the primary key serves queries by device, chunk exclusion
+      // those by time, and it costs COPY 40 %.
       await session.script(
         'creating hypertable readings',
         `CREATE TABLE readings (${columnDefinitions(columns)}, PRIMARY KEY (device_id, ts)) WITH (${APPEND_ONLY});

@@ -11,7 +11,10 @@ import { openSchemaDirectory, type SchemaDirectory } from './schema-directory.ts
 
 /** Every firmware in the registry: by the schema ID of its frames, and by fingerprint. */
 export interface FirmwareDirectory extends SchemaDirectory {
-  /** What a frame was written with: the fingerprint decides if there is one, for IDs may be handed out twice. 8 bytes, little-endian. */
+  /**
+   * What a frame was written with: the fingerprint decides if there is one, for IDs may be handed
+   * out twice. 8 bytes, little-endian.
+   */
   firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
   /** By a fingerprint as hexadecimal. */
   firmwareOf(fingerprint: string): FirmwareLookup
@@ -29,10 +32,13 @@ export interface FirmwareDirectoryOptions {
   readonly signal: AbortSignal
   readonly memory?: SchemaMemory
   readonly patienceMs?: number
-  readonly trouble?: (what: string | null) => void
+  readonly problem?: (what: string | null) => void
 }
 
-/** A firmware's schema counts under the subject of its own full name: the topic-record-name strategy. */
+/**
+ * A firmware's schema counts under the subject of its own full name: the topic-record-name
+ * strategy.
+ */
 export function firmwareOwnSubject(schema: unknown): string {
   return firmwareSubject(fullName(schema) ?? '')
 }
@@ -116,7 +122,10 @@ function ambiguous(id: number, entries: readonly SchemaEntry[]): string {
   return `the registry has given the ID ${id} to ${names.join(' and ')}, and the record does not say which it was written with`
 }
 
-/** What was made of schemas: an unchanged one keeps its object, and with it the converter that was made for it. */
+/**
+ * What was made of schemas: an unchanged one keeps its object, and with it the converter that was
+ * made for it.
+ */
 class Made {
   private readonly quantities: ReadonlySet<string>
   private made = new Map<string, { readonly writer: SchemaEntry; readonly newest: SchemaEntry; readonly lookup: FirmwareLookup }>()
@@ -140,8 +149,9 @@ class Made {
 }
 
 /**
- * A schema as frames of its writer must be read: its own fields, with the attributes of its subject's newest version, so that a corrected conversion
- * holds for frames that were written before it.
+ * A schema as frames of its writer must be read: its own fields, with the attributes of its
+ * subject's newest version, so that a corrected conversion holds for frames that were written
+ * before it.
  */
 export function readFirmware(writer: SchemaEntry, newest: SchemaEntry, quantities: ReadonlySet<string>): FirmwareLookup {
   try {

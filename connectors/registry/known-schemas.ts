@@ -16,26 +16,36 @@ export interface SchemaEntry {
 export type IdLookup =
   | { readonly tag: 'known'; readonly entry: SchemaEntry }
   | { readonly tag: 'unknown' }
-  /** The registry has given it to schemas of different fields: it was restored, and has handed out the ID again. */
+  /**
+   * The registry has given it to schemas of different fields: it was restored, and has handed out
+   * the ID again.
+   */
   | { readonly tag: 'ambiguous'; readonly entries: readonly SchemaEntry[] }
 
 const UNKNOWN: IdLookup = { tag: 'unknown' }
 
 /**
- * Every schema that was ever met, with what the registry shows now before what it showed once: a deleted subject, or a registry restored from an older
- * backup, does not make what is in Kafka unreadable. No I/O.
+ * Every schema that was ever met, with what the registry shows now before what it showed once: a
+ * deleted subject, or a registry restored from an older backup, does not make what is in Kafka
+ * unreadable. No I/O.
  */
 export class KnownSchemas {
   /** What the registry shows, oldest version first, by subject. */
   private readonly live = new Map<string, readonly SchemaEntry[]>()
-  /** All, the latest last met last: by ID and fingerprint. A restored registry may give an ID to another schema. */
+  /**
+   * All, the latest last met last: by ID and fingerprint. A restored registry may give an ID to
+   * another schema.
+   */
   private readonly ever = new Map<string, SchemaEntry>()
   private byFingerprint = new Map<string, SchemaEntry>()
   private byBytes: FingerprintIndex<IdLookup> = createFingerprintIndex(new Map())
   private byId = new Map<number, IdLookup>()
   private newest = new Map<string, SchemaEntry>()
 
-  /** All versions of a subject that the registry shows; none for one that is deleted. Returns whether anything has changed. */
+  /**
+   * All versions of a subject that the registry shows; none for one that is deleted. Returns
+   * whether anything has changed.
+   */
   setLive(subject: string, entries: readonly SchemaEntry[]): boolean {
     const before = this.live.get(subject) ?? []
     if (entries.length === before.length && entries.every((entry, index) => entry === before[index])) return false

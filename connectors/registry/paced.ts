@@ -10,7 +10,10 @@ export interface PacedOptions {
   readonly signal: AbortSignal
 }
 
-/** Work of which one run is under way at a time, with a rest after each: all that ask meanwhile share the next. */
+/**
+ * Work of which one run is under way at a time, with a rest after each: all that ask meanwhile
+ * share the next.
+ */
 export class Paced {
   private readonly options: PacedOptions
   private running: Promise<void> | undefined

@@ -4,7 +4,10 @@ import { judge, type OwnSubject } from './judge.ts'
 import type { KnownSchemas, SchemaEntry } from './known-schemas.ts'
 import { type SchemaRegistry, type SchemaVersion, UNREACHABLE } from './registry.ts'
 
-/** What the readings before have seen of each subject, whether it counts or not: only what is new is read. */
+/**
+ * What the readings before have seen of each subject, whether it counts or not: only what is new is
+ * read.
+ */
 export interface Seen {
   /** Each live subject's newest version. */
   readonly newest: Map<string, SchemaVersion>
@@ -30,14 +33,16 @@ export interface ReadingOptions {
 
 /** Requests at a time: 300 subjects take 0.3 s, one after another 1.2 s. */
 const AT_A_TIME = 8
-/** A subject that the registry has trouble with is asked for so often, with a pause in between. */
+/**
+ * A subject that the registry has a problem with is asked for so often, with a pause in between.
+ */
 const ATTEMPTS = 3
 const ATTEMPT_PAUSE_MS = 200
 
 /**
- * Reads the subjects that are new, and notes those that are gone; resolves with the others. Each subject is judged by itself: what cannot be read of one is no
- * reason to stop for the others.
- * @throws ConnectorError where the registry does not answer at all
+ * Reads the subjects that are new, and notes those that are gone; resolves with the others. Each
+ * subject is judged by itself: what cannot be read of one is no reason to stop for the others.
+ * @throws ConnectorError if the registry does not answer at all
  */
 export async function readNewSubjects(options: ReadingOptions): Promise<readonly string[]> {
   const { registry, prefix, known, seen, changed } = options
@@ -87,7 +92,7 @@ async function each(subjects: readonly string[], options: ReadingOptions, read: 
   return news
 }
 
-/** The error of a registry that answers, but has trouble with this subject. */
+/** The error of a registry that answers, but has a problem with this subject. */
 async function attempt(
   subject: string,
   { signal }: ReadingOptions,
@@ -133,7 +138,10 @@ async function readSubject(subject: string, options: ReadingOptions): Promise<bo
   return known.setLive(subject, entries) || past
 }
 
-/** A subject that another process has read before, and whose newest version is the same: one request, where each version takes one otherwise. */
+/**
+ * A subject that another process has read before, and whose newest version is the same: one
+ * request, where each version takes one otherwise.
+ */
 async function readRemembered(subject: string, { registry, known, seen }: ReadingOptions): Promise<boolean> {
   const remembered = known.everOf(subject)
   if (remembered.length === 0) return false
@@ -145,7 +153,10 @@ async function readRemembered(subject: string, { registry, known, seen }: Readin
   return known.setLive(subject, [...remembered.filter((each) => each !== same), { ...same, version: newest.version }])
 }
 
-/** Versions that were deleted before they were ever met. Apicurio lists those of a deleted subject, but does not show them. */
+/**
+ * Versions that were deleted before they were ever met. Apicurio lists those of a deleted subject,
+ * but does not show them.
+ */
 async function readDeleted(subject: string, options: ReadingOptions, live: ReadonlySet<number> = new Set()): Promise<boolean> {
   const { registry, known } = options
   const entries: SchemaEntry[] = []

@@ -8,8 +8,9 @@ interface Rest {
   handleRequest(url: string, method: 'GET' | 'POST' | 'PUT', body?: object): Promise<{ readonly data: unknown }>
 }
 
-// The root of the package loads in 1.07 s (it brings cloud key services), this module in 0.15 s. Its client, one level up, caches for ever, has no
-// way to ask for deleted subjects, and does not escape their names.
+// The root of the package loads in 1.07 s (it brings cloud key services), this module in 0.15 s.
+// Its client, one level up, caches for ever, has no way to ask for deleted subjects, and does not
+// escape their names.
 const { RestService } = require('@confluentinc/schemaregistry/dist/rest-service') as {
   RestService: new (urls: string[], forward: boolean, axios: object, basic: undefined, bearer: undefined, retries: number) => Rest
 }
@@ -25,12 +26,18 @@ export interface SchemaVersion {
   readonly references: boolean
 }
 
-/** Which subjects and versions an answer covers. A registry keeps what was deleted, until it is deleted for good. */
+/**
+ * Which subjects and versions an answer covers. A registry keeps what was deleted, until it is
+ * deleted for good.
+ */
 export type Which = 'live' | 'deleted-too'
 
 /** The registry, by Confluent's API. Every failure is a ConnectorError; an outage is transient. */
 export interface SchemaRegistry {
-  /** Registers a schema, or finds it, and returns its ID. Not transient where it is incompatible or no schema. */
+  /**
+   * Registers a schema, or finds it, and returns its ID. Not transient if it is incompatible or
+   * no schema.
+   */
   register(subject: string, schema: string): Promise<number>
   /** Refuses, from now on, versions that cannot read what earlier ones wrote. */
   requireBackward(subject: string): Promise<void>
@@ -39,9 +46,9 @@ export interface SchemaRegistry {
   subjects(prefix: string, which?: Which): Promise<readonly string[]>
   /** Numbers of a subject's versions, oldest first; none for a subject that is not there. */
   versionNumbers(subject: string, which?: Which): Promise<readonly number[]>
-  /** One version, or the newest that is live; undefined where it is not there. */
+  /** One version, or the newest that is live; undefined if it is not there. */
   version(subject: string, version: number | 'latest', which?: Which): Promise<SchemaVersion | undefined>
-  /** The text of a schema, whatever its subject; undefined where there is none. */
+  /** The text of a schema, whatever its subject; undefined if there is none. */
   schemaOf(id: number): Promise<Pick<SchemaVersion, 'schema' | 'type'> | undefined>
 }
 

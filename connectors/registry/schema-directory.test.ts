@@ -174,7 +174,7 @@ describe('the directory of schemas', function () {
     expect(registry.bodies).to.equal(7)
   })
 
-  it('goes on with the others if the registry has trouble with one subject', async () => {
+  it('goes on with the others if the registry has a problem with one subject', async () => {
     registry.subjects.set('b', [{ id: 2, schema: record('b') }])
     registry.failing.add('b')
     await open()

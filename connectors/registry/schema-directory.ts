@@ -14,16 +14,20 @@ export interface SchemaDirectoryOptions {
   readonly ownSubject: OwnSubject
   readonly log: Log
   readonly signal: AbortSignal
-  /** Called after a reading, and in the middle of one once what is new has been read, if anything has changed. */
+  /**
+   * Called after a reading, and in the middle of one once what is new has been read, if anything
+   * has changed.
+   */
   readonly changed?: (known: KnownSchemas) => void
   /** What outlives the registry. */
   readonly memory?: SchemaMemory
   /**
-   * How long `prepare` waits in all while the registry does not answer; what is unknown then is answered as unknown. For ever unless told otherwise.
+   * How long `prepare` waits in all while the registry does not answer; what is unknown then is
+   * answered as unknown. For ever unless told otherwise.
    */
   readonly patienceMs?: number
   /** Health: what is wrong with the registry; null once it answers. */
-  readonly trouble?: (what: string | null) => void
+  readonly problem?: (what: string | null) => void
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
@@ -38,18 +42,26 @@ export interface Wanted {
 /** The schemas of some subjects, kept in memory. */
 export interface SchemaDirectory extends AsyncDisposable {
   /**
-   * Makes the answers for these definitive: what is unknown is what a reading begun after the call did not find, or one of the last two seconds.
-   * Waits through an outage of the registry as long as its patience lasts; rejects only on abort.
+   * Makes the answers for these definitive: what is unknown is what a reading begun after the call
+   * did not find, or one of the last two seconds. Waits through an outage of the registry as long
+   * as its patience lasts; rejects only on abort.
    */
   prepare(wanted: Wanted): Promise<void>
   /**
-   * Resolves when new subjects have been looked for, in a reading that began after the call. New versions of subjects that are known are found by then if reading them
-   * takes a moment only; with very many subjects they are read in the background. Waits through outages.
+   * Resolves when new subjects have been looked for, in a reading that began after the call. New
+   * versions of subjects that are known are found by then if reading them takes a moment only; with
+   * very many subjects they are read in the background. Waits through outages.
    */
   refresh(): Promise<void>
-  /** What a record was written with: the fingerprint decides if there is one, for IDs may be handed out twice. 8 bytes, little-endian. */
+  /**
+   * What a record was written with: the fingerprint decides if there is one, for IDs may be handed
+   * out twice. 8 bytes, little-endian.
+   */
   lookup(id: number, fingerprint?: Buffer): IdLookup
-  /** The JSON of that schema; undefined where it is not known, or where the ID stands for several schemas. */
+  /**
+   * The JSON of that schema; undefined if it is not known, or where the ID stands for several
+   * schemas.
+   */
   schema(id: number, fingerprint?: Buffer): unknown
   /** Entries of the registry that do not count: each was logged once. */
   ignored(): number
@@ -57,10 +69,16 @@ export interface SchemaDirectory extends AsyncDisposable {
   unansweredMs(): number
 }
 
-/** A version that was just registered is noticed after this long at the latest, and with very many subjects after twenty readings' time. */
+/**
+ * A version that was just registered is noticed after this long at the latest, and with very many
+ * subjects after twenty readings' time.
+ */
 const REFRESH_MS = 10_000
 const REFRESH_SHARE = 20
-/** Asked for, it is read again after a moment; a registry with many subjects gets four readings' time to rest. */
+/**
+ * Asked for, it is read again after a moment; a registry with many subjects gets four readings'
+ * time to rest.
+ */
 const LEAST_PAUSE_MS = 100
 const MOST_PAUSE_MS = 5_000
 const PAUSE_SHARE = 4
@@ -71,10 +89,13 @@ const ABSENT_MS = 2_000
 /** Most unknown ones that are remembered. */
 const ABSENT_LIMIT = 10_000
 /** Health speaks of an outage once it has lasted so long. */
-const TROUBLE_MS = 15_000
+const PROBLEM_MS = 15_000
 const BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
-/** Reads the subjects once before it resolves, then every 10 s and when asked for what it does not know. */
+/**
+ * Reads the subjects once before it resolves, then every 10 s and when asked for what it does not
+ * know.
+ */
 export async function openSchemaDirectory(options: SchemaDirectoryOptions): Promise<SchemaDirectory> {
   const directory = new Directory(options)
   await directory.open()
@@ -173,11 +194,15 @@ class Directory implements SchemaDirectory {
     return this.options.now?.() ?? performance.now()
   }
 
-  /** Waits for a reading as long as the patience lasts, which is counted from the beginning of an outage. */
+  /**
+   * Waits for a reading as long as the patience lasts, which is counted from the beginning of an
+   * outage.
+   */
   private async patiently(reading: Promise<void>): Promise<void> {
     const { patienceMs } = this.options
     if (patienceMs === undefined) return reading
-    // It is awaited here or by the next one that needs it; on abort it rejects, and that is no defect.
+    // It is awaited here or by the next one that needs it; on abort it rejects, and that is no
+    // defect.
     reading.catch(() => undefined)
     for (;;) {
       const leftMs = patienceMs - this.unansweredMs()
@@ -209,7 +234,8 @@ class Directory implements SchemaDirectory {
         this.answered()
         return this.now() - beganAt
       } catch (cause) {
-        // What is wrong at the start, such as a refused name, is told; later it may be mended while what is known goes on.
+        // What is wrong at the start, such as a refused name, is told; later it may be fixed while
+        // what is known goes on.
         if (!this.opened && !(cause instanceof ConnectorError && cause.transient)) throw cause
         this.signal.throwIfAborted()
         this.unanswered(beganAt, cause)
@@ -256,7 +282,7 @@ class Directory implements SchemaDirectory {
       this.answers = new AbortController()
     }
     this.awaySince = undefined
-    this.options.trouble?.(null)
+    this.options.problem?.(null)
   }
 
   private unanswered(beganAt: number, cause: unknown): void {
@@ -265,7 +291,7 @@ class Directory implements SchemaDirectory {
       this.options.log.warn('the registry does not answer; going on with what is known', { cause: String(cause) })
     }
     const awayMs = this.unansweredMs()
-    if (awayMs >= TROUBLE_MS) this.options.trouble?.(`no answer for ${Math.round(awayMs / 1000)} s; what is known goes on`)
+    if (awayMs >= PROBLEM_MS) this.options.problem?.(`no answer for ${Math.round(awayMs / 1000)} s; what is known goes on`)
   }
 
   private inBackground(reading: Promise<void>): void {

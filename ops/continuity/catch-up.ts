@@ -2,7 +2,7 @@ import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumedBatch, Log } from '../../connectors/contract.ts'
 import type { KnownDevices } from '../../connectors/postgres/known-devices.ts'
 import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import type { Flight } from '../../processors/continuity/account.ts'
+import type { Flight } from '../../processors/continuity/frame-counts.ts'
 import { FrameHead, ReadingsHead } from '../../processors/continuity/heads.ts'
 import { Intake } from '../../processors/continuity/intake.ts'
 import { type BootKey, Ledger, type LoadedBoots } from '../../processors/continuity/ledger.ts'
@@ -34,7 +34,10 @@ export interface CaughtUp {
   readonly ledger: Ledger
   /** Frames and readings on their way. */
   readonly inFlight: (device: string, boot: number) => Flight | undefined
-  /** Records of boots that were not looked at, by device: it has too many of them in the tails. A repeat counts again. */
+  /**
+   * Records of boots that were not looked at, by device: it has too many of them in the tails. A
+   * repeat counts again.
+   */
   readonly passedOver: ReadonlyMap<string, number>
   /** Frames on their way under names that are no devices. */
   readonly strange: number
@@ -42,17 +45,23 @@ export interface CaughtUp {
 
 type Load = (keys: readonly BootKey[]) => Promise<LoadedBoots>
 
-/** Boots of one device that are looked at. The tails are some seconds of what came in: no device that works has so many in them. */
+/**
+ * Boots of one device that are looked at. The tails are some seconds of what came in: no device
+ * that works has so many in them.
+ */
 const MOST_BOOTS = 1_000
 const JSON_FIRMWARE = 'generic-json'
 const WIRE_BYTES = 5
 
-/** Does in memory what the process would do next: takes dead letters and committed readings, and notes what is on its way. */
+/**
+ * Does in memory what the process would do next: takes dead letters and committed readings, and
+ * notes what is on its way.
+ */
 export async function catchUp(options: CatchUpOptions, load: Load): Promise<CaughtUp> {
   const { kafka, firmwares, devices, tails, device } = options
   const ledger = new Ledger()
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const counters = { readings: 0, letters: 0, unreadable: 0 }
+  const counters = { readings: 0, deadLetters: 0, unreadable: 0 }
   const isDevice = (id: string): boolean => devices.has(id)
   const intake = new Intake({ ledger, schemas: firmwares, isDevice, decode: (value) => codec.decode(value), counters })
   const looked = new Map<string, Set<number>>()
@@ -104,16 +113,19 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
     flight.receivedMs = Math.max(flight.receivedMs, receivedMs)
   }
 
-  /** Where the tail of the readings begins: letters of the store about earlier ones are of no new account. */
+  /**
+   * Where the tail of the readings begins: dead letters of the store about earlier ones are of no
+   * new account.
+   */
   const taken = (partition: number): bigint | undefined =>
     tails.extents.get(topics.readings)?.find((extent) => extent.partition === partition)?.earliest
 
-  async function takeLetters(batch: ConsumedBatch): Promise<void> {
-    const letters = intake.open(asked(batch), batch.partition)
-    await prepareSchemas(firmwares, letters)
-    await devices.ask(letters.map(({ device: id }) => id))
-    await install(intake.absentOfLetters(letters), isDevice)
-    for (const letter of letters) if (!intake.letter(letter, taken, false)) passOver(letter.device)
+  async function takeDeadLetters(batch: ConsumedBatch): Promise<void> {
+    const deadLetters = intake.open(asked(batch), batch.partition)
+    await prepareSchemas(firmwares, deadLetters)
+    await devices.ask(deadLetters.map(({ device: id }) => id))
+    await install(intake.absentOfDeadLetters(deadLetters), isDevice)
+    for (const deadLetter of deadLetters) if (!intake.deadLetter(deadLetter, taken, false)) passOver(deadLetter.device)
   }
 
   async function takeReadings(batch: ConsumedBatch): Promise<void> {
@@ -150,9 +162,9 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
     else strange++
   }
 
-  // The store's letters first: they say of which of the readings there is no row.
+  // The store's dead letters first: they say of which of the readings there is no row.
   for (const topic of [deadTopic('store'), deadTopic('standardise'), deadTopic('bridge')])
-    await readTail(kafka, tails, topic, options, takeLetters)
+    await readTail(kafka, tails, topic, options, takeDeadLetters)
   await readTail(kafka, tails, topics.readings, options, takeReadings)
   await readTail(kafka, tails, topics.frames, options, takeFrames)
   await install(

@@ -1,6 +1,6 @@
 import type { ReadingConflicts } from '../../connectors/postgres/reading-conflicts.ts'
-import { type Account, addAccount, addsUp, type BootAccount, emptyAccount } from '../../processors/continuity/account.ts'
 import type { Fold } from '../../processors/continuity/fold.ts'
+import { addCounts, addsUp, type BootCounts, type FrameCounts, noCounts } from '../../processors/continuity/frame-counts.ts'
 import { type DeviceCounts, STRANGERS } from '../../processors/continuity/ledger.ts'
 
 /** Boots of a device of which every frame is stored. */
@@ -15,9 +15,12 @@ export interface CompleteBoots {
 /** One device's frames. */
 export interface DeviceReport {
   readonly device: string
-  readonly frames: Account
+  readonly frames: FrameCounts
   boots: number
-  /** Of the boots: those that are one row together. What became of their frames is counted, and no longer named. */
+  /**
+   * Of the boots: those that are one row together. What became of their frames is counted, and no
+   * longer named.
+   */
   folded: number
   /** Of the stored frames: those of which single samples became dead letters. */
   partlyDead: number
@@ -34,20 +37,31 @@ export interface DeviceReport {
   lastConflictMs: number
   /** Rows that had another value than the row of their time; null for none. */
   differing: ReadingConflicts | null
-  /** Frames with numbers too high for the time that has passed, or that claim more discarded samples than can be. They are in no sum. */
+  /**
+   * Frames with numbers too high for the time that has passed, or that claim more discarded samples
+   * than can be. They are in no sum.
+   */
   implausible: number
-  /** Frames of folded boots, or of numbers that are only counted by now: whether they were stored then is not known. They are in no sum. */
+  /**
+   * Frames of folded boots, or of numbers that are only counted by now: whether they were stored
+   * then is not known. They are in no sum.
+   */
   late: number
-  /** Frames that the ledger has not counted yet and that were not looked at, of a device with very many boots. They are in no sum. */
+  /**
+   * Frames that the ledger has not counted yet and that were not looked at, of a device with very
+   * many boots. They are in no sum.
+   */
   passedOver: number
   /** Boots of which frames are missing or dead-lettered, or samples are. */
-  readonly incomplete: BootAccount[]
+  readonly incomplete: BootCounts[]
 }
 
 /** The answer to the question where every frame is. */
 export interface ContinuityReport {
-  readonly frames: Account
-  /** Whether, for every boot and in total, numbered = stored + dead-lettered + in flight + missing. */
+  readonly frames: FrameCounts
+  /**
+   * Whether, for every boot and in total, numbered = stored + dead-lettered + in flight + missing.
+   */
   readonly addsUp: boolean
   /** Names that are no devices: what came under them is in no sum. */
   readonly strangers: Strangers
@@ -57,7 +71,10 @@ export interface ContinuityReport {
 
 /** What came under names that are no devices. */
 export interface Strangers {
-  /** Boots. A name that is no device's cannot be told from one that was made up, so names are not counted. */
+  /**
+   * Boots. A name that is no device's cannot be told from one that was made up, so names are not
+   * counted.
+   */
   readonly boots: number
   /** Frames: dead letters. */
   readonly frames: number
@@ -70,9 +87,9 @@ export interface Strangers {
 /** What the report is made of. */
 export interface ReportSources {
   readonly complete: readonly CompleteBoots[]
-  readonly boots: readonly BootAccount[]
+  readonly boots: readonly BootCounts[]
   /** Boots of names that are no devices. */
-  readonly strangers: readonly BootAccount[]
+  readonly strangers: readonly BootCounts[]
   readonly folds: readonly Fold[]
   readonly counts: readonly DeviceCounts[]
   readonly differing: readonly ReadingConflicts[]
@@ -104,14 +121,14 @@ export function continuityReport({
   const uncounted = counts.filter(({ device }) => device === STRANGERS)
   for (const { device, boots: number, numbered, unknown, dropped } of complete) {
     const report = of(device)
-    addAccount(report.frames, { ...emptyAccount(), numbered, stored: numbered })
+    addCounts(report.frames, { ...noCounts(), numbered, stored: numbered })
     report.boots += number
     report.unknown += unknown
     report.droppedSamples += dropped
   }
   for (const boot of boots) {
     const report = of(boot.device)
-    addAccount(report.frames, boot)
+    addCounts(report.frames, boot)
     report.boots++
     report.partlyDead += boot.partlyDead
     report.unknown += boot.unknown
@@ -122,7 +139,7 @@ export function continuityReport({
   for (const fold of folds) {
     if (fold.device === STRANGERS) continue
     const report = of(fold.device)
-    addAccount(report.frames, fold.frames)
+    addCounts(report.frames, fold.frames)
     report.boots += fold.boots
     report.folded += fold.boots
     report.partlyDead += fold.partlyDead
@@ -143,8 +160,8 @@ export function continuityReport({
   for (const conflicts of differing) of(conflicts.device).differing = conflicts
   for (const [device, redriven] of redrivenLate) of(device).late += redriven
   for (const [device, records] of passedOver) of(device).passedOver += records
-  const frames = emptyAccount()
-  for (const report of devices.values()) addAccount(frames, report.frames)
+  const frames = noCounts()
+  for (const report of devices.values()) addCounts(frames, report.frames)
   return {
     frames,
     addsUp: addsUp(frames) && [...boots, ...folds.map((fold) => fold.frames)].every(addsUp),
@@ -182,7 +199,7 @@ export function isRemarkable({
 function emptyReport(device: string): DeviceReport {
   return {
     device,
-    frames: emptyAccount(),
+    frames: noCounts(),
     boots: 0,
     folded: 0,
     partlyDead: 0,

@@ -8,7 +8,10 @@ const MOST_RANGES = 12
 /** Devices listed; the rest are counted. */
 const MOST_DEVICES = 50
 
-/** Lines for people: the sums, then the devices with something to look at. @param all every device */
+/**
+ * Lines for people: the sums, then the devices with something to look at.
+ * @param all every device
+ */
 export function continuityTable({ frames, addsUp, strangers, devices }: ContinuityReport, all: boolean): readonly string[] {
   const sum = (figure: (device: DeviceReport) => number): number => devices.reduce((total, device) => total + figure(device), 0)
   const lines = [
@@ -99,7 +102,7 @@ function deviceLines(devices: readonly DeviceReport[]): readonly string[] {
       [
         remark(conflicts, 'contradictions: two devices use this ID'),
         remark(partlyDead, 'partly dead'),
-        remark(unreadable, 'letters without a number'),
+        remark(unreadable, 'dead letters without a number'),
         remark(implausible, 'implausible'),
         remark(folded, 'boots folded'),
         remark(late, 'late'),

@@ -9,15 +9,24 @@ import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 
-/** What the ledger in the database does not know yet: records between its offsets, or a processor's, and the topics' ends. */
+/**
+ * What the ledger in the database does not know yet: records between its offsets, or a processor's,
+ * and the topics' ends.
+ */
 export interface Tails {
-  /** By topic: the readings and the dead letters from the ledger's offsets on, the frames from those of standardise. */
+  /**
+   * By topic: the readings and the dead letters from the ledger's offsets on, the frames from those
+   * of standardise.
+   */
   readonly extents: ReadonlyMap<Topic, readonly Extent[]>
   /** Up to where the store has committed the readings of each partition. */
   readonly stored: ReadonlyMap<number, bigint>
   /** Records in all of them. */
   readonly records: bigint
-  /** Records that Kafka deleted before the ledger had them: what became of their frames is not known. */
+  /**
+   * Records that Kafka deleted before the ledger had them: what became of their frames is not
+   * known.
+   */
   readonly lost: bigint
 }
 
@@ -25,10 +34,12 @@ const STORE = 'store' as ConsumerName
 const FRAMES_READER = 'standardise'
 
 /**
- * Measures the tails so that no frame can slip through between them, though the line goes on meanwhile: where a step's input begins is read before
- * where its output ends, and the frames' end last. A frame that was seen anywhere is then in the ledger or in a tail, and so is each one before it.
+ * Measures the tails so that no frame can slip through between them, though the line goes on
+ * meanwhile: where a step's input begins is read before where its output ends, and the frames' end
+ * last. A frame that was seen anywhere is then in the ledger or in a tail, and so is each one
+ * before it.
  * @param begin begins the snapshot that the session's queries see
- * @returns undefined where the ledger was never begun
+ * @returns undefined if the ledger was never begun
  */
 export async function measureTails(kafka: KafkaClient, session: Session, begin: () => Promise<void>): Promise<Tails | undefined> {
   await using logs = openTopicLogs(kafka)
@@ -37,7 +48,10 @@ export async function measureTails(kafka: KafkaClient, session: Session, begin: 
   await begin()
   const extents = new Map<Topic, readonly Extent[]>()
   let [records, lost] = [0n, 0n]
-  /** Where positions are in the logs that there are: what is of another topic, or beyond a cut, says nothing. */
+  /**
+   * Where positions are in the logs that there are: what is of another topic, or beyond a cut, says
+   * nothing.
+   */
   const standing = async (positions: readonly Stored[]): Promise<ReadonlyMap<number, bigint>> => {
     const current = positions.filter(({ topic, topicId }) => topicId === undefined || topicId === states.get(topic)?.id)
     return new Map(

@@ -9,7 +9,7 @@ const BASE = Date.UTC(2021, 5, 19, 0, 4, 58)
 const hive = readFirmwares().find(({ firmware }) => firmware.id === 'hive-1')
 const readings = readSchema('readings').json
 
-function letter(fields: Partial<DeadLetter>): DeadLetter {
+function deadLetter(fields: Partial<DeadLetter>): DeadLetter {
   return {
     source_topic: 'telemetry.frames',
     source_partition: 0,
@@ -48,13 +48,13 @@ describe('the samples of a dead letter', () => {
 
   it('are all of the frame, or the one that was refused', () => {
     const times = [BASE, BASE + 1_000, BASE + 1_500].map((ms) => ms * 1_000)
-    expect(samples(letter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros })))
-    expect(samples(letter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
+    expect(samples(deadLetter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros })))
+    expect(samples(deadLetter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
   })
 
   it('are found in a payload that the bridge could not forward', () => {
     const value = Buffer.concat([Buffer.from([0xc3, 0x01]), Buffer.alloc(8), frame])
-    const found = samples(letter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', value }))
+    const found = samples(deadLetter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', value }))
     expect(found).to.have.length(3)
     expect(found[0]).to.deep.equal({ device: '3629', tsMicros: BASE * 1_000 })
   })
@@ -66,12 +66,12 @@ describe('the samples of a dead letter', () => {
       Buffer.alloc(5),
       type.toBuffer({ device_id: '3629', firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: [sample] }),
     ])
-    expect(samples(letter({ processor: 'store', value, samples: [0] }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
+    expect(samples(deadLetter({ processor: 'store', value, samples: [0] }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
   })
 
-  it('are none where nobody can decode it', () => {
-    expect(samples(letter({ value: onKafka.subarray(0, 12) }))).to.deep.equal([])
-    expect(samples(letter({ value: null }))).to.deep.equal([])
-    expect(samples(letter({ processor: 'store', value: Buffer.from([0, 0, 0, 0, 1, 8]) }))).to.deep.equal([])
+  it('are none if nobody can decode it', () => {
+    expect(samples(deadLetter({ value: onKafka.subarray(0, 12) }))).to.deep.equal([])
+    expect(samples(deadLetter({ value: null }))).to.deep.equal([])
+    expect(samples(deadLetter({ processor: 'store', value: Buffer.from([0, 0, 0, 0, 1, 8]) }))).to.deep.equal([])
   })
 })

@@ -14,8 +14,11 @@ export interface DeadSample {
 const SINGLE_OBJECT_HEADER = 10
 const REGISTRY_HEADER = 5
 
-/** Tells which samples a dead letter holds: some, or all of its frame. Empty where it cannot be decoded. */
-export type DeadSamples = (letter: DeadLetter) => readonly DeadSample[]
+/**
+ * Tells which samples a dead letter holds: some, or all of its frame. Empty if it cannot be
+ * decoded.
+ */
+export type DeadSamples = (deadLetter: DeadLetter) => readonly DeadSample[]
 
 /**
  * @param firmware what wrote the frames

@@ -2,19 +2,25 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import type { Writable } from 'node:stream'
 import type { Topic } from '../../processors/contract.ts'
-import { type FoundLetter, type LetterFilter, matches } from '../../processors/letters.ts'
+import { type DeadLetterFilter, type FoundDeadLetter, matches } from '../../processors/found-dead-letters.ts'
 import { visible } from '../../processors/visible.ts'
-import type { DeadLetters } from './letters.ts'
+import type { DeadLetters } from './reader.ts'
 
 /**
- * Writes letters as NDJSON, the original bytes and the key in base64, to a file or standard output.
- * @returns the number of letters
+ * Writes dead letters as NDJSON, the original bytes and the key in base64, to a file or standard
+ * output.
+ * @returns the number of dead letters
  */
-export async function exportLetters(source: DeadLetters, topic: Topic, filter: LetterFilter, path: string | undefined): Promise<number> {
+export async function exportDeadLetters(
+  source: DeadLetters,
+  topic: Topic,
+  filter: DeadLetterFilter,
+  path: string | undefined,
+): Promise<number> {
   const settled = await source.settled(topic)
   const out: Writable = path === undefined ? process.stdout : createWriteStream(path, { flags: 'wx' })
   if (path !== undefined) await once(out, 'open')
-  let letters = 0
+  let deadLetters = 0
   let failure: NodeJS.ErrnoException | undefined
   const fail = (cause: NodeJS.ErrnoException): void => {
     failure = cause
@@ -23,15 +29,15 @@ export async function exportLetters(source: DeadLetters, topic: Topic, filter: L
   try {
     await source.read(topic, (found) => {
       if (failure !== undefined) throw failure
-      if (found === null || !matches(found.letter, filter)) return undefined
-      letters++
+      if (found === null || !matches(found.deadLetter, filter)) return undefined
+      deadLetters++
       const state = settled === undefined ? 'unknown' : (settled.get(found.partition)?.get(found.offset) ?? 'open')
       // Whoever reads it may be slower than Kafka.
       return out.write(`${exported(found, state)}\n`) ? undefined : once(out, 'drain').then(() => undefined)
     })
   } catch (cause) {
     // Whoever read it has seen enough, as `head` has.
-    if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return letters
+    if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return deadLetters
     throw cause
   } finally {
     out.off('error', fail)
@@ -40,12 +46,12 @@ export async function exportLetters(source: DeadLetters, topic: Topic, filter: L
     out.end()
     await once(out, 'finish')
   }
-  return letters
+  return deadLetters
 }
 
-/** One letter as a line of JSON. */
-export function exported({ topic, partition, offset, letter }: FoundLetter, state: string): string {
-  const { key, value, records, source_timestamp, first_failed, last_failed, ...rest } = letter
+/** One dead letter as a line of JSON. */
+export function exported({ topic, partition, offset, deadLetter }: FoundDeadLetter, state: string): string {
+  const { key, value, records, source_timestamp, first_failed, last_failed, ...rest } = deadLetter
   // A line of JSON, and one that a terminal may be given.
   return visible(
     JSON.stringify({

@@ -1,12 +1,12 @@
 import type { Topic } from '../../processors/contract.ts'
-import { type FoundLetter, type LetterFilter, matches } from '../../processors/letters.ts'
+import { type DeadLetterFilter, type FoundDeadLetter, matches } from '../../processors/found-dead-letters.ts'
 import { duration, whole } from '../figures.ts'
 import { table } from '../text-table.ts'
-import type { DeadLetters } from './letters.ts'
+import type { DeadLetters } from './reader.ts'
 
 interface Row {
-  letters: number
-  /** A letter may stand for several. */
+  deadLetters: number
+  /** A dead letter may stand for several. */
   records: number
   open: number
   oldestMs: number
@@ -18,11 +18,14 @@ interface Row {
 /** Devices are counted up to here: a flood of invented names must not fill the memory. */
 const MOST_DEVICES = 100_000
 
-/** Lines for people: per topic and reason, how many letters, how many of them no redrive has settled, their age and their devices. */
-export async function listLetters(
+/**
+ * Lines for people: per topic and reason, how many dead letters, how many of them no redrive has
+ * settled, their age and their devices.
+ */
+export async function listDeadLetters(
   source: DeadLetters,
   topics: readonly Topic[],
-  filter: LetterFilter,
+  filter: DeadLetterFilter,
   nowMs: number,
 ): Promise<readonly string[]> {
   const rows: string[][] = []
@@ -33,13 +36,13 @@ export async function listLetters(
     let unreadable = 0
     await source.read(topic, (found) => {
       if (found === null) unreadable++
-      else if (matches(found.letter, filter)) note(reasons, found, settled?.get(found.partition)?.has(found.offset) !== true)
+      else if (matches(found.deadLetter, filter)) note(reasons, found, settled?.get(found.partition)?.has(found.offset) !== true)
     })
     for (const [reason, row] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
       rows.push([
         topic,
         reason,
-        whole(row.letters),
+        whole(row.deadLetters),
         whole(row.records),
         settled === undefined ? '?' : whole(row.open),
         `${row.devices.size === MOST_DEVICES ? '≥ ' : ''}${whole(row.devices.size)}`,
@@ -51,7 +54,7 @@ export async function listLetters(
     if (unreadable > 0) notes.push(`${topic}: ${whole(unreadable)} records that are no dead letters`)
   }
   if (rows.length === 0) return [`no dead letters in ${topics.join(', ') || 'any topic'}`, ...notes]
-  const head = ['topic', 'reason', 'letters', 'records', 'open', 'devices', 'oldest', 'newest', 'attempts']
+  const head = ['topic', 'reason', 'dead letters', 'records', 'open', 'devices', 'oldest', 'newest', 'attempts']
   return [
     ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right']),
     ...notes,
@@ -59,17 +62,25 @@ export async function listLetters(
   ]
 }
 
-function note(reasons: Map<string, Row>, { letter }: FoundLetter, open: boolean): void {
-  let row = reasons.get(letter.reason)
+function note(reasons: Map<string, Row>, { deadLetter }: FoundDeadLetter, open: boolean): void {
+  let row = reasons.get(deadLetter.reason)
   if (row === undefined) {
-    row = { letters: 0, records: 0, open: 0, oldestMs: letter.last_failed, newestMs: letter.last_failed, attempt: 0, devices: new Set() }
-    reasons.set(letter.reason, row)
+    row = {
+      deadLetters: 0,
+      records: 0,
+      open: 0,
+      oldestMs: deadLetter.last_failed,
+      newestMs: deadLetter.last_failed,
+      attempt: 0,
+      devices: new Set(),
+    }
+    reasons.set(deadLetter.reason, row)
   }
-  row.letters++
-  row.records += Math.max(1, letter.records.length)
+  row.deadLetters++
+  row.records += Math.max(1, deadLetter.records.length)
   if (open) row.open++
-  row.oldestMs = Math.min(row.oldestMs, letter.last_failed)
-  row.newestMs = Math.max(row.newestMs, letter.last_failed)
-  row.attempt = Math.max(row.attempt, letter.attempt)
-  if (letter.key !== null && row.devices.size < MOST_DEVICES) row.devices.add(letter.key.toString('utf8'))
+  row.oldestMs = Math.min(row.oldestMs, deadLetter.last_failed)
+  row.newestMs = Math.max(row.newestMs, deadLetter.last_failed)
+  row.attempt = Math.max(row.attempt, deadLetter.attempt)
+  if (deadLetter.key !== null && row.devices.size < MOST_DEVICES) row.devices.add(deadLetter.key.toString('utf8'))
 }

@@ -30,7 +30,7 @@ describe('the original of a dead letter', () => {
     ])
   })
 
-  it('is dumped with the reason where it cannot be decoded', () => {
+  it('is dumped with the reason if it cannot be decoded', () => {
     const [head, dump] = originalOf(Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), datum.subarray(0, 3)]), schemas)
     expect(head).to.match(/^original: 8 bytes, Avro with schema 7, pairs, which it is not: /)
     expect(dump).to.equal('000000  00 00 00 00 07 02 04 04                          ........')

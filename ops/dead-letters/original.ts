@@ -8,13 +8,19 @@ export interface KnownSchema {
   readonly json: unknown
 }
 
-/** The registry's schemas, by their ID and by their fingerprint (8 bytes, little-endian, as hexadecimal). */
+/**
+ * The registry's schemas, by their ID and by their fingerprint (8 bytes, little-endian, as
+ * hexadecimal).
+ */
 export interface KnownSchemas {
   byId(id: number): KnownSchema | undefined
   byFingerprint(hex: string): KnownSchema | undefined
 }
 
-/** Single-object encoding: C3 01 and the fingerprint; the registry's wire format: 0 and the schema ID. */
+/**
+ * Single-object encoding: C3 01 and the fingerprint; the registry's wire format: 0 and the schema
+ * ID.
+ */
 const SINGLE_OBJECT_BYTES = 10
 const WIRE_BYTES = 5
 const BYTES_PER_LINE = 16
@@ -22,7 +28,10 @@ const MOST_DUMPED = 4096
 /** JSON that is nested deeper is shown as bytes. */
 const MOST_DEPTH = 100
 
-/** Lines that say what bytes are, as far as they can be decoded: Avro by its schema, JSON as it is, else a hex dump. */
+/**
+ * Lines that say what bytes are, as far as they can be decoded: Avro by its schema, JSON as it is,
+ * else a hex dump.
+ */
 export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonly string[] {
   if (bytes === null) return ['original: no bytes']
   const size = `${bytes.length} bytes`
@@ -56,7 +65,10 @@ function shortened(_key: string, value: unknown): unknown {
   return Array.isArray(value) && value.every((each) => typeof each === 'number') ? value.join(' ') : value
 }
 
-/** Undefined for what is no JSON, or nested too deep: it is read without a limit, but written again with that of the stack. */
+/**
+ * Undefined for what is no JSON, or nested too deep: it is read without a limit, but written again
+ * with that of the stack.
+ */
 function jsonLines(bytes: Buffer): readonly string[] | undefined {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '')
   if (depthOf(text) > MOST_DEPTH) return undefined

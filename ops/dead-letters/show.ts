@@ -3,11 +3,11 @@ import { firmwareOwnSubject } from '../../connectors/registry/firmware-directory
 import { fullName } from '../../connectors/registry/judge.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
-import { setOf } from '../../processors/continuity/account.ts'
+import { setOf } from '../../processors/continuity/frame-counts.ts'
 import { formatRanges } from '../../processors/continuity/ranges.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
-import type { FoundLetter } from '../../processors/letters.ts'
+import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
 import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
 
@@ -21,37 +21,41 @@ export interface SchemaSources {
   readonly log: Log
 }
 
-/** Lines for people: every field of a letter, then its original as far as it can be decoded. */
-export async function showLetter(found: FoundLetter, sources: SchemaSources): Promise<readonly string[]> {
-  const { topic, partition, offset, letter } = found
+/**
+ * Lines for people: every field of a dead letter, then its original as far as it can be decoded.
+ */
+export async function showDeadLetter(found: FoundDeadLetter, sources: SchemaSources): Promise<readonly string[]> {
+  const { topic, partition, offset, deadLetter } = found
   const time = (ms: number): string => new Date(ms).toISOString()
   const fields: readonly (readonly [string, string])[] = [
-    ['letter', `${topic}/${partition}/${offset}`],
-    ['processor', `${letter.processor} ${letter.processor_version}`],
-    ['reason', letter.reason],
-    ['detail', letter.detail],
+    ['dead letter', `${topic}/${partition}/${offset}`],
+    ['processor', `${deadLetter.processor} ${deadLetter.processor_version}`],
+    ['reason', deadLetter.reason],
+    ['detail', deadLetter.detail],
     [
       'source',
-      letter.source_partition < 0 ? letter.source_topic : `${letter.source_topic}/${letter.source_partition}/${letter.source_offset}`,
+      deadLetter.source_partition < 0
+        ? deadLetter.source_topic
+        : `${deadLetter.source_topic}/${deadLetter.source_partition}/${deadLetter.source_offset}`,
     ],
-    ['received', time(letter.source_timestamp)],
-    ['samples', letter.samples.length === 0 ? 'all' : formatRanges(setOf(letter.samples).ranges())],
-    ['quantities', letter.quantities.length === 0 ? 'all' : letter.quantities.join(', ')],
-    ['device', letter.key === null ? 'none' : JSON.stringify(letter.key.toString('utf8'))],
-    ...recordFields(letter),
-    ['attempt', String(letter.attempt)],
-    ['first failed', time(letter.first_failed)],
-    ['last failed', time(letter.last_failed)],
+    ['received', time(deadLetter.source_timestamp)],
+    ['samples', deadLetter.samples.length === 0 ? 'all' : formatRanges(setOf(deadLetter.samples).ranges())],
+    ['quantities', deadLetter.quantities.length === 0 ? 'all' : deadLetter.quantities.join(', ')],
+    ['device', deadLetter.key === null ? 'none' : JSON.stringify(deadLetter.key.toString('utf8'))],
+    ...recordFields(deadLetter),
+    ['attempt', String(deadLetter.attempt)],
+    ['first failed', time(deadLetter.first_failed)],
+    ['last failed', time(deadLetter.last_failed)],
   ]
   const width = Math.max(...fields.map(([name]) => name.length))
   return [
     ...fields.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
     '',
-    ...originalOf(letter.value, await knownSchemas(found, sources)),
+    ...originalOf(deadLetter.value, await knownSchemas(found, sources)),
   ]
 }
 
-/** For a letter that stands for several records: which. */
+/** For a dead letter that stands for several records: which. */
 function recordFields({ records, source_partition }: DeadLetter): readonly (readonly [string, string])[] {
   if (records.length === 0) return []
   const which =
@@ -59,8 +63,14 @@ function recordFields({ records, source_partition }: DeadLetter): readonly (read
   return [['records', `${records.length}: ${which}`]]
 }
 
-/** The schema that the letter's bytes were written with: only this one is asked for, whatever else is in a registry that is shared. */
-async function knownSchemas({ letter: { value }, headers }: FoundLetter, { registry, memory, log }: SchemaSources): Promise<KnownSchemas> {
+/**
+ * The schema that the dead letter's bytes were written with: only this one is asked for, whatever
+ * else is in a registry that is shared.
+ */
+async function knownSchemas(
+  { deadLetter: { value }, headers }: FoundDeadLetter,
+  { registry, memory, log }: SchemaSources,
+): Promise<KnownSchemas> {
   const fingerprint = fingerprintIn(value) ?? fingerprintOf({ key: null, value, timestampMs: 0, offset: 0n, headers })?.toString('hex')
   try {
     const found = await (fingerprint === undefined ? schemaOf(value, registry) : firmwareOf(fingerprint, { registry, memory, log }))

@@ -17,11 +17,17 @@ export interface FleetFile {
 export interface FileVerdict {
   /** Whether every line can be sent, and there is one. */
   readonly taken: boolean
-  /** What it complains of: the first lines with their column, their value and what was expected, then how many there are. */
+  /**
+   * What it complains of: the first lines with their column, their value and what was expected,
+   * then how many there are.
+   */
   readonly words: readonly string[]
 }
 
-/** Asks the C program `fleet` whether a firmware can hold a file: what it would refuse while it sends. */
+/**
+ * Asks the C program `fleet` whether a firmware can hold a file: what it would refuse while it
+ * sends.
+ */
 export async function judgeFile({ program, file, firmware, round, to }: FleetFile): Promise<FileVerdict> {
   const input = openSync(file, 'r')
   const output = to === undefined ? undefined : openSync(to, 'w')

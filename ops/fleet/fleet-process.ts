@@ -24,7 +24,7 @@ export interface FleetProcess extends AsyncDisposable {
   stats(): FleetStats | undefined
   /** Ends its load early; it drains, and `ended` says how it went. */
   stop(): void
-  /** Exit code, or the signal: 0 where all that it sent was acknowledged. Never rejects. */
+  /** Exit code, or the signal: 0 if all that it sent was acknowledged. Never rejects. */
   readonly ended: Promise<number | NodeJS.Signals>
 }
 

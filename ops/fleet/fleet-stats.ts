@@ -1,4 +1,7 @@
-/** Cumulative figures of a simulated fleet, as its `--stats-json` lines have them (firmware/fleet/report.c). */
+/**
+ * Cumulative figures of a simulated fleet, as its `--stats-json` lines have them
+ * (firmware/fleet/report.c).
+ */
 export interface FleetStats {
   /** Milliseconds since 1970. */
   readonly t: number
@@ -58,7 +61,10 @@ export function parseFleetStats(line: string): FleetStats | undefined {
   return Object.fromEntries(FIELDS.map((field) => [field, given[field]])) as unknown as FleetStats
 }
 
-/** Several fleets as one. Undefined where one of them has not spoken yet: a sum without it would be wrong. */
+/**
+ * Several fleets as one. Undefined if one of them has not spoken yet: a sum without it would be
+ * wrong.
+ */
 export function sumFleetStats(all: readonly (FleetStats | undefined)[]): FleetStats | undefined {
   const known = all.filter((stats) => stats !== undefined)
   if (known.length === 0 || known.length < all.length) return undefined

@@ -6,17 +6,20 @@ export interface GroupPartitionLag {
   readonly group: string
   readonly topic: string
   readonly partition: number
-  /** Null where the group never committed: its lag counts from the earliest record. */
+  /** Null if the group never committed: its lag counts from the earliest record. */
   readonly committed: bigint | null
   readonly end: bigint
-  /** Null where Kafka's log ends before what was committed: the consumer will find out where they part. */
+  /**
+   * Null if Kafka's log ends before what was committed: the consumer will find out where they
+   * part.
+   */
   readonly lag: bigint | null
 }
 
 const HEADINGS = ['group', 'topic', 'partition', 'committed', 'end', 'lag']
 const ALIGNMENTS = ['left', 'left', 'right', 'right', 'right', 'right'] as const
 
-/** Sum of the lags of each group, in order of appearance; null where one of them is not known. */
+/** Sum of the lags of each group, in order of appearance; null if one of them is not known. */
 export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<string, bigint | null> {
   const sums = new Map<string, bigint | null>()
   for (const { group, lag } of lags) {

@@ -13,7 +13,7 @@ import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
 import { bridgeRoutes, type Config } from '../../services/config.ts'
-import { letterLimits } from '../../services/dead-letters.ts'
+import { deadLetterLimits } from '../../services/dead-letters.ts'
 import { schemaHeaders } from '../../services/registered.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
@@ -26,9 +26,9 @@ export interface BridgeWayOptions {
   readonly directory: FirmwareDirectory
   /** ID of schemas/device-status.avsc in the registry. */
   readonly statusSchemaId: number
-  readonly deadLetters: DeadLetterCodec
-  /** When a letter's message counts as received. */
-  readonly receipt: (letter: DeadLetter) => number
+  readonly codec: DeadLetterCodec
+  /** When a dead letter's message counts as received. */
+  readonly receipt: (deadLetter: DeadLetter) => number
   readonly producer: RecordProducer
   readonly close: () => Promise<void>
 }
@@ -36,17 +36,11 @@ export interface BridgeWayOptions {
 const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
 
-/** The way for the bridge: its forwarding, with the fingerprints that the registry has by now and the time of the first receipt. */
-export function bridgeWay({
-  config,
-  receipt,
-  limits,
-  directory,
-  statusSchemaId,
-  deadLetters,
-  producer,
-  close,
-}: BridgeWayOptions): RedriveWay {
+/**
+ * The way for the bridge: its forwarding, with the fingerprints that the registry has by now and
+ * the time of the first receipt.
+ */
+export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, codec, producer, close }: BridgeWayOptions): RedriveWay {
   const counters = createBridgeCounters()
   let fingerprints = createFingerprints(new Map())
   const generic = jsonFirmware()
@@ -56,37 +50,39 @@ export function bridgeWay({
     jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
     statusHeaders: schemaHeaders('device-status'),
-    deadLetters,
-    // What fails again is only read here: the run writes the letters, and bounds them.
+    codec,
+    // What fails again is only read here: the run writes the dead letters, and bounds them.
     ...bridgeLimits(config, limits),
-    letterBytes: Number.POSITIVE_INFINITY,
+    deadLetterBytes: Number.POSITIVE_INFINITY,
     version,
     // A redrive knows no rate.
-    overRateLetters: letterLimits(config),
+    overRateDeadLetters: deadLetterLimits(config),
     counters,
   })
   return createRecordsWay({
     dead: deadTopic('bridge'),
-    deadLetters,
+    codec,
     producer,
     prepare: async () => {
       await directory.refresh()
       fingerprints = createFingerprints(directory.fingerprints())
     },
-    process: ({ offset, letter }) => {
-      const { source_topic, value, samples, quantities } = letter
-      const receivedMs = receipt(letter)
+    processRecord: ({ offset, deadLetter }) => {
+      const { source_topic, value, samples, quantities } = deadLetter
+      const receivedMs = receipt(deadLetter)
       const before = { ...counters.dropped }
       const records: OutgoingRecord[] = []
-      // A copy: forwarding writes its header over the payload's, and a letter's bytes stay as they are.
+      // A copy: forwarding writes its header over the payload's, and a dead letter's bytes stay as
+      // they are.
       const payload = Buffer.from(value ?? Buffer.alloc(0))
       const message = {
         topic: source_topic,
         payload,
         retain: false,
         receivedMs,
-        // What has no time gets that of its receipt, in the second half of its millisecond: the bridge has given away the first. By the letter's place, so
-        // that a run that is killed and begun again gives the same.
+        // What has no time gets that of its receipt, in the second half of its millisecond: the
+        // bridge has given away the first. By the dead letter's place, so that a run that is killed
+        // and begun again gives the same.
         estimateMicros: receivedMs * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
         ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
       }

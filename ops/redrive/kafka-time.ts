@@ -3,7 +3,10 @@ import type { Log } from '../../connectors/contract.ts'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import { topics } from '../../processors/topics.ts'
 
-/** What time it is, in milliseconds since 1970, by Kafka's clock: whoever redrives may sit at a machine of which the clock is wrong, too. */
+/**
+ * What time it is, in milliseconds since 1970, by Kafka's clock: whoever redrives may sit at a
+ * machine of which the clock is wrong, too.
+ */
 export async function kafkaTime(kafka: Kafka, log: Log): Promise<() => number> {
   await using clock = createKafkaClock(kafka, topics.clock)
   const askedAtMs = performance.now()

@@ -20,7 +20,7 @@ import { loadProcess, loadProcessor } from '../../services/loading.ts'
 import { openLookups, schemasOf } from '../../services/lookups.ts'
 import { openProcessLookups } from '../../services/process/service.ts'
 import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
-import { deadLetterCodec, registeredId } from '../../services/registered.ts'
+import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
 import { layoutsOf } from '../../services/store/service.ts'
 import { bridgeWay } from './bridge.ts'
@@ -52,8 +52,8 @@ export interface RedriveLine extends AsyncDisposable {
 }
 
 interface Parts extends RedriveLineOptions {
-  /** When a letter's record counts as received. */
-  readonly receipt: (letter: DeadLetter) => number
+  /** When a dead letter's record counts as received. */
+  readonly receipt: (deadLetter: DeadLetter) => number
   readonly registry: SchemaRegistry
   readonly producer: RecordProducer
   readonly limits: ReadonlyMap<Topic, number>
@@ -70,7 +70,7 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
   const now = await kafkaTime(kafka, log)
-  const receipt = (letter: DeadLetter): number => receiptOf(letter, now(), options.reason)
+  const receipt = (deadLetter: DeadLetter): number => receiptOf(deadLetter, now(), options.reason)
   const way = await openWay({ ...options, receipt, registry, producer, limits })
   return {
     way,
@@ -83,7 +83,7 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   }
 }
 
-/** @throws ConfigError where there is no such processor */
+/** @throws ConfigError if there is no such processor */
 export async function checkProcessor(name: string): Promise<void> {
   if (name !== 'bridge' && name !== 'store' && (await loadProcess(name)) === undefined) await loadProcessor(name)
 }
@@ -91,8 +91,8 @@ export async function checkProcessor(name: string): Promise<void> {
 async function openWay(parts: Parts): Promise<RedriveWay> {
   if (parts.processor === 'bridge') return openBridge(parts)
   if (parts.processor === 'store') return openStore(parts)
-  const process = await loadProcess(parts.processor)
-  return process === undefined ? openProcessor(parts) : openProcess(parts, process)
+  const businessProcess = await loadProcess(parts.processor)
+  return businessProcess === undefined ? openProcessor(parts) : openProcess(parts, businessProcess)
 }
 
 async function outputs(processor: string): Promise<readonly Topic[]> {
@@ -109,7 +109,7 @@ async function openBridge({ config, receipt, registry, producer, limits, log, si
     limits,
     directory,
     statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
-    deadLetters: await deadLetterCodec(registry, deadTopic('bridge')),
+    codec: await openDeadLetterCodec(registry, deadTopic('bridge')),
     producer,
     close: async () => directory[Symbol.asyncDispose](),
   })
@@ -126,7 +126,7 @@ async function openProcessor({ config, processor: name, receipt, registry, produ
     limits,
     lookups,
     receipt,
-    deadLetters: await deadLetterCodec(registry, deadTopic(name)),
+    codec: await openDeadLetterCodec(registry, deadTopic(name)),
     producer,
     close: async () => lookups[Symbol.asyncDispose](),
   })
@@ -134,12 +134,12 @@ async function openProcessor({ config, processor: name, receipt, registry, produ
 
 async function openProcess(
   { config, processor, run, topicId, log, signal }: Parts,
-  process: BusinessProcess<unknown>,
+  businessProcess: BusinessProcess<unknown>,
 ): Promise<RedriveWay> {
-  const lookups = await openProcessLookups(process, { config, log, signal })
+  const lookups = await openProcessLookups(businessProcess, { config, log, signal })
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   return processWay({
-    process,
+    businessProcess,
     runner,
     consumer: `${processor}.redrive.${run}` as ConsumerName,
     topicId,

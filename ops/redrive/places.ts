@@ -15,10 +15,13 @@ export interface RedrivePlacesOptions {
   readonly signal: AbortSignal
 }
 
-/** Claims each partition of dead letters when it is first needed, from the letter on that is taken then; waits through outages. */
+/**
+ * Claims each partition of dead letters when it is first needed, from the dead letter on that is
+ * taken then; waits through outages.
+ */
 export function createRedrivePlaces(
   options: RedrivePlacesOptions,
-): (letter: { readonly topic: Topic; readonly partition: number; readonly offset: bigint }) => Promise<RedrivePlace> {
+): (deadLetter: { readonly topic: Topic; readonly partition: number; readonly offset: bigint }) => Promise<RedrivePlace> {
   const places = new Map<number, RedrivePlace>()
   return async ({ topic, partition, offset }) => {
     const known = places.get(partition)

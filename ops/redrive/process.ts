@@ -1,7 +1,7 @@
 import type { Log } from '../../connectors/contract.ts'
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName, KafkaRecord, Rejection } from '../../processors/contract.ts'
-import type { FoundLetter } from '../../processors/letters.ts'
+import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { type BusinessProcess, type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
 import type { PreparedLookups } from '../../services/lookups.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
@@ -11,9 +11,12 @@ import { recordOf } from './processor.ts'
 import type { Attempt, RedriveWay } from './way.ts'
 
 export interface ProcessWayOptions {
-  readonly process: BusinessProcess<unknown>
+  readonly businessProcess: BusinessProcess<unknown>
   readonly runner: ProcessRunner
-  /** A consumer of this run's own, in the app database: it has no part in the offsets of the process. */
+  /**
+   * A consumer of this run's own, in the app database: it has no part in the offsets of the
+   * process.
+   */
   readonly consumer: ConsumerName
   /** ID of the topic of dead letters. */
   readonly topicId: string
@@ -23,12 +26,18 @@ export interface ProcessWayOptions {
   readonly close: () => Promise<void>
 }
 
-/** Handles the devices, or nothing: then it says which are rejected. `dead`: records that are not among theirs. */
+/**
+ * Handles the devices, or nothing: then it says which are rejected. `dead`: records that are not
+ * among theirs.
+ */
 type Handle = (devices: readonly DeviceInputs<unknown>[], dead: number) => Promise<readonly DeviceRejection[]>
 
-/** The way for business processes: each device's records anew, in one transaction with the run's own offsets. */
+/**
+ * The way for business processes: each device's records anew, in one transaction with the run's own
+ * offsets.
+ */
 export function processWay(options: ProcessWayOptions): RedriveWay {
-  const { process, runner, consumer, lookups } = options
+  const { businessProcess, runner, consumer, lookups } = options
   const placeOf = createRedrivePlaces({
     claim: (partitions) => runner.claim(consumer, options.topicId, partitions),
     log: options.log,
@@ -38,7 +47,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
   /** Handles all devices but those that are rejected; the rejections by record. */
   async function run(records: readonly KafkaRecord[], handle: Handle): Promise<readonly Attempt[]> {
     await lookups.prepare(records)
-    const { devices, undecodable } = inputsByDevice(process, records, lookups)
+    const { devices, undecodable } = inputsByDevice(businessProcess, records, lookups)
     const again = new Map<KafkaRecord, Rejection>(
       undecodable.map(({ record, detail }) => [record, { reason: UNDECODABLE, detail, samples: [] }]),
     )
@@ -61,7 +70,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
   }
 
   /** Commits what is left of a chunk, unless devices are rejected. */
-  function committing(letters: readonly FoundLetter[], place: RedrivePlace, last: FoundLetter): Handle {
+  function committing(deadLetters: readonly FoundDeadLetter[], place: RedrivePlace, last: FoundDeadLetter): Handle {
     return async (devices, dead) => {
       const { topic, partition } = last
       const move = {
@@ -71,12 +80,12 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
         to: last.offset + 1n,
         leaderEpoch: -1,
         epoch: place.epoch,
-        handled: letters.length - dead,
+        handled: deadLetters.length - dead,
         dead,
       }
       const result = await throughOutages(
         'committing redriven records',
-        () => runner.commit(consumer, process, { devices, moves: [move] }),
+        () => runner.commit(consumer, businessProcess, { devices, moves: [move] }),
         options,
       )
       switch (result.tag) {
@@ -93,18 +102,18 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
 
   return {
     output: { noun: 'record', verb: 'handled' },
-    async attempt(letters) {
-      const [first, last] = [letters[0], letters.at(-1)]
+    async attempt(deadLetters) {
+      const [first, last] = [deadLetters[0], deadLetters.at(-1)]
       if (first === undefined || last === undefined) return []
       return run(
-        letters.map((found) => recordOf(found)),
-        committing(letters, await placeOf(first), last),
+        deadLetters.map((found) => recordOf(found)),
+        committing(deadLetters, await placeOf(first), last),
       )
     },
-    rehearse: (letters) =>
+    dryRun: (deadLetters) =>
       run(
-        letters.map((found) => recordOf(found)),
-        (devices) => throughOutages('rehearsing redriven records', () => runner.rehearse(consumer, process, devices), options),
+        deadLetters.map((found) => recordOf(found)),
+        (devices) => throughOutages('trying redriven records', () => runner.dryRun(consumer, businessProcess, devices), options),
       ),
     [Symbol.asyncDispose]: options.close,
   }

@@ -1,43 +1,43 @@
-import type { Outcome } from '../../connectors/postgres/redrive-log.ts'
+import type { RedriveOutcome } from '../../connectors/postgres/redrive-log.ts'
 import { whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { OutputName } from './way.ts'
 
 interface Row {
-  letters: number
-  readonly outcomes: Map<Outcome, number>
+  deadLetters: number
+  readonly outcomes: Map<RedriveOutcome, number>
   outputs: number
   /** Failures by reason. */
   readonly again: Map<string, number>
 }
 
-/** What a redrive did, or would do, by the reason that the letters had. */
+/** What a redrive did, or would do, by the reason that the dead letters had. */
 export class RedriveReport {
   settledBefore = 0
   filteredOut = 0
   withoutBytes = 0
-  /** Records of letters that keep only offsets, which are not in their topic any more. */
+  /** Records of dead letters that keep only offsets, which are not in their topic any more. */
   gone = 0
   unreadable = 0
   atCap = 0
   private readonly rows = new Map<string, Row>()
 
-  /** Letters that the processor saw again. */
-  get letters(): number {
-    return [...this.rows.values()].reduce((sum, { letters }) => sum + letters, 0)
+  /** Dead letters that the processor saw again. */
+  get deadLetters(): number {
+    return [...this.rows.values()].reduce((sum, { deadLetters }) => sum + deadLetters, 0)
   }
 
   get outputs(): number {
     return [...this.rows.values()].reduce((sum, { outputs }) => sum + outputs, 0)
   }
 
-  of(outcome: Outcome): number {
+  of(outcome: RedriveOutcome): number {
     return [...this.rows.values()].reduce((sum, { outcomes }) => sum + (outcomes.get(outcome) ?? 0), 0)
   }
 
-  attempted(reason: string, outcome: Outcome, outputs: number, again: readonly { readonly reason: string }[]): void {
+  attempted(reason: string, outcome: RedriveOutcome, outputs: number, again: readonly { readonly reason: string }[]): void {
     const row = this.row(reason)
-    row.letters++
+    row.deadLetters++
     row.outputs += outputs
     add(row.outcomes, outcome)
     for (const rejection of again) add(row.again, rejection.reason)
@@ -45,7 +45,7 @@ export class RedriveReport {
 
   repeat(reason: string): void {
     const row = this.row(reason)
-    row.letters++
+    row.deadLetters++
     add(row.outcomes, 'repeat')
   }
 
@@ -70,17 +70,17 @@ export class RedriveReport {
       [this.unreadable, 'no dead letters at all'],
     ]
     return [
-      `${whole(this.letters)} letters ${would}redriven: ${whole(this.of('mended'))} mended, ${whole(this.of('partly-mended'))} in part, ${whole(this.of('failed-again'))} failed again, ${whole(this.of('dropped'))} left out on purpose, ${whole(this.of('repeat'))} repeats; ${whole(this.outputs)} ${output.noun}s ${would}${output.verb}`,
+      `${whole(this.deadLetters)} dead letters ${would}redriven: ${whole(this.of('succeeded'))} succeeded, ${whole(this.of('partly-succeeded'))} in part, ${whole(this.of('failed-again'))} failed again, ${whole(this.of('dropped'))} left out on purpose, ${whole(this.of('repeat'))} repeats; ${whole(this.outputs)} ${output.noun}s ${would}${output.verb}`,
       ...(rows.length === 0
         ? []
         : table(
             [
-              ['reason', 'letters', 'mended', 'in part', 'again', `${output.noun}s`, 'fails again as'],
-              ...rows.map(([reason, { letters, outcomes, outputs, again }]) => [
+              ['reason', 'dead letters', 'succeeded', 'in part', 'again', `${output.noun}s`, 'fails again as'],
+              ...rows.map(([reason, { deadLetters, outcomes, outputs, again }]) => [
                 reason,
-                whole(letters),
-                whole(outcomes.get('mended') ?? 0),
-                whole(outcomes.get('partly-mended') ?? 0),
+                whole(deadLetters),
+                whole(outcomes.get('succeeded') ?? 0),
+                whole(outcomes.get('partly-succeeded') ?? 0),
                 whole(outcomes.get('failed-again') ?? 0),
                 whole(outputs),
                 [...again].map(([why, times]) => `${why} ${whole(times)}`).join(', '),
@@ -96,7 +96,7 @@ export class RedriveReport {
   private row(reason: string): Row {
     let row = this.rows.get(reason)
     if (row === undefined) {
-      row = { letters: 0, outcomes: new Map(), outputs: 0, again: new Map() }
+      row = { deadLetters: 0, outcomes: new Map(), outputs: 0, again: new Map() }
       this.rows.set(reason, row)
     }
     return row

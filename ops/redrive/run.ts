@@ -1,61 +1,72 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
-import type { Outcome, Settled, SettledLetter } from '../../connectors/postgres/redrive-log.ts'
+import type { RedriveOutcome, Settled, SettledDeadLetter } from '../../connectors/postgres/redrive-log.ts'
 import type { OutgoingRecord, Rejection } from '../../processors/contract.ts'
 import type { DeadLetter, DeadLetterCodec, DeadRecord } from '../../processors/dead-letter.ts'
-import { encodeWithin } from '../../processors/letter-writer.ts'
-import { type FoundLetter, failedAgain, identity, type LetterFilter, matches, ownRejections } from '../../processors/letters.ts'
+import { encodeWithin } from '../../processors/dead-letter-writer.ts'
+import {
+  type DeadLetterFilter,
+  type FoundDeadLetter,
+  failedAgain,
+  identity,
+  matches,
+  ownRejections,
+} from '../../processors/found-dead-letters.ts'
 import type { Originals } from './originals.ts'
 import type { RedriveReport } from './report.ts'
 import type { Attempt, RedriveWay } from './way.ts'
 
 export interface RedriveRunOptions {
   readonly way: RedriveWay
-  readonly deadLetters: DeadLetterCodec
+  readonly codec: DeadLetterCodec
   readonly version: string
-  readonly filter: LetterFilter
-  /** Letters that have failed so often are left alone. */
+  readonly filter: DeadLetterFilter
+  /** Dead letters that have failed so often are left alone. */
   readonly maxAttempts: number
-  /** Letters that earlier runs settled. */
+  /** Dead letters that earlier runs settled. */
   readonly settled: Settled
-  /** The records that a letter is about. */
-  readonly originals: (found: FoundLetter) => Promise<Originals>
-  /** Largest letter that its topic takes. */
-  readonly letterBytes: number
-  /** Letters a second; null for as fast as it goes. */
+  /** The records that a dead letter is about. */
+  readonly originals: (found: FoundDeadLetter) => Promise<Originals>
+  /** Largest dead letter that its topic takes. */
+  readonly deadLetterBytes: number
+  /** Dead letters a second; null for as fast as it goes. */
   readonly rate: number | null
   /** Says what would happen, and changes nothing. */
   readonly dryRun: boolean
-  /** Resolves once Kafka has the letters of what failed again. */
-  readonly publish: (letters: readonly OutgoingRecord[]) => Promise<void>
-  /** Resolves once it is written down that no run needs to see these letters again. */
-  readonly settle: (letters: readonly SettledLetter[]) => Promise<void>
+  /** Resolves once Kafka has the dead letters of what failed again. */
+  readonly publish: (deadLetters: readonly OutgoingRecord[]) => Promise<void>
+  /** Resolves once it is written down that no run needs to see these dead letters again. */
+  readonly settle: (deadLetters: readonly SettledDeadLetter[]) => Promise<void>
   readonly report: RedriveReport
-  /** Ends the run after the letters that are under way. */
+  /** Ends the run after the dead letters that are under way. */
   readonly stopping: AbortSignal
 }
 
-/** A letter that is under way, and what it is about as the processor sees it. */
+/** A dead letter that is under way, and what it is about as the processor sees it. */
 interface Taken {
-  readonly found: FoundLetter
-  readonly originals: readonly FoundLetter[]
+  readonly found: FoundDeadLetter
+  readonly originals: readonly FoundDeadLetter[]
 }
 
-/** Letters that are under way together. */
-const CHUNK_LETTERS = 500
+/** Dead letters that are under way together. */
+const CHUNK_SIZE = 500
 const CHUNK_BYTES = 4 << 20
-/** Letters whose identity is remembered: a service that was killed writes the same ones again soon. */
+/**
+ * Dead letters whose identity is remembered: a service that was killed writes the same ones again
+ * soon.
+ */
 const REMEMBERED = 1_000_000
 
 /**
- * Takes the letters of a topic, as scanned, and runs the chosen ones through their processor. First the outputs, then the letters of what failed
- * again, then the note that the old ones are settled: a run that is killed at any point has lost nothing, and the next one does at most one chunk
- * again, of which outputs are repeats by key and letters are recognised as the same.
+ * Takes the dead letters of a topic, as scanned, and runs the chosen ones through their processor.
+ * First the outputs, then the dead letters of what failed again, then the note that the old ones
+ * are settled: a run that is killed at any point has lost nothing, and the next one does at most
+ * one chunk again, of which outputs are repeats by key and dead letters are recognised as the same.
  */
 export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBatch) => Promise<void> {
-  const { way, deadLetters, filter, report, stopping, rate } = options
-  const chunkLetters = rate === null ? CHUNK_LETTERS : Math.max(1, Math.min(CHUNK_LETTERS, Math.ceil(rate / 2)))
-  /** Letters that are settled, or about to be. */
+  const { way, codec, filter, report, stopping, rate } = options
+  const chunkSize = rate === null ? CHUNK_SIZE : Math.max(1, Math.min(CHUNK_SIZE, Math.ceil(rate / 2)))
+  /** Dead letters that are settled, or about to be. */
   const done = new Set<string>()
 
   function remember(name: string): void {
@@ -67,71 +78,71 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
     }
   }
 
-  /** Whether the letter is to be redriven; if not, it is counted. */
-  function chosen(found: FoundLetter): 'redrive' | 'repeat' | 'leave' {
-    const { partition, offset, letter } = found
+  /** Whether the dead letter is to be redriven; if not, it is counted. */
+  function chosen(found: FoundDeadLetter): 'redrive' | 'repeat' | 'leave' {
+    const { partition, offset, deadLetter } = found
     const name = identity(found)
     if (options.settled.get(partition)?.has(offset)) {
       remember(name)
       report.settledBefore++
       return 'leave'
     }
-    if (!matches(letter, filter)) {
+    if (!matches(deadLetter, filter)) {
       report.filteredOut++
       return 'leave'
     }
-    if (letter.attempt >= options.maxAttempts) {
+    if (deadLetter.attempt >= options.maxAttempts) {
       report.atCap++
       return 'leave'
     }
-    if (letter.value === null && (letter.records.length === 0 || letter.source_partition < 0)) {
+    if (deadLetter.value === null && (deadLetter.records.length === 0 || deadLetter.source_partition < 0)) {
       report.withoutBytes++
       return 'leave'
     }
     if (done.has(name)) {
-      report.repeat(letter.reason)
+      report.repeat(deadLetter.reason)
       return 'repeat'
     }
     remember(name)
     return 'redrive'
   }
 
-  async function work(chunk: readonly Taken[], repeats: readonly FoundLetter[]): Promise<void> {
+  async function work(chunk: readonly Taken[], repeats: readonly FoundDeadLetter[]): Promise<void> {
     const began = performance.now()
     const seen = chunk.flatMap(({ originals }) => originals)
-    const attempts = seen.length === 0 ? [] : await (options.dryRun ? way.rehearse(seen) : way.attempt(seen))
-    if (attempts.length !== seen.length) throw new RangeError(`${seen.length} letters gave ${attempts.length} attempts`)
+    const attempts = seen.length === 0 ? [] : await (options.dryRun ? way.dryRun(seen) : way.attempt(seen))
+    if (attempts.length !== seen.length) throw new RangeError(`${seen.length} dead letters gave ${attempts.length} attempts`)
     const nowMs = Date.now()
-    const letters: OutgoingRecord[] = []
-    const settled: SettledLetter[] = repeats.map(({ partition, offset }) => ({ partition, offset, outcome: 'repeat' }))
+    const deadLetters: OutgoingRecord[] = []
+    const settled: SettledDeadLetter[] = repeats.map(({ partition, offset }) => ({ partition, offset, outcome: 'repeat' }))
     let next = 0
     for (const { found, originals } of chunk) {
       const own = attempts.slice(next, next + originals.length)
       next += originals.length
-      const again = lettersAgain(found, originals, own, nowMs, options.version)
+      const again = deadLettersAgain(found, originals, own, nowMs, options.version)
       const outputs = own.reduce((sum, attempt) => sum + attempt.outputs, 0)
       const outcome = outcomeOf(outputs, own.find(({ dropped }) => dropped !== null)?.dropped ?? null, again.length)
       settled.push({ partition: found.partition, offset: found.offset, outcome })
-      report.attempted(found.letter.reason, outcome, outputs, again)
-      for (const letter of again) {
-        letters.push({
+      report.attempted(found.deadLetter.reason, outcome, outputs, again)
+      for (const deadLetter of again) {
+        deadLetters.push({
           topic: found.topic,
-          key: letter.key,
-          value: encodeWithin(options.letterBytes, letter, deadLetters),
+          key: deadLetter.key,
+          value: encodeWithin(options.deadLetterBytes, deadLetter, codec),
           timestampMs: nowMs,
-          headers: letter.records.length === 0 ? found.headers : undefined,
+          headers: deadLetter.records.length === 0 ? found.headers : undefined,
         })
       }
     }
     if (options.dryRun) return
-    if (letters.length > 0) await options.publish(letters)
+    if (deadLetters.length > 0) await options.publish(deadLetters)
     await options.settle(settled)
     if (rate !== null) await delay(Math.max(0, (1000 * seen.length) / rate - (performance.now() - began)), undefined, { signal: stopping })
   }
 
   return async ({ topic, partition, records: batch }) => {
     let chunk: Taken[] = []
-    let repeats: FoundLetter[] = []
+    let repeats: FoundDeadLetter[] = []
     let [records, bytes] = [0, 0]
     const flush = async (): Promise<void> => {
       stopping.throwIfAborted()
@@ -143,31 +154,32 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       if (now[0].length + now[1].length > 0) await work(...now)
     }
     for (const { offset, value, headers } of batch) {
-      const letter = value === null ? undefined : decoded(deadLetters, value)
-      if (letter === undefined) {
+      const deadLetter = value === null ? undefined : decoded(codec, value)
+      if (deadLetter === undefined) {
         report.unreadable++
         continue
       }
-      const found = { topic, partition, offset, letter, headers }
+      const found = { topic, partition, offset, deadLetter, headers }
       const choice = chosen(found)
       if (choice === 'leave') continue
       if (choice === 'repeat') repeats.push(found)
       else {
-        const { letters: originals, gone } = await options.originals(found)
+        const { deadLetters: originals, gone } = await options.originals(found)
         report.gone += gone
-        // Nothing came of it, so it is not settled either; Kafka will delete it soon, as it has its records.
+        // Nothing came of it, so it is not settled either; Kafka will delete it soon, as it has its
+        // records.
         if (originals.length === 0) continue
         chunk.push({ found, originals })
         records += originals.length
-        for (const each of originals) bytes += each.letter.value?.length ?? 0
+        for (const each of originals) bytes += each.deadLetter.value?.length ?? 0
       }
-      if (records >= chunkLetters || bytes >= CHUNK_BYTES) await flush()
+      if (records >= chunkSize || bytes >= CHUNK_BYTES) await flush()
     }
     await flush()
   }
 }
 
-/** The letter; undefined where the bytes are none: something else wrote to the topic. */
+/** The dead letter; undefined if the bytes are none: something else wrote to the topic. */
 export function decoded(codec: DeadLetterCodec, bytes: Buffer): DeadLetter | undefined {
   try {
     return codec.decode(bytes)
@@ -177,19 +189,22 @@ export function decoded(codec: DeadLetterCodec, bytes: Buffer): DeadLetter | und
   }
 }
 
-/** What failed again: of a letter that stands for several records, a letter for each reason that stands for those that failed for it. */
-function lettersAgain(
-  { letter }: FoundLetter,
-  originals: readonly FoundLetter[],
+/**
+ * What failed again: of a dead letter that stands for several records, a dead letter for each
+ * reason that stands for those that failed for it.
+ */
+function deadLettersAgain(
+  { deadLetter }: FoundDeadLetter,
+  originals: readonly FoundDeadLetter[],
   attempts: readonly Attempt[],
   nowMs: number,
   version: string,
 ): readonly DeadLetter[] {
   const failures = new Map<string, { readonly rejection: Rejection; readonly records: DeadRecord[] }>()
   for (const [index, original] of originals.entries()) {
-    const own = ownRejections(original.letter, attempts[index]?.again ?? [])
-    if (letter.records.length === 0) return own.map((rejection) => failedAgain(letter, rejection, nowMs, version))
-    const record = letter.records.find(({ offset }) => offset === original.letter.source_offset)
+    const own = ownRejections(original.deadLetter, attempts[index]?.again ?? [])
+    if (deadLetter.records.length === 0) return own.map((rejection) => failedAgain(deadLetter, rejection, nowMs, version))
+    const record = deadLetter.records.find(({ offset }) => offset === original.deadLetter.source_offset)
     for (const rejection of own) {
       const failure = failures.get(rejection.reason) ?? { rejection, records: [] }
       failures.set(rejection.reason, failure)
@@ -197,12 +212,12 @@ function lettersAgain(
     }
   }
   return [...failures.values()].map(({ rejection, records }) => {
-    const { samples, quantities } = letter
-    return failedAgain({ ...letter, records }, { ...rejection, samples, quantities }, nowMs, version)
+    const { samples, quantities } = deadLetter
+    return failedAgain({ ...deadLetter, records }, { ...rejection, samples, quantities }, nowMs, version)
   })
 }
 
-function outcomeOf(outputs: number, dropped: string | null, failures: number): Outcome {
-  if (failures > 0) return outputs > 0 ? 'partly-mended' : 'failed-again'
-  return dropped !== null && outputs === 0 ? 'dropped' : 'mended'
+function outcomeOf(outputs: number, dropped: string | null, failures: number): RedriveOutcome {
+  if (failures > 0) return outputs > 0 ? 'partly-succeeded' : 'failed-again'
+  return dropped !== null && outputs === 0 ? 'dropped' : 'succeeded'
 }

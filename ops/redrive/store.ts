@@ -1,12 +1,12 @@
 import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../../connectors/contract.ts'
 import type { RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
-import { readingsNumber } from '../../processors/continuity/letter-number.ts'
+import { readingsNumber } from '../../processors/continuity/dead-letter-number.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
-import type { FoundLetter } from '../../processors/letters.ts'
+import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
-import { Fill } from '../../processors/store/fill.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
+import { RowBatch } from '../../processors/store/row-batch.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
 import { recordOf } from './processor.ts'
@@ -15,18 +15,21 @@ import type { Attempt, RedriveWay } from './way.ts'
 export interface StoreWayOptions {
   readonly sink: ReadingsSink
   /**
-   * A consumer of this run's own: the database keeps its offsets of `store.dead` apart, with the rows that it stored and found there. It has no
-   * part in the offsets of the readings.
+   * A consumer of this run's own: the database keeps its offsets of `store.dead` apart, with the
+   * rows that it stored and found there. It has no part in the offsets of the readings.
    */
   readonly consumer: ConsumerName
   /** ID of the topic of dead letters. */
   readonly topicId: string
-  /** When a letter's record counts as received. */
-  readonly receipt: (letter: DeadLetter) => number
+  /** When a dead letter's record counts as received. */
+  readonly receipt: (deadLetter: DeadLetter) => number
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
-  /** Tells the ledger of frames, which sees only what passes through Kafka, that rows of these frames were written. May be told again. */
+  /**
+   * Tells the ledger of frames, which sees only what passes through Kafka, that rows of these
+   * frames were written. May be told again.
+   */
   readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
   readonly log: Log
   readonly signal: AbortSignal
@@ -36,7 +39,10 @@ export interface StoreWayOptions {
 /** Days of rows that make a batch full before its rows do. */
 const FULL_DAYS = 32
 
-/** The way for the store: rows by the sink that always writes them, in one transaction with the run's own offsets. */
+/**
+ * The way for the store: rows by the sink that always writes them, in one transaction with the
+ * run's own offsets.
+ */
 export function storeWay(options: StoreWayOptions): RedriveWay {
   const { sink, consumer } = options
   const placeOf = createRedrivePlaces({
@@ -45,27 +51,30 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     signal: options.signal,
   })
 
-  /** Fills batches of the store's size, has each one written, and leaves out the rows that are refused. */
+  /**
+   * Fills batches of the store's size, has each one written, and leaves out the rows that are
+   * refused.
+   */
   async function run(
-    letters: readonly FoundLetter[],
+    deadLetters: readonly FoundDeadLetter[],
     at: RedrivePlace,
     write: (batch: SinkBatch) => Promise<SinkResult>,
   ): Promise<readonly Attempt[]> {
-    await options.prepare(letters.map((found) => recordOf(found)))
+    await options.prepare(deadLetters.map((found) => recordOf(found)))
     const attempts: Attempt[] = []
     const writer = new CopyWriter()
-    for (let from = 0; from < letters.length; ) {
-      const fill = new Fill(writer)
+    for (let from = 0; from < deadLetters.length; ) {
+      const rowBatch = new RowBatch(writer)
       const records: KafkaRecord[] = []
-      for (; from < letters.length && fill.rows < options.batchRows && fill.dayCount < FULL_DAYS; from++) {
-        const found = letters[from] as FoundLetter
-        const record = recordOf(found, options.receipt(found.letter))
+      for (; from < deadLetters.length && rowBatch.rows < options.batchRows && rowBatch.dayCount < FULL_DAYS; from++) {
+        const found = deadLetters[from] as FoundDeadLetter
+        const record = recordOf(found, options.receipt(found.deadLetter))
         records.push(record)
-        fill.add(found.topic, found.partition, record, lookUp(record))
-        fill.move(found.topic, found.partition, at.position, found.offset + 1n)
+        rowBatch.add(found.topic, found.partition, record, lookUp(record))
+        rowBatch.move(found.topic, found.partition, at.position, found.offset + 1n)
         at.position = found.offset + 1n
       }
-      const parts = await commit(fill, at.epoch, write)
+      const parts = await commit(rowBatch, at.epoch, write)
       for (const record of records) {
         const again = parts.flatMap(({ refused }) => refused.filter((each) => each.record === record))
         attempts.push({ outputs: parts.reduce((sum, part) => sum + part.rowsOf(record), 0), dropped: null, again })
@@ -80,33 +89,37 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     return found
   }
 
-  /** Commits a fill: as one, or in parts. */
-  async function commit(fill: Fill, epoch: bigint, write: (batch: SinkBatch) => Promise<SinkResult>): Promise<readonly Fill[]> {
+  /** Commits a row batch: as one, or in parts. */
+  async function commit(rowBatch: RowBatch, epoch: bigint, write: (batch: SinkBatch) => Promise<SinkResult>): Promise<readonly RowBatch[]> {
     for (;;) {
       const batch: SinkBatch = {
-        copy: fill.finish(),
-        rows: fill.rows,
-        days: fill.days,
-        moves: fill.moves().map((move) => ({ ...move, epoch, leaderEpoch: -1 })),
+        copy: rowBatch.finish(),
+        rows: rowBatch.rows,
+        days: rowBatch.days,
+        moves: rowBatch.moves().map((move) => ({ ...move, epoch, leaderEpoch: -1 })),
       }
-      // The same object each time: after a lost connection the sink finds out whether it was committed.
+      // The same object each time: after a lost connection the sink finds out whether it was
+      // committed.
       const result = await throughOutages('writing redriven rows', () => write(batch), options)
       switch (result.tag) {
         case 'committed':
-          return [fill]
+          return [rowBatch]
         case 'bad-rows':
-          fill.exclude(result.rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
+          rowBatch.exclude(result.rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
           break
         case 'not-whole': {
-          const { records } = fill
+          const { records } = rowBatch
           if (records === 1 && result.cause.transient) throw result.cause
           if (records === 1) {
             const detail = `SQLSTATE ${result.cause.code}: ${result.cause.message}`
-            fill.exclude(Array.from({ length: fill.rows }, (_, row) => ({ row, detail })))
+            rowBatch.exclude(Array.from({ length: rowBatch.rows }, (_, row) => ({ row, detail })))
             break
           }
           const middle = records >> 1
-          return [...(await commit(fill.part(0, middle), epoch, write)), ...(await commit(fill.part(middle, records), epoch, write))]
+          return [
+            ...(await commit(rowBatch.part(0, middle), epoch, write)),
+            ...(await commit(rowBatch.part(middle, records), epoch, write)),
+          ]
         }
         case 'fenced':
           throw new Error(`the offsets of ${consumer} were moved by somebody else: begin another redrive`)
@@ -116,26 +129,27 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
 
   return {
     output: { noun: 'row', verb: 'written' },
-    async attempt(letters) {
-      const [first] = letters
+    async attempt(deadLetters) {
+      const [first] = deadLetters
       if (first === undefined) return []
-      const attempts = await run(letters, await placeOf(first), (batch) => sink.commit(consumer, batch))
-      // After the rows and before the letters are settled: a run that is killed in between does both again.
-      await throughOutages('noting redriven frames', () => options.stored(framesOf(letters, attempts)), options)
+      const attempts = await run(deadLetters, await placeOf(first), (batch) => sink.commit(consumer, batch))
+      // After the rows and before the dead letters are settled: a run that is killed in between
+      // does both again.
+      await throughOutages('noting redriven frames', () => options.stored(framesOf(deadLetters, attempts)), options)
       return attempts
     },
-    // The offsets of a rehearsal are of no account.
-    rehearse: (letters) => run(letters, { epoch: 0n, position: 0n }, (batch) => sink.rehearse(batch)),
+    // The offsets of a dry run are of no account.
+    dryRun: (deadLetters) => run(deadLetters, { epoch: 0n, position: 0n }, (batch) => sink.dryRun(batch)),
     [Symbol.asyncDispose]: options.close,
   }
 }
 
-/** The frames of letters that gave rows; JSON messages have no number. */
-function framesOf(letters: readonly FoundLetter[], attempts: readonly Attempt[]): readonly RedrivenFrame[] {
-  return letters.flatMap(({ letter }, index): RedrivenFrame[] => {
-    const number = (attempts[index]?.outputs ?? 0) > 0 ? readingsNumber(letter) : undefined
-    return number?.tag === 'numbered' && letter.key !== null
-      ? [{ device: letter.key.toString('latin1'), boot: number.boot, seq: number.seq }]
+/** The frames of dead letters that gave rows; JSON messages have no number. */
+function framesOf(deadLetters: readonly FoundDeadLetter[], attempts: readonly Attempt[]): readonly RedrivenFrame[] {
+  return deadLetters.flatMap(({ deadLetter }, index): RedrivenFrame[] => {
+    const number = (attempts[index]?.outputs ?? 0) > 0 ? readingsNumber(deadLetter) : undefined
+    return number?.tag === 'numbered' && deadLetter.key !== null
+      ? [{ device: deadLetter.key.toString('latin1'), boot: number.boot, seq: number.seq }]
       : []
   })
 }

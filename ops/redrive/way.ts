@@ -1,11 +1,11 @@
 import type { Rejection } from '../../processors/contract.ts'
-import type { FoundLetter } from '../../processors/letters.ts'
+import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 
-/** What a processor made of a letter that it saw again. */
+/** What a processor made of a dead letter that it saw again. */
 export interface Attempt {
   /** Records that it emitted or handled, or rows that it wrote. */
   readonly outputs: number
-  /** Why it left the letter, or parts of it, out on purpose; null where it did not. */
+  /** Why it left the dead letter, or parts of it, out on purpose; null if it did not. */
   readonly dropped: string | null
   /** What failed again. */
   readonly again: readonly Rejection[]
@@ -17,14 +17,15 @@ export interface OutputName {
   readonly verb: string
 }
 
-/** How letters get back to the processor that refused them, and to no other. */
+/** How dead letters get back to the processor that refused them, and to no other. */
 export interface RedriveWay extends AsyncDisposable {
   readonly output: OutputName
   /**
-   * Runs the processor over letters of one partition, in order; an attempt for each. Resolves once the outputs are where they always go:
-   * acknowledged by Kafka, or committed. What fails again is only returned. Repeating it is harmless: outputs are keyed. Waits through outages.
+   * Runs the processor over dead letters of one partition, in order; an attempt for each. Resolves
+   * once the outputs are where they always go: acknowledged by Kafka, or committed. What fails
+   * again is only returned. Repeating it is harmless: outputs are keyed. Waits through outages.
    */
-  attempt(letters: readonly FoundLetter[]): Promise<readonly Attempt[]>
+  attempt(deadLetters: readonly FoundDeadLetter[]): Promise<readonly Attempt[]>
   /** What `attempt` would return. Changes nothing. */
-  rehearse(letters: readonly FoundLetter[]): Promise<readonly Attempt[]>
+  dryRun(deadLetters: readonly FoundDeadLetter[]): Promise<readonly Attempt[]>
 }

@@ -1,4 +1,4 @@
-/** Cumulative figures by name; undefined where a part could not be asked. */
+/** Cumulative figures by name; undefined if a part could not be asked. */
 export type Figures = ReadonlyMap<string, number | undefined>
 
 interface Look {
@@ -9,7 +9,9 @@ interface Look {
 /** Turns looks at cumulative figures into rates over a sliding window. */
 export interface Rates {
   add(atMs: number, figures: Figures): void
-  /** Undefined until two looks know the figure, and after it went back: its part was started again. */
+  /**
+   * Undefined until two looks know the figure, and after it went back: its part was started again.
+   */
   perSecond(name: string): number | undefined
 }
 

@@ -8,7 +8,10 @@ export interface Terminal {
   write(text: string): unknown
 }
 
-/** A block of lines at the bottom of the terminal, drawn again in place. What was printed before it stays and can be scrolled back to. */
+/**
+ * A block of lines at the bottom of the terminal, drawn again in place. What was printed before it
+ * stays and can be scrolled back to.
+ */
 export interface Screen {
   draw(lines: readonly string[]): void
   /** Leaves the last lines where they are; later output goes below them. */
@@ -23,7 +26,8 @@ export function createScreen(terminal: Terminal): Screen {
   return {
     draw(lines) {
       const [width, height] = [terminal.columns ?? 80, terminal.rows ?? 24]
-      // One line less than there are, so that the terminal does not scroll and what is above can be found again.
+      // One line less than there are, so that the terminal does not scroll and what is above can be
+      // found again.
       const shown = lines
         .slice(0, Math.max(1, height - 1))
         .map(visible)

@@ -14,7 +14,10 @@ export interface OpenSources extends StatusSources, AsyncDisposable {}
 /** The status is drawn each second: what takes longer is as good as no answer. */
 const ANSWER_MS = 900
 
-/** Asks the services for their metrics, Kafka for lags and dead letters, the database for rows. Dials when it is first asked. */
+/**
+ * Asks the services for their metrics, Kafka for lags and dead letters, the database for rows.
+ * Dials when it is first asked.
+ */
 export async function openStatusSources(config: Config, fleet?: NonNullable<StatusSources['fleet']>): Promise<OpenSources> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const admin = kafkaClient(config, 'millrace-status', silent).admin()
@@ -42,7 +45,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
     ...(fleet === undefined ? {} : { fleet }),
     service: (name) => report(addresses.get(name)),
     lags: () => answer(() => lags.read()),
-    letters: () =>
+    deadLetters: () =>
       answer(async () => {
         const ask = await kafka()
         return new Map(await Promise.all(deadTopics.map(async (topic) => [topic, await endOffset(ask, topic)] as const)))
@@ -68,7 +71,10 @@ function sum(column: string): string {
   return `coalesce(sum(${column}), 0)::double precision`
 }
 
-/** The answer, or undefined where none comes in time: whatever the trouble is, the part cannot be asked. */
+/**
+ * The answer, or undefined if none comes in time: whatever the problem is, the part cannot be
+ * asked.
+ */
 async function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
@@ -84,11 +90,11 @@ async function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefin
 async function report(address: string | undefined): Promise<ServiceReport> {
   const get = async (path: string): Promise<string> => (await fetch(`${address}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) })).text()
   const [metrics, health] = await Promise.all([answer(() => get('/metrics')), answer(() => get('/health'))])
-  return { metrics: metrics === undefined ? undefined : parseMetrics(metrics), troubles: parseTroubles(health) }
+  return { metrics: metrics === undefined ? undefined : parseMetrics(metrics), problems: parseProblems(health) }
 }
 
-function parseTroubles(health: string | undefined): ReadonlyMap<string, string> | undefined {
+function parseProblems(health: string | undefined): ReadonlyMap<string, string> | undefined {
   if (health === undefined) return undefined
-  const { troubles } = JSON.parse(health) as { troubles: Record<string, string> }
-  return new Map(Object.entries(troubles))
+  const { problems } = JSON.parse(health) as { problems: Record<string, string> }
+  return new Map(Object.entries(problems))
 }

@@ -30,9 +30,9 @@ function page(service: string, seconds: number): string {
 function sources(seconds: number, overrides: Partial<StatusSources> = {}): StatusSources {
   return {
     processors: ['frost-alert'],
-    service: async (name): Promise<ServiceReport> => ({ metrics: parseMetrics(page(name, seconds)), troubles: new Map() }),
+    service: async (name): Promise<ServiceReport> => ({ metrics: parseMetrics(page(name, seconds)), problems: new Map() }),
     lags: async () => [lag('frost-alert', 7n), lag('frost-alert', 5n), lag('store', 0n)],
-    letters: async () =>
+    deadLetters: async () =>
       new Map([
         ['bridge.dead', 0n],
         ['frost-alert.dead', 3n],
@@ -53,9 +53,9 @@ async function look(at: (seconds: number) => StatusSources): Promise<{ snapshot:
 }
 
 const deaf: Partial<StatusSources> = {
-  service: async () => ({ metrics: undefined, troubles: undefined }),
+  service: async () => ({ metrics: undefined, problems: undefined }),
   lags: async () => undefined,
-  letters: async () => undefined,
+  deadLetters: async () => undefined,
   stored: async () => undefined,
 }
 
@@ -101,7 +101,7 @@ describe('the live status', () => {
     ])
   })
 
-  it('counts devices and what they send where a fleet belongs to it', async () => {
+  it('counts devices and what they send if a fleet belongs to it', async () => {
     const stats = { ...fleetAt(0), connected: 299 }
     const { snapshot, rates } = await look((seconds) =>
       sources(seconds, { fleet: { devices: 300, stats: () => ({ ...stats, sealed: seconds * 302, acked: seconds * 301 }) } }),

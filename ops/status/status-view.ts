@@ -4,7 +4,7 @@ import type { Rates } from './rates.ts'
 import type { DeadLetters, Figure, Hop, Snapshot } from './status.ts'
 
 /** What stands around the figures. */
-export interface Frame {
+export interface Surroundings {
   readonly startedMs: number
   /** Notes for the bottom, as how to look at the data. */
   readonly hints: readonly (readonly [string, string])[]
@@ -16,7 +16,7 @@ const HEADINGS = ['', '', 'frames/s', 'rows/s', 'readings/s']
 const ALIGNMENTS = ['left', 'left', 'right', 'right', 'right'] as const
 
 /** The screen: a line for each step, then what has to be looked at. */
-export function renderScreen(snapshot: Snapshot, rates: Rates, { startedMs, hints, events }: Frame): readonly string[] {
+export function renderScreen(snapshot: Snapshot, rates: Rates, { startedMs, hints, events }: Surroundings): readonly string[] {
   const hops = snapshot.hops.map((hop) => [hop.name, hop.does, ...speeds(hop, rates)])
   const facts = [
     ['rows stored', stored(snapshot)],
@@ -49,7 +49,7 @@ export function renderLine(snapshot: Snapshot, rates: Rates): string {
     `${whole(snapshot.stored?.rows)} rows`,
     `lag ${snapshot.lags.map(({ group, lag }) => `${group} ${whole(lag)}`).join(' ')}`,
     ...(dead === 'none' ? [] : [`dead letters ${dead}`]),
-    ...snapshot.troubles.map(({ part, trouble }) => `${part}: ${trouble}`),
+    ...snapshot.problems.map(({ part, problem }) => `${part}: ${problem}`),
   ].join(' · ')
 }
 
@@ -80,16 +80,16 @@ function stored({ stored: counts }: Snapshot): string {
 
 function deadLetters(all: readonly DeadLetters[]): string {
   const rejected = (reasons: ReadonlyMap<string, number>): boolean => [...reasons.values()].some((count) => count > 0)
-  const some = all.filter(({ letters, reasons }) => letters !== 0n || rejected(reasons))
+  const some = all.filter(({ deadLetters, reasons }) => deadLetters !== 0n || rejected(reasons))
   if (some.length === 0) return 'none'
-  if (some.length === all.length && some.every(({ letters, reasons }) => letters === undefined && !rejected(reasons))) return '?'
-  return some.map(({ topic, letters, reasons }) => `${topic} ${whole(letters)}${because(reasons)}`).join(', ')
+  if (some.length === all.length && some.every(({ deadLetters, reasons }) => deadLetters === undefined && !rejected(reasons))) return '?'
+  return some.map(({ topic, deadLetters, reasons }) => `${topic} ${whole(deadLetters)}${because(reasons)}`).join(', ')
 }
 
-/** One line for each trouble. */
-function health({ troubles }: Snapshot): readonly (readonly string[])[] {
-  if (troubles.length === 0) return [['health', 'all well']]
-  return troubles.map(({ part, trouble }, index) => [index === 0 ? 'health' : '', `${part}: ${trouble}`])
+/** One line for each problem. */
+function health({ problems }: Snapshot): readonly (readonly string[])[] {
+  if (problems.length === 0) return [['health', 'all well']]
+  return problems.map(({ part, problem }, index) => [index === 0 ? 'health' : '', `${part}: ${problem}`])
 }
 
 function because(reasons: ReadonlyMap<string, number>): string {

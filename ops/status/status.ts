@@ -1,9 +1,12 @@
 import type { FleetStats } from '../fleet/fleet-stats.ts'
 import { type GroupPartitionLag, lagByGroup } from '../lag/lag-table.ts'
-import { byLabel, type Sample, total } from './prometheus-text.ts'
+import { byLabel, type MetricSample, total } from './prometheus-text.ts'
 import type { Figures } from './rates.ts'
 
-/** A cumulative figure: undefined where the part could not be asked, null where it does not count such things. */
+/**
+ * A cumulative figure: undefined if the part could not be asked, null if it does not count
+ * such things.
+ */
 export type Figure = number | undefined | null
 
 /** A step of the line, with what has passed it so far. */
@@ -18,21 +21,23 @@ export interface Hop {
 /** The line at one moment. */
 export interface Snapshot {
   readonly atMs: number
-  /** Undefined where no fleet belongs to it. */
+  /** Undefined if no fleet belongs to it. */
   readonly devices: { readonly wanted: number; readonly connected: number | undefined } | undefined
   readonly hops: readonly Hop[]
   /** What became of the rows, as counted in the transactions that wrote them. */
   readonly stored: StoredRows | undefined
   readonly lags: readonly { readonly group: string; readonly lag: bigint | undefined }[]
   readonly deadLetters: readonly DeadLetters[]
-  readonly troubles: readonly { readonly part: string; readonly trouble: string }[]
+  readonly problems: readonly { readonly part: string; readonly problem: string }[]
 }
 
 /** What became of the rows that the store was given: each counts once. */
 export interface StoredRows {
   /** Rows in the table. */
   readonly rows: number
-  /** Rows that added a quantity to one of these, that had nothing new, and that had another value. */
+  /**
+   * Rows that added a quantity to one of these, that had nothing new, and that had another value.
+   */
   readonly merged: number
   readonly repeated: number
   readonly conflicts: number
@@ -46,15 +51,15 @@ export function handledRows({ rows, merged, repeated, conflicts }: StoredRows): 
 export interface DeadLetters {
   readonly topic: string
   /** All that the topic was ever sent. */
-  readonly letters: bigint | undefined
+  readonly deadLetters: bigint | undefined
   /** Since the service was started. */
   readonly reasons: ReadonlyMap<string, number>
 }
 
 /** A service and what it says of itself. Undefined: it could not be asked. */
 export interface ServiceReport {
-  readonly metrics: readonly Sample[] | undefined
-  readonly troubles: ReadonlyMap<string, string> | undefined
+  readonly metrics: readonly MetricSample[] | undefined
+  readonly problems: ReadonlyMap<string, string> | undefined
 }
 
 /** Where the figures come from. None of them rejects: what cannot be asked is undefined. */
@@ -64,7 +69,7 @@ export interface StatusSources {
   readonly service: (name: string) => Promise<ServiceReport>
   readonly lags: () => Promise<readonly GroupPartitionLag[] | undefined>
   /** How many records each dead-letter topic was ever sent. */
-  readonly letters: () => Promise<ReadonlyMap<string, bigint> | undefined>
+  readonly deadLetters: () => Promise<ReadonlyMap<string, bigint> | undefined>
   readonly stored: () => Promise<StoredRows | undefined>
   /** The simulated fleets that belong to this run. */
   readonly fleet?: { readonly devices: number; readonly stats: () => FleetStats | undefined }
@@ -73,13 +78,13 @@ export interface StatusSources {
 /** Looks at every part at once. */
 export async function observe(sources: StatusSources, atMs: number): Promise<Snapshot> {
   const names = ['bridge', ...sources.processors, 'store']
-  const [lags, letters, stored, ...reports] = await Promise.all([
+  const [lags, deadLetters, stored, ...reports] = await Promise.all([
     sources.lags(),
-    sources.letters(),
+    sources.deadLetters(),
     sources.stored(),
     ...names.map((name) => sources.service(name)),
   ])
-  const report = (name: string): ServiceReport => reports[names.indexOf(name)] ?? { metrics: undefined, troubles: undefined }
+  const report = (name: string): ServiceReport => reports[names.indexOf(name)] ?? { metrics: undefined, problems: undefined }
   const sums = lags === undefined ? undefined : lagByGroup(lags)
   const stats = sources.fleet?.stats()
   return {
@@ -90,10 +95,10 @@ export async function observe(sources: StatusSources, atMs: number): Promise<Sna
     lags: names.slice(1).map((group) => ({ group, lag: sums?.get(group) ?? undefined })),
     deadLetters: names.map((name) => ({
       topic: `${name}.dead`,
-      letters: letters?.get(`${name}.dead`),
+      deadLetters: deadLetters?.get(`${name}.dead`),
       reasons: byLabel(report(name).metrics ?? [], `${prefix(name)}_rejected_total`, 'reason'),
     })),
-    troubles: names.flatMap((part) => troubles(part, report(part))),
+    problems: names.flatMap((part) => problems(part, report(part))),
   }
 }
 
@@ -128,9 +133,9 @@ function hop(name: string, { metrics }: ServiceReport, stored: StoredRows | unde
   }
 }
 
-function troubles(part: string, report: ServiceReport): Snapshot['troubles'] {
-  if (report.troubles === undefined) return [{ part, trouble: 'does not answer' }]
-  return [...report.troubles].map(([what, trouble]) => ({ part, trouble: `${what}: ${trouble}` }))
+function problems(part: string, report: ServiceReport): Snapshot['problems'] {
+  if (report.problems === undefined) return [{ part, problem: 'does not answer' }]
+  return [...report.problems].map(([what, problem]) => ({ part, problem: `${what}: ${problem}` }))
 }
 
 function prefix(name: string): string {

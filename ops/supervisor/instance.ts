@@ -5,7 +5,7 @@ import { ConfigError } from '../../services/config.ts'
 /**
  * Takes the instance: two supervisors would start everything twice.
  * @returns gives it back
- * @throws ConfigError where another one has it
+ * @throws ConfigError if another one has it
  */
 export function claimInstance(local: string): () => void {
   const other = runningSupervisor(local)

@@ -11,8 +11,9 @@ export interface Identity {
 const POLL_MS = 50
 
 /**
- * Ends the program that an earlier supervisor left running when it was killed itself: two of one kind would fight over ports and partitions.
- * @returns its PID, or undefined where there was none
+ * Ends the program that an earlier supervisor left running when it was killed itself: two of one
+ * kind would fight over ports and partitions.
+ * @returns its PID, or undefined if there was none
  */
 export async function endLeftover(program: Identity, graceMs: number): Promise<number | undefined> {
   const pid = leftover(program)
@@ -26,7 +27,10 @@ export async function endLeftover(program: Identity, graceMs: number): Promise<n
   return pid
 }
 
-/** PID of the running program that the file names. A PID alone may have gone to another process since: the command line must be the same. */
+/**
+ * PID of the running program that the file names. A PID alone may have gone to another process
+ * since: the command line must be the same.
+ */
 export function leftover({ command, args, pidFile }: Identity): number | undefined {
   const pid = Number(readOrEmpty(pidFile).trim())
   if (!Number.isInteger(pid) || pid <= 1) return undefined

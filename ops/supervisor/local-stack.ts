@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { projectRoot } from '../../schemas/files.ts'
 
-/** The local stack did not start. Its message is what deploy/local printed: which part, why, and the last lines of its log. */
+/**
+ * The local stack did not start. Its message is what deploy/local printed: which part, why, and the
+ * last lines of its log.
+ */
 export class LocalStackError extends Error {
   readonly code = 'LOCAL_STACK'
   readonly transient = false
@@ -12,7 +15,10 @@ export class LocalStackError extends Error {
   }
 }
 
-/** The local stack (deploy/local), as far as it was started here: disposing stops those parts, and leaves alone what ran before. */
+/**
+ * The local stack (deploy/local), as far as it was started here: disposing stops those parts, and
+ * leaves alone what ran before.
+ */
 export interface LocalStack extends AsyncDisposable {
   /** MQTT_URL, KAFKA_BROKERS, … */
   readonly addresses: Readonly<Record<string, string>>
@@ -21,7 +27,7 @@ export interface LocalStack extends AsyncDisposable {
 /**
  * Starts what is not running yet.
  * @param say gets each line that deploy/local prints
- * @throws LocalStackError where a part does not start
+ * @throws LocalStackError if a part does not start
  */
 export async function startLocalStack(env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<LocalStack> {
   const started: string[] = []

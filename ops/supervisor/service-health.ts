@@ -5,7 +5,8 @@ import { serviceAddresses } from './service-programs.ts'
 const POLL_MS = 100
 
 /**
- * Waits until every service says that it is healthy: the bridge's session exists then, without which a broker refuses what is published.
+ * Waits until every service says that it is healthy: the bridge's session exists then, without
+ * which a broker refuses what is published.
  * @returns the services that are not after that time, or when the signal came
  */
 export async function awaitHealthy(config: Config, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {

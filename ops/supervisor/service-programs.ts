@@ -14,7 +14,9 @@ export interface ServiceAddress {
   readonly address: string
 }
 
-/** Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up. */
+/**
+ * Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up.
+ */
 export const GRACE_MS = 12_000
 
 /**
@@ -28,7 +30,8 @@ export function serviceAddresses(config: Config): readonly ServiceAddress[] {
 }
 
 /**
- * The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log` are theirs.
+ * The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log`
+ * are theirs.
  * @throws ConfigError if there is no such processor, or two have one port
  */
 export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
@@ -49,11 +52,13 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
 /**
  * Flags of Node.js for a service, in bin/service.flags, for bin/millrace reads them too.
  *
- * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts but does not see. Only a scavenge frees it
- * early; with 16 MB of young generation full collections come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
+ * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts
+ * but does not see. Only a scavenge frees it early; with 16 MB of young generation full collections
+ * come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
  *
- * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a quarter, and so collected it once a second, which
- * was up to half of a service's CPU. A quarter less CPU for 30 to 50 MB more memory (continuity two fifths less).
+ * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a
+ * quarter, and so collected it once a second, which was up to half of a service's CPU. A quarter
+ * less CPU for 30 to 50 MB more memory (continuity two fifths less).
  */
 export const NODE_FLAGS: readonly string[] = readFileSync(`${projectRoot}bin/service.flags`, 'utf8').trim().split('\n')
 

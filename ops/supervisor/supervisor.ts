@@ -39,7 +39,10 @@ export interface Supervisor extends AsyncDisposable {
   hurry(): void
 }
 
-/** A killed service is back within about a second, one that cannot start is not tried more often than each 15 s on average. */
+/**
+ * A killed service is back within about a second, one that cannot start is not tried more often
+ * than each 15 s on average.
+ */
 const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
 /** A program that lived this long had started well: its next failure is a first one. */
 const HEALTHY_MS = 20_000
@@ -101,7 +104,10 @@ export async function supervise({ programs, happened, random, graceMs, backoff =
   }
 }
 
-/** Starts a program in a session of its own: a Ctrl-C in the terminal is the supervisor's to hear, which then stops them in good order. */
+/**
+ * Starts a program in a session of its own: a Ctrl-C in the terminal is the supervisor's to hear,
+ * which then stops them in good order.
+ */
 function start({ command, args, env, logFile, pidFile, niceness }: Program): { child: ChildProcess; ended: Promise<string> } {
   for (const file of [logFile, pidFile]) mkdirSync(dirname(file), { recursive: true })
   const log = openSync(logFile, 'a')
@@ -122,8 +128,8 @@ function start({ command, args, env, logFile, pidFile, niceness }: Program): { c
 }
 
 /**
- * Linux weighs a process that leads a session of its own with its session (autogroup, sched(7)) on most kernels, by its niceness on the others: both.
- * Neither is worth a failure.
+ * Linux weighs a process that leads a session of its own with its session (autogroup, sched(7)) on
+ * most kernels, by its niceness on the others: both. Neither is worth a failure.
  */
 function makeWay(pid: number, niceness: number): void {
   try {

@@ -10,7 +10,9 @@ export interface ClockReading {
 /** A difference that is nobody's fault: time servers keep machines within milliseconds. */
 export const MOST_OFF_MS = 60_000
 
-/** Milliseconds by which a clock is ahead of another; less than the answer's way could explain is 0. */
+/**
+ * Milliseconds by which a clock is ahead of another; less than the answer's way could explain is 0.
+ */
 export function aheadMs({ theirsMs, askedAtMs, answeredAtMs }: ClockReading, nowMs: number, monotonicMs: number): number {
   const uncertainMs = (answeredAtMs - askedAtMs) / 2
   const theirNowMs = theirsMs + monotonicMs - (askedAtMs + answeredAtMs) / 2

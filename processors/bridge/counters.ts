@@ -1,18 +1,28 @@
 import { type DropReason, dropReasons, type Reason, reasons } from './reasons.ts'
 import type { BrokerUptime } from './session.ts'
 
-/** Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead or dropped. */
+/**
+ * Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead
+ * or dropped.
+ */
 export interface BridgeCounters {
   /** Frames forwarded as they came. */
   frames: number
   /** JSON messages forwarded as frames. */
   json: number
   statuses: number
-  /** Messages that had to wait for their device's rate limit; each ends in one of the others too. */
+  /**
+   * Messages that had to wait for their device's rate limit; each ends in one of the others too.
+   */
   delayed: number
-  /** Messages that waited for their schema, or behind one of their device's that did; each ends in one of the others too. */
+  /**
+   * Messages that waited for their schema, or behind one of their device's that did; each ends in
+   * one of the others too.
+   */
   parked: number
-  /** Of the dead ones: messages over their device's rate of which no letter keeps the bytes. */
+  /**
+   * Of the dead ones: messages over their device's rate of which no dead letter keeps the bytes.
+   */
   unkept: number
   /** What the broker says that it has dropped since it started; undefined if it does not say. */
   brokerDropped: number | undefined

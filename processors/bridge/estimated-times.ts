@@ -1,4 +1,7 @@
-/** Times for samples that came without: the moment of receipt, but strictly later than the last one of the same device. */
+/**
+ * Times for samples that came without: the moment of receipt, but strictly later than the last one
+ * of the same device.
+ */
 export interface EstimatedTimes {
   /**
    * Takes as many times for a device, a microsecond apart.
@@ -14,8 +17,9 @@ export interface EstimatedTimes {
 const REMEMBERED = 100_000
 
 /**
- * What was queued while the bridge was away arrives within a millisecond, and rows of one device and time are one row. The last time is kept in memory only:
- * it runs ahead of the clock by a microsecond a sample, which is over before another bridge can go on in this one's place.
+ * What was queued while the bridge was away arrives within a millisecond, and rows of one device
+ * and time are one row. The last time is kept in memory only: it runs ahead of the clock by a
+ * microsecond a sample, which is over before another bridge can go on in this one's place.
  */
 export function createEstimatedTimes(remembered = REMEMBERED): EstimatedTimes {
   const next = new Map<string, number>()

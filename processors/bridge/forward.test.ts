@@ -21,7 +21,7 @@ const STATUS = 'devices/hive-a/status'
 
 describe('bridge', () => {
   if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
-  const letters = createDeadLetterCodec(readSchema('dead-letter').json, 7)
+  const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 7)
   const known = createFingerprints(
     new Map([
       [FINGERPRINT.toString('hex'), 0x01020304],
@@ -39,12 +39,12 @@ describe('bridge', () => {
       jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
       jsonFingerprint: generic.fingerprint,
       status: createStatusEncoder(readSchema('device-status').json, 8),
-      deadLetters: letters,
+      codec: deadLetters,
       payloadBytes: 65_536,
       frameBytes: 900_000,
-      letterBytes: 2_000_000,
+      deadLetterBytes: 2_000_000,
       version: '1.2.3',
-      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
   })
@@ -61,10 +61,10 @@ describe('bridge', () => {
     expect(forward(messages, 0, fingerprints, true, records)).to.equal(messages.length)
     return records
   }
-  const deadLetter = (topic: string, payload: Buffer | string, fingerprints = known): DeadLetter => {
+  const deadLetterOf = (topic: string, payload: Buffer | string, fingerprints = known): DeadLetter => {
     const [record] = run([received(topic, payload)], fingerprints)
     expect(record).to.include({ topic: 'bridge.dead', timestampMs: 1_000 })
-    return letters.decode(record?.value ?? Buffer.alloc(0))
+    return deadLetters.decode(record?.value ?? Buffer.alloc(0))
   }
 
   it('swaps the header of a frame for the schema ID and leaves its datum as it is', () => {
@@ -118,9 +118,9 @@ describe('bridge', () => {
         receivedMs,
         overRate: true,
       }))
-    const said = (records: readonly OutgoingRecord[]): readonly DeadLetter[] => records.map(({ value }) => letters.decode(value))
+    const said = (records: readonly OutgoingRecord[]): readonly DeadLetter[] => records.map(({ value }) => deadLetters.decode(value))
 
-    it('keeps the first messages whole, and of the others the heads, in one letter', () => {
+    it('keeps the first messages whole, and of the others the heads, in one dead letter', () => {
       const found = said(run(flood('a', 10)))
       expect(found.map(({ reason, value, records }) => [reason, value !== null, records.length])).to.deep.equal([
         ['over-rate', true, 0],
@@ -138,7 +138,7 @@ describe('bridge', () => {
       expect(counters.unkept).to.equal(8)
     })
 
-    it('keeps few bytes of millions, and counts them all: a letter a second', () => {
+    it('keeps few bytes of millions, and counts them all: a dead letter a second', () => {
       let bytes = 0
       let told = 0
       for (let second = 0; second < 20; second++) {
@@ -149,7 +149,7 @@ describe('bridge', () => {
         }
       }
       expect(bytes).to.be.below(30_000)
-      // What came since the last letter is told with the next message of anybody.
+      // What came since the last dead letter is told with the next message of anybody.
       for (const { detail } of said(run(flood('b', 1, 90_000)))) told += Number(/(\d+) messages/.exec(detail)?.[1] ?? 0)
       expect(told).to.equal(200_000)
     })
@@ -180,7 +180,7 @@ describe('bridge', () => {
       received(TELEMETRY, '[{"power":1}]', true),
       received(TELEMETRY, '{"power":1', true),
     ])
-    expect(records.map(({ value }) => letters.decode(value).reason)).to.deep.equal(['retained', 'retained', 'bad-json'])
+    expect(records.map(({ value }) => deadLetters.decode(value).reason)).to.deep.equal(['retained', 'retained', 'bad-json'])
     expect(counters.dead.retained).to.equal(2)
   })
 
@@ -213,10 +213,10 @@ describe('bridge', () => {
   for (const [reason, topic, payload, detail] of refused) {
     it(`makes a dead letter with its original bytes: ${reason}, ${detail.source}`, () => {
       const original = Buffer.from(payload)
-      const letter = deadLetter(topic, payload)
-      expect(letter.detail).to.match(detail)
-      expect(letter.value?.equals(original)).to.equal(true)
-      expect(letter).to.deep.include({
+      const deadLetter = deadLetterOf(topic, payload)
+      expect(deadLetter.detail).to.match(detail)
+      expect(deadLetter.value?.equals(original)).to.equal(true)
+      expect(deadLetter).to.deep.include({
         reason,
         source_topic: topic,
         source_partition: -1,
@@ -243,12 +243,12 @@ describe('bridge', () => {
       jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
       jsonFingerprint: generic.fingerprint,
       status: () => Buffer.alloc(0),
-      deadLetters: letters,
+      codec: deadLetters,
       payloadBytes: 1_000_000,
       frameBytes: 900_000,
-      letterBytes: 2_000_000,
+      deadLetterBytes: 2_000_000,
       version: '1',
-      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
     large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
@@ -256,9 +256,9 @@ describe('bridge', () => {
   })
 
   it('leaves out the bytes of a message that no dead letter could hold, and says so', () => {
-    const letter = deadLetter(TELEMETRY, Buffer.alloc(2_000_000))
-    expect(letter).to.include({ reason: 'over-size', value: null })
-    expect(letter.detail).to.equal(
+    const deadLetter = deadLetterOf(TELEMETRY, Buffer.alloc(2_000_000))
+    expect(deadLetter).to.include({ reason: 'over-size', value: null })
+    expect(deadLetter.detail).to.equal(
       'expected at most 65536 bytes, got 2000000; its 2000000 bytes are left out: a dead letter may have 2000000',
     )
   })
@@ -275,10 +275,10 @@ describe('bridge', () => {
   })
 
   it('makes a dead letter of a fingerprint that a fresh registry does not have', () => {
-    const letter = deadLetter(TELEMETRY, frame('x'), none)
-    expect(letter).to.include({ reason: 'unknown-fingerprint', detail: 'the registry has no schema with fingerprint 0123456789abcdef' })
-    expect(letter.value).to.deep.equal(frame('x'))
-    expect(deadLetter(TELEMETRY, '{"power":1}', none)).to.include({
+    const deadLetter = deadLetterOf(TELEMETRY, frame('x'), none)
+    expect(deadLetter).to.include({ reason: 'unknown-fingerprint', detail: 'the registry has no schema with fingerprint 0123456789abcdef' })
+    expect(deadLetter.value).to.deep.equal(frame('x'))
+    expect(deadLetterOf(TELEMETRY, '{"power":1}', none)).to.include({
       reason: 'unknown-fingerprint',
       detail: 'the registry does not have generic-json',
     })
@@ -295,25 +295,25 @@ describe('bridge', () => {
       },
       jsonFingerprint: generic.fingerprint,
       status: () => Buffer.from('status'),
-      deadLetters: letters,
+      codec: deadLetters,
       payloadBytes: 100,
       frameBytes: 900_000,
-      letterBytes: 2_000_000,
+      deadLetterBytes: 2_000_000,
       version: '1',
-      overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
       counters,
     })
     const records: OutgoingRecord[] = []
     failing([received(TELEMETRY, '{}'), received(STATUS, 'x')], 0, known, false, records)
-    expect(letters.decode(records[0]?.value ?? Buffer.alloc(0))).to.include({ reason: 'defect', detail: 'TypeError: a mistake' })
+    expect(deadLetters.decode(records[0]?.value ?? Buffer.alloc(0))).to.include({ reason: 'defect', detail: 'TypeError: a mistake' })
     expect(records[1]?.value.toString()).to.equal('status')
   })
 
   it('forwards the rest of a message of which it cannot take a part, and makes one dead letter of all such parts', () => {
     const payload = '[{"ts":1795406400,"power":1},{"ts":"yesterday","power":2},{"ts":1795406402},{"ts":1795406403,"power":4}]'
-    const [frame, letter, ...others] = run([received(TELEMETRY, payload)])
-    expect([frame?.topic, letter?.topic, others.length]).to.deep.equal(['telemetry.frames', 'bridge.dead', 0])
-    expect(letters.decode(letter?.value ?? Buffer.alloc(0))).to.deep.include({
+    const [frame, deadLetter, ...others] = run([received(TELEMETRY, payload)])
+    expect([frame?.topic, deadLetter?.topic, others.length]).to.deep.equal(['telemetry.frames', 'bridge.dead', 0])
+    expect(deadLetters.decode(deadLetter?.value ?? Buffer.alloc(0))).to.deep.include({
       reason: 'bad-json',
       samples: [1, 2],
       quantities: [],

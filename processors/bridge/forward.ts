@@ -2,7 +2,7 @@ import { clocks } from '../../schemas/firmware.ts'
 import { clockOf } from '../../schemas/frame-reader.ts'
 import type { OutgoingRecord, RecordHeaders, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
-import type { LetterLimits } from '../letter-budget.ts'
+import type { DeadLetterLimits } from '../dead-letter-budget.ts'
 import { byReason } from '../rejections.ts'
 import { deadTopic } from '../topics.ts'
 import type { BridgeCounters } from './counters.ts'
@@ -27,7 +27,10 @@ export interface Received {
   readonly overRate?: boolean
   /** A redrive is about this part of it. */
   readonly only?: RecordPart
-  /** Microseconds since 1970, if not those of the receipt: when its samples were taken, if it does not say. */
+  /**
+   * Microseconds since 1970, if not those of the receipt: when its samples were taken, if it does
+   * not say.
+   */
   readonly estimateMicros?: number
 }
 
@@ -39,24 +42,28 @@ export interface ForwarderOptions {
   readonly status: StatusEncoder
   /** Of records of status: the fingerprint of their schema. */
   readonly statusHeaders?: RecordHeaders
-  readonly deadLetters: DeadLetterCodec
+  readonly codec: DeadLetterCodec
   /** Largest payload that is forwarded. */
   readonly payloadBytes: number
-  /** Largest frame that a JSON message may become: every hop after this one carries it in one Kafka record. */
+  /**
+   * Largest frame that a JSON message may become: every hop after this one carries it in one Kafka
+   * record.
+   */
   readonly frameBytes: number
   /** Largest dead letter that Kafka takes. */
-  readonly letterBytes: number
+  readonly deadLetterBytes: number
   /** Version of this program, for dead letters. */
   readonly version: string
   /** What of a device over its rate is kept. */
-  readonly overRateLetters: LetterLimits
+  readonly overRateDeadLetters: DeadLetterLimits
   readonly counters: BridgeCounters
 }
 
 /**
- * Turns messages from `first` on into records, appended to `records` in their order: frames and status where their route says, and dead
- * letters. Returns the index at which it stopped: the number of messages, or that of a message whose fingerprint is unknown. With
- * `registryIsFresh` it does not stop there: such a message is a dead letter then.
+ * Turns messages from `first` on into records, appended to `records` in their order: frames and
+ * status where their route says, and dead dead letters. Returns the index at which it stopped: the
+ * number of messages, or that of a message whose fingerprint is unknown. With `registryIsFresh` it
+ * does not stop there: such a message is a dead letter then.
  */
 export type Forward = (
   messages: readonly Received[],
@@ -77,13 +84,16 @@ const MICROS_PER_MILLI = 1000
 const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
 const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
-/** Of a topic, in a dead letter: one that a device may have is shorter, and a stranger's takes up to 65,535 bytes. */
+/**
+ * Of a topic, in a dead letter: one that a device may have is shorter, and a stranger's takes up to
+ * 65,535 bytes.
+ */
 const TOPIC_CHARACTERS = 1_000
 
 export function createForwarder(options: ForwarderOptions): Forward {
   const { route, jsonFrame, counters, payloadBytes } = options
   const dead = deadTopic('bridge')
-  const overRate = new OverRate(options.overRateLetters)
+  const overRate = new OverRate(options.overRateDeadLetters)
   let records: OutgoingRecord[] = []
 
   return (messages, first, fingerprints, registryIsFresh, into) => {
@@ -115,7 +125,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     }
   }
 
-  /** False where the fingerprint is unknown: nothing has been done with the message then. */
+  /** False if the fingerprint is unknown: nothing has been done with the message then. */
   function forward(message: Received, fingerprints: Fingerprints): boolean {
     const to = route(message.topic)
     if (to.tag === 'broker') return note(message)
@@ -146,7 +156,8 @@ export function createForwarder(options: ForwarderOptions): Forward {
       return refuse(message, to, 'retained', 'a frame that the broker had retained, and it gives an uptime: expected a time of day')
     const schema = fingerprints.find(payload, 2)
     if (schema === undefined) return false
-    // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be copied. Nothing reads the old ones again.
+    // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be
+    // copied. Nothing reads the old ones again.
     payload[SINGLE_OBJECT_BYTES - WIRE_BYTES] = 0
     payload.writeUInt32BE(schema.id, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
     counters.frames++
@@ -214,12 +225,12 @@ export function createForwarder(options: ForwarderOptions): Forward {
 
   function sayOverRate({ topic, key, receivedMs, records: kept, messages, bytes }: OverRateNote): void {
     const detail = `${OVER_RATE}; ${messages} messages with ${bytes} bytes are not kept`
-    const told = letter({ topic, receivedMs }, key, null, 'over-rate', detail, WHOLE)
-    const value = options.deadLetters.encode({ ...told, records: kept })
+    const told = deadLetter({ topic, receivedMs }, key, null, 'over-rate', detail, WHOLE)
+    const value = options.codec.encode({ ...told, records: kept })
     records.push({
       topic: dead,
       key,
-      value: value.length <= options.letterBytes ? value : options.deadLetters.encode(told),
+      value: value.length <= options.deadLetterBytes ? value : options.codec.encode(told),
       timestampMs: receivedMs,
     })
   }
@@ -240,18 +251,18 @@ export function createForwarder(options: ForwarderOptions): Forward {
     const { length } = message.topic
     if (length > TOPIC_CHARACTERS) detail += `; its topic of ${length} characters is cut`
     const key = to.tag === 'device' ? to.key : null
-    let value = options.deadLetters.encode(letter(message, key, message.payload, reason, detail, part))
-    if (value.length > options.letterBytes) {
-      // Kafka would refuse it each time that the broker sends it again, and nothing would get past it. Without a value rather than
-      // with a part of it, which could be taken for the whole.
+    let value = options.codec.encode(deadLetter(message, key, message.payload, reason, detail, part))
+    if (value.length > options.deadLetterBytes) {
+      // Kafka would refuse it each time that the broker sends it again, and nothing would get past
+      // it. Without a value rather than with a part of it, which could be taken for the whole.
       const size = message.payload.length
-      value = options.deadLetters.encode(
-        letter(
+      value = options.codec.encode(
+        deadLetter(
           message,
           key,
           null,
           reason,
-          `${detail}; its ${size} bytes are left out: a dead letter may have ${options.letterBytes}`,
+          `${detail}; its ${size} bytes are left out: a dead letter may have ${options.deadLetterBytes}`,
           part,
         ),
       )
@@ -260,7 +271,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return true
   }
 
-  function letter(
+  function deadLetter(
     message: Pick<Received, 'topic' | 'receivedMs'>,
     key: Buffer | null,
     value: Buffer | null,

@@ -1,4 +1,7 @@
-/** Messages that wait for their time, the earliest first; of one time, in the order in which they came. */
+/**
+ * Messages that wait for their time, the earliest first; of one time, in the order in which they
+ * came.
+ */
 export class HeldMessages<Message> {
   private readonly queue: { readonly dueMs: number; readonly message: Message }[] = []
 
@@ -6,7 +9,7 @@ export class HeldMessages<Message> {
     return this.queue.length
   }
 
-  /** When the first one is due; undefined where none waits. */
+  /** When the first one is due; undefined if none waits. */
   get nextDueMs(): number | undefined {
     return this.queue[0]?.dueMs
   }

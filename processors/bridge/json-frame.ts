@@ -11,7 +11,10 @@ export interface JsonMessage {
   readonly device: string
   /** Microseconds since 1970: the time of its samples if it gives none. */
   readonly receivedMicros: number
-  /** Out of the broker's store of retained messages: the moment of receipt says nothing of its samples. */
+  /**
+   * Out of the broker's store of retained messages: the moment of receipt says nothing of its
+   * samples.
+   */
   readonly retained: boolean
   /** A redrive is about this part of it. */
   readonly only?: RecordPart | undefined
@@ -33,9 +36,10 @@ const INT_BYTES = 5
 const LONG_BYTES = 10
 
 /**
- * Values are absolute doubles; a quantity without any reading in the message has an empty array. Boot, frame number and `dropped` are 0: nothing in the
- * JSON tells them. Times are microseconds; those of a message without are decided here, once, and travel in the frame as ESTIMATED, so that every replay
- * has the same. Samples keep their order; `dt` is negative where time goes back.
+ * Values are absolute doubles; a quantity without any reading in the message has an empty array.
+ * Boot, frame number and `dropped` are 0: nothing in the JSON tells them. Times are microseconds;
+ * those of a message without are decided here, once, and travel in the frame as ESTIMATED, so that
+ * every replay has the same. Samples keep their order; `dt` is negative if time goes back.
  * @param generic the firmware that generic-json.avsc declares
  */
 export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes): JsonFrameEncoder {
@@ -99,7 +103,10 @@ export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes)
   }
 }
 
-/** Avro's int and long: zigzag, then 7 bits a byte, least significant first. Exact for integers below 2^52. */
+/**
+ * Avro's int and long: zigzag, then 7 bits a byte, least significant first. Exact for integers
+ * below 2^52.
+ */
 function writeLong(bytes: Buffer, from: number, value: number): number {
   let at = from
   let rest = value >= 0 ? value * 2 : -value * 2 - 1

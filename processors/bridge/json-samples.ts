@@ -14,17 +14,23 @@ export class JsonRefusal extends TextRefusal {
   }
 }
 
-/** Frames carry times as numbers of which a double holds the differences, too: from 1970 to 2112. */
+/**
+ * Frames carry times as numbers of which a double holds the differences, too: from 1970 to 2112.
+ */
 const LATEST_MICROS = 2 ** 52
-/** Names that are no quantity are left out one by one as long as they are few and short; else their samples are. */
+/**
+ * Names that are no quantity are left out one by one as long as they are few and short; else their
+ * samples are.
+ */
 const MOST_STRANGE_NAMES = 20
 const MOST_NAME_CHARACTERS = 64
 const TIME = 'ts'
 const INITIAL_CAPACITY = 64
 
 /**
- * The samples of one JSON message as columns, which are reused: everything holds until the next `read`. What is wrong with a sample, or with one of its
- * values, concerns no other: it is in `rejections`, and the rest is taken.
+ * The samples of one JSON message as columns, which are reused: everything holds until the next
+ * `read`. What is wrong with a sample, or with one of its values, concerns no other: it is in
+ * `rejections`, and the rest is taken.
  */
 export class JsonSamples {
   /** Samples that are taken. */
@@ -64,8 +70,10 @@ export class JsonSamples {
   }
 
   /**
-   * Takes `{"ts": …, "<quantity>": number | null, …}` or an array of such. Times are in all samples or in none; null is as good as nothing.
-   * @param text that `parsed` was parsed from, and its quotation marks: a name that is there twice shows in them
+   * Takes `{"ts": …, "<quantity>": number | null, …}` or an array of such. Times are in all samples
+   * or in none; null is as good as nothing.
+   * @param text that `parsed` was parsed from, and its quotation marks: a name that is there twice
+   *   shows in them
    * @param only a redrive is about this part of the message
    * @throws JsonRefusal if nothing of it can be taken
    */
@@ -140,7 +148,10 @@ export class JsonSamples {
     } else this.reject(at, () => `"ts": expected a time from 1970 to 2112, got ${shown(value)}`)
   }
 
-  /** What is no number of a standard quantity, and everything in a redrive. Returns how many readings it is. */
+  /**
+   * What is no number of a standard quantity, and everything in a redrive. Returns how many
+   * readings it is.
+   */
   private readOther(name: string, value: unknown, quantity: number | undefined, at: number): 0 | 1 {
     if (this.only !== undefined && this.only.quantities.length > 0 && !this.only.quantities.includes(name)) return 0
     if (quantity === undefined) {

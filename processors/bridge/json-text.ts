@@ -1,7 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { printable } from './shown.ts'
 
-/** A payload that is not the JSON that it should be. Its text is the dead letter's detail: it names the place, the value and what was expected. */
+/**
+ * A payload that is not the JSON that it should be. Its text is the dead letter's detail: it names
+ * the place, the value and what was expected.
+ */
 export class TextRefusal extends Error {}
 
 const QUOTE = 0x22
@@ -9,7 +12,10 @@ const QUOTE = 0x22
 /** The text of a payload that should be JSON. The fields hold until the next `read`. */
 export class JsonText {
   text = ''
-  /** Quotation marks in it: with them a name that is there twice shows, which the parser does not tell. */
+  /**
+   * Quotation marks in it: with them a name that is there twice shows, which the parser does not
+   * tell.
+   */
   quotes = 0
 
   /**
@@ -46,7 +52,10 @@ export class JsonText {
   }
 }
 
-/** Whether a payload may be JSON that was meant for us: its first byte, after white space, opens an object or an array. */
+/**
+ * Whether a payload may be JSON that was meant for us: its first byte, after white space, opens an
+ * object or an array.
+ */
 export function looksLikeJson(payload: Buffer): boolean {
   for (let at = hasMark(payload) ? 3 : 0; at < payload.length; at++) {
     const byte = payload[at]
@@ -91,7 +100,10 @@ function hasMark(payload: Buffer): boolean {
   return payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf
 }
 
-/** The first byte that has no place in JSON, such as the NUL that ends a string of C: the parser names its position only. */
+/**
+ * The first byte that has no place in JSON, such as the NUL that ends a string of C: the parser
+ * names its position only.
+ */
 function describeControl(payload: Buffer): string | undefined {
   const at = payload.findIndex((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d)
   return at < 0 ? undefined : `byte ${hex(payload[at] as number)} at position ${at} of ${payload.length} has no place in it`
@@ -99,7 +111,10 @@ function describeControl(payload: Buffer): string | undefined {
 
 const REPLACEMENT = '\ufffd'
 
-/** The first byte that is no UTF-8: where decoding put a replacement character that the payload does not have. */
+/**
+ * The first byte that is no UTF-8: where decoding put a replacement character that the payload does
+ * not have.
+ */
 function describeInvalid(payload: Buffer): string {
   const text = payload.toString('utf8')
   let at = 0

@@ -1,5 +1,5 @@
 import type { DeadRecord } from '../dead-letter.ts'
-import { LetterBudget, type LetterLimits } from '../letter-budget.ts'
+import { DeadLetterBudget, type DeadLetterLimits } from '../dead-letter-budget.ts'
 
 /** A message that its device should not have sent. */
 interface Message {
@@ -8,7 +8,7 @@ interface Message {
   readonly receivedMs: number
 }
 
-/** Messages of one device, over its rate, of which no letter keeps the bytes. */
+/** Messages of one device, over its rate, of which no dead letter keeps the bytes. */
 export interface OverRateNote {
   readonly topic: string
   readonly key: Buffer | null
@@ -20,35 +20,40 @@ export interface OverRateNote {
   bytes: number
 }
 
-/** C3 01, the fingerprint, and what comes before the samples of a frame (processors/continuity/heads.ts). */
+/**
+ * C3 01, the fingerprint, and what comes before the samples of a frame
+ * (processors/continuity/heads.ts).
+ */
 const HEAD_BYTES = 44
 /** What a note costs for each of its records: its head, offset and time. */
 const RECORD_BYTES = 64
 /** Messages whose heads a device's notes may have in a window. */
 const MOST_HEADS = 16_384
-/** Of one letter. */
+/** Of one dead letter. */
 const MOST_RECORDS = 1_000
-/** Notes without heads become a letter at most so often. */
+/** Notes without heads become a dead letter at most so often. */
 const NOTE_MS = 1_000
 /** Devices that are noted apart: a flood of names must not fill the memory. */
 const MOST_NOTES = 10_000
 
 /**
- * Bounds what a device that is over its rate makes of letters: its first messages are kept whole, of those after them the heads, so that `millrace
- * continuity` knows their numbers, and of all that comes then a letter a second says how many there were. There is no topic to read them from again, as
- * other processors have: a device that floods loses what is too much, and the letters and figures say so.
+ * Bounds what a device that is over its rate makes of dead letters: its first messages are kept
+ * whole, of those after them the heads, so that `millrace continuity` knows their numbers, and of
+ * all that comes then a dead letter a second says how many there were. There is no topic to read
+ * them from again, as other processors have: a device that floods loses what is too much, and the
+ * dead letters and figures say so.
  */
 export class OverRate {
-  private readonly whole: LetterBudget
-  private readonly heads: LetterBudget
+  private readonly whole: DeadLetterBudget
+  private readonly heads: DeadLetterBudget
   private readonly notes = new Map<string, OverRateNote>()
 
-  constructor(limits: LetterLimits) {
-    this.whole = new LetterBudget(limits)
-    this.heads = new LetterBudget({ ...limits, letters: MOST_HEADS })
+  constructor(limits: DeadLetterLimits) {
+    this.whole = new DeadLetterBudget(limits)
+    this.heads = new DeadLetterBudget({ ...limits, deadLetters: MOST_HEADS })
   }
 
-  /** Whether the message's letter may be whole; if not, the message is noted. */
+  /** Whether the message's dead letter may be whole; if not, the message is noted. */
   admit(message: Message, key: Buffer | null): boolean {
     const { topic, payload, receivedMs } = message
     if (this.whole.admit(key, 'over-rate', payload.length, receivedMs)) return true
@@ -65,7 +70,7 @@ export class OverRate {
     return false
   }
 
-  /** What must be a letter now. @param nowMs milliseconds since 1970 */
+  /** What must be a dead letter now. @param nowMs milliseconds since 1970 */
   due(nowMs: number): readonly OverRateNote[] {
     if (this.notes.size === 0) return []
     const due: OverRateNote[] = []

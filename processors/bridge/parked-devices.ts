@@ -63,7 +63,8 @@ export class ParkedDevices<Entry extends Parked> {
   }
 
   /**
-   * Takes from the head of each device's queue what goes on, in order; what is behind a message that waits, waits too.
+   * Takes from the head of each device's queue what goes on, in order; what is behind a message
+   * that waits, waits too.
    * @param only this device's
    */
   take(goesOn: (entry: Entry) => boolean, only?: DeviceId): readonly Entry[] {
@@ -86,7 +87,10 @@ export class ParkedDevices<Entry extends Parked> {
     return taken
   }
 
-  /** When the first message came that is at the head of its device's queue; undefined where none waits. */
+  /**
+   * When the first message came that is at the head of its device's queue; undefined if none
+   * waits.
+   */
   oldestMs(): number | undefined {
     let oldest: number | undefined
     for (const { entries } of this.queues.values()) {

@@ -11,7 +11,7 @@ export const reasons = {
   },
   'not-a-frame': {
     means: 'The payload starts neither with C3 01 and a fingerprint (a frame) nor with { or [ (JSON).',
-    whatToDo: 'The detail shows its first bytes. Find out what publishes there; the message cannot be mended.',
+    whatToDo: 'The detail shows its first bytes. Find out what publishes there; the message cannot be fixed.',
   },
   'empty-payload': {
     means: 'A telemetry message without any bytes.',
@@ -23,13 +23,13 @@ export const reasons = {
   },
   'over-rate': {
     means:
-      'The device sends more messages or bytes than the rate limit of the bridge lets through, or lets wait. A letter without bytes says how many more there were, and is all that is left of them.',
+      'The device sends more messages or bytes than the rate limit of the bridge lets through, or lets wait. A dead letter without bytes says how many more there were, and is all that is left of them.',
     whatToDo:
       'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive knows no rate limit.',
   },
   'bad-json': {
     means:
-      'The JSON, or the samples and quantities that the letter names, cannot be parsed or are not what the bridge takes: the detail has the first value and what was expected. The rest of the message went on.',
+      'The JSON, or the samples and quantities that the dead letter names, cannot be parsed or are not what the bridge takes: the detail has the first value and what was expected. The rest of the message went on.',
     whatToDo:
       'Correct the device: UTF-8, standard field names with numbers or null, each once, and "ts" with its zone in all samples or in none.',
   },

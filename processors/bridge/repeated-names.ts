@@ -5,7 +5,8 @@ export interface RepeatedName {
 }
 
 /**
- * Looks for names that are there twice: `JSON.parse` takes the last value, and nobody learns of the others (RFC 8259, section 4, leaves open which counts).
+ * Looks for names that are there twice: `JSON.parse` takes the last value, and nobody learns of the
+ * others (RFC 8259, section 4, leaves open which counts).
  * @param text of valid JSON: one object, or an array of them if `array`
  */
 export function repeatedNames(text: string, array: boolean): readonly RepeatedName[] {

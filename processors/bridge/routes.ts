@@ -22,7 +22,10 @@ export interface Route extends RouteConfig {
   readonly deviceLevel: number
 }
 
-/** Where the messages of one MQTT topic go. The topic is the only identity that counts: the broker's access list ties it to the device. */
+/**
+ * Where the messages of one MQTT topic go. The topic is the only identity that counts: the broker's
+ * access list ties it to the device.
+ */
 export type Destination =
   | { readonly tag: 'device'; readonly route: Route; readonly device: DeviceId; readonly key: Buffer }
   | { readonly tag: 'no-route' }
@@ -30,7 +33,10 @@ export type Destination =
   | { readonly tag: 'broker' }
   | { readonly tag: 'no-device'; readonly text: string }
 
-/** How many messages the broker has dropped since it started, for whatever client, as their queues had no room. Mosquitto's own; others have none. */
+/**
+ * How many messages the broker has dropped since it started, for whatever client, as their queues
+ * had no room. Mosquitto's own; others have none.
+ */
 export const DROPPED_BY_BROKER = '$SYS/broker/publish/messages/dropped'
 
 /** How long the broker has been running. As Mosquitto has it. */
@@ -60,12 +66,15 @@ export function parseRoutes(configs: readonly RouteConfig[]): readonly Route[] {
   return routes
 }
 
-/** Devices publish on the same topic for ever: its destination is found once, with its key's bytes. */
+/**
+ * Devices publish on the same topic for ever: its destination is found once, with its key's bytes.
+ */
 export type Router = (topic: string) => Destination
 
 /**
  * Remembers devices only: what a stranger can name is as long as he likes, and new each time.
- * @param remembered topics kept, of some 300 bytes each; when there are more, all are forgotten, which costs one look-up each
+ * @param remembered topics kept, of some 300 bytes each; when there are more, all are forgotten,
+ *   which costs one look-up each
  */
 export function createRouter(routes: readonly Route[], remembered = 100_000): Router {
   const destinations = new Map<string, Destination>()

@@ -39,7 +39,8 @@ describe("the bridge's session", () => {
     expect(wasRestarted(before, { seconds: 3_011, heardMs: 1_011_000 })).to.equal(false)
     expect(wasRestarted(before, { seconds: 0, heardMs: 1_002_000 })).to.equal(true)
     expect(wasRestarted(before, { seconds: 2_999, heardMs: 9_000_000 })).to.equal(true)
-    // It may have been started at once after the first, or be the one that had just been started then.
+    // It may have been started at once after the first, or be the one that had just been started
+    // then.
     expect(wasRestarted({ seconds: 1, heardMs: 1_000_000 }, { seconds: 9, heardMs: 1_010_000 })).to.equal(undefined)
     expect(wasRestarted({ seconds: 0, heardMs: 1_000_000 }, { seconds: 0, heardMs: 1_000_500 })).to.equal(undefined)
     // Each figure is a second, or most of two.

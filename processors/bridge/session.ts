@@ -1,4 +1,7 @@
-/** What a bridge remembers of its session at the broker, for the next one that has the same client ID. */
+/**
+ * What a bridge remembers of its session at the broker, for the next one that has the same client
+ * ID.
+ */
 export interface RememberedSession {
   /** The broker's address, without credentials. */
   readonly broker: string
@@ -11,8 +14,9 @@ export interface RememberedSession {
 }
 
 /**
- * Whether a session that must be there is not: it was seen at this broker, and its time is not over. Then it was lost with the broker's data, or another
- * client with the bridge's client ID discarded it; what the broker had queued in it is gone either way.
+ * Whether a session that must be there is not: it was seen at this broker, and its time is not
+ * over. Then it was lost with the broker's data, or another client with the bridge's client ID
+ * discarded it; what the broker had queued in it is gone either way.
  */
 export function isLost(
   remembered: RememberedSession | undefined,
@@ -22,7 +26,10 @@ export function isLost(
   return now.nowMs - remembered.seenMs < remembered.expirySeconds * 1_000
 }
 
-/** Messages that the broker has dropped since it was last asked: its count begins at 0 again when it does. */
+/**
+ * Messages that the broker has dropped since it was last asked: its count begins at 0 again when it
+ * does.
+ */
 export function droppedSince(before: number | null | undefined, now: number): number {
   if (before === undefined || before === null) return 0
   return now < before ? now : now - before
@@ -44,7 +51,10 @@ export function readUptime(text: string): number | undefined {
 /** Uptimes are whole seconds. */
 const ROUNDED_MS = 1_000
 
-/** Whether the broker has been started between the two; undefined if it cannot be told: it was young then, or has been silent for long. */
+/**
+ * Whether the broker has been started between the two; undefined if it cannot be told: it was young
+ * then, or has been silent for long.
+ */
 export function wasRestarted(before: BrokerUptime, after: BrokerUptime): boolean | undefined {
   if (after.seconds < before.seconds) return true
   // One that was started after the first cannot have been up for longer than the time since.

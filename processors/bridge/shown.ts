@@ -5,7 +5,10 @@ const SHOWN_CHARACTERS = 100
 const SHOWN_ITEMS = 10
 const SHOWN_DEPTH = 3
 
-/** The beginning of a value that came out of JSON, for a detail. However long or deep it is, no more than its beginning is looked at. */
+/**
+ * The beginning of a value that came out of JSON, for a detail. However long or deep it is, no more
+ * than its beginning is looked at.
+ */
 export function shown(value: unknown): string {
   // JSON has no infinity: 1e999 would be shown as null.
   if (typeof value === 'number' && !Number.isFinite(value)) return 'a number too large for a double'

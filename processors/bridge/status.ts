@@ -20,11 +20,15 @@ export type StatusEncoder = (message: StatusMessage, device: DeviceId) => Buffer
 const STATES = ['init', 'ready', 'sleeping', 'lost']
 const MOST_FIRMWARE_CHARACTERS = 200
 const MOST_DEPTH = 32
-/** What no text column of PostgreSQL takes: NUL, and halves of surrogate pairs, which JSON can spell and UTF-8 cannot. */
+/**
+ * What no text column of PostgreSQL takes: NUL, and halves of surrogate pairs, which JSON can spell
+ * and UTF-8 cannot.
+ */
 const NO_TEXT = /\0|\p{Surrogate}/u
 
 /**
- * Takes `{"state": "init|ready|sleeping|lost", "boot": number?, "firmware": string?, …}`; what else is in it goes into `detail` as JSON.
+ * Takes `{"state": "init|ready|sleeping|lost", "boot": number?, "firmware": string?, …}`; what else
+ * is in it goes into `detail` as JSON.
  * @param schema parsed schemas/device-status.avsc
  * @param schemaId its ID in the registry
  */
@@ -77,7 +81,10 @@ function checkFirmware(firmware: unknown): void {
     throw new TextRefusal(`"firmware": expected at most ${MOST_FIRMWARE_CHARACTERS} characters, got ${firmware.length}`)
 }
 
-/** What else the device reported, as JSON. Halves of characters stay spelled out in it: it is text like any other. */
+/**
+ * What else the device reported, as JSON. Halves of characters stay spelled out in it: it is text
+ * like any other.
+ */
 function detailOf(others: Readonly<Record<string, unknown>>): string | null {
   return Object.keys(others).length === 0 ? null : JSON.stringify(others)
 }

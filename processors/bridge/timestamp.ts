@@ -1,14 +1,17 @@
 /**
  * Reads a time of JSON telemetry.
  *
- * Text is RFC 3339, a little more of ISO 8601 with it: `T` or a blank between date and time, capitals or not, seconds that may be left out, any number
- * of decimals, an offset of `Z`, `+hh`, `+hhmm` or `+hh:mm`. A leap second is the second after it, 24:00:00 the next day's midnight. Without an offset it
- * is refused: whose time of day it is cannot be known.
+ * Text is RFC 3339, a little more of ISO 8601 with it: `T` or a blank between date and time,
+ * capitals or not, seconds that may be left out, any number of decimals, an offset of `Z`, `+hh`,
+ * `+hhmm` or `+hh:mm`. A leap second is the second after it, 24:00:00 the next day's midnight.
+ * Without an offset it is refused: whose time of day it is cannot be known.
  *
- * A number counts from 1970, and its digits before the point say in what: 10 are seconds, 13 milliseconds. That is any time from 2001 to 2286; another
- * number of digits is refused, since it could be anything.
+ * A number counts from 1970, and its digits before the point say in what: 10 are seconds, 13
+ * milliseconds. That is any time from 2001 to 2286; another number of digits is refused, since it
+ * could be anything.
  *
- * What is finer than a microsecond is cut off; a number is rounded, since not every decimal is one that a double holds.
+ * What is finer than a microsecond is cut off; a number is rounded, since not every decimal is one
+ * that a double holds.
  * @returns microseconds since 1970; NaN if it is no time
  */
 export function parseTimestamp(value: unknown): number {
@@ -27,7 +30,10 @@ function ofNumber(value: number): number {
   return Number.NaN
 }
 
-/** By character codes: a regular expression with its groups takes longer than all the rest of a small message. */
+/**
+ * By character codes: a regular expression with its groups takes longer than all the rest of a
+ * small message.
+ */
 function ofText(text: string): number {
   if (text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d || text.charCodeAt(13) !== 0x3a) return Number.NaN
   const between = text.charCodeAt(10)
@@ -92,7 +98,10 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= ZERO + 9
 }
 
-/** Of the Gregorian calendar, by counting years from March on (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). NaN for a day that is none. */
+/**
+ * Of the Gregorian calendar, by counting years from March on (Howard Hinnant, "chrono-Compatible
+ * Low-Level Date Algorithms"). NaN for a day that is none.
+ */
 function daysSince1970(year: number, month: number, day: number): number {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= lengthOfMonth(year, month))) return Number.NaN
   const shifted = month > 2 ? year : year - 1

@@ -12,8 +12,9 @@ export interface RateLimit {
 /** Two token buckets for each device: one of messages, one of bytes. */
 export interface TokenBuckets {
   /**
-   * Milliseconds until a message of the device has its tokens: 0 where it has them now. They are taken, unless the wait is longer than
-   * `longestWaitMs`: then nothing is taken, and Infinity returned.
+   * Milliseconds until a message of the device has its tokens: 0 if it has them now. They are
+   * taken, unless the wait is longer than `longestWaitMs`: then nothing is taken, and Infinity
+   * returned.
    * @param nowMs of a clock that does not go back
    */
   take(device: string, bytes: number, nowMs: number, longestWaitMs: number): number
@@ -27,14 +28,18 @@ interface Buckets {
 }
 
 const MILLIS_PER_SECOND = 1000
-/** Devices remembered: full buckets are forgotten when there are this many, and then, if need be, those of the devices that came first. */
+/**
+ * Devices remembered: full buckets are forgotten when there are this many, and then, if need be,
+ * those of the devices that came first.
+ */
 const REMEMBERED = 100_000
 /** Share of a token that is no difference. */
 const ROUNDING = 1e-6
 
 /**
- * Each bucket as a single number, the time at which it will be full again (the generic cell rate algorithm, ITU-T I.371): a message moves it
- * on by its tokens' time, and has to wait until it is no further away than a whole bucket.
+ * Each bucket as a single number, the time at which it will be full again (the generic cell rate
+ * algorithm, ITU-T I.371): a message moves it on by its tokens' time, and has to wait until it is
+ * no further away than a whole bucket.
  */
 export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): TokenBuckets {
   const messageMs = MILLIS_PER_SECOND / limit.messagesPerSecond
@@ -46,7 +51,8 @@ export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): T
   function forget(nowMs: number): void {
     for (const [device, { messagesFullAt, bytesFullAt }] of devices)
       if (messagesFullAt <= nowMs && bytesFullAt <= nowMs) devices.delete(device)
-    // Where few were full, the next look must not come with each new device. Who is forgotten has full buckets: nobody has less for it.
+    // Where few were full, the next look must not come with each new device. Who is forgotten has
+    // full buckets: nobody has less for it.
     let excess = devices.size - remembered / 2
     for (const device of devices.keys()) {
       if (excess-- <= 0) break

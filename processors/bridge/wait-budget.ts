@@ -7,19 +7,20 @@ export interface WaitLimit {
 
 const LEAST_SHARE = 0.1
 
-interface Account {
+interface WaitAccount {
   leftMs: number
   atMs: number
 }
 
 /**
- * Bounds how long some may make others wait. What is spent comes back as a share of the time that passes: a device that always sends what nobody knows
- * holds the others up for at most that share. No clock: the time is an argument, and does not go back.
+ * Bounds how long some may make others wait. What is spent comes back as a share of the time that
+ * passes: a device that always sends what nobody knows holds the others up for at most that share.
+ * No clock: the time is an argument, and does not go back.
  */
 export class WaitBudget {
   private readonly limit: WaitLimit
   /** Those who have spent something lately, in the order in which they last did. */
-  private readonly accounts = new Map<string, Account>()
+  private readonly accounts = new Map<string, WaitAccount>()
   private readonly mostAccounts: number
 
   constructor(limit: WaitLimit, mostAccounts = 10_000) {

@@ -19,14 +19,25 @@ export interface Settled {
 export interface BootState {
   readonly device: string
   readonly boot: number
-  /** One more than the highest number of a whole frame that is believed: how many the device is known to have numbered. */
+  /**
+   * One more than the highest number of a whole frame that is believed: how many the device is
+   * known to have numbered.
+   */
   next: number
-  /** Number of the first frame that was heard of and believed; −1 where none was, or it is not known. */
+  /**
+   * Number of the first frame that was heard of and believed; −1 if none was, or it is not
+   * known.
+   */
   firstNumber: number
-  /** Numbers below went by before the ledger was begun: they are neither stored nor missing, as far as anyone knows. */
+  /**
+   * Numbers below went by before the ledger was begun: they are neither stored nor missing, as far
+   * as anyone knows.
+   */
   begins: number
   readonly settled: Settled
-  /** Frames that have samples in the table. Those from `next` on have numbers that are not believed. */
+  /**
+   * Frames that have samples in the table. Those from `next` on have numbers that are not believed.
+   */
   readonly stored: RangeSet
   /** Frames that became dead letters whole, whether or not a redrive has stored them since. */
   readonly dead: RangeSet
@@ -34,10 +45,15 @@ export interface BootState {
   readonly partly: RangeSet
   /** Samples that the device says it discarded, by all frames of which the number is known. */
   dropped: number
-  /** First sample of the earliest and of the latest frame, by sample time: microseconds since 1970. NaN where no frame had a time of day. */
+  /**
+   * First sample of the earliest and of the latest frame, by sample time: microseconds since 1970.
+   * NaN if no frame had a time of day.
+   */
   firstSample: number
   lastSample: number
-  /** First sample of the frame with the highest number, estimated or not; NaN where none is known. */
+  /**
+   * First sample of the frame with the highest number, estimated or not; NaN if none is known.
+   */
   aheadSample: number
   /** Milliseconds since 1970; NaN before the first frame. */
   firstReceivedMs: number
@@ -61,7 +77,10 @@ export type Numbered =
   /** Settled, or of a boot that was folded: whether it was counted then, nobody knows. */
   | 'settled'
 
-/** A boot in memory. Its times are doubles from the start, NaN included: V8 then overwrites them in place, without an allocation for each frame. */
+/**
+ * A boot in memory. Its times are doubles from the start, NaN included: V8 then overwrites them in
+ * place, without an allocation for each frame.
+ */
 export class Boot<Device extends Owner = Owner> implements BootState {
   readonly device: string
   readonly boot: number
@@ -113,10 +132,13 @@ export class Boot<Device extends Owner = Owner> implements BootState {
   }
 
   /**
-   * Takes notice of a frame before it is put into one of the sets: of its number as far as it can be believed, and of when it came.
-   * @param whole whether its bytes are what its schema says; if not, its number counts only where a higher one is known
-   * @param time of its first sample: microseconds since 1970, NaN where nothing is known
-   * @param truncated whether records before this one's history are gone: a first number above 0 is then no loss
+   * Takes notice of a frame before it is put into one of the sets: of its number as far as it can
+   * be believed, and of when it came.
+   * @param whole whether its bytes are what its schema says; if not, its number counts only where a
+   *   higher one is known
+   * @param time of its first sample: microseconds since 1970, NaN if nothing is known
+   * @param truncated whether records before this one's history are gone: a first number above 0 is
+   *   then no loss
    */
   number(seq: number, whole: boolean, time: number, receivedMs: number, truncated: boolean): Numbered {
     if (this.folded || seq < this.settled.below) return 'settled'
@@ -141,14 +163,17 @@ export class Boot<Device extends Owner = Owner> implements BootState {
     return 'believed'
   }
 
-  /** Adds what the device says it has discarded. False where that cannot be. */
+  /** Adds what the device says it has discarded. False if that cannot be. */
   drop(samples: number): boolean {
     if (samples < 0 || samples > MOST_DROPPED) return false
     this.dropped += samples
     return true
   }
 
-  /** Keeps the sets small: counts the frames with the lower half of the numbers, and forgets which they were. */
+  /**
+   * Keeps the sets small: counts the frames with the lower half of the numbers, and forgets which
+   * they were.
+   */
   settle(): void {
     if (this.stored.count + this.dead.count + this.partly.count <= MOST_RANGES) return
     const largest = [this.stored, this.dead, this.partly].reduce((a, b) => (b.count > a.count ? b : a))
@@ -168,12 +193,14 @@ export class Boot<Device extends Owner = Owner> implements BootState {
   private canBe(seq: number, time: number, receivedMs: number): boolean {
     const missed = seq - this.next
     if (areFew(missed)) return true
-    // The first frame of a boot: it may have run for as long as the device has been known, or, where it has not, for any time.
+    // The first frame of a boot: it may have run for as long as the device has been known, or,
+    // where it has not, for any time.
     if (Number.isNaN(this.lastReceivedMs) || this.firstNumber < 0) {
       const { sinceMs } = this.owner
       return canHaveMissed(missed, Number.isNaN(sinceMs) ? Number.POSITIVE_INFINITY : receivedMs - sinceMs)
     }
-    // A backlog comes before new frames, or after: the line's time says little then, the device's says it all.
+    // A backlog comes before new frames, or after: the line's time says little then, the device's
+    // says it all.
     const sinceAhead = later((time - this.aheadSample) / 1000, receivedMs - this.lastReceivedMs)
     if (!canHaveMissed(missed, sinceAhead)) return false
     const seen = this.stored.size + this.dead.size + this.settled.stored + this.settled.dead
@@ -187,7 +214,8 @@ export class Boot<Device extends Owner = Owner> implements BootState {
       this.begins = seq
       return
     }
-    // The two cannot both be true. Where little is known by the higher one, it was that which could not be.
+    // The two cannot both be true. If little is known by the higher one, it was that which could
+    // not be.
     if (this.stored.size + this.dead.size > MOST_UNBELIEVED_RANGES) return
     this.begins = seq
     this.next = seq

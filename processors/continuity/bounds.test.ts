@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type Account, accountOf, addAccount, addsUp, emptyAccount, NO_FLIGHT } from './account.ts'
 import type { Boot } from './boot.ts'
 import { emptyFold, foldInto } from './fold.ts'
+import { addCounts, addsUp, countsOf, type FrameCounts, NO_FLIGHT, noCounts } from './frame-counts.ts'
 import { ReadingsHead } from './heads.ts'
 import { Ledger, type LoadedBoots } from './ledger.ts'
 import { BOOTS_IN_MEMORY, MOST_RANGES, MOST_UNBELIEVED_RANGES, MOST_UNWRITTEN } from './limits.ts'
@@ -49,8 +49,8 @@ class Driver {
     return this
   }
 
-  account(boot = 1): ReturnType<typeof accountOf> {
-    return accountOf(this.at(boot), NO_FLIGHT, new RangeSet())
+  counts(boot = 1): ReturnType<typeof countsOf> {
+    return countsOf(this.at(boot), NO_FLIGHT, new RangeSet())
   }
 
   counted(what: 'implausible' | 'late'): number {
@@ -63,58 +63,58 @@ describe('a number that cannot be true', () => {
     const driver = new Driver()
     for (let seq = 0; seq < 10; seq++) driver.store({ seq, at: seq })
     driver.store({ seq: 2_147_483_647, at: 10 })
-    expect(driver.account()).to.include({ numbered: 10, stored: 10, missing: 0, implausible: 1 })
+    expect(driver.counts()).to.include({ numbered: 10, stored: 10, missing: 0, implausible: 1 })
     expect(driver.ledger.counters.implausible).to.equal(1)
     for (let seq = 10; seq < 20; seq++) if (seq !== 15) driver.store({ seq, at: seq })
-    expect(driver.account()).to.include({ numbered: 20, stored: 19, missing: 1, implausible: 1 })
-    expect(driver.account().missingNumbers).to.deep.equal([{ first: 15, last: 15 }])
+    expect(driver.counts()).to.include({ numbered: 20, stored: 19, missing: 1, implausible: 1 })
+    expect(driver.counts().missingNumbers).to.deep.equal([{ first: 15, last: 15 }])
   })
 
   it('is flagged in the first frame of a boot, too, and in a dead letter', () => {
     const first = new Driver().store({ seq: 2_147_483_647 }).store({ seq: 0 }).store({ seq: 2 })
-    expect(first.account()).to.include({ numbered: 3, stored: 2, missing: 1, implausible: 1 })
+    expect(first.counts()).to.include({ numbered: 3, stored: 2, missing: 1, implausible: 1 })
     const dead = new Driver().kill({ seq: 1_000_000_000 }).kill({ seq: 0 }).kill({ seq: 999_999_999 }, true)
-    expect(dead.account()).to.include({ numbered: 1, deadLettered: 1, missing: 0, implausible: 2 })
+    expect(dead.counts()).to.include({ numbered: 1, deadLettered: 1, missing: 0, implausible: 2 })
   })
 
   it('is flagged in a second boot as soon as the device is known for a second only', () => {
     const driver = new Driver().store({ boot: 1, seq: 0 }).store({ boot: 2, seq: 5_000_000, at: 1 })
-    expect(driver.account(2)).to.include({ numbered: 0, missing: 0, implausible: 1 })
+    expect(driver.counts(2)).to.include({ numbered: 0, missing: 0, implausible: 1 })
     const later = new Driver().store({ boot: 1, seq: 0 }).store({ boot: 2, seq: 5_000_000, at: 100_000 })
-    expect(later.account(2)).to.include({ numbered: 5_000_001, missing: 5_000_000, implausible: 0 })
+    expect(later.counts(2)).to.include({ numbered: 5_000_001, missing: 5_000_000, implausible: 0 })
   })
 
-  it('is none where the device was away: by its own clock though its backlog comes first, or by that of the line', () => {
+  it('is none if the device was away: by its own clock though its backlog comes first, or by that of the line', () => {
     const driver = new Driver()
     for (let seq = 0; seq < 5; seq++) driver.store({ seq, at: seq })
     const back = 30 * 86_400
     // The oldest of what it kept, then what is new: all received within a second.
     driver.store({ seq: 5, at: back, sampled: 5 }).store({ seq: 2_592_000, at: back, sampled: back })
-    expect(driver.account()).to.include({ numbered: 2_592_001, stored: 7, missing: 2_591_994, implausible: 0 })
+    expect(driver.counts()).to.include({ numbered: 2_592_001, stored: 7, missing: 2_591_994, implausible: 0 })
     const dark = new Driver().kill({ seq: 0 }).kill({ seq: 86_400, at: 86_400 })
-    expect(dark.account()).to.include({ numbered: 86_401, missing: 86_399, implausible: 0 })
+    expect(dark.counts()).to.include({ numbered: 86_401, missing: 86_399, implausible: 0 })
   })
 
   it('is believed once the numbers have come near it, and is stored then', () => {
     const driver = new Driver().store({ seq: 0 }).store({ seq: 220_000, at: 1 })
-    expect(driver.account()).to.include({ numbered: 1, implausible: 1 })
+    expect(driver.counts()).to.include({ numbered: 1, implausible: 1 })
     for (let seq = 1; seq < 22_000; seq++) driver.store({ seq, at: 1 })
     driver.store({ seq: 220_001, at: 2 })
-    expect(driver.account()).to.include({ numbered: 220_002, stored: 22_002, missing: 198_000, implausible: 0 })
+    expect(driver.counts()).to.include({ numbered: 220_002, stored: 22_002, missing: 198_000, implausible: 0 })
   })
 
   it('takes no memory by coming again and again', () => {
     const driver = new Driver().store({ seq: 0 })
     for (let index = 1; index <= 10_000; index++) driver.store({ seq: 1_000_000_000 + 2 * index, at: 1 })
     expect(driver.at(1).stored.count).to.equal(MOST_UNBELIEVED_RANGES + 1)
-    expect(driver.account()).to.include({ numbered: 1, stored: 1, missing: 0, implausible: MOST_UNBELIEVED_RANGES })
+    expect(driver.counts()).to.include({ numbered: 1, stored: 1, missing: 0, implausible: MOST_UNBELIEVED_RANGES })
     expect(driver.counted('implausible')).to.equal(10_000 - MOST_UNBELIEVED_RANGES)
   })
 
   it('is not reached in many leaps either', () => {
     const driver = new Driver().store({ seq: 0 })
     for (let leap = 1; leap <= 1_000; leap++) driver.store({ seq: 190_000 * leap, at: leap / 10 })
-    const { missing, implausible } = driver.account()
+    const { missing, implausible } = driver.counts()
     expect(missing).to.be.at.most(220_000)
     expect(implausible).to.be.greaterThan(0)
     // One that numbers fast, and loses some each hour, does not leap.
@@ -122,20 +122,20 @@ describe('a number that cannot be true', () => {
     let seq = 0
     for (let hour = 0; hour < 20; hour++, seq += 5_000)
       for (let frame = 0; frame < 20_000; frame++) fast.store({ seq: seq++, at: hour * 20 + frame / 1_000 })
-    expect(fast.account()).to.include({ stored: 400_000, missing: 95_000, implausible: 0 })
+    expect(fast.counts()).to.include({ stored: 400_000, missing: 95_000, implausible: 0 })
   })
 
   it('does not decide where a ledger begins that was begun in the middle', () => {
     const driver = new Driver().store({ seq: 2_147_483_647 }, true).store({ seq: 700, at: 1 }, true).store({ seq: 702, at: 2 })
-    expect(driver.account()).to.include({ numbered: 3, stored: 2, missing: 1, unknown: 700, implausible: 1 })
+    expect(driver.counts()).to.include({ numbered: 3, stored: 2, missing: 1, unknown: 700, implausible: 1 })
     const old = new Driver()
     for (let seq = 50_000_000; seq < 50_000_300; seq++) old.store({ seq, at: 1 }, true)
-    expect(old.store({ seq: 3, at: 2 }).account()).to.include({ stored: 301, missing: 0 })
+    expect(old.store({ seq: 3, at: 2 }).counts()).to.include({ stored: 301, missing: 0 })
   })
 
   it('is a count of discarded samples, too', () => {
     const driver = new Driver().store({ seq: 0, dropped: 40 }).store({ seq: 1, dropped: 2_147_483_647 }).store({ seq: 2, dropped: -1 })
-    expect(driver.account()).to.include({ dropped: 40, stored: 3 })
+    expect(driver.counts()).to.include({ dropped: 40, stored: 3 })
     expect(driver.counted('implausible')).to.equal(2)
   })
 
@@ -146,7 +146,7 @@ describe('a number that cannot be true', () => {
     const flight = (receivedMs: number, ...numbers: readonly number[]) => {
       const set = new RangeSet()
       for (const number of numbers) set.add(number)
-      return accountOf(state, { numbers: set, receivedMs }, new RangeSet())
+      return countsOf(state, { numbers: set, receivedMs }, new RangeSet())
     }
     expect(flight(START * 1000 + 1_000, 1, 2_147_483_647)).to.include({ numbered: 2, inFlight: 1, missing: 0, implausible: 1 })
     expect(flight((START + 86_400) * 1000, 1, 86_400)).to.include({ numbered: 86_401, inFlight: 2, missing: 86_398, implausible: 0 })
@@ -163,7 +163,7 @@ describe('a boot with very many gaps', () => {
     fc.assert(
       fc.property(fc.array(event, { minLength: 1_500, maxLength: 4_000, size: 'max' }), (events) => {
         const driver = new Driver()
-        const expected: Account = emptyAccount()
+        const expected: FrameCounts = noCounts()
         let seq = -1
         let partlyDead = 0
         for (const { gap, fate, again } of events) {
@@ -179,12 +179,12 @@ describe('a boot with very many gaps', () => {
           if (fate === 'partly') partlyDead++
         }
         expected.numbered = seq + 1
-        const account = driver.account()
-        expect(account).to.include({ ...expected, inFlight: 0, partlyDead })
-        expect(addsUp(account)).to.equal(true)
+        const counts = driver.counts()
+        expect(counts).to.include({ ...expected, inFlight: 0, partlyDead })
+        expect(addsUp(counts)).to.equal(true)
         const { stored, dead, partly } = driver.at(1)
         expect(stored.count + dead.count + partly.count).to.be.at.most(MOST_RANGES)
-        expect(account.missingNumbers.every(({ first }) => first >= account.settledBelow)).to.equal(true)
+        expect(counts.missingNumbers.every(({ first }) => first >= counts.settledBelow)).to.equal(true)
       }),
       { numRuns: 10 },
     )
@@ -193,10 +193,10 @@ describe('a boot with very many gaps', () => {
   it('counts what comes late for a number that it no longer knows, and changes no sum for it', () => {
     const driver = new Driver()
     for (let seq = 0; seq < 4 * MOST_RANGES; seq += 2) driver.store({ seq })
-    const before = driver.account()
+    const before = driver.counts()
     expect(before.settledBelow).to.be.greaterThan(1_000)
     driver.store({ seq: 1 }).store({ seq: 0 }).kill({ seq: 3 })
-    expect(driver.account()).to.deep.equal(before)
+    expect(driver.counts()).to.deep.equal(before)
     expect(driver.counted('late')).to.equal(3)
   })
 })
@@ -267,14 +267,14 @@ describe('a device with very many boots', () => {
           for (const seq of stored) driver.store({ boot: number, seq, at: received })
           for (const seq of dead) driver.kill({ boot: number, seq, at: received })
         }
-        const accounts = boots.map((_, number) => driver.account(number))
-        const expected = emptyAccount()
-        for (const account of accounts) addAccount(expected, account)
+        const allCounts = boots.map((_, number) => driver.counts(number))
+        const expected = noCounts()
+        for (const counts of allCounts) addCounts(expected, counts)
         const fold = emptyFold(DEVICE)
         for (let at = 0; at < boots.length; at += step)
           foldInto(
             fold,
-            accounts.slice(at, at + step).map((account) => ({ account, firstReceivedMs: account.lastReceivedMs })),
+            allCounts.slice(at, at + step).map((counts) => ({ counts, firstReceivedMs: counts.lastReceivedMs })),
           )
         expect(fold.frames).to.deep.equal(expected)
         expect(fold.boots).to.equal(boots.length)

@@ -5,7 +5,10 @@ const HEADER_BYTES = 5
 const INT = 0x7fffffff
 const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
 
-/** What tells frames apart, read from the start of a record without a look at its samples. The fields hold until the next `read`. */
+/**
+ * What tells frames apart, read from the start of a record without a look at its samples. The
+ * fields hold until the next `read`.
+ */
 abstract class Head {
   boot = 0
   seq = 0
@@ -14,7 +17,7 @@ abstract class Head {
   protected bytes: Uint8Array = new Uint8Array()
   protected at = 0
 
-  /** @throws MalformedError where the numbers are none of the wire format's */
+  /** @throws MalformedError if the numbers are none of the wire format's */
   protected refuseImpossible(): void {
     if (Math.abs(this.boot) > INT || this.seq < 0 || this.seq > INT)
       throw new MalformedError(`boot ${this.boot}, seq ${this.seq}: not what a device numbers`)
@@ -36,12 +39,18 @@ abstract class Head {
   }
 }
 
-/** The head of `Readings` (schemas/readings.avsc) in the registry's wire format: two strings, three numbers, the first sample's time. */
+/**
+ * The head of `Readings` (schemas/readings.avsc) in the registry's wire format: two strings, three
+ * numbers, the first sample's time.
+ */
 export class ReadingsHead extends Head {
   /** False for JSON devices, whose frames the bridge makes: nobody numbered them. */
   numbered = false
   samples = 0
-  /** Time of the first sample in microseconds since 1970; NaN where there is none or it was only estimated. */
+  /**
+   * Time of the first sample in microseconds since 1970; NaN if there is none or it was only
+   * estimated.
+   */
   firstSample = Number.NaN
   /** The same, estimated or not. */
   firstTime = Number.NaN

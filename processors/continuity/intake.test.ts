@@ -4,10 +4,10 @@ import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import { ReadingsWriter } from '../../schemas/readings-writer.ts'
 import type { FirmwareLookup, KafkaRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
-import { accountOf, NO_FLIGHT } from './account.ts'
+import type { FrameSchemas } from './dead-letter-number.ts'
+import { countsOf, NO_FLIGHT } from './frame-counts.ts'
 import { Intake } from './intake.ts'
 import { Ledger } from './ledger.ts'
-import type { FrameSchemas } from './letter-number.ts'
 import { RangeSet } from './ranges.ts'
 
 const DEVICE = 'hive-a'
@@ -54,7 +54,7 @@ function datum(seq: number): Buffer {
 const wire = (schemaId: number, bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, 0, schemaId]), bytes])
 const published = (fingerprint: Buffer, bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0xc3, 1]), fingerprint, bytes])
 
-function letter(fields: Partial<DeadLetter>): DeadLetter {
+function deadLetter(fields: Partial<DeadLetter>): DeadLetter {
   return {
     source_topic: 'telemetry.frames',
     source_partition: 0,
@@ -79,14 +79,14 @@ function letter(fields: Partial<DeadLetter>): DeadLetter {
 describe('what the ledger takes in', () => {
   let ledger: Ledger
   let intake: Intake
-  const counters = { readings: 0, letters: 0, unreadable: 0 }
+  const counters = { readings: 0, deadLetters: 0, unreadable: 0 }
   let taken: bigint
   let at: bigint
 
   beforeEach(() => {
     ledger = new Ledger()
     intake = new Intake({ ledger, schemas, isDevice: (name) => name === DEVICE, decode: (value) => codec.decode(value), counters })
-    Object.assign(counters, { readings: 0, letters: 0, unreadable: 0 })
+    Object.assign(counters, { readings: 0, deadLetters: 0, unreadable: 0 })
     taken = 0n
     at = 0n
   })
@@ -96,14 +96,14 @@ describe('what the ledger takes in', () => {
     expect(intake.reading(record, 0, false)).to.equal(true)
     taken = record.offset + 1n
   }
-  const takeLetter = (fields: Partial<DeadLetter>): void => {
-    const value = codec.encode(letter(fields))
-    const letters = intake.open([{ key: Buffer.from(DEVICE), value, timestampMs: 1, offset: at++ }], 0)
-    for (const { device, boot } of intake.absentOfLetters(letters)) ledger.install(device, boot)
-    for (const each of letters) intake.letter(each, () => taken, false)
+  const takeDeadLetter = (fields: Partial<DeadLetter>): void => {
+    const value = codec.encode(deadLetter(fields))
+    const deadLetters = intake.open([{ key: Buffer.from(DEVICE), value, timestampMs: 1, offset: at++ }], 0)
+    for (const { device, boot } of intake.absentOfDeadLetters(deadLetters)) ledger.install(device, boot)
+    for (const each of deadLetters) intake.deadLetter(each, () => taken, false)
   }
   const refuse = (record: KafkaRecord, samples: readonly number[]): void =>
-    takeLetter({
+    takeDeadLetter({
       source_topic: 'telemetry.readings',
       source_offset: Number(record.offset),
       value: record.value,
@@ -111,10 +111,10 @@ describe('what the ledger takes in', () => {
       processor: 'store',
       reason: 'row-refused',
     })
-  const account = (): ReturnType<typeof accountOf> => {
+  const counts = (): ReturnType<typeof countsOf> => {
     const boot = ledger.find(DEVICE, 1)
     if (boot === undefined) throw new Error('the boot is not known')
-    return accountOf(boot, NO_FLIGHT, new RangeSet())
+    return countsOf(boot, NO_FLIGHT, new RangeSet())
   }
 
   it('does nothing with readings of a boot that is not in memory, and names it', () => {
@@ -123,7 +123,7 @@ describe('what the ledger takes in', () => {
     expect(counters.readings).to.equal(0)
   })
 
-  it('knows what the store refused of readings, whatever it was and however often its letters were written', () => {
+  it('knows what the store refused of readings, whatever it was and however often its dead letters were written', () => {
     const frame = fc.record({ samples: fc.integer({ min: 1, max: 4 }), refused: fc.array(fc.nat({ max: 3 })), whole: fc.boolean() })
     fc.assert(
       fc.property(fc.array(frame, { minLength: 1, maxLength: 20 }), (frames) => {
@@ -143,7 +143,7 @@ describe('what the ledger takes in', () => {
         for (const record of records) take(record)
         const dead = frames.filter(({ samples }, seq) => refused[seq] === 'all' || new Set(refused[seq]).size === samples).length
         const partly = refused.filter((gone) => gone.length > 0).length - dead
-        expect(account()).to.include({
+        expect(counts()).to.include({
           numbered: frames.length,
           stored: frames.length - dead,
           deadLettered: dead,
@@ -154,7 +154,7 @@ describe('what the ledger takes in', () => {
     )
   })
 
-  it("keeps the store's letters for the next start until their readings are taken", () => {
+  it("keeps the store's dead letters for the next start until their readings are taken", () => {
     refuse(readings(3, 2), [0])
     refuse(readings(5, 1), [0])
     expect(intake.firstWaiting(0, () => taken)).to.equal(0n)
@@ -162,42 +162,49 @@ describe('what the ledger takes in', () => {
     expect(intake.firstWaiting(0, () => taken)).to.equal(1n)
     take(readings(5, 1))
     expect(intake.firstWaiting(0, () => taken)).to.equal(undefined)
-    expect(account()).to.include({ stored: 1, partlyDead: 1, deadLettered: 1 })
+    expect(counts()).to.include({ stored: 1, partlyDead: 1, deadLettered: 1 })
   })
 
-  it('forgets letters of which retention deleted the readings', () => {
+  it('forgets dead letters of which retention deleted the readings', () => {
     refuse(readings(3, 1), [0])
     expect(intake.firstWaiting(0, () => 4n)).to.equal(undefined)
   })
 
-  it('reads the number of a frame in letters of standardise and of the bridge', () => {
+  it('reads the number of a frame in dead letters of standardise and of the bridge', () => {
     if (hive === undefined || json === undefined) throw new Error('the schemas are missing')
-    takeLetter({ value: wire(hive.id, datum(0)) })
-    takeLetter({
+    takeDeadLetter({ value: wire(hive.id, datum(0)) })
+    takeDeadLetter({
       value: published(hive.firmware.fingerprint, datum(1)),
       processor: 'bridge',
       source_topic: 'devices/hive-a/telemetry',
       reason: 'over-rate',
     })
     take(readings(3, 1))
-    expect(account()).to.include({ numbered: 4, stored: 1, deadLettered: 2, missing: 1 })
-    takeLetter({ value: wire(json.id, datum(2)) })
-    takeLetter({ value: Buffer.from('{"temperature":'), processor: 'bridge', source_topic: 'devices/hive-a/telemetry', reason: 'bad-json' })
+    expect(counts()).to.include({ numbered: 4, stored: 1, deadLettered: 2, missing: 1 })
+    takeDeadLetter({ value: wire(json.id, datum(2)) })
+    takeDeadLetter({
+      value: Buffer.from('{"temperature":'),
+      processor: 'bridge',
+      source_topic: 'devices/hive-a/telemetry',
+      reason: 'bad-json',
+    })
     expect(ledger.changes().counts).to.deep.equal([
       { device: DEVICE, unnumbered: 2, unreadable: 0, conflicts: 0, lastConflictMs: 0, late: 0, implausible: 0 },
     ])
   })
 
-  it('counts letters without a number for their device, and what is no letter at all', () => {
-    for (const value of [null, Buffer.alloc(0), wire(99, datum(0)), Buffer.from([1, 2, 3, 4, 5, 6])]) takeLetter({ value })
-    takeLetter({
+  it('counts dead letters without a number for their device, and what is no dead letter at all', () => {
+    for (const value of [null, Buffer.alloc(0), wire(99, datum(0)), Buffer.from([1, 2, 3, 4, 5, 6])]) takeDeadLetter({ value })
+    takeDeadLetter({
       value: published(Buffer.alloc(8), datum(0)),
       processor: 'bridge',
       source_topic: 'devices/hive-a/telemetry',
       reason: 'unknown-fingerprint',
     })
     expect(ledger.changes().counts[0]?.unreadable).to.equal(5)
-    expect(intake.open([{ key: Buffer.from(DEVICE), value: Buffer.from('no letter'), timestampMs: 1, offset: 9n }], 0)).to.deep.equal([])
+    expect(intake.open([{ key: Buffer.from(DEVICE), value: Buffer.from('no dead letter'), timestampMs: 1, offset: 9n }], 0)).to.deep.equal(
+      [],
+    )
     expect(counters.unreadable).to.equal(1)
   })
 })

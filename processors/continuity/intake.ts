@@ -4,9 +4,9 @@ import type { DeadLetter } from '../dead-letter.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 import { isLaterPart } from '../part-header.ts'
 import { topics } from '../topics.ts'
+import { type DeadLetterNumber, type FrameSchemas, frameNumber, readingsNumber } from './dead-letter-number.ts'
 import { ReadingsHead } from './heads.ts'
 import type { BootKey, Ledger } from './ledger.ts'
-import { type FrameSchemas, frameNumber, type LetterNumber, readingsNumber } from './letter-number.ts'
 import { RangeSet } from './ranges.ts'
 
 /** Figures for metrics. */
@@ -14,7 +14,7 @@ export interface IntakeCounters {
   /** Readings taken. */
   readings: number
   /** Dead letters taken. */
-  letters: number
+  deadLetters: number
   /** Records that could not be read, or that no device has as their key. */
   unreadable: number
 }
@@ -30,8 +30,8 @@ export interface IntakeOptions {
 }
 
 /** A dead letter, decoded. */
-export interface OpenLetter {
-  readonly letter: DeadLetter
+export interface OpenDeadLetter {
+  readonly deadLetter: DeadLetter
   readonly device: string
   /** Where it is in its topic. */
   readonly partition: number
@@ -41,27 +41,30 @@ export interface OpenLetter {
 }
 
 /** Samples of one record that the store made dead letters. */
-interface Refusal {
-  /** Null where the whole record is one. */
+interface RefusedSamples {
+  /** Null if the whole record is one. */
   samples: RangeSet | null
-  /** Where the first letter about it is. */
-  readonly letter: Pick<OpenLetter, 'partition' | 'offset'>
+  /** Where the first dead letter about it is. */
+  readonly deadLetter: Pick<OpenDeadLetter, 'partition' | 'offset'>
 }
 
-/** Applies records to a ledger. The boots that they are about must be in memory: `absent…` names those that are not. */
+/**
+ * Applies records to a ledger. The boots that they are about must be in memory: `absent…` names
+ * those that are not.
+ */
 export class Intake {
   private readonly options: IntakeOptions
   private readonly head = new ReadingsHead()
   /** By partition and offset of readings that have not been taken yet. */
-  private readonly refusals = new Map<number, Map<number, Refusal>>()
+  private readonly refusedSamples = new Map<number, Map<number, RefusedSamples>>()
 
   constructor(options: IntakeOptions) {
     this.options = options
   }
 
   /**
-   * Takes readings that the store has committed; every dead letter of the store about them must have been taken before. False where the boot is not
-   * in memory: nothing was done then.
+   * Takes readings that the store has committed; every dead letter of the store about them must
+   * have been taken before. False if the boot is not in memory: nothing was done then.
    */
   reading({ key, value, timestampMs, offset, headers }: KafkaRecord, partition: number, truncated: boolean): boolean {
     const { ledger, counters } = this.options
@@ -77,7 +80,8 @@ export class Intake {
         if (this.isName(device)) return false
         counters.unreadable++
       } else {
-        // The rest of a frame whose first samples are in the record before: no other frame with the same number.
+        // The rest of a frame whose first samples are in the record before: no other frame with the
+        // same number.
         if (isLaterPart(headers)) head.firstSample = Number.NaN
         ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
       }
@@ -99,14 +103,14 @@ export class Intake {
   }
 
   /** Decodes dead letters; what is none, or has no device, is counted and left out. */
-  open(records: readonly KafkaRecord[], partition: number): readonly OpenLetter[] {
-    return records.flatMap((record): OpenLetter[] => {
+  open(records: readonly KafkaRecord[], partition: number): readonly OpenDeadLetter[] {
+    return records.flatMap((record): OpenDeadLetter[] => {
       const { key, value, offset } = record
-      this.options.counters.letters++
-      const letter = value === null ? undefined : this.decoded(value)
-      if (letter !== undefined && key !== null)
-        return lettersOf(letter).map((each) => ({
-          letter: each,
+      this.options.counters.deadLetters++
+      const deadLetter = value === null ? undefined : this.decoded(value)
+      if (deadLetter !== undefined && key !== null)
+        return deadLettersOf(deadLetter).map((each) => ({
+          deadLetter: each,
           device: key.toString('latin1'),
           partition,
           offset,
@@ -118,10 +122,10 @@ export class Intake {
   }
 
   /** Boots of dead letters that are not in memory. */
-  absentOfLetters(letters: readonly OpenLetter[]): readonly BootKey[] {
+  absentOfDeadLetters(deadLetters: readonly OpenDeadLetter[]): readonly BootKey[] {
     const absent = new Map<string, BootKey>()
-    for (const { letter, device, fingerprint } of letters) {
-      const number = this.number(letter, device, fingerprint)
+    for (const { deadLetter, device, fingerprint } of deadLetters) {
+      const number = this.number(deadLetter, device, fingerprint)
       if (number.tag !== 'numbered' || this.options.ledger.find(device, number.boot) !== undefined) continue
       absent.set(`${device}/${number.boot}`, { device, boot: number.boot })
     }
@@ -129,72 +133,74 @@ export class Intake {
   }
 
   /**
-   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is known whether samples are left of them. False
-   * where the boot is not in memory: nothing was done then.
-   * @param taken offset up to which readings of a partition have been taken; undefined for a partition that is another's
+   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is
+   * known whether samples are left of them. False if the boot is not in memory: nothing was done
+   * then.
+   * @param taken offset up to which readings of a partition have been taken; undefined for a
+   *   partition that is another's
    */
-  letter(open: OpenLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): boolean {
+  deadLetter(open: OpenDeadLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): boolean {
     const { ledger, isDevice } = this.options
-    const { letter, device, fingerprint } = open
-    if (letter.source_topic === topics.readings) {
-      const position = taken(letter.source_partition)
-      if (position !== undefined && BigInt(letter.source_offset) >= position) {
+    const { deadLetter, device, fingerprint } = open
+    if (deadLetter.source_topic === topics.readings) {
+      const position = taken(deadLetter.source_partition)
+      if (position !== undefined && BigInt(deadLetter.source_offset) >= position) {
         this.refuse(open)
         return true
       }
     }
-    const number = this.number(letter, device, fingerprint)
+    const number = this.number(deadLetter, device, fingerprint)
     if (number.tag === 'unnumbered') ledger.unnumbered(device, isDevice(device))
     else if (number.tag === 'unreadable') ledger.unreadable(device, isDevice(device))
     else {
       const boot = ledger.find(device, number.boot)
       if (boot === undefined) return false
-      ledger.died(boot, number, { partly: isPartial(letter), whole: number.whole }, letter.source_timestamp, truncated)
+      ledger.died(boot, number, { partly: isPartial(deadLetter), whole: number.whole }, deadLetter.source_timestamp, truncated)
     }
     return true
   }
 
   /**
-   * Offset of the first of the store's letters on a partition that must be read again after a crash, because its readings were not taken; undefined for
-   * none.
+   * Offset of the first of the store's dead letters on a partition that must be read again after a
+   * crash, because its readings were not taken; undefined for none.
    */
   firstWaiting(partition: number, taken: (source: number) => bigint): bigint | undefined {
     let first: bigint | undefined
-    for (const [source, refusals] of this.refusals) {
+    for (const [source, refused] of this.refusedSamples) {
       const until = taken(source)
-      for (const [offset, { letter }] of refusals) {
+      for (const [offset, { deadLetter }] of refused) {
         // Readings that retention deleted are never taken.
-        if (BigInt(offset) < until) refusals.delete(offset)
-        else if (letter.partition === partition && (first === undefined || letter.offset < first)) first = letter.offset
+        if (BigInt(offset) < until) refused.delete(offset)
+        else if (deadLetter.partition === partition && (first === undefined || deadLetter.offset < first)) first = deadLetter.offset
       }
     }
     return first
   }
 
-  private refuse({ letter: { source_partition, source_offset, samples, quantities }, partition, offset }: OpenLetter): void {
-    let refusals = this.refusals.get(source_partition)
-    if (refusals === undefined) {
-      refusals = new Map()
-      this.refusals.set(source_partition, refusals)
+  private refuse({ deadLetter: { source_partition, source_offset, samples, quantities }, partition, offset }: OpenDeadLetter): void {
+    let refused = this.refusedSamples.get(source_partition)
+    if (refused === undefined) {
+      refused = new Map()
+      this.refusedSamples.set(source_partition, refused)
     }
-    let refusal = refusals.get(source_offset)
+    let refusal = refused.get(source_offset)
     if (refusal === undefined) {
-      refusal = { samples: new RangeSet(), letter: { partition, offset } }
-      refusals.set(source_offset, refusal)
+      refusal = { samples: new RangeSet(), deadLetter: { partition, offset } }
+      refused.set(source_offset, refusal)
     }
-    // A set: a store that was killed between its letters and its commit writes them twice.
+    // A set: a store that was killed between its dead letters and its commit writes them twice.
     if (samples.length + quantities.length === 0) refusal.samples = null
     // A sample of which single quantities were refused is a row nonetheless.
     else if (quantities.length === 0) for (const sample of samples) refusal.samples?.add(sample)
   }
 
   private refused(partition: number, offset: bigint): number {
-    const refusals = this.refusals.get(partition)
-    if (refusals === undefined || refusals.size === 0) return 0
+    const refused = this.refusedSamples.get(partition)
+    if (refused === undefined || refused.size === 0) return 0
     const source = Number(offset)
-    const refusal = refusals.get(source)
+    const refusal = refused.get(source)
     if (refusal === undefined) return 0
-    refusals.delete(source)
+    refused.delete(source)
     return refusal.samples === null ? Number.POSITIVE_INFINITY : refusal.samples.size
   }
 
@@ -212,27 +218,36 @@ export class Intake {
     try {
       return this.options.decode(value)
     } catch {
-      // avsc has no error class of its own: whatever it throws for these bytes, they are no dead letter. The caller counts them.
+      // avsc has no error class of its own: whatever it throws for these bytes, they are no dead
+      // letter. The caller counts them.
       return undefined
     }
   }
 
-  /** Others' records may have anything for a key: what is no ID, the database may not even take for text. */
+  /**
+   * Others' records may have anything for a key: what is no ID, the database may not even take for
+   * text.
+   */
   private isName(device: string): boolean {
     return this.options.ledger.knows(device) || parseDeviceId(device) !== undefined
   }
 
-  private number(letter: DeadLetter, device: string, fingerprint: Buffer | undefined): LetterNumber {
+  private number(deadLetter: DeadLetter, device: string, fingerprint: Buffer | undefined): DeadLetterNumber {
     if (!this.isName(device)) return { tag: 'unreadable' }
-    return letter.source_topic === topics.readings ? readingsNumber(letter) : frameNumber(letter, this.options.schemas, fingerprint)
+    return deadLetter.source_topic === topics.readings
+      ? readingsNumber(deadLetter)
+      : frameNumber(deadLetter, this.options.schemas, fingerprint)
   }
 }
 
-/** A letter of its own for each record that one stands for: of their values only the heads are left, which is where the numbers are. */
-function lettersOf(letter: DeadLetter): readonly DeadLetter[] {
-  if (letter.records.length === 0) return [letter]
-  return letter.records.map(({ offset, timestamp, head, partly }) => ({
-    ...letter,
+/**
+ * A dead letter of its own for each record that one stands for: of their values only the heads are
+ * left, which is where the numbers are.
+ */
+function deadLettersOf(deadLetter: DeadLetter): readonly DeadLetter[] {
+  if (deadLetter.records.length === 0) return [deadLetter]
+  return deadLetter.records.map(({ offset, timestamp, head, partly }) => ({
+    ...deadLetter,
     source_offset: offset,
     source_timestamp: timestamp,
     value: head,
@@ -243,7 +258,7 @@ function lettersOf(letter: DeadLetter): readonly DeadLetter[] {
   }))
 }
 
-/** Whether the letter is about a part of its record: the rest may be stored. */
+/** Whether the dead letter is about a part of its record: the rest may be stored. */
 function isPartial({ samples, quantities }: DeadLetter): boolean {
   return samples.length + quantities.length > 0
 }

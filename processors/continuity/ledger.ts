@@ -23,7 +23,10 @@ export interface DeviceCounts {
   lastConflictMs: number
   /** Frames of settled numbers, or of folded boots. A repeat counts again. */
   late: number
-  /** Frames whose number, or count of discarded samples, cannot be true, and that are not noted one by one. A repeat counts again. */
+  /**
+   * Frames whose number, or count of discarded samples, cannot be true, and that are not noted one
+   * by one. A repeat counts again.
+   */
   implausible: number
 }
 
@@ -32,7 +35,10 @@ export const STRANGERS = ''
 
 /** What the database has of boots that were not in memory. */
 export interface LoadedBoots {
-  /** Rows of boots that were asked for, and of all boots of their devices that were written while the name was none of a device. */
+  /**
+   * Rows of boots that were asked for, and of all boots of their devices that were written while
+   * the name was none of a device.
+   */
   readonly boots: readonly BootState[]
   /** Of these devices the rows must move: they were strangers. */
   readonly strangers: ReadonlySet<string>
@@ -52,7 +58,10 @@ export interface LedgerChanges {
   readonly promoted: readonly string[]
   /** Since the changes before these. */
   readonly counts: readonly DeviceCounts[]
-  /** Devices that have got new rows of boots, and the boots of them in memory, which must stay as they are written. */
+  /**
+   * Devices that have got new rows of boots, and the boots of them in memory, which must stay as
+   * they are written.
+   */
   readonly grown: readonly { readonly device: string; readonly keep: readonly number[] }[]
 }
 
@@ -77,12 +86,16 @@ interface Device {
   sinceMs: number
 }
 
-/** Two boots of one device may overlap by as much as a clock is set right at start; two devices overlap by more soon. */
+/**
+ * Two boots of one device may overlap by as much as a clock is set right at start; two devices
+ * overlap by more soon.
+ */
 const CLOCK_STEP_MICROS = 10_000_000
 
 /**
- * Which frame numbers of each boot of each device have come to which end. It holds the boots that were heard of lately; the others are loaded
- * when they are. Applying the same record again changes nothing but the counts of what has no number.
+ * Which frame numbers of each boot of each device have come to which end. It holds the boots that
+ * were heard of lately; the others are loaded when they are. Applying the same record again changes
+ * nothing but the counts of what has no number.
  */
 export class Ledger {
   readonly counters: LedgerCounters
@@ -90,7 +103,10 @@ export class Ledger {
   private changedBoots: Boot<Device>[] = []
   private changedDevices = new Set<Device>()
   private promoted = new Set<string>()
-  /** Devices with boots that have no row yet, and those that have got rows and may have too many now. */
+  /**
+   * Devices with boots that have no row yet, and those that have got rows and may have too many
+   * now.
+   */
   private growing = new Set<Device>()
   private grown = new Set<Device>()
   private round = 0
@@ -110,7 +126,10 @@ export class Ledger {
     return this.devices.get(device)?.known === true
   }
 
-  /** Takes boots into memory, unless they are there: as they were written, or new ones. @param isDevice whether a name is one of a device */
+  /**
+   * Takes boots into memory, unless they are there: as they were written, or new ones.
+   * @param isDevice whether a name is one of a device
+   */
   admit(absent: readonly BootKey[], loaded: LoadedBoots, partition: number, isDevice: (name: string) => boolean): void {
     for (const [name, sinceMs] of loaded.since) {
       const device = this.device(name)
@@ -142,7 +161,8 @@ export class Ledger {
   /**
    * Readings that the store has committed.
    * @param refused samples of it that the store made dead letters; Infinity for the whole record
-   * @param truncated whether records before this one's history are gone: a first number above 0 is then no loss
+   * @param truncated whether records before this one's history are gone: a first number above 0 is
+   *   then no loss
    */
   committed(boot: Boot<Device>, head: ReadingsHead, receivedMs: number, refused: number, truncated: boolean): void {
     const { seq } = head
@@ -154,14 +174,16 @@ export class Ledger {
     if (isNew && !known) this.drop(boot, head.dropped)
     if (refused > 0 && refused < head.samples) boot.partly.add(seq)
     boot.settle()
-    // Readings of a frame with dead samples may begin with another sample each time, as a redrive mends them; an estimated time is that of receipt.
+    // Readings of a frame with dead samples may begin with another sample each time, as a redrive
+    // fixes them; an estimated time is that of receipt.
     if (!known && refused === 0 && seq < boot.next && !Number.isNaN(head.firstSample)) this.watch(boot, seq, head.firstSample, receivedMs)
   }
 
   /**
    * A frame that became a dead letter.
    * @param partly whether only a part of it did
-   * @param whole whether its bytes are what its schema says; if not, its number counts only where a higher one is known
+   * @param whole whether its bytes are what its schema says; if not, its number counts only where a
+   *   higher one is known
    */
   died(
     boot: Boot<Device>,
@@ -188,7 +210,10 @@ export class Ledger {
     this.counts(device, isDevice).unreadable++
   }
 
-  /** What has changed since it was last asked. @param mayFold whether a partition's rows may be folded together now */
+  /**
+   * What has changed since it was last asked.
+   * @param mayFold whether a partition's rows may be folded together now
+   */
   changes(mayFold: (partition: number) => boolean = () => true): LedgerChanges {
     const counts = [...this.changedDevices].map((device) => {
       const { counts: since } = device
@@ -218,14 +243,16 @@ export class Ledger {
   }
 
   /**
-   * Forgets boots that are written: those not touched for so many rounds of changes, all but the newest of a device that has many, those of
-   * strangers, and more where there are too many altogether.
+   * Forgets boots that are written: those not touched for so many rounds of changes, all but the
+   * newest of a device that has many, those of strangers, and more where there are too many
+   * altogether.
    */
   forget(rounds: number): void {
     for (const device of this.devices.values()) {
       const most = device.known ? BOOTS_IN_MEMORY : 0
       for (const boot of device.boots.values()) if (!boot.changed && boot.touched + rounds < this.round) this.remove(boot)
-      // A map keeps the order in which they were first heard of: late frames of an old boot are rare.
+      // A map keeps the order in which they were first heard of: late frames of an old boot are
+      // rare.
       if (device.boots.size > most)
         for (const boot of device.boots.values()) {
           if (device.boots.size <= most) break
@@ -236,7 +263,9 @@ export class Ledger {
     if (this.bootCount > MOST_IN_MEMORY && rounds > 0) this.forget(0)
   }
 
-  /** Whether there are so many boots in memory that changes must be written before more are taken. */
+  /**
+   * Whether there are so many boots in memory that changes must be written before more are taken.
+   */
   get isFull(): boolean {
     return this.changedBoots.length >= MOST_UNWRITTEN || this.bootCount >= MOST_IN_MEMORY + MOST_UNWRITTEN
   }
@@ -246,7 +275,10 @@ export class Ledger {
     return this.bootCount
   }
 
-  /** Boots in memory that have a row of their own, or will. @param known whether of devices, or of names that are none */
+  /**
+   * Boots in memory that have a row of their own, or will.
+   * @param known whether of devices, or of names that are none
+   */
   *boots(known = true): IterableIterator<BootState> {
     for (const device of this.devices.values()) {
       if (device.known !== known) continue
@@ -254,7 +286,7 @@ export class Ledger {
     }
   }
 
-  /** Notes a frame's number. False where it is not to be put into one of the sets. */
+  /** Notes a frame's number. False if it is not to be put into one of the sets. */
   private note(boot: Boot<Device>, seq: number, whole: boolean, time: number, receivedMs: number, truncated: boolean): boolean {
     const { owner } = boot
     const how = boot.number(seq, whole, time, receivedMs, truncated)
@@ -341,7 +373,10 @@ function noCounts(device: string): DeviceCounts {
   return { device, unnumbered: 0, unreadable: 0, conflicts: 0, lastConflictMs: 0, late: 0, implausible: 0 }
 }
 
-/** How much of both boots' sample times is common to them, in microseconds; negative where they are apart. */
+/**
+ * How much of both boots' sample times is common to them, in microseconds; negative if they are
+ * apart.
+ */
 function overlap(a: BootState, b: BootState): number {
   return Math.min(a.lastSample, b.lastSample) - Math.max(a.firstSample, b.firstSample)
 }

@@ -1,20 +1,34 @@
 /**
- * What a device can number is bounded. Each bound is far beyond what a device does that works, and small enough that ten thousand devices which
- * go to all of them at once are borne.
+ * What a device can number is bounded. Each bound is far beyond what a device does that works, and
+ * small enough that ten thousand devices which go to all of them at once are borne.
  */
 
-/** Rows of boots that a device has in the database. Beyond, the boots heard of least lately are folded into one row for the device, */
+/**
+ * Rows of boots that a device has in the database. Beyond, the boots heard of least lately are
+ * folded into one row for the device,
+ */
 export const MOST_BOOTS = 256
-/** down to so many, so that a device that wakes up under a new number each time is not folded each time. */
+/**
+ * down to so many, so that a device that wakes up under a new number each time is not folded each
+ * time.
+ */
 export const KEPT_BOOTS = 192
-/** Of these, so many that were heard of last are never folded; of the others those that lack nothing go first. */
+/**
+ * Of these, so many that were heard of last are never folded; of the others those that lack nothing
+ * go first.
+ */
 export const NEWEST_BOOTS = 64
 
 /** Boots of one device that stay in memory once they are written. */
 export const BOOTS_IN_MEMORY = 32
-/** Boots in memory that are not written yet: about 1 KB each. Reading waits for the database then. */
+/**
+ * Boots in memory that are not written yet: about 1 KB each. Reading waits for the database then.
+ */
 export const MOST_UNWRITTEN = 10_000
-/** Boots in memory altogether: beyond, those that are written are loaded again when they are heard of. */
+/**
+ * Boots in memory altogether: beyond, those that are written are loaded again when they are heard
+ * of.
+ */
 export const MOST_IN_MEMORY = 100_000
 
 /** Ranges of one boot. Beyond, its lower numbers are settled: they are counts from then on. */
@@ -27,7 +41,10 @@ export const MOST_FOLDED_RANGES = 1_000
 /** Boots of names that are no devices, of all names together. */
 export const MOST_STRANGERS = 1_000
 
-/** More samples than that a device cannot have discarded before one frame: a hundred a second for 115 days. */
+/**
+ * More samples than that a device cannot have discarded before one frame: a hundred a second for
+ * 115 days.
+ */
 export const MOST_DROPPED = 1_000_000_000
 
 /** Numbers below which nobody needs to look at the time. */
@@ -41,19 +58,24 @@ const MOST_MISSED = 10_000_000
 
 /**
  * Whether a device can have numbered so many frames that nobody has seen.
- * @param elapsedMs since the last frame before them, by the device's clock or by the line's, whichever is more; Infinity where there was none
+ * @param elapsedMs since the last frame before them, by the device's clock or by the line's,
+ *   whichever is more; Infinity where there was none
  */
 export function canHaveMissed(frames: number, elapsedMs: number): boolean {
   return frames <= Math.min(MOST_MISSED, MISSED_AT_ONCE + (FRAMES_PER_SECOND * elapsedMs) / 1000)
 }
 
-/** Whether so few frames were missed that they need no look at the time: nearly every frame misses none. */
+/**
+ * Whether so few frames were missed that they need no look at the time: nearly every frame misses
+ * none.
+ */
 export function areFew(frames: number): boolean {
   return frames <= MISSED_OFTEN
 }
 
 /**
- * Whether a device can have numbered so many frames since the first that was heard of: many small leaps are a large one.
+ * Whether a device can have numbered so many frames since the first that was heard of: many small
+ * leaps are a large one.
  * @param seen of them, frames that were
  */
 export function canHaveNumbered(frames: number, seen: number, elapsedMs: number): boolean {

@@ -5,8 +5,9 @@ export interface Range {
 }
 
 /**
- * A set of whole numbers up to 2^53 − 1, kept as ranges that neither overlap nor touch. Its size in memory is that of its gaps, not of its
- * numbers: a device that loses nothing costs one range however long it runs.
+ * A set of whole numbers up to 2^53 − 1, kept as ranges that neither overlap nor touch. Its size in
+ * memory is that of its gaps, not of its numbers: a device that loses nothing costs one range
+ * however long it runs.
  */
 export class RangeSet {
   /** First and last of each range in turn, ascending. */
@@ -22,7 +23,10 @@ export class RangeSet {
     }
   }
 
-  /** Adds a number; false where it was there. The next number after the highest, which is nearly every one, costs no search. */
+  /**
+   * Adds a number; false if it was there. The next number after the highest, which is nearly
+   * every one, costs no search.
+   */
   add(number: number): boolean {
     const { bounds } = this
     const end = bounds.length
@@ -130,7 +134,10 @@ export class RangeSet {
     return new RangeSet(ranges)
   }
 
-  /** Index of the first bound of the first range that ends at or after the number, which must not be above the highest. */
+  /**
+   * Index of the first bound of the first range that ends at or after the number, which must not be
+   * above the highest.
+   */
   private search(number: number): number {
     const { bounds } = this
     let [low, high] = [0, bounds.length / 2 - 1]
@@ -160,7 +167,10 @@ export function between(first: number, end: number): RangeSet {
   return new RangeSet(end > first ? [{ first, last: end - 1 }] : [])
 }
 
-/** The set with at most so many ranges: those nearest to each other become one, with the numbers between them. */
+/**
+ * The set with at most so many ranges: those nearest to each other become one, with the numbers
+ * between them.
+ */
 export function squeezed(set: RangeSet, most: number): RangeSet {
   const ranges = set.ranges()
   if (ranges.length <= most) return set

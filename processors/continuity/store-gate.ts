@@ -2,12 +2,12 @@
 interface Position {
   readonly partition: number
   readonly nextOffset: bigint
-  /** Of the leader that it read from; -1 where it is not known. */
+  /** Of the leader that it read from; -1 if it is not known. */
   readonly leaderEpoch: number
 }
 
 /** Up to where there are dead letters of the store on one of their partitions. */
-interface LetterEnd {
+interface DeadLetterEnd {
   readonly partition: number
   readonly end: bigint
 }
@@ -17,18 +17,23 @@ export interface StoreGate {
   /** Whether one of these positions is not what is known. */
   news(positions: readonly Position[]): boolean
   /**
-   * Learns positions of the store, and the ends of its dead letters as they were after that. A position counts once the letters have been read to
-   * that end: only then is it known of which samples there is no row.
-   * @param letters of a partition of the readings: where its letters may be
+   * Learns positions of the store, and the ends of its dead letters as they were after that. A
+   * position counts once the dead letters have been read to that end: only then is it known of
+   * which samples there is no row.
+   * @param deadLetters of a partition of the readings: where its dead letters may be
    */
-  learn(positions: readonly Position[], letters: (partition: number) => readonly LetterEnd[]): void
+  learn(positions: readonly Position[], deadLetters: (partition: number) => readonly DeadLetterEnd[]): void
   /**
    * First offset of a partition's readings that must wait.
-   * @param lettersRead how far a partition of the store's dead letters has been read
-   * @param leaderEpoch of the readings. The store's position in a log that was cut since says nothing of what a later leader wrote
+   * @param deadLettersRead how far a partition of the store's dead letters has been read
+   * @param leaderEpoch of the readings. The store's position in a log that was cut since says
+   *   nothing of what a later leader wrote
    */
-  until(partition: number, lettersRead: (partition: number) => bigint, leaderEpoch: number): bigint
-  /** Epoch of the leader that the store had read from when it was at `until`; -1 where it is not known. */
+  until(partition: number, deadLettersRead: (partition: number) => bigint, leaderEpoch: number): bigint
+  /**
+   * Epoch of the leader that the store had read from when it was at `until`; -1 if it is not
+   * known.
+   */
   leaderEpoch(partition: number): number
 }
 
@@ -38,7 +43,7 @@ interface Place {
   /** The next `until`, and what must have been read for it. */
   next: bigint
   nextEpoch: number
-  letters: readonly LetterEnd[]
+  deadLetters: readonly DeadLetterEnd[]
 }
 
 export function createStoreGate(): StoreGate {
@@ -50,23 +55,24 @@ export function createStoreGate(): StoreGate {
         const place = places.get(partition)
         return place === undefined || nextOffset !== place.next || leaderEpoch !== place.nextEpoch
       }),
-    learn(positions, letters) {
+    learn(positions, deadLetters) {
       for (const { partition, nextOffset, leaderEpoch } of positions) {
-        const place = places.get(partition) ?? { until: 0n, untilEpoch: -1, next: 0n, nextEpoch: -1, letters: [] }
+        const place = places.get(partition) ?? { until: 0n, untilEpoch: -1, next: 0n, nextEpoch: -1, deadLetters: [] }
         places.set(partition, place)
         // It went back: Kafka's log was cut, and what was stored beyond is no longer what is there.
         if (nextOffset < place.until) place.until = nextOffset
-        // One that still waits for its letters comes first: otherwise letters that never stop would hold everything up for ever.
+        // One that still waits for its dead letters comes first: otherwise dead letters that never
+        // stop would hold everything up for ever.
         else if (nextOffset >= place.next && place.next > place.until) continue
         place.next = nextOffset
         place.nextEpoch = leaderEpoch
-        place.letters = letters(partition)
+        place.deadLetters = deadLetters(partition)
       }
     },
-    until(partition, lettersRead, leaderEpoch) {
+    until(partition, deadLettersRead, leaderEpoch) {
       const place = places.get(partition)
       if (place === undefined) return 0n
-      if (place.letters.every((letters) => lettersRead(letters.partition) >= letters.end)) {
+      if (place.deadLetters.every((deadLetters) => deadLettersRead(deadLetters.partition) >= deadLetters.end)) {
         place.until = place.next
         place.untilEpoch = place.nextEpoch
       }

@@ -14,7 +14,7 @@ interface StatusRow extends Record<string, unknown> {
 }
 
 /** Keeps what each device last said of itself: state, boot, firmware, and when. */
-export const process = defineProcess({
+export const businessProcess = defineProcess({
   from: deviceStatus,
   database: 'app',
   // A later status does not always supersede an earlier one: a stale will does not.

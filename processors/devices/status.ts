@@ -33,14 +33,18 @@ export interface KnownStatus {
 }
 
 /**
- * What is known after a status. Applying one again changes nothing. Statuses are taken in Kafka's order; three kinds are ignored:
- * - one that came before what is known, as in a redrive: by its offset and by its time of receipt, both. Offsets begin anew with a topic or a partition, and a
- *   clock may be set back, so that one of them alone would keep a state for good;
- * - the last will of an older boot than the last birth, which the broker may send long after the device came back;
- * - one that the broker had retained, unless it is of a later boot, or the last will of this one. It may be the device's newest, or not: a birth that is taken
- *   for news would raise the dead.
- * A lower boot of a device that is there now is over if it is not below all since the last reset: a broker that crashed gives again what it had saved before. One
- * that is below is news: the flash was reset.
+ * What is known after a status. Applying one again changes nothing. Statuses are taken in Kafka's
+ * order; three kinds are ignored:
+ * - one that came before what is known, as in a redrive: by its offset and by its time of receipt,
+ *   both. Offsets begin anew with a topic or a partition, and a clock may be set back, so that one
+ *   of them alone would keep a state for good;
+ * - the last will of an older boot than the last birth, which the broker may send long after the
+ *   device came back;
+ * - one that the broker had retained, unless it is of a later boot, or the last will of this one.
+ *   It may be the device's newest, or not: a birth that is taken for news would raise the dead. A
+ *   lower boot of a device that is there now is over if it is not below all since the last reset: a
+ *   broker that crashed gives again what it had saved before. One that is below is news: the flash
+ *   was reset.
  */
 export function applyStatus(known: KnownStatus | undefined, status: DeviceStatus): KnownStatus {
   const { received, state, boot, firmware, retained, offset } = status
@@ -69,7 +73,10 @@ function cameBefore({ seenMicros, seenOffset }: KnownStatus, { received, offset 
   return seenOffset === null ? received < seenMicros : offset <= seenOffset && received <= seenMicros
 }
 
-/** Schemas that are read as DeviceStatus, by the JSON that the registry gave: the same object for the same ID. */
+/**
+ * Schemas that are read as DeviceStatus, by the JSON that the registry gave: the same object for
+ * the same ID.
+ */
 const types = new WeakMap<object, avro.Type>()
 const HEADER_BYTES = 5
 
@@ -98,7 +105,10 @@ function typeOf(schema: object): avro.Type {
 }
 
 const STATES: ReadonlySet<unknown> = new Set<DeviceState>(['init', 'ready', 'sleeping', 'lost'])
-/** What the database takes, checked here: one status that it refuses would take all of its device's in the batch along. */
+/**
+ * What the database takes, checked here: one status that it refuses would take all of its device's
+ * in the batch along.
+ */
 const MOST_FIRMWARE_CHARACTERS = 1000
 
 function decoded(type: avro.Type, datum: Buffer): Omit<DeviceStatus, 'offset'> {

@@ -7,15 +7,18 @@ import { fingerprintOf } from '../fingerprint-header.ts'
 import { narrowed } from '../rejections.ts'
 import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
+import { FrameConverter, hasValue } from './frame-converter.ts'
 import { reasons } from './reasons.ts'
-import { hasValue, Standards } from './standards.ts'
 
 /** A frame in the registry's wire format: magic 0, schema ID, datum. */
 interface FrameRecord {
   readonly key: Buffer | null
   readonly bytes: Buffer
   readonly schemaId: number
-  /** Of the schema that it was written with; undefined for a record that did not come through the bridge. */
+  /**
+   * Of the schema that it was written with; undefined for a record that did not come through the
+   * bridge.
+   */
   readonly fingerprint: Buffer | undefined
   readonly receivedMs: number
   /** A redrive is about this part of the frame. */
@@ -36,22 +39,25 @@ const frames: Source<FrameRecord> = {
   },
 }
 
-/** Converters by firmware: a new version of a firmware's attributes is another object, and gets another converter. */
-const standards = new WeakMap<Firmware, Standards>()
+/**
+ * Converters by firmware: a new version of a firmware's attributes is another object, and gets
+ * another converter.
+ */
+const standards = new WeakMap<Firmware, FrameConverter>()
 
-function standardsOf(firmware: Firmware): Standards {
+function standardsOf(firmware: Firmware): FrameConverter {
   let found = standards.get(firmware)
   if (found === undefined) {
-    found = new Standards(firmware)
+    found = new FrameConverter(firmware)
     standards.set(firmware, found)
   }
   return found
 }
 
 /**
- * Standardise ▸ enrich: frames in any firmware's units become readings in standard units, with account and site as of the reading's
- * own time. Its output is a pure function of the frame, its time of receipt, the firmware's newest attributes, the
- * assignments, and the anchor of its boot.
+ * Standardise ▸ enrich: frames in any firmware's units become readings in standard units, with
+ * account and site as of the reading's own time. Its output is a pure function of the frame, its
+ * time of receipt, the firmware's newest attributes, the assignments, and the anchor of its boot.
  */
 export const processor = defineProcessor({
   from: frames,
@@ -93,8 +99,9 @@ export const processor = defineProcessor({
 })
 
 /**
- * The samples and quantities that a redrive is about: the frame's others became readings, or dead letters of their own, when it was first processed. The
- * store adds these quantities to the rows that are there.
+ * The samples and quantities that a redrive is about: the frame's others became readings, or dead
+ * letters of their own, when it was first processed. The store adds these quantities to the rows
+ * that are there.
  */
 function partOf(columns: ReadingsColumns, { samples, quantities: wanted }: RecordPart): ReadingsColumns {
   const { excluded, count } = columns

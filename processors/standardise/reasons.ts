@@ -6,7 +6,7 @@ import { MOST_DAYS } from '../time-bounds.ts'
 export const reasons = {
   'malformed-frame': {
     means: 'The datum is not what its firmware schema says: cut off, bytes left over, an overlong varint, arrays of different lengths.',
-    whatToDo: 'The detail names the field. Correct the firmware; the frame itself cannot be mended.',
+    whatToDo: 'The detail names the field. Correct the firmware; the frame itself cannot be fixed.',
   },
   'too-many-samples': {
     means: `The frame has more than ${MOST_SAMPLES} samples.`,
@@ -36,7 +36,7 @@ export const reasons = {
   },
   'out-of-range': {
     means:
-      'A value is outside the range that readings.avsc gives its quantity. The letter names it; the other quantities of the sample are stored.',
+      'A value is outside the range that readings.avsc gives its quantity. The dead letter names it; the other quantities of the sample are stored.',
     whatToDo:
       'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive: the value is added to its row.',
   },

@@ -3,7 +3,10 @@ import { clockOf, FrameReader, MalformedError } from '../../schemas/frame-reader
 import { type DeviceId, type KafkaRecord, type Lookups, parseDeviceId } from '../contract.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 
-/** A boot of a device that does not know the time of day, and when it began as far as one of its frames can tell. */
+/**
+ * A boot of a device that does not know the time of day, and when it began as far as one of its
+ * frames can tell.
+ */
 export interface UptimeBoot {
   readonly device: DeviceId
   readonly boot: number
@@ -17,8 +20,8 @@ const MICROS_PER_MILLI = 1000
 export const LONGEST_UPTIME_MICROS = 3_653 * 86_400_000_000
 
 /**
- * Firmware of the bridge's own frames. Before they could carry an estimated time they were UPTIME, of boot 0 and with all uptimes 0: each of those has the
- * time of its receipt.
+ * Firmware of the bridge's own frames. Before they could carry an estimated time they were UPTIME,
+ * of boot 0 and with all uptimes 0: each of those has the time of its receipt.
  */
 export function countsBoots({ id }: Firmware): boolean {
   return id !== 'generic-json'
@@ -27,8 +30,9 @@ export function countsBoots({ id }: Firmware): boolean {
 const readers = new WeakMap<Firmware, FrameReader>()
 
 /**
- * The boots that need an anchor before these records can be handled. Of several frames of one boot the one that was on its way for the shortest time counts: no
- * frame arrives before it was sent, so that the earliest beginning is the best estimate.
+ * The boots that need an anchor before these records can be handled. Of several frames of one boot
+ * the one that was on its way for the shortest time counts: no frame arrives before it was sent, so
+ * that the earliest beginning is the best estimate.
  */
 export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Lookups, 'firmware'>): readonly UptimeBoot[] {
   const boots = new Map<string, UptimeBoot>()

@@ -4,7 +4,10 @@ import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
 import { MOST_DAYS } from '../time-bounds.ts'
 
-/** Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary Format"). */
+/**
+ * Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary
+ * Format").
+ */
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const TRAILER_BYTES = 2
 /** Microseconds from 1970-01-01, the schema's epoch, to 2000-01-01, PostgreSQL's. */
@@ -19,16 +22,22 @@ export const LEADING_FIELDS: readonly string[] = ['ts', 'time_estimated', 'accou
 const LEADING_COLUMNS = 5
 const TS_COLUMN = 1
 const COLUMNS = LEADING_COLUMNS + quantities.length
-/** Column count 2, device 4 + up to 64, ts 12, estimated 5, account and site 12 each, quantities 12 each. */
+/**
+ * Column count 2, device 4 + up to 64, ts 12, estimated 5, account and site 12 each, quantities 12
+ * each.
+ */
 const LONGEST_ROW = 2 + 68 + 12 + 5 + 24 + 12 * quantities.length
 const LONGEST_DEVICE_ID = 64
 
-/** How one writer's schema orders the quantities: place in the record → place in the table; -1 for one this build does not know. */
+/**
+ * How one writer's schema orders the quantities: place in the record → place in the table; -1 for
+ * one this build does not know.
+ */
 export type SampleLayout = Int32Array
 
 /**
  * The layout of samples that a schema writes.
- * @throws MalformedError where it is not a schema of Readings that this build can read
+ * @throws MalformedError if it is not a schema of Readings that this build can read
  */
 export function sampleLayout(schema: unknown): SampleLayout {
   const head =
@@ -59,8 +68,9 @@ export class TooManyDaysError extends Error {
 export type Admit = (tsMicros: number, sample: number) => boolean
 
 /**
- * Turns `Readings` into rows of a binary COPY, byte by byte from one buffer into the other: no object for a row. Columns are device_id, ts,
- * time_estimated, account_id, site_id, then the quantities in their order.
+ * Turns `Readings` into rows of a binary COPY, byte by byte from one buffer into the other: no
+ * object for a row. Columns are device_id, ts, time_estimated, account_id, site_id, then the
+ * quantities in their order.
  */
 export class CopyWriter {
   /** Rows written since `reset`. */
@@ -134,7 +144,10 @@ export class CopyWriter {
     }
   }
 
-  /** Counts the days of the rows from `start` on: samples need not be in order, so that changes of day say too much. */
+  /**
+   * Counts the days of the rows from `start` on: samples need not be in order, so that changes of
+   * day say too much.
+   */
   private checkDays(start: number): void {
     const days = new Set<number>()
     for (let at = start; at < this.at; ) {

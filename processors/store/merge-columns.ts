@@ -1,4 +1,7 @@
-/** Which value stays if two rows of one device and time differ in a column: the one that was there, or the one that came last. */
+/**
+ * Which value stays if two rows of one device and time differ in a column: the one that was there,
+ * or the one that came last.
+ */
 export type ConflictPolicy = 'first' | 'last'
 
 /** Places of account and site in `RowValues.values`; the quantities follow. */
@@ -14,7 +17,10 @@ export interface RowValues {
 
 /** What became of a row that met the one of its key. */
 export type Merged = {
-  /** `merged`: it added something and contradicted nothing. `conflict`: a column of it has another value. `repeated`: it had nothing new. */
+  /**
+   * `merged`: it added something and contradicted nothing. `conflict`: a column of it has another
+   * value. `repeated`: it had nothing new.
+   */
   readonly outcome: 'merged' | 'repeated' | 'conflict'
   /** Whether the row of the key is another one now. */
   readonly changed: boolean
@@ -30,9 +36,11 @@ export interface ColumnConflict {
 }
 
 /**
- * Merges a row into the one of its key, which is changed. What was null is added. The same value is a repeat; 0 and −0 are the same, and so are two NaN.
- * Another value is a conflict, and the policy decides. A site belongs to its account: it goes or stays with it. The time counts as estimated once any
- * value of the row came with an estimated time; by itself that is neither an addition nor a conflict.
+ * Merges a row into the one of its key, which is changed. What was null is added. The same value is
+ * a repeat; 0 and −0 are the same, and so are two NaN. Another value is a conflict, and the policy
+ * decides. A site belongs to its account: it goes or stays with it. The time counts as estimated
+ * once any value of the row came with an estimated time; by itself that is neither an addition nor
+ * a conflict.
  */
 export function mergeColumns(row: RowValues, incoming: RowValues, policy: ConflictPolicy): Merged {
   let added = false

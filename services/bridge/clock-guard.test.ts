@@ -14,7 +14,7 @@ describe("the bridge's clock", () => {
   let monotonicMs: number
   let kafkaMs: number | Error
   let databaseMs: number | Error
-  let troubles: (string | null)[]
+  let problems: (string | null)[]
   let handled: string[]
   let guard: ClockGuard
   let handler: (name: string) => Promise<void>
@@ -30,7 +30,7 @@ describe("the bridge's clock", () => {
     monotonicMs = 0
     kafkaMs = TRUE_MS
     databaseMs = TRUE_MS
-    troubles = []
+    problems = []
     handled = []
   })
 
@@ -44,7 +44,7 @@ describe("the bridge's clock", () => {
       ],
       log: quiet,
       signal: stop.signal,
-      trouble: (what) => troubles.push(what),
+      problem: (what) => problems.push(what),
       now: () => nowMs + monotonicMs,
       monotonic: () => monotonicMs,
     })
@@ -64,7 +64,7 @@ describe("the bridge's clock", () => {
     expect(handled).to.deep.equal([])
     await turn()
     expect(handled).to.deep.equal(['a 0'])
-    expect(troubles).to.deep.equal([null])
+    expect(problems).to.deep.equal([null])
     expect(guard.aheadOf('Kafka')).to.equal(0)
   })
 
@@ -82,13 +82,13 @@ describe("the bridge's clock", () => {
       void handler('b')
       await turn()
       expect(handled).to.deep.equal([])
-      expect(troubles.at(-1)).to.include(text)
+      expect(problems.at(-1)).to.include(text)
       nowMs = TRUE_MS
       // Whoever comes meanwhile does not overtake those who wait.
       void handler('c')
       await nextLook()
       expect(handled).to.deep.equal(['a 0', 'b 0', 'c 0'])
-      expect(troubles.at(-1)).to.equal(null)
+      expect(problems.at(-1)).to.equal(null)
       void handler('d')
       expect(handled.at(-1)).to.equal('d 0')
     })
@@ -111,7 +111,7 @@ describe("the bridge's clock", () => {
     void handler('b')
     await turn()
     expect(handled).to.deep.equal(['a 5000'])
-    expect(troubles.at(-1)).to.include('2 h ahead')
+    expect(problems.at(-1)).to.include('2 h ahead')
   })
 
   it('is compared with the one that answers, and not used before one does', async function () {
@@ -121,7 +121,7 @@ describe("the bridge's clock", () => {
     open()
     void handler('a')
     await turn()
-    expect(troubles.at(-1)).to.include('Kafka and the database did not say yet what time it is')
+    expect(problems.at(-1)).to.include('Kafka and the database did not say yet what time it is')
     databaseMs = TRUE_MS
     await nextLook()
     expect(handled).to.deep.equal(['a 0'])

@@ -15,7 +15,7 @@ export interface ClockGuardOptions {
   readonly log: Log
   readonly signal: AbortSignal
   /** Health: null while the clock is right. */
-  readonly trouble: (what: string | null) => void
+  readonly problem: (what: string | null) => void
   /** This machine's clock, in milliseconds since 1970. */
   readonly now?: () => number
   /** Milliseconds of a clock that is never set. */
@@ -24,7 +24,10 @@ export interface ClockGuardOptions {
 
 /** Keeps what must not be forwarded with a wrong time of receipt. */
 export interface ClockGuard {
-  /** The handler, for messages that come while the clock is right. Others wait, in order, and have been received when it is right again. */
+  /**
+   * The handler, for messages that come while the clock is right. Others wait, in order, and have
+   * been received when it is right again.
+   */
   guard(handler: PublishHandler): PublishHandler
   /** Milliseconds by which this machine's clock is ahead of a reference; NaN while nobody knows. */
   aheadOf(name: string): number
@@ -39,12 +42,13 @@ const STALE_MS = 60_000
 const READ_TIMEOUT_MS = 5_000
 
 /**
- * Compares this machine's clock with those of others. The time of receipt goes into Kafka's records: retention deletes by it, samples are judged by it, and readings
- * without a time have it. So nothing is forwarded while it is off by more than a minute, or while nobody has said what time it is. Between the comparisons a
- * monotonic clock tells that nobody has set the other one.
+ * Compares this machine's clock with those of others. The time of receipt goes into Kafka's
+ * records: retention deletes by it, samples are judged by it, and readings without a time have it.
+ * So nothing is forwarded while it is off by more than a minute, or while nobody has said what time
+ * it is. Between the comparisons a monotonic clock tells that nobody has set the other one.
  */
 export function createClockGuard(options: ClockGuardOptions): ClockGuard {
-  const { references, log, signal, trouble, now = Date.now, monotonic = () => performance.now() } = options
+  const { references, log, signal, problem, now = Date.now, monotonic = () => performance.now() } = options
   const readings = new Map<string, ClockReading>()
   /** While messages wait. */
   let closed: { readonly opened: Promise<void>; readonly open: () => void } | undefined
@@ -100,7 +104,7 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
     if (isRight()) {
       if (toldWrong) log.info('the clock is right again: messages are forwarded')
       toldWrong = false
-      trouble(null)
+      problem(null)
       const open = closed?.open
       closed = undefined
       open?.()
@@ -108,7 +112,7 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
     }
     void close()
     const what = describe(references.map(({ name }) => ({ name, ahead: aheadOf(name) })))
-    trouble(what)
+    problem(what)
     if (!toldWrong && readings.size > 0) {
       toldWrong = true
       log.error('the clock is wrong', { why: what })

@@ -61,12 +61,12 @@ describe('bridge service', () => {
         producer,
         generic,
         deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
-        deadLetter: { schema: readSchema('dead-letter').json, schemaId: 3 },
+        deadLetterSchema: { schema: readSchema('dead-letter').json, schemaId: 3 },
         payloadBytes: 65_536,
         frameBytes: 900_000,
-        letterBytes: 2_000_000,
+        deadLetterBytes: 2_000_000,
         version: '1',
-        overRateLetters: { letters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+        overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
         unknownWaitMs,
         log: { info: () => undefined, warn: (message) => warnings.push(message), error: () => undefined },
         counters,
@@ -102,7 +102,7 @@ describe('bridge service', () => {
     expect(data()).to.deep.equal(['x', 'y'])
   })
 
-  it('does not trouble Kafka where there is nothing to send', async () => {
+  it('asks nothing of Kafka if there is nothing to send', async () => {
     await bridge([{ ...frame('x'), topic: 'devices/a/status', payload: Buffer.alloc(0) }])
     expect(settle).to.have.length(0)
   })
@@ -196,7 +196,7 @@ describe('bridge service', () => {
     ['at once', FINGERPRINT],
     ['after reading the registry again', LATE_FINGERPRINT],
   ] as const) {
-    it(`rejects where the producer does, ${when}, so that nothing is acknowledged; what follows is not held up`, async () => {
+    it(`rejects if the producer does, ${when}, so that nothing is acknowledged; what follows is not held up`, async () => {
       const failure = new Error('refused')
       const outcome = bridge([frame('x', fingerprint)]).catch((cause: unknown) => cause)
       await turn()

@@ -8,8 +8,8 @@ import { createRouter, type Route } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { DeadLetterLimits } from '../../processors/dead-letter-budget.ts'
 import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
-import type { LetterLimits } from '../../processors/letter-budget.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { createParking } from './parking.ts'
@@ -17,9 +17,15 @@ import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
 
 /** The registry, as the bridge needs it. */
 export interface FingerprintDirectory {
-  /** Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. Another object whenever it has changed. */
+  /**
+   * Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. Another object whenever it
+   * has changed.
+   */
   fingerprints(): ReadonlyMap<string, number>
-  /** Resolves when a reading of the registry that began after the call is over. Waits through outages. */
+  /**
+   * Resolves when a reading of the registry that began after the call is over. Waits through
+   * outages.
+   */
   refresh(): Promise<void>
   /** How long the registry has not answered; 0 while it does. */
   unansweredMs(): number
@@ -33,18 +39,18 @@ export interface BridgeOptions {
   readonly generic: Firmware
   /** Parsed schemas and their IDs in the registry. */
   readonly deviceStatus: { readonly schema: unknown; readonly schemaId: number }
-  readonly deadLetter: { readonly schema: unknown; readonly schemaId: number }
+  readonly deadLetterSchema: { readonly schema: unknown; readonly schemaId: number }
   /** Larger payloads are dead letters. */
   readonly payloadBytes: number
   /** Largest frame that a JSON message may become. */
   readonly frameBytes: number
   /** Largest dead letter; a larger one goes without the message's bytes. */
-  readonly letterBytes: number
+  readonly deadLetterBytes: number
   /** Longest wait for the registry to learn an unknown fingerprint; 3 s unless told otherwise. */
   readonly unknownWaitMs?: number
   readonly version: string
   /** What of a device over its rate is kept. */
-  readonly overRateLetters: LetterLimits
+  readonly overRateDeadLetters: DeadLetterLimits
   readonly log: Log
   readonly counters: BridgeCounters
   /** For each device; without it there is no limit. */
@@ -54,9 +60,10 @@ export interface BridgeOptions {
 const DEFAULT_UNKNOWN_WAIT_MS = 3_000
 
 /**
- * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records go to the producer in the order of the
- * messages of a device, over calls too. An unknown fingerprint makes it read the registry once more before the message becomes a dead letter; what its device
- * sends meanwhile waits behind it, and the other devices' messages go on.
+ * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records
+ * go to the producer in the order of the messages of a device, over calls too. An unknown
+ * fingerprint makes it read the registry once more before the message becomes a dead letter; what
+ * its device sends meanwhile waits behind it, and the other devices' messages go on.
  */
 export function createBridge(options: BridgeOptions): PublishHandler {
   const { directory, producer } = options
@@ -67,12 +74,12 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     jsonFingerprint: options.generic.fingerprint,
     status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
     statusHeaders: fingerprintHeaders(schemaFingerprint(options.deviceStatus.schema)),
-    deadLetters: createDeadLetterCodec(options.deadLetter.schema, options.deadLetter.schemaId),
+    codec: createDeadLetterCodec(options.deadLetterSchema.schema, options.deadLetterSchema.schemaId),
     payloadBytes: options.payloadBytes,
     frameBytes: options.frameBytes,
-    letterBytes: options.letterBytes,
+    deadLetterBytes: options.deadLetterBytes,
     version: options.version,
-    overRateLetters: options.overRateLetters,
+    overRateDeadLetters: options.overRateDeadLetters,
     counters: options.counters,
   })
   let ids: ReadonlyMap<string, number> | undefined

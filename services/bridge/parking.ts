@@ -8,11 +8,17 @@ import type { DeviceId, OutgoingRecord } from '../../processors/contract.ts'
 export interface ParkingOptions {
   /** Longest wait for the registry; what is unknown then is a dead letter. */
   readonly deadlineMs: number
-  /** Resolves when a reading of the registry that began after the call is over. Waits through outages. */
+  /**
+   * Resolves when a reading of the registry that began after the call is over. Waits through
+   * outages.
+   */
   readonly refresh: () => Promise<void>
   /** How long the registry has not answered; 0 while it does. */
   readonly unansweredMs: () => number
-  /** Appends what a message gives; false for one whose fingerprint is unknown, unless that is to be a dead letter. */
+  /**
+   * Appends what a message gives; false for one whose fingerprint is unknown, unless that is to be
+   * a dead letter.
+   */
   readonly forward: (message: Received, refuseUnknown: boolean, records: OutgoingRecord[]) => boolean
   /** Hands records to the producer within this turn; resolves once Kafka has them. */
   readonly send: (records: readonly OutgoingRecord[]) => Promise<void>
@@ -22,22 +28,27 @@ export interface ParkingOptions {
   readonly now: () => number
 }
 
-/** Where messages wait whose schema nobody knows yet, each device's in order; the other devices' go on. */
+/**
+ * Where messages wait whose schema nobody knows yet, each device's in order; the other devices' go
+ * on.
+ */
 export interface Parking {
   /** Messages that wait. */
   readonly size: number
   /** Whether messages of the device wait: the next one must too. */
   has(device: DeviceId): boolean
   /**
-   * Parks a message; resolves once Kafka has what became of it. Undefined where it may not wait, and nothing of its device does by then: it is to be
-   * forwarded at once, to the dead letters if its schema is unknown.
+   * Parks a message; resolves once Kafka has what became of it. Undefined if it may not wait,
+   * and nothing of its device does by then: it is to be forwarded at once, to the dead letters if
+   * its schema is unknown.
    */
   park(device: DeviceId, message: Received): Promise<void> | undefined
 }
 
 /**
- * By MQTT's order, the PUBACKs of all messages that come after a parked one wait with it (MQTT-4.6.0-2): at most a receive maximum of them, then the broker sends no
- * more. So it is bounded how much of the time anybody may make the others wait: one device, and all together.
+ * By MQTT's order, the PUBACKs of all messages that come after a parked one wait with it
+ * (MQTT-4.6.0-2): at most a receive maximum of them, then the broker sends no more. So it is
+ * bounded how much of the time anybody may make the others wait: one device, and all together.
  */
 const DEVICE_SHARE = 0.1
 const TOTAL_SHARE = 0.2
@@ -69,7 +80,10 @@ export function createParking(options: ParkingOptions): Parking {
     return devices.allows(device, nowMs) && total.allows(ALL, nowMs, parked.size > 0 ? nowMs - sinceMs : 0)
   }
 
-  /** Forwards what is at the head of the queues: what is known, and, as dead letters, what is not and may wait no longer. */
+  /**
+   * Forwards what is at the head of the queues: what is known, and, as dead letters, what is not
+   * and may wait no longer.
+   */
   function settle(mayWaitOn: (entry: Entry) => boolean, only?: DeviceId): void {
     const nowMs = now()
     const records: OutgoingRecord[] = []

@@ -6,14 +6,20 @@ import type { Router } from '../../processors/bridge/routes.ts'
 import { createTokenBuckets, type RateLimit } from '../../processors/bridge/token-buckets.ts'
 
 export interface RateLimitOptions extends RateLimit {
-  /** A message waits at most so long for its token; one that would wait longer is a dead letter. 0 never delays. */
+  /**
+   * A message waits at most so long for its token; one that would wait longer is a dead letter. 0
+   * never delays.
+   */
   readonly longestDelayMs: number
 }
 
 export interface RateLimiterOptions {
   readonly limit: RateLimitOptions
   readonly route: Router
-  /** Forwards messages in the order in which they are given, over calls too; resolves once Kafka has them. */
+  /**
+   * Forwards messages in the order in which they are given, over calls too; resolves once Kafka has
+   * them.
+   */
   readonly forward: (messages: readonly Received[]) => Promise<void>
   readonly counters: BridgeCounters
   /** Milliseconds of a clock that does not go back. */
@@ -26,9 +32,10 @@ interface Held {
 }
 
 /**
- * Puts a token bucket for each device before the bridge. A delayed message is forwarded when its token is there, after what its device sent
- * before; what other devices sent goes on meanwhile. Its PUBACK waits with it, and so do, by MQTT's order, those of all messages after it: no
- * longer than the longest delay, in which at most a receive maximum of messages can follow.
+ * Puts a token bucket for each device before the bridge. A delayed message is forwarded when its
+ * token is there, after what its device sent before; what other devices sent goes on meanwhile. Its
+ * PUBACK waits with it, and so do, by MQTT's order, those of all messages after it: no longer than
+ * the longest delay, in which at most a receive maximum of messages can follow.
  */
 export function createRateLimiter({ limit, route, forward, counters, now }: RateLimiterOptions): PublishHandler {
   const buckets = createTokenBuckets(limit)
@@ -69,7 +76,10 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
     return forward(publishes)
   }
 
-  /** @param first index of the first message that has no token now @param firstWaitMs how long it has to wait: its token is taken */
+  /**
+   * @param first index of the first message that has no token now
+   * @param firstWaitMs how long it has to wait: its token is taken
+   */
   async function forwardSome(publishes: readonly Publish[], first: number, firstWaitMs: number, nowMs: number): Promise<void> {
     const admitted: Received[] = publishes.slice(0, first)
     const outcomes: Promise<void>[] = []
@@ -87,7 +97,8 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
 
   function waitOf({ topic, payload, retain }: Publish, nowMs: number): number {
     const to = route(topic)
-    // What the broker has retained is sent at once when the bridge subscribes: that is not the device's doing.
+    // What the broker has retained is sent at once when the bridge subscribes: that is not the
+    // device's doing.
     return to.tag === 'device' && !retain ? buckets.take(to.device, payload.length, nowMs, limit.longestDelayMs) : 0
   }
 }

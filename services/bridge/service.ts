@@ -11,7 +11,7 @@ import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
-import { letterLimits } from '../dead-letters.ts'
+import { deadLetterLimits } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
@@ -26,7 +26,10 @@ import type { RateLimitOptions } from './rate-limit.ts'
 import { createSessionMemory } from './session-memory.ts'
 import { createSessionWatch } from './session-watch.ts'
 
-/** Every hop after the bridge carries the frame in one Kafka record: this is what Kafka takes by default, less the record's own overhead. */
+/**
+ * Every hop after the bridge carries the frame in one Kafka record: this is what Kafka takes by
+ * default, less the record's own overhead.
+ */
 const LARGEST_FRAME_BYTES = 900_000
 const JSON_FIRMWARE = 'generic-json'
 const DEFAULT_USER = 'millrace-bridge'
@@ -38,17 +41,20 @@ export function jsonFirmware(): Firmware {
   return generic
 }
 
-/** What the bridge forwards at most, and the largest dead letter: an existing topic may take less than the configuration says of new ones. */
+/**
+ * What the bridge forwards at most, and the largest dead letter: an existing topic may take less
+ * than the configuration says of new ones.
+ */
 export function bridgeLimits(
   { bridge }: Config,
   limits: ReadonlyMap<Topic, number>,
-): { readonly payloadBytes: number; readonly frameBytes: number; readonly letterBytes: number } {
+): { readonly payloadBytes: number; readonly frameBytes: number; readonly deadLetterBytes: number } {
   const frameBytes = Math.min(LARGEST_FRAME_BYTES, limits.get(topics.frames) ?? 0)
   const statusBytes = limits.get(topics.deviceStatus) ?? 0
   return {
     payloadBytes: Math.min(bridge.max_payload_bytes, frameBytes, statusBytes),
     frameBytes,
-    letterBytes: limits.get(deadTopic('bridge')) ?? 0,
+    deadLetterBytes: limits.get(deadTopic('bridge')) ?? 0,
   }
 }
 
@@ -74,7 +80,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const directory = await waiting.during(
     'reading schemas',
     ['REGISTRY_URL'],
-    openFirmwareDirectory({ ...schemas, trouble: schemaWatch(health).trouble }),
+    openFirmwareDirectory({ ...schemas, problem: schemaWatch(health).problem }),
   )
   const dead = deadTopic('bridge')
   const kafka = kafkaClient(config, 'millrace-bridge', log)
@@ -96,7 +102,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     ],
     log,
     signal,
-    trouble: (what) => health.set('clock', what),
+    problem: (what) => health.set('clock', what),
   })
   const handler = createBridge({
     routes,
@@ -109,13 +115,13 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
         registeredId(registry, topics.deviceStatus, 'device-status'),
       ),
     },
-    deadLetter: {
+    deadLetterSchema: {
       schema: readSchema('dead-letter').json,
       schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, dead, 'dead-letter')),
     },
     ...bridgeLimits(config, limits),
     rateLimit: rateLimit(config),
-    overRateLetters: letterLimits(config),
+    overRateDeadLetters: deadLetterLimits(config),
     unknownWaitMs: bridge.unknown_fingerprint_wait_ms,
     version,
     log,
@@ -147,7 +153,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     signal,
     limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
     onState: (state) => {
-      health.set('mqtt', troubleOf(address, state))
+      health.set('mqtt', problemOf(address, state))
       // It is told of the same session again when the broker becomes slow, or quick.
       if (state.tag === 'connected' && state.sinceMs !== connectedAtMs) {
         connectedAtMs = state.sinceMs
@@ -254,7 +260,7 @@ function bridgeUser({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: Config['env']): 
 }
 
 /** What is wrong with the session, for health. */
-function troubleOf(address: string, state: SessionState): string | null {
+function problemOf(address: string, state: SessionState): string | null {
   if (state.tag === 'stopped') return 'session is stopped'
   if (state.tag === 'connecting') return `session is connecting to ${address}${state.because === undefined ? '' : `: ${state.because}`}`
   if (state.unansweredSinceMs === undefined) return null

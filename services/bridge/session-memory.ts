@@ -13,7 +13,10 @@ export interface SessionMemoryOptions {
   readonly signal: AbortSignal
 }
 
-/** Keeps it in Kafka, which is there whenever something was acknowledged: a compacted topic with a record for each client ID (docs/adr). */
+/**
+ * Keeps it in Kafka, which is there whenever something was acknowledged: a compacted topic with a
+ * record for each client ID (docs/adr).
+ */
 export function createSessionMemory({ kafka, producer, clientId, log, signal }: SessionMemoryOptions): SessionMemory {
   const key = Buffer.from(clientId)
 

@@ -5,7 +5,10 @@ import type { Health } from '../service.ts'
 
 /** Outlives the bridge. */
 export interface SessionMemory {
-  /** What the last bridge with this client ID remembered; undefined if there was none, or it cannot be told. */
+  /**
+   * What the last bridge with this client ID remembered; undefined if there was none, or it cannot
+   * be told.
+   */
   readonly before: Promise<RememberedSession | undefined>
   /** Does not wait for it to be safe: it will be written again. */
   remember(session: RememberedSession): void
@@ -31,7 +34,10 @@ export interface SessionWatch extends AsyncDisposable {
   connected(present: boolean): Promise<void>
   /** The connection has ended. */
   disconnected(): void
-  /** Another client has connected with the bridge's client ID. @param told by the broker; else it only looks so, and the broker may have been restarted */
+  /**
+   * Another client has connected with the bridge's client ID.
+   * @param told by the broker; else it only looks so, and the broker may have been restarted
+   */
   takenOver(told: boolean): void
   readonly counters: {
     readonly lost: number
@@ -47,9 +53,14 @@ export interface SessionWatch extends AsyncDisposable {
 /** How long health says what has happened, if it does not go on. Counters and the log keep it. */
 const SAID_MS = 30_000
 const LOOK_MS = 1_000
-/** How old a memory may be: a session that was seen so long before its end is not missed afterwards. */
+/**
+ * How old a memory may be: a session that was seen so long before its end is not missed afterwards.
+ */
 const REMEMBER_MS = 60_000
-/** The broker's uptime comes with the subscription, and again every 10 seconds (Mosquitto's sys_interval). Then it is known, or will not be. */
+/**
+ * The broker's uptime comes with the subscription, and again every 10 seconds (Mosquitto's
+ * sys_interval). Then it is known, or will not be.
+ */
 const EXPLAINED_MS = 25_000
 /** At the end, for what the last bridge remembered. */
 const LOADING_MS = 2_000
@@ -87,7 +98,8 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   }
 
   function remember(): void {
-    // What it counts now takes the place of what it counted then only once the difference has been told.
+    // What it counts now takes the place of what it counted then only once the difference has been
+    // told.
     const dropped = options.dropped() ?? null
     const more = dropped === null ? 0 : droppedSince(droppedBefore(), dropped)
     if (more > 0) {
@@ -162,7 +174,8 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
         sayTakenOver(1, 'the broker says so')
         return
       }
-      // One that never said its uptime was there, at least, when the connection that has ended began.
+      // One that never said its uptime was there, at least, when the connection that has ended
+      // began.
       ended ??= { before: options.uptime() ?? { seconds: 0, heardMs: connectedMs }, sinceMs: Date.now(), times: 0 }
       ended.times++
     },

@@ -18,7 +18,7 @@ async function loopOver(change: PositionChange['tag'] | null) {
   let reclaims = 0
   const counters = {
     readings: 0,
-    letters: 0,
+    deadLetters: 0,
     unreadable: 0,
     loads: 0,
     commits: 0,
@@ -67,7 +67,7 @@ async function loopOver(change: PositionChange['tag'] | null) {
     reclaim: () => {
       reclaims++
     },
-    trouble: () => undefined,
+    problem: () => undefined,
   })
   await loop.claim([place], 1)
   return {

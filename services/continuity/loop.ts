@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connectors/contract.ts'
 import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { backoffMs } from '../../processors/backoff.ts'
-import { Intake, type IntakeCounters, type OpenLetter } from '../../processors/continuity/intake.ts'
+import type { FrameSchemas } from '../../processors/continuity/dead-letter-number.ts'
+import { Intake, type IntakeCounters, type OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import { type BootKey, Ledger, type LedgerCounters } from '../../processors/continuity/ledger.ts'
-import type { FrameSchemas } from '../../processors/continuity/letter-number.ts'
 import { createStoreGate, type StoreGate } from '../../processors/continuity/store-gate.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
@@ -22,15 +22,21 @@ export interface ContinuityCounters extends IntakeCounters, LedgerCounters {
 export interface ContinuityLoopOptions extends ClaimOptions {
   readonly consumer: ConsumerName
   readonly store: ContinuityStore
-  /** Makes the schemas' answers definitive for what these letters carry. */
-  readonly prepare: (letters: readonly OpenLetter[]) => Promise<void>
+  /** Makes the schemas' answers definitive for what these dead letters carry. */
+  readonly prepare: (deadLetters: readonly OpenDeadLetter[]) => Promise<void>
   readonly schemas: FrameSchemas
   /** Which names are those of devices: only these are in the ledger. */
   readonly devices: { readonly ask: (names: Iterable<string>) => Promise<void>; readonly has: (name: string) => boolean }
   readonly decode: (value: Buffer) => DeadLetter
-  /** Changes are written at most this often, and less often where writing them takes more than a twentieth of the time. */
+  /**
+   * Changes are written at most this often, and less often where writing them takes more than a
+   * twentieth of the time.
+   */
   readonly flushMs: number
-  /** How often the store is asked how far it has come; up to four times as often while it has not come as far as what was fetched. */
+  /**
+   * How often the store is asked how far it has come; up to four times as often while it has not
+   * come as far as what was fetched.
+   */
   readonly pollMs: number
   readonly log: Log
   readonly signal: AbortSignal
@@ -41,7 +47,7 @@ export interface ContinuityLoopOptions extends ClaimOptions {
   readonly resume: (partition: TopicPartition) => void
   readonly reclaim: () => void
   /** Health: null while all is well, else what is wrong. */
-  readonly trouble: (what: string | null) => void
+  readonly problem: (what: string | null) => void
 }
 
 /** What the consumer of the readings and of the dead letters calls. */
@@ -64,7 +70,7 @@ const WRITING_SHARE = 20
 const LONGEST_PAUSE_MS = 30_000
 /** A boot that was not heard of for so many rounds of writing is loaded again when it is. */
 const IDLE_ROUNDS = 60
-/** Boots that one query loads, and letters that are taken at a time. */
+/** Boots that one query loads, and dead letters that are taken at a time. */
 const MOST_AT_ONCE = 5_000
 
 const nothing = (): void => undefined
@@ -76,8 +82,9 @@ function once(boots: readonly BootKey[]): () => readonly BootKey[] {
 }
 
 /**
- * Follows the store through the readings, one step behind: a frame is stored once the store has committed past its record. What the store has not
- * committed is held, at most one fetch a partition, which is paused meanwhile. Every few seconds the changed rows are written in one
+ * Follows the store through the readings, one step behind: a frame is stored once the store has
+ * committed past its record. What the store has not committed is held, at most one fetch a
+ * partition, which is paused meanwhile. Every few seconds the changed rows are written in one
  * transaction with the offsets of all partitions.
  */
 export function createContinuityLoop(options: ContinuityLoopOptions): ContinuityLoop {
@@ -88,7 +95,10 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   let gate: StoreGate = createStoreGate()
   let places = new Map<string, Place>()
   let readingsId = ''
-  /** Whether the store's letters about a partition's readings are on the partition of the same number. */
+  /**
+   * Whether the store's dead letters about a partition's readings are on the partition of the same
+   * number.
+   */
   let paired = true
   let writing: Promise<void> | undefined
   let loading = 0
@@ -122,7 +132,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
 
   function failed(cause: unknown): void {
     if (signal.aborted) return
-    options.trouble(`the telemetry database or Kafka: ${String(cause)}`)
+    options.problem(`the telemetry database or Kafka: ${String(cause)}`)
     log.warn('following the store failed; trying again', { cause: String(cause) })
   }
 
@@ -140,20 +150,22 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     const owned = [...places.values()].filter(({ topic }) => topic === topics.readings)
     if (owned.length === 0) return
     const positions = (await store.positions(STORE, topics.readings)).filter(({ topicId }) => topicId === readingsId)
-    for (const { partition } of owned) mine.until(partition, lettersRead, -1)
-    // The store writes its letters before it commits: those that there are now cover everything below these positions.
+    for (const { partition } of owned) mine.until(partition, deadLettersRead, -1)
+    // The store writes its dead letters before it commits: those that there are now cover
+    // everything below these positions.
     if (mine.news(positions)) {
       const ends = await options.logs.extents(STORE_DEAD)
       mine.learn(positions, (partition) => (paired ? ends.filter((each) => each.partition === partition) : ends))
     }
     if (generation !== current) return
-    options.trouble(null)
+    options.problem(null)
     await Promise.all(owned.map((place) => take(place, generation)))
   }
 
   /**
-   * Waits for the store, if only for a moment: it commits what was fetched soon, as a rule. A paused partition would be read again a second later.
-   * It must not be long: while a handler waits, the store's letters are not read, and without them its offsets do not count.
+   * Waits for the store, if only for a moment: it commits what was fetched soon, as a rule. A
+   * paused partition would be read again a second later. It must not be long: while a handler
+   * waits, the store's dead letters are not read, and without them its offsets do not count.
    */
   async function awaitStore(place: Place, generation: number): Promise<void> {
     for (let polls = 0; place.held.length > 0 && generation === current && polls < MOST_POLLS; polls++) {
@@ -162,18 +174,21 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     }
   }
 
-  function lettersRead(partition: number): bigint {
+  function deadLettersRead(partition: number): bigint {
     return places.get(placeKey(STORE_DEAD, partition))?.position ?? 0n
   }
 
-  /** Takes held readings up to where the store has come; the partition is paused while some are left. */
+  /**
+   * Takes held readings up to where the store has come; the partition is paused while some are
+   * left.
+   */
   async function take(place: Place, generation: number): Promise<void> {
     if (place.taking || generation !== current) return
     place.taking = true
     try {
       for (let batch = place.held[0]; batch !== undefined; batch = place.held[0]) {
         if (!(await isInLog(place, batch, generation))) return
-        if (!(await takeReadings(place, batch, gate.until(place.partition, lettersRead, batch.leaderEpoch), generation))) break
+        if (!(await takeReadings(place, batch, gate.until(place.partition, deadLettersRead, batch.leaderEpoch), generation))) break
         place.held.shift()
         place.at = 0
         place.heldUnder = -1
@@ -187,12 +202,13 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
   }
 
   /**
-   * Whether held readings are in the log that the store has come to. Where it has read from a later leader, the log may have been cut below them: then it has
-   * passed other records at their offsets, and they are gone. False, too, where the partitions are.
+   * Whether held readings are in the log that the store has come to. If it has read from a later
+   * leader, the log may have been cut below them: then it has passed other records at their
+   * offsets, and they are gone. False, too, where the partitions are.
    */
   async function isInLog(place: Place, { nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<boolean> {
     const { topic, partition } = place
-    gate.until(partition, lettersRead, leaderEpoch)
+    gate.until(partition, deadLettersRead, leaderEpoch)
     const later = gate.leaderEpoch(partition)
     if (leaderEpoch < 0 || later <= Math.max(leaderEpoch, place.heldUnder)) return true
     const checked = await patiently('asking Kafka for its log', generation, () =>
@@ -221,7 +237,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     options.reclaim()
   }
 
-  /** False where it stopped before the end of the batch. */
+  /** False if it stopped before the end of the batch. */
   async function takeReadings(place: Place, { records, nextOffset }: ConsumedBatch, until: bigint, generation: number): Promise<boolean> {
     const { partition, truncatedUntil } = place
     const end = nextOffset <= until ? records.length : firstFrom(records, place.at, until)
@@ -229,7 +245,8 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
       const record = records[place.at] as KafkaRecord
       const truncated = truncatedUntil !== null && record.offset < truncatedUntil
       while (!intake.reading(record, partition, truncated)) {
-        // What is in the ledger and how far it goes must agree whenever others get their turn: changes may be written meanwhile.
+        // What is in the ledger and how far it goes must agree whenever others get their turn:
+        // changes may be written meanwhile.
         place.position = record.offset
         const absent = intake.absentOfReadings(records, place.at, MOST_AT_ONCE)
         if (!(await load(once(absent), partition, () => true, nothing, generation))) return false
@@ -244,25 +261,25 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     return true
   }
 
-  async function takeLetters(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
-    const letters = intake.open(records, place.partition)
-    await options.prepare(letters)
+  async function takeDeadLetters(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
+    const deadLetters = intake.open(records, place.partition)
+    await options.prepare(deadLetters)
     if (generation !== current) return
-    for (let from = 0; from < letters.length; ) {
-      // A record may be the letter of many: all of them are taken together.
-      let to = Math.min(from + MOST_AT_ONCE, letters.length)
-      while (to < letters.length && letters[to]?.offset === letters[to - 1]?.offset) to++
-      const some = letters.slice(from, to)
+    for (let from = 0; from < deadLetters.length; ) {
+      // A record may be the dead letter of many: all of them are taken together.
+      let to = Math.min(from + MOST_AT_ONCE, deadLetters.length)
+      while (to < deadLetters.length && deadLetters[to]?.offset === deadLetters[to - 1]?.offset) to++
+      const some = deadLetters.slice(from, to)
       const asked = await patiently('looking up devices', generation, async () => {
         await options.devices.ask(some.map(({ device }) => device))
         return true
       })
       if (asked === undefined) return
       const done = await load(
-        () => intake.absentOfLetters(some),
+        () => intake.absentOfDeadLetters(some),
         place.partition,
         (name) => options.devices.has(name),
-        () => applyLetters(place, some, letters[to]?.offset ?? nextOffset),
+        () => applyDeadLetters(place, some, deadLetters[to]?.offset ?? nextOffset),
         generation,
       )
       if (!done) return
@@ -275,17 +292,18 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     for (const readings of waiting) await take(readings, generation)
   }
 
-  function applyLetters(place: Place, letters: readonly OpenLetter[], position: bigint): void {
+  function applyDeadLetters(place: Place, deadLetters: readonly OpenDeadLetter[], position: bigint): void {
     const taken = (partition: number): bigint | undefined => places.get(placeKey(topics.readings, partition))?.position
-    for (const letter of letters)
-      if (!intake.letter(letter, taken, place.truncatedUntil !== null && letter.offset < place.truncatedUntil))
-        throw new RangeError(`the boot of a letter of ${letter.device} was loaded and is not there`)
+    for (const deadLetter of deadLetters)
+      if (!intake.deadLetter(deadLetter, taken, place.truncatedUntil !== null && deadLetter.offset < place.truncatedUntil))
+        throw new RangeError(`the boot of a dead letter of ${deadLetter.device} was loaded and is not there`)
     place.position = position
   }
 
   /**
-   * Takes boots into memory until none is absent, then does the work at once: whatever is awaited in between, others may forget what is
-   * written. Waits through an outage of the database, and while there are too many boots in memory. False where the partitions are gone.
+   * Takes boots into memory until none is absent, then does the work at once: whatever is awaited
+   * in between, others may forget what is written. Waits through an outage of the database, and
+   * while there are too many boots in memory. False if the partitions are gone.
    */
   async function load(
     absent: () => readonly BootKey[],
@@ -371,17 +389,17 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     return false
   }
 
-  /** Tries until it succeeds; undefined where the partitions were taken away meanwhile. */
+  /** Tries until it succeeds; undefined if the partitions were taken away meanwhile. */
   async function patiently<Result>(doing: string, generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
     for (let attempt = 0; generation === current; attempt++) {
       signal.throwIfAborted()
       try {
         const result = await work()
-        if (attempt > 0) options.trouble(null)
+        if (attempt > 0) options.problem(null)
         return generation === current ? result : undefined
       } catch (cause) {
         counters.retries++
-        options.trouble(`${doing}: ${String(cause)}`)
+        options.problem(`${doing}: ${String(cause)}`)
         log.warn(`${doing} failed; trying again`, { attempt: attempt + 1, cause: String(cause) })
         await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
       }
@@ -406,7 +424,7 @@ export function createContinuityLoop(options: ContinuityLoopOptions): Continuity
     async handle(batch, generation) {
       const place = places.get(placeKey(batch.topic, batch.partition))
       if (place === undefined || generation !== current) return
-      if (batch.topic !== topics.readings) return takeLetters(place, batch, generation)
+      if (batch.topic !== topics.readings) return takeDeadLetters(place, batch, generation)
       place.held.push(batch)
       place.leaderEpoch = batch.leaderEpoch
       await take(place, generation)

@@ -12,13 +12,22 @@ export interface Place extends TopicPartition {
   written: bigint
   /** Up to which they are in the ledger. */
   position: bigint
-  /** Records below were there before the ledger was begun, and earlier readings had been deleted; null where none had. */
+  /**
+   * Records below were there before the ledger was begun, and earlier readings had been deleted;
+   * null if none had.
+   */
   readonly truncatedUntil: bigint | null
-  /** Readings that the store has not committed yet, in order: the partition is paused while there are any. */
+  /**
+   * Readings that the store has not committed yet, in order: the partition is paused while there
+   * are any.
+   */
   readonly held: ConsumedBatch[]
   /** Index of the first record of held[0] that is not taken. */
   at: number
-  /** The latest leader of which it is known that its log goes on from held[0]; -1 where none was asked about. */
+  /**
+   * The latest leader of which it is known that its log goes on from held[0]; -1 if none was
+   * asked about.
+   */
   heldUnder: number
   taking: boolean
 }
@@ -34,7 +43,10 @@ export interface ClaimedPlaces {
   readonly places: readonly Place[]
   /** Kafka's ID of the topic of readings. */
   readonly readingsId: string
-  /** Whether the topics have as many partitions: a device is then on the partition of one number in all of them. */
+  /**
+   * Whether the topics have as many partitions: a device is then on the partition of one number in
+   * all of them.
+   */
   readonly paired: boolean
 }
 
@@ -70,7 +82,10 @@ export function placeKey(topic: string, partition: number): string {
   return `${topic}/${partition}`
 }
 
-/** Index of the first record from an index on that is at an offset or after it; the number of records where there is none. */
+/**
+ * Index of the first record from an index on that is at an offset or after it; the number of
+ * records where there is none.
+ */
 export function firstFrom(records: readonly KafkaRecord[], from: number, offset: bigint): number {
   let [low, high] = [from, records.length]
   while (low < high) {

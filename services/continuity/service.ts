@@ -3,7 +3,7 @@ import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import { createKnownDevices } from '../../connectors/postgres/known-devices.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import type { OpenLetter } from '../../processors/continuity/intake.ts'
+import type { OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { readSchema } from '../../schemas/files.ts'
@@ -21,7 +21,10 @@ import { type ContinuityCounters, createContinuityLoop } from './loop.ts'
 const FLUSH_MS = 5_000
 const POLL_MS = 1_000
 
-/** Starts the ledger of frame numbers: readings and dead letters → ranges in the telemetry database, effectively once. */
+/**
+ * Starts the ledger of frame numbers: readings and dead letters → ranges in the telemetry database,
+ * effectively once.
+ */
 export async function continuityService({ config, log, signal, metrics, health }: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-continuity', log)
   const waiting = createWaiting({ config, log, signal, health })
@@ -29,14 +32,15 @@ export async function continuityService({ config, log, signal, metrics, health }
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, continuityTopics))
   const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
   const firmwares = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
-  // The ends of topics are asked for at every poll: a connection each time would cost more than all else that it does.
+  // The ends of topics are asked for at every poll: a connection each time would cost more than all
+  // else that it does.
   const logs = openTopicLogs(kafka)
   const store = createContinuityStore(config.env.TELEMETRY_DATABASE_URL)
   const devices = createKnownDevices(config.env.APP_DATABASE_URL, 'millrace continuity')
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters: ContinuityCounters = {
     readings: 0,
-    letters: 0,
+    deadLetters: 0,
     unreadable: 0,
     implausible: 0,
     late: 0,
@@ -47,7 +51,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   }
   const consumed = { records: 0, rebalances: 0, stale: 0 }
   const changes = createPositionCounters()
-  const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+  const noticed = createPositionChanges({ log, counters: changes, problem: (part, what) => health.set(part, what) })
   const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
 
   const loop = createContinuityLoop({
@@ -55,7 +59,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     store,
     claim: (wanted) => claimPositions({ consumer: CONTINUITY, offsets: store, logs, noticed }, wanted),
     logs,
-    prepare: (letters) => waiting.during('asking the registry for schemas', ['REGISTRY_URL'], prepareSchemas(firmwares, letters)),
+    prepare: (deadLetters) => waiting.during('asking the registry for schemas', ['REGISTRY_URL'], prepareSchemas(firmwares, deadLetters)),
     schemas: firmwares,
     devices,
     decode: (value) => codec.decode(value),
@@ -68,7 +72,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     pause: (partition) => consumer.pause(partition),
     resume: (partition) => consumer.resume(partition),
     reclaim: () => consumer.reclaim(),
-    trouble: (what) => health.set('database', what),
+    problem: (what) => health.set('database', what),
   })
   const joining = runConsumer({
     kafka,
@@ -82,7 +86,7 @@ export async function continuityService({ config, log, signal, metrics, health }
     counters: consumed,
     logs,
     noticed,
-    trouble: (what) => health.set('topics', what),
+    problem: (what) => health.set('topics', what),
     claim: (wanted, generation) => loop.claim(wanted, generation),
     handle: (batch, generation) => loop.handle(batch, generation),
     revoked: () => {
@@ -96,7 +100,7 @@ export async function continuityService({ config, log, signal, metrics, health }
   processMetrics(metrics)
   schemaMetrics(metrics, 'millrace_continuity', firmwares)
   counter(metrics, 'millrace_continuity_records_total', 'Readings taken.', () => counters.readings)
-  counter(metrics, 'millrace_continuity_letters_total', 'Dead letters taken.', () => counters.letters)
+  counter(metrics, 'millrace_continuity_letters_total', 'Dead letters taken.', () => counters.deadLetters)
   counter(metrics, 'millrace_continuity_unreadable_total', 'Records that are not what their topic holds.', () => counters.unreadable)
   counter(
     metrics,
@@ -132,12 +136,15 @@ export async function continuityService({ config, log, signal, metrics, health }
   }
 }
 
-/** Makes the directory's answers definitive for the frames in these letters: by their fingerprints, or schema IDs where there is none. */
-export async function prepareSchemas(firmwares: FirmwareDirectory, letters: readonly OpenLetter[]): Promise<void> {
+/**
+ * Makes the directory's answers definitive for the frames in these dead letters: by their
+ * fingerprints, or schema IDs where there is none.
+ */
+export async function prepareSchemas(firmwares: FirmwareDirectory, deadLetters: readonly OpenDeadLetter[]): Promise<void> {
   const ids = new Set<number>()
   const fingerprints = new Set<string>()
-  for (const { letter, fingerprint } of letters) {
-    const { value, processor, reason } = letter
+  for (const { deadLetter, fingerprint } of deadLetters) {
+    const { value, processor, reason } = deadLetter
     if (value === null || value.length < 5) continue
     if (value[0] === 0 && fingerprint !== undefined) fingerprints.add(fingerprint.toString('hex'))
     else if (value[0] === 0) ids.add(value.readUInt32BE(1))

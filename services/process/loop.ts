@@ -11,7 +11,7 @@ import {
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
-import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
+import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { UNDECODABLE } from '../processor/engine.ts'
@@ -27,14 +27,14 @@ export interface ProcessCounters {
 
 export interface ProcessLoopOptions {
   readonly consumer: ConsumerName
-  readonly process: BusinessProcess<unknown>
+  readonly businessProcess: BusinessProcess<unknown>
   readonly runner: ProcessRunner
   readonly lookups: Lookups
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   /** Takes partitions: where the process goes on with each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly producer: RecordProducer
-  readonly letters: LetterWriter
+  readonly deadLetters: DeadLetterWriter
   readonly guard: PartitionGuard
   readonly log: Log
   readonly signal: AbortSignal
@@ -43,7 +43,7 @@ export interface ProcessLoopOptions {
   readonly committed: (positions: readonly Position[]) => void
   readonly reclaim: () => void
   /** Health: null while all is well, else what is wrong. */
-  readonly trouble: (what: string | null) => void
+  readonly problem: (what: string | null) => void
 }
 
 /** What the consumer of a business process's topic calls. */
@@ -60,9 +60,12 @@ interface Owned {
   position: bigint
 }
 
-/** Effectively once: one transaction of the app database for each batch, with its offsets; dead letters before it. */
+/**
+ * Effectively once: one transaction of the app database for each batch, with its offsets; dead
+ * letters before it.
+ */
 export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
-  const { consumer, process, runner, log, signal, counters, guard } = options
+  const { consumer, businessProcess, runner, log, signal, counters, guard } = options
   let current = 0
   let owned = new Map<string, Owned>()
   /** Batches of several partitions take turns on the one connection. */
@@ -70,11 +73,12 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
 
   async function commit({ topic, partition, records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<void> {
     await options.prepare(records)
-    const { devices, undecodable } = inputsByDevice(process, records, options.lookups)
+    const { devices, undecodable } = inputsByDevice(businessProcess, records, options.lookups)
     let left = devices
     const whole = { topic, partition, samples: [] }
     const refused: RefusedRecord[] = undecodable.map(({ record, detail }) => ({ ...whole, record, reason: UNDECODABLE, detail }))
-    // Letters are written before the transaction. Where some are due already, the others must be known first: all of them say whether the partition goes on.
+    // Dead letters are written before the transaction. If some are due already, the others must
+    // be known first: all of them say whether the partition goes on.
     let known = undecodable.length === 0
     let published = 0
     const refuse = (rejections: readonly DeviceRejection[]): void => {
@@ -94,11 +98,11 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
       if (known) guard.check(placeKey(topic, partition), records, bad(), countByReason(refused))
       try {
         if (!known) {
-          refuse(await runner.rehearse(consumer, process, left))
+          refuse(await runner.dryRun(consumer, businessProcess, left))
           known = true
           continue
         }
-        if (refused.length > published) await options.producer.send(options.letters(refused.slice(published), Date.now()))
+        if (refused.length > published) await options.producer.send(options.deadLetters(refused.slice(published), Date.now()))
         published = refused.length
         const move = {
           topic,
@@ -110,7 +114,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
           handled: records.length,
           dead: refused.length,
         }
-        const result = await runner.commit(consumer, process, { devices: left, moves: [move] })
+        const result = await runner.commit(consumer, businessProcess, { devices: left, moves: [move] })
         switch (result.tag) {
           case 'committed':
             place.position = nextOffset
@@ -119,7 +123,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
             for (const [reason, times] of countByReason(refused))
               counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
             guard.passed(placeKey(topic, partition), records, bad())
-            options.trouble(null)
+            options.problem(null)
             options.committed([{ topic, partition, nextOffset, leaderEpoch }])
             return
           case 'fenced':
@@ -133,7 +137,7 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
       } catch (cause) {
         signal.throwIfAborted()
         counters.retries++
-        options.trouble(`the app database: ${String(cause)}`)
+        options.problem(`the app database: ${String(cause)}`)
         const transient = cause instanceof ConnectorError && cause.transient
         log[transient ? 'warn' : 'error']('a batch was not committed; trying again', { attempt, cause: String(cause) })
         await delay(backoffMs(attempt++, BACKOFF, Math.random), undefined, { signal })
@@ -153,12 +157,12 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
             claims.map(({ topic, partition, epoch, nextOffset }) => [placeKey(topic, partition), { epoch, position: nextOffset }]),
           )
           options.committed(claims)
-          options.trouble(null)
+          options.problem(null)
           return claims
         } catch (cause) {
           signal.throwIfAborted()
           if (generation !== current) return []
-          options.trouble(`claiming partitions in the app database: ${String(cause)}`)
+          options.problem(`claiming partitions in the app database: ${String(cause)}`)
           log.warn('could not claim partitions in the database; trying again', { attempt, cause: String(cause) })
           await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
         }

@@ -8,21 +8,24 @@ import type { BusinessProcess } from '../../processors/process.ts'
 import { deadTopic, valueSubject } from '../../processors/topics.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
-import { serviceLetters } from '../dead-letters.ts'
+import { serviceDeadLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { type LookupsOptions, openLookups, type PreparedLookups, schemasOf } from '../lookups.ts'
 import { counter, counterByReason, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
-import { deadLetterCodec } from '../registered.ts'
+import { openDeadLetterCodec } from '../registered.ts'
 import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { createWaiting } from '../waiting.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
 
-/** What a business process says that it needs to look up; schemas are those of its own topic. Waits for the registry, and for the app database. */
+/**
+ * What a business process says that it needs to look up; schemas are those of its own topic. Waits
+ * for the registry, and for the app database.
+ */
 export async function openProcessLookups(
   { from, needs }: Pick<BusinessProcess<unknown>, 'from' | 'needs'>,
   options: Omit<LookupsOptions, 'needs'>,
@@ -60,17 +63,17 @@ export async function openProcessLookups(
 }
 
 /** Starts a business process as a member of its consumer group. */
-export function processService(name: string, process: BusinessProcess<unknown>): (context: ServiceContext) => Promise<Service> {
+export function processService(name: string, businessProcess: BusinessProcess<unknown>): (context: ServiceContext) => Promise<Service> {
   return async (context) => {
     const { config, log, signal, metrics, health } = context
     const consumerName = name as ConsumerName
-    const source = process.from.topic
+    const source = businessProcess.from.topic
     const waiting = createWaiting({ config, log, signal, health })
     const registry = createRegistry(config.env.REGISTRY_URL)
     const lookups = await waiting.during(
       'reading what is looked up',
       ['REGISTRY_URL', 'APP_DATABASE_URL'],
-      openProcessLookups(process, { config, log, signal, health }),
+      openProcessLookups(businessProcess, { config, log, signal, health }),
     )
     const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
     const kafka = kafkaClient(config, `millrace-${name}`, log)
@@ -82,11 +85,11 @@ export function processService(name: string, process: BusinessProcess<unknown>):
     const consumed = { records: 0, rebalances: 0, stale: 0 }
     const logs = openTopicLogs(kafka)
     const changes = createPositionCounters()
-    const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+    const noticed = createPositionChanges({ log, counters: changes, problem: (part, what) => health.set(part, what) })
     const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
     const loop = createProcessLoop({
       consumer: consumerName,
-      process,
+      businessProcess,
       runner,
       lookups,
       prepare: (records) => lookups.prepare(records),
@@ -97,12 +100,12 @@ export function processService(name: string, process: BusinessProcess<unknown>):
         log,
         stopped: (partition, why) => health.set(partition, why),
       }),
-      letters: serviceLetters({
+      deadLetters: serviceDeadLetters({
         config,
         processor: name,
         source,
-        deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(name))),
-        letterBytes: limits.get(deadTopic(name)) ?? 0,
+        codec: await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(name))),
+        deadLetterBytes: limits.get(deadTopic(name)) ?? 0,
         counters: kept,
       }),
       log,
@@ -110,7 +113,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       counters,
       committed: (positions) => told.tell(positions),
       reclaim: () => consumer.reclaim(),
-      trouble: (what) => health.set('database', what),
+      problem: (what) => health.set('database', what),
     })
     const running = runConsumer({
       kafka,
@@ -123,7 +126,7 @@ export function processService(name: string, process: BusinessProcess<unknown>):
       counters: consumed,
       logs,
       noticed,
-      trouble: (what) => health.set('topics', what),
+      problem: (what) => health.set('topics', what),
       claim: (wanted, generation) => loop.claim(wanted, generation),
       handle: (batch, generation) => loop.handle(batch, generation),
       revoked: () => {

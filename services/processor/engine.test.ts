@@ -11,7 +11,7 @@ import {
   type Topic,
 } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import { createLetterWriter } from '../../processors/letter-writer.ts'
+import { createDeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import { createEngine, createEngineCounters, DEFECT, type EngineCounters, TOO_LARGE, UNDECODABLE } from './engine.ts'
@@ -60,19 +60,19 @@ const headers = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
 function run(
   value: string | null,
   only?: RecordPart,
-): { sent: string[]; letters: unknown[]; headers: unknown[]; counters: EngineCounters; bad: readonly number[] } {
-  const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 9)
+): { sent: string[]; deadLetters: unknown[]; headers: unknown[]; counters: EngineCounters; bad: readonly number[] } {
+  const codec = createDeadLetterCodec(readSchema('dead-letter').json, 9)
   const counters = createEngineCounters()
   const engine = createEngine({
     name: 'words',
     processor: processor as never,
     schemaIds: { alerts: 4 },
     limits: new Map([['alerts' as Topic, 12]]),
-    letters: createLetterWriter({
+    deadLetters: createDeadLetterWriter({
       processor: 'words',
       version: '1.2.3',
-      deadLetters,
-      letterBytes: 1_000_000,
+      codec,
+      deadLetterBytes: 1_000_000,
       headBytes: 0,
       counters: { referenced: 0 },
     }),
@@ -94,7 +94,7 @@ function run(
   const { sent: outgoing, bad } = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
-    letters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => deadLetters.decode(sent.value)),
+    deadLetters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => codec.decode(sent.value)),
     headers: outgoing.map((sent) => sent.headers),
     counters,
     bad,
@@ -103,10 +103,10 @@ function run(
 
 describe('the engine that runs processors', () => {
   it('emits, drops and rejects as the processor says, and counts each', () => {
-    const { sent, letters, counters } = run('one dull rude two both')
+    const { sent, deadLetters, counters } = run('one dull rude two both')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
-    expect(letters).to.have.length(1)
-    expect(letters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
+    expect(deadLetters).to.have.length(1)
+    expect(deadLetters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
     expect(counters).to.deep.equal({
       records: 1,
       emitted: 3,
@@ -116,8 +116,8 @@ describe('the engine that runs processors', () => {
     })
   })
 
-  it('writes a letter that has everything: source, bytes, sample, reason, version, times', () => {
-    expect(run('fine rude').letters).to.deep.equal([
+  it('writes a dead letter that has everything: source, bytes, sample, reason, version, times', () => {
+    expect(run('fine rude').deadLetters).to.deep.equal([
       {
         source_topic: 'words',
         source_partition: 3,
@@ -139,19 +139,19 @@ describe('the engine that runs processors', () => {
     ])
   })
 
-  it('gives the letter the headers of its record, so that a redrive has them, and its outputs none', () => {
+  it('gives the dead letter the headers of its record, so that a redrive has them, and its outputs none', () => {
     expect(run('fine rude').headers).to.deep.equal([undefined, headers])
   })
 
-  it('makes one letter of a record that cannot be decoded', () => {
-    expect(run(null).letters).to.have.length(1)
+  it('makes one dead letter of a record that cannot be decoded', () => {
+    expect(run(null).deadLetters).to.have.length(1)
     expect(run(null).counters.rejected).to.deep.equal(new Map([[UNDECODABLE, 1]]))
   })
 
-  it('makes one letter of a record on which the processor fails, and sends nothing of it', () => {
-    const { sent, letters, counters } = run('one throws two')
+  it('makes one dead letter of a record on which the processor fails, and sends nothing of it', () => {
+    const { sent, deadLetters, counters } = run('one throws two')
     expect(sent).to.deep.equal([])
-    expect(letters).to.have.length(1)
+    expect(deadLetters).to.have.length(1)
     expect(counters.rejected).to.deep.equal(new Map([[DEFECT, 1]]))
   })
 
@@ -161,24 +161,24 @@ describe('the engine that runs processors', () => {
     expect(run('dull').bad).to.deep.equal([])
   })
 
-  it('makes one letter for a record and a reason, however many of its samples were rejected', () => {
-    const { letters, counters } = run('rude '.repeat(20_000).trim())
-    expect(letters).to.have.length(1)
-    expect((letters[0] as { samples: number[] }).samples).to.have.length(20_000)
+  it('makes one dead letter for a record and a reason, however many of its samples were rejected', () => {
+    const { deadLetters, counters } = run('rude '.repeat(20_000).trim())
+    expect(deadLetters).to.have.length(1)
+    expect((deadLetters[0] as { samples: number[] }).samples).to.have.length(20_000)
     expect(counters.rejected).to.deep.equal(new Map([['rude', 1]]))
   })
 
   it('processes just the samples that a redrive is about', () => {
     const part = (...samples: number[]): RecordPart => ({ samples, quantities: [] })
-    const { sent, letters } = run('one rude two rude', part(0, 2))
-    expect([sent, letters]).to.deep.equal([['4:one', '4:two'], []])
-    expect(run('one rude two', part(1)).letters).to.have.length(1)
+    const { sent, deadLetters } = run('one rude two rude', part(0, 2))
+    expect([sent, deadLetters]).to.deep.equal([['4:one', '4:two'], []])
+    expect(run('one rude two', part(1)).deadLetters).to.have.length(1)
   })
 
   it('makes a dead letter of a record that gives an output larger than its topic takes, and sends nothing of it', () => {
-    const { sent, letters } = run('one incomprehensibilities')
+    const { sent, deadLetters } = run('one incomprehensibilities')
     expect(sent).to.deep.equal([])
-    expect(letters[0]).to.deep.include({ reason: TOO_LARGE, detail: 'alerts takes 12 bytes, got 23' })
+    expect(deadLetters[0]).to.deep.include({ reason: TOO_LARGE, detail: 'alerts takes 12 bytes, got 23' })
   })
 
   it('takes a reason outside the closed list for a defect', () => {

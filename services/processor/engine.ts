@@ -10,7 +10,7 @@ import type {
   Rejection,
   Topic,
 } from '../../processors/contract.ts'
-import type { LetterWriter, RefusedRecord } from '../../processors/letter-writer.ts'
+import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { partHeaders } from '../../processors/part-header.ts'
 import { byReason } from '../../processors/rejections.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
@@ -52,7 +52,7 @@ export interface EngineOptions {
   readonly headers?: Readonly<Record<string, RecordHeaders>>
   /** Largest value of a record that each output's topic takes. */
   readonly limits: ReadonlyMap<Topic, number>
-  readonly letters: LetterWriter
+  readonly deadLetters: DeadLetterWriter
 }
 
 /** Where records came from, and when they are processed. */
@@ -97,7 +97,7 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT |
   },
   [DEFECT]: {
     means: 'The processor itself failed on the record; the detail has the error.',
-    whatToDo: 'Report or mend the defect, deploy, and redrive.',
+    whatToDo: 'Report or fix the defect, deploy, and redrive.',
   },
   [TOO_LARGE]: {
     means: 'What the processor made of the record is larger than the topic that it goes to takes, and cannot be split.',
@@ -105,7 +105,7 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT |
   },
 }
 
-export function createEngine({ name, processor, schemaIds, headers = {}, limits, letters }: EngineOptions): Engine {
+export function createEngine({ name, processor, schemaIds, headers = {}, limits, deadLetters }: EngineOptions): Engine {
   const encoders = new Map(
     Object.entries(processor.to).map(([output, { topic, encoder }]) => {
       const schemaId = schemaIds[output]
@@ -121,7 +121,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
     const refused: RefusedRecord[] = []
     const bad: number[] = []
 
-    /** Of the record at hand; all of them are known before a letter is written. */
+    /** Of the record at hand; all of them are known before a dead letter is written. */
     let rejections: Rejection[] = []
 
     const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
@@ -167,7 +167,8 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
           else for (const each of outcome) settle(record, each, sample)
         })
       } catch (cause) {
-        // Permanent either way: handle is pure, so it would fail again. What this record had sent is taken back; the letter has it whole.
+        // Permanent either way: handle is pure, so it would fail again. What this record had sent
+        // is taken back; the dead letter has it whole.
         sent.length = sentBefore
         counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)
@@ -183,7 +184,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       }
       rejections = []
     }
-    if (refused.length > 0) for (const letter of letters(refused, nowMs)) sent.push(letter)
+    if (refused.length > 0) for (const deadLetter of deadLetters(refused, nowMs)) sent.push(deadLetter)
     return { sent, bad }
   }
 }

@@ -71,7 +71,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
       (cause: unknown) => cause,
     )
 
-  it('sends and counts nothing of the batch, and says why; the same batch is taken once its cause is mended', async () => {
+  it('sends and counts nothing of the batch, and says why; the same batch is taken once its cause is fixed', async () => {
     expect(await refused()).to.equal(undefined)
     await loop.drain()
     const before = structuredClone(counters)
@@ -89,7 +89,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
     expect(health.size).to.equal(0)
   })
 
-  it('is healthy again where the partition went to another owner', async () => {
+  it('is healthy again if the partition went to another owner', async () => {
     await refused()
     bad = 20
     await refused()

@@ -19,7 +19,9 @@ export interface ProcessorLoopOptions {
 /** What the consumer of a processor's topic calls. */
 export interface ProcessorLoop {
   handle(batch: ConsumedBatch, generation: number): Promise<void>
-  /** Forgets what was under way: it is not committed, and read again by whoever has the partition. */
+  /**
+   * Forgets what was under way: it is not committed, and read again by whoever has the partition.
+   */
   revoked(): void
   /** Waits for what is under way. */
   drain(): Promise<void>
@@ -27,7 +29,10 @@ export interface ProcessorLoop {
 
 /** Batches that may wait for Kafka's acknowledgement while the next is processed. */
 const MOST_UNDER_WAY = 8
-/** Nor more than this, beyond the batch that passes it: catching up must not cost more memory than keeping up. */
+/**
+ * Nor more than this, beyond the batch that passes it: catching up must not cost more memory than
+ * keeping up.
+ */
 const MOST_BYTES_UNDER_WAY = 16 << 20
 
 /** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
@@ -37,7 +42,10 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   const underWay = new Set<Promise<void>>()
   let bytesUnderWay = 0
 
-  /** What a batch gives. Throws if too many devices have turned bad: nothing of it is sent, and its partition is read again after a pause. */
+  /**
+   * What a batch gives. Throws if too many devices have turned bad: nothing of it is sent, and its
+   * partition is read again after a pause.
+   */
   function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
     const counters = createEngineCounters()
     const { sent, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
@@ -69,7 +77,8 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       await prepare(batch.records)
       while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
       if (generation !== current) return
-      // An acknowledgement counts once those before it have come: offsets never run ahead of a batch that failed.
+      // An acknowledgement counts once those before it have come: offsets never run ahead of a
+      // batch that failed.
       const outgoing = processed(batch)
       const bytes = outgoing.reduce((sum, { value }) => sum + value.length, 0)
       bytesUnderWay += bytes

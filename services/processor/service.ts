@@ -4,7 +4,7 @@ import { createRegistry, type SchemaRegistry } from '../../connectors/registry/r
 import type { ConsumerName, RecordHeaders } from '../../processors/contract.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { breakerLimits } from '../config.ts'
-import { serviceLetters } from '../dead-letters.ts'
+import { serviceDeadLetters } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
 import type { AnyProcessor } from '../loading.ts'
@@ -12,7 +12,7 @@ import { openLookups } from '../lookups.ts'
 import { counter, counterByQuantity, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
-import { deadLetterCodec, registeredId, schemaHeaders } from '../registered.ts'
+import { openDeadLetterCodec, registeredId, schemaHeaders } from '../registered.ts'
 import { schemaMetrics } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -20,10 +20,16 @@ import { createWaiting } from '../waiting.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
 
-/** Offsets are committed at most this often: a crash repeats at most as much, and repeats are identical. */
+/**
+ * Offsets are committed at most this often: a crash repeats at most as much, and repeats are
+ * identical.
+ */
 const COMMIT_INTERVAL_MS = 500
 
-/** Of a partition at a time: dense frames become readings of ten times their size, and all partitions are fetched together. */
+/**
+ * Of a partition at a time: dense frames become readings of ten times their size, and all
+ * partitions are fetched together.
+ */
 const FETCH_BYTES = 262_144
 
 /** IDs of the schemas that a processor's outputs are written with. */
@@ -33,7 +39,10 @@ export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProce
   return ids
 }
 
-/** Headers of each output's records: the fingerprint of its schema, as the bridge gives it to frames. */
+/**
+ * Headers of each output's records: the fingerprint of its schema, as the bridge gives it to
+ * frames.
+ */
 export function outputHeaders({ to }: AnyProcessor): Readonly<Record<string, RecordHeaders>> {
   return Object.fromEntries(Object.entries(to).map(([output, { schema }]) => [output, schemaHeaders(schema)]))
 }
@@ -64,12 +73,12 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       schemaIds,
       headers: outputHeaders(processor),
       limits,
-      letters: serviceLetters({
+      deadLetters: serviceDeadLetters({
         config,
         processor: name,
         source: processor.from.topic,
-        deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(name))),
-        letterBytes: limits.get(deadTopic(name)) ?? 0,
+        codec: await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(name))),
+        deadLetterBytes: limits.get(deadTopic(name)) ?? 0,
         counters: kept,
       }),
     })
@@ -103,8 +112,8 @@ export function processorService(name: string, processor: AnyProcessor): (contex
       signal,
       counters: consumed,
       logs,
-      noticed: createPositionChanges({ log, counters: changes, trouble: (place, what) => health.set(place, what) }),
-      trouble: (what) => health.set('topics', what),
+      noticed: createPositionChanges({ log, counters: changes, problem: (place, what) => health.set(place, what) }),
+      problem: (what) => health.set('topics', what),
       handle: (batch, generation) => loop.handle(batch, generation),
       revoked: () => loop.revoked(),
     })

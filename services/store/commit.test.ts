@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { ConnectorError, type ReadingsSink, type SinkBatch, type SinkResult } from '../../connectors/contract.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { CopyWriter, sampleLayout } from '../../processors/store/copy-writer.ts'
-import { Fill } from '../../processors/store/fill.ts'
+import { RowBatch } from '../../processors/store/row-batch.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { type Committer, createCommitter } from './commit.ts'
@@ -17,25 +17,25 @@ const none = Object.fromEntries(quantities.map(({ name }) => [name, null]))
 const RECEIVED_MS = Date.UTC(2026, 10, 23, 6)
 
 /** Records of one row each, of one partition. */
-function filled(records: number): Fill {
-  const fill = new Fill(new CopyWriter())
+function filled(records: number): RowBatch {
+  const rowBatch = new RowBatch(new CopyWriter())
   for (let offset = 0; offset < records; offset++) {
     const sample = { ts: RECEIVED_MS * 1000 + offset, time_estimated: false, account_id: null, site_id: null, ...none }
     const datum = type.toBuffer({ device_id: 'hive', firmware: 'f', boot: 1, seq: offset, dropped: 0, samples: [sample] })
     const value = Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), datum])
-    fill.add(topic, 0, { key: Buffer.from('hive'), value, timestampMs: RECEIVED_MS, offset: BigInt(offset) }, { tag: 'known', layout })
-    fill.move(topic, 0, BigInt(offset), BigInt(offset + 1))
+    rowBatch.add(topic, 0, { key: Buffer.from('hive'), value, timestampMs: RECEIVED_MS, offset: BigInt(offset) }, { tag: 'known', layout })
+    rowBatch.move(topic, 0, BigInt(offset), BigInt(offset + 1))
   }
-  return fill
+  return rowBatch
 }
 
 interface Rig {
   readonly committer: Committer
   readonly counters: StoreCounters
-  readonly letters: string[]
+  readonly deadLetters: string[]
   /** Offsets of the commits, as from–to. */
   readonly commits: string[]
-  commit(fill: Fill): Promise<string>
+  commit(rowBatch: RowBatch): Promise<string>
 }
 
 function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
@@ -51,15 +51,15 @@ function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
     fenced: 0,
     rejected: new Map(),
   }
-  const letters: string[] = []
+  const deadLetters: string[] = []
   const commits: string[] = []
   const answer = async (batch: SinkBatch): Promise<SinkResult> =>
     decide(batch) ?? { tag: 'committed', inserted: batch.rows, merged: 0, repeated: 0, conflicts: [] }
   const committer = createCommitter({
     consumer: 'store' as ConsumerName,
-    sink: { commit: (_consumer, batch) => answer(batch), rehearse: answer } as Partial<ReadingsSink> as ReadingsSink,
-    letters: (refused) => {
-      letters.push(...refused.map(({ record, detail }) => `${record.offset} ${detail}`))
+    sink: { commit: (_consumer, batch) => answer(batch), dryRun: answer } as Partial<ReadingsSink> as ReadingsSink,
+    deadLetters: (refused) => {
+      deadLetters.push(...refused.map(({ record, detail }) => `${record.offset} ${detail}`))
       return []
     },
     producer: { send: async () => undefined, async [Symbol.asyncDispose]() {} },
@@ -68,16 +68,16 @@ function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
     signal: new AbortController().signal,
     counters,
     held: { stop: () => false, hold: () => undefined, committed: () => undefined, without: (assigned) => assigned },
-    trouble: () => undefined,
+    problem: () => undefined,
   })
   return {
     committer,
     counters,
-    letters,
+    deadLetters,
     commits,
-    commit: (fill) =>
+    commit: (rowBatch) =>
       committer.commit({
-        fill,
+        rowBatch,
         prepare: (part) => ({
           copy: part.finish(),
           rows: part.rows,
@@ -95,10 +95,10 @@ const tooMuch = (most: number) => (batch: SinkBatch) =>
 
 describe('a batch that is more than the database takes at once', () => {
   it('is committed in halves, in order, down to what it takes, without a dead letter', async () => {
-    const { commit, commits, counters, letters } = rig(tooMuch(30))
+    const { commit, commits, counters, deadLetters } = rig(tooMuch(30))
     expect(await commit(filled(100))).to.equal('committed')
     expect(commits).to.deep.equal(['0–25', '25–50', '50–75', '75–100'])
-    expect([counters.inserted, counters.commits, letters]).to.deep.equal([100, 4, []])
+    expect([counters.inserted, counters.commits, deadLetters]).to.deep.equal([100, 4, []])
   })
 
   it('makes the next ones smaller, and they grow again', async () => {
@@ -115,22 +115,22 @@ describe('a batch that is more than the database takes at once', () => {
       batch.moves.some(({ from, to }) => from <= 42n && 42n < to) && batch.rows > 0
         ? { tag: 'not-whole', cause: new ConnectorError('P0001', false, 'not these') }
         : undefined
-    const { commit, counters, letters, commits } = rig(culprit)
+    const { commit, counters, deadLetters, commits } = rig(culprit)
     expect(await commit(filled(100))).to.equal('committed')
-    expect(letters).to.deep.equal(['42 SQLSTATE P0001: not these'])
+    expect(deadLetters).to.deep.equal(['42 SQLSTATE P0001: not these'])
     expect([counters.inserted, commits.at(0)?.startsWith('0–'), commits.at(-1)?.endsWith('–100')]).to.deep.equal([99, true, true])
   })
 
-  it('writes no letter twice when it comes apart after its letters were written', async () => {
+  it('writes no dead letter twice when it comes apart after its dead letters were written', async () => {
     let bad = true
-    const { commit, letters } = rig((batch) => {
+    const { commit, deadLetters } = rig((batch) => {
       if (bad) {
         bad = false
         return { tag: 'bad-rows', rows: [{ row: 7, sqlState: '23514', detail: 'sane' }] }
       }
-      return batch.rows > 60 && letters.length > 0 ? tooMuch(60)(batch) : undefined
+      return batch.rows > 60 && deadLetters.length > 0 ? tooMuch(60)(batch) : undefined
     })
     await commit(filled(100))
-    expect(letters).to.deep.equal(['7 SQLSTATE 23514: sane'])
+    expect(deadLetters).to.deep.equal(['7 SQLSTATE 23514: sane'])
   })
 })

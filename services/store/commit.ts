@@ -9,15 +9,15 @@ import {
 } from '../../connectors/contract.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
-import type { LetterWriter } from '../../processors/letter-writer.ts'
-import type { Fill } from '../../processors/store/fill.ts'
+import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
+import type { RowBatch } from '../../processors/store/row-batch.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import type { StoreCounters } from './counters.ts'
 
 export interface CommitterOptions {
   readonly consumer: ConsumerName
   readonly sink: ReadingsSink
-  readonly letters: LetterWriter
+  readonly deadLetters: DeadLetterWriter
   readonly producer: RecordProducer
   /** Most rows of a batch. */
   readonly batchRows: number
@@ -26,21 +26,24 @@ export interface CommitterOptions {
   readonly counters: StoreCounters
   readonly held: HeldPartitions
   /** Health: null while all is well, else what is wrong. */
-  readonly trouble: (what: string | null) => void
+  readonly problem: (what: string | null) => void
 }
 
 /** A batch on its way, and whose it is. */
 export interface Committing {
-  readonly fill: Fill
+  readonly rowBatch: RowBatch
   /** What goes to the sink: with the epochs of the claim under which the batch was filled. */
-  readonly prepare: (fill: Fill) => SinkBatch
+  readonly prepare: (rowBatch: RowBatch) => SinkBatch
   /** Whether the partitions still are as they were then; if not, nothing more is tried. */
   readonly current: () => boolean
   /** A batch, or a part of it, was committed. */
   readonly committed: (batch: SinkBatch) => void
 }
 
-/** `start-over`: another owner has a partition, or one is held: what was read must be read again. `void`: it is, already. */
+/**
+ * `start-over`: another owner has a partition, or one is held: what was read must be read again.
+ * `void`: it is, already.
+ */
 export type CommitEnd = 'committed' | 'start-over' | 'void'
 
 export interface Committer {
@@ -51,34 +54,41 @@ export interface Committer {
 }
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
-/** After a batch was split, each commit lets the next one be so much larger: nobody runs into the limit again and again. */
+/**
+ * After a batch was split, each commit lets the next one be so much larger: nobody runs into the
+ * limit again and again.
+ */
 const GROWTH = 1 / 8
 
 type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
 
-/** Dead letters first, then rows and offsets, again and again until it is done. A batch that the database cannot take as one is committed in halves. */
+/**
+ * Dead letters first, then rows and offsets, again and again until it is done. A batch that the
+ * database cannot take as one is committed in halves.
+ */
 export function createCommitter(options: CommitterOptions): Committer {
   const { consumer, sink, log, signal, counters } = options
   let mostRows = options.batchRows
 
-  async function commitPart(fill: Fill, { prepare, current, committed }: Committing): Promise<CommitEnd | 'split'> {
-    let prepared = prepare(fill)
-    // If something is refused, the rest is tried out before anything is said of it: a batch that turns out too bad leaves no letters.
-    let suspect = fill.refused.length > 0
+  async function commitPart(rowBatch: RowBatch, { prepare, current, committed }: Committing): Promise<CommitEnd | 'split'> {
+    let prepared = prepare(rowBatch)
+    // If something is refused, the rest is tried out before anything is said of it: a batch that
+    // turns out too bad leaves no dead letters.
+    let suspect = rowBatch.refused.length > 0
     for (let attempt = 0; current(); ) {
       signal.throwIfAborted()
       try {
-        if (options.held.stop(fill)) return 'start-over'
-        const result = suspect ? await sink.rehearse(prepared) : await write(fill, prepared)
+        if (options.held.stop(rowBatch)) return 'start-over'
+        const result = suspect ? await sink.dryRun(prepared) : await write(rowBatch, prepared)
         switch (result.tag) {
           case 'committed':
             if (suspect) {
               suspect = false
               continue
             }
-            count(fill, result)
-            options.trouble(null)
-            options.held.committed(fill)
+            count(rowBatch, result)
+            options.problem(null)
+            options.held.committed(rowBatch)
             committed(prepared)
             return 'committed'
           case 'fenced':
@@ -89,10 +99,10 @@ export function createCommitter(options: CommitterOptions): Committer {
             return current() ? 'start-over' : 'void'
           case 'bad-rows':
             suspect = true
-            prepared = without(result, fill, prepare)
+            prepared = without(result, rowBatch, prepare)
             continue
           case 'not-whole':
-            if (fill.records > 1) {
+            if (rowBatch.records > 1) {
               log.warn('a batch is more than the database takes at once; trying its halves', {
                 rows: prepared.rows,
                 days: prepared.days.length,
@@ -102,14 +112,14 @@ export function createCommitter(options: CommitterOptions): Committer {
             }
             if (result.cause.transient) throw result.cause
             suspect = true
-            prepared = without(everyRow(prepared, result.cause), fill, prepare)
+            prepared = without(everyRow(prepared, result.cause), rowBatch, prepare)
         }
       } catch (cause) {
         if (signal.aborted) throw cause
         counters.retries++
         const pauseMs = backoffMs(attempt++, BACKOFF, Math.random)
         const transient = cause instanceof ConnectorError && cause.transient
-        options.trouble(`committing to the database: ${String(cause)}`)
+        options.problem(`committing to the database: ${String(cause)}`)
         log[transient ? 'warn' : 'error']('a batch was not committed; trying again', {
           attempt,
           pauseMs: Math.round(pauseMs),
@@ -121,55 +131,61 @@ export function createCommitter(options: CommitterOptions): Committer {
     return 'void'
   }
 
-  /** Dead letters first: once the offsets have moved, nobody would write them. After a transient error the sink must see the same object again. */
-  async function write(fill: Fill, prepared: SinkBatch): Promise<SinkResult> {
-    const letters = fill.closeRefused()
-    if (letters.length > 0) await options.producer.send(options.letters(letters, Date.now()))
-    fill.lettersWritten()
+  /**
+   * Dead letters first: once the offsets have moved, nobody would write them. After a transient
+   * error the sink must see the same object again.
+   */
+  async function write(rowBatch: RowBatch, prepared: SinkBatch): Promise<SinkResult> {
+    const deadLetters = rowBatch.closeRefused()
+    if (deadLetters.length > 0) await options.producer.send(options.deadLetters(deadLetters, Date.now()))
+    rowBatch.deadLettersWritten()
     return sink.commit(consumer, prepared)
   }
 
-  function count(fill: Fill, result: Extract<SinkResult, { tag: 'committed' }>): void {
+  function count(rowBatch: RowBatch, result: Extract<SinkResult, { tag: 'committed' }>): void {
     counters.commits++
     counters.inserted += result.inserted
-    counters.readings += fill.readings
+    counters.readings += rowBatch.readings
     counters.merged += result.merged
     counters.repeated += result.repeated
     for (const { rows } of result.conflicts) counters.conflicts += rows
-    for (const { reason } of fill.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
+    for (const { reason } of rowBatch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
   }
 
   /** Leaves out the rows that the database refused. */
-  function without({ rows }: BadRows, fill: Fill, prepare: (fill: Fill) => SinkBatch): SinkBatch {
+  function without({ rows }: BadRows, rowBatch: RowBatch, prepare: (rowBatch: RowBatch) => SinkBatch): SinkBatch {
     log.warn('the database refused rows', { rows: rows.length, ...rows[0] })
-    fill.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
-    return prepare(fill)
+    rowBatch.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
+    return prepare(rowBatch)
   }
 
   return {
     mostRows: () => mostRows,
     async commit(committing) {
       // Each part takes the memory of the whole: it is encoded when its turn comes.
-      const parts: { readonly of: Fill; readonly from: number; readonly end: number }[] = []
-      let fill: Fill | undefined = committing.fill
-      while (fill !== undefined) {
-        const end = await commitPart(fill, committing)
+      const parts: { readonly of: RowBatch; readonly from: number; readonly end: number }[] = []
+      let rowBatch: RowBatch | undefined = committing.rowBatch
+      while (rowBatch !== undefined) {
+        const end = await commitPart(rowBatch, committing)
         if (end === 'split') {
-          const { records } = fill
+          const { records } = rowBatch
           const middle = records >> 1
-          parts.unshift({ of: fill, from: 0, end: middle }, { of: fill, from: middle, end: records })
-          mostRows = Math.max(1, Math.min(mostRows, fill.rows >> 1))
+          parts.unshift({ of: rowBatch, from: 0, end: middle }, { of: rowBatch, from: middle, end: records })
+          mostRows = Math.max(1, Math.min(mostRows, rowBatch.rows >> 1))
         } else if (end === 'committed') mostRows = Math.min(options.batchRows, mostRows + Math.ceil(mostRows * GROWTH))
         else return end
         const next = parts.shift()
-        fill = next?.of.part(next.from, next.end)
+        rowBatch = next?.of.part(next.from, next.end)
       }
       return 'committed'
     },
   }
 }
 
-/** The one record that is left is refused as a whole, though the database takes each of its rows by itself. */
+/**
+ * The one record that is left is refused as a whole, though the database takes each of its rows by
+ * itself.
+ */
 function everyRow({ rows }: SinkBatch, { code, message }: ConnectorError): BadRows {
   return { tag: 'bad-rows', rows: Array.from({ length: rows }, (_, row) => ({ row, sqlState: code, detail: message })) }
 }

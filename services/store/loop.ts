@@ -11,10 +11,10 @@ import type {
 } from '../../connectors/contract.ts'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
-import type { LetterWriter } from '../../processors/letter-writer.ts'
+import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
-import { Fill } from '../../processors/store/fill.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
+import { RowBatch } from '../../processors/store/row-batch.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import { createCommitter } from './commit.ts'
 import type { StoreCounters } from './counters.ts'
@@ -24,7 +24,7 @@ export interface StoreLoopOptions {
   readonly sink: ReadingsSink
   /** Takes partitions: where the sink goes on with each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
-  readonly letters: LetterWriter
+  readonly deadLetters: DeadLetterWriter
   readonly producer: RecordProducer
   /** Makes layouts definitive for these records; waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
@@ -41,7 +41,7 @@ export interface StoreLoopOptions {
   /** Partitions that are stopped because too much of them is bad. */
   readonly held: HeldPartitions
   /** Health: null while all is well, else what is wrong. */
-  readonly trouble: (what: string | null) => void
+  readonly problem: (what: string | null) => void
 }
 
 /** What the consumer of the store's topic calls. */
@@ -56,44 +56,51 @@ export interface StoreLoop {
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 /** Bytes of COPY that make a batch full before its rows do. */
 const FULL_BYTES = 8 << 20
-/** Days that do: each may be a new chunk, which takes 11 locks of the transaction. With the record that passes it, 131 days at most. */
+/**
+ * Days that do: each may be a new chunk, which takes 11 locks of the transaction. With the record
+ * that passes it, 131 days at most.
+ */
 const FULL_DAYS = 32
 
 interface Owned {
   readonly epoch: bigint
   position: bigint
-  /** Of the last batch: those before it were of this epoch's log too, or the partition would have been claimed anew. */
+  /**
+   * Of the last batch: those before it were of this epoch's log too, or the partition would have
+   * been claimed anew.
+   */
   leaderEpoch: number
 }
 
 /**
- * Fills one batch while the one before it is committed, so that decoding and the database work side by side; a third waits. The offsets in the
- * database decide where to go on: whatever is dropped here on a rebalance or a crash is read again from there.
+ * Fills one batch while the one before it is committed, so that decoding and the database work side
+ * by side; a third waits. The offsets in the database decide where to go on: whatever is dropped
+ * here on a rebalance or a crash is read again from there.
  */
 export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
   const { log, signal, counters } = options
   const committer = createCommitter(options)
   const writers = [new CopyWriter(), new CopyWriter()]
-  let fill = new Fill(writers[0] as CopyWriter)
+  let rowBatch = new RowBatch(writers[0] as CopyWriter)
   let current = 0
   let owned = new Map<string, Owned>()
   let committing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
 
   function full(): boolean {
-    return fill.rows >= committer.mostRows() || fill.bytes >= FULL_BYTES || fill.dayCount >= FULL_DAYS
+    return rowBatch.rows >= committer.mostRows() || rowBatch.bytes >= FULL_BYTES || rowBatch.dayCount >= FULL_DAYS
   }
 
   /** Starts committing what is filled, as soon as the commit before it is over. */
   async function turn(): Promise<void> {
     while (committing !== undefined) await committing
-    if (fill.empty) return
+    if (rowBatch.empty) return
     clearTimeout(timer)
     timer = undefined
-    const batch = fill
+    const batch = rowBatch
     const [generation, epochs] = [current, owned]
     writers.reverse()
-    fill = new Fill(writers[0] as CopyWriter)
+    rowBatch = new RowBatch(writers[0] as CopyWriter)
     committing = commit(batch, generation, epochs)
       .catch((cause: unknown) => {
         if (!signal.aborted) log.error('a batch was given up', { cause: String(cause) })
@@ -104,9 +111,9 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
       })
   }
 
-  async function commit(batch: Fill, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
+  async function commit(batch: RowBatch, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
     const end = await committer.commit({
-      fill: batch,
+      rowBatch: batch,
       prepare: (part) => sinkBatch(part, epochs),
       current: () => generation === current,
       committed: ({ moves }) =>
@@ -125,7 +132,7 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     clearTimeout(timer)
     timer = undefined
     owned = new Map()
-    fill = new Fill(writers[0] as CopyWriter)
+    rowBatch = new RowBatch(writers[0] as CopyWriter)
   }
 
   return {
@@ -140,12 +147,12 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
           for (const { topic, partition, epoch, nextOffset, leaderEpoch } of claims)
             owned.set(key(topic, partition), { epoch, position: nextOffset, leaderEpoch })
           options.committed(claims)
-          options.trouble(null)
+          options.problem(null)
           return claims
         } catch (cause) {
           signal.throwIfAborted()
           if (generation !== current) return []
-          options.trouble(`claiming partitions in the database: ${String(cause)}`)
+          options.problem(`claiming partitions in the database: ${String(cause)}`)
           log.warn('could not claim partitions in the database; trying again', { attempt, cause: String(cause) })
           await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
         }
@@ -181,7 +188,10 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     },
   }
 
-  /** Commits what came before a record that only a newer store can take, and leaves the partition there. */
+  /**
+   * Commits what came before a record that only a newer store can take, and leaves the partition
+   * there.
+   */
   async function holdBefore(topic: Topic, partition: number, generation: number, why: string): Promise<void> {
     await turn()
     await committing
@@ -194,18 +204,18 @@ export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
     const place = owned.get(key(topic, partition))
     if (place === undefined || generation !== current) return false
     counters.records++
-    fill.add(topic, partition, record, lookup)
+    rowBatch.add(topic, partition, record, lookup)
     moveTo(topic, partition, place, record.offset + 1n)
     return true
   }
 
   function moveTo(topic: Topic, partition: number, place: Owned, to: bigint): void {
-    fill.move(topic, partition, place.position, to)
+    rowBatch.move(topic, partition, place.position, to)
     place.position = to
   }
 }
 
-function sinkBatch(batch: Fill, epochs: ReadonlyMap<string, Owned>): SinkBatch {
+function sinkBatch(batch: RowBatch, epochs: ReadonlyMap<string, Owned>): SinkBatch {
   const moves = batch.moves().map((move) => {
     const { epoch, leaderEpoch } = epochs.get(key(move.topic, move.partition)) ?? { epoch: -1n, leaderEpoch: -1 }
     return { ...move, epoch, leaderEpoch }

@@ -12,14 +12,14 @@ import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
-import { serviceLetters } from '../dead-letters.ts'
+import { serviceDeadLetters } from '../dead-letters.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
 import { kafkaClient } from '../kafka.ts'
 import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { schemasOf } from '../lookups.ts'
 import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
 import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
-import { deadLetterCodec } from '../registered.ts'
+import { openDeadLetterCodec } from '../registered.ts'
 import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
@@ -28,7 +28,10 @@ import type { StoreCounters } from './counters.ts'
 import { createStoreLoop } from './loop.ts'
 
 const STORE = 'store' as ConsumerName
-/** The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows soon. */
+/**
+ * The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows
+ * soon.
+ */
 const UPKEEP_MS = 3_600_000
 
 /** Starts the store: readings → rows, effectively once. */
@@ -75,19 +78,19 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   const consumed = { records: 0, rebalances: 0, stale: 0 }
   const logs = openTopicLogs(kafka)
   const changes = createPositionCounters()
-  const noticed = createPositionChanges({ log, counters: changes, trouble: (part, what) => health.set(part, what) })
+  const noticed = createPositionChanges({ log, counters: changes, problem: (part, what) => health.set(part, what) })
   const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
 
   const loop = createStoreLoop({
     consumer: STORE,
     sink,
     claim: (wanted) => claimPositions({ consumer: STORE, offsets: sink, logs, noticed }, wanted),
-    letters: serviceLetters({
+    deadLetters: serviceDeadLetters({
       config,
       processor: STORE,
       source: topics.readings,
-      deadLetters: await waiting.until('registering schemas', ['REGISTRY_URL'], () => deadLetterCodec(registry, deadTopic(STORE))),
-      letterBytes: limits.get(deadTopic(STORE)) ?? 0,
+      codec: await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(STORE))),
+      deadLetterBytes: limits.get(deadTopic(STORE)) ?? 0,
       counters: kept,
     }),
     producer,
@@ -106,7 +109,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
       stopped: (place, why) => health.set(place, why),
       reclaim: () => consumer.reclaim(),
     }),
-    trouble: (what) => health.set('database', what),
+    problem: (what) => health.set('database', what),
   })
   const running = runConsumer({
     kafka,
@@ -118,7 +121,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     counters: consumed,
     logs,
     noticed,
-    trouble: (what) => health.set('topics', what),
+    problem: (what) => health.set('topics', what),
     claim: (wanted, generation) => loop.claim(wanted, generation),
     handle: (batch, generation) => loop.handle(batch, generation),
     revoked: () => {
@@ -199,7 +202,9 @@ export async function storeService(context: ServiceContext): Promise<Service> {
   }
 }
 
-/** The layout of each record of readings: by the fingerprint that it came with, or by its schema ID. */
+/**
+ * The layout of each record of readings: by the fingerprint that it came with, or by its schema ID.
+ */
 export function layoutsOf(known: KnownSchemas): (record: KafkaRecord) => LayoutLookup {
   const made = new Map([...known.fingerprints()].map(([hex, { json }]) => [hex, layoutOf(json)]))
   const byFingerprint = createFingerprintIndex(made)

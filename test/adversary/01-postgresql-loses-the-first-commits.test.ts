@@ -10,7 +10,7 @@ import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { Ledger } from '../../processors/continuity/ledger.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
-import { process as devicesProcess } from '../../processors/devices/process.ts'
+import { businessProcess as devicesProcess } from '../../processors/devices/process.ts'
 import { topics } from '../../processors/topics.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { address, frameRecord, produce, quiet, testFirmware, wire } from '../pipeline/frames.ts'
@@ -119,7 +119,7 @@ for (const [name, kind] of Object.entries(kinds)) {
       expect(await offsets.next(claimed, claimed.nextOffset)).to.equal('fenced')
     })
 
-    it('refuse a commit where the row is gone, or of an earlier epoch', async () => {
+    it('refuse a commit if the row is gone, or of an earlier epoch', async () => {
       const claimed = await claim()
       await query('UPDATE consumer_offset SET epoch = epoch - 1')
       expect(await offsets.next(claimed, claimed.nextOffset)).to.equal('fenced')
@@ -184,7 +184,8 @@ describe('PostgreSQL dies right after the first commits of a fresh topic', () =>
       await ask('ALTER SYSTEM RESET wal_writer_delay', [], 'postgres')
       await ask('SELECT pg_reload_conf()', [], 'postgres')
     })
-    // A commit that is not waited for is written a moment later, at the latest after three times this: long enough to be killed in.
+    // A commit that is not waited for is written a moment later, at the latest after three times
+    // this: long enough to be killed in.
     await ask("ALTER SYSTEM SET wal_writer_delay = '10s'", [], 'postgres')
     await ask('SELECT pg_reload_conf()', [], 'postgres')
     await recreateTopic(topics.readings)

@@ -136,7 +136,7 @@ function suite(backend: BackendName): void {
         at(NOON, { temperature: 21.5 }),
         at(NOON + 1, {}),
       ])
-      expect(countsOf(await store.sink.rehearse(batch))).to.deep.equal(counts(1, 1, 1, 1))
+      expect(countsOf(await store.sink.dryRun(batch))).to.deep.equal(counts(1, 1, 1, 1))
       expect(await rows()).to.deep.equal([hive(21.5, null)])
       expect(await store.database.query('SELECT count(*) AS devices FROM reading_conflict')).to.deep.equal([{ devices: 0n }])
     })

@@ -124,7 +124,8 @@ describe('readings without time of day', () => {
     ])
     expect(some).to.have.length(50)
     expect([...others].sort((x, y) => x.boot - y.boot)).to.deep.equal([...some].sort((x, y) => x.boot - y.boot))
-    // A device that counts without end gets what there is room for; a stranger gets nothing; the others are as before.
+    // A device that counts without end gets what there is room for; a stranger gets nothing; the
+    // others are as before.
     const flood = await database.use((session) =>
       anchorBoots(session, [...boots('a', 10_000, 3), ...boots('b', 10, -4), ...boots('nobody', 10, 5)], most),
     )

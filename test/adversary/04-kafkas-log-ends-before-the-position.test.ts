@@ -48,7 +48,8 @@ describe("Kafka's log ends before its consumers' positions", () => {
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     outcomes = await opened.use(openOutcomes([]))
     running = await start()
-    // More than one batch of readings on each partition, however fast it goes: a batch is cut whole.
+    // More than one batch of readings on each partition, however fast it goes: a batch is cut
+    // whole.
     for (let batch = 0; batch < 2; batch++) {
       await send(8)
       await stored()
@@ -65,9 +66,9 @@ describe("Kafka's log ends before its consumers' positions", () => {
     ] as const) {
       const metric = `millrace_${name}_truncated_offsets_total`
       await until(`${name} has noticed`, async () => (await running[name].metric(metric)) === gone.get(topic), 30_000)
-      const troubles = Object.values((await running[name].health()) ?? {})
+      const problems = Object.values((await running[name].health()) ?? {})
       expect(
-        troubles.filter((trouble) => trouble.includes("Kafka's log was cut")),
+        problems.filter((problem) => problem.includes("Kafka's log was cut")),
         name,
       ).to.not.deep.equal([])
       expect(running[name].log(), name).to.include('Kafka lost records that were read before')

@@ -37,7 +37,7 @@ describe('a clock that is wrong', () => {
       delete process.env.MILLRACE_TEST_CLOCK
     }
   }
-  const clockTrouble = async (bridge: RunningService): Promise<string> => (await bridge.health())?.clock ?? ''
+  const clockProblem = async (bridge: RunningService): Promise<string> => (await bridge.health())?.clock ?? ''
   const reading = (temperature: number): Promise<void> =>
     sendMessages([
       { topic: `devices/${device('a')}/telemetry`, payload: `{"ts":${Date.now()},"temperature":${temperature}}` },
@@ -61,7 +61,7 @@ describe('a clock that is wrong', () => {
     const bridge = await use(launchBridge())
     await bridge.ready()
     await until('health says so', async () =>
-      (await clockTrouble(bridge)).includes('3 d behind that of Kafka and 3 d behind that of the app database'),
+      (await clockProblem(bridge)).includes('3 d behind that of Kafka and 3 d behind that of the app database'),
     )
     await reading(20)
     await delay(1_000)
@@ -77,7 +77,7 @@ describe('a clock that is wrong', () => {
     // Until the clock of the service is looked at again.
     await delay(100)
     await reading(21)
-    await until('health says so', async () => (await clockTrouble(bridge)).includes('30 d ahead of that of Kafka'))
+    await until('health says so', async () => (await clockProblem(bridge)).includes('30 d ahead of that of Kafka'))
     await delay(1_000)
     expect(await outcomes.rows(device('a'))).to.equal(1)
     setClock(0)
@@ -86,7 +86,7 @@ describe('a clock that is wrong', () => {
     expect(await outcomes.reasons(device('a'))).to.deep.equal([])
   })
 
-  it('in an older bridge made dead letters of good samples: a redrive with the right clock mends them, and not those of a device with a wrong one', async () => {
+  it('in an older bridge made dead letters of good samples: a redrive with the right clock fixes them, and not those of a device with a wrong one', async () => {
     const firmware = testFirmware(run.replace('-', ''))
     const schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     const nowMs = Date.now()

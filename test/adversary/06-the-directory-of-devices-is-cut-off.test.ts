@@ -21,7 +21,7 @@ describe('the directory of devices, cut off from its database', function () {
   let scratch: ScratchDatabase
   let directory: DeviceDirectory | undefined
   let warnings: string[]
-  let trouble: string | null
+  let problem: string | null
   const log: Log = { info: () => undefined, warn: (message) => void warnings.push(message), error: () => undefined }
 
   const open = async (url: string, options: Partial<DeviceDirectoryOptions> = {}): Promise<DeviceDirectory> => {
@@ -29,8 +29,8 @@ describe('the directory of devices, cut off from its database', function () {
       url,
       log,
       signal: new AbortController().signal,
-      trouble: (what) => {
-        trouble = what
+      problem: (what) => {
+        problem = what
       },
       ...options,
     })
@@ -49,7 +49,7 @@ describe('the directory of devices, cut off from its database', function () {
 
   beforeEach(async () => {
     warnings = []
-    trouble = null
+    problem = null
     directory = undefined
     scratch = await scratchDatabase('APP_DATABASE_URL')
     await migrateApp({ url: scratch.url, migrations: await readMigrations(join(import.meta.dirname, '../../../db/app')) })
@@ -75,12 +75,12 @@ describe('the directory of devices, cut off from its database', function () {
     const asked = prepared(devices).then((count) => {
       answer = count
     })
-    await until('health says it', async () => trouble?.includes('has not answered for') === true, 5_000)
+    await until('health says it', async () => problem?.includes('has not answered for') === true, 5_000)
     expect(answer).to.equal(undefined)
     proxy.resume()
     await asked
     expect(answer).to.equal(2)
-    await until('health is good', async () => trouble === null, 5_000)
+    await until('health is good', async () => problem === null, 5_000)
   })
 
   it('leaves a connection whose server process stands still', async () => {
@@ -106,14 +106,14 @@ describe('the directory of devices, cut off from its database', function () {
     await until('the new account is known', async () => (await prepared(devices)) === 2, 5_000)
   })
 
-  it('reads again and again where a pooler keeps notifications from it, and says so', async () => {
+  it('reads again and again if a pooler keeps notifications from it, and says so', async () => {
     await using proxy = await poolingProxy(scratch.url, 'deaf')
     const devices = await open(proxy.url)
     expect(warnings).to.have.length(1)
     expect(warnings[0]).to.include('is not heard')
     await move()
     await until('the new account is known', async () => (await prepared(devices)) === 2, 5_000)
-    expect(trouble).to.equal(null)
+    expect(problem).to.equal(null)
   })
 
   it('does not begin behind a pooler of transactions, nor does anybody: it says what is in between', async () => {

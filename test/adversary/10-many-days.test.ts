@@ -36,7 +36,7 @@ describe('a frame of thousands of days', () => {
       { topic: telemetry(good), payload: hiveFrame({ boot: 1, seq: 0, base: Date.now() - 5_000, temperature: [2000] }) },
     ])
     await until('the good frame is stored', async () => (await outcomes.rows(good)) === 1)
-    await until('the other is a letter', async () => (await outcomes.reasons(stranger)).length > 0)
+    await until('the other is a dead letter', async () => (await outcomes.reasons(stranger)).length > 0)
     expect(await outcomes.reasons(stranger)).to.deep.equal(['standardise span-too-long'])
     expect(await outcomes.rows(stranger)).to.equal(0)
   })

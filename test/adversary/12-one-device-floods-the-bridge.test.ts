@@ -38,7 +38,7 @@ describe('a device that floods the bridge', () => {
 
   const frame = (seq: number): Buffer => hiveFrame({ boot: 1, seq, base: Date.now() - 600_000 + seq, temperature: [2000] })
 
-  it('does not hold up the others, has few bytes of letters, and every message of it is accounted for', async function () {
+  it('does not hold up the others, has few bytes of dead letters, and every message of it is accounted for', async function () {
     this.timeout(60_000)
     const client = await use(openHostileClient({ clientId: `${run}-client` }))
     const flood = client.flood(Array.from({ length: FLOOD }, (_, seq) => [`devices/${evil}/telemetry`, frame(seq)] as const))
@@ -49,9 +49,9 @@ describe('a device that floods the bridge', () => {
     await until('all are counted', async () => (await bridge.metric('millrace_bridge_rejected_total')) >= FLOOD - BURST)
     expect(await bridge.metric('millrace_bridge_unkept_total')).to.be.at.least(FLOOD - BURST - WHOLE)
     await until('what was in time is stored', async () => (await outcomes.rows(evil)) === BURST)
-    const letters = await outcomes.letters(evil)
-    expect(letters.filter(({ value }) => value !== null)).to.have.length(WHOLE)
-    const noted = letters.filter(({ value }) => value === null)
+    const deadLetters = await outcomes.deadLetters(evil)
+    expect(deadLetters.filter(({ value }) => value !== null)).to.have.length(WHOLE)
+    const noted = deadLetters.filter(({ value }) => value === null)
     expect(noted.reduce((sum, { records }) => sum + records.length, 0)).to.be.at.least(FLOOD - BURST - WHOLE)
     const { devices } = JSON.parse(await millrace('continuity', '--json', '--device', evil)) as ContinuityReport
     expect(devices[0]?.frames).to.include({ numbered: FLOOD, stored: BURST, deadLettered: FLOOD - BURST, missing: 0 })

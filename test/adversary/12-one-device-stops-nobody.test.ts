@@ -17,7 +17,10 @@ const run = `nobody${Date.now().toString(36)}`
 const PARTITIONS = 6
 const FLOOD = 1500
 const NAMES = 1500
-/** More would show no more, and be in the way of the files after this one, which redrive whatever is there. */
+/**
+ * More would show no more, and be in the way of the files after this one, which redrive whatever is
+ * there.
+ */
 const WHOLE = 100
 
 /** A device of partition 0: all of them share it. */
@@ -28,7 +31,10 @@ function device(name: string): string {
   }
 }
 
-/** Each of these stopped a partition for all of its devices, and nothing that anybody could mend let it go on. */
+/**
+ * Each of these stopped a partition for all of its devices, and nothing that anybody could fix let
+ * it go on.
+ */
 describe('what is one device’s own fault', () => {
   const { use } = closing()
   const firmware = testFirmware(run)
@@ -51,7 +57,8 @@ describe('what is one device’s own fault', () => {
     await until('the good device is stored', async () => (await outcomes.rows(good)) === before + 1)
     for (const service of [standardise, store]) expect(await service.health()).to.deep.equal({})
   }
-  const records = (letters: readonly DeadLetter[]): number => letters.reduce((sum, each) => sum + Math.max(1, each.records.length), 0)
+  const records = (deadLetters: readonly DeadLetter[]): number =>
+    deadLetters.reduce((sum, each) => sum + Math.max(1, each.records.length), 0)
 
   before(async function () {
     this.timeout(60_000)
@@ -76,10 +83,10 @@ describe('what is one device’s own fault', () => {
     const cut = frames(junk, FLOOD).map((record) => ({ ...record, value: record.value.subarray(0, record.value.length - 1) }))
     await produce(cut)
     await goesOn()
-    const letters = await outcomes.letters(junk)
-    expect(records(letters)).to.equal(FLOOD)
-    expect(letters.length).to.be.below(WHOLE + 50)
-    expect(letters.filter(({ value }) => value !== null)).to.have.length(WHOLE)
+    const deadLetters = await outcomes.deadLetters(junk)
+    expect(records(deadLetters)).to.equal(FLOOD)
+    expect(deadLetters.length).to.be.below(WHOLE + 50)
+    expect(deadLetters.filter(({ value }) => value !== null)).to.have.length(WHOLE)
     expect(await standardise.metric('millrace_standardise_referenced_total')).to.equal(FLOOD - WHOLE)
   })
 
@@ -87,7 +94,7 @@ describe('what is one device’s own fault', () => {
     this.timeout(90_000)
     await produce(frames(stranger, FLOOD))
     await goesOn()
-    expect(records(await outcomes.letters(stranger))).to.equal(FLOOD)
+    expect(records(await outcomes.deadLetters(stranger))).to.equal(FLOOD)
     const frame = async (): Promise<{ deadLettered: number; stored: number } | undefined> => {
       const { devices: all } = JSON.parse(await millrace('continuity', '--json', '--device', stranger)) as ContinuityReport
       return all.find((each) => each.device === stranger)?.frames
@@ -104,7 +111,7 @@ describe('what is one device’s own fault', () => {
     const memory = standardise.memoryBytes()
     await produce(Array.from({ length: NAMES }, (_, index) => frames(`${run}-name${index}`, 1)[0] as OutgoingRecord))
     await goesOn()
-    expect(records((await outcomes.letters()).filter(({ key }) => key?.includes('-name')))).to.equal(NAMES)
+    expect(records((await outcomes.deadLetters()).filter(({ key }) => key?.includes('-name')))).to.equal(NAMES)
     expect(standardise.memoryBytes() - memory).to.be.below(150 << 20)
   })
 
@@ -129,7 +136,7 @@ describe('what is one device’s own fault', () => {
       async () => (await millrace('devices', 'list')).includes(`${good}\t`) && ready(await millrace('devices', 'list'), good),
     )
     expect(await devices.health()).to.deep.equal({})
-    expect(records(await outcomes.letters(unborn))).to.equal(FLOOD)
+    expect(records(await outcomes.deadLetters(unborn))).to.equal(FLOOD)
   })
 
   it('does not stop the others: 1,500 rows of a device that the database refuses', async function () {
@@ -147,7 +154,7 @@ describe('what is one device’s own fault', () => {
         })),
       )
       await goesOn()
-      await until('the letters are there', async () => records(await outcomes.letters(refused)) === FLOOD, 60_000)
+      await until('the dead letters are there', async () => records(await outcomes.deadLetters(refused)) === FLOOD, 60_000)
     } finally {
       await outcomes.query(`ALTER TABLE readings DROP CONSTRAINT ${run}`)
     }

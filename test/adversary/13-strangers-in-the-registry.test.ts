@@ -37,7 +37,10 @@ describe('strangers in a registry that is shared', function () {
     await publish(good, hiveFrame({ boot: 1, seq, base: start + seq * 1_000, temperature: [2000] }))
     seq++
   }
-  /** A good device publishes ten times a second; every frame must be stored at once, whatever the stranger does meanwhile. */
+  /**
+   * A good device publishes ten times a second; every frame must be stored at once, whatever the
+   * stranger does meanwhile.
+   */
   async function goodOnesGoOn(seconds: number, meanwhile: () => Promise<void>): Promise<void> {
     const end = Date.now() + seconds * 1_000
     const strange = (async () => {
@@ -79,7 +82,7 @@ describe('strangers in a registry that is shared', function () {
 
   it('do not keep a dead letter from being shown', async () => {
     await publish(stranger, hiveFrame({ boot: 1, seq: 0, base: start, temperature: [30_000] }))
-    await until('the letter', async () => (await outcomes.letters(stranger)).length === 1)
+    await until('the dead letter', async () => (await outcomes.deadLetters(stranger)).length === 1)
     const exported = await millrace('dead', 'export', 'standardise', '--device', stranger)
     const { topic, partition, offset } = JSON.parse(exported.split('\n')[0] ?? '') as { topic: string; partition: number; offset: string }
     const shown = await millrace('dead', 'show', `${topic}/${partition}/${offset}`)
@@ -100,20 +103,20 @@ describe('strangers in a registry that is shared', function () {
       await publish(stranger, unknown())
       strange++
     })
-    await until('the strange ones are dead letters', async () => (await outcomes.letters(stranger)).length === 1 + strange)
+    await until('the strange ones are dead letters', async () => (await outcomes.deadLetters(stranger)).length === 1 + strange)
     expect(await bridge.metric('millrace_bridge_outstanding_messages')).to.equal(0)
   })
 
   it('and an outage of the registry together hold nobody up either', async () => {
     atEnd(() => revive('registry'))
-    const before = (await outcomes.letters(stranger)).length
+    const before = (await outcomes.deadLetters(stranger)).length
     await crash('registry')
     let strange = 0
     await goodOnesGoOn(6, async () => {
       await publish(stranger, unknown())
       strange++
     })
-    await until('the strange ones are dead letters', async () => (await outcomes.letters(stranger)).length === before + strange)
+    await until('the strange ones are dead letters', async () => (await outcomes.deadLetters(stranger)).length === before + strange)
     await revive('registry')
     const firmware = testFirmware(`${run}new`)
     await registry.register(firmware.subject, firmware.schema('0.01'))

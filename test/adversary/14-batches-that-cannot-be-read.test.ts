@@ -25,13 +25,17 @@ const body = three.subarray(61)
 const bytes = (hex: string, ...rest: readonly (Buffer | number)[]): Buffer =>
   Buffer.concat([Buffer.from(hex, 'hex'), ...rest.map((each) => (typeof each === 'number' ? Buffer.from([each]) : each))])
 
-/** What somebody who may write to Kafka can put into a topic of the line. The others' formats hold the bytes as they are. */
+/**
+ * What somebody who may write to Kafka can put into a topic of the line. The others' formats hold
+ * the bytes as they are.
+ */
 const batches = {
   'a gzip bomb': recordBatch([{ key: Buffer.from(device), value: Buffer.alloc(128 << 20), timestamp: Date.now() }], true),
   'a batch compressed with snappy': withBody(
     three,
     SNAPPY,
-    // Of snappy-java: a head, the length of a block, the length of its text, a literal of so many bytes.
+    // Of snappy-java: a head, the length of a block, the length of its text, a literal of so many
+    // bytes.
     bytes('82534e4150505900000000010000000100000000', body.length, 0xf0, body.length - 1, body).fill(body.length + 3, 19, 20),
   ),
   'a batch compressed with lz4': withBody(three, LZ4, bytes('04224d18604082', body.length, 0, 0, 0x80, body, Buffer.alloc(4))),
@@ -56,7 +60,7 @@ describe('a batch that cannot be read, of a foreign producer', function () {
     seq++
   }
   const unreadable = async (): Promise<number> =>
-    (await outcomes.letters()).filter(({ reason, detail }) => reason === 'undecodable' && detail.includes('cannot be read')).length
+    (await outcomes.deadLetters()).filter(({ reason, detail }) => reason === 'undecodable' && detail.includes('cannot be read')).length
 
   before(async () => {
     await provision(device)
@@ -95,7 +99,7 @@ describe('a batch that cannot be read, of a foreign producer', function () {
         await produceBatch(topic, partition, batch)
         await frame()
         await until('the frame behind it is stored', async () => (await outcomes.rows(device)) === seq)
-        await until('its letter is there', async () => (await unreadable()) === before + 1)
+        await until('its dead letter is there', async () => (await unreadable()) === before + 1)
         for (const service of services) {
           expect(await service.health()).to.deep.equal({})
           expect(service.memoryBytes()).to.be.below(300 << 20)

@@ -25,7 +25,10 @@ describe('what becomes too large for Kafka', () => {
   let outcomes: Outcomes
   let services: RunningService[]
 
-  /** What Kafka takes of a topic: as an operator's, or an older installation's, who gave it less than the configuration says. */
+  /**
+   * What Kafka takes of a topic: as an operator's, or an older installation's, who gave it less
+   * than the configuration says.
+   */
   async function limit(topic: string, bytes: number | null): Promise<void> {
     const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-limits' }, quiet).admin()
     await admin.connect()
@@ -90,7 +93,8 @@ describe('what becomes too large for Kafka', () => {
       { topic: `devices/${hot}/telemetry`, payload: original },
       { topic: `devices/${hot}/telemetry`, payload: frame([2100], 1) },
     ])
-    // The limit is less than it was when standardise asked: it ends, and the next one asks again. That crashed, too, at every start.
+    // The limit is less than it was when standardise asked: it ends, and the next one asks again.
+    // That crashed, too, at every start.
     await until('standardise gives up', async () => services[1]?.log().includes('stopping after a failure') === true)
     await use(startService('run', 'standardise'))
     await until(
@@ -98,12 +102,12 @@ describe('what becomes too large for Kafka', () => {
       async () => (await outcomes.readings(hot)).some(({ values }) => values.temperature === 21),
       40_000,
     )
-    await until('a letter is there', async () => (await outcomes.letters(hot)).length === 1)
-    const [letter] = await outcomes.letters(hot)
-    expect([letter?.reason, letter?.value, letter?.records.length]).to.deep.equal(['out-of-range', null, 1])
+    await until('a dead letter is there', async () => (await outcomes.deadLetters(hot)).length === 1)
+    const [deadLetter] = await outcomes.deadLetters(hot)
+    expect([deadLetter?.reason, deadLetter?.value, deadLetter?.records.length]).to.deep.equal(['out-of-range', null, 1])
     await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.0001'))
-    await until('the conversion is mended', async () =>
-      (await millrace('redrive', 'standardise', '--dry-run', '--device', hot)).includes('1 letters would be redriven: 1 mended'),
+    await until('the conversion is succeeded', async () =>
+      (await millrace('redrive', 'standardise', '--dry-run', '--device', hot)).includes('1 dead letters would be redriven: 1 succeeded'),
     )
     await millrace('redrive', 'standardise', '--device', hot)
     await until('every sample is stored', async () => (await outcomes.rows(hot)) === SAMPLES + 1, 30_000)

@@ -36,7 +36,7 @@ describe('a stranger with the client ID of the bridge', () => {
     return client.connack
   }
 
-  const troubled = (service: RunningService, part: RegExp): Promise<void> =>
+  const problemd = (service: RunningService, part: RegExp): Promise<void> =>
     until(`health says ${part}`, async () => Object.entries((await service.health()) ?? {}).some((each) => part.test(each.join(': '))))
 
   before(async () => {
@@ -80,14 +80,14 @@ describe('a stranger with the client ID of the bridge', () => {
   it('is noticed if he knows the password: health says who has taken the session, and that it is lost', async () => {
     if (bridge === undefined) throw new Error('the bridge does not run')
     expect(await connect({ username: 'millrace-bridge', password: password(), clean: false, sessionExpirySeconds: 600 })).to.equal(0)
-    await troubled(bridge, /^mqtt session taken over: another client has connected with client ID millrace-bridge/)
+    await problemd(bridge, /^mqtt session taken over: another client has connected with client ID millrace-bridge/)
     expect(await bridge.metric('millrace_bridge_session_takeovers_total')).to.be.at.least(1)
     await until('the bridge has its session again', async () => (await bridge?.health())?.mqtt === undefined)
     await bridge[Symbol.asyncDispose]()
     // Discards the session, and with it what is queued.
     expect(await connect({ username: 'millrace-bridge', password: password(), clean: true })).to.equal(0)
     bridge = await startService('bridge')
-    await troubled(bridge, /^mqtt session: the session of client ID millrace-bridge was lost or taken/)
+    await problemd(bridge, /^mqtt session: the session of client ID millrace-bridge was lost or taken/)
     expect(await bridge.metric('millrace_bridge_lost_sessions_total')).to.equal(1)
   })
 })

@@ -33,9 +33,9 @@ describe('one bad value', () => {
     ])
     await until('its neighbours are stored', async () => (await outcomes.rows(json)) === 1)
     expect(await values(json)).to.deep.equal([{ humidity: 55, battery_voltage: 3.7 }])
-    await until('a letter is there', async () => (await outcomes.letters(json)).length === 1)
-    const [letter] = await outcomes.letters(json)
-    expect(letter).to.deep.include({
+    await until('a dead letter is there', async () => (await outcomes.deadLetters(json)).length === 1)
+    const [deadLetter] = await outcomes.deadLetters(json)
+    expect(deadLetter).to.deep.include({
       reason: 'out-of-range',
       samples: [0],
       quantities: ['temperature'],
@@ -44,7 +44,7 @@ describe('one bad value', () => {
     expect(await standardise.metric('millrace_standardise_rejected_values_total')).to.equal(1)
   })
 
-  it('is added to its row by a redrive once its conversion is mended, and nothing else is emitted anew', async function () {
+  it('is added to its row by a redrive once its conversion is succeeded, and nothing else is emitted anew', async function () {
     this.timeout(60_000)
     const wrong = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.1'))
     const start = Date.now() - 60_000
@@ -52,8 +52,8 @@ describe('one bad value', () => {
     await until('all samples are stored', async () => (await outcomes.rows(framed)) === 3)
     expect(await values(framed)).to.deep.equal([{ temperature: 100, humidity: 50 }, { humidity: 50 }, { temperature: 110, humidity: 50 }])
     await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
-    await until('the conversion is mended', async () =>
-      (await millrace('redrive', 'standardise', '--dry-run', '--device', framed)).includes('1 letters would be redriven: 1 mended'),
+    await until('the conversion is succeeded', async () =>
+      (await millrace('redrive', 'standardise', '--dry-run', '--device', framed)).includes('1 dead letters would be redriven: 1 succeeded'),
     )
     await millrace('redrive', 'standardise', '--device', framed)
     await until('the value is there', async () => (await outcomes.readings(framed)).every((reading) => 'temperature' in reading.values))

@@ -29,16 +29,16 @@ describe('escape sequences that a stranger wrote', () => {
       { topic: `devices/${run}\u202e\u2066x/telemetry`, payload: '{"temperature":1}' },
       { topic: `devices/${device}/status`, payload: '{"state":"\u009b31m\u202e"}' },
     ])
-    await until('the dead letters are there', async () => (await outcomes.letters(device)).length === 5)
+    await until('the dead letters are there', async () => (await outcomes.deadLetters(device)).length === 5)
     const exported = await runMillrace(['dead', 'export', 'bridge'])
-    const letters = exported.output
+    const deadLetters = exported.output
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { topic: string; partition: number; offset: number; source_topic: string; detail: string })
       .filter(({ source_topic }) => source_topic.includes(run))
-    expect(letters).to.have.length(6)
+    expect(deadLetters).to.have.length(6)
     expect(exported.output).to.not.match(OBEYED)
-    for (const { topic, partition, offset } of letters) {
+    for (const { topic, partition, offset } of deadLetters) {
       const { code, output, error } = await runMillrace(['dead', 'show', `${topic}/${partition}/${offset}`])
       expect(code).to.equal(0)
       expect(output + error).to.not.match(OBEYED)

@@ -60,7 +60,7 @@ describe('a secret of the environment', () => {
             (response) => response.text(),
             () => '',
           )
-          return Object.keys((JSON.parse(health === '' ? '{}' : health) as { troubles?: object }).troubles ?? {}).length > 1
+          return Object.keys((JSON.parse(health === '' ? '{}' : health) as { problems?: object }).problems ?? {}).length > 1
         })
         child.kill()
         await new Promise((resolve) => child.once('exit', resolve))

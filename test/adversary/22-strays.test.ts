@@ -62,7 +62,7 @@ describe('rows that lie outside every partition', () => {
     expect(await partitions()).to.contain('2 rows lie in the default partition')
   })
 
-  it('are said to be impossible where TimescaleDB makes chunks', async () => {
+  it('are said to be impossible if TimescaleDB makes chunks', async () => {
     const timescale = await testStore('timescaledb')
     process.env.TELEMETRY_DATABASE_URL = timescale.database.url
     try {

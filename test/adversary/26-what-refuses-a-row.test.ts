@@ -69,7 +69,8 @@ function suite(backend: BackendName): void {
       if (only !== undefined && only !== backend) continue
       for (const path of ['COPY', 'the merge'] as const) {
         it(`is named, and no other row with it: ${what}, on ${path}`, async () => {
-          // With the unique and the exclusion constraint, this row is what the hot ones collide with.
+          // With the unique and the exclusion constraint, this row is what the hot ones collide
+          // with.
           await store.write([{ device: 'first', tsMs: NOON, account: 1, weight: 1, temperature: HOT }])
           if (path === 'the merge') await store.write([{ device: 'first', tsMs: NOON, account: 1 }])
           await store.database.query(sql)
@@ -80,7 +81,7 @@ function suite(backend: BackendName): void {
             [50, sqlState],
             [201, sqlState],
           ])
-          expect(rowsOf(await store.sink.rehearse(store.batch(rows)))).to.deep.equal([
+          expect(rowsOf(await store.sink.dryRun(store.batch(rows)))).to.deep.equal([
             [50, sqlState],
             [201, sqlState],
           ])
@@ -117,11 +118,11 @@ function suite(backend: BackendName): void {
 
     const raising = (sqlState: string): Promise<unknown> =>
       store.database.query(
-        `DROP FUNCTION IF EXISTS refuse CASCADE; ${trigger('TRIGGER hot BEFORE INSERT', `RAISE 'trouble' USING ERRCODE = '${sqlState}'`)}`,
+        `DROP FUNCTION IF EXISTS refuse CASCADE; ${trigger('TRIGGER hot BEFORE INSERT', `RAISE 'problem' USING ERRCODE = '${sqlState}'`)}`,
       )
     const batch: readonly TestRow[] = [...testRows('good', 3, NOON), { device: 'hot', tsMs: NOON, temperature: HOT }]
 
-    it('is no row of ours if the database itself is in trouble: it waits, and no dead letter comes of it', async () => {
+    it('is no row of ours if the database itself is in problem: it waits, and no dead letter comes of it', async () => {
       for (const [sqlState, transient] of [
         ['53100', true],
         ['XX000', true],
@@ -137,7 +138,7 @@ function suite(backend: BackendName): void {
         await raising(sqlState)
         const result = await store.write(batch)
         expect(result.tag === 'not-whole' && [result.cause.code, result.cause.transient]).to.deep.equal([sqlState, true])
-        expect(await store.sink.rehearse(store.batch(batch))).to.have.property('tag', 'not-whole')
+        expect(await store.sink.dryRun(store.batch(batch))).to.have.property('tag', 'not-whole')
       }
       expect(await store.write(batch.slice(0, 3))).to.include({ tag: 'committed', inserted: 3 })
     })

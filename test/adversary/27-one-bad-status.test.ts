@@ -53,10 +53,10 @@ describe('a status that cannot be taken, or is not the newest', () => {
     await becomes('dev-a', 'init', 1)
     await becomes('dev-b', 'ready', 1)
     expect(await stateOf('dev-b')).to.have.property('firmware', 'hive-1')
-    const [letter, ...others] = await outcomes.letters(device('dev-a'), device('dev-b'))
+    const [deadLetter, ...others] = await outcomes.deadLetters(device('dev-a'), device('dev-b'))
     expect(others).to.deep.equal([])
-    expect(letter).to.include({ processor: 'bridge', reason: 'bad-status' })
-    expect(letter?.detail).to.equal('"firmware": expected text without NUL and halves of characters, got \\u0000 at position 6')
+    expect(deadLetter).to.include({ processor: 'bridge', reason: 'bad-status' })
+    expect(deadLetter?.detail).to.equal('"firmware": expected text without NUL and halves of characters, got \\u0000 at position 6')
   })
 
   it('is a dead letter by itself also if an older bridge has let it through', async () => {

@@ -18,10 +18,13 @@ function caseMessages(name: string): readonly Message[] {
 
 const micros = (text: string): number => Date.parse(`${text.slice(0, 23)}Z`) * 1000 + Number(text.slice(23) || 0)
 
-/** What must come of a line: a row of this time (`now`: estimated) and value, or a dead letter of this processor and reason. */
-type Expected = readonly [row: string | 'now', value: number] | readonly [letter: string]
+/**
+ * What must come of a line: a row of this time (`now`: estimated) and value, or a dead letter of
+ * this processor and reason.
+ */
+type Expected = readonly [row: string | 'now', value: number] | readonly [deadLetter: string]
 
-const letter: Expected = ['bridge bad-json']
+const deadLetter: Expected = ['bridge bad-json']
 
 /** Of devices dev-j and dev-k, line by line. */
 const times: readonly Expected[] = [
@@ -29,42 +32,42 @@ const times: readonly Expected[] = [
   ['2026-11-29T03:40:00.500000', 2],
   ['2026-11-29T03:40:00.123000', 3],
   ['2026-11-29T03:40:00.123900', 4],
-  letter,
-  letter,
-  letter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
   ['2026-11-29T03:10:00.000000', 8],
   ['2026-11-29T03:11:00.000000', 9],
   ['2026-11-29T03:12:00.000000', 10],
   ['2026-11-29T03:13:00.000000', 11],
   ['2026-11-29T03:14:00.000000', 12],
-  letter,
+  deadLetter,
   // The leap second is the next one; ten years later it is too old for anything.
   BEGUN_MICROS - micros('2017-01-01T00:00:00.000000') < 3_652 * MICROS_PER_DAY
     ? ['2017-01-01T00:00:00.000000', 14]
     : ['standardise time-out-of-range'],
-  letter,
+  deadLetter,
   ['now', 16],
   ['2026-11-29T03:16:00.123456', 17],
   ['2026-11-29T00:00:00.000000', 18],
-  letter,
-  letter,
-  letter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
 ]
 const numbers: readonly Expected[] = [
   ['2026-11-29T03:40:00.000000', 0],
-  letter,
+  deadLetter,
   ['standardise out-of-range'],
-  letter,
-  letter,
+  deadLetter,
+  deadLetter,
   ['2026-11-29T03:40:05.000000', 5e-324],
   ['2026-11-29T03:40:06.000000', Number('21.123456789012345678')],
-  letter,
-  letter,
-  letter,
-  letter,
-  letter,
-  letter,
-  letter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
+  deadLetter,
 ]
 
 describe('times and numbers of JSON, in every form that a device may think of', () => {
@@ -73,10 +76,10 @@ describe('times and numbers of JSON, in every form that a device may think of', 
   let bridge: RunningService
 
   const device = (name: string): string => `${run}-${name}`
-  const settled = async (name: string, rows: number, letters: number): Promise<readonly Reading[]> => {
+  const settled = async (name: string, rows: number, deadLetters: number): Promise<readonly Reading[]> => {
     const done = async (): Promise<boolean> =>
-      (await outcomes.rows(device(name))) >= rows && (await outcomes.reasons(device(name))).length >= letters
-    await until(`${name} has ${rows} rows and ${letters} dead letters`, done)
+      (await outcomes.rows(device(name))) >= rows && (await outcomes.reasons(device(name))).length >= deadLetters
+    await until(`${name} has ${rows} rows and ${deadLetters} dead letters`, done)
     return outcomes.readings(device(name))
   }
 
@@ -96,19 +99,19 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       ['dev-k', numbers],
     ] as const) {
       const rows = expected.filter((each) => each.length === 2)
-      const letters = expected.filter((each) => each.length === 1)
-      const readings = await settled(name, rows.length, letters.length)
+      const deadLetters = expected.filter((each) => each.length === 1)
+      const readings = await settled(name, rows.length, deadLetters.length)
       const found = readings.map(({ tsMicros, estimated, values }) => ({ at: estimated ? 'now' : tsMicros, value: values.temperature }))
       const wanted = rows.map(([at, value]) => ({ at: at === 'now' ? at : micros(at), value }))
       expect(found, name).to.have.deep.members(wanted)
       for (const { tsMicros, estimated } of readings) if (estimated) expect(tsMicros).to.be.greaterThan(BEGUN_MICROS)
-      expect(await outcomes.reasons(device(name)), name).to.deep.equal(letters.map(([reason]) => reason).sort())
+      expect(await outcomes.reasons(device(name)), name).to.deep.equal(deadLetters.map(([reason]) => reason).sort())
     }
     const own = messages.filter(({ topic }) => topic.includes('dev-j'))
-    const bytes = (await outcomes.letters(device('dev-j')))
+    const bytes = (await outcomes.deadLetters(device('dev-j')))
       .filter(({ processor }) => processor === 'bridge')
       .map(({ value }) => value?.toString())
-    expect(bytes).to.have.members(own.filter((_, index) => times[index] === letter).map(({ payload }) => payload))
+    expect(bytes).to.have.members(own.filter((_, index) => times[index] === deadLetter).map(({ payload }) => payload))
   })
 
   it('are two rows if they are less than a millisecond apart', async () => {
@@ -127,8 +130,8 @@ describe('times and numbers of JSON, in every form that a device may think of', 
     await sendMessages([{ topic: `devices/${device('dev-y')}/telemetry`, payload }])
     const rows = (await settled('dev-y', 5, 2)).filter(({ values }) => values.humidity !== undefined)
     expect(rows.map(({ values }) => values)).to.deep.equal([{ humidity: 4 }, { humidity: 5 }])
-    const letters = await outcomes.letters(device('dev-y'))
-    expect(letters.map(({ processor, reason, samples }) => ({ processor, reason, samples }))).to.deep.equal([
+    const deadLetters = await outcomes.deadLetters(device('dev-y'))
+    expect(deadLetters.map(({ processor, reason, samples }) => ({ processor, reason, samples }))).to.deep.equal([
       { processor: 'bridge', reason: 'bad-json', samples: [0, 1, 4] },
       // Of the frame, in which the first two are no more.
       { processor: 'standardise', reason: 'time-out-of-range', samples: [0] },
@@ -139,7 +142,9 @@ describe('times and numbers of JSON, in every form that a device may think of', 
     const before = await outcomes.rows(device('dev-a'))
     await sendMessages(caseMessages('04-trailing-nul-bom'))
     await settled('dev-a', before + 1, 2)
-    const details = (await outcomes.letters(device('dev-a'), device('dev-b'))).map(({ reason, detail }) => `${reason}: ${detail}`).sort()
+    const details = (await outcomes.deadLetters(device('dev-a'), device('dev-b')))
+      .map(({ reason, detail }) => `${reason}: ${detail}`)
+      .sort()
     expect(details).to.deep.equal([
       'bad-json: expected JSON: byte 00 at position 18 of 19 has no place in it',
       'bad-json: expected UTF-8, got UTF-16: its byte order mark is fffe',

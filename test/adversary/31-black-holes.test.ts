@@ -53,7 +53,7 @@ async function throughBlackHole(variable: keyof typeof parts, args: readonly str
   )
   await until(
     `health names port ${hole.port}`,
-    async () => Object.values((await service.health()) ?? {}).some((trouble) => trouble.includes(String(hole.port))),
+    async () => Object.values((await service.health()) ?? {}).some((problem) => problem.includes(String(hole.port))),
     30_000,
   )
   hole.open()

@@ -3,7 +3,10 @@ import { connect, createServer, type Socket } from 'node:net'
 /** A network that swallows what is sent: connections are made, and nothing ever comes back. */
 export interface BlackHole extends AsyncDisposable {
   readonly port: number
-  /** From now on new connections pass; those that there are stay swallowed, as after a firewall forgot them. */
+  /**
+   * From now on new connections pass; those that there are stay swallowed, as after a firewall
+   * forgot them.
+   */
   open(): void
 }
 

@@ -1,14 +1,18 @@
 /** What a describe block opened, closed when it ends. */
 export interface Closing {
-  /** Takes it over: it is closed when the block ends, the newest first, also if a hook or a test fails halfway. Resolves to it. */
+  /**
+   * Takes it over: it is closed when the block ends, the newest first, also if a hook or a test
+   * fails halfway. Resolves to it.
+   */
   use<Resource extends AsyncDisposable>(opening: Resource | Promise<Resource>): Promise<Resource>
   /** For what is no resource: a part that was crashed and must be revived, a retained message. */
   atEnd(undo: () => Promise<unknown>): void
 }
 
 /**
- * To be called in the body of `describe`. The files of the suite run one after another on one stack: whatever a failing one left behind (a service
- * that holds partitions, a part that is down) would make the next ones fail.
+ * To be called in the body of `describe`. The files of the suite run one after another on one
+ * stack: whatever a failing one left behind (a service that holds partitions, a part that is down)
+ * would make the next ones fail.
  */
 export function closing(): Closing {
   const undone: (() => Promise<unknown>)[] = []

@@ -8,7 +8,10 @@ export interface Ran {
   readonly error: string
 }
 
-/** Runs `millrace` as a person does, by its launcher, to its end. The environment is added to the process's own; undefined takes a variable out. */
+/**
+ * Runs `millrace` as a person does, by its launcher, to its end. The environment is added to the
+ * process's own; undefined takes a variable out.
+ */
 export function runMillrace(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},

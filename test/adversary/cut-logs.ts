@@ -5,8 +5,9 @@ import { cutLog, logEnd, readBatches } from '../chaos/kafka-log.ts'
 import { crash, revive } from '../pipeline/local-parts.ts'
 
 /**
- * Kafka's machine loses its power: the last `records` of each partition of these topics had not been written to the disk. Batches are there whole or not
- * at all: at least the last one goes, and at least the first one stays.
+ * Kafka's machine loses its power: the last `records` of each partition of these topics had not
+ * been written to the disk. Batches are there whole or not at all: at least the last one goes, and
+ * at least the first one stays.
  * @returns offsets that are gone, by topic
  */
 export async function cutLogs(records: bigint, ...topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {

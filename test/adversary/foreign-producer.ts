@@ -1,6 +1,6 @@
 /**
- * A producer that is none of ours, as a program: kafkajs as it is, which knows transactions. Takes a list of `ForeignTransaction` as JSON on standard
- * input, and makes them one after another.
+ * A producer that is none of ours, as a program: kafkajs as it is, which knows transactions. Takes
+ * a list of `ForeignTransaction` as JSON on standard input, and makes them one after another.
  */
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import type { ForeignTransaction } from './foreign-transactions.ts'

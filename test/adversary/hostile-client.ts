@@ -6,7 +6,10 @@ export interface Claims {
   readonly clientId: string
   readonly username?: string
   readonly password?: string
-  /** Whether it discards the session that the broker keeps under its client ID; true unless told otherwise. */
+  /**
+   * Whether it discards the session that the broker keeps under its client ID; true unless told
+   * otherwise.
+   */
   readonly clean?: boolean
   readonly sessionExpirySeconds?: number
   readonly will?: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean }
@@ -14,7 +17,10 @@ export interface Claims {
   readonly url?: string
 }
 
-/** An MQTT 5 client without manners: it checks nothing of what it sends. Reason codes are those of MQTT 5: 0x80 and above refuse. */
+/**
+ * An MQTT 5 client without manners: it checks nothing of what it sends. Reason codes are those of
+ * MQTT 5: 0x80 and above refuse.
+ */
 export interface HostileClient extends AsyncDisposable {
   /** Reason code of CONNACK; undefined if the broker closed the connection without one. */
   readonly connack: number | undefined
@@ -23,7 +29,10 @@ export interface HostileClient extends AsyncDisposable {
   publish(topic: string, payload: Buffer | string, retain?: boolean): Promise<number>
   /** Publishes with QoS 0: nobody answers. */
   throwOver(topic: string, payload: Buffer | string, retain?: boolean): void
-  /** As many as there are, without waiting for one before the next; resolves when all are answered, with the number of each reason code. */
+  /**
+   * As many as there are, without waiting for one before the next; resolves when all are answered,
+   * with the number of each reason code.
+   */
   flood(messages: Iterable<readonly [topic: string, payload: Buffer | string]>): Promise<ReadonlyMap<number, number>>
   /** With QoS 1; the reason code of SUBACK. */
   subscribe(filter: string): Promise<number>

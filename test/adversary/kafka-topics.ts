@@ -26,7 +26,10 @@ export async function recreateTopic(topic: Topic): Promise<void> {
   await millrace('migrate')
 }
 
-/** Makes all topics of the line anew, with as many partitions as the configuration says. Nobody must run. */
+/**
+ * Makes all topics of the line anew, with as many partitions as the configuration says. Nobody must
+ * run.
+ */
 export async function recreateTopics(): Promise<void> {
   const shared = sharedTopics(loadConfig({}, undefined))
   await withAdmin(async (admin) => {

@@ -2,7 +2,10 @@ import mqtt from 'mqtt'
 import { address } from '../pipeline/frames.ts'
 import { millrace } from '../pipeline/service.ts'
 
-/** A message as the lines of a `*.ndjson` case have it: its payload as text, or as bytes in hexadecimal digits. */
+/**
+ * A message as the lines of a `*.ndjson` case have it: its payload as text, or as bytes in
+ * hexadecimal digits.
+ */
 export interface Message {
   readonly topic: string
   readonly payload?: string | Buffer
@@ -18,7 +21,10 @@ export function messagesOf(lines: string): readonly Message[] {
     .map((line) => JSON.parse(line) as Message)
 }
 
-/** Publishes them in order with QoS 1, as a client that is allowed everything below `devices/`; resolves when the broker has acknowledged them all. */
+/**
+ * Publishes them in order with QoS 1, as a client that is allowed everything below `devices/`;
+ * resolves when the broker has acknowledged them all.
+ */
 export async function sendMessages(messages: readonly Message[]): Promise<void> {
   const client = await mqtt.connectAsync(address('MQTT_URL'), {
     protocolVersion: 5,
@@ -35,7 +41,10 @@ export async function sendMessages(messages: readonly Message[]): Promise<void> 
   }
 }
 
-/** Databases migrated, schemas registered, and devices that belong to an account: what a line needs before its services start. */
+/**
+ * Databases migrated, schemas registered, and devices that belong to an account: what a line needs
+ * before its services start.
+ */
 export async function provision(...devices: readonly string[]): Promise<void> {
   await millrace('migrate')
   await millrace('schemas', 'register')

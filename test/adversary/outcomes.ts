@@ -11,11 +11,17 @@ import { address, quiet } from '../pipeline/frames.ts'
 export interface Outcomes extends AsyncDisposable {
   /** Number of rows of a device. */
   rows(device: string): Promise<number>
-  /** Its rows in order of time; `tsMicros` counts from 1970. Quantities that a row does not have are left out. */
+  /**
+   * Its rows in order of time; `tsMicros` counts from 1970. Quantities that a row does not have are
+   * left out.
+   */
   readings(device: string): Promise<readonly Reading[]>
-  /** Dead letters since `openOutcomes`, of these devices, or of all: by key, or by a level of the MQTT topic. In order of their topic. */
-  letters(...devices: readonly string[]): Promise<readonly DeadLetter[]>
-  /** `processor reason` of each of those letters, sorted. */
+  /**
+   * Dead letters since `openOutcomes`, of these devices, or of all: by key, or by a level of the
+   * MQTT topic. In order of their topic.
+   */
+  deadLetters(...devices: readonly string[]): Promise<readonly DeadLetter[]>
+  /** `processor reason` of each of those dead letters, sorted. */
   reasons(...devices: readonly string[]): Promise<readonly string[]>
   /** A question of the test's own to the telemetry database. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
@@ -44,7 +50,7 @@ export async function openOutcomes(processors: readonly string[] = ['bridge', 's
     begins.set(topic, new Map(extents.map(({ partition, end }) => [partition, end])))
   }
 
-  /** A topic that is not there yet has no letters. */
+  /** A topic that is not there yet has no dead letters. */
   async function extentsOf(topic: Topic): Promise<readonly Extent[]> {
     const admin = kafka.admin()
     await admin.connect()
@@ -56,7 +62,7 @@ export async function openOutcomes(processors: readonly string[] = ['bridge', 's
     return topicExtents(kafka, topic)
   }
 
-  async function letters(...devices: readonly string[]): Promise<readonly DeadLetter[]> {
+  async function deadLetters(...devices: readonly string[]): Promise<readonly DeadLetter[]> {
     const found: DeadLetter[] = []
     for (const topic of topics) {
       const begin = begins.get(topic)
@@ -70,8 +76,8 @@ export async function openOutcomes(processors: readonly string[] = ['bridge', 's
         handle: async ({ records }) => {
           for (const { value } of records) {
             if (value === null) continue
-            const letter = codec.decode(value)
-            if (devices.length === 0 || devices.some((device) => isOf(letter, device))) found.push(letter)
+            const deadLetter = codec.decode(value)
+            if (devices.length === 0 || devices.some((device) => isOf(deadLetter, device))) found.push(deadLetter)
           }
         },
       })
@@ -95,8 +101,8 @@ export async function openOutcomes(processors: readonly string[] = ['bridge', 's
         values: Object.fromEntries(quantities.flatMap((name) => (typeof row[name] === 'number' ? [[name, row[name]]] : []))),
       }))
     },
-    letters,
-    reasons: async (...devices) => (await letters(...devices)).map(({ processor, reason }) => `${processor} ${reason}`).sort(),
+    deadLetters,
+    reasons: async (...devices) => (await deadLetters(...devices)).map(({ processor, reason }) => `${processor} ${reason}`).sort(),
     query: async (text, values = []) => (await database.query<Record<string, unknown>>(text, [...values])).rows,
     async [Symbol.asyncDispose]() {
       await database.end()

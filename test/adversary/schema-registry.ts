@@ -6,7 +6,10 @@ export interface SharedRegistry {
   /** Registers an Avro schema; its ID. */
   register(subject: string, schema: string): Promise<number>
   registerProtobuf(subject: string): Promise<void>
-  /** Deletes a subject, or one version; the registry keeps what was deleted, and shows it to who asks for that. */
+  /**
+   * Deletes a subject, or one version; the registry keeps what was deleted, and shows it to who
+   * asks for that.
+   */
   delete(subject: string, version?: number): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 /**
- * Loaded into a service before everything else (`node --import`): its clock is wrong by as many milliseconds as the file says that MILLRACE_TEST_CLOCK names,
- * and is set whenever the file changes.
+ * Loaded into a service before everything else (`node --import`): its clock is wrong by as many
+ * milliseconds as the file says that MILLRACE_TEST_CLOCK names, and is set whenever the file
+ * changes.
  */
 import { readFileSync } from 'node:fs'
 

@@ -9,7 +9,7 @@ function load(seconds: number, stored: (second: number) => number): readonly Poi
 }
 
 describe('a load', () => {
-  it('is sustained where rows come as fast as they are sent, a second late', () => {
+  it('is sustained if rows come as fast as they are sent, a second late', () => {
     const judgement = judge(
       load(60, (second) => Math.max(0, second - 1) * RATE),
       RATE,
@@ -20,7 +20,7 @@ describe('a load', () => {
     expect(judgement.endSeconds).to.equal(1)
   })
 
-  it('is not sustained where the backlog grows all the time', () => {
+  it('is not sustained if the backlog grows all the time', () => {
     const judgement = judge(
       load(60, (second) => second * RATE * 0.97),
       RATE,
@@ -40,7 +40,7 @@ describe('a load', () => {
     ).to.equal(true)
   })
 
-  it('is not sustained where the line stays far behind, though it grows no further', () => {
+  it('is not sustained if the line stays far behind, though it grows no further', () => {
     expect(
       judge(
         load(60, (second) => Math.max(0, second - 4) * RATE),

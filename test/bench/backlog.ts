@@ -6,13 +6,19 @@ export interface Point {
 
 export interface Judgement {
   readonly sustained: boolean
-  /** Rows by which the backlog grew each second from a third of the load on; negative where it shrank. */
+  /**
+   * Rows by which the backlog grew each second from a third of the load on; negative if it
+   * shrank.
+   */
   readonly growthPerSecond: number
   /** Seconds of load that were on their way at the end. */
   readonly endSeconds: number
 }
 
-/** Rows on their way may be this many seconds' worth: beyond, the line does not keep up, whatever the slope. */
+/**
+ * Rows on their way may be this many seconds' worth: beyond, the line does not keep up, whatever
+ * the slope.
+ */
 const MOST_BEHIND_SECONDS = 3
 
 /** A load that is so many seconds behind need not go on to its end. */
@@ -26,12 +32,15 @@ export function isHopeless(points: readonly Point[], rowsPerSecond: number): boo
 }
 
 /**
- * Whether the line keeps up with a load. The backlog is what should have been sent by now, by the clock, less what has been stored: devices,
- * broker and Kafka are all in it, and a generator that is late cannot hide. It must not grow from a third of the load to its end, by the
- * least-squares slope; or, at the end, be no more than a growth within the tolerance leaves: a stall that the line made up for under load is none.
+ * Whether the line keeps up with a load. The backlog is what should have been sent by now, by the
+ * clock, less what has been stored: devices, broker and Kafka are all in it, and a generator that
+ * is late cannot hide. It must not grow from a third of the load to its end, by the least-squares
+ * slope; or, at the end, be no more than a growth within the tolerance leaves: a stall that the
+ * line made up for under load is none.
  * @param points once a second, from the load's beginning to its end
  * @param rowsPerSecond what is to be sent
- * @param tolerance growth that counts as none, as a share of the load: batches make the points uneven
+ * @param tolerance growth that counts as none, as a share of the load: batches make the points
+ *   uneven
  */
 export function judge(points: readonly Point[], rowsPerSecond: number, tolerance: number): Judgement {
   const [first, last] = [points[0], points.at(-1)]

@@ -18,8 +18,9 @@ const MOST_ROWS = 2_000_000
 const SCHEMA = 'bench_copy'
 
 /**
- * How fast the same rows go into the same table by nothing but a binary COPY: psql sends a file in one transaction into a table that the
- * project's own code made, columns, key and chunks alike, in another schema.
+ * How fast the same rows go into the same table by nothing but a binary COPY: psql sends a file in
+ * one transaction into a table that the project's own code made, columns, key and chunks alike, in
+ * another schema.
  * @param fromMs rows from this time on, in the order in which they were stored
  */
 export async function measureCopy({ session, config, local }: Line, fromMs: number): Promise<CopyLimit> {

@@ -10,7 +10,10 @@ import { runLoad } from './load.ts'
 import { PROBE_TOLERANCE, WARM_UP_SECONDS } from './measure.ts'
 import type { Profile } from './profile.ts'
 
-/** What a processor takes from the line: readings a second that an overloaded line gets through, the mean of some loads each. */
+/**
+ * What a processor takes from the line: readings a second that an overloaded line gets through, the
+ * mean of some loads each.
+ */
 export interface Cost {
   readonly running: number
   readonly stopped: number
@@ -20,15 +23,18 @@ const LOAD_SECONDS = 14
 const PROBE_SECONDS = 9
 /** From a load that the line bears to the next. */
 const UP = 1.3
-/** With the processor and without, then without and with: a machine that gets slower meanwhile does so for both. */
+/**
+ * With the processor and without, then without and with: a machine that gets slower meanwhile does
+ * so for both.
+ */
 const TURNS = [true, false, false, true, true, false, false, true]
 const CAUGHT_UP_MS = 60_000
 /** Records that a processor may be behind: it commits now and then only. */
 const BEHIND = 1_000
 
 /**
- * Overloads the line with the processor running and suspended (SIGSTOP), in turns on one line and within minutes: two runs of the whole bench differ by more than a
- * processor costs.
+ * Overloads the line with the processor running and suspended (SIGSTOP), in turns on one line and
+ * within minutes: two runs of the whole bench differ by more than a processor costs.
  */
 export async function measureCost(line: Line, profile: Profile, processor: string, say: (text: string) => void): Promise<Cost> {
   const ledger = join(line.local, 'ledger.csv')

@@ -19,12 +19,18 @@ export interface Latency {
   readonly maxMs: number
 }
 
-/** About how many frames' latency is looked up: joining each of a million would take longer than the load. */
+/**
+ * About how many frames' latency is looked up: joining each of a million would take longer than the
+ * load.
+ */
 const SAMPLED_FRAMES = 50_000
 /** Connections and caches are warm by then. */
 const WARM_UP_MS = 3_000
 
-/** Reads a ledger of the fleet into table `ledger` of the session; `load` tells its frames from those of other loads. */
+/**
+ * Reads a ledger of the fleet into table `ledger` of the session; `load` tells its frames from
+ * those of other loads.
+ */
 export async function readLedger(session: Session, path: string, load: number): Promise<void> {
   await session.script(
     'preparing the ledger',
@@ -41,7 +47,10 @@ export async function readLedger(session: Session, path: string, load: number): 
   }
 }
 
-/** Compares, device by device, what was sent with what is there. The key admits no two rows of one time, so counts tell all. */
+/**
+ * Compares, device by device, what was sent with what is there. The key admits no two rows of one
+ * time, so counts tell all.
+ */
 export async function checkExactness(session: Session): Promise<Exactness> {
   const [found] = await session.query<{ sent: bigint; rows: bigint; lost: bigint; doubled: bigint }>(
     'comparing the table with the ledgers',
@@ -56,8 +65,9 @@ export async function checkExactness(session: Session): Promise<Exactness> {
 }
 
 /**
- * From a frame's first publication until its last row was committed, as the server's commit timestamps have it. Undefined where no row has one:
- * the server forgets them with old transaction IDs.
+ * From a frame's first publication until its last row was committed, as the server's commit
+ * timestamps have it. Undefined if no row has one: the server forgets them with old transaction
+ * IDs.
  */
 export async function measureLatency(session: Session, load: number): Promise<Latency | undefined> {
   const [found] = await session.query<{ frames: bigint; p: readonly number[]; max: number }>(

@@ -59,7 +59,8 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
       if (elapsedMs > (seconds - 1.5) * 1_000) use = meter.finish()
       if (!stopped && isHopeless(points, rowsPerSecond)) {
         use ??= meter.finish()
-        // Only once: a second time it would leave without its PUBACKs, and what is stored of that would pass for doubled.
+        // Only once: a second time it would leave without its PUBACKs, and what is stored of that
+        // would pass for doubled.
         stopped = true
         fleet.stop()
       }

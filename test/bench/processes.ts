@@ -10,7 +10,10 @@ export interface ProcessFigures {
 const TICKS_PER_SECOND = 100
 const KB_PER_MB = 1024
 
-/** Fields of /proc/PID/stat after the command, from the state on (proc(5)): parent, user and system time, and those of reaped children. */
+/**
+ * Fields of /proc/PID/stat after the command, from the state on (proc(5)): parent, user and system
+ * time, and those of reaped children.
+ */
 const [PARENT, USER, SYSTEM, CHILD_USER, CHILD_SYSTEM] = [1, 11, 12, 13, 14] as const
 
 /** Figures of one process, its reaped children included; undefined once it is gone. */
@@ -22,8 +25,8 @@ export function ofProcess(pid: number): ProcessFigures | undefined {
 }
 
 /**
- * Figures of a process and its living children, as PostgreSQL has them. Memory: what is each one's own, and what they share, once.
- * Not a peak: ask now and then.
+ * Figures of a process and its living children, as PostgreSQL has them. Memory: what is each one's
+ * own, and what they share, once. Not a peak: ask now and then.
  */
 export function ofFamily(parent: number): ProcessFigures | undefined {
   const own = ofProcess(parent)

@@ -4,7 +4,9 @@ import { nextStep, type Step, type Trial } from './rate-search.ts'
 
 const OPTIONS = { firstRate: 250_000, probes: 8, confirmations: 7 }
 
-/** Searches on a line that sustains exactly `capacity`, with a minute a little harder than a probe. */
+/**
+ * Searches on a line that sustains exactly `capacity`, with a minute a little harder than a probe.
+ */
 function search(capacity: number, minute = 1): { last: Step; trials: readonly Trial[] } {
   const trials: Trial[] = []
   for (;;) {
@@ -47,13 +49,13 @@ describe('the search for the highest rate', () => {
     expect(minutes.map(({ sustained }) => sustained)).to.deep.equal([true, true, true, true, false, false])
   })
 
-  it('steps down where the first minute is overloaded already', () => {
+  it('steps down if the first minute is overloaded already', () => {
     const { last, trials } = search(400_000, 0.6)
     expect(last.tag).to.equal('done')
     expect(trials.find(({ kind }) => kind === 'confirmation')?.sustained).to.equal(false)
   })
 
-  it('steps up again where an overloaded minute got through far less than the line sustains', () => {
+  it('steps up again if an overloaded minute got through far less than the line sustains', () => {
     const minute = (rate: number, sustained: boolean, throughput = rate): Trial => ({ kind: 'confirmation', rate, sustained, throughput })
     const overload = minute(144_600, false, 110_000)
     expect(nextStep([overload], OPTIONS)).to.deep.equal({ tag: 'confirm', rate: 110_000 })

@@ -4,7 +4,10 @@ export interface Trial {
   /** Readings a second. */
   readonly rate: number
   readonly sustained: boolean
-  /** Readings a second from the first to the last row, the time to catch up included: about what the line can do where it was overloaded. */
+  /**
+   * Readings a second from the first to the last row, the time to catch up included: about what the
+   * line can do where it was overloaded.
+   */
   readonly throughput: number
 }
 
@@ -23,16 +26,24 @@ export interface SearchOptions {
 
 /** From a probe that held to the next. */
 const UP = 1.3
-/** From a probe or a minute that did not hold to the next; what it got through may be lower still. */
+/**
+ * From a probe or a minute that did not hold to the next; what it got through may be lower still.
+ */
 const DOWN = 0.95
-/** From the highest probe that held to the first minute: a few seconds bear what a minute does not, and a line that was overloaded may stay slow. */
+/**
+ * From the highest probe that held to the first minute: a few seconds bear what a minute does not,
+ * and a line that was overloaded may stay slow.
+ */
 const FIRST_MINUTE = 0.85
 /** From a minute that held to the next. */
 const UP_MINUTE = 1.1
 /** Narrow enough between a minute that held and one that did not. */
 const CLOSE = 1.06
 
-/** What to try next, given all that was tried: probes find about where the highest rate is, then minutes climb to it from below. */
+/**
+ * What to try next, given all that was tried: probes find about where the highest rate is, then
+ * minutes climb to it from below.
+ */
 export function nextStep(trials: readonly Trial[], { firstRate, probes, confirmations }: SearchOptions): Step {
   const confirmed = trials.filter(({ kind }) => kind === 'confirmation')
   if (confirmed.length > 0) return nextMinute(confirmed, confirmations)

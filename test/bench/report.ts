@@ -8,7 +8,7 @@ import { FLOOR_RATE, type Profile } from './profile.ts'
 /** Everything that a profile's run found out. */
 export interface Findings {
   readonly profile: Profile
-  /** The highest rate that was sustained; undefined where none was. */
+  /** The highest rate that was sustained; undefined if none was. */
   readonly best: LoadResult | undefined
   readonly copy: CopyLimit | undefined
   readonly latencyLoad: LoadResult
@@ -36,7 +36,10 @@ export interface Summary {
   readonly peak_rss_mb_by_process: Readonly<Record<string, number>>
 }
 
-/** latest.json: the first profile's figures at the top, and those of every profile that ran under its name. */
+/**
+ * latest.json: the first profile's figures at the top, and those of every profile that ran under
+ * its name.
+ */
 export interface Latest extends Summary {
   readonly at: string
   readonly profiles: Readonly<Record<string, Summary>>

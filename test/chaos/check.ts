@@ -1,10 +1,10 @@
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { type Comparison, compareReadings, type ExpectedLine, frameLines, goodLine, type MissingFrame } from './comparison.ts'
+import { type DeadLetters, readDeadLetters } from './dead-letters.ts'
 import { countFormerAccount, findOldStates } from './devices-check.ts'
 import { type Hops, readHops } from './hops.ts'
 import type { Move } from './injector.ts'
 import { type LedgerFrame, readLedger } from './ledger.ts'
-import { type Letters, readLetters } from './letters.ts'
 import type { Line } from './line.ts'
 import type { GoodReading, Poison, SentStatus } from './publisher.ts'
 
@@ -36,13 +36,15 @@ export interface Sent {
 export interface Findings {
   readonly comparison: Comparison
   readonly hops: Hops
-  readonly letters: Letters
+  readonly deadLetters: DeadLetters
   /** Frames whose bytes on Kafka are not those that the device sent. */
   readonly alteredByBridge: number
   readonly continuity: Continuity
   /** Frames in the ledgers. */
   readonly sentFrames: number
-  /** Rows of the device that moves with another account than it had, long after that was written. */
+  /**
+   * Rows of the device that moves with another account than it had, long after that was written.
+   */
   readonly formerAccount: number
   /** Devices whose state is not the last that they sent. */
   readonly oldStates: readonly string[]
@@ -67,7 +69,7 @@ export async function check(
 ): Promise<Findings> {
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos-check' }, quiet)
   const hops = sent.hops ?? (await readHops(kafka, isFleet))
-  const letters = await readLetters(kafka, poison, isFleet)
+  const deadLetters = await readDeadLetters(kafka, poison, isFleet)
   const continuity = await askContinuity(millrace, isFleet)
   let alteredByBridge = 0
   let sentFrames = 0
@@ -92,7 +94,7 @@ export async function check(
   return {
     comparison,
     hops,
-    letters,
+    deadLetters,
     continuity,
     alteredByBridge,
     sentFrames,

@@ -25,7 +25,10 @@ export interface Comparison {
   readonly corrupted: number
   /** Stored, and never sent by anyone; what hostile devices sent is not looked at. */
   readonly unexpected: number
-  /** What the offsets' own count of stored rows has above the rows that there are: a row counted, and so written, twice. */
+  /**
+   * What the offsets' own count of stored rows has above the rows that there are: a row counted,
+   * and so written, twice.
+   */
   readonly countedTwice: number
 }
 
@@ -59,7 +62,10 @@ function line(
   return `${phase}\t${device}\t${new Date(tsMs).toISOString()}\t${boot}\t${seq}\t${columns.join('\t')}\n`
 }
 
-/** Compares sets in the database, so that millions of samples are no matter. Two samples of one device at one time are refused. */
+/**
+ * Compares sets in the database, so that millions of samples are no matter. Two samples of one
+ * device at one time are refused.
+ */
 export async function compareReadings(url: string, expected: AsyncIterable<readonly ExpectedLine[]>): Promise<Comparison> {
   const client = new pg.Client(url)
   await client.connect()

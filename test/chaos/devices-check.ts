@@ -6,7 +6,10 @@ import { MOVING_DEVICE, type SentStatus } from './publisher.ts'
 /** A consumer may take so long to learn that a device has moved, or must wait. */
 const KNOWN_MS = 5_000
 
-/** Rows of the device that moves whose account it had no more at that time, though its move had been written long before. */
+/**
+ * Rows of the device that moves whose account it had no more at that time, though its move had been
+ * written long before.
+ */
 export async function countFormerAccount({ telemetryUrl, appUrl }: Line['direct'], moves: readonly Move[]): Promise<number> {
   const accounts = new Map(
     (await ask<{ id: string; name: string }>(appUrl, 'SELECT id, name FROM accounts')).map(({ id, name }) => [id, name]),

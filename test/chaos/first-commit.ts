@@ -3,7 +3,10 @@ import pg from 'pg'
 
 /** A commit of a consumer in the telemetry database. */
 export interface CommitWatch extends AsyncDisposable {
-  /** Resolves once the consumer has committed since it claimed a partition; whether it has, within a time. */
+  /**
+   * Resolves once the consumer has committed since it claimed a partition; whether it has, within a
+   * time.
+   */
   committed(): Promise<boolean>
 }
 

@@ -29,13 +29,16 @@ export interface RunningFleet extends AsyncDisposable {
   readonly ledger: string
   /** Ends its load early; it drains as at its end. */
   stop(): void
-  /** Resolves when all that was sealed is acknowledged; rejects where that did not come about. */
+  /** Resolves when all that was sealed is acknowledged; rejects if that did not come about. */
   readonly done: Promise<FleetTotals>
 }
 
 /** Frames that a device keeps through outages: at about two a second, ten minutes. */
 const QUEUE = 1200
-/** A device on a half-open connection notices it after its keep-alive of 60 s, and may then wait as long to connect again. */
+/**
+ * A device on a half-open connection notices it after its keep-alive of 60 s, and may then wait as
+ * long to connect again.
+ */
 const DRAIN_S = 180
 
 /** Device IDs of a fleet. */

@@ -88,9 +88,9 @@ async function openWatch({ services, direct }: Line, witnesses: readonly string[
   }
 
   async function lookAtHealth(instance: Instance): Promise<void> {
-    const troubles = await services.health(instance)
-    if (troubles === undefined) return note(`${instance}: no answer`)
-    for (const [part, why] of Object.entries(troubles)) {
+    const problems = await services.health(instance)
+    if (problems === undefined) return note(`${instance}: no answer`)
+    for (const [part, why] of Object.entries(problems)) {
       note(`${instance}: ${part}`)
       const place = `${instance}: ${part}`
       if (!isPartition(part) || stopped.has(place)) continue

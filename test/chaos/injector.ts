@@ -43,7 +43,10 @@ const MEET_MS = 4_000
 
 /** What is committed meanwhile is lost with the power. */
 const WRITER_STANDS_MS = 400
-/** Share of an attack that goes along with other faults: what it brings waits in Mosquitto while the bridge is away. */
+/**
+ * Share of an attack that goes along with other faults: what it brings waits in Mosquitto while the
+ * bridge is away.
+ */
 const ATTACK_SCALE = 0.2
 
 /** Faults overlap, but not two that need the same thing: the second waits. */
@@ -203,7 +206,10 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     while (!services.signal(instance, signal)) await sleep(POLL_MS)
   }
 
-  /** SIGSTOP past the session timeout. With a companion, its partitions go there, and it must be refused when it wakes up. */
+  /**
+   * SIGSTOP past the session timeout. With a companion, its partitions go there, and it must be
+   * refused when it wakes up.
+   */
   async function pause(fault: Fault, consumer: Consumer, companion: boolean): Promise<void> {
     if (companion) {
       await services.start(`${consumer}-2`)

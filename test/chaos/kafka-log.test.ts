@@ -7,7 +7,10 @@ import { cutLog, logEnd, readBatches } from './kafka-log.ts'
 
 const producer = { producerId: 1n, producerEpoch: 0, firstSequence: 0 }
 
-/** As a broker writes it: with the offset of its first record and the epoch of the leader that took it. */
+/**
+ * As a broker writes it: with the offset of its first record and the epoch of the leader that took
+ * it.
+ */
 function batch(baseOffset: bigint, records: number, leaderEpoch: number): Buffer {
   const bytes = encodeRecordBatch(
     Array.from({ length: records }, (_, index) => ({ key: null, value: Buffer.from(`record ${index}`), timestamp: 1_000 + index })),

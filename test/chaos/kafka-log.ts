@@ -20,7 +20,10 @@ export interface Cut {
 
 const LENGTH_COVERS_FROM = 12
 const HEADER_BYTES = 61
-/** What a power cut leaves of the first batch that did not come to the disk whole: Kafka must recover from that as well. */
+/**
+ * What a power cut leaves of the first batch that did not come to the disk whole: Kafka must
+ * recover from that as well.
+ */
 const TORN_BYTES = 20
 
 /** The batches of a segment, in order. Kafka must not run. */
@@ -48,9 +51,11 @@ export function logEnd(directory: string): bigint {
 }
 
 /**
- * Takes the last batches of a partition's last segment away, as a power cut does that comes before they are on the disk, and what Kafka noted about them:
- * indexes, the state of producers, leader epochs. Kafka must not run.
- * @param from first offset that goes; the rest of its batch goes with it, and one batch at least stays
+ * Takes the last batches of a partition's last segment away, as a power cut does that comes before
+ * they are on the disk, and what Kafka noted about them: indexes, the state of producers, leader
+ * epochs. Kafka must not run.
+ * @param from first offset that goes; the rest of its batch goes with it, and one batch at least
+ *   stays
  * @returns undefined if there is nothing to cut
  */
 export function cutLog(directory: string, from: bigint): Cut | undefined {

@@ -32,8 +32,8 @@ interface Metric {
 }
 
 /**
- * Turns frames into samples in standard units without any of the code under test: avsc decodes, and each value is worked out in decimal digits
- * from what the firmware's schema declares.
+ * Turns frames into samples in standard units without any of the code under test: avsc decodes, and
+ * each value is worked out in decimal digits from what the firmware's schema declares.
  */
 export function frameDecoder(
   firmware: string,
@@ -100,7 +100,10 @@ function metricsOf({ fields }: { readonly fields: readonly Field[] }): readonly 
   })
 }
 
-/** raw × scale + offset in whole numbers of the last decimal place, so that the one rounding is that of reading the digits. */
+/**
+ * raw × scale + offset in whole numbers of the last decimal place, so that the one rounding is that
+ * of reading the digits.
+ */
 function decimalConversion(scale: string, offset: string): (raw: number) => number {
   const places = Math.max(...[scale, offset].map((text) => text.split('.')[1]?.length ?? 0))
   const whole = (text: string): bigint => {

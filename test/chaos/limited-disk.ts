@@ -19,7 +19,7 @@ const PAGE_BYTES = 8192
 
 /**
  * Mounts one that belongs to the user `postgres`, in place of one that an earlier run left behind.
- * @returns undefined where this user may not mount
+ * @returns undefined if this user may not mount
  */
 export async function mountLimitedDisk(path: string): Promise<LimitedDisk | undefined> {
   if (process.getuid?.() !== 0) return undefined
@@ -36,7 +36,8 @@ export async function mountLimitedDisk(path: string): Promise<LimitedDisk | unde
   return {
     path,
     async fill() {
-      // The kernel refuses a limit below what is used, and the server may write between the look and the limit.
+      // The kernel refuses a limit below what is used, and the server may write between the look
+      // and the limit.
       for (let tries = 0; ; tries++) {
         const { bsize, blocks, bfree } = await statfs(path)
         try {

@@ -18,7 +18,7 @@ export interface Line {
   readonly stack: Stack
   readonly services: Services
   readonly proxies: Readonly<Record<Link, FaultyProxy>>
-  /** Where the telemetry database's tables are; undefined where no filesystem could be mounted. */
+  /** Where the telemetry database's tables are; undefined if no filesystem could be mounted. */
   readonly disk: LimitedDisk | undefined
   /** For the run's files: logs of services, ledgers. */
   readonly directory: string
@@ -43,7 +43,9 @@ export interface LineOptions {
   readonly say: (line: string) => void
   /** Asked at the end: whether the stack's data and logs stay. */
   readonly keep: () => boolean
-  /** Put what must be undone here as it is done: a start that fails halfway leaves nothing behind. */
+  /**
+   * Put what must be undone here as it is done: a start that fails halfway leaves nothing behind.
+   */
   readonly undo: (action: () => Promise<void>) => void
 }
 
@@ -128,7 +130,10 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   }
 }
 
-/** New tables, and TimescaleDB's chunks after them, go to the filesystem that can be full; the WAL and the app database do not. */
+/**
+ * New tables, and TimescaleDB's chunks after them, go to the filesystem that can be full; the WAL
+ * and the app database do not.
+ */
 async function keepTelemetryOn(path: string, port: number): Promise<void> {
   const client = new pg.Client(`postgres://postgres@127.0.0.1:${port}/postgres`)
   await client.connect()

@@ -25,7 +25,10 @@ export interface Said {
 export interface LogFindings {
   readonly counts: Readonly<Record<string, number>>
   readonly said: readonly Said[]
-  /** Records that were cut before the store had them: so many of them may be missing, and nothing else. */
+  /**
+   * Records that were cut before the store had them: so many of them may be missing, and nothing
+   * else.
+   */
   readonly cutUnread: number
   /** Log lines of each service that speak of a recreated topic. */
   readonly recreatedSaid: Readonly<Record<string, number>>
@@ -41,7 +44,9 @@ export interface LogPhaseOptions {
   readonly settle: () => Promise<void>
 }
 
-/** Phases of load around these faults. What the last one lost is Kafka's loss, and nobody else's. */
+/**
+ * Phases of load around these faults. What the last one lost is Kafka's loss, and nobody else's.
+ */
 export const CUT = 'cut'
 export const UNREAD = 'unread'
 
@@ -56,7 +61,10 @@ const LOAD_MS = 3_000
 /** Kafka has been told that the topic is gone; it deletes its logs a moment later. */
 const GONE_MS = 1_500
 const LOST_TOPICS: readonly string[] = [topics.frames, topics.readings, topics.deviceStatus]
-/** Of each consumer that has a position in these topics: who runs it, and the counter by which it says what it lost. */
+/**
+ * Of each consumer that has a position in these topics: who runs it, and the counter by which it
+ * says what it lost.
+ */
 const COUNTERS: Readonly<Record<string, { readonly instance: Instance; readonly metric: string }>> = {
   store: { instance: 'store', metric: 'millrace_store_truncated_offsets_total' },
   continuity: { instance: 'continuity', metric: 'millrace_continuity_truncated_offsets_total' },
@@ -64,7 +72,10 @@ const COUNTERS: Readonly<Record<string, { readonly instance: Instance; readonly 
   standardise: { instance: 'standardise', metric: 'millrace_standardise_truncated_offsets_total' },
 }
 
-/** Kafka's log ends before its consumers' positions, and topics are recreated, while everything runs. */
+/**
+ * Kafka's log ends before its consumers' positions, and topics are recreated, while everything
+ * runs.
+ */
 export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOptions): Promise<LogFindings> {
   const { line, kafka, signal, say } = session
   const counts: Record<string, number> = {}
@@ -139,7 +150,9 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
   const startsOf = (cuts: ReadonlyMap<string, Cut>): ReadonlyMap<string, bigint> =>
     new Map([...cuts].map(([name, { from }]) => [name, from]))
 
-  /** A power cut on Kafka's one server: the last records of each log, which all had read, are gone. */
+  /**
+   * A power cut on Kafka's one server: the last records of each log, which all had read, are gone.
+   */
   async function cutRead(): Promise<void> {
     await burst(CUT, BURST_S)
     await settle()
@@ -156,7 +169,10 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     await compare('cut log', told, lost(startsOf(cuts), before))
   }
 
-  /** A volume restored to what it was a while ago: all logs, and the offsets of groups, but not the cluster's metadata. */
+  /**
+   * A volume restored to what it was a while ago: all logs, and the offsets of groups, but not the
+   * cluster's metadata.
+   */
   async function restoreOlder(): Promise<void> {
     const copy = `${line.directory}/kafka-earlier`
     const parts = readdirSync(kafkaData).filter((name) => /-\d+$/.test(name) && !name.startsWith('__cluster_metadata'))
@@ -212,7 +228,10 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     await compare('cut unread log', told, new Map([['store', [read, read + unread]]]))
   }
 
-  /** Topics are deleted and made again, and at the store's first commit in the new one PostgreSQL loses its power. */
+  /**
+   * Topics are deleted and made again, and at the store's first commit in the new one PostgreSQL
+   * loses its power.
+   */
   async function recreate(): Promise<void> {
     const admin = kafka.admin()
     await admin.connect()

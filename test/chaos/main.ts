@@ -19,9 +19,15 @@ const DEFAULT_MINUTES = 5
 const REPORT = `${projectRoot}test/chaos/latest.json`
 /** Longer than any attack takes: the load is ended with the last of them. */
 const HOSTILE_LOAD_S = 3_600
-/** Readings a second of the good devices where others make the load, and where it is there to be seen at all. */
+/**
+ * Readings a second of the good devices where others make the load, and where it is there to be
+ * seen at all.
+ */
 const LIGHT_RATE = 5_000
-/** Devices of each fleet that are watched while others misbehave: enough to have some in each partition. */
+/**
+ * Devices of each fleet that are watched while others misbehave: enough to have some in each
+ * partition.
+ */
 const WITNESSES = 12
 
 async function chaos(settings: Settings, session: Session): Promise<boolean> {
@@ -34,17 +40,17 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
   const stuck: string[] = []
   let [dropped, resent] = [0, 0]
 
-  /** Drives the fleets beside some trouble; `end` ends their load with the trouble. */
+  /** Drives the fleets beside some problem; `end` ends their load with the problem. */
   async function phase<Result>(
     name: string,
     seconds: number,
-    trouble: () => Promise<Result>,
+    problem: () => Promise<Result>,
     rate = settings.rate,
     end = false,
   ): Promise<Result> {
     const running = await load(name, seconds, rate)
     for (const { firmware, fleet } of running) frames.push({ phase: name, ledger: fleet.ledger, firmware })
-    const result = await trouble()
+    const result = await problem()
     if (end) for (const { fleet } of running) fleet.stop()
     say('no more faults; the devices send what they have left')
     const totals = totalsOf(await Promise.race([Promise.all(running.map(({ fleet }) => fleet.done)), aborted(signal)]))

@@ -3,14 +3,19 @@ export type Place = 'first' | 'repeat' | 'altered' | 'reordered'
 
 /** Frames of one hop, in the order of the topic. */
 export interface Order {
-  /** `altered`: seen before with other bytes. `reordered`: new, though a later one came before it. */
+  /**
+   * `altered`: seen before with other bytes. `reordered`: new, though a later one came before it.
+   */
   add(device: string, boot: number, seq: number, hash: string): Place
   /** The hash of a frame that was seen. */
   seen(device: string, boot: number, seq: number): string | undefined
   readonly counts: Readonly<Record<Place, number>>
 }
 
-/** A device's frames: boot counters and numbers are whole numbers up to 2^31, too large to be one number together. */
+/**
+ * A device's frames: boot counters and numbers are whole numbers up to 2^31, too large to be one
+ * number together.
+ */
 interface DeviceFrames {
   boot: number
   seq: number
@@ -18,8 +23,8 @@ interface DeviceFrames {
 }
 
 /**
- * The promise: per device, frames come in order of (boot, seq); a frame may come again, with the same bytes, but not for the first time after a
- * later one.
+ * The promise: per device, frames come in order of (boot, seq); a frame may come again, with the
+ * same bytes, but not for the first time after a later one.
  */
 export function createOrder(): Order {
   const devices = new Map<string, DeviceFrames>()

@@ -17,7 +17,10 @@ const BEHIND_S = 3
 const MOST_MEGABYTES = 300
 const LEAST_RATIO = 2
 
-/** PostgreSQL is away for minutes while devices go on: nothing is dead-lettered, memory stays bounded, and what has gathered is stored in time. */
+/**
+ * PostgreSQL is away for minutes while devices go on: nothing is dead-lettered, memory stays
+ * bounded, and what has gathered is stored in time.
+ */
 async function outage(settings: Settings, { line, signal, say, load, settled }: Session): Promise<boolean> {
   const outageS = settings.minutes * 60
   const samplesPerSecond = settings.rate / READINGS_PER_SAMPLE
@@ -54,7 +57,7 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
   say(`settled ${seconds} s after the end of the load; comparing`)
   const frames = running.map(({ firmware, fleet }) => ({ phase: 'outage', ledger: fleet.ledger, firmware }))
   const readings = [{ phase: 'outage', device: LAST_DEVICE, readings: [last] }]
-  const { comparison, letters, continuity } = await check(line, {
+  const { comparison, deadLetters, continuity } = await check(line, {
     frames,
     readings,
     poison: [],
@@ -68,7 +71,7 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
       megabytes < MOST_MEGABYTES ? [] : [`${name} took ${megabytes} MB, and at most ${MOST_MEGABYTES} are promised`],
     ),
     ...(ratio >= LEAST_RATIO ? [] : [`caught up ${ratio.toFixed(1)} times as fast as it came in, and ${LEAST_RATIO} times are promised`]),
-    ...(letters.wrongly.length === 0 ? [] : [`${letters.wrongly.length} dead letters`, ...letters.wrongly.slice(0, 10)]),
+    ...(deadLetters.wrongly.length === 0 ? [] : [`${deadLetters.wrongly.length} dead letters`, ...deadLetters.wrongly.slice(0, 10)]),
     ...(comparison.missing.length === 0 ? [] : [`${comparison.missing.length} frames are missing`]),
     ...(comparison.countedTwice === 0 ? [] : [`doubled: ${comparison.countedTwice}`]),
     ...(comparison.corrupted + comparison.unexpected === 0 ? [] : [`${comparison.corrupted + comparison.unexpected} rows are not as sent`]),
@@ -77,7 +80,7 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
   process.stdout.write(`
   sent         ${comparison.sent.outage} samples, stored ${comparison.stored.outage}
   outage       ${(returnedS - BEFORE_S).toFixed(0)} s; caught up in ${(caughtUpS - returnedS).toFixed(1)} s, ${ratio.toFixed(1)} times as fast as it came in
-  dead         ${letters.wrongly.length}
+  dead         ${deadLetters.wrongly.length}
   peak memory  ${listed(peaks)}
   ended alone  ${listed(line.services.endedByThemselves, '') || 'none'}
 

@@ -1,6 +1,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A TCP proxy that can do to its connections what networks do. Connections made after a fault are as good as new. */
+/**
+ * A TCP proxy that can do to its connections what networks do. Connections made after a fault are
+ * as good as new.
+ */
 export interface FaultyProxy extends AsyncDisposable {
   readonly port: number
   readonly connections: number
@@ -9,11 +12,14 @@ export interface FaultyProxy extends AsyncDisposable {
   /** Holds back what comes, from now on and on new connections too, until `resume`. */
   stall(): void
   resume(): void
-  /** The server loses the connections that there are; the clients are not told, and whatever they send is lost. */
+  /**
+   * The server loses the connections that there are; the clients are not told, and whatever they
+   * send is lost.
+   */
   halfOpen(): void
   /**
-   * From now on nothing passes on those of the connections whose client has sent the watched text, and neither side is told: a black hole.
-   * Returns how many they are.
+   * From now on nothing passes on those of the connections whose client has sent the watched text,
+   * and neither side is told: a black hole. Returns how many they are.
    */
   swallow(): number
 }

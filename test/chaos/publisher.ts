@@ -10,9 +10,9 @@ export interface GoodReading {
 /** A message that must become a dead letter. */
 export interface Poison {
   /** Topic of the dead letter. */
-  readonly letters: string
+  readonly deadLetters: string
   readonly reason: string
-  /** Stands in the letter's value or key, and in no other's. */
+  /** Stands in the dead letter's value or key, and in no other's. */
   readonly mark: Buffer
 }
 
@@ -23,7 +23,10 @@ export interface SentStatus {
   readonly firmware: string
 }
 
-/** Publishes, beside the fleets, what devices without our firmware do: JSON, and nonsense of each kind. */
+/**
+ * Publishes, beside the fleets, what devices without our firmware do: JSON, and nonsense of each
+ * kind.
+ */
 export interface Publisher extends AsyncDisposable {
   readonly good: readonly GoodReading[]
   /** Of the device that moves from account to account. */
@@ -129,10 +132,10 @@ function nth(number: number, fingerprint: Buffer): Message {
   }
   // With a separator after it: poison 12 is not found in poison 123.
   const mark = Buffer.from(`poison ${number};`)
-  const bad = (device: string, payload: Buffer, letters: string, reason: string, found = mark): Message => ({
+  const bad = (device: string, payload: Buffer, deadLetters: string, reason: string, found = mark): Message => ({
     topic: telemetry(device),
     payload,
-    poison: { letters, reason, mark: found },
+    poison: { deadLetters, reason, mark: found },
   })
   const frame = (print: Buffer): Buffer => Buffer.concat([Buffer.from([0xc3, 0x01]), print, mark])
   switch ((number / 4) % 6) {

@@ -4,12 +4,18 @@ import type { MissingFrame } from './comparison.ts'
 import type { HostileFindings } from './hostile-phase.ts'
 import { type LogFindings, type Said, UNREAD } from './log-phase.ts'
 
-/** The phase with everything but kills of Mosquitto, the one with nothing else, and the one with hostile devices alone. */
+/**
+ * The phase with everything but kills of Mosquitto, the one with nothing else, and the one with
+ * hostile devices alone.
+ */
 export const MAIN = 'main'
 export const BROKER = 'mosquitto'
 export const HOSTILE = 'hostile'
 
-/** A good device's newest row is at most so old, whatever others do: what two busy cores need for the largest attack. */
+/**
+ * A good device's newest row is at most so old, whatever others do: what two busy cores need for
+ * the largest attack.
+ */
 const MOST_DELAY_S = 15
 
 export interface RunFacts {
@@ -53,13 +59,16 @@ export interface Report extends RunFacts {
   /** Rows with an account that their device no longer had. */
   readonly formerAccount: number
   readonly oldStates: number
-  readonly hostileLetters: number
+  readonly hostileDeadLetters: number
   /** What was cut before the store had it: lost by Kafka, and named by continuity. */
   readonly unread: { readonly sent: number; readonly cut: number; readonly missingFrames: number }
   /** Frames that came again, with the same bytes: at least once at work. */
   readonly repeats: { readonly frames: number; readonly readings: number }
   readonly continuity: { readonly numbered: number; readonly missing: number; readonly asFound: boolean }
-  /** Mosquitto acknowledges what it holds in memory alone: what its SIGKILL loses must be what continuity names. */
+  /**
+   * Mosquitto acknowledges what it holds in memory alone: what its SIGKILL loses must be what
+   * continuity names.
+   */
   readonly mosquitto: {
     readonly sent: number
     readonly stored: number
@@ -70,20 +79,21 @@ export interface Report extends RunFacts {
 
 /** @returns the report, and a line for each thing that is wrong */
 export function makeReport(facts: RunFacts, findings: Findings): { readonly report: Report; readonly wrong: readonly string[] } {
-  const { comparison, hops, letters, continuity, alteredByBridge, sentFrames } = findings
+  const { comparison, hops, deadLetters, continuity, alteredByBridge, sentFrames } = findings
   const missingMain = comparison.missing.filter(({ phase }) => phase !== BROKER && phase !== UNREAD)
   const missingUnread = comparison.missing.filter(({ phase }) => phase === UNREAD)
   const missingBroker = comparison.missing.filter(({ phase }) => phase === BROKER)
   const missing = comparison.missing.map(({ device, boot, seq }) => `${device}/${boot}/${seq}`)
   const unnamed = without(missing, continuity.missing)
-  // What the store had fetched before it was cut it may have stored, and nothing that is left tells of it.
+  // What the store had fetched before it was cut it may have stored, and nothing that is left tells
+  // of it.
   const overdone = without(continuity.missing, missing)
   const asNamed = unnamed.length === 0 && overdone.length <= Math.max(0, (facts.logs?.cutUnread ?? 0) - missingUnread.length)
   const sum = (counts: Readonly<Record<string, number>>, phase: string): number => counts[phase] ?? 0
   const total = (counts: Readonly<Record<string, number>>, ...but: readonly string[]): number =>
     Object.entries(counts).reduce((all, [phase, count]) => (but.includes(phase) ? all : all + count), 0)
   const samples = (frames: readonly MissingFrame[]): number => frames.reduce((total, frame) => total + frame.samples, 0)
-  const poison = letters.rightly + letters.lost.length
+  const poison = deadLetters.rightly + deadLetters.lost.length
   const figures = {
     missing: samples(missingMain),
     doubled: comparison.countedTwice,
@@ -91,22 +101,22 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     unexpected: comparison.unexpected,
     reordered: hops.frames.counts.reordered + hops.readings.counts.reordered,
     altered: hops.frames.counts.altered + hops.readings.counts.altered + alteredByBridge,
-    poisonLost: letters.lost.length,
-    wronglyDead: letters.wrongly.length,
+    poisonLost: deadLetters.lost.length,
+    wronglyDead: deadLetters.wrongly.length,
     formerAccount: findings.formerAccount,
     oldStates: findings.oldStates.length,
   }
   const wrong = [
     ...Object.entries(figures).flatMap(([name, value]) => (value === 0 ? [] : [`${name}: ${value}`])),
     ...missingMain.slice(0, 10).map((frame) => `${frame.device} boot ${frame.boot} frame ${frame.seq} ${lastHop(hops, frame)}`),
-    ...letters.wrongly.slice(0, 10),
+    ...deadLetters.wrongly.slice(0, 10),
     ...findings.oldStates,
     ...facts.stuck,
     ...(facts.hostile === undefined ? [] : hostileFaults(facts.hostile)),
     ...(facts.logs === undefined ? [] : logFaults(facts.logs, missingUnread.length)),
-    ...letters.lost
+    ...deadLetters.lost
       .slice(0, 10)
-      .map(({ letters: topic, reason, mark }) => `not in ${topic} as ${reason}: ${JSON.stringify(mark.toString('latin1'))}`),
+      .map(({ deadLetters: topic, reason, mark }) => `not in ${topic} as ${reason}: ${JSON.stringify(mark.toString('latin1'))}`),
     ...(continuity.failure === undefined ? [] : [`millrace continuity: ${continuity.failure}`]),
     ...(asNamed
       ? []
@@ -124,9 +134,9 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     kinds: Object.keys(facts.faults).length,
     sent: total(comparison.sent, BROKER, UNREAD) + poison,
     stored: total(comparison.stored, BROKER, UNREAD),
-    dead: letters.rightly,
+    dead: deadLetters.rightly,
     ...figures,
-    hostileLetters: letters.hostile,
+    hostileDeadLetters: deadLetters.hostile,
     unread: { sent: sum(comparison.sent, UNREAD), cut: facts.logs?.cutUnread ?? 0, missingFrames: missingUnread.length },
     repeats: { frames: hops.frames.counts.repeat, readings: hops.readings.counts.repeat },
     continuity: { numbered: continuity.numbered, missing: continuity.missing.length, asFound: asNamed },
@@ -203,13 +213,13 @@ export function describeReport(report: Report): string {
   return rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`).join('\n')
 }
 
-function describeHostile({ hostile, hostileLetters }: Report): readonly (readonly [string, string])[] {
+function describeHostile({ hostile, hostileDeadLetters }: Report): readonly (readonly [string, string])[] {
   if (hostile === undefined) return []
   const { messages, attacks, worstDelaySeconds, unhealthySeconds } = hostile
   return [
     [
       'hostile',
-      `${messages} messages of ${attacks} attacks, ${hostileLetters} dead letters; a good device waited ${worstDelaySeconds} s at most`,
+      `${messages} messages of ${attacks} attacks, ${hostileDeadLetters} dead letters; a good device waited ${worstDelaySeconds} s at most`,
     ],
     [
       'unhealthy',

@@ -54,7 +54,7 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('fills no disk where none can be limited, and kills Mosquitto only in a phase of its own', () => {
+  it('fills no disk if none can be limited, and kills Mosquitto only in a phase of its own', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const kinds = new Set(planFaults({ ...options, seed, diskCanFill: false }).map(({ kind }) => kind))

@@ -1,7 +1,10 @@
 import { type Attack, attacks } from './hostile.ts'
 import { createRandom, type Random } from './random.ts'
 
-/** What can be split by a proxy: devices and the bridge from Mosquitto, everything from Kafka, everything from the databases. */
+/**
+ * What can be split by a proxy: devices and the bridge from Mosquitto, everything from Kafka,
+ * everything from the databases.
+ */
 export const links = ['devices', 'bridge', 'kafka', 'databases'] as const
 export type Link = (typeof links)[number]
 
@@ -9,18 +12,23 @@ export type Link = (typeof links)[number]
 export type Consumer = 'standardise' | 'store'
 
 /**
- * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again, what was stopped goes on, what was full has
- * room, the second instance leaves.
+ * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again,
+ * what was stopped goes on, what was full has room, the second instance leaves.
  */
 export type Fault = { readonly atMs: number; readonly forMs: number } & (
   | { readonly kind: 'kill bridge' | 'kill standardise' | 'kill store' | 'kill continuity' | 'pause bridge' }
-  /** Past its session timeout. `companion`: a second instance is there to take over its partitions. */
+  /**
+   * Past its session timeout. `companion`: a second instance is there to take over its partitions.
+   */
   | { readonly kind: 'pause standardise' | 'pause store'; readonly companion: boolean }
   | { readonly kind: 'two of standardise' | 'two of store' }
   | { readonly kind: 'kill Kafka' | 'kill PostgreSQL' | 'stop PostgreSQL at once' | 'kill registry' | 'kill Mosquitto' }
   | { readonly kind: 'reset connections' | 'stall connections' | 'half-open connections'; readonly link: Link }
   | { readonly kind: 'fill disk' }
-  /** The connections on which the database tells of changes of devices: nothing passes any more, and a device moves to another account. */
+  /**
+   * The connections on which the database tells of changes of devices: nothing passes any more, and
+   * a device moves to another account.
+   */
   | { readonly kind: 'stall notifications' }
   | { readonly kind: 'hostile device'; readonly attack: Attack }
   /** PostgreSQL loses its power at the first commit that follows a claim. */
@@ -50,16 +58,25 @@ const GAP_MS: Lasting = { least: 3_000, most: 9_000 }
 const FIRST_MS = 3_000
 /** Mosquitto gives a client one and a half keep-alive intervals (of 15 s) of silence. */
 const BRIDGE_PAUSE_MS: Lasting = { least: 23_000, most: 27_000 }
-/** A consumer that waits for an answer for as long as it may must be caught while it still believes in what it knows. */
+/**
+ * A consumer that waits for an answer for as long as it may must be caught while it still believes
+ * in what it knows.
+ */
 const NOTIFICATIONS_MS: Lasting = { least: 11_000, most: 14_000 }
-/** The bridge's queue grows for so long before Mosquitto is killed: the bridge needs longer to come back. */
+/**
+ * The bridge's queue grows for so long before Mosquitto is killed: the bridge needs longer to come
+ * back.
+ */
 const QUEUE_MS = 700
-/** How long each side needs to notice that nobody is there any more: keep-alive, or the longest wait for an answer, and to connect again. */
+/**
+ * How long each side needs to notice that nobody is there any more: keep-alive, or the longest wait
+ * for an answer, and to connect again.
+ */
 const NOTICE_MS: Readonly<Record<Link, number>> = { devices: 100_000, bridge: 40_000, kafka: 45_000, databases: 60_000 }
 
 /**
- * Faults in order of time, as the seed has them. Kinds come round by round in shuffled order, so that each comes as often as any other; no fault
- * ends after `durationMs`.
+ * Faults in order of time, as the seed has them. Kinds come round by round in shuffled order, so
+ * that each comes as often as any other; no fault ends after `durationMs`.
  */
 export function planFaults({ seed, durationMs, sessionTimeoutMs, diskCanFill }: ScheduleOptions): readonly Fault[] {
   const random = createRandom(seed)
@@ -73,14 +90,18 @@ export function planFaults({ seed, durationMs, sessionTimeoutMs, diskCanFill }: 
   }
 }
 
-/** At the very beginning, where everything is claimed for the first time. One after another: each waits for PostgreSQL. */
+/**
+ * At the very beginning, where everything is claimed for the first time. One after another: each
+ * waits for PostgreSQL.
+ */
 export function planFirstCommits(): readonly Fault[] {
   return (['store', 'continuity'] as const).map((consumer) => ({ kind: 'first commit', consumer, atMs: 0, forMs: 0 }))
 }
 
 /**
- * Kills of Mosquitto, which acknowledges to devices what it has only in memory. The bridge is killed just before the first and before every other one
- * by chance, so that there is something in that memory to be lost. The last kill is followed by load, whose numbers show what is missing.
+ * Kills of Mosquitto, which acknowledges to devices what it has only in memory. The bridge is
+ * killed just before the first and before every other one by chance, so that there is something in
+ * that memory to be lost. The last kill is followed by load, whose numbers show what is missing.
  */
 export function planBrokerKills(seed: number, durationMs: number): readonly Fault[] {
   const random = createRandom(seed ^ 0x4d515454)

@@ -10,14 +10,20 @@ import { requireFree } from './ports.ts'
 export const instances = ['bridge', 'standardise', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
 export type Instance = (typeof instances)[number]
 
-/** Instances of Millrace's services, each started again when it ends, with its log in a file of its own. */
+/**
+ * Instances of Millrace's services, each started again when it ends, with its log in a file of its
+ * own.
+ */
 export interface Services extends AsyncDisposable {
   start(instance: Instance): Promise<void>
   /** SIGTERM, and it does not come back. */
   stop(instance: Instance): Promise<void>
   /** Sends a signal where the instance runs at this moment; whether it does. */
   signal(instance: Instance, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): boolean
-  /** Commits that the database refused because another owner has the partition: from the store's logs, for its metrics die with it. */
+  /**
+   * Commits that the database refused because another owner has the partition: from the store's
+   * logs, for its metrics die with it.
+   */
   fenced(): number
   /** Largest resident size seen of each instance, in MB. */
   peakMegabytes(): Readonly<Record<string, number>>
@@ -138,7 +144,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     logOf,
     async health(instance) {
       const response = await ask(instance, '/health')
-      return response && ((await response.json()) as { troubles: Readonly<Record<string, string>> }).troubles
+      return response && ((await response.json()) as { problems: Readonly<Record<string, string>> }).problems
     },
     async metrics(instance) {
       const response = await ask(instance, '/metrics')

@@ -29,7 +29,10 @@ export interface Session {
   load(phase: string, seconds: number, rate?: number): Promise<readonly { readonly firmware: string; readonly fleet: RunningFleet }[]>
   /** Kafka without a proxy before it. */
   readonly kafka: Kafka
-  /** Waits until nothing is left to read, by `everyone` if asked; the reading that told is part of what was sent. */
+  /**
+   * Waits until nothing is left to read, by `everyone` if asked; the reading that told is part of
+   * what was sent.
+   */
   settled(everyone?: boolean): Promise<{ readonly last: GoodReading; readonly seconds: number }>
 }
 
@@ -43,7 +46,8 @@ export function totalsOf(all: readonly FleetTotals[]): { readonly dropped: numbe
 }
 
 /**
- * Runs work on a line of its own, and leaves nothing behind: also where it fails, or after SIGINT or SIGTERM.
+ * Runs work on a line of its own, and leaves nothing behind: also where it fails, or after SIGINT
+ * or SIGTERM.
  * @returns the exit code
  */
 export async function withSession(settings: Settings, work: (session: Session) => Promise<boolean>): Promise<number> {

@@ -24,7 +24,7 @@ export type Phase = (typeof phases)[number]
 
 const DEFAULT_PORT_OFFSET = 20_000
 
-/** @throws RangeError where a variable is not what it should be */
+/** @throws RangeError if a variable is not what it should be */
 export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Settings {
   const number = (name: string, otherwise: number, least: number, most: number): number => {
     const given = env[name]

@@ -10,7 +10,10 @@ import type { GoodReading } from './publisher.ts'
 /** The device of the last reading of a phase. */
 export const LAST_DEVICE = 'chaos-last'
 
-/** No step forward for this long: something is stuck. Longer than any time-out of the line and the backoff after it. */
+/**
+ * No step forward for this long: something is stuck. Longer than any time-out of the line and the
+ * backoff after it.
+ */
 const STUCK_MS = 120_000
 const POLL_MS = 500
 
@@ -30,14 +33,17 @@ export interface SettleOptions {
   readonly mqttUrl: string
   readonly telemetryUrl: string
   readonly appUrl: string
-  /** Whether the consumers that only follow (continuity, devices) must have come to the end as well. */
+  /**
+   * Whether the consumers that only follow (continuity, devices) must have come to the end as well.
+   */
   readonly everyone: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * Waits until everything that was published has gone as far as it goes: a last reading, which Mosquitto hands to the bridge after all the others,
- * is a row, and no consumer has anything left to read.
+ * Waits until everything that was published has gone as far as it goes: a last reading, which
+ * Mosquitto hands to the bridge after all the others, is a row, and no consumer has anything left
+ * to read.
  * @returns the last reading
  */
 export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, signal }: SettleOptions): Promise<GoodReading> {
@@ -125,7 +131,10 @@ export async function readPositions(urls: readonly string[]): Promise<readonly P
   return positions
 }
 
-/** `consumer topic/partition position of end` of each that is not where its topic ends, before or after it. */
+/**
+ * `consumer topic/partition position of end` of each that is not where its topic ends, before or
+ * after it.
+ */
 async function notAtEnd(admin: Admin, urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
   const ends = new Map<string, Map<number, bigint>>()
   const behind: string[] = []
@@ -142,7 +151,10 @@ async function notAtEnd(admin: Admin, urls: readonly string[], signal: AbortSign
   return behind
 }
 
-/** Asks Kafka again while it is not there yet: it may have been started a moment ago, and be loading what groups have committed. */
+/**
+ * Asks Kafka again while it is not there yet: it may have been started a moment ago, and be loading
+ * what groups have committed.
+ */
 async function onceThere<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   for (const deadline = Date.now() + STUCK_MS; ; await delay(POLL_MS, undefined, { signal })) {
     try {

@@ -15,16 +15,18 @@ export interface Stack {
   /** Ports without a proxy before them. */
   readonly ports: { readonly mqtt: number; readonly postgres: number; readonly registry: number }
   /**
-   * Starts what is not running of the parts. Tries again where a part did not start in time, as on a slow machine.
+   * Starts what is not running of the parts. Tries again where a part did not start in time, as on
+   * a slow machine.
    * @throws TakenPortError at once, if somebody else has a part's port
    */
   start(...parts: readonly Part[]): Promise<void>
   /** Ends a part as a crash would: SIGKILL to all of it. */
   kill(part: Part): Promise<void>
   /**
-   * Ends PostgreSQL as a power cut would. Its WAL writer stands still while `until` is waited for: a SIGKILL alone loses at most what 200 ms brought, for
-   * whatever was written lives on in the kernel. What is committed with `synchronous_commit = off` meanwhile is lost, unless somebody else's durable
-   * commit takes it along.
+   * Ends PostgreSQL as a power cut would. Its WAL writer stands still while `until` is waited for:
+   * a SIGKILL alone loses at most what 200 ms brought, for whatever was written lives on in the
+   * kernel. What is committed with `synchronous_commit = off` meanwhile is lost, unless somebody
+   * else's durable commit takes it along.
    */
   cutPostgresPower(until: () => Promise<void>): Promise<void>
   /** PostgreSQL's `immediate` shutdown: SIGQUIT, no checkpoint, recovery at the next start. */
@@ -72,7 +74,8 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
       try {
         await until()
       } finally {
-        // All at once, and here: the script takes a moment to start, and with the parent alone dead the others would go on.
+        // All at once, and here: the script takes a moment to start, and with the parent alone dead
+        // the others would go on.
         for (const each of [pid, ...children()]) killIfThere(Number(each))
         await script('stop', '--kill', 'postgres')
       }
@@ -89,7 +92,10 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
   }
 }
 
-/** What a script of deploy/local wrote about its failure: which part, why, the last lines of its log. */
+/**
+ * What a script of deploy/local wrote about its failure: which part, why, the last lines of its
+ * log.
+ */
 function complaints(cause: unknown): readonly string[] {
   const { stderr } = cause as { readonly stderr?: unknown }
   return typeof stderr === 'string' && stderr.trim() !== '' ? stderr.trim().split('\n') : [String(cause)]

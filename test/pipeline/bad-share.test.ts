@@ -23,9 +23,9 @@ describe('a mistake that makes 100 good devices bad', () => {
   const names = (part: string): readonly string[] => Array.from({ length: DEVICES }, (_, index) => `${run}-${part}${index}`)
   const rows = async (part: string): Promise<number> =>
     Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [`${run}-${part}%`])).rows[0].count)
-  const letters = async (processor: string, part: string): Promise<number> =>
+  const deadLetters = async (processor: string, part: string): Promise<number> =>
     (await millrace('dead', 'export', processor)).split('\n').filter((line) => line.includes(`"device":"${run}-${part}`)).length
-  const troubles = async (service: RunningService, topic: string): Promise<readonly string[]> =>
+  const problems = async (service: RunningService, topic: string): Promise<readonly string[]> =>
     Object.entries((await service.health()) ?? {}).flatMap(([part, why]) => (part.startsWith(`${topic}/`) ? [why] : []))
   const isWell = async (service: RunningService): Promise<boolean> => Object.keys((await service.health()) ?? { gone: '' }).length === 0
 
@@ -55,7 +55,7 @@ describe('a mistake that makes 100 good devices bad', () => {
     ).flat()
   }
 
-  it('stops their partitions in standardise; once the conversion is mended they go on by themselves, with hardly a dead letter', async function () {
+  it('stops their partitions in standardise; once the conversion is fixed they go on by themselves, with hardly a dead letter', async function () {
     this.timeout(120_000)
     const firmware = testFirmware(`${run}a`)
     const schemaId = await registry.register(firmware.subject, firmware.schema('0.01'))
@@ -69,26 +69,26 @@ describe('a mistake that makes 100 good devices bad', () => {
     const [probe] = frames('hot', schemaId, firmware, 50, 1)
     await until('the wrong conversion is in use', async () => {
       await produce([probe as OutgoingRecord])
-      return (await letters('standardise', 'hot')) > 0
+      return (await deadLetters('standardise', 'hot')) > 0
     })
-    const before = await letters('standardise', 'hot')
+    const before = await deadLetters('standardise', 'hot')
     await produce(frames('hot', schemaId, firmware, 100, EACH))
-    await until('health says so', async () => (await troubles(standardise, topics.frames)).length > 0)
-    expect((await troubles(standardise, topics.frames))[0]).to.match(
+    await until('health says so', async () => (await problems(standardise, topics.frames)).length > 0)
+    expect((await problems(standardise, topics.frames))[0]).to.match(
       /^\d+ of \d+ devices that were good lately are refused now; in this batch of telemetry\.frames\/\d: out-of-range \d+/,
     )
     expect(standardise.log()).to.include('a partition is stopped')
     await delay(1000)
     // A partition may take its part before the others show how many it is.
-    expect((await letters('standardise', 'hot')) - before).to.be.below(DEVICES * EACH * 0.5)
-    const dead = await letters('standardise', 'hot')
+    expect((await deadLetters('standardise', 'hot')) - before).to.be.below(DEVICES * EACH * 0.5)
+    const dead = await deadLetters('standardise', 'hot')
     // Another text: the registry takes one that it had for that version, which is not the newest.
     await registry.register(firmware.subject, firmware.schema('0.010'))
     await until('they go on', async () => (await isWell(standardise)) && (await rows('hot')) >= 2 * DEVICES + DEVICES * EACH - dead, 90_000)
-    expect(await letters('standardise', 'hot')).to.equal(dead)
+    expect(await deadLetters('standardise', 'hot')).to.equal(dead)
   })
 
-  it('stops their partitions in a business process before any letter; once it is mended they go on by themselves', async function () {
+  it('stops their partitions in a business process before any dead letter; once it is fixed they go on by themselves', async function () {
     this.timeout(120_000)
     const schema = readSchema('device-status').json
     const statusId = await registry.register(valueSubject(topics.deviceStatus), JSON.stringify(schema))
@@ -117,12 +117,12 @@ describe('a mistake that makes 100 good devices bad', () => {
     await app.query(`ALTER TABLE device_status ADD CONSTRAINT ${run} CHECK (boot < 2 OR device_id NOT LIKE '${run}%') NOT VALID`)
     try {
       await produce(statuses(2, EACH))
-      await until('health says so', async () => (await troubles(devices, topics.deviceStatus)).length > 0, 30_000)
-      expect((await troubles(devices, topics.deviceStatus))[0]).to.match(/in this batch of device\.status\/\d: defect \d+/)
+      await until('health says so', async () => (await problems(devices, topics.deviceStatus)).length > 0, 30_000)
+      expect((await problems(devices, topics.deviceStatus))[0]).to.match(/in this batch of device\.status\/\d: defect \d+/)
     } finally {
       await app.query(`ALTER TABLE device_status DROP CONSTRAINT ${run}`)
     }
-    const dead = await letters('devices', 'born')
+    const dead = await deadLetters('devices', 'born')
     expect(dead).to.be.below(DEVICES * EACH * 0.5)
     await until('health is good', () => isWell(devices), 60_000)
     expect(await boots()).to.be.at.least((DEVICES - Math.ceil(dead / EACH)) * (1 + EACH))
@@ -143,14 +143,14 @@ describe('a mistake that makes 100 good devices bad', () => {
     )
     try {
       await produce(frames('kept', schemaId, firmware, 100, EACH))
-      await until('health says so', async () => (await troubles(store, topics.readings)).length > 0, 60_000)
-      expect((await troubles(store, topics.readings))[0]).to.match(/in this batch of telemetry\.readings\/\d: row-refused \d+/)
+      await until('health says so', async () => (await problems(store, topics.readings)).length > 0, 60_000)
+      expect((await problems(store, topics.readings))[0]).to.match(/in this batch of telemetry\.readings\/\d: row-refused \d+/)
     } finally {
       await database.query(`ALTER TABLE readings DROP CONSTRAINT ${run}`)
     }
-    const dead = await letters('store', 'kept')
+    const dead = await deadLetters('store', 'kept')
     expect(dead).to.be.below(DEVICES * EACH * 0.5)
     await until('they go on', async () => (await isWell(store)) && (await rows('kept')) >= 2 * DEVICES + DEVICES * EACH - dead, 90_000)
-    expect(await letters('store', 'kept')).to.be.at.least(dead)
+    expect(await deadLetters('store', 'kept')).to.be.at.least(dead)
   })
 })

@@ -5,8 +5,8 @@ export interface CuttingProxy extends AsyncDisposable {
   /** The database's URL, through the proxy. */
   readonly url: string
   /**
-   * Cuts the next connection that sends this text: before the server gets it, or once the server has answered. `down`: from then on the
-   * database cannot be reached until `up`.
+   * Cuts the next connection that sends this text: before the server gets it, or once the server
+   * has answered. `down`: from then on the database cannot be reached until `up`.
    */
   cutNext(text: string, when: 'before-sending' | 'after-answer', then?: 'down'): void
   /** Lets connections through again. */

@@ -9,7 +9,10 @@ export interface Load {
   stop(): Promise<number>
 }
 
-/** A steady load: every 50 ms a share of `framesPerSecond`, one sample each, over the devices in turn. Waits where Kafka does. */
+/**
+ * A steady load: every 50 ms a share of `framesPerSecond`, one sample each, over the devices in
+ * turn. Waits where Kafka does.
+ */
 export async function steadyLoad(
   firmware: TestFirmware,
   schemaId: number,

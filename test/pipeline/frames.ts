@@ -17,7 +17,10 @@ export function address(name: string): string {
   return value
 }
 
-/** Encodes frames of firmware hive-1 under a name of the test's own, so that its conversion can be changed. */
+/**
+ * Encodes frames of firmware hive-1 under a name of the test's own, so that its conversion can be
+ * changed.
+ */
 export interface TestFirmware {
   /** Registry subject. */
   readonly subject: string

@@ -70,21 +70,21 @@ describe('the line, from MQTT to rows', () => {
   it('makes garbage, an unknown device and 900 °C a dead letter each, and goes on', async () => {
     const name = device('bad')
     await millrace('devices', 'add', '--account', 'test', name)
-    const letters = await collectDeadLetters(3, async () => {
+    const deadLetters = await collectDeadLetters(3, async () => {
       await publish(name, 'garbage')
       await publish(device('stranger'), '{"temperature": 20}')
       await publish(name, '{"temperature": 900}')
     })
     await publish(name, '{"temperature": 21}')
     await until('the good row', async () => (await count(name)) === 1)
-    expect(letters.map(({ processor, reason, samples }) => `${processor} ${reason} ${samples.join() || 'all'}`).sort()).to.deep.equal([
+    expect(deadLetters.map(({ processor, reason, samples }) => `${processor} ${reason} ${samples.join() || 'all'}`).sort()).to.deep.equal([
       'bridge not-a-frame all',
       'standardise out-of-range 0',
       'standardise unknown-device all',
     ])
-    const hot = letters.find(({ reason }) => reason === 'out-of-range')
+    const hot = deadLetters.find(({ reason }) => reason === 'out-of-range')
     expect(hot?.detail).to.equal('temperature is 900 Cel; expected -60 to 200')
-    expect(letters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
+    expect(deadLetters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
   })
 
   it('keeps what a device says of itself, and takes no old will for its end', async () => {
@@ -181,16 +181,16 @@ async function fleet(args: readonly string[]): Promise<string> {
 async function collectDeadLetters(expected: number, act: () => Promise<void>): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const consumer = createKafka({ brokers: env('KAFKA_BROKERS').split(','), clientId: run }, quiet).consumer({ groupId: `${run}-letters` })
-  const letters: DeadLetter[] = []
+  const deadLetters: DeadLetter[] = []
   await consumer.connect()
   await consumer.subscribe({ topics: ['bridge.dead', 'standardise.dead', 'store.dead'], fromBeginning: true })
   await consumer.run({
     eachMessage: async ({ message: { key, value } }) => {
-      if (key?.toString().startsWith(run) && value !== null) letters.push(codec.decode(value))
+      if (key?.toString().startsWith(run) && value !== null) deadLetters.push(codec.decode(value))
     },
   })
   await act()
-  await until(`${expected} dead letters`, async () => letters.length >= expected)
+  await until(`${expected} dead letters`, async () => deadLetters.length >= expected)
   await consumer.disconnect()
-  return letters
+  return deadLetters
 }

@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { projectRoot } from '../../schemas/files.ts'
 
-/** A part of the local stack that the tests run on, named by MILLRACE_LOCAL and MILLRACE_PORT_OFFSET as `test/run` sets them. */
+/**
+ * A part of the local stack that the tests run on, named by MILLRACE_LOCAL and MILLRACE_PORT_OFFSET
+ * as `test/run` sets them.
+ */
 export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
 
 const run = promisify(execFile)

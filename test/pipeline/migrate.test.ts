@@ -49,7 +49,7 @@ describe('migrating', () => {
     expect(error).to.be.instanceOf(MigrationError).with.property('message').that.contains('0001-one was changed')
   })
 
-  it('takes TimescaleDB where the server offers it, without an index beyond the key', async () => {
+  it('takes TimescaleDB if the server offers it, without an index beyond the key', async () => {
     expect(await telemetry('auto')).to.include('created table readings, kept by timescaledb')
     expect(await database.query("SELECT indexname FROM pg_indexes WHERE tablename = 'readings'")).to.deep.equal([
       { indexname: 'readings_pkey' },

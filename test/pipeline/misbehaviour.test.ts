@@ -29,91 +29,91 @@ interface Case {
   readonly topic?: string
   readonly payload: Buffer
   /** Processor, reason, and samples or all, of each dead letter that must come of it. */
-  readonly letters: readonly string[]
+  readonly deadLetters: readonly string[]
 }
 
 const cases: readonly Case[] = [
   {
     what: 'a clock in 1970',
     payload: hiveFrame({ ...good, seq: 1, base: 5_000 }),
-    letters: ['standardise time-out-of-range 0,1'],
+    deadLetters: ['standardise time-out-of-range 0,1'],
   },
   {
     what: 'a clock in 2099',
     payload: hiveFrame({ ...good, seq: 2, base: Date.UTC(2099, 0, 1) }),
-    letters: ['standardise time-out-of-range 0,1'],
+    deadLetters: ['standardise time-out-of-range 0,1'],
   },
   {
     what: 'one hot sample beside a good one',
     payload: hiveFrame({ ...good, seq: 3, base: good.base + 10_000, temperature: [2000, 30_000] }),
-    letters: ['standardise out-of-range 1'],
+    deadLetters: ['standardise out-of-range 1'],
   },
   {
     what: 'trailing bytes',
     payload: spoilt((datum) => Buffer.concat([datum, Buffer.from([0])])),
-    letters: ['standardise malformed-frame all'],
+    deadLetters: ['standardise malformed-frame all'],
   },
-  { what: 'a cut-off datum', payload: spoilt((datum) => datum.subarray(0, -1)), letters: ['standardise malformed-frame all'] },
-  { what: 'no datum at all', payload: spoilt(() => Buffer.alloc(0)), letters: ['standardise malformed-frame all'] },
+  { what: 'a cut-off datum', payload: spoilt((datum) => datum.subarray(0, -1)), deadLetters: ['standardise malformed-frame all'] },
+  { what: 'no datum at all', payload: spoilt(() => Buffer.alloc(0)), deadLetters: ['standardise malformed-frame all'] },
   {
     what: 'a varint longer than its value needs',
     payload: spoilt((datum) => Buffer.concat([Buffer.from([0x82, 0]), datum.subarray(1)])),
-    letters: ['standardise malformed-frame all'],
+    deadLetters: ['standardise malformed-frame all'],
   },
   {
     what: 'a varint longer than its type',
     payload: spoilt((datum) => Buffer.concat([Buffer.alloc(11, 0xff), datum.subarray(1)])),
-    letters: ['standardise malformed-frame all'],
+    deadLetters: ['standardise malformed-frame all'],
   },
   {
     what: 'arrays of different lengths',
     // boot 1, seq 5, SYNCED, base 0, dropped 0; dt has two, temperature three.
     payload: spoilt(() => Buffer.from([2, 10, 0, 0, 0, 4, 0, 2, 0, 6, 2, 2, 2, 0, 0])),
-    letters: ['standardise malformed-frame all'],
+    deadLetters: ['standardise malformed-frame all'],
   },
   {
     what: 'an array that announces two thousand million values',
     payload: spoilt(() => Buffer.from([2, 10, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0])),
-    letters: ['standardise malformed-frame all'],
+    deadLetters: ['standardise malformed-frame all'],
   },
   {
     what: 'a fingerprint that nobody knows',
     payload: Buffer.concat([Buffer.from([0xc3, 1]), randomBytes(8), hiveDatum(good)]),
-    letters: ['bridge unknown-fingerprint all'],
+    deadLetters: ['bridge unknown-fingerprint all'],
   },
   {
     what: 'another encoding version',
     payload: Buffer.concat([Buffer.from([0xc3, 2]), hiveFingerprint, hiveDatum(good)]),
-    letters: ['bridge not-a-frame all'],
+    deadLetters: ['bridge not-a-frame all'],
   },
-  { what: 'garbage', payload: randomBytes(40).fill(0x11, 0, 1), letters: ['bridge not-a-frame all'] },
-  { what: 'no bytes', payload: Buffer.alloc(0), letters: ['bridge empty-payload all'] },
-  { what: 'a megabyte', payload: Buffer.concat([hiveFrame(good), randomBytes(1 << 20)]), letters: ['bridge over-size all'] },
-  { what: 'JSON that is none', payload: Buffer.from('{"temperature": 20'), letters: ['bridge bad-json all'] },
-  { what: 'JSON of a strange quantity', payload: Buffer.from('{"colour": 3}'), letters: ['bridge bad-json all'] },
+  { what: 'garbage', payload: randomBytes(40).fill(0x11, 0, 1), deadLetters: ['bridge not-a-frame all'] },
+  { what: 'no bytes', payload: Buffer.alloc(0), deadLetters: ['bridge empty-payload all'] },
+  { what: 'a megabyte', payload: Buffer.concat([hiveFrame(good), randomBytes(1 << 20)]), deadLetters: ['bridge over-size all'] },
+  { what: 'JSON that is none', payload: Buffer.from('{"temperature": 20'), deadLetters: ['bridge bad-json all'] },
+  { what: 'JSON of a strange quantity', payload: Buffer.from('{"colour": 3}'), deadLetters: ['bridge bad-json all'] },
   {
     what: 'a status that is none',
     topic: `devices/${bad}/status`,
     payload: Buffer.from('{"state":"gone"}'),
-    letters: ['bridge bad-status all'],
+    deadLetters: ['bridge bad-status all'],
   },
   {
     what: 'a topic that is no route of the bridge any more',
     topic: `devices/${bad}/other`,
     payload: hiveFrame(good),
-    letters: ['bridge bad-topic all'],
+    deadLetters: ['bridge bad-topic all'],
   },
   {
     what: 'a device level that is no device ID',
     topic: telemetry(`${run} bad`),
     payload: hiveFrame(good),
-    letters: ['bridge bad-device-id all'],
+    deadLetters: ['bridge bad-device-id all'],
   },
   {
     what: 'a device that nobody has provisioned',
     topic: telemetry(`${run}-stranger`),
     payload: hiveFrame(good),
-    letters: ['standardise unknown-device all'],
+    deadLetters: ['standardise unknown-device all'],
   },
 ]
 
@@ -135,7 +135,8 @@ describe('a line with devices that misbehave', function () {
     database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
-    // A route that was taken out of the configuration: its subscription lives on in the broker's session.
+    // A route that was taken out of the configuration: its subscription lives on in the broker's
+    // session.
     const earlier = await mqtt.connectAsync(address('MQTT_URL'), {
       protocolVersion: 5,
       clientId: `${run}-bridge`,
@@ -164,23 +165,24 @@ describe('a line with devices that misbehave', function () {
     await publish(telemetry(bad), hiveFrame(good))
     // One sample of the frame with a hot one, and both of the good one, which came last.
     await until('the good frame is stored', async () => (await rows(bad)) === 3)
-    const expected = cases.flatMap(({ letters }) => letters)
-    let letters: readonly DeadLetter[] = []
-    await until('the letters are there', async () => {
-      letters = await deadLetters()
-      return letters.length >= expected.length
+    const expected = cases.flatMap(({ deadLetters }) => deadLetters)
+    let deadLetters: readonly DeadLetter[] = []
+    await until('the dead letters are there', async () => {
+      deadLetters = await readDeadLetters()
+      return deadLetters.length >= expected.length
     })
     const named = ({ processor, reason, samples }: DeadLetter): string => `${processor} ${reason} ${samples.join() || 'all'}`
-    expect(letters.map(named).sort()).to.deep.equal([...expected].sort())
-    for (const { what, payload, letters: names } of cases) {
-      // The bridge keeps what came; standardise has it with the registry's header in place of the fingerprint's.
+    expect(deadLetters.map(named).sort()).to.deep.equal([...expected].sort())
+    for (const { what, payload, deadLetters: names } of cases) {
+      // The bridge keeps what came; standardise has it with the registry's header in place of the
+      // fingerprint's.
       const holds = ({ processor, value }: DeadLetter): boolean =>
         processor === 'bridge'
           ? payload.equals(value ?? Buffer.alloc(1))
           : payload.subarray(HEADER_BYTES).equals(value?.subarray(5) ?? Buffer.alloc(1))
       for (const name of names)
         expect(
-          letters.some((letter) => named(letter) === name && holds(letter)),
+          deadLetters.some((deadLetter) => named(deadLetter) === name && holds(deadLetter)),
           `${what}: ${name}`,
         ).to.equal(true)
     }
@@ -193,18 +195,18 @@ describe('a line with devices that misbehave', function () {
     await publish(telemetry(bad), hiveFrame({ ...good, seq: 6, base: good.base + 30_000 }))
     await until('the other device is stored', async () => (await rows(bad)) === 5)
     await until('what was in time is stored', async () => (await rows(fast)) >= 60)
-    const letters = (await deadLetters()).filter(({ reason }) => reason === 'over-rate')
-    expect(letters).to.have.length(40)
-    expect(letters.every(({ source_topic }) => source_topic === telemetry(fast))).to.equal(true)
+    const deadLetters = (await readDeadLetters()).filter(({ reason }) => reason === 'over-rate')
+    expect(deadLetters).to.have.length(40)
+    expect(deadLetters.every(({ source_topic }) => source_topic === telemetry(fast))).to.equal(true)
     expect(await rows(fast)).to.equal(60)
   })
 })
 
 /** Every dead letter of this run. */
-async function deadLetters(): Promise<readonly DeadLetter[]> {
+async function readDeadLetters(): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
-  const letters: DeadLetter[] = []
+  const deadLetters: DeadLetter[] = []
   for (const topic of ['bridge.dead', 'standardise.dead', 'store.dead'] as Topic[]) {
     await scanTopic({
       kafka,
@@ -214,12 +216,12 @@ async function deadLetters(): Promise<readonly DeadLetter[]> {
       signal: new AbortController().signal,
       handle: async ({ records }) => {
         for (const { value } of records) {
-          const letter = value === null ? undefined : codec.decode(value)
-          if (letter !== undefined && (letter.source_topic.includes(run) || letter.key?.toString().startsWith(run) === true))
-            letters.push(letter)
+          const deadLetter = value === null ? undefined : codec.decode(value)
+          if (deadLetter !== undefined && (deadLetter.source_topic.includes(run) || deadLetter.key?.toString().startsWith(run) === true))
+            deadLetters.push(deadLetter)
         }
       },
     })
   }
-  return letters
+  return deadLetters
 }

@@ -11,8 +11,9 @@ export interface MqttProxy extends AsyncDisposable {
 }
 
 /**
- * A side that ends is not answered by the proxy itself: a client that waits for the broker to close would go on while the broker still had its last
- * packets to read, and its next session could overtake them.
+ * A side that ends is not answered by the proxy itself: a client that waits for the broker to close
+ * would go on while the broker still had its last packets to read, and its next session could
+ * overtake them.
  */
 const PASS_ON_ENDS = { allowHalfOpen: true }
 

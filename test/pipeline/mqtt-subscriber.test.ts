@@ -109,7 +109,8 @@ describe('MQTT subscriber, on a real broker', function () {
     await publish(0, 1)
     await until(() => calls.length === 1)
     proxy.reset()
-    // The broker keeps the packet identifier for the second delivery, so a stray PUBACK would count.
+    // The broker keeps the packet identifier for the second delivery, so a stray PUBACK would
+    // count.
     await until(() => calls.length === 2)
     calls[0]?.resolve()
     await pause(200)

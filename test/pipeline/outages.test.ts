@@ -39,12 +39,12 @@ describe('an outage', () => {
     }
   }
   const deadLetters = async (): Promise<number> => {
-    let letters = 0
+    let deadLetters = 0
     for (const processor of ['bridge', 'standardise', 'store']) {
       const exported = await millrace('dead', 'export', processor)
-      letters += exported.split('\n').filter((line) => line.includes(`"device":"${run}`)).length
+      deadLetters += exported.split('\n').filter((line) => line.includes(`"device":"${run}`)).length
     }
-    return letters
+    return deadLetters
   }
   const service = (name: Name): RunningService => {
     const found = running.get(name)
@@ -55,7 +55,7 @@ describe('an outage', () => {
     for (const [name, each] of running)
       await until(`${name} is healthy again`, async () => Object.keys((await each.health()) ?? { gone: '' }).length === 0, 60_000)
   }
-  const troubled = (name: Name, part: RegExp): Promise<void> =>
+  const problemd = (name: Name, part: RegExp): Promise<void> =>
     until(
       `health of ${name} says ${part}`,
       async () => Object.entries((await service(name).health()) ?? {}).some((each) => part.test(each.join(': '))),
@@ -75,7 +75,10 @@ describe('an outage', () => {
     running.clear()
   })
 
-  /** Takes parts away under load; everything must be stored after they are back, by the same processes, and nothing be a dead letter. */
+  /**
+   * Takes parts away under load; everything must be stored after they are back, by the same
+   * processes, and nothing be a dead letter.
+   */
   async function throughOutage(parts: readonly Part[], meanwhile: () => Promise<void>): Promise<void> {
     const earlier = await rows()
     for (const name of ['standardise', 'store'] as const) running.set(name, await startService(...services[name]))
@@ -99,8 +102,8 @@ describe('an outage', () => {
   it('of PostgreSQL stops store and standardise where they are', async function () {
     this.timeout(OUTAGE_MS + 240_000)
     await throughOutage(['postgres'], async () => {
-      await troubled('store', /^database: committing to the database/)
-      await troubled('standardise', /^looking up schemas and devices/)
+      await problemd('store', /^database: committing to the database/)
+      await problemd('standardise', /^looking up schemas and devices/)
     })
     expect(service('store').log()).to.include('a batch was not committed; trying again')
   })
@@ -108,8 +111,8 @@ describe('an outage', () => {
   it('of Kafka is waited out by every service', async function () {
     this.timeout(OUTAGE_MS + 240_000)
     await throughOutage(['kafka'], async () => {
-      await troubled('store', /^reading from Kafka: Kafka has not answered for \d+ s/)
-      await troubled('standardise', /^reading from Kafka: Kafka has not answered for \d+ s/)
+      await problemd('store', /^reading from Kafka: Kafka has not answered for \d+ s/)
+      await problemd('standardise', /^reading from Kafka: Kafka has not answered for \d+ s/)
     })
   })
 
@@ -126,7 +129,7 @@ describe('an outage', () => {
     // An ID that nobody knows yet may be one that the registry was just given.
     await crash('registry')
     await produce([frameRecord(device, wire(schemaId + 1, late.datum(0, moment, [2000])))])
-    await troubled('standardise', /^looking up schemas and devices/)
+    await problemd('standardise', /^looking up schemas and devices/)
     await revive('registry')
     expect(await createRegistry(address('REGISTRY_URL')).register(late.subject, late.schema('0.01'))).to.equal(schemaId + 1)
     await healthy()
@@ -139,7 +142,7 @@ describe('an outage', () => {
     for (const name of ['bridge', 'standardise', 'store'] as const) running.set(name, await startService(...services[name]))
     const earlier = await rows()
     await crash('mosquitto')
-    await troubled('bridge', /^mqtt: session is /)
+    await problemd('bridge', /^mqtt: session is /)
     await revive('mosquitto')
     await healthy()
     const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
@@ -156,7 +159,7 @@ describe('an outage', () => {
       for (const [name, args] of Object.entries(services)) running.set(name as Name, await launchService(...args))
       const affected: readonly Name[] =
         part === 'postgres' ? ['standardise', 'store'] : part === 'mosquitto' ? ['bridge'] : ['bridge', 'standardise', 'store']
-      for (const name of affected) await troubled(name, /./)
+      for (const name of affected) await problemd(name, /./)
       await revive(part)
       for (const each of running.values()) await each.ready(90_000)
       await healthy()

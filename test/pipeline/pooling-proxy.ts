@@ -7,8 +7,9 @@ export interface PoolingProxy extends AsyncDisposable {
 }
 
 /**
- * `transactions`: a server process is a client's for the length of a transaction, as with PgBouncer's pool_mode = transaction; what a client asks for when it connects
- * is ignored. `deaf`: each client has its own, but notifications do not get through.
+ * `transactions`: a server process is a client's for the length of a transaction, as with
+ * PgBouncer's pool_mode = transaction; what a client asks for when it connects is ignored. `deaf`:
+ * each client has its own, but notifications do not get through.
  */
 export type Pooling = 'transactions' | 'deaf'
 
@@ -100,7 +101,7 @@ export async function poolingProxy(databaseUrl: string, pooling: Pooling): Promi
   }
 }
 
-/** Messages of PostgreSQL's protocol: a letter, the length, the rest. */
+/** Messages of PostgreSQL's protocol: a dead letter, the length, the rest. */
 function eachMessage(socket: Socket, take: (type: string, message: Buffer) => void, begun: Buffer = Buffer.alloc(0)): void {
   let rest = begun
   const read = (): void => {

@@ -8,7 +8,7 @@ import { migrateApp } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import { createProcessRunner, type ProcessBatch, type ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import { type ConsumerName, type DeviceId, type KafkaRecord, type Lookups, reject, type Topic } from '../../processors/contract.ts'
-import { process as devicesProcess } from '../../processors/devices/process.ts'
+import { businessProcess as devicesProcess } from '../../processors/devices/process.ts'
 import { defineProcess, inputsByDevice } from '../../processors/process.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
@@ -127,9 +127,9 @@ describe('the process runner', () => {
     expect(error).to.be.instanceOf(ConnectorError).that.includes({ transient: false, code: '42P01' })
   })
 
-  it('says in a rehearsal what would be rejected, and changes nothing', async () => {
+  it('says in a dry run what would be rejected, and changes nothing', async () => {
     const { devices: inputs } = batch(await claim(), { a: [1], b: [7], c: [13] })
-    expect(await runner.rehearse(consumer, sums, inputs)).to.deep.equal([
+    expect(await runner.dryRun(consumer, sums, inputs)).to.deep.equal([
       { device: 'b', reason: 'unlucky', detail: 'seven' },
       { device: 'c', reason: 'defect', detail: 'thirteen' },
     ])

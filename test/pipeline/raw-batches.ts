@@ -27,7 +27,10 @@ export function withBody(batch: Buffer, attributes: number, body: Buffer): Buffe
   return changed
 }
 
-/** Sends a batch to the one broker of a local stack, past every check of a client (Produce, version 7). Rejects with Kafka's error. */
+/**
+ * Sends a batch to the one broker of a local stack, past every check of a client (Produce, version
+ * 7). Rejects with Kafka's error.
+ */
 export async function produceBatch(topic: string, partition: number, batch: Buffer): Promise<void> {
   const [host, port] = (address('KAFKA_BROKERS').split(',')[0] ?? '').split(':')
   const socket = connect(Number(port), host)

@@ -113,7 +113,7 @@ function storing(backend: BackendName): void {
       ])
     })
 
-    it('moves offsets where every record was a dead letter', async () => {
+    it('moves offsets if every record was a dead letter', async () => {
       expect(await sink.commit(store, sinkBatch([], [moved(await claim(), 4n, [], 4)]))).to.deep.equal(committed(0, 0))
       expect(await offsets()).to.deep.equal([{ partition: 0, next_offset: 4n, stored: 0n, repeated: 0n, dead: 4n }])
     })

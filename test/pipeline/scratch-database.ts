@@ -10,7 +10,10 @@ export interface ScratchDatabase extends AsyncDisposable {
   connect(): Promise<pg.Client>
 }
 
-/** Creates a database on the server that an environment variable names. A missing server is a failure. */
+/**
+ * Creates a database on the server that an environment variable names. A missing server is a
+ * failure.
+ */
 export async function scratchDatabase(variable: 'TELEMETRY_DATABASE_URL' | 'APP_DATABASE_URL'): Promise<ScratchDatabase> {
   const address = process.env[variable]
   if (address === undefined) throw new Error(`${variable} is not set: start the local stack with deploy/local/start postgres`)
@@ -35,7 +38,8 @@ export async function scratchDatabase(variable: 'TELEMETRY_DATABASE_URL' | 'APP_
     connect,
     async [Symbol.asyncDispose]() {
       for (const client of clients) await client.end()
-      // Without FORCE, which may not end TimescaleDB's own workers. The server waits five seconds for others to leave: a leaked one shows.
+      // Without FORCE, which may not end TimescaleDB's own workers. The server waits five seconds
+      // for others to leave: a leaked one shows.
       await once(address, `DROP DATABASE ${name}`)
     },
   }

@@ -25,7 +25,10 @@ export interface RunningService extends AsyncDisposable {
 
 const MILLRACE = `${projectRoot}dist/bin/millrace.js`
 const READY_MS = 30_000
-/** One that has not ended so long after SIGTERM is killed: it must not stay for the next file's services to meet. */
+/**
+ * One that has not ended so long after SIGTERM is killed: it must not stay for the next file's
+ * services to meet.
+ */
 const STOP_MS = 20_000
 
 /** Ended with mocha, however that ends. */
@@ -67,7 +70,10 @@ export function launchConfigured(settings: string, ...args: readonly string[]): 
   return launchWith({ settings }, ...args)
 }
 
-/** Starts a service with further lines of configuration, and variables in place of those of the environment. */
+/**
+ * Starts a service with further lines of configuration, and variables in place of those of the
+ * environment.
+ */
 export async function launchWith(
   { settings = '', env = {} }: { readonly settings?: string; readonly env?: NodeJS.ProcessEnv },
   ...args: readonly string[]
@@ -97,10 +103,10 @@ export async function launchWith(
     async health() {
       try {
         const response = await fetch(`http://127.0.0.1:${port}/health`)
-        const { troubles } = (await response.json()) as { troubles: Readonly<Record<string, string>> }
-        if ((response.status === 200) !== (Object.keys(troubles).length === 0))
-          throw new Error(`${response.status} with ${JSON.stringify(troubles)}`)
-        return troubles
+        const { problems } = (await response.json()) as { problems: Readonly<Record<string, string>> }
+        if ((response.status === 200) !== (Object.keys(problems).length === 0))
+          throw new Error(`${response.status} with ${JSON.stringify(problems)}`)
+        return problems
       } catch (cause) {
         if (cause instanceof TypeError) return undefined
         throw cause

@@ -14,7 +14,10 @@ const store = 'store' as ConsumerName
 const topic = 'telemetry.readings' as Topic
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-/** A telemetry database of a test's own, and a sink that owns one partition and goes on from batch to batch. */
+/**
+ * A telemetry database of a test's own, and a sink that owns one partition and goes on from batch
+ * to batch.
+ */
 export interface TestStore extends AsyncDisposable {
   readonly database: ScratchDatabase
   readonly sink: PostgresReadingsSink

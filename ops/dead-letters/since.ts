@@ -18,9 +18,9 @@ export type DeadLetterMark = ReadonlyMap<Topic, readonly Extent[]>
 /** What became dead letters since a mark. */
 export interface DeadLetterFinds {
   readonly samples: readonly DeadSample[]
-  /** Letters that hold no sample that can be decoded. */
+  /** Dead letters that hold no sample that can be decoded. */
   readonly undecodable: number
-  /** Letters by processor and reason. */
+  /** Dead letters by processor and reason. */
   readonly reasons: ReadonlyMap<string, number>
 }
 
@@ -55,16 +55,16 @@ export function deadLettersSince(config: Config, firmware: Firmware, signal: Abo
         const handle = async ({ records }: { readonly records: readonly { readonly value: Buffer | null }[] }): Promise<void> => {
           for (const { value } of records) {
             if (value === null) continue
-            const letter = codec.decode(value)
+            const deadLetter = codec.decode(value)
             // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
-            const device = letter.key?.toString('latin1') ?? letter.source_topic.split('/')[1]
+            const device = deadLetter.key?.toString('latin1') ?? deadLetter.source_topic.split('/')[1]
             if (device === undefined || !devices.has(device)) continue
-            const reason = `${letter.processor} ${letter.reason}`
-            reasons.set(reason, (reasons.get(reason) ?? 0) + Math.max(1, letter.records.length))
-            const { letters, gone } = await originalsOf({ topic, partition: 0, offset: 0n, letter, headers: undefined }, reader)
+            const reason = `${deadLetter.processor} ${deadLetter.reason}`
+            reasons.set(reason, (reasons.get(reason) ?? 0) + Math.max(1, deadLetter.records.length))
+            const { deadLetters, gone } = await originalsOf({ topic, partition: 0, offset: 0n, deadLetter, headers: undefined }, reader)
             undecodable += gone
-            for (const each of letters) {
-              const dead = samplesOf(each.letter)
+            for (const each of deadLetters) {
+              const dead = samplesOf(each.deadLetter)
               for (const sample of dead) samples.push(sample)
               if (dead.length === 0) undecodable++
             }

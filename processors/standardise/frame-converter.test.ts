@@ -136,8 +136,8 @@ describe('standardise', () => {
   it('gives just the one sample that a redrive is about, or its rejection, and nothing of the next frame to it', () => {
     const columns = { temperature: [2000, 30_000, -29_900], humidity: [4000, 0, 0] }
     const dt = [0, 1, 1]
-    const mended = handle('hive-1', columns, { dt, only: { samples: [2], quantities: [] } })
-    expect([mended.samples.map(({ temperature }) => temperature), mended.rejections]).to.deep.equal([[21], []])
+    const recovered = handle('hive-1', columns, { dt, only: { samples: [2], quantities: [] } })
+    expect([recovered.samples.map(({ temperature }) => temperature), recovered.rejections]).to.deep.equal([[21], []])
     const again = handle('hive-1', columns, { dt, only: { samples: [1], quantities: [] } })
     expect([
       again.samples.map(({ temperature }) => temperature),

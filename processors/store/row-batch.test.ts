@@ -5,8 +5,8 @@ import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { KafkaRecord, Topic } from '../contract.ts'
 import { CopyWriter, sampleLayout } from './copy-writer.ts'
-import { Fill } from './fill.ts'
 import type { LayoutLookup } from './layouts.ts'
+import { RowBatch } from './row-batch.ts'
 
 const schema = readSchema('readings').json
 const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
@@ -70,8 +70,8 @@ function record(device: string, samples: readonly object[], offset = 0n): KafkaR
   return { key: Buffer.from(device), value: Buffer.concat([Buffer.from([0, 0, 0, 0, 5]), datum]), timestampMs: RECEIVED_MS, offset }
 }
 
-describe('Fill', () => {
-  const fill = (): Fill => new Fill(new CopyWriter(64))
+describe('RowBatch', () => {
+  const rowBatch = (): RowBatch => new RowBatch(new CopyWriter(64))
 
   it('writes the rows that avsc wrote as readings, value by value', () => {
     const value = fc.option(fc.double({ noNaN: true }))
@@ -87,7 +87,7 @@ describe('Fill', () => {
       fc.property(
         fc.array(fc.tuple(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/), fc.array(sample, { maxLength: 5 })), { maxLength: 8 }),
         (frames) => {
-          const target = fill()
+          const target = rowBatch()
           for (const [device, samples] of frames) target.add(TOPIC, 0, record(device, samples), known)
           expect(target.refused).to.deep.equal([])
           expect(parseCopy(target.finish())).to.deep.equal(
@@ -110,7 +110,7 @@ describe('Fill', () => {
   })
 
   it('says which days its rows fall on', () => {
-    const target = fill()
+    const target = rowBatch()
     const day = Math.floor(RECEIVED_MS / 86_400_000)
     target.add(TOPIC, 0, record('a', [{}, { ts: (RECEIVED_MS - 86_400_000) * 1000 }, {}]), known)
     expect([...target.days].sort()).to.deep.equal([day - 1, day])
@@ -134,14 +134,14 @@ describe('Fill', () => {
       dropped: 0,
       samples: [{ ts: RECEIVED_MS * 1000, time_estimated: false, account_id: null, site_id: null, unheard_of: 1, humidity: 55.5 }],
     })
-    const target = fill()
+    const target = rowBatch()
     const old = { ...record('a', []), value: Buffer.concat([Buffer.alloc(5), datum]) }
     target.add(TOPIC, 0, old, { tag: 'known', layout: sampleLayout(older) })
     expect(parseCopy(target.finish())[0]?.values[1]).to.equal(55.5)
   })
 
   it('refuses a sample from 2099, and keeps the others', () => {
-    const target = fill()
+    const target = rowBatch()
     target.add(TOPIC, 3, record('a', [{}, { ts: Date.UTC(2099, 0) * 1000 }, {}]), known)
     expect(target.rows).to.equal(2)
     expect(target.refused.map(({ reason, samples, partition }) => [reason, samples, partition])).to.deep.equal([
@@ -157,19 +157,19 @@ describe('Fill', () => {
       (good.value ?? Buffer.alloc(0)).subarray(0, 30),
       Buffer.concat([good.value ?? Buffer.alloc(0), Buffer.from([1])]),
     ]) {
-      const target = fill()
+      const target = rowBatch()
       target.add(TOPIC, 0, { ...good, value }, known)
       target.add(TOPIC, 0, good, known)
       expect(target.refused.map(({ reason, samples }) => [reason, samples])).to.deep.equal([['undecodable', []]])
       expect(parseCopy(target.finish())).to.have.length(1)
     }
-    const target = fill()
+    const target = rowBatch()
     target.add(TOPIC, 0, good, { tag: 'unknown' })
     expect(target.refused.map(({ reason }) => reason)).to.deep.equal(['unknown-schema'])
   })
 
   it('leaves out the rows that the database refuses, one after the other, and names their samples', () => {
-    const target = fill()
+    const target = rowBatch()
     target.add(TOPIC, 0, record('a', [{ temperature: 1 }, { temperature: 2 }], 10n), known)
     target.add(TOPIC, 1, record('b', [{ temperature: 3 }, { temperature: 4 }, { temperature: 5 }], 20n), known)
     const left = (): unknown[] => parseCopy(target.finish()).map(({ values }) => values[0])
@@ -187,7 +187,7 @@ describe('Fill', () => {
   })
 
   it('takes just the samples that a redrive is about, and names the one when the database refuses it', () => {
-    const target = fill()
+    const target = rowBatch()
     const samples = [{ temperature: 1 }, { temperature: 2, ts: Date.UTC(2099, 0) * 1000 }, { temperature: 3 }, { temperature: 5 }]
     target.add(TOPIC, 0, { ...record('a', samples, 1n), only: { samples: [2, 3], quantities: [] } }, known)
     target.add(TOPIC, 0, record('b', [{ temperature: 4 }], 2n), known)
@@ -199,7 +199,7 @@ describe('Fill', () => {
   })
 
   it('refuses a record with more samples than any frame has, as a whole', () => {
-    const target = fill()
+    const target = rowBatch()
     target.add(TOPIC, 0, record('a', Array(10_001).fill({}), 1n), known)
     target.add(TOPIC, 0, record('b', Array(10_000).fill({}), 2n), known)
     expect(target.refused.map(({ reason, detail, samples }) => [reason, detail, samples])).to.deep.equal([
@@ -209,7 +209,7 @@ describe('Fill', () => {
   })
 
   it('refuses thousands of samples of a record as one, and what is refused after it was written down as another', () => {
-    const target = fill()
+    const target = rowBatch()
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     target.add(TOPIC, 0, record('a', [{}, ...Array.from({ length: 5000 }, () => late), {}], 1n), known)
     target.exclude([{ row: 1, detail: 'SQLSTATE 23514' }])
@@ -217,13 +217,13 @@ describe('Fill', () => {
       ['time-out-of-range', 5000],
       ['row-refused', 1],
     ])
-    target.lettersWritten()
+    target.deadLettersWritten()
     target.exclude([{ row: 0, detail: 'SQLSTATE 23514' }])
     expect(target.closeRefused().map(({ reason, samples: refused }) => [reason, refused])).to.deep.equal([['row-refused', [0]]])
   })
 
   it('refuses a record of which the samples fall on too many days, and needs no partition for any of them', () => {
-    const target = fill()
+    const target = rowBatch()
     const day = 86_400_000_000
     const from = (RECEIVED_MS - 3_000 * 86_400_000) * 1000
     const samples = Array.from({ length: 101 }, (_, index) => ({ ts: from + index * day }))
@@ -256,7 +256,7 @@ describe('Fill', () => {
     })
     fc.assert(
       fc.property(records, fc.nat(), fc.nat(), (input, cut, bad) => {
-        const whole = fill()
+        const whole = rowBatch()
         const positions = new Map<number, bigint>()
         for (const { partition, samples, skip } of input) {
           const from = positions.get(partition) ?? 0n
@@ -267,7 +267,7 @@ describe('Fill', () => {
         }
         if (whole.rows > 0) whole.exclude([{ row: bad % whole.rows, detail: 'x' }])
         whole.closeRefused()
-        whole.lettersWritten()
+        whole.deadLettersWritten()
         const [moves, rows, refused] = [whole.moves(), parseCopy(whole.finish()), whole.refused.length]
         const middle = 1 + (cut % (whole.records - 1))
         // One after the other: they share the memory.
@@ -287,7 +287,7 @@ describe('Fill', () => {
   })
 
   it('says of which records anything was refused, by partition', () => {
-    const target = fill()
+    const target = rowBatch()
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     const records = [
       record('a', [late, {}]),
@@ -310,7 +310,7 @@ describe('Fill', () => {
   })
 
   it('says how far each partition moves and which rows are its own', () => {
-    const target = fill()
+    const target = rowBatch()
     for (const [partition, offset, samples] of [
       [0, 5n, 2],
       [1, 9n, 1],

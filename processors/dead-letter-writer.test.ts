@@ -2,11 +2,11 @@ import { expect } from 'chai'
 import { readSchema } from '../schemas/files.ts'
 import type { KafkaRecord, OutgoingRecord, Topic } from './contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from './dead-letter.ts'
-import { LetterBudget, type LetterLimits } from './letter-budget.ts'
-import { createLetterWriter, encodeWithin, type LetterWriter, type RefusedRecord } from './letter-writer.ts'
+import { DeadLetterBudget, type DeadLetterLimits } from './dead-letter-budget.ts'
+import { createDeadLetterWriter, type DeadLetterWriter, encodeWithin, type RefusedRecord } from './dead-letter-writer.ts'
 
 const codec = createDeadLetterCodec(readSchema('dead-letter').json, 3)
-const LIMITS: LetterLimits = { letters: 3, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 }
+const LIMITS: DeadLetterLimits = { deadLetters: 3, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 }
 const TOPIC = 'words' as Topic
 
 function refused(device: string, offset: number, changes: Partial<RefusedRecord> = {}, bytes = 10): RefusedRecord {
@@ -16,19 +16,19 @@ function refused(device: string, offset: number, changes: Partial<RefusedRecord>
 
 describe('dead letters', () => {
   const counters = { referenced: 0 }
-  let write: LetterWriter
+  let write: DeadLetterWriter
 
-  const writer = (limits: Partial<LetterLimits> = {}, letterBytes = 1_000_000): LetterWriter =>
-    createLetterWriter({
+  const writer = (limits: Partial<DeadLetterLimits> = {}, deadLetterBytes = 1_000_000): DeadLetterWriter =>
+    createDeadLetterWriter({
       processor: 'words',
       version: '1',
-      deadLetters: codec,
-      letterBytes,
-      budget: new LetterBudget({ ...LIMITS, ...limits }),
+      codec: codec,
+      deadLetterBytes,
+      budget: new DeadLetterBudget({ ...LIMITS, ...limits }),
       headBytes: 4,
       counters,
     })
-  const letters = (sent: readonly OutgoingRecord[]): DeadLetter[] => sent.map(({ value }) => codec.decode(value))
+  const deadLetters = (sent: readonly OutgoingRecord[]): DeadLetter[] => sent.map(({ value }) => codec.decode(value))
   const many = (device: string, count: number, from = 0): RefusedRecord[] =>
     Array.from({ length: count }, (_, index) => refused(device, from + index))
 
@@ -37,8 +37,8 @@ describe('dead letters', () => {
     write = writer()
   })
 
-  it('of a device keep the first records whole, and of the others the offset, the time and the head, in one letter', () => {
-    const found = letters(write(many('a', 2000), 0))
+  it('of a device keep the first records whole, and of the others the offset, the time and the head, in one dead letter', () => {
+    const found = deadLetters(write(many('a', 2000), 0))
     expect(found.slice(0, 3).map(({ source_offset, value, records }) => [source_offset, value?.length, records])).to.deep.equal([
       [0, 10, []],
       [1, 10, []],
@@ -53,7 +53,7 @@ describe('dead letters', () => {
 
   it('count each device, reason and window for itself', () => {
     write(many('a', 5), 0)
-    const whole = (sent: readonly OutgoingRecord[]): number => letters(sent).filter(({ value }) => value !== null).length
+    const whole = (sent: readonly OutgoingRecord[]): number => deadLetters(sent).filter(({ value }) => value !== null).length
     expect(whole(write(many('a', 2), 59_999))).to.equal(0)
     expect(whole(write(many('b', 2), 59_999))).to.equal(2)
     expect(whole(write([refused('a', 9, { reason: 'dull' })], 59_999))).to.equal(1)
@@ -61,7 +61,7 @@ describe('dead letters', () => {
   })
 
   it('keep no more bytes than they may, of one device and of all', () => {
-    const sizes = (sent: readonly OutgoingRecord[]): number[] => letters(sent).map(({ value }) => value?.length ?? 0)
+    const sizes = (sent: readonly OutgoingRecord[]): number[] => deadLetters(sent).map(({ value }) => value?.length ?? 0)
     expect(sizes(write([refused('a', 1, {}, 600), refused('a', 2, {}, 600), refused('a', 3, {}, 300)], 0))).to.deep.equal([600, 300, 0])
     const names = Array.from({ length: 15_000 }, (_, index) => refused(`stranger${index}`, index, {}, 100))
     const kept = sizes(writer({ totalBytes: 1_200_000 })(names, 0))
@@ -69,14 +69,14 @@ describe('dead letters', () => {
     expect(kept).to.have.length(15_000)
   })
 
-  it('tell partial failures from whole ones, and quantities apart, where only the offsets are kept', () => {
+  it('tell partial failures from whole ones, and quantities apart, if only the offsets are kept', () => {
     const parts = [
       refused('a', 5, { samples: [1] }),
       refused('a', 6, { samples: [0], quantities: ['weight'] }),
       refused('a', 7),
       refused('a', 8, { samples: [2], quantities: ['weight'] }),
     ]
-    const found = letters(writer({ letters: 0 })(parts, 0))
+    const found = deadLetters(writer({ deadLetters: 0 })(parts, 0))
     expect(
       found.map(({ quantities, samples, records }) => [quantities, samples, records.map(({ offset, partly }) => [offset, partly])]),
     ).to.deep.equal([
@@ -100,23 +100,23 @@ describe('dead letters', () => {
   })
 
   it('that would be too large for Kafka keep the offset of their record', () => {
-    const [letter] = letters(writer({ bytes: 1e6, totalBytes: 1e6 }, 1900)([refused('a', 7, { samples: [1] }, 1900)], 0))
-    expect(letter).to.deep.include({ value: null, source_offset: 7, samples: [] })
-    expect(letter?.records).to.deep.equal([{ offset: 7, timestamp: 7, head: Buffer.alloc(4, 7), partly: true }])
+    const [deadLetter] = deadLetters(writer({ bytes: 1e6, totalBytes: 1e6 }, 1900)([refused('a', 7, { samples: [1] }, 1900)], 0))
+    expect(deadLetter).to.deep.include({ value: null, source_offset: 7, samples: [] })
+    expect(deadLetter?.records).to.deep.equal([{ offset: 7, timestamp: 7, head: Buffer.alloc(4, 7), partly: true }])
   })
 
   it('that fail again with more to say, and are too large for Kafka by that, do so too; the bridge has no offset, and says so', () => {
-    const [letter] = letters(write([refused('a', 7, { samples: [1] }, 900)], 0)) as [DeadLetter]
-    expect(codec.decode(encodeWithin(5000, letter, codec))).to.deep.equal(letter)
-    const referring = codec.decode(encodeWithin(500, letter, codec))
+    const [deadLetter] = deadLetters(write([refused('a', 7, { samples: [1] }, 900)], 0)) as [DeadLetter]
+    expect(codec.decode(encodeWithin(5000, deadLetter, codec))).to.deep.equal(deadLetter)
+    const referring = codec.decode(encodeWithin(500, deadLetter, codec))
     expect([referring.value, referring.samples, referring.records.map(({ offset }) => offset)]).to.deep.equal([null, [], [7]])
-    const bridge = codec.decode(encodeWithin(500, { ...letter, source_partition: -1, source_offset: -1 }, codec))
+    const bridge = codec.decode(encodeWithin(500, { ...deadLetter, source_partition: -1, source_offset: -1 }, codec))
     expect(bridge.detail).to.equal('word 7; its 900 bytes are left out: a dead letter may have 500')
     expect([bridge.value, bridge.records]).to.deep.equal([null, []])
   })
 
   it('have details of a length that people read', () => {
-    const [letter] = letters(write([refused('a', 1, { detail: 'x'.repeat(100_000) })], 0))
-    expect(letter?.detail).to.have.length(1001)
+    const [deadLetter] = deadLetters(write([refused('a', 1, { detail: 'x'.repeat(100_000) })], 0))
+    expect(deadLetter?.detail).to.have.length(1001)
   })
 })

@@ -4,7 +4,7 @@ import { topicId } from '../../connectors/kafka/topics.ts'
 import { createRedriveLog, type Settled } from '../../connectors/postgres/redrive-log.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetterCodec } from '../../processors/dead-letter.ts'
-import type { FoundLetter } from '../../processors/letters.ts'
+import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { readSchema } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
@@ -14,10 +14,16 @@ import { decoded } from '../redrive/run.ts'
 export interface DeadLetters {
   /** Every topic of dead letters that Kafka has, by name. */
   topics(): Promise<readonly Topic[]>
-  /** Reads a topic's letters, or those of some extents; null for a record that is no dead letter. Waits for what `each` returns; a rejection ends it. */
-  read(topic: Topic, each: (letter: FoundLetter | null) => Promise<void> | undefined, extents?: readonly Extent[]): Promise<void>
+  /**
+   * Reads a topic's dead letters, or those of some extents; null for a record that is no dead
+   * letter. Waits for what `each` returns; a rejection ends it.
+   */
+  read(topic: Topic, each: (deadLetter: FoundDeadLetter | null) => Promise<void> | undefined, extents?: readonly Extent[]): Promise<void>
   extents(topic: Topic): Promise<readonly Extent[]>
-  /** Outcomes of the letters that redrives have settled; undefined, with a line in the log, while the database does not say. */
+  /**
+   * Outcomes of the dead letters that redrives have settled; undefined, with a line in the log,
+   * while the database does not say.
+   */
   settled(topic: Topic): Promise<Settled | undefined>
 }
 
@@ -47,8 +53,8 @@ export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): 
         signal,
         handle: async ({ partition, records }) => {
           for (const { offset, value, headers } of records) {
-            const letter = value === null ? undefined : decoded(codec, value)
-            const taken = each(letter === undefined ? null : { topic, partition, offset, letter, headers })
+            const deadLetter = value === null ? undefined : decoded(codec, value)
+            const taken = each(deadLetter === undefined ? null : { topic, partition, offset, deadLetter, headers })
             if (taken !== undefined) await taken
           }
         },

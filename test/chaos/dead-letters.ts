@@ -7,23 +7,23 @@ import { JSON_DEVICE, type Poison } from './publisher.ts'
 import { readTopic } from './topic-reader.ts'
 
 /** What the dead letters say. */
-export interface Letters {
+export interface DeadLetters {
   /** Poison that became a dead letter with the right reason. */
   readonly rightly: number
   /** Poison that did not. */
   readonly lost: readonly Poison[]
-  /** Letters of something good: an outage must never make one. */
+  /** Dead letters of something good: an outage must never make one. */
   readonly wrongly: readonly string[]
-  /** Letters of hostile devices. */
+  /** Dead letters of hostile devices. */
   readonly hostile: number
 }
 
-/** Reads every topic of dead letters. Repeats of a letter are one: redelivery makes them. */
-export async function readLetters(kafka: Kafka, poison: readonly Poison[], isFleet: (device: string) => boolean): Promise<Letters> {
+/** Reads every topic of dead letters. Repeats of a dead letter are one: redelivery makes them. */
+export async function readDeadLetters(kafka: Kafka, poison: readonly Poison[], isFleet: (device: string) => boolean): Promise<DeadLetters> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const waiting = new Map<string, Poison[]>()
   for (const each of poison) {
-    const place = `${each.letters} ${each.reason}`
+    const place = `${each.deadLetters} ${each.reason}`
     waiting.set(place, [...(waiting.get(place) ?? []), each])
   }
   const found = new Set<Poison>()

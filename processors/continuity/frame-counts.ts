@@ -3,7 +3,7 @@ import { canHaveMissed } from './limits.ts'
 import { between, type Range, RangeSet } from './ranges.ts'
 
 /** How many frames are where. */
-export interface Account {
+export interface FrameCounts {
   numbered: number
   stored: number
   deadLettered: number
@@ -12,7 +12,7 @@ export interface Account {
 }
 
 /** The frames of one boot. */
-export interface BootAccount extends Account {
+export interface BootCounts extends FrameCounts {
   readonly device: string
   readonly boot: number
   readonly missingNumbers: readonly Range[]
@@ -23,7 +23,10 @@ export interface BootAccount extends Account {
   readonly unknown: number
   /** Samples that the device says it discarded. */
   readonly dropped: number
-  /** Frames with numbers too high for the time that has passed: they are in no other figure, and nothing is missing for their sake. */
+  /**
+   * Frames with numbers too high for the time that has passed: they are in no other figure, and
+   * nothing is missing for their sake.
+   */
   readonly implausible: number
   /** Numbers below it are counted, but no longer named. */
   readonly settledBelow: number
@@ -39,11 +42,11 @@ export interface Flight {
 
 export const NO_FLIGHT: Flight = { numbers: new RangeSet(), receivedMs: Number.NaN }
 
-export function emptyAccount(): Account {
+export function noCounts(): FrameCounts {
   return { numbered: 0, stored: 0, deadLettered: 0, inFlight: 0, missing: 0 }
 }
 
-export function addAccount(to: Account, from: Account): void {
+export function addCounts(to: FrameCounts, from: FrameCounts): void {
   to.numbered += from.numbered
   to.stored += from.stored
   to.deadLettered += from.deadLettered
@@ -52,17 +55,18 @@ export function addAccount(to: Account, from: Account): void {
 }
 
 /** Whether every numbered frame is in exactly one of the four other states. */
-export function addsUp({ numbered, stored, deadLettered, inFlight, missing }: Account): boolean {
+export function addsUp({ numbered, stored, deadLettered, inFlight, missing }: FrameCounts): boolean {
   return numbered === stored + deadLettered + inFlight + missing
 }
 
 /**
- * Says of each number of a boot where its frame is. Stored wins over everything; a frame that is on its way again, as after a redrive, is in
- * flight rather than dead-lettered.
+ * Says of each number of a boot where its frame is. Stored wins over everything; a frame that is on
+ * its way again, as after a redrive, is in flight rather than dead-lettered.
  * @param flight frames read from the line that no step has finished
- * @param redriven numbers of frames that were stored past the line, by a redrive of the store's dead letters
+ * @param redriven numbers of frames that were stored past the line, by a redrive of the store's
+ *   dead letters
  */
-export function accountOf(state: BootState, flight: Flight, redriven: RangeSet): BootAccount {
+export function countsOf(state: BootState, flight: Flight, redriven: RangeSet): BootCounts {
   const { settled } = state
   const end = believedEnd(state, flight)
   const window = between(settled.below, end)

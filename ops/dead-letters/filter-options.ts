@@ -1,9 +1,9 @@
-import type { LetterFilter } from '../../processors/letters.ts'
+import type { DeadLetterFilter } from '../../processors/found-dead-letters.ts'
 import { ConfigError } from '../../services/config.ts'
 import { momentOption } from '../moments.ts'
 
-/** Options of parseArgs that choose letters. */
-export const letterOptions = {
+/** Options of parseArgs that choose dead letters. */
+export const deadLetterOptions = {
   reason: { type: 'string' },
   device: { type: 'string' },
   from: { type: 'string' },
@@ -11,7 +11,10 @@ export const letterOptions = {
 } as const
 
 /** @throws ConfigError */
-export function letterFilter(values: { readonly [Name in keyof typeof letterOptions]?: string | undefined }, nowMs: number): LetterFilter {
+export function deadLetterFilter(
+  values: { readonly [Name in keyof typeof deadLetterOptions]?: string | undefined },
+  nowMs: number,
+): DeadLetterFilter {
   const { reason, device } = values
   const fromMs = momentOption('--from', values.from, nowMs)
   const toMs = momentOption('--to', values.to, nowMs)

@@ -4,7 +4,7 @@ import type { DeadLetter } from '../dead-letter.ts'
 import { FrameHead, ReadingsHead } from './heads.ts'
 
 /** What a dead letter says of the frame that is in it. */
-export type LetterNumber =
+export type DeadLetterNumber =
   /** `whole`: its bytes are what their schema says, as far as its processor looked. */
   | { readonly tag: 'numbered'; readonly boot: number; readonly seq: number; readonly dropped: number; readonly whole: boolean }
   | { readonly tag: 'unnumbered' }
@@ -29,10 +29,11 @@ const frame = new FrameHead()
 const readings = new ReadingsHead()
 
 /**
- * The number of the frame in a dead letter of the bridge or of standardise: a frame as the device published it, or as Kafka has it.
- * @param fingerprint of the letter's header, if it has one
+ * The number of the frame in a dead letter of the bridge or of standardise: a frame as the device
+ * published it, or as Kafka has it.
+ * @param fingerprint of the dead letter's header, if it has one
  */
-export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas, fingerprint?: Buffer): LetterNumber {
+export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas, fingerprint?: Buffer): DeadLetterNumber {
   if (value === null) return { tag: 'unreadable' }
   const published = processor === 'bridge'
   const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
@@ -53,7 +54,7 @@ export function frameNumber({ value, reason, processor }: DeadLetter, schemas: F
 }
 
 /** The number of the frame whose readings are in a dead letter of the store. */
-export function readingsNumber({ value, reason }: DeadLetter): LetterNumber {
+export function readingsNumber({ value, reason }: DeadLetter): DeadLetterNumber {
   if (value === null) return { tag: 'unreadable' }
   return numberOr(() => {
     readings.read(value)
@@ -62,7 +63,7 @@ export function readingsNumber({ value, reason }: DeadLetter): LetterNumber {
   })
 }
 
-function numberOr(read: () => LetterNumber): LetterNumber {
+function numberOr(read: () => DeadLetterNumber): DeadLetterNumber {
   try {
     return read()
   } catch (cause) {

@@ -19,7 +19,10 @@ interface Conversion {
   readonly unit: string
 }
 
-/** Samples that are rejected for one reason, as a whole or in one quantity; the detail is of the first. */
+/**
+ * Samples that are rejected for one reason, as a whole or in one quantity; the detail is of the
+ * first.
+ */
 interface SamplesRejected extends Rejection {
   readonly reason: Reason
   readonly samples: number[]
@@ -27,7 +30,7 @@ interface SamplesRejected extends Rejection {
 }
 
 /** The frame as it came. */
-export interface Frame {
+export interface ReceivedFrame {
   readonly device: DeviceId
   /** The same, as bytes. */
   readonly deviceId: Uint8Array
@@ -39,10 +42,10 @@ export interface Frame {
 }
 
 /**
- * Turns the frames of one firmware into readings in standard units. The columns are reused from frame to frame: nothing is allocated
- * for a sample.
+ * Turns the frames of one firmware into readings in standard units. The columns are reused from
+ * frame to frame: nothing is allocated for a sample.
  */
-export class Standards {
+export class FrameConverter {
   private readonly reader: FrameReader
   private readonly conversions: readonly Conversion[]
   private readonly name: Uint8Array
@@ -67,12 +70,12 @@ export class Standards {
   }
 
   /**
-   * @returns the columns without what is rejected, and a rejection for each reason and quantity: the other quantities of a sample go on. A sample of
-   *   which nothing is left is excluded.
+   * @returns the columns without what is rejected, and a rejection for each reason and quantity:
+   *   the other quantities of a sample go on. A sample of which nothing is left is excluded.
    * @throws MalformedError
    */
   standardise(
-    frame: Frame,
+    frame: ReceivedFrame,
     assignments: readonly Assignment[],
     lookups: Pick<Lookups, 'anchor'>,
   ): { readonly columns: ReadingsColumns; readonly rejections: readonly SamplesRejected[] } {
@@ -104,7 +107,7 @@ export class Standards {
     }
   }
 
-  private stamp(frame: Frame, lookups: Pick<Lookups, 'anchor'>): void {
+  private stamp(frame: ReceivedFrame, lookups: Pick<Lookups, 'anchor'>): void {
     const { receivedMs } = frame
     const { count, elapsed, clock, base } = this.reader
     const { tickMicros } = this.reader.firmware
@@ -125,7 +128,7 @@ export class Standards {
   }
 
   /** The time of day of `base`, which is an uptime. */
-  private bootOrigin({ device, receivedMs }: Frame, lookups: Pick<Lookups, 'anchor'>): number {
+  private bootOrigin({ device, receivedMs }: ReceivedFrame, lookups: Pick<Lookups, 'anchor'>): number {
     const { count, elapsed, base, boot } = this.reader
     const { tickMicros } = this.reader.firmware
     if (count === 0) return 0
@@ -176,7 +179,9 @@ export class Standards {
     }
   }
 
-  /** Leaves out the samples that lost all they had. One that never had a value is a row nonetheless. */
+  /**
+   * Leaves out the samples that lost all they had. One that never had a value is a row nonetheless.
+   */
   private excludeEmpty(): void {
     for (const { samples, quantities: lost } of this.rejections) {
       if (lost.length === 0) continue

@@ -16,7 +16,7 @@ export interface Refused extends Rejection {
   readonly partition: number
 }
 
-/** How far one partition is taken by a fill. */
+/** How far one partition is taken by a row batch. */
 export interface Move {
   readonly topic: Topic
   readonly partition: number
@@ -65,10 +65,13 @@ interface Entry {
 const NONE: ReadonlySet<number> = new Set()
 
 /** Rows that will be committed together, with the offsets that they stand for. */
-export class Fill {
+export class RowBatch {
   /** One for each record and reason. */
   readonly refused: Refused[] = []
-  /** How many of these are about to be written down: what is refused after that becomes a letter of its own. */
+  /**
+   * How many of these are about to be written down: what is refused after that becomes a dead
+   * letter of its own.
+   */
   private closed = 0
   private written = 0
   private readonly spans = new Map<string, Span>()
@@ -135,7 +138,10 @@ export class Fill {
     }
   }
 
-  /** Moves a partition on to an offset, from where the fill found it. To be called after each record. */
+  /**
+   * Moves a partition on to an offset, from where the row batch found it. To be called after each
+   * record.
+   */
   move(topic: Topic, partition: number, from: bigint, to: bigint): void {
     const { last } = this
     if (last?.span !== undefined && last.partition === partition && last.topic === topic) {
@@ -155,7 +161,10 @@ export class Fill {
     taken.ends[taken.records.length - 1] = to
   }
 
-  /** Records of one partition come one after the other: the last one's place is remembered, which saves a name and a look-up for each. */
+  /**
+   * Records of one partition come one after the other: the last one's place is remembered, which
+   * saves a name and a look-up for each.
+   */
   private takenOf(topic: Topic, partition: number): Taken {
     if (this.last !== undefined && this.last.partition === partition && this.last.topic === topic) return this.last
     const key = `${topic}/${partition}`
@@ -212,16 +221,16 @@ export class Fill {
   }
 
   /** What `closeRefused` gave is written down. */
-  lettersWritten(): void {
+  deadLettersWritten(): void {
     this.written = this.closed
   }
 
   /**
-   * Some of the records, counted over all partitions, as a fill of their own: with their rows, refusals and offsets. It takes the memory of this one, which has
-   * no rows any more.
+   * Some of the records, counted over all partitions, as a row batch of their own: with their rows,
+   * refusals and offsets. It takes the memory of this one, which has no rows any more.
    */
-  part(from: number, end: number): Fill {
-    const part = new Fill(this.writer)
+  part(from: number, end: number): RowBatch {
+    const part = new RowBatch(this.writer)
     const ours = new Set<KafkaRecord>()
     let before = 0
     for (const [place, { topic, partition, records, ends }] of this.taken) {
@@ -257,7 +266,7 @@ export class Fill {
     return part
   }
 
-  /** The COPY stream. The fill's writer is lent to it until the commit is over. */
+  /** The COPY stream. The row batch's writer is lent to it until the commit is over. */
   finish(): Buffer {
     return this.writer.finish()
   }

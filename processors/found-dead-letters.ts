@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import type { RecordHeaders, Rejection, Topic } from './contract.ts'
+import type { DeadLetter } from './dead-letter.ts'
+import { narrowed } from './rejections.ts'
+
+/** A dead letter and where it is. */
+export interface FoundDeadLetter {
+  readonly topic: Topic
+  readonly partition: number
+  readonly offset: bigint
+  readonly deadLetter: DeadLetter
+  /** Those of the record that became the dead letter. */
+  readonly headers?: RecordHeaders | undefined
+}
+
+/** Which dead letters somebody asked for; what is not given does not matter. */
+export interface DeadLetterFilter {
+  readonly reason?: string
+  readonly device?: string
+  /** Last failure, milliseconds since 1970: from, inclusive, to, exclusive. */
+  readonly fromMs?: number
+  readonly toMs?: number
+}
+
+export function matches({ reason, key, last_failed }: DeadLetter, filter: DeadLetterFilter): boolean {
+  return (
+    (filter.reason === undefined || reason === filter.reason) &&
+    (filter.device === undefined || key?.toString('utf8') === filter.device) &&
+    (filter.fromMs === undefined || last_failed >= filter.fromMs) &&
+    (filter.toMs === undefined || last_failed < filter.toMs)
+  )
+}
+
+/**
+ * The dead letter for something that failed once more, as `ownRejections` says: its bytes, its
+ * source and the time of its first failure stay.
+ */
+export function failedAgain(
+  deadLetter: DeadLetter,
+  { reason, detail, samples, quantities = [] }: Rejection,
+  nowMs: number,
+  version: string,
+): DeadLetter {
+  return {
+    ...deadLetter,
+    samples,
+    quantities,
+    reason,
+    detail,
+    processor_version: version,
+    attempt: deadLetter.attempt + 1,
+    last_failed: nowMs,
+  }
+}
+
+/**
+ * Same text, same dead letter: a service or a redrive that was killed may write one twice, for it
+ * writes before it commits. MQTT has no offsets: there each dead letter of a first failure is one
+ * by itself, since two messages of a device may be the same to the last bit and the millisecond,
+ * and give two rows if they have no time; what a redrive wrote is the same where topic, time and
+ * bytes are.
+ */
+export function identity({ topic, partition, offset, deadLetter }: FoundDeadLetter): string {
+  if (deadLetter.source_offset < 0 && deadLetter.attempt === 1) return `${topic}/${partition}/${offset}`
+  const { source_topic, source_partition, source_offset, source_timestamp, value, samples, quantities, reason, attempt } = deadLetter
+  const place = source_offset < 0 ? digest(value ?? '') : `${source_partition}/${source_offset}`
+  const others =
+    deadLetter.records.length === 0 ? '' : digest(deadLetter.records.map(({ offset, timestamp }) => `${offset} ${timestamp}`).join())
+  // Of many samples a digest: a million of these are remembered.
+  const which = samples.length > 8 ? digest(samples.join()) : samples.join()
+  return `${source_topic} ${place} ${source_timestamp} ${which} ${quantities.join()} ${reason} ${attempt} ${others}`
+}
+
+/**
+ * Only what is about the dead letter's own part of its record: the rest had its outcome when the
+ * record was first processed.
+ */
+export function ownRejections(deadLetter: DeadLetter, rejections: readonly Rejection[]): readonly Rejection[] {
+  return rejections.flatMap((rejection) => narrowed(rejection, deadLetter) ?? [])
+}
+
+function digest(text: Buffer | string): string {
+  return createHash('sha1').update(text).digest('base64')
+}
