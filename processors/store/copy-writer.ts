@@ -85,6 +85,8 @@ export class CopyWriter {
   private dayChanges = 0
   private target: Buffer
   private view: DataView
+  /** Takes the rows in another order. */
+  private spare: Buffer = Buffer.allocUnsafeSlow(0)
   private at = 0
   private source: Buffer = Buffer.alloc(0)
   private from = 0
@@ -110,6 +112,19 @@ export class CopyWriter {
   /** Bytes written since `reset`. */
   get bytes(): number {
     return this.at
+  }
+
+  /**
+   * Puts the rows into another order.
+   * @param parts all rows, in pieces: where each begins and ends, as `bytes` was before and after
+   */
+  rearrange(parts: readonly { readonly start: number; readonly end: number }[]): void {
+    if (this.spare.length < this.at) this.spare = Buffer.allocUnsafeSlow(this.target.length)
+    let at = SIGNATURE.copy(this.spare, 0)
+    for (const { start, end } of parts) at += this.target.copy(this.spare, at, start, end)
+    if (at !== this.at) throw new RangeError(`${at} bytes of ${this.at} were rearranged`)
+    ;[this.target, this.spare] = [this.spare, this.target]
+    this.view = viewOf(this.target)
   }
 
   /** The whole COPY stream. The writer must be reset before its next row. */

@@ -85,7 +85,10 @@ describe('RowBatch', () => {
     })
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/), fc.array(sample, { maxLength: 5 })), { maxLength: 8 }),
+        fc.uniqueArray(fc.tuple(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/), fc.array(sample, { maxLength: 5 })), {
+          maxLength: 8,
+          selector: ([device]) => device,
+        }),
         (frames) => {
           const target = rowBatch()
           for (const [device, samples] of frames) target.add(TOPIC, 0, record(device, samples), known)
@@ -106,6 +109,55 @@ describe('RowBatch', () => {
           )
         },
       ),
+    )
+  })
+
+  it("puts each device's rows next to each other, in their order, partition by partition", () => {
+    const records = fc.array(fc.tuple(fc.nat(5), fc.nat(3)), { maxLength: 30 })
+    fc.assert(
+      fc.property(records, fc.nat(), (input, bad) => {
+        const target = rowBatch()
+        const expected = new Map<string, number[]>()
+        for (const [index, [device, samples]] of input.entries()) {
+          const times = Array.from({ length: samples }, (_, sample) => RECEIVED_MS * 1000 + index * 10 + sample)
+          const partition = device % 2
+          expected.set(`d${device}`, [...(expected.get(`d${device}`) ?? []), ...times])
+          target.add(
+            TOPIC,
+            partition,
+            record(
+              `d${device}`,
+              times.map((ts) => ({ ts })),
+            ),
+            known,
+          )
+          target.move(TOPIC, partition, BigInt(index), BigInt(index + 1))
+        }
+        const check = (): void => {
+          const moves = target.moves()
+          const rows = parseCopy(target.finish())
+          const runs = rows.filter(({ device }, index) => rows[index - 1]?.device !== device).map(({ device }) => device)
+          expect(runs).to.have.length(new Set(runs).size)
+          for (const [device, times] of expected)
+            expect(rows.filter((row) => row.device === device).map(({ ts }) => ts)).to.deep.equal(times)
+          expect(rows).to.have.length([...expected.values()].flat().length)
+          for (const { partition, rows: own } of moves) {
+            const numbers = own.flatMap(({ first, end }) => rows.slice(first, end)).map(({ device }) => Number(device.slice(1)) % 2)
+            expect(numbers).to.deep.equal(rows.map(({ device }) => Number(device.slice(1)) % 2).filter((each) => each === partition))
+          }
+        }
+        check()
+        if (target.rows === 0) return
+        // A row's index is that in the stream, whatever came first.
+        const row = bad % target.rows
+        const gone = parseCopy(target.finish())[row] as Row
+        target.exclude([{ row, detail: 'refused' }])
+        expected.set(
+          gone.device,
+          (expected.get(gone.device) ?? []).filter((ts) => ts !== gone.ts),
+        )
+        check()
+      }),
     )
   })
 
@@ -247,7 +299,7 @@ describe('RowBatch', () => {
     expect([target.rows, target.dayCount, target.refused.length]).to.deep.equal([400, 101, 1])
   })
 
-  it('comes apart into fills that have together what it had', () => {
+  it('comes apart into row batches that have together what it had', () => {
     const late = { ts: Date.UTC(2099, 0) * 1000 }
     const sample = fc.constantFrom<object>({ temperature: 1 }, { humidity: 2 }, late)
     const records = fc.array(fc.record({ partition: fc.nat(2), samples: fc.array(sample, { maxLength: 4 }), skip: fc.nat(2) }), {

@@ -60,6 +60,9 @@ interface Entry {
   readonly partition: number
   readonly layout: SampleLayout
   rows: number
+  /** Its rows in the writer's bytes. */
+  start: number
+  end: number
 }
 
 const NONE: ReadonlySet<number> = new Set()
@@ -78,7 +81,8 @@ export class RowBatch {
   private readonly taken = new Map<string, Taken>()
   private last: Taken | undefined
   private readonly writer: CopyWriter
-  private readonly entries: Entry[] = []
+  private entries: Entry[] = []
+  private grouped = true
 
   constructor(writer: CopyWriter) {
     this.writer = writer
@@ -133,8 +137,10 @@ export class RowBatch {
     } else if (lookup.tag === 'newer') {
       throw new RangeError(describeNewer(lookup.fields))
     } else {
-      const entry = { record, topic, partition, layout: lookup.layout, rows: 0 }
-      if (this.append(entry, NONE, true)) this.entries.push(entry)
+      const entry = { record, topic, partition, layout: lookup.layout, rows: 0, start: 0, end: 0 }
+      if (!this.append(entry, NONE, true)) return
+      this.entries.push(entry)
+      this.grouped = false
     }
   }
 
@@ -177,8 +183,42 @@ export class RowBatch {
     return taken
   }
 
+  /**
+   * Puts each device's rows next to each other, partition by partition: the database finds their
+   * place in the key with a third less work if frames are small (ADR 6). A device's rows keep their
+   * order, which decides what is merged into what.
+   */
+  private groupByDevice(): void {
+    if (this.grouped) return
+    this.grouped = true
+    const devices = new Map<string, Entry[]>()
+    let [runs, last]: [number, string | undefined] = [0, undefined]
+    for (const entry of this.entries) {
+      const device = entry.record.key?.toString('latin1') ?? ''
+      const own = devices.get(device)
+      if (own === undefined) devices.set(device, [entry])
+      else own.push(entry)
+      if (device !== last) runs++
+      last = device
+    }
+    if (runs === devices.size) return
+    const groups = [...devices].sort(
+      ([a, [one]], [b, [other]]) => (one as Entry).partition - (other as Entry).partition || (a < b ? -1 : 1),
+    )
+    this.entries = groups.flatMap(([, entries]) => entries)
+    this.writer.rearrange(this.entries)
+    let at = this.writer.bytes - this.entries.reduce((bytes, { start, end }) => bytes + end - start, 0)
+    for (const entry of this.entries) {
+      const bytes = entry.end - entry.start
+      entry.start = at
+      at += bytes
+      entry.end = at
+    }
+  }
+
   /** The offsets that the rows stand for. */
   moves(): readonly Move[] {
+    this.groupByDevice()
     const moves = new Map([...this.spans].map(([key, span]) => [key, { ...span, rows: [] as { first: number; end: number }[], dead: 0 }]))
     for (const { topic, partition } of this.refused) {
       const move = moves.get(`${topic}/${partition}`)
@@ -268,6 +308,7 @@ export class RowBatch {
 
   /** The COPY stream. The row batch's writer is lent to it until the commit is over. */
   finish(): Buffer {
+    this.groupByDevice()
     return this.writer.finish()
   }
 
@@ -326,7 +367,9 @@ export class RowBatch {
       return false
     }
     try {
+      entry.start = this.writer.bytes
       entry.rows = this.writer.append(record.value as Buffer, layout, admit)
+      entry.end = this.writer.bytes
       return true
     } catch (cause) {
       if (cause instanceof TooManyDaysError) this.refuse(topic, partition, record, 'span-too-long', cause.message)
