@@ -12,6 +12,10 @@ export interface FileBalance {
   readonly rows: number
   /** Rows of these keys whose values are those of no line of the file. */
   readonly wrong: number
+  /** Lines with another value than the row of their key has. */
+  readonly conflicts: number
+  /** Lines that added a value to the row of their key. */
+  readonly merged: number
   /** Samples of this run that are dead letters. */
   readonly deadLetters: number
   /** Keys that are dead letters and not in the table. */
@@ -24,11 +28,11 @@ export function missing({ keys, rows, deadKeys }: FileBalance): number {
 }
 
 /**
- * Lines whose key came before; where all lines were sent, sent = rows + repeats + missing + keys
- * that are dead letters.
+ * Lines that say nothing new; if all lines were sent, sent = rows + merged + repeats + conflicts +
+ * missing + keys that are dead letters.
  */
-export function repeats({ sent, keys }: FileBalance): number {
-  return Math.max(0, sent - keys)
+export function repeats({ sent, keys, merged, conflicts }: FileBalance): number {
+  return Math.max(0, sent - keys - merged - conflicts)
 }
 
 /** What does not add up, in words; empty if everything does. */
@@ -44,6 +48,12 @@ export function complaints(balance: FileBalance): readonly string[] {
 
 /** The line that says it all. */
 export function renderBalance(balance: FileBalance): string {
-  const { sent, rows, deadLetters } = balance
-  return `${whole(sent)} sent, ${whole(rows)} rows, ${whole(repeats(balance))} repeats, ${whole(deadLetters)} dead letters, ${whole(missing(balance))} missing`
+  const { sent, rows, merged, conflicts, deadLetters } = balance
+  return [
+    `${whole(sent)} sent, ${whole(rows)} rows`,
+    ...(merged > 0 ? [`${whole(merged)} merged into them`] : []),
+    `${whole(repeats(balance))} repeats`,
+    ...(conflicts > 0 ? [`${whole(conflicts)} in conflict`] : []),
+    `${whole(deadLetters)} dead letters, ${whole(missing(balance))} missing`,
+  ].join(', ')
 }

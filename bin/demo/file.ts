@@ -97,6 +97,11 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
       code: wrong.length === 0 ? 0 : 1,
       lastWords: [
         ...[...found.reasons].map(([reason, count]) => `dead letters: ${reason}, ${whole(count)}`),
+        ...(balance.conflicts === 0
+          ? []
+          : [
+              `in conflict: ${whole(balance.conflicts)} lines with another value than the row of their device and time has; the ${config.store.conflicts} stays (store.conflicts)`,
+            ]),
         ...wrong.map((complaint) => `does not add up: ${complaint}`),
         ...stands,
         ...(sent === lines && ended === 0 ? [] : fleetWords(log, logBegins, ended)),

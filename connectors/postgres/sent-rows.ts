@@ -8,17 +8,28 @@ export interface RowKey {
   readonly tsMicros: number
 }
 
+/** What the table has of a file. */
+export interface ComparedRows {
+  /** Keys of the file that are in the table. */
+  readonly rows: number
+  /** Of these rows, those with a value that no line has for their key. */
+  readonly wrong: number
+  /** Lines with another value than the row of their key has. */
+  readonly conflicts: number
+  /**
+   * Lines without such a value that have one for a column of which the earlier lines of their key
+   * have none.
+   */
+  readonly merged: number
+}
+
 /** What a file sent, beside what the table has. */
 export interface SentRows {
   /** Takes whole lines of the file: time, device, then the quantities. */
   add(lines: Buffer): Promise<unknown>
   /** Ends the input: data lines, and distinct (device, time) keys. */
   finish(): Promise<{ readonly lines: number; readonly keys: number; readonly devices: readonly string[] }>
-  /**
-   * Keys that are in the table; and of these rows, those with a value that no line has for their
-   * key.
-   */
-  compare(): Promise<{ readonly rows: number; readonly wrong: number }>
+  compare(): Promise<ComparedRows>
   /** How many of these keys, each counted once, are the file's and not in the table. */
   absent(keys: readonly RowKey[]): Promise<number>
 }
@@ -43,7 +54,9 @@ export async function compareSentRows(session: Session, quantities: readonly str
     async finish() {
       await session.script(
         'finding the keys of the file',
-        `CREATE TEMP TABLE sent AS SELECT device COLLATE "C" AS device_id, ${TIME} AS ts, ${columns.map(value).join(', ')} FROM sent_text;
+        `CREATE TEMP TABLE sent AS SELECT device_id, ts, ${columns.join(', ')}, count(*) OVER earlier > 0 AND (${columns.map(first).join(' OR ')}) AS adds
+           FROM (SELECT row_number() OVER () AS line, device COLLATE "C" AS device_id, ${TIME} AS ts, ${columns.map(value).join(', ')} FROM sent_text) AS lines
+           WINDOW earlier AS (PARTITION BY device_id, ts ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
          DROP TABLE sent_text;
          CREATE TEMP TABLE sent_key AS SELECT DISTINCT device_id, ts FROM sent;
          ANALYZE sent; ANALYZE sent_key`,
@@ -68,14 +81,18 @@ export async function compareSentRows(session: Session, quantities: readonly str
             `CASE WHEN bool_or(stored.${column} IS NULL) THEN bool_and(sent.${column} IS NULL) ELSE coalesce(bool_or(sent.${column} = stored.${column}), false) END`,
         )
         .join(' AND ')
-      const [counts] = await session.query<{ rows: bigint; wrong: bigint }>(
+      const differs = columns.map((column) => `coalesce(sent.${column} <> stored.${column}, false)`).join(' OR ')
+      const [counts] = await session.query<{ rows: bigint; wrong: bigint; conflicts: bigint; merged: bigint }>(
         'comparing the file with the table',
-        `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT right_value) AS wrong FROM (
-           SELECT ${same} AS right_value FROM sent JOIN readings AS stored USING (device_id, ts)
+        `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT right_value) AS wrong,
+           coalesce(sum(conflicts), 0)::bigint AS conflicts, coalesce(sum(merged), 0)::bigint AS merged FROM (
+           SELECT ${same} AS right_value, count(*) FILTER (WHERE ${differs}) AS conflicts, count(*) FILTER (WHERE adds AND NOT (${differs})) AS merged
+           FROM sent JOIN readings AS stored USING (device_id, ts)
            WHERE ${await span()} GROUP BY device_id, ts
          ) AS keys`,
       )
-      return { rows: Number(counts?.rows ?? 0n), wrong: Number(counts?.wrong ?? 0n) }
+      const { rows = 0n, wrong = 0n, conflicts = 0n, merged = 0n } = counts ?? {}
+      return { rows: Number(rows), wrong: Number(wrong), conflicts: Number(conflicts), merged: Number(merged) }
     },
 
     async absent(keys) {
@@ -106,4 +123,9 @@ const TIME = `CASE WHEN time ~ '^-?[0-9]+$' THEN 'epoch'::timestamptz + time::bi
 
 function value(column: string): string {
   return `CASE WHEN ${column} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$' THEN ${column}::double precision END AS ${column}`
+}
+
+/** Whether no earlier line of the key has a value. */
+function first(column: string): string {
+  return `${column} IS NOT NULL AND count(${column}) OVER earlier = 0`
 }

@@ -31,14 +31,14 @@ describe('comparing a file with the table', () => {
 
   it('counts lines, keys and devices', async () => {
     expect(await sent.finish()).to.deep.equal({ lines: 5, keys: 4, devices: ['3629', '3630'] })
-    expect(await sent.compare()).to.deep.equal({ rows: 0, wrong: 0 })
+    expect(await sent.compare()).to.deep.equal({ rows: 0, wrong: 0, conflicts: 0, merged: 0 })
   })
 
   it('finds each key once, whatever way its time is written', async () => {
     await sent.finish()
     await database.query(`INSERT INTO readings VALUES ('3629', '2021-06-19 00:04:58Z', 26.24, 35.45), ('3629', '2021-06-19 00:19:58Z', 26.01, null),
       ('3630', '2021-06-19 00:19:59Z', null, -4), ('3630', '2021-06-19 00:04:59.250Z', 0.5, 0), ('other', '2021-06-19 00:04:58Z', 1, 1)`)
-    expect(await sent.compare()).to.deep.equal({ rows: 4, wrong: 0 })
+    expect(await sent.compare()).to.deep.equal({ rows: 4, wrong: 0, conflicts: 0, merged: 0 })
   })
 
   it('counts rows that have another value than any line of their key', async () => {
@@ -46,7 +46,7 @@ describe('comparing a file with the table', () => {
     await database.query(
       `INSERT INTO readings VALUES ('3629', '2021-06-19 00:04:58Z', 26.24, 35.46), ('3629', '2021-06-19 00:19:58Z', 26.01, 0)`,
     )
-    expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 2 })
+    expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 2, conflicts: 2, merged: 0 })
   })
 
   it('takes a row for right that merged two lines of its key, and one with a value too few for wrong', async () => {
@@ -55,7 +55,15 @@ describe('comparing a file with the table', () => {
     await database.query(
       `INSERT INTO readings VALUES ('3629', '2021-06-19 00:19:58Z', 26.01, 35), ('3630', '2021-06-19 00:04:59.250Z', null, 0)`,
     )
-    expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 1 })
+    expect(await sent.compare()).to.deep.equal({ rows: 2, wrong: 1, conflicts: 0, merged: 1 })
+  })
+
+  it('tells lines with another value than the row of their key from repeats, and both from those that add a value', async () => {
+    const at = '2021-06-19 05:00:00Z,3631'
+    await sent.add(Buffer.from(`${at},1,\n${at},1,\n${at},2,\n${at},1,5\n${at},,5\n${at},1,6\n`))
+    await sent.finish()
+    await database.query(`INSERT INTO readings VALUES ('3631', '2021-06-19 05:00:00Z', 1, 5)`)
+    expect(await sent.compare()).to.deep.equal({ rows: 1, wrong: 0, conflicts: 2, merged: 1 })
   })
 
   it('counts dead keys once, and only those that are not in the table after all', async () => {
