@@ -85,7 +85,14 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
       if (how === 'interrupted') return interrupted
       found = await deadLetters.since(mark, new Set(devices))
       const dead = found.samples.length + found.undecodable
-      balance = { lines, sent, keys, ...(await table.compare()), deadLetters: dead, deadKeys: await table.absent(found.samples) }
+      balance = {
+        lines,
+        sent,
+        keys,
+        ...(await table.compare(found.samples)),
+        deadLetters: dead,
+        deadKeys: await table.absent(found.samples),
+      }
       if (missing(balance) !== last) sinceMs = Date.now()
       last = missing(balance)
       if (how === 'stands' && stands.length === 0) stands = await progress.why()

@@ -8,6 +8,11 @@ export interface RowKey {
   readonly tsMicros: number
 }
 
+/** Values that were refused: of these quantities, or of all if there are none. */
+export interface RefusedValues extends RowKey {
+  readonly quantities: readonly string[]
+}
+
 /** What the table has of a file. */
 export interface ComparedRows {
   /** Keys of the file that are in the table. */
@@ -29,7 +34,8 @@ export interface SentRows {
   add(lines: Buffer): Promise<unknown>
   /** Ends the input: data lines, and distinct (device, time) keys. */
   finish(): Promise<{ readonly lines: number; readonly keys: number; readonly devices: readonly string[] }>
-  compare(): Promise<ComparedRows>
+  /** @param refused values that the table need not have */
+  compare(refused?: readonly RefusedValues[]): Promise<ComparedRows>
   /** How many of these keys, each counted once, are the file's and not in the table. */
   absent(keys: readonly RowKey[]): Promise<number>
 }
@@ -72,24 +78,39 @@ export async function compareSentRows(session: Session, quantities: readonly str
       return { lines: Number(counts?.lines ?? 0n), keys: Number(counts?.keys ?? 0n), devices: devices.map(({ device }) => device) }
     },
 
-    async compare() {
+    async compare(refused = []) {
+      // A value that was refused is none, unless its row has it after all.
+      const taken = quantities.map(
+        (quantity, index) =>
+          `CASE WHEN NOT coalesce('${quantity}' = ANY (refused.quantities), false) OR sent.${columns[index]} = stored.${columns[index]} THEN sent.${columns[index]} END AS ${columns[index]}, stored.${columns[index]} AS stored_${index}`,
+      )
       // Rows of one key merge by column: each value is that of a line, and null only if no line has
       // one.
       const same = columns
         .map(
-          (column) =>
-            `CASE WHEN bool_or(stored.${column} IS NULL) THEN bool_and(sent.${column} IS NULL) ELSE coalesce(bool_or(sent.${column} = stored.${column}), false) END`,
+          (column, index) =>
+            `CASE WHEN bool_or(stored_${index} IS NULL) THEN bool_and(${column} IS NULL) ELSE coalesce(bool_or(${column} = stored_${index}), false) END`,
         )
         .join(' AND ')
-      const differs = columns.map((column) => `coalesce(sent.${column} <> stored.${column}, false)`).join(' OR ')
+      const differs = columns.map((column, index) => `coalesce(${column} <> stored_${index}, false)`).join(' OR ')
+      const values = refused.flatMap(({ device, tsMicros, quantities: some }) =>
+        (some.length === 0 ? quantities : some).map((quantity) => ({ device, tsMicros, quantity })),
+      )
       const [counts] = await session.query<{ rows: bigint; wrong: bigint; conflicts: bigint; merged: bigint }>(
         'comparing the file with the table',
         `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT right_value) AS wrong,
            coalesce(sum(conflicts), 0)::bigint AS conflicts, coalesce(sum(merged), 0)::bigint AS merged FROM (
            SELECT ${same} AS right_value, count(*) FILTER (WHERE ${differs}) AS conflicts, count(*) FILTER (WHERE adds AND NOT (${differs})) AS merged
-           FROM sent JOIN readings AS stored USING (device_id, ts)
-           WHERE ${await span()} GROUP BY device_id, ts
+           FROM (
+             SELECT device_id, ts, adds, ${taken.join(', ')} FROM sent JOIN readings AS stored USING (device_id, ts)
+             LEFT JOIN (
+               SELECT device COLLATE "C" AS device_id, 'epoch'::timestamptz + micros * interval '1 microsecond' AS ts, array_agg(quantity) AS quantities
+               FROM unnest($1::text[], $2::bigint[], $3::text[]) AS dead (device, micros, quantity) GROUP BY 1, 2
+             ) AS refused USING (device_id, ts)
+             WHERE ${await span()}
+           ) AS lines GROUP BY device_id, ts
          ) AS keys`,
+        [values.map(({ device }) => device), values.map(({ tsMicros }) => tsMicros), values.map(({ quantity }) => quantity)],
       )
       const { rows = 0n, wrong = 0n, conflicts = 0n, merged = 0n } = counts ?? {}
       return { rows: Number(rows), wrong: Number(wrong), conflicts: Number(conflicts), merged: Number(merged) }

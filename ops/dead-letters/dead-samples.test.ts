@@ -48,15 +48,18 @@ describe('the samples of a dead letter', () => {
 
   it('are all of the frame, or the one that was refused', () => {
     const times = [BASE, BASE + 1_000, BASE + 1_500].map((ms) => ms * 1_000)
-    expect(samples(deadLetter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros })))
-    expect(samples(deadLetter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros: times[1] }])
+    expect(samples(deadLetter({ value: onKafka }))).to.deep.equal(times.map((tsMicros) => ({ device: '3629', tsMicros, quantities: [] })))
+    const [, tsMicros] = times
+    expect(samples(deadLetter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros, quantities: [] }])
+    const quantities = ['humidity']
+    expect(samples(deadLetter({ value: onKafka, samples: [1], quantities }))).to.deep.equal([{ device: '3629', tsMicros, quantities }])
   })
 
   it('are found in a payload that the bridge could not forward', () => {
     const value = Buffer.concat([Buffer.from([0xc3, 0x01]), Buffer.alloc(8), frame])
     const found = samples(deadLetter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', value }))
     expect(found).to.have.length(3)
-    expect(found[0]).to.deep.equal({ device: '3629', tsMicros: BASE * 1_000 })
+    expect(found[0]).to.deep.equal({ device: '3629', tsMicros: BASE * 1_000, quantities: [] })
   })
 
   it('are found in readings that the store refused', () => {
@@ -66,7 +69,9 @@ describe('the samples of a dead letter', () => {
       Buffer.alloc(5),
       type.toBuffer({ device_id: '3629', firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: [sample] }),
     ])
-    expect(samples(deadLetter({ processor: 'store', value, samples: [0] }))).to.deep.equal([{ device: '3629', tsMicros: BASE * 1_000 }])
+    expect(samples(deadLetter({ processor: 'store', value, samples: [0] }))).to.deep.equal([
+      { device: '3629', tsMicros: BASE * 1_000, quantities: [] },
+    ])
   })
 
   it('are none if nobody can decode it', () => {

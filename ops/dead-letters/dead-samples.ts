@@ -8,6 +8,8 @@ export interface DeadSample {
   readonly device: string
   /** Microseconds since 1970. */
   readonly tsMicros: number
+  /** Those of which the value was refused; empty if the whole sample was. */
+  readonly quantities: readonly string[]
 }
 
 /** `C3 01` and the fingerprint; a zero byte and the schema ID. */
@@ -38,14 +40,14 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
     return samples.map(({ ts }) => ts)
   }
 
-  return ({ key, value, samples, processor, source_topic: source }) => {
+  return ({ key, value, samples, quantities, processor, source_topic: source }) => {
     // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
     const device = key?.toString('latin1') ?? source.split('/')[1]
     if (value === null || device === undefined) return []
     try {
       const times = processor === 'store' ? readingTimes(value) : frameTimes(value)
       const dead = samples.length === 0 ? times : samples.flatMap((sample) => times[sample] ?? [])
-      return dead.map((tsMicros) => ({ device, tsMicros }))
+      return dead.map((tsMicros) => ({ device, tsMicros, quantities }))
     } catch (cause) {
       // It may well be dead because nobody can decode it. Anything else is a defect here.
       if (cause instanceof MalformedError || cause instanceof RangeError || (cause as Error).message.startsWith('truncated')) return []

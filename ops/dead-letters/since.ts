@@ -20,7 +20,7 @@ export interface DeadLetterFinds {
   readonly samples: readonly DeadSample[]
   /** Dead letters that hold no sample that can be decoded. */
   readonly undecodable: number
-  /** Dead letters by processor and reason. */
+  /** Samples, and dead letters that hold none, by processor and reason. */
   readonly reasons: ReadonlyMap<string, number>
 }
 
@@ -60,13 +60,15 @@ export function deadLettersSince(config: Config, firmware: Firmware, signal: Abo
             const device = deadLetter.key?.toString('latin1') ?? deadLetter.source_topic.split('/')[1]
             if (device === undefined || !devices.has(device)) continue
             const reason = `${deadLetter.processor} ${deadLetter.reason}`
-            reasons.set(reason, (reasons.get(reason) ?? 0) + Math.max(1, deadLetter.records.length))
+            const count = (more: number): void => void reasons.set(reason, (reasons.get(reason) ?? 0) + more)
             const { deadLetters, gone } = await originalsOf({ topic, partition: 0, offset: 0n, deadLetter, headers: undefined }, reader)
             undecodable += gone
+            if (gone > 0) count(gone)
             for (const each of deadLetters) {
               const dead = samplesOf(each.deadLetter)
               for (const sample of dead) samples.push(sample)
               if (dead.length === 0) undecodable++
+              count(Math.max(1, dead.length))
             }
           }
         }

@@ -66,6 +66,21 @@ describe('comparing a file with the table', () => {
     expect(await sent.compare()).to.deep.equal({ rows: 1, wrong: 0, conflicts: 2, merged: 1 })
   })
 
+  it('does not miss a value that was refused, and takes no other value for right in its place', async () => {
+    await sent.finish()
+    await database.query(
+      `INSERT INTO readings VALUES ('3629', '2021-06-19 00:04:58Z', 26.24, null), ('3629', '2021-06-19 00:19:58Z', 26.01, null),
+       ('3630', '2021-06-19 00:04:59.250Z', null, 7)`,
+    )
+    const refused = ['2021-06-19T00:04:58Z', '2021-06-19T00:19:58Z', '2021-06-19T00:04:59.250Z'].map((time, index) => ({
+      device: index === 2 ? '3630' : '3629',
+      tsMicros: Date.parse(time) * 1_000,
+      quantities: index === 2 ? [] : ['humidity'],
+    }))
+    expect(await sent.compare(refused)).to.deep.equal({ rows: 3, wrong: 1, conflicts: 0, merged: 0 })
+    expect(await sent.compare()).to.include({ rows: 3, wrong: 2 })
+  })
+
   it('counts dead keys once, and only those that are not in the table after all', async () => {
     await sent.finish()
     await database.query(`INSERT INTO readings VALUES ('3629', '2021-06-19 00:04:58Z', 26.24, 35.45)`)
