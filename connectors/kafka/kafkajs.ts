@@ -159,8 +159,11 @@ function replace(module: string, replacement: unknown): void {
   cached.exports = replacement
 }
 
+/** The one that the replacements below are written for; package.json asks for no other. */
+export const KAFKAJS_VERSION = '2.2.4'
 const { version } = require('kafkajs/package.json') as { version: string }
-if (version !== '2.2.4') throw new Error(`kafkajs 2.2.4 is needed, found ${version}: connectors/kafka replaces parts of it`)
+if (version !== KAFKAJS_VERSION)
+  throw new Error(`kafkajs ${KAFKAJS_VERSION} is needed, found ${version}: connectors/kafka replaces parts of it`)
 replace('kafkajs/src/protocol/requests/produce/v7/request.js', produceRequest)
 replace('kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition)
 replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js', decodeMessages)
