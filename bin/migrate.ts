@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
 import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { readMigrations } from '../connectors/postgres/migrations.ts'
@@ -24,14 +25,8 @@ export async function migrate(args: readonly string[]): Promise<number> {
     })),
     ...(await migrateApp({ url: config.env.APP_DATABASE_URL, migrations: await readMigrations(`${projectRoot}db/app`) })),
   ]
-  const admin = kafkaClient(config, 'millrace-migrate', createLog('migrate')).admin()
-  await admin.connect()
-  try {
-    const created = await ensureTopics(admin, wantedTopics(config))
-    done.push(...created.map((topic) => `topic ${topic} created`))
-  } finally {
-    await admin.disconnect()
-  }
+  await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
+  done.push(...(await ensureTopics(admin, wantedTopics(config))).map((topic) => `topic ${topic} created`))
   print(...(done.length === 0 ? ['nothing to migrate'] : done))
   return 0
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { openAdmin } from '../connectors/kafka/client.ts'
 import { addPartitions, partitionCounts } from '../connectors/kafka/topics.ts'
 import { table } from '../ops/text-table.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
@@ -18,21 +19,16 @@ export async function topics(args: readonly string[]): Promise<number> {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
     throw new ConfigError(`--partitions: expected a whole number of at least 1, got ${JSON.stringify(values.partitions)}`)
   const names = sharedTopics(config)
-  const admin = kafkaClient(config, 'millrace-topics', createLog('topics')).admin()
-  await admin.connect()
-  try {
-    const before = await partitionCounts(admin, names)
-    const more = [...before].filter(([, count]) => wanted !== undefined && count > wanted)
-    if (wanted !== undefined && more.length > 0)
-      throw new ConfigError(
-        `--partitions ${wanted}: topics never get fewer, and ${more.map(([topic, count]) => `${topic} has ${count}`).join(', ')}`,
-      )
-    const fewer = [...before].filter(([, count]) => wanted !== undefined && count < wanted).map(([topic]) => topic)
-    if (wanted !== undefined && fewer.length > 0) await addPartitions(admin, fewer, wanted)
-    const after = fewer.length === 0 ? before : await partitionCounts(admin, names)
-    print(...table([['topic', 'partitions'], ...[...after].map(([topic, count]) => [topic, String(count)])], ['left', 'right']))
-    return 0
-  } finally {
-    await admin.disconnect()
-  }
+  await using admin = openAdmin(kafkaClient(config, 'millrace-topics', createLog('topics')))
+  const before = await partitionCounts(admin, names)
+  const more = [...before].filter(([, count]) => wanted !== undefined && count > wanted)
+  if (wanted !== undefined && more.length > 0)
+    throw new ConfigError(
+      `--partitions ${wanted}: topics never get fewer, and ${more.map(([topic, count]) => `${topic} has ${count}`).join(', ')}`,
+    )
+  const fewer = [...before].filter(([, count]) => wanted !== undefined && count < wanted).map(([topic]) => topic)
+  if (wanted !== undefined && fewer.length > 0) await addPartitions(admin, fewer, wanted)
+  const after = fewer.length === 0 ? before : await partitionCounts(admin, names)
+  print(...table([['topic', 'partitions'], ...[...after].map(([topic, count]) => [topic, String(count)])], ['left', 'right']))
+  return 0
 }

@@ -1,6 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Log } from '../connectors/contract.ts'
-import { createKafka, type KafkaAddress } from '../connectors/kafka/client.ts'
+import { createKafka, type KafkaAddress, type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
 import { kafkaError } from '../connectors/kafka/outage.ts'
 import { compressionTypes, largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
@@ -63,16 +62,13 @@ export function wantedTopics(config: Config): readonly TopicSettings[] {
  * @throws ConnectorError, transient if Kafka is not there
  */
 export async function countPartitions(kafka: KafkaClient, names: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
-  const admin = kafka.admin()
+  await using admin = openAdmin(kafka)
   try {
-    await admin.connect()
     return await partitionCounts(admin, names)
   } catch (cause) {
     const error = kafkaError(`asking Kafka for topics ${names.join(', ')}`, cause)
     if (error.code !== 'KAFKA_UNKNOWN_TOPIC_OR_PARTITION') throw error
     throw new Error(`topics ${names.join(', ')} must exist; run \`millrace migrate\``, { cause })
-  } finally {
-    await admin.disconnect()
   }
 }
 
@@ -86,16 +82,13 @@ export async function topicLimits(
   { topics: settings }: Config,
   names: readonly Topic[],
 ): Promise<ReadonlyMap<Topic, number>> {
-  const admin = kafka.admin()
+  await using admin = openAdmin(kafka)
   try {
-    await admin.connect()
     return await largestValues(admin, names)
   } catch (cause) {
     const error = kafkaError(`asking Kafka for the limits of topics ${names.join(', ')}`, cause)
     if (!AUTHORIZATION.has(error.code)) throw error
     return new Map(names.map((name) => [name, largestValue(settings.max_message_bytes)]))
-  } finally {
-    await admin.disconnect()
   }
 }
 
@@ -108,9 +101,8 @@ const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'none
  * @throws ConfigError, or ConnectorError, transient if Kafka is not there
  */
 export async function checkCompression(kafka: KafkaClient, names: readonly Topic[]): Promise<void> {
-  const admin = kafka.admin()
+  await using admin = openAdmin(kafka)
   try {
-    await admin.connect()
     for (const [topic, type] of await compressionTypes(admin, names)) {
       if (!READABLE.has(type))
         throw new ConfigError(
@@ -121,8 +113,6 @@ export async function checkCompression(kafka: KafkaClient, names: readonly Topic
     if (cause instanceof ConfigError) throw cause
     const error = kafkaError(`asking Kafka for the compression of topics ${names.join(', ')}`, cause)
     if (!AUTHORIZATION.has(error.code)) throw error
-  } finally {
-    await admin.disconnect()
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { RecordProducer } from '../connectors/contract.ts'
+import { type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
 import { committedOffsets } from '../connectors/kafka/committed-positions.ts'
 import { createProducer, type ProducerCounters } from '../connectors/kafka/producer.ts'
 import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
@@ -82,16 +82,13 @@ export async function openSending({ context, part, kafka, waiting, to, from = []
     () => lostOffsets,
   )
   const logs = openTopicLogs(kafka)
-  const admin = kafka.admin()
-  let connected = false
+  const admin = openAdmin(kafka)
   const watch = watchPartitions({
     logs,
     producer,
     partitions: new Map(to.flatMap((topic) => (partitions.has(topic) ? [[topic, partitions.get(topic) ?? 0]] : []))),
     ordered: (topic) => ORDERED.has(topic),
     readers: async (topic) => {
-      if (!connected) await admin.connect()
-      connected = true
       const groups = (await consumerGroups(config)).filter((each) => each.topic === topic)
       return Promise.all(
         groups.map(async ({ group }) => {
@@ -113,7 +110,7 @@ export async function openSending({ context, part, kafka, waiting, to, from = []
       watch[Symbol.dispose]()
       await producer[Symbol.asyncDispose]()
       await logs[Symbol.asyncDispose]()
-      if (connected) await admin.disconnect()
+      await admin[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import type { KafkaConfig, logLevel as LogLevel } from 'kafkajs'
+import type { Admin, KafkaConfig, Kafka as Kafkajs, logLevel as LogLevel, RetryOptions } from 'kafkajs'
 import type { Log } from '../contract.ts'
 import { Kafka, logLevel } from './kafkajs.ts'
 import { createResponseReader } from './response-reader.ts'
@@ -23,8 +23,44 @@ const HANDSHAKE_MS = 10_000
 /** Most that one read of a socket takes. */
 const READ_BYTES = 262_144
 
+/**
+ * Where this folder keeps what is kafkajs's: outside of it, nobody sees a type of that library, and
+ * a lint rule sees to it that nobody has this key.
+ */
+export const KAFKAJS: unique symbol = Symbol('kafkajs')
+
+/** A client for a cluster, to be handed to the functions of this folder. */
+export interface KafkaClient {
+  readonly [KAFKAJS]: Kafkajs
+}
+
+/** A connection to ask and tell a cluster by, to be handed to the functions of this folder. */
+export interface KafkaAdmin extends AsyncDisposable {
+  /** Dials at the first call, and anew at the next one if that failed. */
+  readonly [KAFKAJS]: () => Promise<Admin>
+}
+
+/** Dials nothing by itself. */
+export function openAdmin(kafka: KafkaClient, retry?: RetryOptions): KafkaAdmin {
+  const admin = kafka[KAFKAJS].admin(retry === undefined ? {} : { retry })
+  let connected: Promise<Admin> | undefined
+  return {
+    [KAFKAJS]: () => {
+      connected ??= admin.connect().then(
+        () => admin,
+        (cause: unknown) => {
+          connected = undefined
+          throw cause
+        },
+      )
+      return connected
+    },
+    [Symbol.asyncDispose]: () => admin.disconnect(),
+  }
+}
+
 /** A kafkajs client with our socket options and log. Dials nothing by itself. */
-export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeof Kafka> {
+export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
   // One for all connections: what is in it is taken before the next read.
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
   const config: KafkaConfig = {
@@ -68,7 +104,7 @@ export function createKafka(address: KafkaAddress, log: Log): InstanceType<typeo
   }
   if (address.ssl !== undefined) config.ssl = address.ssl
   if (address.sasl !== undefined) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
-  return new Kafka(config)
+  return { [KAFKAJS]: new Kafka(config) }
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
 import { ConnectorError } from '../contract.ts'
+import { KAFKAJS, type KafkaClient } from './client.ts'
 import { kafkaError } from './outage.ts'
 
 /** What time it is for Kafka. */
@@ -18,7 +18,7 @@ export interface KafkaClock extends AsyncDisposable {
  * @param topic with `message.timestamp.type=LogAppendTime`
  */
 export function createKafkaClock(kafka: KafkaClient, topic: Topic): KafkaClock {
-  const producer = kafka.producer({ allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 1 } })
+  const producer = kafka[KAFKAJS].producer({ allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 1 } })
   let connecting: Promise<void> | undefined
   return {
     async read() {

@@ -1,6 +1,6 @@
-import type { Admin } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
 import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
+import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import type { KnownOffset } from './lag.ts'
 
 /**
@@ -35,12 +35,12 @@ export interface CommittedOffset extends KnownOffset {
 
 /** What a group committed, by `topic/partition`. */
 export async function committedOffsets(
-  admin: Admin,
+  admin: KafkaAdmin,
   group: string,
   topics: readonly Topic[],
 ): Promise<ReadonlyMap<string, CommittedOffset>> {
   const offsets = new Map<string, CommittedOffset>()
-  for (const { topic, partitions } of await admin.fetchOffsets({ groupId: group, topics: [...topics] })) {
+  for (const { topic, partitions } of await (await admin[KAFKAJS]()).fetchOffsets({ groupId: group, topics: [...topics] })) {
     for (const { partition, offset, metadata } of partitions) {
       const [nextOffset, known] = [BigInt(offset), parseCommitMetadata(metadata)]
       if (nextOffset >= 0n)
@@ -51,7 +51,7 @@ export async function committedOffsets(
 }
 
 export interface CommittedPositionsOptions {
-  readonly admin: Admin
+  readonly admin: KafkaAdmin
   readonly group: string
   readonly logs: KafkaLogs
   readonly noticed: (change: PositionChange) => void

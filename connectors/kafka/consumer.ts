@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from 'kafkajs'
+import type { Consumer, EachBatchPayload } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, KafkaLogs, Log, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
+import { KAFKAJS, type KafkaClient, openAdmin } from './client.ts'
 import { coPartitioned } from './co-partitioned.ts'
 import { commitMetadata, committedPositions } from './committed-positions.ts'
 import type { FetchedBatch } from './fetched-batch.ts'
@@ -138,7 +139,7 @@ const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonl
 export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
   const { kafka, group, topics, logs, log, counters } = options
   const heartbeatMs = options.sessionTimeoutMs / HEARTBEATS_PER_SESSION
-  const consumer: Consumer = kafka.consumer({
+  const consumer: Consumer = kafka[KAFKAJS].consumer({
     groupId: group,
     ...(options.coPartitioned ? { partitionAssigners: [coPartitioned] } : {}),
     sessionTimeout: options.sessionTimeoutMs,
@@ -154,8 +155,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
   })
   // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the
   // service.
-  const admin = kafka.admin({ retry: PATIENT })
-  await admin.connect()
+  const admin = openAdmin(kafka, PATIENT)
+  await admin[KAFKAJS]()
   /** Up to where each partition was handed on; absent while it is not known. */
   const positions = new Map<string, Position>()
   let generation = 0
@@ -424,7 +425,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<GroupConsum
       generation++
       clearInterval(watch)
       await consumer.disconnect()
-      await admin.disconnect()
+      await admin[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kafka as KafkaClient, Producer, RecordMetadata } from 'kafkajs'
+import type { Producer, RecordMetadata } from 'kafkajs'
 import { backoffMs } from '../../processors/backoff.ts'
 import type { OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
 import { ConnectorError, type Log, type PositionChange, type RecordProducer } from '../contract.ts'
+import { KAFKAJS, type KafkaClient } from './client.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
@@ -95,7 +96,7 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
   const { kafka, log, signal, counters, problem } = options
   const requestBytes = Math.min(MAX_BYTES, ...(options.limits?.values() ?? []))
   const open = (): Producer =>
-    kafka.producer({
+    kafka[KAFKAJS].producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
+import { KAFKAJS, type KafkaClient } from './client.ts'
 import { createErrorFromCode } from './kafkajs.ts'
 
 /** A request that kafkajs does not have, or not in a version that is new enough. */
@@ -78,11 +78,11 @@ export interface Cluster {
 
 /** Dials nothing by itself. */
 export function createCluster(kafka: KafkaClient): Cluster {
-  const create = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster')
+  const create = Object.getOwnPropertySymbols(kafka[KAFKAJS]).find(({ description }) => description === 'private:Kafka:createCluster')
   const cluster =
     create === undefined
       ? undefined
-      : (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]?.({ allowAutoTopicCreation: false })
+      : (kafka[KAFKAJS] as unknown as Record<symbol, (options: object) => Cluster>)[create]?.({ allowAutoTopicCreation: false })
   if (cluster === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
   return cluster
 }

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import { KAFKAJS, type KafkaClient } from './client.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
@@ -56,8 +56,8 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
   let open: Promise<Cluster> | undefined
 
   async function connect(): Promise<Cluster> {
-    const create = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster')
-    const factory = create === undefined ? undefined : (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]
+    const create = Object.getOwnPropertySymbols(kafka[KAFKAJS]).find(({ description }) => description === 'private:Kafka:createCluster')
+    const factory = create === undefined ? undefined : (kafka[KAFKAJS] as unknown as Record<symbol, (options: object) => Cluster>)[create]
     if (factory === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
     const cluster = factory({ allowAutoTopicCreation: false })
     await cluster.connect()

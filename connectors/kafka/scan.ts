@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, Extent, Log, Position } from '../contract.ts'
+import { KAFKAJS, type KafkaClient, openAdmin } from './client.ts'
 import { runConsumer } from './consumer.ts'
 import { openTopicLogs } from './topic-logs.ts'
 
@@ -111,14 +111,11 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
 }
 
 async function forget(kafka: KafkaClient, group: string, log: Log): Promise<void> {
-  const admin = kafka.admin()
+  await using admin = openAdmin(kafka)
   try {
-    await admin.connect()
-    await admin.deleteGroups([group])
+    await (await admin[KAFKAJS]()).deleteGroups([group])
   } catch (cause) {
     // Kafka forgets an empty group by itself.
     log.info('the group of the scan was not deleted', { group, cause: String(cause) })
-  } finally {
-    await admin.disconnect()
   }
 }

@@ -1,6 +1,6 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
 import { ConnectorError, type Extent, type KafkaLogs, type Position, type TopicState } from '../contract.ts'
+import type { KafkaClient } from './client.ts'
 import { judgePosition } from './judge-position.ts'
 import { kafkaError } from './outage.ts'
 import {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Admin, Kafka as KafkaClient } from 'kafkajs'
 import type { Topic } from '../../processors/contract.ts'
+import { KAFKAJS, type KafkaAdmin, type KafkaClient } from './client.ts'
 import { committedOffsets } from './committed-positions.ts'
 import { type Lag, lagOf } from './lag.ts'
 import { openTopicLogs } from './topic-logs.ts'
@@ -18,11 +18,12 @@ export interface TopicSettings {
 const HEARD_MS = 100
 
 /** Creates the topics that are missing, and changes none. Returns the names of those created. */
-export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
-  const existing = new Set(await admin.listTopics())
+export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
+  const kafkajs = await admin[KAFKAJS]()
+  const existing = new Set(await kafkajs.listTopics())
   const missing = wanted.filter(({ topic }) => !existing.has(topic))
   if (missing.length === 0) return []
-  await admin.createTopics({
+  await kafkajs.createTopics({
     waitForLeaders: true,
     topics: missing.map(({ topic, partitions, replicationFactor, config }) => ({
       topic,
@@ -31,13 +32,17 @@ export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[
       configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
     })),
   })
-  const names = missing.map(({ topic }) => topic)
-  return names
+  return missing.map(({ topic }) => topic)
+}
+
+/** Every topic that Kafka has. */
+export async function topicNames(admin: KafkaAdmin): Promise<readonly Topic[]> {
+  return (await (await admin[KAFKAJS]()).listTopics()) as Topic[]
 }
 
 /** Gives topics more partitions, and waits until the cluster has them. */
-export async function addPartitions(admin: Admin, topics: readonly Topic[], partitions: number): Promise<void> {
-  await admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: partitions })) })
+export async function addPartitions(admin: KafkaAdmin, topics: readonly Topic[], partitions: number): Promise<void> {
+  await (await admin[KAFKAJS]()).createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: partitions })) })
   for (;;) {
     const counts = await partitionCounts(admin, topics)
     if ([...counts.values()].every((count) => count >= partitions)) return
@@ -46,8 +51,8 @@ export async function addPartitions(admin: Admin, topics: readonly Topic[], part
 }
 
 /** Number of partitions of each topic. Rejects if one does not exist. */
-export async function partitionCounts(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
-  const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] })
+export async function partitionCounts(admin: KafkaAdmin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const { topics: found } = await (await admin[KAFKAJS]()).fetchTopicMetadata({ topics: [...topics] })
   return new Map(found.map(({ name, partitions }) => [name as Topic, partitions.length]))
 }
 
@@ -63,8 +68,8 @@ const RECORD_OVERHEAD_BYTES = 4096
  * Largest value of a record that each topic takes, as Kafka has it now: existing topics keep the
  * limit that they were created with.
  */
-export async function largestValues(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
-  const { resources } = await admin.describeConfigs({
+export async function largestValues(admin: KafkaAdmin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const { resources } = await (await admin[KAFKAJS]()).describeConfigs({
     includeSynonyms: false,
     resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['max.message.bytes'] })),
   })
@@ -77,8 +82,8 @@ export async function largestValues(admin: Admin, topics: readonly Topic[]): Pro
 }
 
 /** How Kafka stores each topic's records, whatever their producers send: its `compression.type`. */
-export async function compressionTypes(admin: Admin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, string>> {
-  const { resources } = await admin.describeConfigs({
+export async function compressionTypes(admin: KafkaAdmin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, string>> {
+  const { resources } = await (await admin[KAFKAJS]()).describeConfigs({
     includeSynonyms: false,
     resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['compression.type'] })),
   })
@@ -102,11 +107,11 @@ export interface PartitionLag extends Lag {
 }
 
 /** A group's lag on each partition of its topics, by what it committed to Kafka. */
-export async function groupLag(admin: Admin, group: string, topics: readonly Topic[]): Promise<readonly PartitionLag[]> {
+export async function groupLag(admin: KafkaAdmin, group: string, topics: readonly Topic[]): Promise<readonly PartitionLag[]> {
   const committed = await committedOffsets(admin, group, topics)
   const lags: PartitionLag[] = []
   for (const topic of topics) {
-    for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
+    for (const { partition, high, low } of await (await admin[KAFKAJS]()).fetchTopicOffsets(topic)) {
       const extent = { partition, earliest: BigInt(low), end: BigInt(high) }
       lags.push({ topic, partition, ...lagOf(committed.get(`${topic}/${partition}`), extent) })
     }
@@ -115,8 +120,8 @@ export async function groupLag(admin: Admin, group: string, topics: readonly Top
 }
 
 /** Sum of the end offsets of a topic's partitions: how many records it was ever sent. */
-export async function endOffset(admin: Admin, topic: Topic): Promise<bigint> {
-  return (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + BigInt(high), 0n)
+export async function endOffset(admin: KafkaAdmin, topic: Topic): Promise<bigint> {
+  return (await (await admin[KAFKAJS]()).fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + BigInt(high), 0n)
 }
 
 /** A topic's ID, which tells a recreated topic from its namesake: 32 hexadecimal digits. */

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumedBatch, Log } from '../../connectors/contract.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import type { KnownDevices } from '../../connectors/postgres/known-devices.ts'
 import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import type { Flight } from '../../processors/continuity/frame-counts.ts'

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { ConsumedBatch, Extent, Log, Position } from '../../connectors/contract.ts'
+import { type KafkaClient, openAdmin } from '../../connectors/kafka/client.ts'
 import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
 import { scanTopic } from '../../connectors/kafka/scan.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
@@ -85,18 +85,13 @@ export async function measureTails(kafka: KafkaClient, session: Session, begin: 
 type Stored = Position & { readonly topicId: string | undefined }
 
 async function committedFrames(kafka: KafkaClient): Promise<readonly Stored[]> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    const committed = await committedOffsets(admin, FRAMES_READER, [topics.frames])
-    return [...committed].map(([place, offset]) => ({
-      ...offset,
-      topic: topics.frames,
-      partition: Number(place.slice(topics.frames.length + 1)),
-    }))
-  } finally {
-    await admin.disconnect()
-  }
+  await using admin = openAdmin(kafka)
+  const committed = await committedOffsets(admin, FRAMES_READER, [topics.frames])
+  return [...committed].map(([place, offset]) => ({
+    ...offset,
+    topic: topics.frames,
+    partition: Number(place.slice(topics.frames.length + 1)),
+  }))
 }
 
 /** Reads the tail of one topic. */

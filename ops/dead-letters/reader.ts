@@ -1,6 +1,7 @@
 import type { Log } from '../../connectors/contract.ts'
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
-import { topicId } from '../../connectors/kafka/topics.ts'
+import { topicId, topicNames } from '../../connectors/kafka/topics.ts'
 import { createRedriveLog, type Settled } from '../../connectors/postgres/redrive-log.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetterCodec } from '../../processors/dead-letter.ts'
@@ -35,13 +36,8 @@ export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): 
   const codec: DeadLetterCodec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   return {
     async topics() {
-      const admin = kafka.admin()
-      await admin.connect()
-      try {
-        return (await admin.listTopics()).filter((name) => name.endsWith(SUFFIX)).sort() as Topic[]
-      } finally {
-        await admin.disconnect()
-      }
+      await using admin = openAdmin(kafka)
+      return (await topicNames(admin)).filter((name) => name.endsWith(SUFFIX)).sort()
     },
     extents: (topic) => topicExtents(kafka, topic),
     async read(topic, each, extents) {

@@ -1,3 +1,4 @@
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
 import { type KnownOffset, lagOf } from '../../connectors/kafka/lag.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
@@ -28,8 +29,7 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
   const kafka = kafkaClient(config, 'millrace-lag', createLog('lag'))
   const groups = chosen ?? (await consumerGroups(config))
   const logs = openTopicLogs(kafka)
-  const admin = kafka.admin()
-  let connected: Promise<void> | undefined
+  const admin = openAdmin(kafka)
   const database = (url: string): Database => createDatabase({ url, applicationName: 'millrace lag', statementTimeoutMs })
   const databases = { telemetry: database(config.env.TELEMETRY_DATABASE_URL), app: database(config.env.APP_DATABASE_URL) }
 
@@ -38,11 +38,6 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
       const positions = await databases[offsets].use((session) => readPositions(session, group, topic))
       return new Map(positions.map((position) => [position.partition, position]))
     }
-    connected ??= admin.connect().catch((cause: unknown) => {
-      connected = undefined
-      throw cause
-    })
-    await connected
     const committed = await committedOffsets(admin, group, [topic])
     return new Map([...committed].map(([place, offset]) => [Number(place.slice(topic.length + 1)), offset]))
   }
@@ -67,7 +62,7 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
     },
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([
-        admin.disconnect(),
+        admin[Symbol.asyncDispose](),
         logs[Symbol.asyncDispose](),
         ...Object.values(databases).map((each) => each[Symbol.asyncDispose]()),
       ])

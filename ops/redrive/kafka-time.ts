@@ -1,5 +1,5 @@
-import type { Kafka } from 'kafkajs'
 import type { Log } from '../../connectors/contract.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import { topics } from '../../processors/topics.ts'
 
@@ -7,7 +7,7 @@ import { topics } from '../../processors/topics.ts'
  * What time it is, in milliseconds since 1970, by Kafka's clock: whoever redrives may sit at a
  * machine of which the clock is wrong, too.
  */
-export async function kafkaTime(kafka: Kafka, log: Log): Promise<() => number> {
+export async function kafkaTime(kafka: KafkaClient, log: Log): Promise<() => number> {
   await using clock = createKafkaClock(kafka, topics.clock)
   const askedAtMs = performance.now()
   try {

@@ -1,3 +1,4 @@
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { endOffset } from '../../connectors/kafka/topics.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { deadTopic } from '../../processors/topics.ts'
@@ -20,7 +21,7 @@ const ANSWER_MS = 900
  */
 export async function openStatusSources(config: Config, fleet?: NonNullable<StatusSources['fleet']>): Promise<OpenSources> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const admin = kafkaClient(config, 'millrace-status', silent).admin()
+  const admin = openAdmin(kafkaClient(config, 'millrace-status', silent))
   const lags = await openLags({ config, statementTimeoutMs: ANSWER_MS })
   const addresses = new Map(serviceAddresses(config).map(({ name, address }) => [name, address]))
   const database = createDatabase({
@@ -29,16 +30,6 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
     statementTimeoutMs: ANSWER_MS,
   })
   const deadTopics = [...addresses.keys()].map(deadTopic)
-  let connected: Promise<void> | undefined
-
-  async function kafka(): Promise<typeof admin> {
-    connected ??= admin.connect().catch((cause: unknown) => {
-      connected = undefined
-      throw cause
-    })
-    await connected
-    return admin
-  }
 
   return {
     processors: config.processors,
@@ -46,10 +37,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
     service: (name) => report(addresses.get(name)),
     lags: () => answer(() => lags.read()),
     deadLetters: () =>
-      answer(async () => {
-        const ask = await kafka()
-        return new Map(await Promise.all(deadTopics.map(async (topic) => [topic, await endOffset(ask, topic)] as const)))
-      }),
+      answer(async () => new Map(await Promise.all(deadTopics.map(async (topic) => [topic, await endOffset(admin, topic)] as const)))),
     stored: () =>
       answer(() =>
         database.use(async (session): Promise<StoredRows> => {
@@ -62,7 +50,7 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
         }),
       ),
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled([admin.disconnect(), lags[Symbol.asyncDispose](), database[Symbol.asyncDispose]()])
+      await Promise.allSettled([admin[Symbol.asyncDispose](), lags[Symbol.asyncDispose](), database[Symbol.asyncDispose]()])
     },
   }
 }

@@ -1,5 +1,5 @@
-import type { Kafka as KafkaClient } from 'kafkajs'
 import type { Log, RecordProducer } from '../../connectors/contract.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import { decodeSession, encodeSession, type RememberedSession } from '../../processors/bridge/session.ts'
 import { topics } from '../../processors/topics.ts'

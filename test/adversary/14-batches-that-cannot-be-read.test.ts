@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { RecordProducer } from '../../connectors/contract.ts'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { topics } from '../../processors/topics.ts'
 import { address, frameRecord, openFrameProducer, quiet, testFirmware, wire } from '../pipeline/frames.ts'
@@ -72,7 +72,7 @@ describe('a batch that cannot be read, of a foreign producer', function () {
 
   it('does not become every record of a topic that Kafka itself compresses: the service says what to set, and ends', async () => {
     const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
-    const admin = kafka.admin()
+    const admin = kafka[KAFKAJS].admin()
     const resource = { type: TOPIC, name: topics.deviceStatus }
     await admin.connect()
     const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] })

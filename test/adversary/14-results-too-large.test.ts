@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { ContinuityReport } from '../../ops/continuity/report.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
@@ -30,7 +30,7 @@ describe('what becomes too large for Kafka', () => {
    * than the configuration says.
    */
   async function limit(topic: string, bytes: number | null): Promise<void> {
-    const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-limits' }, quiet).admin()
+    const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-limits' }, quiet)[KAFKAJS].admin()
     await admin.connect()
     try {
       await admin.alterConfigs({

@@ -1,5 +1,5 @@
 import type { Admin } from 'kafkajs'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
 import { sharedTopics } from '../../services/kafka.ts'
@@ -8,7 +8,7 @@ import { millrace, until } from '../pipeline/service.ts'
 
 /** Asks Kafka as an operator does. */
 export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>): Promise<Result> {
-  const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet).admin()
+  const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet)[KAFKAJS].admin()
   await admin.connect()
   try {
     return await work(admin)

@@ -1,6 +1,7 @@
 import pg from 'pg'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
 import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
+import { topicNames } from '../../connectors/kafka/topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
@@ -52,14 +53,8 @@ export async function openOutcomes(processors: readonly string[] = ['bridge', 's
 
   /** A topic that is not there yet has no dead letters. */
   async function extentsOf(topic: Topic): Promise<readonly Extent[]> {
-    const admin = kafka.admin()
-    await admin.connect()
-    try {
-      if (!(await admin.listTopics()).includes(topic)) return []
-    } finally {
-      await admin.disconnect()
-    }
-    return topicExtents(kafka, topic)
+    await using admin = openAdmin(kafka)
+    return (await topicNames(admin)).includes(topic) ? await topicExtents(kafka, topic) : []
   }
 
   async function deadLetters(...devices: readonly string[]): Promise<readonly DeadLetter[]> {

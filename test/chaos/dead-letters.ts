@@ -1,4 +1,4 @@
-import type { Kafka } from 'kafkajs'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
@@ -19,7 +19,11 @@ export interface DeadLetters {
 }
 
 /** Reads every topic of dead letters. Repeats of a dead letter are one: redelivery makes them. */
-export async function readDeadLetters(kafka: Kafka, poison: readonly Poison[], isFleet: (device: string) => boolean): Promise<DeadLetters> {
+export async function readDeadLetters(
+  kafka: KafkaClient,
+  poison: readonly Poison[],
+  isFleet: (device: string) => boolean,
+): Promise<DeadLetters> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const waiting = new Map<string, Poison[]>()
   for (const each of poison) {

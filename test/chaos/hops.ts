@@ -1,4 +1,4 @@
-import type { Kafka } from 'kafkajs'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { topics } from '../../processors/topics.ts'
 import { datumHash } from './ledger.ts'
 import { createOrder, type Order } from './order.ts'
@@ -14,7 +14,7 @@ export interface Hops {
 const HEADER_BYTES = 5
 
 /** Reads both topics from their beginning. */
-export async function readHops(kafka: Kafka, isFleet: (device: string) => boolean): Promise<Hops> {
+export async function readHops(kafka: KafkaClient, isFleet: (device: string) => boolean): Promise<Hops> {
   const frames = createOrder()
   await readTopic(kafka, topics.frames, ({ key, value }) => {
     const device = key?.toString('latin1') ?? ''

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
 import { watchCommits } from './first-commit.ts'
@@ -88,18 +89,13 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
 
   /** Where every consumer is; standardise's offsets are Kafka's. */
   async function positions(): Promise<readonly Position[]> {
-    const admin = kafka.admin()
-    await admin.connect()
-    try {
-      const lags = await groupLag(admin, 'standardise', [topics.frames])
-      const own = await readPositions([line.direct.telemetryUrl, line.direct.appUrl])
-      return [
-        ...own,
-        ...lags.map(({ topic, partition, committed }) => ({ consumer: 'standardise', topic, partition, nextOffset: committed })),
-      ]
-    } finally {
-      await admin.disconnect()
-    }
+    await using admin = openAdmin(kafka)
+    const lags = await groupLag(admin, 'standardise', [topics.frames])
+    const own = await readPositions([line.direct.telemetryUrl, line.direct.appUrl])
+    return [
+      ...own,
+      ...lags.map(({ topic, partition, committed }) => ({ consumer: 'standardise', topic, partition, nextOffset: committed })),
+    ]
   }
 
   async function counters(): Promise<ReadonlyMap<string, number>> {
@@ -233,29 +229,24 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
    * loses its power.
    */
   async function recreate(): Promise<void> {
-    const admin = kafka.admin()
-    await admin.connect()
-    try {
-      const after = new Date()
-      await admin.deleteTopics({ topics: [...LOST_TOPICS] })
-      begin('recreate topic', `${LOST_TOPICS.join(', ')} deleted`)
-      const loaded = burst(CUT, 2 * BURST_S)
-      loaded.catch(() => undefined)
-      await delay(GONE_MS, undefined, { signal })
-      await line.millrace('migrate')
-      say('and made again')
-      await using watch = await watchCommits(line.direct.telemetryUrl, 'store', after, signal)
-      let seen = false
-      await line.stack.cutPostgresPower(async () => {
-        seen = await watch.committed()
-      })
-      if (seen) begin('first commit', 'PostgreSQL without power at the first commit of store in the new topic')
-      else say('the store did not commit in the new topic: PostgreSQL lost its power all the same')
-      await line.stack.start('postgres')
-      await loaded
-    } finally {
-      await admin.disconnect()
-    }
+    await using admin = openAdmin(kafka)
+    const after = new Date()
+    await (await admin[KAFKAJS]()).deleteTopics({ topics: [...LOST_TOPICS] })
+    begin('recreate topic', `${LOST_TOPICS.join(', ')} deleted`)
+    const loaded = burst(CUT, 2 * BURST_S)
+    loaded.catch(() => undefined)
+    await delay(GONE_MS, undefined, { signal })
+    await line.millrace('migrate')
+    say('and made again')
+    await using watch = await watchCommits(line.direct.telemetryUrl, 'store', after, signal)
+    let seen = false
+    await line.stack.cutPostgresPower(async () => {
+      seen = await watch.committed()
+    })
+    if (seen) begin('first commit', 'PostgreSQL without power at the first commit of store in the new topic')
+    else say('the store did not commit in the new topic: PostgreSQL lost its power all the same')
+    await line.stack.start('postgres')
+    await loaded
     await settle()
   }
 

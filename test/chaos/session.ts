@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kafka } from 'kafkajs'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, type KafkaClient } from '../../connectors/kafka/client.ts'
 import { type FleetTotals, fleetDevices, type RunningFleet, startFleet } from './fleet.ts'
 import { HOSTILE_DEVICES } from './hostile.ts'
 import { type Line, openLine } from './line.ts'
@@ -28,7 +27,7 @@ export interface Session {
   /** Starts both fleets for so many seconds. */
   load(phase: string, seconds: number, rate?: number): Promise<readonly { readonly firmware: string; readonly fleet: RunningFleet }[]>
   /** Kafka without a proxy before it. */
-  readonly kafka: Kafka
+  readonly kafka: KafkaClient
   /**
    * Waits until nothing is left to read, by `everyone` if asked; the reading that told is part of
    * what was sent.

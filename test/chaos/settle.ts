@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Admin, Kafka } from 'kafkajs'
 import mqtt from 'mqtt'
 import pg from 'pg'
+import { KAFKAJS, type KafkaAdmin, type KafkaClient, openAdmin } from '../../connectors/kafka/client.ts'
 import { kafkaError } from '../../connectors/kafka/outage.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
@@ -29,7 +29,7 @@ export class StuckError extends Error {
 }
 
 export interface SettleOptions {
-  readonly kafka: Kafka
+  readonly kafka: KafkaClient
   readonly mqttUrl: string
   readonly telemetryUrl: string
   readonly appUrl: string
@@ -55,8 +55,7 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
   await client.endAsync()
   const database = new pg.Client(telemetryUrl)
   await database.connect()
-  const admin = kafka.admin()
-  await admin.connect()
+  await using admin = openAdmin(kafka)
   try {
     let progress = ''
     for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
@@ -66,7 +65,7 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
       const toStandardise = lags.filter(({ lag }) => lag !== 0n)
       const offsets = (await unlessExhausted(() => findOffsets(database)))?.rows ?? []
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
-      const ends = await onceThere(() => admin.fetchTopicOffsets(topics.readings), signal)
+      const ends = await onceThere(async () => (await admin[KAFKAJS]()).fetchTopicOffsets(topics.readings), signal)
       const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
       const behind = everyone ? await notAtEnd(admin, [telemetryUrl, appUrl], signal) : []
       if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0 && behind.length === 0) return last
@@ -78,7 +77,6 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
     }
   } finally {
     await database.end()
-    await admin.disconnect()
   }
 }
 
@@ -135,13 +133,13 @@ export async function readPositions(urls: readonly string[]): Promise<readonly P
  * `consumer topic/partition position of end` of each that is not where its topic ends, before or
  * after it.
  */
-async function notAtEnd(admin: Admin, urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+async function notAtEnd(admin: KafkaAdmin, urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
   const ends = new Map<string, Map<number, bigint>>()
   const behind: string[] = []
   for (const { consumer, topic, partition, nextOffset } of await readPositions(urls)) {
     let partitions = ends.get(topic)
     if (partitions === undefined) {
-      const offsets = await onceThere(() => admin.fetchTopicOffsets(topic), signal)
+      const offsets = await onceThere(async () => (await admin[KAFKAJS]()).fetchTopicOffsets(topic), signal)
       partitions = new Map(offsets.map((each) => [each.partition, BigInt(each.high)]))
       ends.set(topic, partitions)
     }

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { Kafka } from 'kafkajs'
+import { KAFKAJS, type KafkaClient } from '../../connectors/kafka/client.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 
 /** A topic that gives nothing for this long is stuck. */
 const STUCK_MS = 60_000
 
 /** Hands over every record that a topic has now, per partition in order. */
-export async function readTopic(kafka: Kafka, topic: string, each: (record: KafkaRecord, partition: number) => void): Promise<void> {
+export async function readTopic(kafka: KafkaClient, topic: string, each: (record: KafkaRecord, partition: number) => void): Promise<void> {
   const left = await ends(kafka, topic)
   if (left.size === 0) return
-  const consumer = kafka.consumer({ groupId: `chaos-${randomUUID()}`, maxWaitTimeInMs: 100, maxBytesPerPartition: 4_000_000 })
+  const consumer = kafka[KAFKAJS].consumer({ groupId: `chaos-${randomUUID()}`, maxWaitTimeInMs: 100, maxBytesPerPartition: 4_000_000 })
   let timer: NodeJS.Timeout | undefined
   try {
     await consumer.connect()
@@ -41,8 +41,8 @@ export async function readTopic(kafka: Kafka, topic: string, each: (record: Kafk
 }
 
 /** First offset that is not there yet, of each partition that has records. */
-async function ends(kafka: Kafka, topic: string): Promise<Map<number, bigint>> {
-  const admin = kafka.admin()
+async function ends(kafka: KafkaClient, topic: string): Promise<Map<number, bigint>> {
+  const admin = kafka[KAFKAJS].admin()
   await admin.connect()
   try {
     const offsets = await admin.fetchTopicOffsets(topic)

@@ -1,6 +1,6 @@
 import avro from 'avsc'
 import type { RecordProducer } from '../../connectors/contract.ts'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { partitionCounts } from '../../connectors/kafka/topics.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
@@ -76,10 +76,8 @@ export function frameRecord(device: string, value: Buffer, timestampMs = Date.no
 /** Sends records to Kafka, past MQTT and the bridge. */
 export async function openFrameProducer(): Promise<RecordProducer> {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
-  const admin = kafka.admin()
-  await admin.connect()
+  await using admin = openAdmin(kafka)
   const partitions = await partitionCounts(admin, [topics.frames, topics.readings, topics.deviceStatus])
-  await admin.disconnect()
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
 }

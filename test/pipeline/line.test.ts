@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { projectRoot, readSchema } from '../../schemas/files.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
@@ -180,7 +180,9 @@ async function fleet(args: readonly string[]): Promise<string> {
 /** The dead letters that arrive while something is done, from every processor's topic. */
 async function collectDeadLetters(expected: number, act: () => Promise<void>): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const consumer = createKafka({ brokers: env('KAFKA_BROKERS').split(','), clientId: run }, quiet).consumer({ groupId: `${run}-letters` })
+  const consumer = createKafka({ brokers: env('KAFKA_BROKERS').split(','), clientId: run }, quiet)[KAFKAJS].consumer({
+    groupId: `${run}-letters`,
+  })
   const deadLetters: DeadLetter[] = []
   await consumer.connect()
   await consumer.subscribe({ topics: ['bridge.dead', 'standardise.dead', 'store.dead'], fromBeginning: true })
