@@ -1,17 +1,20 @@
 /**
- * Writes what is derived from the sources: TypeScript types, C headers, the list of reasons. With
- * --check, only says what is not current.
+ * Writes what is derived from the sources: TypeScript types, C headers, references. With --check,
+ * only says what is not current.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'
 import { projectRoot, readFirmwares, readQuantities } from '../schemas/files.ts'
 import { readingsTypes } from '../schemas/readings-types.ts'
+import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
 
 const wanted = new Map<string, string>([
   ['schemas/generated/readings.ts', readingsTypes(readQuantities())],
   ['docs/dead-letters.md', await reasonsDocument()],
+  ['docs/configuration-reference.md', configurationDocument()],
+  ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])
 const firmwares = readFirmwares().map(({ firmware }) => firmware)
 // Doubles are what the bridge writes for JSON devices; no device encodes them.

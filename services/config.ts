@@ -35,14 +35,21 @@ const PROCESSOR_PORTS: ReadonlyMap<string, number> = new Map([
 ])
 
 const topicSettings = z.strictObject({
-  partitions: z.int().min(1).max(1000).default(6).describe('Partitions of a topic that does not exist yet.'),
-  replication_factor: z.int().min(1).max(10).default(1),
-  retention_hours: z.int().min(1).default(168),
+  partitions: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(6)
+    .describe('Partitions of a topic that does not exist yet. More, while everything runs: docs/partitions.md.'),
+  replication_factor: z.int().min(1).max(10).default(1).describe('Copies of a topic that does not exist yet; 3 on a cluster.'),
+  retention_hours: z.int().min(1).default(168).describe('How far back a replay, or a store that was away, can go.'),
   max_message_bytes: z
     .int()
     .min(100_000)
     .default(2_228_224)
-    .describe('Must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.'),
+    .describe(
+      'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.',
+    ),
 })
 
 const shape = z.strictObject({
@@ -56,17 +63,18 @@ const shape = z.strictObject({
         .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
       routes: z
         .strictObject({
-          telemetry: z.string().default('devices/{device}/telemetry'),
-          status: z.string().default('devices/{device}/status'),
+          telemetry: z.string().default('devices/{device}/telemetry').describe('MQTT topic of frames and JSON; {device} is one level.'),
+          status: z.string().default('devices/{device}/status').describe('MQTT topic of births and last wills.'),
         })
-        .prefault({}),
+        .prefault({})
+        .describe('Which MQTT topics the bridge subscribes to.'),
       receive_maximum: z
         .int()
         .min(1)
         .max(65_535)
         .default(10_000)
         .describe('Messages that may be under way without PUBACK: the backpressure.'),
-      session_expiry_seconds: z.int().min(0).default(86_400),
+      session_expiry_seconds: z.int().min(0).default(86_400).describe('How long the broker keeps messages for a bridge that is away.'),
       unknown_fingerprint_wait_ms: z
         .int()
         .min(0)
@@ -97,9 +105,11 @@ const shape = z.strictObject({
             .default(500)
             .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
         })
-        .prefault({}),
+        .prefault({})
+        .describe('Two token buckets of each device.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('MQTT to Kafka.'),
   kafka: z
     .strictObject({
       session_timeout_ms: z
@@ -109,7 +119,8 @@ const shape = z.strictObject({
         .default(10_000)
         .describe('A processor that is not heard of for so long loses its partitions to the others.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('What all consumers have in common.'),
   devices_turned_bad: z
     .strictObject({
       most_share: z
@@ -121,7 +132,8 @@ const shape = z.strictObject({
       minimum_devices: z.int().min(1).default(10).describe('Fewer devices say nothing about the share.'),
       longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not fixed by then goes on, with dead letters.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('When standardise and other processors, and the store, stop a partition: docs/dead-letters.md.'),
   dead_letters: z
     .strictObject({
       per_device: z
@@ -133,25 +145,35 @@ const shape = z.strictObject({
         ),
       per_device_bytes: z.int().min(1).default(1_048_576).describe('Bytes of these.'),
       total_bytes: z.int().min(1).default(67_108_864).describe('Bytes of the records kept whole of all devices of a service in a window.'),
-      window_minutes: z.int().min(1).max(1440).default(60),
+      window_minutes: z.int().min(1).max(1440).default(60).describe('Length of the window that these are counted in.'),
     })
-    .prefault({}),
-  topics: topicSettings.prefault({}),
+    .prefault({})
+    .describe('How much of what is refused is kept whole; of the rest a dead letter keeps the offset: docs/dead-letters.md.'),
+  topics: topicSettings.prefault({}).describe('Of topics that do not exist yet; existing ones are never changed.'),
   processors: z
     .array(serviceName)
     .default([...DEFAULT_PROCESSORS])
-    .describe('Folders of processors/ that `millrace up` runs.'),
+    .describe('Folders of processors/ that `millrace up` runs; continuity keeps the ledger of frame numbers.'),
   store: z
     .strictObject({
-      backend: z.enum(['auto', 'timescaledb', 'postgres']).default('auto'),
-      batch_rows: z.int().min(1).max(100_000).default(10_000),
-      batch_ms: z.int().min(1).max(60_000).default(200),
+      backend: z
+        .enum(['auto', 'timescaledb', 'postgres'])
+        .default('auto')
+        .describe('How readings are kept: auto is timescaledb if the server offers it, else postgres.'),
+      batch_rows: z.int().min(1).max(100_000).default(10_000).describe('A transaction takes at most so many rows.'),
+      batch_ms: z
+        .int()
+        .min(1)
+        .max(60_000)
+        .default(200)
+        .describe('A transaction takes what came in so many milliseconds, unless its rows are complete first.'),
       conflicts: z
         .enum(['first', 'last'])
         .default('first')
         .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Readings to the telemetry database.'),
   metrics: z
     .strictObject({
       host: z
@@ -163,14 +185,17 @@ const shape = z.strictObject({
         .array(z.string().min(1))
         .default([])
         .describe("Names, beside its addresses, under which they may be asked: a request's Host. Others are refused."),
-      bridge: port.default(9464),
-      store: port.default(9465),
+      bridge: port.default(9464).describe('Port of the bridge.'),
+      store: port.default(9465).describe('Port of the store.'),
       processors: z
         .union([port, z.record(serviceName, port)])
         .default({})
-        .describe('Ports by name; one port for all where each runs on a machine of its own.'),
+        .describe(
+          'Ports by name, or one port for all if each runs on a machine of its own. standardise has 9466, devices 9467, continuity 9468; any other processor needs one here.',
+        ),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('/metrics (Prometheus) and /health of each service.'),
 })
 
 const file = shape.check((context) => {
@@ -179,6 +204,14 @@ const file = shape.check((context) => {
 })
 
 type Settings = z.output<typeof shape>
+
+/**
+ * JSON Schema of the configuration file, for its reference and for editors. What settings must be
+ * beside one another is not in it.
+ */
+export function configurationSchema(): z.core.JSONSchema.JSONSchema {
+  return z.toJSONSchema(shape, { io: 'input' })
+}
 
 /** Settings that are fine by themselves, and not beside one another. */
 function* contradictions({

@@ -1,0 +1,43 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { parse } from 'yaml'
+import { projectRoot } from '../schemas/files.ts'
+import { configurationSchema, loadConfig } from '../services/config.ts'
+import { configurationDocument } from './configuration-document.ts'
+
+/** Every key that has a value of its own, with its default. */
+function defaults(schema: ReturnType<typeof configurationSchema>, path = ''): readonly (readonly [string, unknown])[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, each]) => {
+    const place = path === '' ? key : `${path}.${key}`
+    const value = each as ReturnType<typeof configurationSchema>
+    return value.properties === undefined ? [[place, value.default] as const] : defaults(value, place)
+  })
+}
+
+describe('the reference of the configuration', () => {
+  it('has a row for each key, with the default that holds without a file', () => {
+    const { env: _, ...config } = loadConfig({}, undefined)
+    const document = configurationDocument()
+    const all = defaults(configurationSchema())
+    expect(all.map(([place]) => place)).to.include.members(['processors', 'bridge.rate_limit.burst', 'metrics.processors'])
+    for (const [place, value] of all) {
+      const used = place.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config)
+      expect(used, place).to.deep.equal(value)
+      expect(document).to.match(new RegExp(`^\\| \`${place.replaceAll('.', '\\.')}\` \\|[^|]+\\| \`.+\` \\| \\S.+ \\|$`, 'm'))
+    }
+  })
+
+  it('and the example before it is a configuration', () => {
+    const [, example = ''] = /```yaml\n(.*?)```/s.exec(readFileSync(`${projectRoot}docs/configuration.md`, 'utf8')) ?? []
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-example-'))
+    try {
+      const path = join(folder, 'millrace.yaml')
+      writeFileSync(path, example)
+      expect(loadConfig({}, path).processors).to.deep.equal((parse(example) as { processors: unknown }).processors)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
