@@ -140,7 +140,7 @@ async function settle(
     `WITH settled AS (
        INSERT INTO redriven_dead_letter (topic, topic_id, partition, dead_letter_offset, run, outcome)
        SELECT $2, $3, partition, dead_letter_offset, $1, outcome
-       FROM unnest($4::integer[], $5::bigint[], $6::text[]) AS dead letter (partition, dead_letter_offset, outcome)
+       FROM unnest($4::integer[], $5::bigint[], $6::text[]) AS dead (partition, dead_letter_offset, outcome)
        ON CONFLICT DO NOTHING RETURNING outcome
      ), counted AS (
        SELECT count(*) FILTER (WHERE outcome = 'succeeded') AS succeeded, count(*) FILTER (WHERE outcome = 'partly-succeeded') AS partly_succeeded,

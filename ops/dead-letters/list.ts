@@ -58,7 +58,7 @@ export async function listDeadLetters(
   return [
     ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right']),
     ...notes,
-    'open: not settled by a redrive yet. Ages in h:mm:ss since the last failure; attempts: the most of any letter.',
+    'open: not settled by a redrive yet. Ages in h:mm:ss since the last failure; attempts: the most of any dead letter.',
   ]
 }
 
