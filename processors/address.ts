@@ -2,22 +2,21 @@
 const SECRET_PARAMETER = /([?&;][^=&;\s]*(?:pass|secret|token|key|auth|credential)[^=&;\s]*=)[^&;\s"'`]*/gi
 
 /**
- * An address as it may be shown: without user, password and secret parameters. It need not be a
- * good one: a password with a `#` or a `/` makes an address that nobody can read, and that must be
- * shown for that.
+ * An address as it may be shown: without user, password and secret parameters. The address need not
+ * be valid: a password with a `#` or a `/` makes an invalid one, and the error must show it.
  */
 export function shownAddress(address: string): string {
   return hideParameters(address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, (_found, scheme: string | undefined) => `${scheme ?? ''}…@`))
 }
 
-/** Text that may have addresses in it, each as it may be shown. */
+/** The text, with each address in it as it may be shown. */
 export function withoutUserInfo(text: string): string {
   return hideParameters(text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'`<>]*@/gi, '$1…@'))
 }
 
 /**
- * The address without user and password, for who has a name of its own there, and for a command
- * line that everybody on the machine can read.
+ * The address without user and password: for a client that has a name of its own there, and for a
+ * command line, which everybody on the machine can read.
  */
 export function withoutCredentials(address: string): string {
   const parsed = new URL(address)

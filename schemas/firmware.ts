@@ -15,7 +15,7 @@ export interface Metric {
   readonly scale: string
   readonly offset: string
   /**
-   * value = (raw × numerator + addend) / denominator: exact but for the last division, which rounds
+   * value = (raw × numerator + addend) / denominator. Only the division rounds, and it rounds
    * correctly.
    */
   readonly numerator: number
@@ -33,7 +33,7 @@ export interface Metric {
  */
 export const clocks = { synced: 0, uptime: 1, estimated: 2 } as const
 
-/** A firmware, as its Avro schema declares it (DESIGN section 2). */
+/** A firmware, as its Avro schema declares it (docs/firmware-schema.md). */
 export interface Firmware {
   /** Model and version: the schema file's name, as in `hive-1`. */
   readonly id: string
@@ -47,8 +47,7 @@ export interface Firmware {
   /** How `dt` is written. */
   readonly dtKind: 'int' | 'long'
   /**
-   * How many of `clocks` its frames may have: 3 if they may carry a time that somebody else than
-   * the device gave them.
+   * How many of `clocks` its frames may have. It is 3 if the bridge may have given them their time.
    */
   readonly clockCount: 2 | 3
   /** CRC-64-AVRO of the canonical form, 8 bytes, little-endian: what a frame's header carries. */
@@ -68,8 +67,8 @@ const CLOCK_WITH_ESTIMATE = '{"name":"NAMESPACE.Clock","type":"enum","symbols":[
 const INTS = '{"type":"array","items":"int"}'
 const LONGS = '{"type":"array","items":"long"}'
 /**
- * The fields before the metrics, and the types that each may have. The second ones are for what is
- * no device: the bridge.
+ * The fields before the metrics, and the types that each may have. Only the bridge writes the
+ * second types.
  */
 const HEAD: readonly (readonly [name: string, type: string, other?: string])[] = [
   ['boot', '"int"'],

@@ -7,22 +7,22 @@ export class MalformedError extends Error {
 }
 
 /**
- * A frame of more samples than any firmware sends: it would be a record of Kafka, and a dead
- * letter, too large to handle well.
+ * A frame has more samples than any firmware sends. As a record of Kafka, or as a dead letter, it
+ * would be too large to handle well.
  */
 export class TooManySamplesError extends MalformedError {}
 
 /**
- * Samples that a frame may have: 35 times what 280 bytes hold of a slow sensor, a day of readings
- * in 9 s steps.
+ * Most samples of a frame. It is 35 times what 280 bytes hold of a slow sensor, or a day of
+ * readings in 9 s steps.
  */
 export const MOST_SAMPLES = 10_000
 
 const INITIAL_CAPACITY = 256
 
 /**
- * The clock of a frame whose datum begins at `start`, by a look at its first bytes: past boot and
- * frame number. Undefined if it ends before.
+ * The clock of a frame whose datum begins at `start`. It looks at the first bytes only, and skips
+ * boot and frame number. Undefined if the frame ends before its clock.
  */
 export function clockOf(bytes: Uint8Array, start: number): number | undefined {
   let at = start
@@ -33,9 +33,9 @@ export function clockOf(bytes: Uint8Array, start: number): number | undefined {
 }
 
 /**
- * Decodes the datum of one firmware's frames into columns, which are reused: they hold until the
- * next `read`. Strict: a varint longer than its type needs, an array of another length than `dt`,
- * or a byte too many or too few is refused.
+ * Decodes the datum of one firmware's frames into columns. The columns are reused: they hold until
+ * the next `read`. It is strict: it refuses a varint longer than its type needs, an array of
+ * another length than `dt`, and a byte too many or too few.
  */
 export class FrameReader {
   readonly firmware: Firmware
@@ -44,7 +44,8 @@ export class FrameReader {
   /** One of `clocks`. */
   clock = 0
   /**
-   * In the firmware's `tickMicros`, as `elapsed`: since 1970, or since boot if the clock is uptime.
+   * Counted in the firmware's `tickMicros`, as `elapsed` is. Since 1970, or since boot if the clock
+   * is uptime.
    */
   base = 0
   dropped = 0
@@ -107,7 +108,7 @@ export class FrameReader {
         block = -block
         this.long(name)
       }
-      // Each value takes a byte at least, so a length that lies cannot make us allocate.
+      // Each value takes at least a byte, so a false length cannot make us allocate.
       if (block > this.end - this.at)
         throw new MalformedError(`${name}: ${block} values announced where ${this.end - this.at} bytes are left`)
       if (length + block > MOST_SAMPLES)

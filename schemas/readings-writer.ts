@@ -20,7 +20,7 @@ export interface ReadingsColumns {
    * any.
    */
   readonly values: readonly (Float64Array | undefined)[]
-  /** Samples that are left out: 1. */
+  /** 1 for each sample that is left out. */
   readonly excluded: Uint8Array
 }
 
@@ -35,9 +35,9 @@ const SAMPLE_BYTES = 33 + 9 * quantities.length
 
 /**
  * Encodes `Readings` (schemas/readings.avsc) in the registry's wire format. Outputs are cut from
- * slabs, so that a frame costs one small object and no copy; a slab lives as long as one of its
- * outputs does. A frame that takes more bytes than a record may have becomes several, with its
- * samples in order: a sample never does.
+ * slabs, so that a frame costs one small object and no copy. A slab lives as long as one of its
+ * outputs. A frame that is larger than a record may be becomes several records, with its samples in
+ * order. A sample is never divided.
  */
 export class ReadingsWriter {
   private readonly schemaId: number
@@ -57,7 +57,7 @@ export class ReadingsWriter {
     return this.part(columns, 0, columns.count)
   }
 
-  /** One record, or several if it were larger than it may be. */
+  /** One record, or several if one would be too large. */
   writeParts(columns: ReadingsColumns): Buffer | readonly Buffer[] {
     const { deviceId, firmware, count } = columns
     const head = HEAD_BYTES + deviceId.length + firmware.length
@@ -78,7 +78,7 @@ export class ReadingsWriter {
     return parts
   }
 
-  /** A record of the samples from one on, up to, not including, another. */
+  /** A record of the samples from `from` up to, not including, `to`. */
   private part(columns: ReadingsColumns, from: number, to: number): Buffer {
     const { deviceId, firmware, boot, seq, dropped, excluded } = columns
     this.reserve(HEAD_BYTES + deviceId.length + firmware.length + (to - from) * SAMPLE_BYTES)

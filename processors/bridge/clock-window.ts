@@ -1,4 +1,4 @@
-/** What somebody else's clock showed, and when by a clock of ours that is never set. */
+/** What another clock showed, and when, by a clock of ours that is never set. */
 export interface ClockReading {
   /** Milliseconds since 1970. */
   readonly theirsMs: number
@@ -7,11 +7,12 @@ export interface ClockReading {
   readonly answeredAtMs: number
 }
 
-/** A difference that is nobody's fault: time servers keep machines within milliseconds. */
+/** A difference up to this is accepted. Time servers keep machines within milliseconds. */
 export const MOST_OFF_MS = 60_000
 
 /**
- * Milliseconds by which a clock is ahead of another; less than the answer's way could explain is 0.
+ * Milliseconds by which a clock is ahead of another. 0 if the time that the answer took can explain
+ * the difference.
  */
 export function aheadMs({ theirsMs, askedAtMs, answeredAtMs }: ClockReading, nowMs: number, monotonicMs: number): number {
   const uncertainMs = (answeredAtMs - askedAtMs) / 2

@@ -12,23 +12,25 @@ export interface BridgeCounters {
   json: number
   statuses: number
   /**
-   * Messages that had to wait for their device's rate limit; each ends in one of the others too.
+   * Messages that had to wait for their device's rate limit. Each is in one of the other figures
+   * too.
    */
   delayed: number
   /**
-   * Messages that waited for their schema, or behind one of their device's that did; each ends in
-   * one of the others too.
+   * Messages that waited for their schema, or behind such a message of their device. Each is in one
+   * of the other figures too.
    */
   parked: number
-  /**
-   * Of the dead ones: messages over their device's rate of which no dead letter keeps the bytes.
-   */
+  /** Of the dead ones: messages over their device's rate whose bytes no dead letter keeps. */
   unkept: number
-  /** What the broker says that it has dropped since it started; undefined if it does not say. */
+  /**
+   * How many messages the broker says it has dropped since it started; undefined if it does not
+   * say.
+   */
   brokerDropped: number | undefined
-  /** The last that the broker said; undefined if it does not say. */
+  /** The uptime that the broker said last; undefined if it says none. */
   brokerUptime: BrokerUptime | undefined
-  /** Of all messages received. */
+  /** Bytes of all payloads received. */
   payloadBytes: number
   readonly dead: Record<Reason, number>
   readonly dropped: Record<DropReason, number>

@@ -1,10 +1,10 @@
 /**
- * Times for samples that came without: the moment of receipt, but strictly later than the last one
- * of the same device.
+ * Times for samples that came without one: the moment of receipt, but strictly later than the last
+ * one of the same device.
  */
 export interface EstimatedTimes {
   /**
-   * Takes as many times for a device, a microsecond apart.
+   * Takes `count` times for a device, a microsecond apart.
    * @param receivedMicros since 1970
    * @returns the first
    */
@@ -13,13 +13,14 @@ export interface EstimatedTimes {
   readonly size: number
 }
 
-/** Those of which the last time is past are forgotten when there are this many. */
+/** At this many devices, those whose last time is past are forgotten. */
 const REMEMBERED = 100_000
 
 /**
- * What was queued while the bridge was away arrives within a millisecond, and rows of one device
- * and time are one row. The last time is kept in memory only: it runs ahead of the clock by a
- * microsecond a sample, which is over before another bridge can go on in this one's place.
+ * Messages that were queued while the bridge was away arrive within a millisecond, and rows of one
+ * device and time are one row: so the times must differ. The last time is kept in memory only. It
+ * runs ahead of the clock by a microsecond a sample, and the clock has passed it before another
+ * bridge can take this one's place.
  */
 export function createEstimatedTimes(remembered = REMEMBERED): EstimatedTimes {
   const next = new Map<string, number>()
@@ -27,7 +28,7 @@ export function createEstimatedTimes(remembered = REMEMBERED): EstimatedTimes {
 
   function forgetPast(nowMicros: number): void {
     for (const [device, micros] of next) if (micros <= nowMicros) next.delete(device)
-    // If few were past, the next look must not come with each new device.
+    // If few were past, the next look must not come with the next new device.
     forgetAt = Math.max(remembered, 2 * next.size)
   }
 

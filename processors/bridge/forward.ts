@@ -23,13 +23,13 @@ export interface Received {
   readonly retain: boolean
   /** Milliseconds since 1970. */
   readonly receivedMs: number
-  /** More than its device may send: a dead letter, whatever it is. */
+  /** It is over its device's rate, and becomes a dead letter, whatever it is. */
   readonly overRate?: boolean
-  /** A redrive is about this part of it. */
+  /** The part of it that a redrive is about. */
   readonly only?: RecordPart
   /**
-   * Microseconds since 1970, if not those of the receipt: when its samples were taken, if it does
-   * not say.
+   * When its samples were taken, if the message does not say: microseconds since 1970. The time of
+   * receipt if absent.
    */
   readonly estimateMicros?: number
 }
@@ -54,16 +54,16 @@ export interface ForwarderOptions {
   readonly deadLetterBytes: number
   /** Version of this program, for dead letters. */
   readonly version: string
-  /** What of a device over its rate is kept. */
+  /** How much is kept of what a device sends over its rate. */
   readonly overRateDeadLetters: DeadLetterLimits
   readonly counters: BridgeCounters
 }
 
 /**
- * Turns messages from `first` on into records, appended to `records` in their order: frames and
- * status where their route says, and dead dead letters. Returns the index at which it stopped: the
- * number of messages, or that of a message whose fingerprint is unknown. With `registryIsFresh` it
- * does not stop there: such a message is a dead letter then.
+ * Turns messages from `first` on into records, and appends them to `records` in order: frames and
+ * statuses for the topics of their routes, and dead letters. Returns the index at which it stopped:
+ * the number of messages, or the index of a message whose fingerprint is unknown. With
+ * `registryIsFresh` it does not stop there: such a message becomes a dead letter.
  */
 export type Forward = (
   messages: readonly Received[],
@@ -85,7 +85,7 @@ const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
 const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
 /**
- * Of a topic, in a dead letter: one that a device may have is shorter, and a stranger's takes up to
+ * Most characters of a topic in a dead letter. A device's topic is shorter; a stranger's may take
  * 65,535 bytes.
  */
 const TOPIC_CHARACTERS = 1_000
@@ -120,7 +120,8 @@ export function createForwarder(options: ForwarderOptions): Forward {
     try {
       return forward(message, fingerprints)
     } catch (cause) {
-      // Thrown on, it would bring the same message back for ever, and no other would get past it.
+      // If it were thrown on, the same message would come back for ever, and no other would get
+      // past it.
       return refuse(message, route(message.topic), 'defect', String(cause))
     }
   }
@@ -135,7 +136,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)
   }
 
-  /** What the broker tells of itself. */
+  /** Takes what the broker says about itself. */
   function note({ topic, payload, receivedMs }: Received): true {
     const text = payload.toString('latin1')
     if (topic === UPTIME_OF_BROKER) {
@@ -157,7 +158,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     const schema = fingerprints.find(payload, 2)
     if (schema === undefined) return false
     // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be
-    // copied. Nothing reads the old ones again.
+    // copied. Nothing reads the old header again.
     payload[SINGLE_OBJECT_BYTES - WIRE_BYTES] = 0
     payload.writeUInt32BE(schema.id, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
     counters.frames++
@@ -240,7 +241,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return true
   }
 
-  /** A dead letter for each reason, beside the rest, which is forwarded. */
+  /** A dead letter for each reason. The rest of the message is forwarded. */
   function refuseParts(message: Received, to: Destination, rejections: readonly Rejection[]): void {
     for (const { reason, detail, samples, quantities = [] } of byReason(rejections))
       refuse(message, to, reason as Reason, detail, { samples, quantities })
@@ -254,7 +255,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     let value = options.codec.encode(deadLetter(message, key, message.payload, reason, detail, part))
     if (value.length > options.deadLetterBytes) {
       // Kafka would refuse it each time that the broker sends it again, and nothing would get past
-      // it. Without a value rather than with a part of it, which could be taken for the whole.
+      // it. It goes without a value: a part of the value could be taken for the whole.
       const size = message.payload.length
       value = options.codec.encode(
         deadLetter(

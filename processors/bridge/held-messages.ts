@@ -1,6 +1,6 @@
 /**
- * Messages that wait for their time, the earliest first; of one time, in the order in which they
- * came.
+ * Messages that wait for their time, the earliest first. Messages of one time keep the order in
+ * which they came.
  */
 export class HeldMessages<Message> {
   private readonly queue: { readonly dueMs: number; readonly message: Message }[] = []
@@ -24,7 +24,7 @@ export class HeldMessages<Message> {
     this.queue.splice(low, 0, { dueMs, message })
   }
 
-  /** Takes those that are due. */
+  /** Removes and returns those that are due. */
   takeDue(nowMs: number): readonly Message[] {
     const index = this.queue.findIndex(({ dueMs }) => dueMs > nowMs)
     return this.queue.splice(0, index < 0 ? this.queue.length : index).map(({ message }) => message)

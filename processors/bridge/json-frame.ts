@@ -5,18 +5,18 @@ import type { EstimatedTimes } from './estimated-times.ts'
 import { JsonRefusal, JsonSamples } from './json-samples.ts'
 import { JsonText } from './json-text.ts'
 
-/** A JSON message, and whose it is. */
+/** A JSON message and its device. */
 export interface JsonMessage {
   readonly payload: Buffer
   readonly device: string
   /** Microseconds since 1970: the time of its samples if it gives none. */
   readonly receivedMicros: number
   /**
-   * Out of the broker's store of retained messages: the moment of receipt says nothing of its
-   * samples.
+   * Whether it came out of the broker's store of retained messages. If it did, the moment of
+   * receipt says nothing about its samples.
    */
   readonly retained: boolean
-  /** A redrive is about this part of it. */
+  /** The part of it that a redrive is about. */
   readonly only?: RecordPart | undefined
 }
 
@@ -36,10 +36,11 @@ const INT_BYTES = 5
 const LONG_BYTES = 10
 
 /**
- * Values are absolute doubles; a quantity without any reading in the message has an empty array.
- * Boot, frame number and `dropped` are 0: nothing in the JSON tells them. Times are microseconds;
- * those of a message without are decided here, once, and travel in the frame as ESTIMATED, so that
- * every replay has the same. Samples keep their order; `dt` is negative if time goes back.
+ * Values are absolute doubles. A quantity without any reading in the message has an empty array.
+ * Boot, frame number and `dropped` are 0, because the JSON does not have them. Times are
+ * microseconds. If a message has none, they are decided here, once, and travel in the frame as
+ * ESTIMATED, so that every replay has the same. Samples keep their order; `dt` is negative if time
+ * goes back.
  * @param generic the firmware that generic-json.avsc declares
  */
 export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes): JsonFrameEncoder {

@@ -5,7 +5,7 @@ import { repeatedNames } from './repeated-names.ts'
 import { shown } from './shown.ts'
 import { parseTimestamp } from './timestamp.ts'
 
-/** A message of which nothing can be taken. */
+/** Nothing of the message can be taken. */
 export class JsonRefusal extends TextRefusal {
   readonly reason: 'bad-json' | 'too-many-samples' | 'retained'
   constructor(detail: string, reason: JsonRefusal['reason'] = 'bad-json') {
@@ -15,12 +15,13 @@ export class JsonRefusal extends TextRefusal {
 }
 
 /**
- * Frames carry times as numbers of which a double holds the differences, too: from 1970 to 2112.
+ * Times are accepted from 1970 to 2112: a double holds these microseconds exactly, and their
+ * differences too.
  */
 const LATEST_MICROS = 2 ** 52
 /**
- * Names that are no quantity are left out one by one as long as they are few and short; else their
- * samples are.
+ * Names that are no quantity are left out one by one if they are few and short. If not, the samples
+ * that have them are left out.
  */
 const MOST_STRANGE_NAMES = 20
 const MOST_NAME_CHARACTERS = 64
@@ -28,9 +29,9 @@ const TIME = 'ts'
 const INITIAL_CAPACITY = 64
 
 /**
- * The samples of one JSON message as columns, which are reused: everything holds until the next
- * `read`. What is wrong with a sample, or with one of its values, concerns no other: it is in
- * `rejections`, and the rest is taken.
+ * The samples of one JSON message as columns. They are reused: everything holds until the next
+ * `read`. A sample, or a value, that is wrong does not affect the others: it is in `rejections`,
+ * and the rest is taken.
  */
 export class JsonSamples {
   /** Samples that are taken. */
@@ -42,16 +43,16 @@ export class JsonSamples {
   /** By quantity: whether the message has it (1), and the values, NaN if a sample has none. */
   readonly present: Uint8Array
   readonly values: Float64Array[]
-  /** Quantities that it has. */
+  /** How many quantities the message has. */
   columns = 0
-  /** What is not taken. Its samples count as in the message. */
+  /** What is not taken. Indexes of samples are those of the message. */
   rejections: Rejection[] = []
   private excluded = new Uint8Array(INITIAL_CAPACITY)
   private excludes = false
   private single = false
   private only: { readonly samples: ReadonlySet<number>; readonly quantities: readonly string[] } | undefined
   private readonly strangeNames = new Set<string>()
-  /** Names and texts in the samples: two quotation marks each. */
+  /** How many names and texts are in the samples. Each has two quotation marks. */
   private strings = 0
   private readonly names: readonly string[]
   private readonly indexes: ReadonlyMap<string, number>
@@ -71,9 +72,10 @@ export class JsonSamples {
 
   /**
    * Takes `{"ts": …, "<quantity>": number | null, …}` or an array of such. Times are in all samples
-   * or in none; null is as good as nothing.
-   * @param text that `parsed` was parsed from, and its quotation marks: a name that is there twice
-   *   shows in them
+   * or in none; null is the same as no value.
+   * @param text that `parsed` was parsed from
+   * @param quotes how many quotation marks it has: more than its names and texts need, if a name is
+   *   there twice
    * @param only a redrive is about this part of the message
    * @throws JsonRefusal if nothing of it can be taken
    */
@@ -131,7 +133,7 @@ export class JsonSamples {
       } else readings += this.readOther(name, value, quantity, at)
     }
     if (readings > 0) return
-    // If each of its values was refused, that has been said.
+    // If each of its values was refused, the rejections say so already.
     if (this.rejections.length === refusedBefore)
       this.reject(at, () => `expected at least one quantity with a number, got ${shown(sample)}`)
     else this.exclude(at)
@@ -149,8 +151,8 @@ export class JsonSamples {
   }
 
   /**
-   * What is no number of a standard quantity, and everything in a redrive. Returns how many
-   * readings it is.
+   * Takes what is not a number of a standard quantity; in a redrive, everything. Returns how many
+   * readings it was.
    */
   private readOther(name: string, value: unknown, quantity: number | undefined, at: number): 0 | 1 {
     if (this.only !== undefined && this.only.quantities.length > 0 && !this.only.quantities.includes(name)) return 0
@@ -196,7 +198,7 @@ export class JsonSamples {
     }
   }
 
-  /** Moves the others together. */
+  /** Closes the gaps that the excluded samples leave. */
   private leaveOutExcluded(): void {
     let kept = 0
     for (let sample = 0; sample < this.count; sample++) {
@@ -242,7 +244,7 @@ export class JsonSamples {
     this.note(sample, [name], detail)
   }
 
-  /** Of many only the first detail will be read. */
+  /** Only the first detail is written: nobody reads the others. */
   private note(sample: number, quantities: readonly string[], detail: () => string): void {
     const where = this.single ? '' : `sample ${sample}: `
     this.rejections.push({

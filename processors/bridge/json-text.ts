@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { printable } from './shown.ts'
 
 /**
- * A payload that is not the JSON that it should be. Its text is the dead letter's detail: it names
- * the place, the value and what was expected.
+ * The payload is not the JSON that it should be. The message becomes the dead letter's detail: it
+ * names the place, the value and what was expected.
  */
 export class TextRefusal extends Error {}
 
@@ -13,8 +13,8 @@ const QUOTE = 0x22
 export class JsonText {
   text = ''
   /**
-   * Quotation marks in it: with them a name that is there twice shows, which the parser does not
-   * tell.
+   * How many quotation marks are in it. They show whether a name is there twice, which the parser
+   * does not tell.
    */
   quotes = 0
 
@@ -32,7 +32,7 @@ export class JsonText {
       if (byte === QUOTE) quotes++
     }
     this.quotes = quotes
-    // Nearly all of it is ASCII, which takes no decoding.
+    // Nearly every payload is ASCII, which needs no decoding.
     if (all < 0x80) this.text = payload.toString('latin1', start)
     else if (isUtf8(payload)) this.text = payload.toString('utf8', start)
     else throw new TextRefusal(`expected UTF-8, got ${describeInvalid(payload)}`)
@@ -65,7 +65,7 @@ export function looksLikeJson(payload: Buffer): boolean {
   return false
 }
 
-/** How many objects and arrays are within one another in a text of JSON. */
+/** How deep objects and arrays are nested in a text of JSON. */
 export function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
@@ -80,7 +80,7 @@ export function depthOf(text: string): number {
   return deepest
 }
 
-/** What is to be said of a payload that is text of another encoding; undefined if it is none. */
+/** What to say about a payload that is text in another encoding; undefined if it is not. */
 export function foreignEncoding(payload: Buffer): string | undefined {
   const [first, second] = payload
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
@@ -95,7 +95,7 @@ function opens(byte: number | undefined): boolean {
   return byte === 0x7b || byte === 0x5b
 }
 
-/** The mark that some programs put before UTF-8. */
+/** Whether it begins with the mark that some programs put before UTF-8. */
 function hasMark(payload: Buffer): boolean {
   return payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf
 }
@@ -112,8 +112,8 @@ function describeControl(payload: Buffer): string | undefined {
 const REPLACEMENT = '\ufffd'
 
 /**
- * The first byte that is no UTF-8: where decoding put a replacement character that the payload does
- * not have.
+ * The first byte that is not UTF-8. There decoding puts a replacement character that the payload
+ * does not have.
  */
 function describeInvalid(payload: Buffer): string {
   const text = payload.toString('utf8')

@@ -8,13 +8,13 @@ interface Message {
   readonly receivedMs: number
 }
 
-/** Messages of one device, over its rate, of which no dead letter keeps the bytes. */
+/** Messages of one device over its rate whose bytes no dead letter keeps. */
 export interface OverRateNote {
   readonly topic: string
   readonly key: Buffer | null
   /** When the first was received. */
   readonly receivedMs: number
-  /** Of the first messages: enough to read a frame's number. */
+  /** Heads of the first messages: enough to read a frame's number. */
   readonly records: DeadRecord[]
   messages: number
   bytes: number
@@ -29,19 +29,19 @@ const HEAD_BYTES = 44
 const RECORD_BYTES = 64
 /** Messages whose heads a device's notes may have in a window. */
 const MOST_HEADS = 16_384
-/** Of one dead letter. */
+/** Most records of one dead letter. */
 const MOST_RECORDS = 1_000
-/** Notes without heads become a dead letter at most so often. */
+/** Notes without heads become a dead letter at most this often. */
 const NOTE_MS = 1_000
-/** Devices that are noted apart: a flood of names must not fill the memory. */
+/** Most devices that have a note of their own: a flood of names must not fill the memory. */
 const MOST_NOTES = 10_000
 
 /**
- * Bounds what a device that is over its rate makes of dead letters: its first messages are kept
- * whole, of those after them the heads, so that `millrace continuity` knows their numbers, and of
- * all that comes then a dead letter a second says how many there were. There is no topic to read
- * them from again, as other processors have: a device that floods loses what is too much, and the
- * dead letters and figures say so.
+ * Bounds the dead letters of a device that is over its rate. Its first messages are kept whole. Of
+ * those after them the heads are kept, so that `millrace continuity` knows their numbers. Of all
+ * that come then, a dead letter a second says how many there were. Other processors have a topic to
+ * read them from again; the bridge has none. So a device that floods loses what is too much, and
+ * the dead letters and figures say so.
  */
 export class OverRate {
   private readonly whole: DeadLetterBudget
@@ -70,7 +70,10 @@ export class OverRate {
     return false
   }
 
-  /** What must be a dead letter now. @param nowMs milliseconds since 1970 */
+  /**
+   * The notes that must become dead letters now.
+   * @param nowMs milliseconds since 1970
+   */
   due(nowMs: number): readonly OverRateNote[] {
     if (this.notes.size === 0) return []
     const due: OverRateNote[] = []

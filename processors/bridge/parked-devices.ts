@@ -1,12 +1,12 @@
 import type { DeviceId } from '../contract.ts'
 import type { Received } from './forward.ts'
 
-/** A message that waits for its schema, or behind one of its device's that does. */
+/** A message that waits for its schema, or behind such a message of its device. */
 export interface Parked {
   readonly message: Received
   /** When it came, on a clock that does not go back. */
   readonly parkedMs: number
-  /** Numbers in the order in which messages were parked, over all devices. */
+  /** Its number among all messages that were parked, of all devices, in order. */
   readonly number: number
 }
 
@@ -41,7 +41,7 @@ export class ParkedDevices<Entry extends Parked> {
     return this.queues.has(device)
   }
 
-  /** Whether one more would be too many: of the device, or of all. */
+  /** Whether one more message would be too many, for the device or for all devices together. */
   full(device: DeviceId, bytes: number): 'device' | 'all' | undefined {
     const queue = this.queues.get(device)
     if (queue !== undefined && (queue.entries.length >= this.limits.deviceMessages || queue.bytes + bytes > this.limits.deviceBytes))
@@ -63,8 +63,8 @@ export class ParkedDevices<Entry extends Parked> {
   }
 
   /**
-   * Takes from the head of each device's queue what goes on, in order; what is behind a message
-   * that waits, waits too.
+   * Takes the messages that go on from the head of each device's queue, in order. A message behind
+   * one that waits also waits.
    * @param only this device's
    */
   take(goesOn: (entry: Entry) => boolean, only?: DeviceId): readonly Entry[] {
@@ -87,10 +87,7 @@ export class ParkedDevices<Entry extends Parked> {
     return taken
   }
 
-  /**
-   * When the first message came that is at the head of its device's queue; undefined if none
-   * waits.
-   */
+  /** When the oldest message that waits came; undefined if none waits. */
   oldestMs(): number | undefined {
     let oldest: number | undefined
     for (const { entries } of this.queues.values()) {

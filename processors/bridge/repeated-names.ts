@@ -42,7 +42,7 @@ export function repeatedNames(text: string, array: boolean): readonly RepeatedNa
   return found
 }
 
-/** Behind its closing quotation mark. */
+/** Index after the closing quotation mark. */
 function endOfString(text: string, start: number): number {
   let at = start + 1
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1

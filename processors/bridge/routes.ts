@@ -29,17 +29,17 @@ export interface Route extends RouteConfig {
 export type Destination =
   | { readonly tag: 'device'; readonly route: Route; readonly device: DeviceId; readonly key: Buffer }
   | { readonly tag: 'no-route' }
-  /** A figure of the broker's own. */
+  /** A figure about the broker itself. */
   | { readonly tag: 'broker' }
   | { readonly tag: 'no-device'; readonly text: string }
 
 /**
- * How many messages the broker has dropped since it started, for whatever client, as their queues
- * had no room. Mosquitto's own; others have none.
+ * Topic of how many messages the broker has dropped since it started because a queue had no room,
+ * for all clients together. Mosquitto has it; other brokers do not.
  */
 export const DROPPED_BY_BROKER = '$SYS/broker/publish/messages/dropped'
 
-/** How long the broker has been running. As Mosquitto has it. */
+/** Topic of how long the broker has been running, as Mosquitto has it. */
 export const UPTIME_OF_BROKER = '$SYS/broker/uptime'
 
 const DEVICE = '{device}'
@@ -67,18 +67,19 @@ export function parseRoutes(configs: readonly RouteConfig[]): readonly Route[] {
 }
 
 /**
- * Devices publish on the same topic for ever: its destination is found once, with its key's bytes.
+ * A device publishes on the same topic for ever. Its destination, with the key's bytes, is found
+ * once.
  */
 export type Router = (topic: string) => Destination
 
 /**
- * Remembers devices only: what a stranger can name is as long as he likes, and new each time.
+ * Remembers topics of devices only: a stranger's topics can be long, and new each time.
  * @param remembered topics kept, of some 300 bytes each; when there are more, all are forgotten,
  *   which costs one look-up each
  */
 export function createRouter(routes: readonly Route[], remembered = 100_000): Router {
   const destinations = new Map<string, Destination>()
-  // A level more than the longest route has is enough to tell that none is meant.
+  // One level more than the longest route has is enough to tell that no route matches.
   const mostLevels = Math.max(0, ...routes.map(({ levels }) => levels.length)) + 1
   return (topic) => {
     const known = destinations.get(topic)

@@ -1,5 +1,5 @@
 /**
- * What a bridge remembers of its session at the broker, for the next one that has the same client
+ * What a bridge remembers of its session at the broker, for the next bridge with the same client
  * ID.
  */
 export interface RememberedSession {
@@ -9,14 +9,14 @@ export interface RememberedSession {
   readonly seenMs: number
   /** How long the broker was to keep it from then on. */
   readonly expirySeconds: number
-  /** What the broker said that it had dropped by then; null if it did not say. */
+  /** How many messages the broker said it had dropped by then; null if it did not say. */
   readonly dropped: number | null
 }
 
 /**
- * Whether a session that must be there is not: it was seen at this broker, and its time is not
- * over. Then it was lost with the broker's data, or another client with the bridge's client ID
- * discarded it; what the broker had queued in it is gone either way.
+ * Whether a session is missing that should be there: it was seen at this broker, and it has not
+ * expired. Either it was lost with the broker's data, or another client with the bridge's client ID
+ * discarded it. What the broker had queued in it is gone either way.
  */
 export function isLost(
   remembered: RememberedSession | undefined,
@@ -27,8 +27,8 @@ export function isLost(
 }
 
 /**
- * Messages that the broker has dropped since it was last asked: its count begins at 0 again when it
- * does.
+ * Messages that the broker has dropped since it was last asked. If the broker starts anew, its
+ * count begins at 0 again.
  */
 export function droppedSince(before: number | null | undefined, now: number): number {
   if (before === undefined || before === null) return 0
@@ -38,7 +38,10 @@ export function droppedSince(before: number | null | undefined, now: number): nu
 /** How long the broker has been running, as it said itself. */
 export interface BrokerUptime {
   readonly seconds: number
-  /** Milliseconds since 1970. What it had retained it may have said a while before. */
+  /**
+   * Milliseconds since 1970. If the message was retained, the broker may have said it a while
+   * before.
+   */
   readonly heardMs: number
 }
 
@@ -52,12 +55,12 @@ export function readUptime(text: string): number | undefined {
 const ROUNDED_MS = 1_000
 
 /**
- * Whether the broker has been started between the two; undefined if it cannot be told: it was young
- * then, or has been silent for long.
+ * Whether the broker was restarted between the two. Undefined if it cannot be told: it was young at
+ * the first, or silent for long.
  */
 export function wasRestarted(before: BrokerUptime, after: BrokerUptime): boolean | undefined {
   if (after.seconds < before.seconds) return true
-  // One that was started after the first cannot have been up for longer than the time since.
+  // A broker that was started after the first cannot have been up for longer than the time since.
   if (after.seconds * 1_000 > after.heardMs - before.heardMs + ROUNDED_MS) return false
   return undefined
 }

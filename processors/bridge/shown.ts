@@ -1,6 +1,6 @@
 import { isObject } from '../../schemas/json.ts'
 
-/** More would not tell anybody more. */
+/** More would not help a reader. */
 const SHOWN_CHARACTERS = 100
 const SHOWN_ITEMS = 10
 const SHOWN_DEPTH = 3

@@ -10,7 +10,7 @@ export interface StatusMessage {
   readonly payload: Buffer
   /** Milliseconds since 1970. */
   readonly receivedMs: number
-  /** Out of the broker's store of retained messages. */
+  /** Whether it came out of the broker's store of retained messages. */
   readonly retain: boolean
 }
 
@@ -27,8 +27,8 @@ const MOST_DEPTH = 32
 const NO_TEXT = /\0|\p{Surrogate}/u
 
 /**
- * Takes `{"state": "init|ready|sleeping|lost", "boot": number?, "firmware": string?, …}`; what else
- * is in it goes into `detail` as JSON.
+ * Takes `{"state": "init|ready|sleeping|lost", "boot": number?, "firmware": string?, …}`;
+ * everything else in it goes into `detail` as JSON.
  * @param schema parsed schemas/device-status.avsc
  * @param schemaId its ID in the registry
  */
@@ -41,7 +41,7 @@ export function createStatusEncoder(schema: unknown, schemaId: number): StatusEn
   function parseObject(payload: Buffer): Record<string, unknown> {
     text.read(payload)
     const depth = depthOf(text.text)
-    // The parser has no limit, but what writes JSON again has the stack's.
+    // The parser has no limit, but writing the JSON again is limited by the stack.
     if (depth > MOST_DEPTH) throw new TextRefusal(`expected JSON of at most ${MOST_DEPTH} levels, got ${depth}`)
     const parsed = text.parse(payload)
     if (!isObject(parsed)) throw new TextRefusal(`expected an object with "state", got ${shown(parsed)}`)
@@ -81,10 +81,7 @@ function checkFirmware(firmware: unknown): void {
     throw new TextRefusal(`"firmware": expected at most ${MOST_FIRMWARE_CHARACTERS} characters, got ${firmware.length}`)
 }
 
-/**
- * What else the device reported, as JSON. Halves of characters stay spelled out in it: it is text
- * like any other.
- */
+/** What else the device reported, as JSON. Halves of surrogate pairs stay escaped in it. */
 function detailOf(others: Readonly<Record<string, unknown>>): string | null {
   return Object.keys(others).length === 0 ? null : JSON.stringify(others)
 }

@@ -1,17 +1,17 @@
 /**
  * Reads a time of JSON telemetry.
  *
- * Text is RFC 3339, a little more of ISO 8601 with it: `T` or a blank between date and time,
- * capitals or not, seconds that may be left out, any number of decimals, an offset of `Z`, `+hh`,
- * `+hhmm` or `+hh:mm`. A leap second is the second after it, 24:00:00 the next day's midnight.
- * Without an offset it is refused: whose time of day it is cannot be known.
+ * Text is RFC 3339, and a little more of ISO 8601: `T` or a blank between date and time, capitals
+ * or not, seconds that may be left out, any number of decimals, an offset of `Z`, `+hh`, `+hhmm` or
+ * `+hh:mm`. A leap second is the second after it, 24:00:00 the next day's midnight. Text without an
+ * offset is refused: nobody can know whose time of day it is.
  *
- * A number counts from 1970, and its digits before the point say in what: 10 are seconds, 13
- * milliseconds. That is any time from 2001 to 2286; another number of digits is refused, since it
- * could be anything.
+ * A number counts from 1970. The digits before its point tell the unit: 10 digits are seconds, 13
+ * are milliseconds. That is any time from 2001 to 2286. Another number of digits is refused, since
+ * it could be anything.
  *
- * What is finer than a microsecond is cut off; a number is rounded, since not every decimal is one
- * that a double holds.
+ * Text is cut off after the microsecond. A number is rounded, since a double does not hold every
+ * decimal.
  * @returns microseconds since 1970; NaN if it is no time
  */
 export function parseTimestamp(value: unknown): number {
@@ -50,7 +50,7 @@ function ofText(text: string): number {
     if (text.charCodeAt(at) === 0x2e || text.charCodeAt(at) === 0x2c) {
       const from = ++at
       for (let unit = 100_000; isDigit(text.charCodeAt(at)); at++) {
-        // Zero after the sixth: cut off.
+        // The unit is 0 after the sixth digit, so the rest is cut off.
         fraction += (text.charCodeAt(at) - ZERO) * Math.floor(unit)
         unit /= 10
       }
@@ -74,7 +74,7 @@ function followsLeapSecond(micros: number): boolean {
   return seconds % SECONDS_PER_DAY === 0 && new Date(seconds * 1000).getUTCDate() === 1
 }
 
-/** Of an offset that reaches from `at` to the end; NaN if that is none. */
+/** Minutes of the offset that reaches from `at` to the end of the text; NaN if it is none. */
 function offsetMinutes(text: string, at: number): number {
   const sign = text.charCodeAt(at)
   if (sign === 0x5a || sign === 0x7a) return text.length === at + 1 ? 0 : Number.NaN
@@ -99,8 +99,8 @@ function isDigit(code: number): boolean {
 }
 
 /**
- * Of the Gregorian calendar, by counting years from March on (Howard Hinnant, "chrono-Compatible
- * Low-Level Date Algorithms"). NaN for a day that is none.
+ * Days of the Gregorian calendar. Years are counted from March on (Howard Hinnant,
+ * "chrono-Compatible Low-Level Date Algorithms"). NaN if there is no such day.
  */
 function daysSince1970(year: number, month: number, day: number): number {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= lengthOfMonth(year, month))) return Number.NaN

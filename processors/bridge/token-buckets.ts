@@ -12,13 +12,12 @@ export interface RateLimit {
 /** Two token buckets for each device: one of messages, one of bytes. */
 export interface TokenBuckets {
   /**
-   * Milliseconds until a message of the device has its tokens: 0 if it has them now. They are
-   * taken, unless the wait is longer than `longestWaitMs`: then nothing is taken, and Infinity
-   * returned.
+   * Milliseconds until a message of the device has its tokens: 0 if it has them now. The tokens are
+   * taken. If the wait is longer than `longestWaitMs`, nothing is taken, and Infinity is returned.
    * @param nowMs of a clock that does not go back
    */
   take(device: string, bytes: number, nowMs: number, longestWaitMs: number): number
-  /** Devices of which the buckets are not known to be full. */
+  /** Devices whose buckets may not be full. */
   readonly size: number
 }
 
@@ -29,16 +28,16 @@ interface Buckets {
 
 const MILLIS_PER_SECOND = 1000
 /**
- * Devices remembered: full buckets are forgotten when there are this many, and then, if need be,
- * those of the devices that came first.
+ * Most devices remembered. At this many, full buckets are forgotten, and then, if need be, those of
+ * the devices that came first.
  */
 const REMEMBERED = 100_000
-/** Share of a token that is no difference. */
+/** A share of a token this small counts as no difference. */
 const ROUNDING = 1e-6
 
 /**
- * Each bucket as a single number, the time at which it will be full again (the generic cell rate
- * algorithm, ITU-T I.371): a message moves it on by its tokens' time, and has to wait until it is
+ * Each bucket is a single number: the time at which it will be full again (the generic cell rate
+ * algorithm, ITU-T I.371). A message adds the time of its tokens to it, and must wait until it is
  * no further away than a whole bucket.
  */
 export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): TokenBuckets {
@@ -51,8 +50,8 @@ export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): T
   function forget(nowMs: number): void {
     for (const [device, { messagesFullAt, bytesFullAt }] of devices)
       if (messagesFullAt <= nowMs && bytesFullAt <= nowMs) devices.delete(device)
-    // Where few were full, the next look must not come with each new device. Who is forgotten has
-    // full buckets: nobody has less for it.
+    // If few were full, the next look must not come with the next new device. A device that is
+    // forgotten has full buckets again, so nobody gets less.
     let excess = devices.size - remembered / 2
     for (const device of devices.keys()) {
       if (excess-- <= 0) break
@@ -66,7 +65,7 @@ export function createTokenBuckets(limit: RateLimit, remembered = REMEMBERED): T
       const messagesFullAt = Math.max(before?.messagesFullAt ?? nowMs, nowMs) + messageMs
       const bytesFullAt = Math.max(before?.bytesFullAt ?? nowMs, nowMs) + bytes * byteMs
       const waitMs = Math.max(0, messagesFullAt - messagesMs - nowMs, bytesFullAt - bytesMs - nowMs)
-      // Sums of fractions: a token that is there but for the last bits is there.
+      // Sums of fractions are inexact: a token that lacks only the last bits is there.
       const due = waitMs < messageMs * ROUNDING ? 0 : waitMs
       if (due > longestWaitMs + messageMs * ROUNDING) return Number.POSITIVE_INFINITY
       if (before === undefined) {

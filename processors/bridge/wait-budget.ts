@@ -14,7 +14,7 @@ interface WaitAccount {
 
 /**
  * Bounds how long some may make others wait. What is spent comes back as a share of the time that
- * passes: a device that always sends what nobody knows holds the others up for at most that share.
+ * passes. So a device that always sends unknown schemas holds the others up for at most that share.
  * No clock: the time is an argument, and does not go back.
  */
 export class WaitBudget {
@@ -28,7 +28,7 @@ export class WaitBudget {
     this.mostAccounts = mostAccounts
   }
 
-  /** Whether there is enough to wait at all: a tenth of the most. */
+  /** Whether enough is left to wait at all: a tenth of `mostMs`. */
   allows(name: string, nowMs: number, alreadyWaitedMs = 0): boolean {
     return this.leftMs(name, nowMs) - alreadyWaitedMs >= this.limit.mostMs * LEAST_SHARE
   }
@@ -40,7 +40,7 @@ export class WaitBudget {
   }
 
   spend(name: string, waitedMs: number, nowMs: number): void {
-    // Below zero where a wait took longer than was left: that is owed.
+    // Below zero if a wait took longer than was left: the difference is owed.
     const leftMs = this.leftMs(name, nowMs) - waitedMs
     this.accounts.delete(name)
     this.accounts.set(name, { leftMs, atMs: nowMs })
