@@ -49,12 +49,13 @@ export interface KafkaRecord {
   /** Decoded when it is read; undefined for a record without any. */
   readonly headers?: RecordHeaders | undefined
   /**
-   * A redrive is about this part of the record: the rest had its outcome before. Absent otherwise.
+   * The part of the record that a redrive is about; the rest had its outcome before. Absent
+   * otherwise.
    */
   readonly only?: RecordPart
 }
 
-/** What of a record something is about. */
+/** A part of a record. */
 export interface RecordPart {
   /** Indexes of samples, ascending; empty for all of the record. */
   readonly samples: readonly number[]
@@ -144,14 +145,14 @@ export interface Output<Value> {
   /** Name of the schema: `schemas/<name>.avsc`, registered as `<topic>-value`. */
   readonly schema: string
   /**
-   * An encoder into the registry's wire format. One that can split a value makes several records of
-   * it rather than one that is larger than its topic takes; what is too large nonetheless is a dead
+   * An encoder into the registry's wire format. If a value is larger than its topic takes, an
+   * encoder that can split it makes several records of it. What is still too large is a dead
    * letter.
    */
   readonly encoder: (schemaId: number, mostBytes: number) => (value: Value) => Buffer | readonly Buffer[]
 }
 
-/** What a closed list of reasons says of each. */
+/** What a closed list of reasons says about each. */
 export interface ReasonDoc {
   readonly means: string
   readonly whatToDo: string
@@ -159,9 +160,9 @@ export interface ReasonDoc {
 
 /** A device's assignment over a span of time. */
 export interface Assignment {
-  /** Microseconds since 1970, inclusive; -Infinity where unbounded. */
+  /** Microseconds since 1970, inclusive; -Infinity if unbounded. */
   readonly fromMicros: number
-  /** Exclusive; Infinity where it still holds. */
+  /** Exclusive; Infinity if it still holds. */
   readonly toMicros: number
   readonly accountId: number
   readonly siteId: number | null
@@ -187,7 +188,7 @@ export interface Lookups {
   assignments(device: DeviceId): readonly Assignment[] | undefined
   /**
    * When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets
-   * no anchor, since its device has too many.
+   * no anchor because its device has too many.
    */
   anchor(device: DeviceId, boot: number): number
   /** Schema that a record was written with; undefined if the registry does not know the ID. */

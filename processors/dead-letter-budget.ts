@@ -1,4 +1,4 @@
-/** How much of what is refused is kept whole. */
+/** How many dead letters keep their record whole. */
 export interface DeadLetterLimits {
   /** Of one device and reason, in one window. */
   readonly deadLetters: number
@@ -9,8 +9,8 @@ export interface DeadLetterLimits {
 }
 
 /**
- * Devices and reasons that are told apart in one window: what comes after them has what is left of
- * the total.
+ * Most devices and reasons that are told apart in one window. Those that come after them share what
+ * is left of the total.
  */
 const MOST_COUNTED = 10_000
 
@@ -20,9 +20,9 @@ interface Spent {
 }
 
 /**
- * Says which dead letters keep their record whole. One device that sends nothing but junk, or a
- * sensor that is broken for good, has a few dead letters that show what is wrong; thousands more
- * would say the same. Memory is bounded, whatever names the devices have.
+ * Says which dead letters keep their record whole. If a device sends nothing but junk, or has a
+ * broken sensor, a few dead letters show what is wrong; thousands more would say the same. Memory
+ * is bounded, whatever names the devices have.
  */
 export class DeadLetterBudget {
   private readonly limits: DeadLetterLimits
@@ -35,7 +35,7 @@ export class DeadLetterBudget {
   }
 
   /**
-   * Whether a dead letter of so many bytes may be whole; it is counted then.
+   * Whether a dead letter of `bytes` bytes may be whole. If it may, it is counted.
    * @param nowMs milliseconds since 1970
    */
   admit(key: Buffer | null, reason: string, bytes: number, nowMs: number): boolean {

@@ -18,26 +18,27 @@ export interface DeadLetterWriterOptions {
   readonly deadLetterBytes: number
   /** Says which dead letters keep their record whole; absent for all of them. */
   readonly budget?: DeadLetterBudget
-  /** First bytes of each record that are kept where the record is not. */
+  /** First bytes of each record that are kept if the record is not. */
   readonly headBytes: number
   readonly counters: DeadLetterCounters
 }
 
 /** Figures for metrics. */
 export interface DeadLetterCounters {
-  /** Records refused of which only the offset is kept. */
+  /** Refused records whose offset alone is kept. */
   referenced: number
 }
 
 /**
- * What must be sent for what was refused in one batch: dead letters whole, and dead letters that
- * stand for several records. `nowMs`: milliseconds since 1970.
+ * The records to send for what was refused in one batch: dead letters with their whole record, and
+ * dead letters that stand for several records. `nowMs`: milliseconds since 1970.
  */
 export type DeadLetterWriter = (refused: readonly RefusedRecord[], nowMs: number) => readonly OutgoingRecord[]
 
 /**
- * A dead letter in the registry's wire format. One that is too large for Kafka keeps its record by
- * the offset only; one of the bridge, which has no offset, goes without it, and says so.
+ * A dead letter in the registry's wire format. If it is too large for Kafka, it keeps only the
+ * offset of its record. A dead letter of the bridge has no offset: it goes without its record, and
+ * says so.
  */
 export function encodeWithin(deadLetterBytes: number, deadLetter: DeadLetter, codec: DeadLetterCodec): Buffer {
   const value = codec.encode(deadLetter)
@@ -58,8 +59,8 @@ export function encodeWithin(deadLetterBytes: number, deadLetter: DeadLetter, co
 }
 
 /**
- * Records for which one dead letter stands, and bytes of theirs: a redrive has them in memory
- * together.
+ * Most records that one dead letter stands for, and most bytes of them: a redrive has them in
+ * memory together.
  */
 const MOST_REFERENCED = 500
 const MOST_REFERENCED_BYTES = 4 << 20
@@ -72,11 +73,10 @@ interface Reference {
 }
 
 /**
- * Writes dead letters. A record is kept whole as long as its device, and all devices together, have
- * not had too many such dead letters lately, and as long as the dead letter is not too large for
- * Kafka. Of the others a dead letter for each device and reason of the batch keeps the offsets: the
- * records are in their topic as long as the dead letters are in theirs, and a redrive reads them
- * there.
+ * Writes dead letters. A record is kept whole unless its device, or all devices together, had too
+ * many such dead letters lately, or the dead letter is too large for Kafka. Of the other records,
+ * one dead letter for each device and reason of the batch keeps the offsets. The records are in
+ * their topic as long as the dead letters are in theirs, and a redrive reads them there.
  */
 export function createDeadLetterWriter(options: DeadLetterWriterOptions): DeadLetterWriter {
   const { processor, version, codec, deadLetterBytes, budget, headBytes, counters } = options

@@ -1,7 +1,7 @@
 import avro from 'avsc'
 import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
 
-/** One of the records for which a dead letter stands that keeps no record whole. */
+/** One of the records of a dead letter that stands for several and keeps none of them whole. */
 export interface DeadRecord {
   /** In the source topic; -1 for the bridge. */
   readonly offset: number
@@ -27,8 +27,8 @@ export interface DeadLetter extends RecordPart {
   /** Null if it is not kept. */
   readonly value: Buffer | null
   /**
-   * Not empty if the dead letter stands for several records of one device, refused for one
-   * reason: of each only this is kept.
+   * Not empty if the dead letter stands for several records of one device, refused for one reason.
+   * Only this is kept of each.
    */
   readonly records: readonly DeadRecord[]
   readonly reason: string
@@ -45,7 +45,7 @@ export interface DeadLetter extends RecordPart {
 /** Reads and writes dead letters in the registry's wire format: magic 0, schema ID, datum. */
 export interface DeadLetterCodec {
   encode(deadLetter: DeadLetter): Buffer
-  /** Throws a RangeError or Error of avsc where the bytes are no dead letter. */
+  /** Throws a RangeError or Error of avsc if the bytes are no dead letter. */
   decode(bytes: Buffer): DeadLetter
 }
 
@@ -64,14 +64,14 @@ export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLe
 }
 
 /**
- * A dead letter has room for so much beside its original: a foreign producer's headers must not
- * make it too large for Kafka.
+ * Most bytes of headers that a dead letter keeps: a foreign producer's headers must not make it too
+ * large for Kafka.
  */
 const MOST_HEADER_BYTES = 1024
 const MOST_UTF8_BYTES = 3
 /**
- * A detail names a value and what was expected; a database, or a processor that shows its whole
- * input, may say more than the record does.
+ * A detail names a value and what was expected. A longer one is cut: a database, or a processor
+ * that shows its whole input, may say more than the record does.
  */
 const MOST_DETAIL_CHARACTERS = 1000
 
@@ -108,7 +108,7 @@ export function firstDeadLetter(record: KafkaRecord, { reason, detail, samples, 
 }
 
 /**
- * Headers of a record that its dead letter keeps, as headers of its own: all, or none if they are
+ * The headers of a record, which its dead letter keeps as its own: all of them, or none if they are
  * larger than any of ours.
  */
 export function deadLetterHeaders({ headers }: KafkaRecord): RecordHeaders | undefined {

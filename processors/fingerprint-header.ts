@@ -3,8 +3,8 @@ import type { KafkaRecord, RecordHeaders } from './contract.ts'
 /**
  * Header of a frame's record: the fingerprint of the schema that it was written with, 8 bytes,
  * little-endian, as it is in the frame that the device sent. The schema ID in the value is the
- * registry's; a registry that was restored may give the ID to another schema, and the fingerprint
- * tells.
+ * registry's. A restored registry may give that ID to another schema; the fingerprint tells which
+ * it was.
  */
 export const FINGERPRINT_HEADER = 'fp'
 const FINGERPRINT_BYTES = 8

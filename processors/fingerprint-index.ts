@@ -3,8 +3,8 @@
  */
 export interface FingerprintIndex<Value> {
   /**
-   * The value for the fingerprint in `bytes[at, at + 8)`; undefined if it is unknown, or where
-   * there are no 8 bytes.
+   * The value for the fingerprint in `bytes[at, at + 8)`; undefined if it is unknown, or if there
+   * are no 8 bytes.
    */
   find(bytes: Buffer, at: number): Value | undefined
 }

@@ -9,11 +9,11 @@ export interface FoundDeadLetter {
   readonly partition: number
   readonly offset: bigint
   readonly deadLetter: DeadLetter
-  /** Those of the record that became the dead letter. */
+  /** Headers of the record that became the dead letter. */
   readonly headers?: RecordHeaders | undefined
 }
 
-/** Which dead letters somebody asked for; what is not given does not matter. */
+/** Which dead letters are asked for. A field that is absent does not restrict. */
 export interface DeadLetterFilter {
   readonly reason?: string
   readonly device?: string
@@ -54,11 +54,12 @@ export function failedAgain(
 }
 
 /**
- * Same text, same dead letter: a service or a redrive that was killed may write one twice, for it
- * writes before it commits. MQTT has no offsets: there each dead letter of a first failure is one
- * by itself, since two messages of a device may be the same to the last bit and the millisecond,
- * and give two rows if they have no time; what a redrive wrote is the same where topic, time and
- * bytes are.
+ * A text that is the same for two dead letters if they are the same: a service or a redrive that
+ * was killed may write one twice, for it writes before it commits.
+ * MQTT has no offsets. So each dead letter of the bridge for a first failure is one by itself: two
+ * messages of a device may have the same bytes and the same millisecond, and they give two rows if
+ * they have no time. Dead letters of the bridge that a redrive wrote are the same if topic, time
+ * and bytes are.
  */
 export function identity({ topic, partition, offset, deadLetter }: FoundDeadLetter): string {
   if (deadLetter.source_offset < 0 && deadLetter.attempt === 1) return `${topic}/${partition}/${offset}`
@@ -66,13 +67,13 @@ export function identity({ topic, partition, offset, deadLetter }: FoundDeadLett
   const place = source_offset < 0 ? digest(value ?? '') : `${source_partition}/${source_offset}`
   const others =
     deadLetter.records.length === 0 ? '' : digest(deadLetter.records.map(({ offset, timestamp }) => `${offset} ${timestamp}`).join())
-  // Of many samples a digest: a million of these are remembered.
+  // Many samples are digested: a million of these texts are remembered.
   const which = samples.length > 8 ? digest(samples.join()) : samples.join()
   return `${source_topic} ${place} ${source_timestamp} ${which} ${quantities.join()} ${reason} ${attempt} ${others}`
 }
 
 /**
- * Only what is about the dead letter's own part of its record: the rest had its outcome when the
+ * The rejections of the dead letter's own part of its record. The rest had its outcome when the
  * record was first processed.
  */
 export function ownRejections(deadLetter: DeadLetter, rejections: readonly Rejection[]): readonly Rejection[] {

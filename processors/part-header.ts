@@ -1,9 +1,9 @@
 import type { RecordHeaders } from './contract.ts'
 
 /**
- * Of an output that was too large for one record, the second record and those after it carry their
- * number in this header, from 1: whoever counts inputs, or looks at where each begins, must not
- * take them for inputs of their own.
+ * If an output was too large for one record, the second record and those after it carry their
+ * number in this header, from 1. Who counts inputs, or looks at where each begins, must not take
+ * them for inputs of their own.
  */
 export const PART_HEADER = 'part'
 

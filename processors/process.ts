@@ -21,8 +21,8 @@ export type Rejected = ReturnType<typeof reject>
 /** The app database, inside the transaction that moves the offsets. */
 export interface Transaction {
   /**
-   * One statement with parameters ($1, …); int8 comes back as bigint. An error of the database's
-   * own making ends the batch, to be tried again.
+   * One statement with parameters ($1, …); int8 comes back as bigint. An error that is the
+   * database's fault ends the batch; it is tried again.
    */
   query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
 }
@@ -35,9 +35,9 @@ export interface BusinessProcess<Item> {
   readonly from: Source<Item>
   readonly database: 'app'
   /**
-   * In which order a device's inputs of one micro-batch come: by `time`, newest first, so that what
-   * is superseded can be skipped, or as they happened; or in Kafka's order, which no clock can
-   * disturb.
+   * The order of a device's inputs in one micro-batch. `newest-first` and `oldest-first` go by
+   * `time`; newest first, what is superseded can be skipped. `as-they-came` is Kafka's order, which
+   * no clock can disturb.
    */
   readonly order: 'newest-first' | 'oldest-first' | 'as-they-came'
   /** When the input happened, in microseconds since 1970. */
@@ -46,10 +46,11 @@ export interface BusinessProcess<Item> {
   /** Closed list: a rejection with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
   /**
-   * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own.
-   * What it throws (but for the database's problem) or rejects makes dead letters of this device's
-   * records, and takes back what it did for them; the other devices go on. It may run again for the
-   * same inputs when the transaction did not commit, so that it must do nothing but through `tx`.
+   * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own. If
+   * it throws or rejects, this device's records become dead letters, and what it did for them is
+   * taken back; the other devices go on. (If the database is at fault, the batch is tried again
+   * instead.) It may run again for the same inputs if the transaction did not commit, so it must do
+   * everything through `tx`.
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction) => Promise<Rejected | undefined>
 }
@@ -120,7 +121,7 @@ export function inputsByDevice<Item>(
   }
 }
 
-/** By time; of one time, in the order in which they came, or its reverse. */
+/** Sorted by time. Those of one time keep the order in which they came, or its reverse. */
 function inOrder<Item>(items: readonly Item[], order: BusinessProcess<Item>['order'], time: (item: Item) => number): readonly Item[] {
   if (order === 'as-they-came') return items
   const sorted = [...items].sort((a, b) => time(a) - time(b))

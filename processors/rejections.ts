@@ -1,6 +1,6 @@
 import type { RecordPart, Rejection } from './contract.ts'
 
-/** Details of a dead letter that has several; the others are counted. */
+/** Details that a dead letter shows if it has several; the others are counted. */
 const SHOWN = 3
 
 /**
@@ -17,7 +17,7 @@ export function byReason(rejections: readonly Rejection[]): readonly Rejection[]
   return [...reasons.values()].map(united)
 }
 
-/** What of a rejection concerns a part of its record; undefined for nothing. */
+/** A rejection as far as it concerns a part of its record; undefined if it does not. */
 export function narrowed(rejection: Rejection, part: RecordPart): Rejection | undefined {
   const samples = common(rejection.samples, part.samples)
   const quantities = common(rejection.quantities ?? [], part.quantities)
@@ -38,7 +38,7 @@ function united(rejections: readonly Rejection[]): Rejection {
   }
 }
 
-/** The union of lists, of which an empty one means all. */
+/** The union of lists. An empty list means all. */
 function unless<Item>(lists: readonly (readonly Item[])[]): Item[] {
   if (lists.some((list) => list.length === 0)) return []
   const union = new Set<Item>()
@@ -46,7 +46,7 @@ function unless<Item>(lists: readonly (readonly Item[])[]): Item[] {
   return [...union]
 }
 
-/** What two lists have in common, of which an empty one means all; undefined for nothing. */
+/** What two lists have in common; undefined if nothing. An empty list means all. */
 function common<Item>(some: readonly Item[], others: readonly Item[]): readonly Item[] | undefined {
   if (some.length === 0) return others
   if (others.length === 0) return some

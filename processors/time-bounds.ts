@@ -1,6 +1,7 @@
 /**
- * What times of samples are taken: each day of them is a chunk or a partition of table `readings`.
- * So that is also what bounds these: 3,655, whatever devices send.
+ * Which times of samples are taken, in days before and after their receipt. Each day is a chunk or
+ * a partition of table `readings`, so this bounds these too: there are at most 3,655, whatever
+ * devices send.
  */
 export const OLDEST_DAYS = 3_653
 export const NEWEST_DAYS = 1
@@ -15,8 +16,8 @@ export const MOST_DAYS = 100
 const MICROS_PER_DAY = 86_400_000_000
 
 /**
- * How many days the samples that are not excluded fall on, as far as that is more than `MOST_DAYS`;
- * 0 if it is not.
+ * How many days the samples that are not excluded fall on, if these are more than `MOST_DAYS`; else
+ * 0.
  * @param ts microseconds since 1970
  */
 export function tooManyDays(ts: Float64Array, excluded: Uint8Array, count: number): number {
@@ -28,7 +29,7 @@ export function tooManyDays(ts: Float64Array, excluded: Uint8Array, count: numbe
     if (time < least) least = time
     if (time > greatest) greatest = time
   }
-  // Nearly every frame: its span alone tells.
+  // For nearly every frame the span alone tells.
   if (!(greatest - least >= (MOST_DAYS - 1) * MICROS_PER_DAY)) return 0
   const days = new Set<number>()
   for (let sample = 0; sample < count; sample++) {

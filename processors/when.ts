@@ -19,7 +19,7 @@ export const MOMENT_EXPECTED =
 
 /**
  * A moment as people give it: a time with its zone (RFC 3339), or an age. A time without a zone is
- * refused, since nobody can know whose time of day it is, and so is one that no calendar or clock
+ * refused, since nobody can know whose time of day it is. So is a time that no calendar or clock
  * shows.
  * @returns milliseconds since 1970; undefined if it is neither
  */

@@ -2,12 +2,12 @@ import { areFew, canHaveMissed, canHaveNumbered, isFarBelow, MOST_DROPPED, MOST_
 import { between, RangeSet } from './ranges.ts'
 import type { RecentNumbers } from './recent-numbers.ts'
 
-/** Frames of a boot that were settled: counted, and forgotten one by one. */
+/** Settled frames of a boot: they are counted, and no longer known one by one. */
 export interface Settled {
-  /** All numbers below it are. */
+  /** All numbers below it are settled. */
   below: number
   stored: number
-  /** Dead letters, in whole or in part, of which nothing is stored. */
+  /** Frames that are dead letters, whole or in part, and of which nothing is stored. */
   dead: number
   /** Of the stored ones: frames of which single samples became dead letters. */
   partly: number
@@ -20,8 +20,8 @@ export interface BootState {
   readonly device: string
   readonly boot: number
   /**
-   * One more than the highest number of a whole frame that is believed: how many the device is
-   * known to have numbered.
+   * One more than the highest believed number of a whole frame: how many frames the device is known
+   * to have numbered.
    */
   next: number
   /**
@@ -30,8 +30,8 @@ export interface BootState {
    */
   firstNumber: number
   /**
-   * Numbers below went by before the ledger was begun: they are neither stored nor missing, as far
-   * as anyone knows.
+   * Numbers below this went by before the ledger was begun. Nobody knows whether they are stored or
+   * missing.
    */
   begins: number
   readonly settled: Settled
@@ -43,7 +43,7 @@ export interface BootState {
   readonly dead: RangeSet
   /** Frames of which single samples became dead letters. */
   readonly partly: RangeSet
-  /** Samples that the device says it discarded, by all frames of which the number is known. */
+  /** Samples that the device says it discarded, in all frames whose number is known. */
   dropped: number
   /**
    * First sample of the earliest and of the latest frame, by sample time: microseconds since 1970.
@@ -60,7 +60,7 @@ export interface BootState {
   lastReceivedMs: number
 }
 
-/** What a boot asks of the device it is one of. */
+/** What a boot has to know about its device. */
 export interface Owner {
   readonly boots: ReadonlyMap<number, Boot>
   /** When a frame of the device was first received: milliseconds since 1970, NaN for never. */
@@ -72,9 +72,9 @@ export type Numbered =
   | 'believed'
   /** Too high for the time that has passed, and noted apart. */
   | 'unbelieved'
-  /** The same, and there are so many of them that it is not noted. */
+  /** Too high too, and not noted, because there are too many of them. */
   | 'uncounted'
-  /** Settled, or of a boot that was folded: whether it was counted then, nobody knows. */
+  /** Settled, or of a folded boot: nobody knows whether it was counted before. */
   | 'settled'
 
 /**
@@ -132,18 +132,18 @@ export class Boot<Device extends Owner = Owner> implements BootState {
   }
 
   /**
-   * Takes notice of a frame before it is put into one of the sets: of its number as far as it can
-   * be believed, and of when it came.
-   * @param whole whether its bytes are what its schema says; if not, its number counts only where a
+   * Notes a frame before it is put into one of the sets: its number, if that can be believed, and
+   * when it came.
+   * @param whole whether its bytes are what its schema says; if not, its number counts only if a
    *   higher one is known
    * @param time of its first sample: microseconds since 1970, NaN if nothing is known
-   * @param truncated whether records before this one's history are gone: a first number above 0 is
-   *   then no loss
+   * @param truncated whether earlier records are gone from Kafka: a first number above 0 is no loss
+   *   then
    */
   number(seq: number, whole: boolean, time: number, receivedMs: number, truncated: boolean): Numbered {
     if (this.folded || seq < this.settled.below) return 'settled'
     const first = Number.isNaN(this.firstReceivedMs)
-    // It has the last word on what can be believed, so it comes before the times change.
+    // What can be believed is judged by the times, so this comes before they change.
     const believed = seq < this.next || (whole && ((first && truncated) || this.canBe(seq, time, receivedMs)))
     if (first) {
       this.firstReceivedMs = receivedMs
@@ -163,7 +163,7 @@ export class Boot<Device extends Owner = Owner> implements BootState {
     return 'believed'
   }
 
-  /** Adds what the device says it has discarded. False if that cannot be. */
+  /** Adds what the device says it has discarded. False if that cannot be true. */
   drop(samples: number): boolean {
     if (samples < 0 || samples > MOST_DROPPED) return false
     this.dropped += samples
@@ -193,14 +193,14 @@ export class Boot<Device extends Owner = Owner> implements BootState {
   private canBe(seq: number, time: number, receivedMs: number): boolean {
     const missed = seq - this.next
     if (areFew(missed)) return true
-    // The first frame of a boot: it may have run for as long as the device has been known, or,
-    // where it has not, for any time.
+    // The first frame of a boot. The boot may have run for as long as the device has been known; if
+    // the device is new, for any time.
     if (Number.isNaN(this.lastReceivedMs) || this.firstNumber < 0) {
       const { sinceMs } = this.owner
       return canHaveMissed(missed, Number.isNaN(sinceMs) ? Number.POSITIVE_INFINITY : receivedMs - sinceMs)
     }
-    // A backlog comes before new frames, or after: the line's time says little then, the device's
-    // says it all.
+    // A backlog may come before new frames or after them. Then the line's time says little, and the
+    // device's own time tells.
     const sinceAhead = later((time - this.aheadSample) / 1000, receivedMs - this.lastReceivedMs)
     if (!canHaveMissed(missed, sinceAhead)) return false
     const seen = this.stored.size + this.dead.size + this.settled.stored + this.settled.dead
@@ -208,14 +208,14 @@ export class Boot<Device extends Owner = Owner> implements BootState {
     return canHaveNumbered(seq - this.firstNumber, seen, sinceFirst)
   }
 
-  /** A lower number than any, of a boot that ran before the ledger was begun. */
+  /** Takes a number below all others, of a boot that ran before the ledger was begun. */
   private beginAt(seq: number): void {
     if (!isFarBelow(seq, this.begins)) {
       this.begins = seq
       return
     }
-    // The two cannot both be true. If little is known by the higher one, it was that which could
-    // not be.
+    // The two cannot both be true. If few frames are known by the higher one, the higher one was
+    // wrong.
     if (this.stored.size + this.dead.size > MOST_UNBELIEVED_RANGES) return
     this.begins = seq
     this.next = seq
@@ -223,7 +223,7 @@ export class Boot<Device extends Owner = Owner> implements BootState {
   }
 }
 
-/** The longer of two times, of which the first may not be known. */
+/** The longer of two times. The first may be NaN, which is not known. */
 function later(byDevice: number, byLine: number): number {
   return byDevice > byLine ? byDevice : byLine
 }

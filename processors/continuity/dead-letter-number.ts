@@ -3,23 +3,23 @@ import type { FirmwareLookup } from '../contract.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { FrameHead, ReadingsHead } from './heads.ts'
 
-/** What a dead letter says of the frame that is in it. */
+/** What a dead letter says about its frame. */
 export type DeadLetterNumber =
   /** `whole`: its bytes are what their schema says, as far as its processor looked. */
   | { readonly tag: 'numbered'; readonly boot: number; readonly seq: number; readonly dropped: number; readonly whole: boolean }
   | { readonly tag: 'unnumbered' }
   | { readonly tag: 'unreadable' }
 
-/** The firmwares, by what frames carry. */
+/** Finds firmwares by what frames carry. */
 export interface FrameSchemas {
-  /** By the fingerprint that the record carried, if it did, else by the ID. */
+  /** By the fingerprint that the record carried; by the ID if it carried none. */
   firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
   /** Fingerprint as hexadecimal. */
   firmwareOf(fingerprint: string): FirmwareLookup
 }
 
 const JSON_FIRMWARE = 'generic-json'
-/** The bytes are not a datum of their schema: what looks like a number in them may be anything. */
+/** The bytes are not a datum of their schema: a number that is read from them may be anything. */
 const NOT_WHOLE: ReadonlySet<string> = new Set(['malformed-frame', 'undecodable'])
 /** Single-object encoding: C3 01, 8 bytes of fingerprint. */
 const SINGLE_OBJECT_BYTES = 10
@@ -43,7 +43,7 @@ export function frameNumber({ value, reason, processor }: DeadLetter, schemas: F
   const found = published
     ? schemas.firmwareOf(value.toString('hex', 2, SINGLE_OBJECT_BYTES))
     : schemas.firmware(value.readUInt32BE(1), fingerprint)
-  // A firmware whose attributes are wrong still has its frames' fields.
+  // If only the attributes of a firmware are wrong, the fields of its frames can still be read.
   if (found.tag === 'unknown') return { tag: 'unreadable' }
   if (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE) return { tag: 'unnumbered' }
   return numberOr(() => {

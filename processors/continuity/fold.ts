@@ -3,14 +3,14 @@ import { MOST_FOLDED_RANGES } from './limits.ts'
 import { RangeSet, squeezed } from './ranges.ts'
 
 /**
- * Boots of one device that are one row together: what became of their frames is counted, and no
+ * Boots of one device that have one row together. What became of their frames is counted, and no
  * longer known one by one.
  */
 export interface Fold {
   readonly device: string
   /** How many. */
   boots: number
-  /** Which; a few more where they are very many and far apart. */
+  /** Their numbers. If these are very many and far apart, a few others are among them. */
   numbers: RangeSet
   readonly frames: FrameCounts
   partlyDead: number
@@ -49,7 +49,7 @@ export function foldInto(fold: Fold, boots: readonly { readonly counts: BootCoun
     if (!(fold.firstReceivedMs <= firstReceivedMs)) fold.firstReceivedMs = firstReceivedMs
     if (!(fold.lastReceivedMs >= counts.lastReceivedMs)) fold.lastReceivedMs = counts.lastReceivedMs
   }
-  // Sorted first: each is then the next after the highest, which costs no search.
+  // Sorted first: each number then comes after the highest, which costs no search.
   const numbers = new RangeSet()
   for (const boot of boots.map(({ counts }) => counts.boot).sort((a, b) => a - b)) numbers.add(boot)
   fold.numbers = squeezed(fold.numbers.union(numbers), MOST_FOLDED_RANGES)

@@ -24,8 +24,8 @@ export interface BootCounts extends FrameCounts {
   /** Samples that the device says it discarded. */
   readonly dropped: number
   /**
-   * Frames with numbers too high for the time that has passed: they are in no other figure, and
-   * nothing is missing for their sake.
+   * Frames with numbers too high for the time that has passed: they are in no other figure, and no
+   * other number is called missing because of them.
    */
   readonly implausible: number
   /** Numbers below it are counted, but no longer named. */
@@ -60,8 +60,8 @@ export function addsUp({ numbered, stored, deadLettered, inFlight, missing }: Fr
 }
 
 /**
- * Says of each number of a boot where its frame is. Stored wins over everything; a frame that is on
- * its way again, as after a redrive, is in flight rather than dead-lettered.
+ * Says where the frame of each number of a boot is. Stored wins over everything. A frame that is on
+ * its way again, as after a redrive, is in flight and not dead-lettered.
  * @param flight frames read from the line that no step has finished
  * @param redriven numbers of frames that were stored past the line, by a redrive of the store's
  *   dead letters
@@ -96,7 +96,7 @@ export function countsOf(state: BootState, flight: Flight, redriven: RangeSet): 
   }
 }
 
-/** One more than the highest number that is believed, with what is on its way. */
+/** One more than the highest number that is believed, frames on their way included. */
 function believedEnd({ next, lastReceivedMs }: BootState, { numbers, receivedMs }: Flight): number {
   let end = next
   const elapsedMs = Number.isNaN(lastReceivedMs) ? Number.POSITIVE_INFINITY : receivedMs - lastReceivedMs
@@ -107,7 +107,7 @@ function believedEnd({ next, lastReceivedMs }: BootState, { numbers, receivedMs 
   return end
 }
 
-/** Sorted numbers, with repeats, as a set. */
+/** Numbers as a set. They come sorted, and may repeat. */
 export function setOf(numbers: Iterable<number>): RangeSet {
   const set = new RangeSet()
   for (const number of numbers) set.add(number)

@@ -6,8 +6,8 @@ const INT = 0x7fffffff
 const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
 
 /**
- * What tells frames apart, read from the start of a record without a look at its samples. The
- * fields hold until the next `read`.
+ * What tells frames apart. It is read from the start of a record; the samples are not looked at.
+ * The fields hold until the next `read`.
  */
 abstract class Head {
   boot = 0
@@ -94,7 +94,7 @@ export class ReadingsHead extends Head {
   }
 }
 
-/** The head that all firmwares' frames share (DESIGN section 2). */
+/** The head that all firmwares' frames share (docs/firmware-schema.md). */
 export class FrameHead extends Head {
   /** @param start of the datum, past its header. @throws MalformedError */
   read(frame: Uint8Array, start: number): void {

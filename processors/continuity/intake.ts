@@ -15,16 +15,16 @@ export interface IntakeCounters {
   readings: number
   /** Dead letters taken. */
   deadLetters: number
-  /** Records that could not be read, or that no device has as their key. */
+  /** Records that could not be read, or whose key is no device. */
   unreadable: number
 }
 
 export interface IntakeOptions {
   readonly ledger: Ledger
   readonly schemas: FrameSchemas
-  /** Whether a name is one of a device; of readings, all are. */
+  /** Whether a name is a device's. Names that readings have always are. */
   readonly isDevice: (name: string) => boolean
-  /** Throws where the bytes are no dead letter. */
+  /** Throws if the bytes are no dead letter. */
   readonly decode: (value: Buffer) => DeadLetter
   readonly counters: IntakeCounters
 }
@@ -36,21 +36,21 @@ export interface OpenDeadLetter {
   /** Where it is in its topic. */
   readonly partition: number
   readonly offset: bigint
-  /** Of the frame that is in it, as its header says. */
+  /** Fingerprint of its frame, as its header says. */
   readonly fingerprint: Buffer | undefined
 }
 
 /** Samples of one record that the store made dead letters. */
 interface RefusedSamples {
-  /** Null if the whole record is one. */
+  /** Null if the whole record is a dead letter. */
   samples: RangeSet | null
   /** Where the first dead letter about it is. */
   readonly deadLetter: Pick<OpenDeadLetter, 'partition' | 'offset'>
 }
 
 /**
- * Applies records to a ledger. The boots that they are about must be in memory: `absent…` names
- * those that are not.
+ * Applies records to a ledger. The boots of the records must be in memory: the `absent…` methods
+ * name those that are not.
  */
 export class Intake {
   private readonly options: IntakeOptions
@@ -80,8 +80,8 @@ export class Intake {
         if (this.isName(device)) return false
         counters.unreadable++
       } else {
-        // The rest of a frame whose first samples are in the record before: no other frame with the
-        // same number.
+        // The record has the rest of a frame that began in the record before. It is not another
+        // frame with the same number.
         if (isLaterPart(headers)) head.firstSample = Number.NaN
         ledger.committed(boot, head, timestampMs, this.refused(partition, offset), truncated)
       }
@@ -90,7 +90,7 @@ export class Intake {
     return true
   }
 
-  /** Boots of readings from an index on that are not in memory: at most so many. */
+  /** Boots that are not in memory, of readings from an index on. At most `most` of them. */
   absentOfReadings(records: readonly KafkaRecord[], from: number, most = Number.POSITIVE_INFINITY): readonly BootKey[] {
     const absent = new Map<string, BootKey>()
     for (let index = from; index < records.length && absent.size < most; index++) {
@@ -102,7 +102,7 @@ export class Intake {
     return [...absent.values()]
   }
 
-  /** Decodes dead letters; what is none, or has no device, is counted and left out. */
+  /** Decodes dead letters. A record that is none, or has no device, is counted and left out. */
   open(records: readonly KafkaRecord[], partition: number): readonly OpenDeadLetter[] {
     return records.flatMap((record): OpenDeadLetter[] => {
       const { key, value, offset } = record
@@ -133,11 +133,11 @@ export class Intake {
   }
 
   /**
-   * Takes a dead letter. One of the store counts once its readings are taken, which is when it is
-   * known whether samples are left of them. False if the boot is not in memory: nothing was done
-   * then.
+   * Takes a dead letter. A dead letter of the store counts once its readings are taken: only then
+   * is it known whether samples of them are left. False if the boot is not in memory: nothing was
+   * done then.
    * @param taken offset up to which readings of a partition have been taken; undefined for a
-   *   partition that is another's
+   *   partition that another member has
    */
   deadLetter(open: OpenDeadLetter, taken: (partition: number) => bigint | undefined, truncated: boolean): boolean {
     const { ledger, isDevice } = this.options
@@ -161,8 +161,8 @@ export class Intake {
   }
 
   /**
-   * Offset of the first of the store's dead letters on a partition that must be read again after a
-   * crash, because its readings were not taken; undefined for none.
+   * Offset of the store's first dead letter on a partition that must be read again after a crash,
+   * because its readings were not taken. Undefined if there is none.
    */
   firstWaiting(partition: number, taken: (source: number) => bigint): bigint | undefined {
     let first: bigint | undefined
@@ -190,7 +190,7 @@ export class Intake {
     }
     // A set: a store that was killed between its dead letters and its commit writes them twice.
     if (samples.length + quantities.length === 0) refusal.samples = null
-    // A sample of which single quantities were refused is a row nonetheless.
+    // If only single quantities of a sample were refused, the sample is a row all the same.
     else if (quantities.length === 0) for (const sample of samples) refusal.samples?.add(sample)
   }
 
@@ -225,7 +225,7 @@ export class Intake {
   }
 
   /**
-   * Others' records may have anything for a key: what is no ID, the database may not even take for
+   * A foreign record may have any key. If it is no device ID, the database may not even take it as
    * text.
    */
   private isName(device: string): boolean {
@@ -241,8 +241,8 @@ export class Intake {
 }
 
 /**
- * A dead letter of its own for each record that one stands for: of their values only the heads are
- * left, which is where the numbers are.
+ * Splits a dead letter that stands for several records into one for each. Only the heads of their
+ * values are left; the frame numbers are in the heads.
  */
 function deadLettersOf(deadLetter: DeadLetter): readonly DeadLetter[] {
   if (deadLetter.records.length === 0) return [deadLetter]
@@ -252,7 +252,7 @@ function deadLettersOf(deadLetter: DeadLetter): readonly DeadLetter[] {
     source_timestamp: timestamp,
     value: head,
     records: [],
-    // Which samples it was nobody needs to know here.
+    // Nobody needs to know here which samples they were.
     samples: partly ? [0] : [],
     quantities: [],
   }))

@@ -36,13 +36,13 @@ export const STRANGERS = ''
 /** What the database has of boots that were not in memory. */
 export interface LoadedBoots {
   /**
-   * Rows of boots that were asked for, and of all boots of their devices that were written while
-   * the name was none of a device.
+   * Rows of the boots that were asked for, and of all boots of their devices that were written
+   * before the name was a device's.
    */
   readonly boots: readonly BootState[]
-  /** Of these devices the rows must move: they were strangers. */
+  /** Devices whose rows must move, because they were written as strangers. */
   readonly strangers: ReadonlySet<string>
-  /** Those asked for that are in their device's row of folded boots. */
+  /** Boots asked for that are in their device's row of folded boots. */
   readonly folded: readonly BootKey[]
   /** When a frame of each device was first received: milliseconds since 1970. */
   readonly since: ReadonlyMap<string, number>
@@ -54,14 +54,11 @@ export interface LedgerChanges {
   readonly boots: readonly BootState[]
   /** The same, of names that are no devices. */
   readonly strangers: readonly BootState[]
-  /** Names that have become those of devices: what was written of them as strangers is theirs. */
+  /** Names that have become devices: what was written of them as strangers is theirs. */
   readonly promoted: readonly string[]
-  /** Since the changes before these. */
+  /** What was counted since the changes before these. */
   readonly counts: readonly DeviceCounts[]
-  /**
-   * Devices that have got new rows of boots, and the boots of them in memory, which must stay as
-   * they are written.
-   */
+  /** Devices that got new rows of boots, and their boots in memory, whose rows must stay. */
   readonly grown: readonly { readonly device: string; readonly keep: readonly number[] }[]
 }
 
@@ -75,7 +72,7 @@ export interface LedgerCounters {
 
 interface Device {
   readonly name: string
-  /** Whether it is a device, as far as it is known: readings are of devices only. */
+  /** Whether it is known to be a device. Only devices have readings. */
   known: boolean
   /** The partition of its records. */
   partition: number
@@ -87,14 +84,14 @@ interface Device {
 }
 
 /**
- * Two boots of one device may overlap by as much as a clock is set right at start; two devices
- * overlap by more soon.
+ * Two boots of one device may overlap by as much as its clock is corrected at the start. Two
+ * devices soon overlap by more.
  */
 const CLOCK_STEP_MICROS = 10_000_000
 
 /**
- * Which frame numbers of each boot of each device have come to which end. It holds the boots that
- * were heard of lately; the others are loaded when they are. Applying the same record again changes
+ * What became of each frame number of each boot of each device. It holds the boots that were heard
+ * of lately; others are loaded when they are heard of. Applying the same record again changes
  * nothing but the counts of what has no number.
  */
 export class Ledger {
@@ -104,8 +101,8 @@ export class Ledger {
   private changedDevices = new Set<Device>()
   private promoted = new Set<string>()
   /**
-   * Devices with boots that have no row yet, and those that have got rows and may have too many
-   * now.
+   * `growing`: devices with boots that have no row yet. `grown`: devices that got rows, and may
+   * have too many now.
    */
   private growing = new Set<Device>()
   private grown = new Set<Device>()
@@ -161,8 +158,8 @@ export class Ledger {
   /**
    * Readings that the store has committed.
    * @param refused samples of it that the store made dead letters; Infinity for the whole record
-   * @param truncated whether records before this one's history are gone: a first number above 0 is
-   *   then no loss
+   * @param truncated whether earlier records are gone from Kafka: a first number above 0 is no loss
+   *   then
    */
   committed(boot: Boot<Device>, head: ReadingsHead, receivedMs: number, refused: number, truncated: boolean): void {
     const { seq } = head
@@ -174,15 +171,15 @@ export class Ledger {
     if (isNew && !known) this.drop(boot, head.dropped)
     if (refused > 0 && refused < head.samples) boot.partly.add(seq)
     boot.settle()
-    // Readings of a frame with dead samples may begin with another sample each time, as a redrive
-    // fixes them; an estimated time is that of receipt.
+    // A frame with dead samples may begin with another sample each time, as a redrive fixes them.
+    // An estimated time is that of receipt. Neither is a sign of a second device.
     if (!known && refused === 0 && seq < boot.next && !Number.isNaN(head.firstSample)) this.watch(boot, seq, head.firstSample, receivedMs)
   }
 
   /**
    * A frame that became a dead letter.
    * @param partly whether only a part of it did
-   * @param whole whether its bytes are what its schema says; if not, its number counts only where a
+   * @param whole whether its bytes are what its schema says; if not, its number counts only if a
    *   higher one is known
    */
   died(
@@ -243,9 +240,9 @@ export class Ledger {
   }
 
   /**
-   * Forgets boots that are written: those not touched for so many rounds of changes, all but the
-   * newest of a device that has many, those of strangers, and more where there are too many
-   * altogether.
+   * Forgets boots that are written: those not touched for `rounds` rounds of changes, all but the
+   * newest of a device that has many, and those of strangers. If there still are too many
+   * altogether, it forgets more.
    */
   forget(rounds: number): void {
     for (const device of this.devices.values()) {
@@ -277,7 +274,7 @@ export class Ledger {
 
   /**
    * Boots in memory that have a row of their own, or will.
-   * @param known whether of devices, or of names that are none
+   * @param known true for boots of devices, false for boots of names that are no devices
    */
   *boots(known = true): IterableIterator<BootState> {
     for (const device of this.devices.values()) {
@@ -329,7 +326,7 @@ export class Ledger {
     owner.last = boot
   }
 
-  /** The name is that of a device, whatever was thought of it before. */
+  /** Notes that the name is a device's, whatever was thought of it before. */
   private promote(device: Device): void {
     if (device.known) return
     device.known = true
@@ -373,10 +370,7 @@ function noCounts(device: string): DeviceCounts {
   return { device, unnumbered: 0, unreadable: 0, conflicts: 0, lastConflictMs: 0, late: 0, implausible: 0 }
 }
 
-/**
- * How much of both boots' sample times is common to them, in microseconds; negative if they are
- * apart.
- */
+/** How long the sample times of both boots overlap, in microseconds; negative if they are apart. */
 function overlap(a: BootState, b: BootState): number {
   return Math.min(a.lastSample, b.lastSample) - Math.max(a.firstSample, b.firstSample)
 }

@@ -115,7 +115,7 @@ export class RangeSet {
     return this.combined(other, (mine, others) => mine && !others)
   }
 
-  /** One sweep over both sets' bounds: `keep` says of which parts the result consists. */
+  /** One sweep over both sets' bounds: `keep` says which parts are in the result. */
   private combined(other: RangeSet, keep: (mine: boolean, others: boolean) => boolean): RangeSet {
     const ranges: Range[] = []
     let [mine, others] = [0, 0]

@@ -1,18 +1,18 @@
 const REMEMBERED = 32
 
 /**
- * Sample times of a boot's newest frames: what a second device with the same ID and boot number
- * contradicts. One device's frames keep their bytes when they are sent again, and its time goes on
- * as its numbers do.
+ * Sample times of a boot's newest frames. A second device with the same ID and boot number
+ * contradicts them. One device does not: its frames keep their bytes when they are sent again, and
+ * its time goes on as its numbers do.
  */
 export class RecentNumbers {
   private readonly times = new Float64Array(REMEMBERED).fill(Number.NaN)
   private highest = -1
 
   /**
-   * Notes a frame. True if it contradicts those before it: its number had another time, or it is
-   * older than all remembered numbers and yet later than the oldest of them. A clock that was set
-   * back contradicts neither, unless a frame of before is sent again late.
+   * Notes a frame. True if it contradicts those before it: its number had another time, or its
+   * number is below all remembered ones and its time is later than that of the oldest. A clock that
+   * was set back does neither, unless an earlier frame is sent again late.
    * @param time of the first sample, in any unit
    */
   contradicts(number: number, time: number): boolean {

@@ -2,25 +2,26 @@
 interface Position {
   readonly partition: number
   readonly nextOffset: bigint
-  /** Of the leader that it read from; -1 if it is not known. */
+  /** Epoch of the leader that it read from; -1 if it is not known. */
   readonly leaderEpoch: number
 }
 
-/** Up to where there are dead letters of the store on one of their partitions. */
+/** Where the store's dead letters end on one of their partitions. */
 interface DeadLetterEnd {
   readonly partition: number
   readonly end: bigint
 }
 
-/** Up to where readings may be taken for stored. */
+/** Says up to where readings count as stored. */
 export interface StoreGate {
-  /** Whether one of these positions is not what is known. */
+  /** Whether one of these positions differs from what is known. */
   news(positions: readonly Position[]): boolean
   /**
    * Learns positions of the store, and the ends of its dead letters as they were after that. A
-   * position counts once the dead letters have been read to that end: only then is it known of
-   * which samples there is no row.
-   * @param deadLetters of a partition of the readings: where its dead letters may be
+   * position counts once the dead letters have been read to that end: only then is it known which
+   * samples have no row.
+   * @param deadLetters of a partition of the readings: the ends of the partitions that its dead
+   *   letters may be on
    */
   learn(positions: readonly Position[], deadLetters: (partition: number) => readonly DeadLetterEnd[]): void
   /**
@@ -59,10 +60,11 @@ export function createStoreGate(): StoreGate {
       for (const { partition, nextOffset, leaderEpoch } of positions) {
         const place = places.get(partition) ?? { until: 0n, untilEpoch: -1, next: 0n, nextEpoch: -1, deadLetters: [] }
         places.set(partition, place)
-        // It went back: Kafka's log was cut, and what was stored beyond is no longer what is there.
+        // The store went back because Kafka's log was cut. What it had stored beyond is no longer
+        // what the log has.
         if (nextOffset < place.until) place.until = nextOffset
-        // One that still waits for its dead letters comes first: otherwise dead letters that never
-        // stop would hold everything up for ever.
+        // A position that still waits for its dead letters comes first. Otherwise dead letters that
+        // never stop would hold everything up for ever.
         else if (nextOffset >= place.next && place.next > place.until) continue
         place.next = nextOffset
         place.nextEpoch = leaderEpoch

@@ -13,9 +13,12 @@ export interface DeviceStatus {
   readonly state: DeviceState
   readonly boot: number | null
   readonly firmware: string | null
-  /** Out of the broker's store of retained messages: it may be older than what is known. */
+  /**
+   * Whether it came out of the broker's store of retained messages. If it did, it may be older than
+   * what is known.
+   */
   readonly retained: boolean
-  /** Of its record. */
+  /** Offset of its record. */
   readonly offset: bigint
 }
 
@@ -34,17 +37,18 @@ export interface KnownStatus {
 
 /**
  * What is known after a status. Applying one again changes nothing. Statuses are taken in Kafka's
- * order; three kinds are ignored:
- * - one that came before what is known, as in a redrive: by its offset and by its time of receipt,
- *   both. Offsets begin anew with a topic or a partition, and a clock may be set back, so that one
- *   of them alone would keep a state for good;
+ * order; four kinds are ignored:
+ * - one that came before what is known, as in a redrive: both its offset and its time of receipt
+ *   are not later. One of them alone would keep a state for good: offsets begin anew with a topic
+ *   or a partition, and a clock may be set back;
  * - the last will of an older boot than the last birth, which the broker may send long after the
  *   device came back;
+ * - one of a lower boot, unless it is below all boots since the last reset: a broker that crashed
+ *   sends again what it had saved before. One that is below all of them is news: the flash was
+ *   reset;
  * - one that the broker had retained, unless it is of a later boot, or the last will of this one.
- *   It may be the device's newest, or not: a birth that is taken for news would raise the dead. A
- *   lower boot of a device that is there now is over if it is not below all since the last reset: a
- *   broker that crashed gives again what it had saved before. One that is below is news: the flash
- *   was reset.
+ *   Nobody knows whether it is the device's newest. If an old birth were taken for news, a dead
+ *   device would be shown alive.
  */
 export function applyStatus(known: KnownStatus | undefined, status: DeviceStatus): KnownStatus {
   const { received, state, boot, firmware, retained, offset } = status
@@ -106,8 +110,8 @@ function typeOf(schema: object): avro.Type {
 
 const STATES: ReadonlySet<unknown> = new Set<DeviceState>(['init', 'ready', 'sleeping', 'lost'])
 /**
- * What the database takes, checked here: one status that it refuses would take all of its device's
- * in the batch along.
+ * The longest text that the database takes. It is checked here: if the database refused one status,
+ * all statuses of its device in the batch would fail.
  */
 const MOST_FIRMWARE_CHARACTERS = 1000
 

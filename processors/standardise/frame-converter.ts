@@ -71,7 +71,7 @@ export class FrameConverter {
 
   /**
    * @returns the columns without what is rejected, and a rejection for each reason and quantity:
-   *   the other quantities of a sample go on. A sample of which nothing is left is excluded.
+   *   the other quantities of a sample go on. A sample is excluded if nothing of it is left.
    * @throws MalformedError
    */
   standardise(
@@ -180,7 +180,8 @@ export class FrameConverter {
   }
 
   /**
-   * Leaves out the samples that lost all they had. One that never had a value is a row nonetheless.
+   * Excludes the samples that lost all their values. A sample that never had a value is a row all
+   * the same.
    */
   private excludeEmpty(): void {
     for (const { samples, quantities: lost } of this.rejections) {

@@ -16,12 +16,12 @@ interface FrameRecord {
   readonly bytes: Buffer
   readonly schemaId: number
   /**
-   * Of the schema that it was written with; undefined for a record that did not come through the
-   * bridge.
+   * Fingerprint of the schema that it was written with; undefined for a record that did not come
+   * through the bridge.
    */
   readonly fingerprint: Buffer | undefined
   readonly receivedMs: number
-  /** A redrive is about this part of the frame. */
+  /** The part of the frame that a redrive is about. */
   readonly only: RecordPart | undefined
 }
 
@@ -99,9 +99,9 @@ export const processor = defineProcessor({
 })
 
 /**
- * The samples and quantities that a redrive is about: the frame's others became readings, or dead
- * letters of their own, when it was first processed. The store adds these quantities to the rows
- * that are there.
+ * The samples and quantities that a redrive is about. The others of the frame became readings, or
+ * dead letters of their own, when it was first processed. The store adds these quantities to the
+ * rows that are there.
  */
 function partOf(columns: ReadingsColumns, { samples, quantities: wanted }: RecordPart): ReadingsColumns {
   const { excluded, count } = columns

@@ -20,8 +20,8 @@ const MICROS_PER_MILLI = 1000
 export const LONGEST_UPTIME_MICROS = 3_653 * 86_400_000_000
 
 /**
- * Firmware of the bridge's own frames. Before they could carry an estimated time they were UPTIME,
- * of boot 0 and with all uptimes 0: each of those has the time of its receipt.
+ * False for the bridge's own frames. Before they could carry an estimated time they were UPTIME
+ * frames of boot 0, with all uptimes 0. Each of those gets the time of its receipt.
  */
 export function countsBoots({ id }: Firmware): boolean {
   return id !== 'generic-json'
@@ -30,14 +30,14 @@ export function countsBoots({ id }: Firmware): boolean {
 const readers = new WeakMap<Firmware, FrameReader>()
 
 /**
- * The boots that need an anchor before these records can be handled. Of several frames of one boot
- * the one that was on its way for the shortest time counts: no frame arrives before it was sent, so
- * that the earliest beginning is the best estimate.
+ * The boots that need an anchor before these records can be handled. If there are several frames of
+ * one boot, the one that was on its way for the shortest time counts. No frame arrives before it
+ * was sent, so the earliest beginning is the best estimate.
  */
 export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Lookups, 'firmware'>): readonly UptimeBoot[] {
   const boots = new Map<string, UptimeBoot>()
   for (const record of records) {
-    // Nearly every frame is looked at, and nearly none is one.
+    // Every frame gets this look, and nearly none has an uptime.
     if (record.value === null || clockOf(record.value, HEADER_BYTES) !== clocks.uptime || record.value[0] !== 0) continue
     const found = uptimeBoot(record, record.value, lookups)
     if (found === undefined) continue
@@ -56,7 +56,7 @@ function uptimeBoot(record: KafkaRecord, value: Buffer, lookups: Pick<Lookups, '
   try {
     reader.read(value, HEADER_BYTES)
   } catch (cause) {
-    // Its time is not what is wrong with it.
+    // The processor refuses it, and not for its time.
     if (cause instanceof MalformedError) return undefined
     throw cause
   }

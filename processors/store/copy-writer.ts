@@ -79,13 +79,16 @@ export class CopyWriter {
   readings = 0
   /** Days since 1970 (UTC) that rows fall on. */
   readonly days = new Set<number>()
-  /** Of these, days that the record under way is the first to have. */
+  /** Days that the record under way is the first to have. */
   private readonly newDays: number[] = []
-  /** Changes of day from row to row of the record under way: it falls on one day more at most. */
+  /**
+   * How often the day changes from row to row of the record under way. It falls on at most one day
+   * more.
+   */
   private dayChanges = 0
   private target: Buffer
   private view: DataView
-  /** Takes the rows in another order. */
+  /** The memory that `rearrange` puts the rows into. */
   private spare: Buffer = Buffer.allocUnsafeSlow(0)
   private at = 0
   private source: Buffer = Buffer.alloc(0)
@@ -160,8 +163,8 @@ export class CopyWriter {
   }
 
   /**
-   * Counts the days of the rows from `start` on: samples need not be in order, so that changes of
-   * day say too much.
+   * Counts the days of the rows from `start` on: samples need not be in order, so there may be more
+   * changes of day than days.
    */
   private checkDays(start: number): void {
     const days = new Set<number>()

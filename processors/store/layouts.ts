@@ -12,9 +12,9 @@ export type LayoutLookup =
   | { readonly tag: 'newer'; readonly fields: readonly string[] }
 
 /**
- * The layout of a schema of readings, as far as this build can read it. Whether a record has a
- * value in an unknown field does not matter: who deploys in the wrong order should learn it at
- * once, and not when the first sensor of the new kind speaks.
+ * The layout of a schema of readings, as far as this build can read it. It does not matter whether
+ * a record has a value in an unknown field: an operator who deploys in the wrong order should learn
+ * it at once, and not when the first sensor of the new kind speaks.
  */
 export function layoutOf(schema: unknown): LayoutLookup {
   try {
@@ -25,9 +25,7 @@ export function layoutOf(schema: unknown): LayoutLookup {
   }
 }
 
-/**
- * Fields that this build does not know, of a schema that has those that it must have; else none.
- */
+/** Fields that this build does not know; none if the schema lacks fields that it must have. */
 function unknownFields(schema: unknown): readonly string[] {
   const head = namesOf(isObject(schema) && Array.isArray(schema.fields) ? schema.fields : [])
   if (!HEAD_FIELDS.every((name) => head.includes(name))) return []

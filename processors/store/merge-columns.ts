@@ -22,7 +22,7 @@ export type Merged = {
    * value. `repeated`: it had nothing new.
    */
   readonly outcome: 'merged' | 'repeated' | 'conflict'
-  /** Whether the row of the key is another one now. */
+  /** Whether this changed the row that was there. */
   readonly changed: boolean
   /** The first column with another value. */
   readonly conflict: ColumnConflict | undefined

@@ -7,7 +7,7 @@ import type { Reason } from './reasons.ts'
 
 const MILLIS_PER_DAY = 86_400_000
 
-/** A record of which no, or not every, sample became a row, for one reason. */
+/** A record, and its samples that did not become rows for one reason. */
 export interface Refused extends Rejection {
   readonly reason: Reason
   readonly samples: number[]
@@ -34,7 +34,7 @@ export interface PartitionOutcome {
   readonly partition: number
   /** In Kafka's order. */
   readonly records: readonly KafkaRecord[]
-  /** Indexes of those of which anything was refused, ascending. */
+  /** Indexes of the records of which anything was refused, ascending. */
   readonly bad: readonly number[]
 }
 
@@ -49,7 +49,7 @@ interface Taken {
   readonly topic: Topic
   readonly partition: number
   readonly records: KafkaRecord[]
-  /** Where the partition is after each of them. */
+  /** Offset that the partition is at after each of them. */
   readonly ends: bigint[]
   span: Span | undefined
 }
@@ -72,8 +72,8 @@ export class RowBatch {
   /** One for each record and reason. */
   readonly refused: Refused[] = []
   /**
-   * How many of these are about to be written down: what is refused after that becomes a dead
-   * letter of its own.
+   * How many of these are about to be written as dead letters. What is refused after that becomes a
+   * dead letter of its own.
    */
   private closed = 0
   private written = 0
@@ -124,7 +124,7 @@ export class RowBatch {
 
   /**
    * Takes a record, and the partition past it. Samples that cannot become rows are refused.
-   * @throws RangeError for what a newer schema wrote: its partition must wait before it
+   * @throws RangeError if a newer schema wrote it: its partition must stop before it
    */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
     this.takenOf(topic, partition).records.push(record)
@@ -168,8 +168,8 @@ export class RowBatch {
   }
 
   /**
-   * Records of one partition come one after the other: the last one's place is remembered, which
-   * saves a name and a look-up for each.
+   * Records of one partition come one after the other. So the last one's partition is remembered,
+   * which saves a key and a look-up for each.
    */
   private takenOf(topic: Topic, partition: number): Taken {
     if (this.last !== undefined && this.last.partition === partition && this.last.topic === topic) return this.last
@@ -254,20 +254,21 @@ export class RowBatch {
     return this.entries.find((entry) => entry.record === record)?.rows ?? 0
   }
 
-  /** What was refused and is not written down yet: it does not change any more. */
+  /** What was refused and is not written as dead letters yet. It does not change any more. */
   closeRefused(): readonly Refused[] {
     this.closed = this.refused.length
     return this.refused.slice(this.written)
   }
 
-  /** What `closeRefused` gave is written down. */
+  /** Notes that what `closeRefused` gave is written. */
   deadLettersWritten(): void {
     this.written = this.closed
   }
 
   /**
-   * Some of the records, counted over all partitions, as a row batch of their own: with their rows,
-   * refusals and offsets. It takes the memory of this one, which has no rows any more.
+   * The records from `from` up to `end`, counted over all partitions, as a row batch of their own,
+   * with their rows, refusals and offsets. It takes over the memory of this one, which has no rows
+   * any more.
    */
   part(from: number, end: number): RowBatch {
     const part = new RowBatch(this.writer)
@@ -288,7 +289,7 @@ export class RowBatch {
       part.taken.set(place, { topic, partition, records: own, ends: ends.slice(first, last), span: ownSpan })
       part.spans.set(place, ownSpan)
     }
-    // What moved without a record goes with the first.
+    // Partitions that moved without a record go with the first part.
     if (from === 0) for (const [place, span] of this.spans) if (!this.taken.has(place)) part.spans.set(place, { ...span })
     for (const [index, refused] of this.refused.entries()) {
       if (!ours.has(refused.record)) continue
@@ -306,7 +307,7 @@ export class RowBatch {
     return part
   }
 
-  /** The COPY stream. The row batch's writer is lent to it until the commit is over. */
+  /** The COPY stream. It is in the memory of the row batch's writer until the commit is over. */
   finish(): Buffer {
     this.groupByDevice()
     return this.writer.finish()
