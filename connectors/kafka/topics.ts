@@ -17,14 +17,18 @@ export interface TopicSettings {
 /** A broker answers with what it has heard of, a moment after the controller. */
 const HEARD_MS = 100
 
-/** Creates the topics that are missing, and changes none. Returns the names of those created. */
+/**
+ * Creates the topics that are missing, and changes none. Resolves, once the cluster has leaders for
+ * them, to the names of those created.
+ */
 export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
   const kafkajs = await admin[KAFKAJS]()
   const existing = new Set(await kafkajs.listTopics())
   const missing = wanted.filter(({ topic }) => !existing.has(topic))
   if (missing.length === 0) return []
   await kafkajs.createTopics({
-    waitForLeaders: true,
+    // kafkajs would take a broker that has not heard of them yet for a failure.
+    waitForLeaders: false,
     topics: missing.map(({ topic, partitions, replicationFactor, config }) => ({
       topic,
       numPartitions: partitions,
@@ -32,7 +36,21 @@ export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSett
       configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
     })),
   })
-  return missing.map(({ topic }) => topic)
+  const names = missing.map(({ topic }) => topic)
+  while (!(await haveLeaders(admin, names))) await delay(HEARD_MS)
+  return names
+}
+
+const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
+
+async function haveLeaders(admin: KafkaAdmin, topics: readonly Topic[]): Promise<boolean> {
+  try {
+    await partitionCounts(admin, topics)
+    return true
+  } catch (cause) {
+    if (NOT_YET.has((cause as { readonly type?: string }).type ?? '')) return false
+    throw cause
+  }
 }
 
 /** Every topic that Kafka has. */

@@ -8,7 +8,7 @@ import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { address, quiet } from '../pipeline/frames.ts'
 import { until } from '../pipeline/service.ts'
-import { withAdmin } from './kafka-topics.ts'
+import { createTopic, withAdmin } from './kafka-topics.ts'
 
 describe("a topic that changes under a consumer whose offsets are Kafka's", () => {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
@@ -19,7 +19,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
   let number = 0
 
   async function create(): Promise<void> {
-    await withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }))
+    await createTopic(topic)
   }
   async function send(...values: readonly string[]): Promise<void> {
     const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }

@@ -5,14 +5,14 @@ import { createProducer } from '../../connectors/kafka/producer.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { address, quiet } from '../pipeline/frames.ts'
 import { closing } from './closing.ts'
-import { withAdmin } from './kafka-topics.ts'
+import { createTopic, withAdmin } from './kafka-topics.ts'
 
 describe('records for a partition that the broker has not heard of yet', () => {
   const opened = closing()
   const topic = `test.unheard.${Date.now().toString(36)}` as Topic
 
   before(async () => {
-    await withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }))
+    await createTopic(topic)
     opened.atEnd(() => withAdmin((admin) => admin.deleteTopics({ topics: [topic] })))
   })
 
@@ -40,5 +40,17 @@ describe('records for a partition that the broker has not heard of yet', () => {
     await sending
     const offsets = await withAdmin((admin) => admin.fetchTopicOffsets(topic))
     expect(offsets.filter(({ high }) => high !== '0')).to.have.length(4)
+  })
+})
+
+describe('a broker that has not heard of topics yet', () => {
+  const topics = Array.from({ length: 8 }, (_, index) => `test.unheard-of.${Date.now().toString(36)}.${index}` as Topic)
+
+  after(() => withAdmin((admin) => admin.deleteTopics({ topics })))
+
+  it('is no failure of who creates them, 100 partitions at a time', async function () {
+    this.timeout(120_000)
+    for (const topic of topics) await createTopic(topic, 100)
+    expect(await withAdmin((admin) => admin.listTopics())).to.include.members(topics)
   })
 })

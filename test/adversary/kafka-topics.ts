@@ -1,5 +1,6 @@
 import type { Admin } from 'kafkajs'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import { ensureTopics } from '../../connectors/kafka/topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
 import { sharedTopics } from '../../services/kafka.ts'
@@ -15,6 +16,12 @@ export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>)
   } finally {
     await admin.disconnect()
   }
+}
+
+/** Creates a topic, of one partition unless told otherwise. */
+export async function createTopic(topic: Topic, partitions = 1): Promise<void> {
+  await using admin = openAdmin(createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet))
+  await ensureTopics(admin, [{ topic, partitions, replicationFactor: 1, config: {} }])
 }
 
 /** Deletes a topic of the line and has it made again, as `millrace migrate` makes it. */
