@@ -85,8 +85,8 @@ describe('MQTT subscriber, on a real broker', function () {
   })
 
   it('acknowledges nothing before the handler has resolved, and gets it again after a lost connection', async () => {
-    const subscriber = await subscribe()
-    await publish(0, 5)
+    const subscriber = await subscribe({ receiveMaximum: 5 })
+    await publish(0, 10)
     await until(() => received().length === 5)
     await pause(100)
     expect(subscriber.counters().pubacks).to.equal(0)
@@ -95,13 +95,14 @@ describe('MQTT subscriber, on a real broker', function () {
     await until(() => received().length === 5)
     expect(received()).to.deep.equal(range(0, 5))
     for (const call of calls) call.resolve()
-    await until(() => subscriber.counters().pubacks === 5)
+    // A PUBACK that is written may be lost with its connection. The broker sends the other five once
+    // it has read those of the first.
+    await until(() => received().length === 10)
+    expect(subscriber.counters().pubacks).to.equal(5)
     calls.length = 0
     proxy.reset()
-    await until(() => subscriber.counters().connections === 3)
-    await publish(5, 6)
-    await until(() => received().length > 0)
-    expect(received()).to.deep.equal(['5'])
+    await until(() => received().length === 5)
+    expect(received()).to.deep.equal(range(5, 10))
   })
 
   it('sends no acknowledgement on a new connection for what came on an old one', async () => {
@@ -269,20 +270,20 @@ describe('MQTT subscriber, on a real broker', function () {
       clientId,
       filters: [statusTopic],
       log,
+      limits: { receiveMaximum: 1 },
       handler: async (publishes) => void flags.push(...publishes.map(({ retain }) => retain)),
     })
     open.push(subscriber)
     await until(() => flags.length === 1)
     await publisher.publishAsync(statusTopic, 'live', { qos: 1, retain: true })
-    await until(() => flags.length === 2)
-    expect(flags).to.deep.equal([true, false])
-    // A PUBACK that is lost with the connection would bring the message again.
-    await until(() => subscriber.counters().pubacks === 2)
-    await pause(200)
+    await publisher.publishAsync(statusTopic, 'last', { qos: 1, retain: true })
+    await until(() => flags.length === 3)
+    expect(flags).to.deep.equal([true, false, false])
     proxy.reset()
     await until(() => subscriber.counters().connections === 2 && subscriber.state.tag === 'connected')
     await pause(200)
-    expect(flags).to.have.length(2)
+    // The last one may come again, if its PUBACK was lost with the connection: as it came first.
+    expect(flags.slice(3)).not.to.include(true)
     await publisher.publishAsync(statusTopic, '', { qos: 1, retain: true })
   })
 })
