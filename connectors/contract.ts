@@ -22,6 +22,11 @@ export class ConnectorError extends Error {
   }
 }
 
+/** Whether an error is one that waiting may help against. What is not known to be is not. */
+export function isTransient(cause: unknown): boolean {
+  return cause instanceof ConnectorError && cause.transient
+}
+
 /** Writes one plain line per event; fields are appended as JSON. */
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void

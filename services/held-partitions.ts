@@ -1,5 +1,5 @@
+import { backoffMs } from '../connectors/backoff.ts'
 import type { Log, TopicPartition } from '../connectors/contract.ts'
-import { backoffMs } from '../processors/backoff.ts'
 import type { RowBatch } from '../processors/store/row-batch.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 

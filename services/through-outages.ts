@@ -1,40 +1,36 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { ConnectorError, type Log } from '../connectors/contract.ts'
-import { backoffMs } from '../processors/backoff.ts'
+import { type Clock, systemClock } from '../connectors/clock.ts'
+import { isTransient, type Log } from '../connectors/contract.ts'
+import { retry } from '../connectors/retry.ts'
 
 export interface ThroughOutagesOptions {
   readonly log: Log
   readonly signal: AbortSignal
+  readonly clock?: Clock
   /** Health: what is waited for; null once it is there. */
   readonly waiting?: (what: string | null) => void
 }
 
-const BACKOFF = { baseMs: 100, maxMs: 10_000 }
-
 /**
  * Does work again until it succeeds or fails for good: a ConnectorError that is transient is waited
- * out, with full-jitter backoff.
+ * out.
  */
-export async function throughOutages<Result>(
+export function throughOutages<Result>(
   doing: string,
   work: () => Promise<Result>,
-  { log, signal, waiting }: ThroughOutagesOptions,
+  { log, signal, clock = systemClock, waiting }: ThroughOutagesOptions,
 ): Promise<Result> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted()
-    try {
-      const result = await work()
-      if (attempt > 0) {
-        log.info(`${doing}: it works again`, { attempts: attempt + 1 })
-        waiting?.(null)
-      }
-      return result
-    } catch (cause) {
-      if (!(cause instanceof ConnectorError && cause.transient)) throw cause
-      const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
-      log.warn(`${doing}: not possible now; trying again`, { attempt: attempt + 1, pauseMs: Math.round(pauseMs), cause: cause.message })
-      waiting?.(`${doing}: ${cause.message}`)
-      await delay(pauseMs, undefined, { signal })
-    }
-  }
+  return retry(work, {
+    clock,
+    signal,
+    again: isTransient,
+    failed({ cause, ...failure }) {
+      const { message } = cause as Error
+      log.warn(`${doing}: not possible now; trying again`, { ...failure, cause: message })
+      waiting?.(`${doing}: ${message}`)
+    },
+    recovered(attempts) {
+      log.info(`${doing}: it works again`, { attempts })
+      waiting?.(null)
+    },
+  })
 }

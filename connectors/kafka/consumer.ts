@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Consumer, EachBatchPayload } from 'kafkajs'
-import { backoffMs } from '../../processors/backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, KafkaLogs, Log, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import { KAFKAJS, type KafkaClient, openAdmin } from './client.ts'

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Producer, RecordMetadata } from 'kafkajs'
-import { backoffMs } from '../../processors/backoff.ts'
 import type { OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
+import { systemClock } from '../clock.ts'
 import { ConnectorError, type Log, type PositionChange, type RecordProducer } from '../contract.ts'
+import { retry } from '../retry.ts'
 import { KAFKAJS, type KafkaClient } from './client.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { partitionOf } from './partition.ts'
@@ -24,7 +25,6 @@ const REQUEST_INTERVAL_MS = 10
 /** Without an acknowledgement for so long, something is wrong. */
 const SLOW_MS = 5_000
 const LOOK_MS = 1_000
-const BACKOFF = { baseMs: 200, maxMs: 10_000 }
 /** Records that Kafka refuses for what they are; sending them again cannot help. */
 const REFUSED = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'TOPIC_AUTHORIZATION_FAILED'])
 
@@ -146,10 +146,11 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
     }
   }
 
+  /** Sends the same batch again and again until Kafka has acknowledged it. */
   async function transmit(round: readonly Waiting[]): Promise<void> {
     let [messages, grouped] = [group(round, partitions), changes]
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted()
+
+    async function attempt(): Promise<void> {
       sentAt = performance.now()
       // Another composition is for another identity: see below.
       if (known !== changes) await replaceProducer()
@@ -174,35 +175,38 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
         }
         note(acknowledged)
         counters.requests++
+      } finally {
         sentAt = undefined
-        if (attempt > 0) log.info('Kafka accepts records again', { attempts: attempt + 1 })
-        if (attempt > 0 || slow) problem?.(null)
-        slow = false
-        return
-      } catch (cause) {
-        sentAt = undefined
-        const type = protocolError(cause)
-        if (type !== undefined && REFUSED.has(type)) {
-          // Other partitions of this request may hold its records now, under sequence numbers that
-          // kafkajs takes back. A batch of another composition under the same numbers would pass
-          // for a repeat and be lost: go on under a new identity.
-          await replaceProducer()
-          throw new ConnectorError(`KAFKA_${type}`, false, `sending to Kafka topics ${[...messages.keys()].join(', ')}`, cause)
-        }
-        counters.retries++
-        problem?.(`Kafka does not acknowledge: ${String(cause)}`)
-        const pauseMs = backoffMs(attempt, BACKOFF, Math.random)
-        log.warn('Kafka did not acknowledge; sending the same batch again', {
-          attempt: attempt + 1,
-          pauseMs: Math.round(pauseMs),
-          cause: String(cause),
-        })
-        // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a
-        // new identity only.
-        if (type !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
-        await delay(pauseMs, undefined, { signal })
       }
     }
+
+    let failed = false
+    try {
+      await retry(attempt, {
+        clock: systemClock,
+        signal,
+        again: (cause) => !isRefused(cause),
+        async failed({ cause, ...failure }) {
+          failed = true
+          counters.retries++
+          problem?.(`Kafka does not acknowledge: ${String(cause)}`)
+          log.warn('Kafka did not acknowledge; sending the same batch again', { ...failure, cause: String(cause) })
+          // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a
+          // new identity only.
+          if (protocolError(cause) !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
+        },
+        recovered: (attempts) => log.info('Kafka accepts records again', { attempts }),
+      })
+    } catch (cause) {
+      if (!isRefused(cause)) throw cause
+      // Other partitions of this request may hold its records now, under sequence numbers that
+      // kafkajs takes back. A batch of another composition under the same numbers would pass
+      // for a repeat and be lost: go on under a new identity.
+      await replaceProducer()
+      throw new ConnectorError(`KAFKA_${protocolError(cause)}`, false, `sending to Kafka topics ${[...messages.keys()].join(', ')}`, cause)
+    }
+    if (failed || slow) problem?.(null)
+    slow = false
   }
 
   async function replaceProducer(): Promise<void> {
@@ -355,6 +359,12 @@ function unacknowledged(messages: ReadonlyMap<Topic, TopicMessages>, acknowledge
     }
   }
   return undefined
+}
+
+/** Whether Kafka refuses records for what they are. */
+function isRefused(cause: unknown): boolean {
+  const type = protocolError(cause)
+  return type !== undefined && REFUSED.has(type)
 }
 
 function protocolError(cause: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import { type IClientOptions, MqttClient } from 'mqtt'
-import { type Backoff, backoffMs } from '../../processors/backoff.ts'
+import { type Backoff, backoffMs } from '../backoff.ts'
 import { ConnectorError, type Log, type PublishHandler } from '../contract.ts'
 import { type Connection, openConnection, type TakePublishes } from './connection.ts'
 import { parseBroker, type TlsOptions } from './dial.ts'

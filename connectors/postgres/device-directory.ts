@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../../processors/backoff.ts'
 import type { Assignment, DeviceId } from '../../processors/contract.ts'
-import { ConnectorError, type DeviceDirectory, type Log } from '../contract.ts'
+import { systemClock } from '../clock.ts'
+import { ConnectorError, type DeviceDirectory, isTransient, type Log } from '../contract.ts'
+import { retry } from '../retry.ts'
 import { findAssignments, loadAssignments } from './assignments.ts'
 import { DeviceCache } from './device-cache.ts'
 import { type Listener, listen } from './device-listener.ts'
@@ -22,7 +22,6 @@ export interface DeviceDirectoryOptions {
   readonly readAllMs?: number
 }
 
-const BACKOFF = { baseMs: 100, maxMs: 5_000 }
 const UNKNOWN_MS = 1_000
 const UNKNOWN_LIMIT = 10_000
 const HEARTBEAT_MS = 500
@@ -108,7 +107,7 @@ class ListeningDirectory implements DeviceDirectory {
         if (missing.length > 0) this.cache.replace(missing, await findAssignments(session, missing))
         return
       } catch (error) {
-        if (!(error instanceof ConnectorError && error.transient)) throw error
+        if (!isTransient(error)) throw error
         await this.abandon(session, error)
       }
     }
@@ -154,17 +153,15 @@ class ListeningDirectory implements DeviceDirectory {
     this.renew(session)
   }
 
-  private async connect(): Promise<Listener> {
-    for (let attempt = 0; ; attempt++) {
-      this.signal.throwIfAborted()
-      try {
-        return await this.listen()
-      } catch (error) {
-        if (!(error instanceof ConnectorError && error.transient)) throw error
-        if (attempt === 0) this.options.log.warn('devices cannot be read; waiting for the database', { cause: error.message })
-        await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal: this.signal })
-      }
-    }
+  private connect(): Promise<Listener> {
+    return retry(() => this.listen(), {
+      clock: systemClock,
+      signal: this.signal,
+      again: isTransient,
+      failed: ({ attempt, cause }) => {
+        if (attempt === 1) this.options.log.warn('devices cannot be read; waiting for the database', { cause: String(cause) })
+      },
+    })
   }
 
   private async listen(): Promise<Listener> {

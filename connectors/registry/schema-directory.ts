@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../../processors/backoff.ts'
-import { ConnectorError, type Log, type SchemaMemory } from '../contract.ts'
+import { systemClock } from '../clock.ts'
+import { ConnectorError, isTransient, type Log, type SchemaMemory } from '../contract.ts'
+import { retry } from '../retry.ts'
 import type { OwnSubject } from './judge.ts'
 import { type IdLookup, KnownSchemas } from './known-schemas.ts'
 import { Paced } from './paced.ts'
@@ -90,6 +91,7 @@ const ABSENT_MS = 2_000
 const ABSENT_LIMIT = 10_000
 /** Health speaks of an outage once it has lasted so long. */
 const PROBLEM_MS = 15_000
+/** Shorter than for others: devices of a new firmware wait for the first answer, and not for long. */
 const BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
 /**
@@ -225,23 +227,23 @@ class Directory implements SchemaDirectory {
   }
 
   /** Reads until the registry has answered; resolves with how long that took. */
-  private async throughOutages(what: Reading): Promise<number> {
-    for (let attempt = 0; ; attempt++) {
-      this.signal.throwIfAborted()
-      const beganAt = this.now()
-      try {
-        await this.read(what)
-        this.answered()
-        return this.now() - beganAt
-      } catch (cause) {
-        // What is wrong at the start, such as a refused name, is told; later it may be fixed while
-        // what is known goes on.
-        if (!this.opened && !(cause instanceof ConnectorError && cause.transient)) throw cause
-        this.signal.throwIfAborted()
-        this.unanswered(beganAt, cause)
-        await this.pause(backoffMs(attempt, BACKOFF, Math.random))
-      }
+  private throughOutages(what: Reading): Promise<number> {
+    let beganAt = 0
+    const read = async (): Promise<number> => {
+      beganAt = this.now()
+      await this.read(what)
+      this.answered()
+      return this.now() - beganAt
     }
+    return retry(read, {
+      clock: { random: () => systemClock.random(), delay: (ms) => this.pause(ms) },
+      signal: this.signal,
+      backoff: BACKOFF,
+      // What is wrong at the start, such as a refused name, is told; later it may be fixed while
+      // what is known goes on.
+      again: (cause) => this.opened || isTransient(cause),
+      failed: ({ cause }) => this.unanswered(beganAt, cause),
+    })
   }
 
   private async read(what: Reading): Promise<void> {

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Backoff, backoffMs } from '../../processors/backoff.ts'
+import { type Backoff, Failures } from '../../connectors/backoff.ts'
 import { endLeftover } from './leftover.ts'
 import type { SupervisorEvent } from './supervisor-event.ts'
 
@@ -54,7 +54,8 @@ export async function supervise({ programs, happened, random, graceMs, backoff =
 
   async function keep(program: Program): Promise<void> {
     const { name } = program
-    for (let failures = 0; !stopping.signal.aborted; ) {
+    const failures = new Failures({ random }, backoff)
+    while (!stopping.signal.aborted) {
       const startedMs = Date.now()
       const { child, ended } = start(program)
       if (child.pid !== undefined) {
@@ -65,8 +66,8 @@ export async function supervise({ programs, happened, random, graceMs, backoff =
       running.delete(name)
       if (stopping.signal.aborted) return happened({ tag: 'stopped', name, how })
       const livedMs = Date.now() - startedMs
-      if (livedMs >= HEALTHY_MS) failures = 0
-      const pauseMs = backoffMs(failures++, backoff, random)
+      if (livedMs >= HEALTHY_MS) failures.count = 0
+      const pauseMs = failures.next()
       happened({ tag: 'ended', name, how, livedMs, pauseMs })
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
     }

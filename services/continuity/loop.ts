@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connectors/contract.ts'
 import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
-import { backoffMs } from '../../processors/backoff.ts'
+import { backoffMs } from '../../connectors/backoff.ts'
 import type { FrameSchemas } from '../../processors/continuity/dead-letter-number.ts'
 import { Intake, type IntakeCounters, type OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import { type BootKey, Ledger, type LedgerCounters } from '../../processors/continuity/ledger.ts'

@@ -9,7 +9,7 @@ import {
   type TopicPartition,
 } from '../../connectors/contract.ts'
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import { backoffMs } from '../../processors/backoff.ts'
+import { backoffMs } from '../../connectors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../connectors/backoff.ts'
 import {
   ConnectorError,
   type Log,
@@ -7,7 +8,6 @@ import {
   type SinkBatch,
   type SinkResult,
 } from '../../connectors/contract.ts'
-import { backoffMs } from '../../processors/backoff.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import type { RowBatch } from '../../processors/store/row-batch.ts'

@@ -9,7 +9,7 @@ import type {
   SinkBatch,
   TopicPartition,
 } from '../../connectors/contract.ts'
-import { backoffMs } from '../../processors/backoff.ts'
+import { backoffMs } from '../../connectors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
