@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
 import { CONTINUITY } from '../processors/continuity/topics.ts'
+import type { ConsumerName } from '../processors/contract.ts'
 import { ConfigError, loadConfig, requireOwnPorts } from '../services/config.ts'
+import { type ConsumerService, startConsumer } from '../services/consumer-service.ts'
 import { loadProcess, loadProcessor, requireProcessors } from '../services/loading.ts'
-import { runService, type Service, type ServiceContext } from '../services/service.ts'
+import { runService } from '../services/service.ts'
 
 const options = { config: { type: 'string' } } as const
 
@@ -19,7 +21,7 @@ export async function store(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options })
   const config = loadConfig(process.env, values.config)
   const { storeService } = await import('../services/store/service.ts')
-  return runService('store', config, storeService)
+  return runService('store', config, (context) => startConsumer(storeService, context))
 }
 
 /** `millrace run <processor…>`: each is a member of its own consumer group. */
@@ -33,15 +35,20 @@ export async function run(args: readonly string[]): Promise<number> {
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
   requireProcessors(positionals)
   requireOwnPorts(config, positionals)
-  const codes = await Promise.all(positionals.map(async (name) => runService(name, config, await startOf(name))))
+  const codes = await Promise.all(
+    positionals.map(async (name) => {
+      const service = await serviceOf(name as ConsumerName)
+      return runService(name, config, (context) => startConsumer(service, context))
+    }),
+  )
   return Math.max(...codes)
 }
 
 /**
- * What starts a processor: the ledger of frame numbers and business processes have their own ways
+ * A processor's service: the ledger of frame numbers and business processes have their own ways
  * with their databases.
  */
-async function startOf(name: string): Promise<(context: ServiceContext) => Promise<Service>> {
+async function serviceOf(name: ConsumerName): Promise<ConsumerService> {
   if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
   const businessProcess = await loadProcess(name)
   if (businessProcess !== undefined) return (await import('../services/process/service.ts')).processService(name, businessProcess)

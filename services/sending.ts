@@ -21,8 +21,6 @@ export interface SendingOptions {
   readonly waiting: Waiting
   /** Topics that are sent to: they must exist. */
   readonly to: readonly Topic[]
-  /** Topics that are read, which must exist too. */
-  readonly from?: readonly Topic[]
 }
 
 /**
@@ -44,10 +42,10 @@ export interface Sending extends AsyncDisposable {
 }
 
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
-export async function openSending({ context, part, kafka, waiting, to, from = [] }: SendingOptions): Promise<Sending> {
+export async function openSending({ context, part, kafka, waiting, to }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health, metrics } = context
-  const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, [...from, ...to]))
-  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, [...from, ...to]))
+  const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, to))
   const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   let lostOffsets = 0

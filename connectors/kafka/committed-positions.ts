@@ -1,5 +1,5 @@
 import type { Topic } from '../../processors/contract.ts'
-import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
+import type { KafkaLogs, Log, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import type { KnownOffset } from './lag.ts'
 
@@ -50,32 +50,29 @@ export async function committedOffsets(
   return offsets
 }
 
-export interface CommittedPositionsOptions {
+export interface ClaimCommittedOptions {
   readonly admin: KafkaAdmin
   readonly group: string
-  readonly logs: KafkaLogs
+  readonly log: Log
+  readonly logs: Pick<KafkaLogs, 'extents' | 'check'>
   readonly noticed: (change: PositionChange) => void
-}
-
-/** Where a group goes on. */
-export interface StartPositions {
-  readonly positions: readonly Position[]
-  /** Those that are not what was committed. */
-  readonly changed: readonly Position[]
+  readonly commit: (positions: readonly Position[]) => Promise<void>
 }
 
 /**
  * Where a group whose offsets are Kafka's goes on: where it committed, if the log still has what it
- * had read, or at the earliest record. Partitions that Kafka does not have are left out.
+ * had read, or at the earliest record. Partitions that Kafka does not have are left out. Positions
+ * that are not what was committed are committed before anything is handled: what was noticed is not
+ * to be noticed again, and lag tools know it.
  * @param before the topics as they were when this member last asked; Kafka forgets what was
  *   committed to a topic with the topic
  */
-export async function committedPositions(
-  { admin, group, logs, noticed }: CommittedPositionsOptions,
+export async function claimCommitted(
+  { admin, group, logs, log, noticed, commit }: ClaimCommittedOptions,
   partitions: readonly TopicPartition[],
   states: ReadonlyMap<Topic, TopicState>,
   before: ReadonlyMap<Topic, TopicState>,
-): Promise<StartPositions> {
+): Promise<readonly Position[]> {
   const names = [...new Set(partitions.map(({ topic }) => topic))]
   const committed = await committedOffsets(admin, group, names)
   const earliest = new Map<string, bigint>()
@@ -93,10 +90,12 @@ export async function committedPositions(
     return [{ topic, partition, nextOffset: known.nextOffset, leaderEpoch: known.leaderEpoch }]
   })
   const checked = await logs.check(positions)
-  // Told once all is known: an attempt that failed halfway is made again.
   changes.push(...checked.flatMap(({ change }) => change ?? []))
-  for (const change of changes) noticed(change)
   const places = new Set(changes.map(({ topic, partition }) => `${topic}/${partition}`))
   const now = checked.map(({ position }) => position)
-  return { positions: now, changed: now.filter(({ topic, partition }) => places.has(`${topic}/${partition}`)) }
+  const changed = now.filter(({ topic, partition }) => places.has(`${topic}/${partition}`))
+  for (const change of changes) noticed(change)
+  if (changed.length > 0)
+    commit(changed).catch((cause: unknown) => log.info('positions were not committed at once', { group, cause: String(cause) }))
+  return now
 }

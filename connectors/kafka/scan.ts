@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConsumedBatch, Extent, Log, Position } from '../contract.ts'
 import { KAFKAJS, type KafkaClient, openAdmin } from './client.ts'
-import { runConsumer } from './consumer.ts'
+import { GroupConsumer } from './consumer.ts'
 import { openTopicLogs } from './topic-logs.ts'
 
 export type { Extent }
@@ -83,7 +83,7 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
   await using logs = openTopicLogs(kafka)
 
   const quiet: Log = { ...log, info: () => undefined }
-  const consumer = await runConsumer({
+  const consumer = new GroupConsumer({
     kafka,
     group,
     topics: [topic],
@@ -93,14 +93,16 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     counters: { records: 0, rebalances: 0, stale: 0 },
     logs,
     noticed: () => undefined,
-    claim,
-    handle: (batch) => {
-      turn = turn.then(() => take(batch))
-      turn = turn.catch(fail)
-      return turn
-    },
   })
   try {
+    await consumer.run({
+      claim,
+      handle: (batch) => {
+        turn = turn.then(() => take(batch))
+        turn = turn.catch(fail)
+        return turn
+      },
+    })
     signal.throwIfAborted()
     await Promise.race([finished, consumer.failed])
   } finally {

@@ -1,23 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../connectors/backoff.ts'
 import type { ConsumedBatch, Log, Position, TopicPartition } from '../../connectors/contract.ts'
 import { type ContinuityStore, type LedgerBatch, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
-import { backoffMs } from '../../connectors/backoff.ts'
 import type { FrameSchemas } from '../../processors/continuity/dead-letter-number.ts'
-import { Intake, type IntakeCounters, type OpenDeadLetter } from '../../processors/continuity/intake.ts'
-import { type BootKey, Ledger, type LedgerCounters } from '../../processors/continuity/ledger.ts'
+import { Intake, type OpenDeadLetter } from '../../processors/continuity/intake.ts'
+import { type BootKey, Ledger } from '../../processors/continuity/ledger.ts'
 import { createStoreGate, type StoreGate } from '../../processors/continuity/store-gate.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
+import type { ContinuityCounters } from './counters.ts'
 import { type ClaimOptions, claimPlaces, firstFrom, type Place, placeKey } from './places.ts'
-
-/** Figures for metrics. */
-export interface ContinuityCounters extends IntakeCounters, LedgerCounters {
-  loads: number
-  commits: number
-  retries: number
-  fenced: number
-}
 
 export interface ContinuityLoopOptions extends ClaimOptions {
   readonly consumer: ConsumerName

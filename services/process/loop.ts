@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../connectors/backoff.ts'
 import {
   type Claim,
   ConnectorError,
@@ -9,7 +10,6 @@ import {
   type TopicPartition,
 } from '../../connectors/contract.ts'
 import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import { backoffMs } from '../../connectors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
@@ -51,6 +51,8 @@ export interface ProcessLoop {
   claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]>
   handle(batch: ConsumedBatch, generation: number): Promise<void>
   revoked(): void
+  /** Waits for what is under way. */
+  drain(): Promise<void>
 }
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
@@ -177,6 +179,9 @@ export function createProcessLoop(options: ProcessLoopOptions): ProcessLoop {
       current = -1
       owned = new Map()
       guard.forget()
+    },
+    async drain() {
+      await turn
     },
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { handlerOf } from '../consumer-service.ts'
 import { createKafkaOffsets, type KafkaOffsets } from '../kafka-offsets.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
@@ -54,7 +55,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
         },
         async [Symbol.asyncDispose]() {},
       },
-      offsets: { tell: () => undefined, forget: () => undefined },
+      offsets: { tell: () => undefined },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       counters,
       guard: createPartitionGuard({
@@ -160,7 +161,7 @@ describe('offsets of a processor', () => {
       }),
     })
     await loop.handle({ topic: TOPIC, partition: 0, records: [], nextOffset: 1n, leaderEpoch: 0 }, 0)
-    loop.revoked()
+    handlerOf(loop, offsets).revoked?.()
     acknowledge()
     await loop.drain()
     expect(told).to.deep.equal(['forgotten'])

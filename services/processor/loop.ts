@@ -10,7 +10,8 @@ export interface ProcessorLoopOptions {
   /** Prepares the lookups for these records; waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly producer: RecordProducer
-  readonly offsets: Pick<KafkaOffsets, 'tell' | 'forget'>
+  /** Forgotten when partitions are taken away. */
+  readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
@@ -96,7 +97,6 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     },
     revoked() {
       current++
-      offsets.forget()
       last = Promise.resolve()
       guard.forget()
     },

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../connectors/backoff.ts'
 import type {
   Claim,
   ConsumedBatch,
@@ -9,7 +10,6 @@ import type {
   SinkBatch,
   TopicPartition,
 } from '../../connectors/contract.ts'
-import { backoffMs } from '../../connectors/backoff.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'

@@ -1,8 +1,6 @@
-import { runConsumer } from '../../connectors/kafka/consumer.ts'
-import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
-import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import type { Log } from '../../connectors/contract.ts'
+import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
-import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
@@ -12,19 +10,13 @@ import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
-import { serviceDeadLetters } from '../dead-letters.ts'
+import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
+import type { OpenTask } from '../consumer-task.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
-import { kafkaClient } from '../kafka.ts'
-import { createKafkaOffsets } from '../kafka-offsets.ts'
 import { schemasOf } from '../lookups.ts'
-import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
-import { createPositionChanges, createPositionCounters, positionMetrics } from '../position-changes.ts'
-import { openDeadLetterCodec } from '../registered.ts'
+import { gauge } from '../metrics.ts'
 import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
-import { openSending } from '../sending.ts'
-import type { Service, ServiceContext } from '../service.ts'
-import { createWaiting } from '../waiting.ts'
-import type { StoreCounters } from './counters.ts'
+import { createStoreCounters, storeMetrics } from './counters.ts'
 import { createStoreLoop } from './loop.ts'
 
 const STORE = 'store' as ConsumerName
@@ -34,13 +26,18 @@ const STORE = 'store' as ConsumerName
  */
 const UPKEEP_MS = 3_600_000
 
-/** Starts the store: readings → rows, effectively once. */
-export async function storeService(context: ServiceContext): Promise<Service> {
-  const { config, log, signal, metrics, health } = context
-  const kafka = kafkaClient(config, 'millrace-store', log)
-  const registry = createRegistry(config.env.REGISTRY_URL)
+/** The store: readings → rows, effectively once. */
+export const storeService: ConsumerService = {
+  name: STORE,
+  reads: [topics.readings],
+  writes: [deadTopic(STORE)],
+  open: openStore,
+}
+
+async function openStore(parts: ConsumerParts): Promise<OpenTask> {
+  const { context, part, waiting, registry, logs, consumer, offsets, noticed } = parts
+  const { config, log, signal, health } = context
   let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
-  const waiting = createWaiting({ config, log, signal, health })
   const opening = openSchemaDirectory({
     registry,
     prefix: valueSubject(topics.readings),
@@ -60,39 +57,13 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     quantities: readQuantities(),
     log,
   })
-  const sending = await openSending({ context, part: 'millrace_store', kafka, waiting, from: [topics.readings], to: [deadTopic(STORE)] })
-  const { producer, limits } = sending
-  const kept = { referenced: 0 }
-  const counters: StoreCounters = {
-    records: 0,
-    inserted: 0,
-    readings: 0,
-    merged: 0,
-    repeated: 0,
-    conflicts: 0,
-    commits: 0,
-    retries: 0,
-    fenced: 0,
-    rejected: new Map(),
-  }
-  const consumed = { records: 0, rebalances: 0, stale: 0 }
-  const logs = openTopicLogs(kafka)
-  const changes = createPositionCounters()
-  const noticed = createPositionChanges({ log, counters: changes, problem: (part, what) => health.set(part, what) })
-  const told = createKafkaOffsets({ commit: (positions) => consumer.commit(positions), log })
-
-  const loop = createStoreLoop({
+  const { producer, limits } = await parts.openSending()
+  const counters = createStoreCounters()
+  const task = createStoreLoop({
     consumer: STORE,
     sink,
     claim: (wanted) => claimPositions({ consumer: STORE, offsets: sink, logs, noticed }, wanted),
-    deadLetters: serviceDeadLetters({
-      config,
-      processor: STORE,
-      source: topics.readings,
-      codec: await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(STORE))),
-      deadLetterBytes: limits.get(deadTopic(STORE)) ?? 0,
-      counters: kept,
-    }),
+    deadLetters: await parts.openDeadLetters(limits),
     producer,
     prepare: (records) => waiting.during('looking up schemas', ['REGISTRY_URL'], schemas.prepare(schemasOf(records))),
     layout: (record) => layouts(record),
@@ -101,7 +72,7 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     log,
     signal,
     counters,
-    committed: (positions) => told.tell(positions),
+    committed: (positions) => offsets.tell(positions),
     reclaim: () => consumer.reclaim(),
     held: createHeldPartitions({
       limits: breakerLimits(config),
@@ -111,34 +82,34 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     }),
     problem: (what) => health.set('database', what),
   })
-  const running = runConsumer({
-    kafka,
-    group: STORE,
-    topics: [topics.readings],
-    sessionTimeoutMs: config.kafka.session_timeout_ms,
-    log,
-    signal,
-    counters: consumed,
-    logs,
-    noticed,
-    problem: (what) => health.set('topics', what),
-    claim: (wanted, generation) => loop.claim(wanted, generation),
-    handle: (batch, generation) => loop.handle(batch, generation),
-    revoked: () => {
-      told.forget()
-      loop.revoked()
+  const upkeep = keepPartitionsReady(sink, log, (what) => health.set('partitions', what))
+  return {
+    task,
+    measure(metrics) {
+      schemaMetrics(metrics, part, schemas)
+      storeMetrics(metrics, part, counters)
+      gauge(metrics, `${part}_stray_rows`, 'Rows in the default partition, where there is one.', () => upkeep.strays())
     },
-  })
-  const consumer = await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], running)
-  const watch = waiting.watch(consumer, config.kafka.session_timeout_ms)
+    async [Symbol.asyncDispose]() {
+      upkeep[Symbol.dispose]()
+      await sink[Symbol.asyncDispose]()
+      await schemas[Symbol.asyncDispose]()
+    },
+  }
+}
 
+/** Makes room for the rows of the next days, at once and each hour. */
+function keepPartitionsReady(
+  sink: PostgresReadingsSink,
+  log: Log,
+  problem: (what: string | null) => void,
+): Disposable & { strays(): number } {
   /** Rows outside every partition; not a number until they were counted. */
   let strays = Number.NaN
   async function keepReady(): Promise<void> {
     try {
       strays = Number(await sink.keepReady(Date.now()))
-      health.set(
-        'partitions',
+      problem(
         strays > 0
           ? `${strays} rows lie in the default partition: \`millrace partitions\` lists them by day, \`millrace partitions drain\` gives them partitions`
           : null,
@@ -148,58 +119,8 @@ export async function storeService(context: ServiceContext): Promise<Service> {
     }
   }
   void keepReady()
-  const upkeep = setInterval(() => void keepReady(), UPKEEP_MS)
-
-  processMetrics(metrics)
-  schemaMetrics(metrics, 'millrace_store', schemas)
-  counter(metrics, 'millrace_store_records_total', 'Records read.', () => counters.records)
-  counter(metrics, 'millrace_store_inserted_rows_total', 'Rows committed that were new.', () => counters.inserted)
-  counter(
-    metrics,
-    'millrace_store_readings_total',
-    'Values of quantities in the rows committed, repeats included.',
-    () => counters.readings,
-  )
-  counter(
-    metrics,
-    'millrace_store_merged_rows_total',
-    'Rows that added something to the row of their device and time.',
-    () => counters.merged,
-  )
-  counter(metrics, 'millrace_store_repeated_rows_total', 'Rows that had nothing new.', () => counters.repeated)
-  counter(
-    metrics,
-    'millrace_store_conflict_rows_total',
-    'Rows that had another value than the row of their device and time.',
-    () => counters.conflicts,
-  )
-  counter(metrics, 'millrace_store_commits_total', 'Transactions.', () => counters.commits)
-  counter(metrics, 'millrace_store_commit_retries_total', 'Commits that failed and were tried again.', () => counters.retries)
-  counter(metrics, 'millrace_store_fenced_total', 'Commits refused because another owner had a partition.', () => counters.fenced)
-  positionMetrics(metrics, 'millrace_store', changes)
-  gauge(metrics, 'millrace_store_stray_rows', 'Rows in the default partition, where there is one.', () => strays)
-  counter(
-    metrics,
-    'millrace_store_referenced_total',
-    'Records refused of which a dead letter keeps only the offset.',
-    () => kept.referenced,
-  )
-  counterByReason(metrics, 'millrace_store_rejected_total', 'Dead letters.', () => counters.rejected)
-
-  return {
-    failed: Promise.race([consumer.failed, sending.failed]),
-    stop: async () => {
-      watch[Symbol.dispose]()
-      clearInterval(upkeep)
-      await loop.drain()
-      await told[Symbol.asyncDispose]()
-      await consumer[Symbol.asyncDispose]()
-      await logs[Symbol.asyncDispose]()
-      await sending[Symbol.asyncDispose]()
-      await sink[Symbol.asyncDispose]()
-      await schemas[Symbol.asyncDispose]()
-    },
-  }
+  const timer = setInterval(() => void keepReady(), UPKEEP_MS)
+  return { strays: () => strays, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /**

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { PositionChange } from '../../connectors/contract.ts'
 import { createKafka } from '../../connectors/kafka/client.ts'
-import { type GroupConsumer, runConsumer } from '../../connectors/kafka/consumer.ts'
+import { GroupConsumer } from '../../connectors/kafka/consumer.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
@@ -39,7 +39,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
   async function consume(values: number, meanwhile: (consumer: GroupConsumer) => Promise<void> = async () => undefined): Promise<void> {
     await using logs = openTopicLogs(kafka)
     const wanted = handled.length + values
-    await using consumer: GroupConsumer = await runConsumer({
+    await using consumer = new GroupConsumer({
       kafka,
       group: `test-${topic}` as ConsumerName,
       topics: [topic],
@@ -49,6 +49,8 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
       counters: { records: 0, rebalances: 0, stale: 0 },
       logs,
       noticed: (change) => void noticed.push(change),
+    })
+    await consumer.run({
       handle: async ({ records, ...position }) => {
         handled.push(...records.map(({ value }) => String(value)))
         await consumer.commit([position])

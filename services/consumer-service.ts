@@ -1,0 +1,154 @@
+import type { KafkaLogs, PositionChange } from '../connectors/contract.ts'
+import { type ConsumerControls, type ConsumerHandler, GroupConsumer, type Pace } from '../connectors/kafka/consumer.ts'
+import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
+import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
+import type { ConsumerName, Topic } from '../processors/contract.ts'
+import type { DeadLetterWriter } from '../processors/dead-letter-writer.ts'
+import { deadTopic } from '../processors/topics.ts'
+import type { ConsumerTask, OpenTask } from './consumer-task.ts'
+import { serviceDeadLetters } from './dead-letters.ts'
+import { checkCompression, countPartitions, kafkaClient } from './kafka.ts'
+import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
+import { counter, gauge, processMetrics } from './metrics.ts'
+import { createPositionChanges, createPositionCounters, positionMetrics } from './position-changes.ts'
+import { openDeadLetterCodec } from './registered.ts'
+import { openSending, type Sending } from './sending.ts'
+import type { Service, ServiceContext } from './service.ts'
+import { createWaiting, type Waiting } from './waiting.ts'
+
+/** A service that reads topics as a member of a consumer group of its own name. */
+export interface ConsumerService {
+  readonly name: ConsumerName
+  /** At least one. The first is the one that its dead letters are about. */
+  readonly reads: readonly Topic[]
+  readonly writes: readonly Topic[]
+  readonly pace?: Pace
+  /** Most bytes of a partition in one fetch. */
+  readonly partitionBytes?: number
+  /** Partition n of every topic goes to the same member. */
+  readonly coPartitioned?: boolean
+  /** How often Kafka is told offsets at most. */
+  readonly tellMs?: number
+  /** Opens what handles the records. The consumer joins its group afterwards. */
+  readonly open: (parts: ConsumerParts) => Promise<OpenTask>
+}
+
+/** What a task is made of. All of it is closed after the task. */
+export interface ConsumerParts {
+  readonly context: ServiceContext
+  /** Beginning of its metrics' names, as in `millrace_store`. */
+  readonly part: string
+  readonly waiting: Waiting
+  readonly registry: SchemaRegistry
+  readonly logs: KafkaLogs
+  readonly consumer: ConsumerControls
+  /** Kafka is told soon, and again until it has taken it; forgotten when partitions are taken away. */
+  readonly offsets: Pick<KafkaOffsets, 'tell'>
+  /** Logs, counts and tells of what Kafka no longer has. */
+  readonly noticed: (change: PositionChange) => void
+  /** Opens what sends to the topics that the service writes. Waits for Kafka. To be called once. */
+  openSending(): Promise<Sending>
+  /** Opens what makes dead letters for the service's own topic. Waits for the registry. */
+  openDeadLetters(limits: Sending['limits']): Promise<DeadLetterWriter>
+}
+
+/** The beginning of a service's metrics' names. */
+function metricsPart(name: string): string {
+  return `millrace_${name.replaceAll('-', '_')}`
+}
+
+/** Starts the service: waits for Kafka, opens the task, joins the group. */
+export async function startConsumer(service: ConsumerService, context: ServiceContext): Promise<Service> {
+  const { name, reads, writes, tellMs, open, ...fetching } = service
+  const { config, log, signal, metrics, health } = context
+  const part = metricsPart(name)
+  const waiting = createWaiting({ config, log, signal, health })
+  const kafka = kafkaClient(config, `millrace-${name}`, log)
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, reads))
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, reads))
+  const logs = openTopicLogs(kafka)
+  const changes = createPositionCounters()
+  const noticed = createPositionChanges({ log, counters: changes, problem: (place, what) => health.set(place, what) })
+  const counters = { records: 0, rebalances: 0, stale: 0 }
+  const sessionTimeoutMs = config.kafka.session_timeout_ms
+  const consumer = new GroupConsumer({
+    ...fetching,
+    kafka,
+    group: name,
+    topics: reads,
+    sessionTimeoutMs,
+    log,
+    signal,
+    counters,
+    logs,
+    noticed,
+    problem: (what) => health.set('topics', what),
+  })
+  const offsets = createKafkaOffsets({
+    commit: (positions) => consumer.commit(positions),
+    log,
+    ...(tellMs === undefined ? {} : { everyMs: tellMs }),
+  })
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const kept = { referenced: 0 }
+  const sendings: Sending[] = []
+  const opened = await open({
+    context,
+    part,
+    waiting,
+    registry,
+    logs,
+    consumer,
+    offsets,
+    noticed,
+    async openSending() {
+      const sending = await openSending({ context, part, kafka, waiting, to: writes })
+      sendings.push(sending)
+      return sending
+    },
+    openDeadLetters: async (largest) =>
+      serviceDeadLetters({
+        config,
+        processor: name,
+        source: reads[0] as Topic,
+        codec: await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(name))),
+        deadLetterBytes: largest.get(deadTopic(name)) ?? 0,
+        counters: kept,
+      }),
+  })
+  const { task } = opened
+  await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], consumer.run(handlerOf(task, offsets)))
+  const watch = waiting.watch(consumer, sessionTimeoutMs)
+
+  processMetrics(metrics)
+  positionMetrics(metrics, part, changes)
+  gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => counters.rebalances)
+  if (writes.includes(deadTopic(name)))
+    counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
+  opened.measure(metrics)
+
+  return {
+    failed: Promise.race([consumer.failed, ...sendings.map((sending) => sending.failed)]),
+    stop: async () => {
+      watch[Symbol.dispose]()
+      await task.drain()
+      await offsets[Symbol.asyncDispose]()
+      await consumer[Symbol.asyncDispose]()
+      await logs[Symbol.asyncDispose]()
+      for (const sending of sendings) await sending[Symbol.asyncDispose]()
+      await opened[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The task, and the offsets of its partitions, which go with them. */
+export function handlerOf(task: ConsumerTask, offsets: Pick<KafkaOffsets, 'forget'>): ConsumerHandler {
+  return {
+    ...(task.claim === undefined ? {} : { claim: task.claim.bind(task) }),
+    handle: (batch, generation) => task.handle(batch, generation),
+    revoked() {
+      offsets.forget()
+      task.revoked()
+    },
+  }
+}
