@@ -16,7 +16,7 @@ export interface RetryOptions {
   readonly signal: AbortSignal
   /** `BACKOFF` unless told otherwise. */
   readonly backoff?: Backoff
-  /** Whether waiting may help against an error; if not, it is thrown. Always unless told otherwise. */
+  /** Whether waiting may help against an error; if not, it is thrown. Always unless told. */
   readonly again?: (cause: unknown) => boolean
   /** Told of every failure that is followed by another attempt, and waited for. */
   readonly failed: (failure: FailedAttempt) => void | Promise<void>
@@ -26,7 +26,8 @@ export interface RetryOptions {
 
 /**
  * Does work until it succeeds, with a pause after each failure.
- * @throws what `again` says that waiting does not help against; the signal's reason if it is aborted
+ * @throws what `again` says that waiting does not help against; the signal's reason once it is
+ *   aborted
  */
 export async function retry<Result>(work: () => Promise<Result>, options: RetryOptions): Promise<Result> {
   // `wanted` is always true: an undefined result is the work's own.

@@ -42,7 +42,7 @@ export interface ConsumerParts {
   readonly registry: SchemaRegistry
   readonly logs: KafkaLogs
   readonly consumer: ConsumerControls
-  /** Kafka is told soon, and again until it has taken it; forgotten when partitions are taken away. */
+  /** Kafka is told soon, and again until it has taken it. Forgotten with the partitions. */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   /** Logs, counts and tells of what Kafka no longer has. */
   readonly noticed: (change: PositionChange) => void

@@ -1,5 +1,5 @@
 import type { Topic } from '../../processors/contract.ts'
-import type { KafkaLogs, Log, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
+import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import type { KnownOffset } from './lag.ts'
 
@@ -53,8 +53,8 @@ export async function committedOffsets(
 export interface ClaimCommittedOptions {
   readonly admin: KafkaAdmin
   readonly group: string
-  readonly log: Log
   readonly logs: Pick<KafkaLogs, 'extents' | 'check'>
+  /** Called for all that was noticed, or for none: a claim that was rejected may be made again. */
   readonly noticed: (change: PositionChange) => void
   readonly commit: (positions: readonly Position[]) => Promise<void>
 }
@@ -68,7 +68,7 @@ export interface ClaimCommittedOptions {
  *   committed to a topic with the topic
  */
 export async function claimCommitted(
-  { admin, group, logs, log, noticed, commit }: ClaimCommittedOptions,
+  { admin, group, logs, noticed, commit }: ClaimCommittedOptions,
   partitions: readonly TopicPartition[],
   states: ReadonlyMap<Topic, TopicState>,
   before: ReadonlyMap<Topic, TopicState>,
@@ -94,8 +94,7 @@ export async function claimCommitted(
   const places = new Set(changes.map(({ topic, partition }) => `${topic}/${partition}`))
   const now = checked.map(({ position }) => position)
   const changed = now.filter(({ topic, partition }) => places.has(`${topic}/${partition}`))
+  if (changed.length > 0) await commit(changed)
   for (const change of changes) noticed(change)
-  if (changed.length > 0)
-    commit(changed).catch((cause: unknown) => log.info('positions were not committed at once', { group, cause: String(cause) }))
   return now
 }

@@ -286,14 +286,14 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
   }
 
   private async start(handler: ConsumerHandler, partitions: readonly TopicPartition[], generation: number): Promise<void> {
-    const { group, logs, log, topics, noticed } = this.options
+    const { group, logs, topics, noticed } = this.options
     const { admin } = this
     const known = await this.patiently(generation, () => logs.topics(topics))
     if (known === undefined) return
     const before = this.watch.claimed(known)
     const claimed = await this.patiently(generation, async () => {
       if (handler.claim !== undefined) return handler.claim(partitions, generation)
-      return claimCommitted({ admin, group, logs, log, noticed, commit: (positions) => this.commit(positions) }, partitions, known, before)
+      return claimCommitted({ admin, group, logs, noticed, commit: (positions) => this.commit(positions) }, partitions, known, before)
     })
     if (claimed === undefined || !this.assigned.isCurrent(generation)) return
     for (const position of claimed) {

@@ -7,7 +7,7 @@
  */
 const BEATS_TO_RECLAIM = 2
 
-/** When partitions are claimed anew: asked for at any time, due with a heartbeat that is answered. */
+/** When partitions are claimed anew: asked for at any time, due with an answered heartbeat. */
 export class Reclaims {
   /** Heartbeats that Kafka answered. */
   private beats = 0

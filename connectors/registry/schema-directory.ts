@@ -91,7 +91,7 @@ const ABSENT_MS = 2_000
 const ABSENT_LIMIT = 10_000
 /** Health speaks of an outage once it has lasted so long. */
 const PROBLEM_MS = 15_000
-/** Shorter than for others: devices of a new firmware wait for the first answer, and not for long. */
+/** Shorter than for others: devices of a new firmware wait for the first answer, not for long. */
 const BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
 /**
