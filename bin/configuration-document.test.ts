@@ -21,7 +21,7 @@ describe('the reference of the configuration', () => {
     const { env: _, ...config } = loadConfig({}, undefined)
     const document = configurationDocument()
     const all = defaults(configurationSchema())
-    expect(all.map(([place]) => place)).to.include.members(['processors', 'bridge.rate_limit.burst', 'metrics.processors'])
+    expect(all.map(([place]) => place)).to.include.members(['processors', 'bridge.rate_limit.burst', 'metrics.ports'])
     for (const [place, value] of all) {
       const used = place.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config)
       expect(used, place).to.deep.equal(value)
@@ -35,7 +35,10 @@ describe('the reference of the configuration', () => {
     try {
       const path = join(folder, 'millrace.yaml')
       writeFileSync(path, example)
-      expect(loadConfig({}, path).processors).to.deep.equal((parse(example) as { processors: unknown }).processors)
+      const { processors } = parse(example) as { processors: readonly string[] }
+      expect(loadConfig({}, path).processors).to.deep.equal(
+        processors.map((entry) => (entry.startsWith('.') ? join(folder, entry) : entry)),
+      )
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -24,6 +24,7 @@ import { momentOption } from '../ops/moments.ts'
 import type { BootState } from '../processors/continuity/boot.ts'
 import { type BootCounts, countsOf, NO_FLIGHT } from '../processors/continuity/frame-counts.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { firmwareOptions } from '../services/schema-registry.ts'
@@ -50,6 +51,7 @@ const MOST_RECORDS = 2_000_000
 export async function continuity(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
   const config = loadConfig(process.env, values.config)
+  const services = await declaredServices(config)
   const filter: ContinuityFilter = { device: values.device ?? null, sinceMs: momentOption('--since', values.since, Date.now()) ?? null }
   sayMoments({ '--since': filter.sinceMs ?? undefined })
   const most = limit(values['most-records'])
@@ -66,7 +68,7 @@ export async function continuity(args: readonly string[]): Promise<number> {
   const firmwares = await openFirmwareDirectory(firmwareOptions(config, log, stop.signal))
   try {
     return await database.use(async (session) => {
-      const tails = await measureTails(kafka, session, () => beginSnapshot(session))
+      const tails = await measureTails(kafka, session, services, () => beginSnapshot(session))
       if (tails === undefined) return unknown('the ledger was never begun: start it with `millrace run continuity`')
       if (tails.records > BigInt(most))
         return unknown(

@@ -97,7 +97,7 @@ async function startServices(
     return undefined
   }
   const release = claimInstance(local)
-  const programs = servicePrograms(config, configFile, local, process.env)
+  const programs = await servicePrograms(config, configFile, local, process.env)
   // Who started or stopped as it should is no news.
   const restarted = new Set<string>()
   const note = (line: string): void => {

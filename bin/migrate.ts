@@ -5,6 +5,7 @@ import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { readMigrations } from '../connectors/postgres/migrations.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { print } from './print.ts'
@@ -16,6 +17,7 @@ import { print } from './print.ts'
 export async function migrate(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
   const config = loadConfig(process.env, values.config)
+  const topics = wantedTopics(config, await declaredServices(config))
   const done = [
     ...(await migrateTelemetry({
       url: config.env.TELEMETRY_DATABASE_URL,
@@ -26,7 +28,7 @@ export async function migrate(args: readonly string[]): Promise<number> {
     ...(await migrateApp({ url: config.env.APP_DATABASE_URL, migrations: await readMigrations(`${projectRoot}db/app`) })),
   ]
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
-  done.push(...(await ensureTopics(admin, wantedTopics(config))).map((topic) => `topic ${topic} created`))
+  done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
   print(...(done.length === 0 ? ['nothing to migrate'] : done))
   return 0
 }

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs'
 import type { ReasonDoc } from '../processors/contract.ts'
-import { projectRoot } from '../schemas/files.ts'
+import { deadTopic } from '../processors/topics.ts'
+import { shippedServices } from '../services/declared.ts'
 import { engineReasons } from '../services/processor/engine.ts'
 
 const HEAD = `<!-- Generated from processors/*/reasons.ts by \`make generate\`. Do not edit. -->
@@ -66,30 +66,12 @@ to redrive. What is not fixed within an hour (\`devices_turned_bad.longest_minut
 set to 1 and a restart. The bridge does not stop: what devices publish is theirs to fix.
 `
 
-/** Text of docs/dead-letters.md: every reason of every processor. */
+/** Text of docs/dead-letters.md: every reason of every service. */
 export async function reasonsDocument(): Promise<string> {
-  const sections: string[] = []
-  for (const { name, isDirectory } of readdirSync(`${projectRoot}processors`, { withFileTypes: true }).map((entry) => ({
-    name: entry.name,
-    isDirectory: entry.isDirectory(),
-  }))) {
-    if (!isDirectory) continue
-    const reasons = await reasonsOf(name)
-    if (reasons !== undefined) sections.push(section(`\`${name}.dead\``, reasons))
-  }
+  const sections = (await shippedServices()).flatMap(({ name, reasons }) =>
+    reasons === undefined ? [] : [section(`\`${deadTopic(name)}\``, reasons)],
+  )
   return [HEAD, ...sections.sort(), section('Every processor', engineReasons)].join('\n')
-}
-
-async function reasonsOf(name: string): Promise<Readonly<Record<string, ReasonDoc>> | undefined> {
-  try {
-    const module = (await import(new URL(`../processors/${name}/reasons.js`, import.meta.url).href)) as {
-      reasons: Readonly<Record<string, ReasonDoc>>
-    }
-    return module.reasons
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined
-    throw cause
-  }
 }
 
 function section(title: string, reasons: Readonly<Record<string, ReasonDoc>>): string {

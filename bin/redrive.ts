@@ -7,10 +7,11 @@ import { topicId } from '../connectors/kafka/topics.ts'
 import { createRedriveLog, type Ending, type RedriveLog } from '../connectors/postgres/redrive-log.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { deadLetterFilter, deadLetterOptions, positive } from '../ops/dead-letters/filter-options.ts'
-import { checkProcessor, openRedriveLine } from '../ops/redrive/line.ts'
+import { openRedriveLine, redrivable } from '../ops/redrive/line.ts'
 import { originalsOf } from '../ops/redrive/originals.ts'
 import { RedriveReport } from '../ops/redrive/report.ts'
 import { createRedriveRun } from '../ops/redrive/run.ts'
+import type { DeclaredService } from '../processors/declaration.ts'
 import type { DeadLetterFilter } from '../processors/found-dead-letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
@@ -53,11 +54,11 @@ export async function redrive(args: readonly string[]): Promise<number> {
   const [processor] = positionals
   if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
   const config = loadConfig(process.env, values.config)
-  await checkProcessor(processor)
+  const service = await redrivable(config, processor)
   const filter = deadLetterFilter(values, Date.now())
   sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
-  return run(config, {
-    processor,
+  return run(config, service, {
+    processor: service.name,
     filter,
     rate: positive('--rate', values.rate, 'any') ?? null,
     maxAttempts: positive('--max-attempts', values['max-attempts'], 'whole') ?? DEFAULT_MAX_ATTEMPTS,
@@ -65,7 +66,7 @@ export async function redrive(args: readonly string[]): Promise<number> {
   })
 }
 
-async function run(config: Config, asked: Asked): Promise<number> {
+async function run(config: Config, service: DeclaredService, asked: Asked): Promise<number> {
   const { processor, dryRun } = asked
   const log = createLog('redrive')
   const [stopping, abort] = [new AbortController(), new AbortController()]
@@ -87,7 +88,7 @@ async function run(config: Config, asked: Asked): Promise<number> {
   try {
     await using line = await openRedriveLine({
       config,
-      processor,
+      service,
       run: number,
       topicId: id,
       reason: asked.filter.reason,

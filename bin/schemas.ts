@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import { type Config, ConfigError, loadConfig } from '../services/config.ts'
-import { wantedTopics } from '../services/kafka.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import { type Registration, registrations } from '../services/registered.ts'
 import { print } from './print.ts'
 
@@ -9,23 +9,16 @@ import { print } from './print.ts'
 export async function schemas(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
   const config = loadConfig(process.env, values.config)
+  const wanted = registrations(await declaredServices(config))
   const registry = createRegistry(config.env.REGISTRY_URL)
   switch (positionals[0]) {
     case 'check':
-      return check(registry, wanted(config))
+      return check(registry, wanted)
     case 'register':
-      return register(registry, wanted(config))
+      return register(registry, wanted)
     default:
       throw new ConfigError(`schemas: expected check or register, got "${positionals[0] ?? ''}"`)
   }
-}
-
-function wanted(config: Config): readonly Registration[] {
-  return registrations(
-    wantedTopics(config)
-      .map(({ topic }) => topic)
-      .filter((topic) => topic.endsWith('.dead')),
-  )
 }
 
 async function check(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {

@@ -1,57 +1,49 @@
 import { parseArgs } from 'node:util'
-import { CONTINUITY } from '../processors/continuity/topics.ts'
-import type { ConsumerName } from '../processors/contract.ts'
+import type { DeclaredService } from '../processors/declaration.ts'
 import { ConfigError, loadConfig, requireOwnPorts } from '../services/config.ts'
 import { type ConsumerService, startConsumer } from '../services/consumer-service.ts'
-import { loadProcess, loadProcessor, requireProcessors } from '../services/loading.ts'
-import { runService } from '../services/service.ts'
-
-const options = { config: { type: 'string' } } as const
+import { declaredService } from '../services/declared.ts'
+import { runService, type Service, type ServiceContext } from '../services/service.ts'
 
 /** `millrace bridge` */
-export async function bridge(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options })
-  const config = loadConfig(process.env, values.config)
-  const { bridgeService } = await import('../services/bridge/service.ts')
-  return runService('bridge', config, bridgeService)
+export function bridge(args: readonly string[]): Promise<number> {
+  return run(['bridge', ...args])
 }
 
 /** `millrace store` */
-export async function store(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options })
-  const config = loadConfig(process.env, values.config)
-  const { storeService } = await import('../services/store/service.ts')
-  return runService('store', config, (context) => startConsumer(storeService, context))
+export function store(args: readonly string[]): Promise<number> {
+  return run(['store', ...args])
 }
 
-/** `millrace run <processor…>`: each is a member of its own consumer group. */
+/** `millrace run <service…>`: each is a member of its own consumer group. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options,
-    allowPositionals: true,
-  })
+  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
   const config = loadConfig(process.env, values.config)
   if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
-  requireProcessors(positionals)
-  requireOwnPorts(config, positionals)
-  const codes = await Promise.all(
-    positionals.map(async (name) => {
-      const service = await serviceOf(name as ConsumerName)
-      return runService(name, config, (context) => startConsumer(service, context))
-    }),
-  )
+  const services = await Promise.all(positionals.map((name) => declaredService(config, name)))
+  requireOwnPorts(config, services)
+  const codes = await Promise.all(services.map(async (service) => runService(service, config, await startOf(service))))
   return Math.max(...codes)
 }
 
-/**
- * A processor's service: the ledger of frame numbers and business processes have their own ways
- * with their databases.
- */
-async function serviceOf(name: ConsumerName): Promise<ConsumerService> {
-  if (name === CONTINUITY) return (await import('../services/continuity/service.ts')).continuityService
-  const businessProcess = await loadProcess(name)
-  if (businessProcess !== undefined) return (await import('../services/process/service.ts')).processService(name, businessProcess)
-  const { processorService } = await import('../services/processor/service.ts')
-  return processorService(name, await loadProcessor(name))
+type Start = (context: ServiceContext) => Promise<Service>
+
+/** What starts a service. Loaded only now: one does not pay for the others. */
+async function startOf(service: DeclaredService): Promise<Start> {
+  if (service.kind === 'bridge') return (await import('../services/bridge/service.ts')).bridgeService
+  const consumer = await consumerOf(service)
+  return (context) => startConsumer(consumer, context)
+}
+
+async function consumerOf(service: Exclude<DeclaredService, { readonly kind: 'bridge' }>): Promise<ConsumerService> {
+  switch (service.kind) {
+    case 'store':
+      return (await import('../services/store/service.ts')).storeService
+    case 'continuity':
+      return (await import('../services/continuity/service.ts')).continuityService
+    case 'process':
+      return (await import('../services/process/service.ts')).processService(service.name, service.businessProcess)
+    case 'processor':
+      return (await import('../services/processor/service.ts')).processorService(service.name, service.processor)
+  }
 }

@@ -3,6 +3,7 @@ import { openAdmin } from '../connectors/kafka/client.ts'
 import { addPartitions, partitionCounts } from '../connectors/kafka/topics.ts'
 import { table } from '../ops/text-table.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, sharedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { print } from './print.ts'
@@ -18,7 +19,7 @@ export async function topics(args: readonly string[]): Promise<number> {
   const wanted = values.partitions === undefined ? undefined : Number(values.partitions)
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
     throw new ConfigError(`--partitions: expected a whole number of at least 1, got ${JSON.stringify(values.partitions)}`)
-  const names = sharedTopics(config)
+  const names = sharedTopics(await declaredServices(config))
   await using admin = openAdmin(kafkaClient(config, 'millrace-topics', createLog('topics')))
   const before = await partitionCounts(admin, names)
   const more = [...before].filter(([, count]) => wanted !== undefined && count > wanted)

@@ -20,7 +20,7 @@ export async function up(args: readonly string[]): Promise<number> {
   const release = claimInstance(local)
   try {
     const stopping = stopSignal()
-    const programs = servicePrograms(config, values.config, local, process.env)
+    const programs = await servicePrograms(config, values.config, local, process.env)
     const supervisor = await supervise({
       programs,
       graceMs: GRACE_MS,

@@ -209,6 +209,11 @@ export interface Processor<Item, To extends { readonly [name: string]: Output<ne
   readonly needs: readonly LookupName[]
   /** Closed list: an outcome with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
+  /**
+   * Where its metrics are on a machine that runs several services, if the configuration does not
+   * say.
+   */
+  readonly metricsPort?: number
   readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
 }
 

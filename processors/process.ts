@@ -46,6 +46,11 @@ export interface BusinessProcess<Item> {
   /** Closed list: a rejection with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
   /**
+   * Where its metrics are on a machine that runs several services, if the configuration does not
+   * say.
+   */
+  readonly metricsPort?: number
+  /**
    * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own. If
    * it throws or rejects, this device's records become dead letters, and what it did for them is
    * taken back; the other devices go on. (If the database is at fault, the batch is tried again

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
+import type { ConsumerName } from '../processors/contract.ts'
+import type { Declaration } from '../processors/declaration.ts'
 import { type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
 
 describe('the configuration', () => {
@@ -63,32 +65,49 @@ describe('the configuration', () => {
     })
   })
 
-  describe('of metrics', () => {
-    const ports = (yaml: string, ...services: readonly string[]): readonly number[] => {
-      const config = load(yaml)
-      return services.map((service) => metricsPort(config, service))
-    }
-
-    it('gives each service a port by its name, in whatever order the processors are listed', () => {
-      const expected = [9464, 9465, 9466, 9467, 9468]
-      const services = ['bridge', 'store', 'standardise', 'devices', 'continuity']
-      expect(ports('', ...services)).to.deep.equal(expected)
-      expect(ports('processors: [continuity, standardise]', ...services)).to.deep.equal(expected)
+  describe('of processors', () => {
+    it('takes a name as it is, and a path from where the file is', () => {
+      expect(load('processors: [standardise, ./mine/frost-alert, /opt/frost-alert/]').processors).to.deep.equal([
+        'standardise',
+        join(folder, 'mine/frost-alert'),
+        '/opt/frost-alert',
+      ])
     })
 
-    it('takes ports by name, or one for all processors', () => {
-      expect(ports('metrics: { processors: { frost-alert: 9500 } }', 'frost-alert', 'standardise')).to.deep.equal([9500, 9466])
-      expect(ports('metrics: { processors: 9464 }', 'frost-alert', 'standardise')).to.deep.equal([9464, 9464])
+    it('refuses what is neither', () => {
+      for (const entry of ['Frost', 'mine/frost-alert', './mine/Frost', '..', '""'])
+        expect(() => load(`processors: [${entry}]`), entry).to.throw(
+          ConfigError,
+          'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
+        )
+    })
+  })
+
+  describe('of metrics', () => {
+    const service = (name: string, port?: number): Pick<Declaration, 'name' | 'metricsPort'> => ({
+      name: name as ConsumerName,
+      metricsPort: port,
+    })
+    const ports = (yaml: string, ...services: readonly Pick<Declaration, 'name' | 'metricsPort'>[]): readonly number[] => {
+      const config = load(yaml)
+      return services.map((each) => metricsPort(config, each))
+    }
+
+    it('takes the port that a service declares, unless told another by its name, or one for all', () => {
+      const services = [service('frost-alert'), service('standardise', 9466)]
+      expect(ports('metrics: { ports: { frost-alert: 9500 } }', ...services)).to.deep.equal([9500, 9466])
+      expect(ports('metrics: { ports: { frost-alert: 9500, standardise: 9501 } }', ...services)).to.deep.equal([9500, 9501])
+      expect(ports('metrics: { ports: 9464 }', ...services)).to.deep.equal([9464, 9464])
     })
 
     it('asks for a port that nobody gave', () => {
-      expect(() => ports('processors: [frost-alert]', 'frost-alert')).to.throw(ConfigError, /port for frost-alert/)
-      expect(() => ports('', 'constructor')).to.throw(ConfigError, /port for constructor/)
+      expect(() => ports('processors: [frost-alert]', service('frost-alert'))).to.throw(ConfigError, /port for frost-alert/)
+      expect(() => ports('', service('constructor'))).to.throw(ConfigError, /port for constructor/)
     })
 
     it('refuses two services of one machine on one port', () => {
-      const config = load('metrics: { processors: { standardise: 9464 } }')
-      expect(() => requireOwnPorts(config, ['bridge', 'standardise'])).to.throw(
+      const config = load('metrics: { ports: { standardise: 9464 } }')
+      expect(() => requireOwnPorts(config, [service('bridge', 9464), service('standardise', 9466)])).to.throw(
         ConfigError,
         'bridge and standardise have the same port 9464',
       )

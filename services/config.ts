@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
+import type { Declaration } from '../processors/declaration.ts'
 import { topics } from '../processors/topics.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
@@ -18,21 +20,18 @@ export class ConfigError extends Error {
   readonly transient = false
 }
 
-/** What `millrace up` runs when nobody says otherwise, beside bridge and store. */
+/** What `millrace up` runs if the configuration does not say, beside bridge and store. */
 export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 'continuity']
 
 const port = z.int().min(1).max(65_535)
 const serviceName = z.string().regex(/^[a-z][a-z0-9-]*$/)
 
-/**
- * Where the processors that come with Millrace are asked for their metrics when nobody says
- * otherwise.
- */
-const PROCESSOR_PORTS: ReadonlyMap<string, number> = new Map([
-  ['standardise', 9466],
-  ['devices', 9467],
-  ['continuity', 9468],
-])
+const processor = z
+  .string()
+  .regex(
+    /^(?:\.{0,2}\/(?:.*\/)?)?[a-z][a-z0-9-]*\/?$/,
+    'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
+  )
 
 const topicSettings = z.strictObject({
   partitions: z
@@ -151,9 +150,11 @@ const shape = z.strictObject({
     .describe('How much of what is refused is kept whole; of the rest a dead letter keeps the offset: docs/dead-letters.md.'),
   topics: topicSettings.prefault({}).describe('Of topics that do not exist yet; existing ones are never changed.'),
   processors: z
-    .array(serviceName)
+    .array(processor)
     .default([...DEFAULT_PROCESSORS])
-    .describe('Folders of processors/ that `millrace up` runs; continuity keeps the ledger of frame numbers.'),
+    .describe(
+      'What `millrace up` runs: folders of processors/ by name, others by their path from this file; continuity keeps the ledger of frame numbers.',
+    ),
   store: z
     .strictObject({
       backend: z
@@ -185,13 +186,11 @@ const shape = z.strictObject({
         .array(z.string().min(1))
         .default([])
         .describe("Names, beside its addresses, under which they may be asked: a request's Host. Others are refused."),
-      bridge: port.default(9464).describe('Port of the bridge.'),
-      store: port.default(9465).describe('Port of the store.'),
-      processors: z
+      ports: z
         .union([port, z.record(serviceName, port)])
         .default({})
         .describe(
-          'Ports by name, or one port for all if each runs on a machine of its own. standardise has 9466, devices 9467, continuity 9468; any other processor needs one here.',
+          'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468; another processor declares one, or has one here.',
         ),
     })
     .prefault({})
@@ -316,18 +315,16 @@ export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLi
   return { share: limits.most_share, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
 }
 
+type Listening = Pick<Declaration, 'name' | 'metricsPort'>
+
 /**
  * The port of a service's metrics and health.
- * @throws ConfigError if the configuration gives none
+ * @throws ConfigError if neither the configuration nor the service gives one
  */
-export function metricsPort({ metrics }: Config, service: string): number {
-  if (service === 'bridge') return metrics.bridge
-  if (service === 'store') return metrics.store
-  const { processors } = metrics
-  const chosen =
-    typeof processors === 'number' ? processors : Object.hasOwn(processors, service) ? processors[service] : PROCESSOR_PORTS.get(service)
+export function metricsPort({ metrics: { ports } }: Config, { name, metricsPort: otherwise }: Listening): number {
+  const chosen = typeof ports === 'number' ? ports : Object.hasOwn(ports, name) ? ports[name] : otherwise
   if (chosen === undefined)
-    throw new ConfigError(`metrics: processors: expected a port for ${service}, as in \`metrics: { processors: { ${service}: 9469 } }\``)
+    throw new ConfigError(`metrics: ports: expected a port for ${name}, as in \`metrics: { ports: { ${name}: 9469 } }\``)
   return chosen
 }
 
@@ -335,13 +332,14 @@ export function metricsPort({ metrics }: Config, service: string): number {
  * Services that run on one machine need a port each.
  * @throws ConfigError that names two that have the same
  */
-export function requireOwnPorts(config: Config, services: readonly string[]): void {
+export function requireOwnPorts(config: Config, services: readonly Listening[]): void {
   const owners = new Map<number, string>()
   for (const service of services) {
     const chosen = metricsPort(config, service)
     const owner = owners.get(chosen)
-    if (owner !== undefined) throw new ConfigError(`metrics: ${owner} and ${service} have the same port ${chosen}: expected one for each`)
-    owners.set(chosen, service)
+    if (owner !== undefined)
+      throw new ConfigError(`metrics: ${owner} and ${service.name} have the same port ${chosen}: expected one for each`)
+    owners.set(chosen, service.name)
   }
 }
 
@@ -358,7 +356,8 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
   checkRoutes(chosen, settings)
-  return { ...settings, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
+  const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
+  return { ...settings, processors, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
 }
 
 function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {

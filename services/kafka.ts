@@ -3,7 +3,7 @@ import { createKafka, type KafkaAddress, type KafkaClient, openAdmin } from '../
 import { kafkaError } from '../connectors/kafka/outage.ts'
 import { compressionTypes, largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
-import { deadTopic, topics } from '../processors/topics.ts'
+import { type DeclaredService, deadTopics, type WrittenTopic } from '../processors/declaration.ts'
 import { type Config, ConfigError } from './config.ts'
 
 /** A client for the configured cluster. */
@@ -20,41 +20,40 @@ export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaC
 const MILLIS_PER_HOUR = 3_600_000
 
 /**
- * The topics whose partitions are shared out by device: the line's, and the dead letters of each
- * processor. They have as many.
+ * The topics whose partitions are shared out by device: those that are read or written, and the
+ * dead letters. They have as many.
  */
-export function sharedTopics({ processors }: Config): readonly Topic[] {
-  return [topics.frames, topics.readings, topics.deviceStatus, ...['bridge', 'store', ...processors].map(deadTopic)]
+export function sharedTopics(services: readonly DeclaredService[]): readonly Topic[] {
+  const written = services.flatMap(({ writes }) => writes).filter(({ holds = 'device' }) => holds === 'device')
+  return [...new Set([...written.map(({ topic }) => topic), ...services.flatMap(({ reads }) => reads), ...deadTopics(services)])]
 }
 
-/** Every topic of the line, with the dead letters of each processor. */
-export function wantedTopics(config: Config): readonly TopicSettings[] {
-  const { topics: settings } = config
-  const clock: TopicSettings = {
-    topic: topics.clock,
-    partitions: 1,
-    replicationFactor: settings.replication_factor,
-    config: { 'retention.ms': String(MILLIS_PER_HOUR), 'segment.ms': String(MILLIS_PER_HOUR), 'message.timestamp.type': 'LogAppendTime' },
-  }
-  const sessions: TopicSettings = {
-    topic: topics.bridgeSession,
-    partitions: 1,
-    replicationFactor: settings.replication_factor,
-    config: { 'cleanup.policy': 'compact', 'segment.ms': String(24 * MILLIS_PER_HOUR), 'message.timestamp.type': 'CreateTime' },
-  }
-  const line = sharedTopics(config).map(
-    (topic): TopicSettings => ({
-      topic,
+/** Every topic of the services, as it is to be created. */
+export function wantedTopics({ topics: settings }: Config, services: readonly DeclaredService[]): readonly TopicSettings[] {
+  const ways: Readonly<Record<NonNullable<WrittenTopic['holds']>, Pick<TopicSettings, 'partitions' | 'config'>>> = {
+    device: {
       partitions: settings.partitions,
-      replicationFactor: settings.replication_factor,
       config: {
         'retention.ms': String(settings.retention_hours * MILLIS_PER_HOUR),
         'max.message.bytes': String(settings.max_message_bytes),
         'message.timestamp.type': 'CreateTime',
       },
-    }),
-  )
-  return [...line, clock, sessions]
+    },
+    clock: {
+      partitions: 1,
+      config: { 'retention.ms': String(MILLIS_PER_HOUR), 'segment.ms': String(MILLIS_PER_HOUR), 'message.timestamp.type': 'LogAppendTime' },
+    },
+    latest: {
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact', 'segment.ms': String(24 * MILLIS_PER_HOUR), 'message.timestamp.type': 'CreateTime' },
+    },
+  }
+  const others = services.flatMap(({ writes }) => writes).filter(({ holds = 'device' }) => holds !== 'device')
+  return [...sharedTopics(services).map((topic): WrittenTopic => ({ topic })), ...others].map(({ topic, holds = 'device' }) => ({
+    topic,
+    replicationFactor: settings.replication_factor,
+    ...ways[holds],
+  }))
 }
 
 /**

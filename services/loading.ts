@@ -1,48 +1,69 @@
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { CONTINUITY } from '../processors/continuity/topics.ts'
-import type { Output, Processor } from '../processors/contract.ts'
+import { basename, join, relative, resolve, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type AnyProcessor, type DeclaredService, declareProcess, declareProcessor } from '../processors/declaration.ts'
 import type { BusinessProcess } from '../processors/process.ts'
+import { projectRoot } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
 
-/**
- * Before any other word on them: whoever mistypes a name has no port for it either.
- * @throws ConfigError that names the first that there is not
- */
-export function requireProcessors(names: readonly string[]): void {
-  // The ledger of frames is neither a processor of its own nor a business process.
-  for (const name of names) if (name !== CONTINUITY && !isThere(name, place(name, 'process'))) requireProcessor(name)
+export type { AnyProcessor }
+
+/** Its name is a consumer group's, and part of topics' names. */
+const NAME = /^[a-z][a-z0-9-]*$/
+
+/** Name of the service that an entry of `processors` is about: that of its folder. */
+export function serviceName(entry: string): string {
+  return basename(entry)
 }
 
-function place(name: string, kind: 'process' | 'processor'): URL {
-  return new URL(`../processors/${name}/${kind}.js`, import.meta.url)
+/** Whether a folder, by its name or path, has a processor or a business process. */
+export function isProcessor(entry: string): boolean {
+  return find(entry) !== undefined
 }
+
+/**
+ * Loads a folder's processor or business process, and what it declares.
+ * @param entry name of a folder of processors/, or path to a folder
+ * @throws ConfigError that names what was looked for
+ */
+export async function loadProcessor(entry: string): Promise<DeclaredService> {
+  requireProcessor(entry)
+  const [file, kind] = find(entry) as Found
+  const module = (await import(pathToFileURL(file).href)) as { readonly processor?: unknown; readonly businessProcess?: unknown }
+  const name = serviceName(entry)
+  if (kind === 'process' && isObject(module.businessProcess))
+    return declareProcess(name, module.businessProcess as BusinessProcess<unknown>)
+  if (kind === 'processor' && isObject(module.processor)) return declareProcessor(name, module.processor as AnyProcessor)
+  throw new ConfigError(`${file}: expected an export named ${kind === 'process' ? 'businessProcess' : 'processor'}`)
+}
+
+/** @throws ConfigError that names what was looked for */
+export function requireProcessor(entry: string): void {
+  if (isProcessor(entry)) return
+  const files = NAME.test(serviceName(entry)) ? candidates(entry).map(([file]) => file) : []
+  throw new ConfigError(
+    `there is no processor "${entry}": expected ${files.length === 0 ? 'a name such as frost-alert, or a path to a folder of such a name' : files.join(' or ')}`,
+  )
+}
+
+type Found = readonly [file: string, kind: 'processor' | 'process']
 
 /** A name is one folder: an empty one, or one with dots, would lead elsewhere. */
-function isThere(name: string, url: URL): boolean {
-  return /^[a-z][a-z0-9-]*$/.test(name) && existsSync(url)
-}
-
-function requireProcessor(name: string): URL {
-  const url = place(name, 'processor')
-  if (!isThere(name, url)) throw new ConfigError(`there is no processor "${name}": expected ${fileURLToPath(url)}`)
-  return url
+function find(entry: string): Found | undefined {
+  return NAME.test(serviceName(entry)) ? candidates(entry).find(([file]) => existsSync(file)) : undefined
 }
 
 /**
- * `processors/<name>/process.ts`, where the folder has one: a business process in place of a
- * processor.
+ * Compiled: Millrace's own folders are so under dist/, those of others have their JavaScript in
+ * them.
  */
-export async function loadProcess(name: string): Promise<BusinessProcess<unknown> | undefined> {
-  const url = place(name, 'process')
-  if (!isThere(name, url)) return undefined
-  return ((await import(url.href)) as { businessProcess: BusinessProcess<unknown> }).businessProcess
+function candidates(entry: string): readonly Found[] {
+  const folder = entry.includes('/') ? resolve(entry) : join(projectRoot, 'processors', entry)
+  const inside = relative(projectRoot, folder)
+  const built = inside === '..' || inside.startsWith(`..${sep}`) ? folder : join(projectRoot, 'dist', inside)
+  return (['processor', 'process'] as const).map((kind) => [join(built, `${kind}.js`), kind])
 }
 
-export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<never> }>
-
-/** Loads `processors/<name>/processor.ts`. */
-export async function loadProcessor(name: string): Promise<AnyProcessor> {
-  const { processor } = (await import(requireProcessor(name).href)) as { processor: AnyProcessor }
-  return processor
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { Registry } from 'prom-client'
 import type { Log } from '../connectors/contract.ts'
+import type { DeclaredService } from '../processors/declaration.ts'
 import { visible } from '../processors/visible.ts'
 import { type Config, metricsPort } from './config.ts'
 import { expectedFailure } from './expected.ts'
@@ -58,8 +59,12 @@ export function httpAddress(host: string, port: number): string {
  * Runs a service until SIGINT or SIGTERM, with its metrics and health on a port of its own.
  * @returns the exit code: 0 after a clean stop, 1 after a failure
  */
-export async function runService(name: string, config: Config, start: (context: ServiceContext) => Promise<Service>): Promise<number> {
-  const log = createLog(name)
+export async function runService(
+  declared: DeclaredService,
+  config: Config,
+  start: (context: ServiceContext) => Promise<Service>,
+): Promise<number> {
+  const log = createLog(declared.name)
   const abort = new AbortController()
   const metrics = new Registry()
   const problems = new Map<string, string>([[STARTING, 'it has not started yet']])
@@ -71,7 +76,7 @@ export async function runService(name: string, config: Config, start: (context: 
     },
   }
   const stopping = signalled()
-  const port = metricsPort(config, name)
+  const port = metricsPort(config, declared)
   const server = await serve(config, port, metrics, problems)
   try {
     const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])

@@ -58,7 +58,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
     )
     await provision(config, devices)
     await using sources = await openStatusSources(config)
-    const deadLetters = deadLettersSince(config, firmware, signal)
+    const deadLetters = await deadLettersSince(config, firmware, signal)
     const [mark, before] = await Promise.all([deadLetters.mark(), sources.stored()])
     const log = join(local, 'log', 'fleet-file.log')
     const args = ['--url', config.env.MQTT_URL, '--csv', '--firmware', firmware.id, '--boot-file', bootFile(local, 'file')]

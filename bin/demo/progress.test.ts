@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
 import type { GroupPartitionLag } from '../../ops/lag/lag-table.ts'
+import { bridge } from '../../processors/bridge/declaration.ts'
+import { store } from '../../processors/store/declaration.ts'
 import { createProgress } from './progress.ts'
 
 const lag = (behind: bigint): readonly GroupPartitionLag[] => [
@@ -16,7 +18,7 @@ describe('a file on its way', () => {
   it('is drained once no group is behind and nothing comes any more', async () => {
     let behind = 3n
     const sources = {
-      processors: ['standardise'],
+      services: [bridge, store],
       service: async () => healthy,
       stored: async () => ({ rows: 8, merged: 1, repeated: 0, conflicts: 1 }),
       lags: async () => lag(behind > 0n ? behind-- : 0n),
@@ -27,7 +29,7 @@ describe('a file on its way', () => {
 
   it('is given up if a lag stays and nothing moves, and what stands is named', async () => {
     const sources = {
-      processors: ['standardise'],
+      services: [bridge, store],
       service: async (name: string) =>
         name === 'store'
           ? { metrics: [], problems: new Map([['database', 'it does not answer']]) }
@@ -56,7 +58,7 @@ describe('a file on its way', () => {
   })
 
   it('is given up if neither Kafka nor the database can be asked', async () => {
-    const sources = { processors: [], service: async () => healthy, stored: async () => undefined, lags: async () => undefined }
+    const sources = { services: [], service: async () => healthy, stored: async () => undefined, lags: async () => undefined }
     const progress = createProgress(sources, () => undefined, 10, undefined, { ...pace, standstillMs: 30 })
     expect(await progress.drained(never)).to.equal('stands')
     expect((await progress.why()).slice(1)).to.deep.equal([
@@ -67,7 +69,7 @@ describe('a file on its way', () => {
 
   it('ends with the signal', async () => {
     const stopping = new AbortController()
-    const sources = { processors: [], service: async () => healthy, stored: async () => undefined, lags: async () => lag(1n) }
+    const sources = { services: [], service: async () => healthy, stored: async () => undefined, lags: async () => lag(1n) }
     const progress = createProgress(sources, () => undefined, 10, undefined, pace)
     setTimeout(() => stopping.abort(), 50)
     expect(await progress.drained(stopping.signal)).to.equal('interrupted')

@@ -37,7 +37,7 @@ export interface Progress {
 
 /** @param lines to be sent @param before what was through the store before them */
 export function createProgress(
-  sources: Pick<StatusSources, 'processors' | 'service' | 'stored' | 'lags'>,
+  sources: Pick<StatusSources, 'services' | 'service' | 'stored' | 'lags'>,
   stats: () => FleetStats | undefined,
   lines: number,
   before: StoredRows | undefined,
@@ -85,8 +85,9 @@ export function createProgress(
       return 'drained'
     },
     async why() {
-      const names = ['bridge', ...sources.processors, 'store']
-      const reports = await Promise.all(names.map(async (name) => ({ name, problems: (await sources.service(name)).problems })))
+      const reports = await Promise.all(
+        sources.services.map(async ({ name }) => ({ name, problems: (await sources.service(name)).problems })),
+      )
       const { devices = 0, connected = 0, refused = 0, acked_samples: acked = 0 } = stats() ?? {}
       return [
         `nothing has moved for ${Math.round(standstillMs / 1000)} s: ${line()}`,

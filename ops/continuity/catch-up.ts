@@ -7,9 +7,10 @@ import { FrameHead, ReadingsHead } from '../../processors/continuity/heads.ts'
 import { Intake } from '../../processors/continuity/intake.ts'
 import { type BootKey, Ledger, type LoadedBoots } from '../../processors/continuity/ledger.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
-import type { KafkaRecord } from '../../processors/contract.ts'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
+import { store } from '../../processors/store/declaration.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
@@ -163,7 +164,8 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
   }
 
   // The store's dead letters first: they say of which of the readings there is no row.
-  for (const topic of [deadTopic('store'), deadTopic('standardise'), deadTopic('bridge')])
+  const own: readonly Topic[] = [deadTopic(store.name), topics.readings, topics.frames]
+  for (const topic of [deadTopic(store.name), ...[...tails.extents.keys()].filter((each) => !own.includes(each))])
     await readTail(kafka, tails, topic, options, takeDeadLetters)
   await readTail(kafka, tails, topics.readings, options, takeReadings)
   await readTail(kafka, tails, topics.frames, options, takeFrames)

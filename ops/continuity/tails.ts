@@ -5,8 +5,10 @@ import { scanTopic } from '../../connectors/kafka/scan.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { readPositions } from '../../connectors/postgres/offsets.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
-import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
+import { declareContinuity, isOnTheWay } from '../../processors/continuity/declaration.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { DeclaredService } from '../../processors/declaration.ts'
+import { store } from '../../processors/store/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 
 /**
@@ -16,7 +18,7 @@ import { topics } from '../../processors/topics.ts'
 export interface Tails {
   /**
    * By topic: the readings and the dead letters from the ledger's offsets on, the frames from those
-   * of standardise.
+   * of who makes readings of them.
    */
   readonly extents: ReadonlyMap<Topic, readonly Extent[]>
   /** Up to where the store has committed the readings of each partition. */
@@ -30,9 +32,6 @@ export interface Tails {
   readonly lost: bigint
 }
 
-const STORE = 'store' as ConsumerName
-const FRAMES_READER = 'standardise'
-
 /**
  * Measures the tails so that no frame can slip through between them, though the line goes on
  * meanwhile: where a step's input begins is read before where its output ends, and the frames' end
@@ -41,10 +40,17 @@ const FRAMES_READER = 'standardise'
  * @param begin begins the snapshot that the session's queries see
  * @returns undefined if the ledger was never begun
  */
-export async function measureTails(kafka: KafkaClient, session: Session, begin: () => Promise<void>): Promise<Tails | undefined> {
+export async function measureTails(
+  kafka: KafkaClient,
+  session: Session,
+  services: readonly DeclaredService[],
+  begin: () => Promise<void>,
+): Promise<Tails | undefined> {
+  const ledger = declareContinuity(services.filter(({ kind }) => kind !== 'continuity'))
+  const readers = services.filter((service) => service.reads.includes(topics.frames) && isOnTheWay(service)).map(({ name }) => name)
   await using logs = openTopicLogs(kafka)
-  const states = await logs.topics([topics.frames, ...continuityTopics])
-  const framesFrom = await committedFrames(kafka)
+  const states = await logs.topics([topics.frames, ...ledger.reads])
+  const framesFrom = await committedFrames(kafka, readers)
   await begin()
   const extents = new Map<Topic, readonly Extent[]>()
   let [records, lost] = [0n, 0n]
@@ -71,27 +77,43 @@ export async function measureTails(kafka: KafkaClient, session: Session, begin: 
     extents.set(topic, tails)
   }
   let begun = false
-  for (const topic of continuityTopics) {
-    const positions = await readPositions(session, CONTINUITY, topic)
+  for (const topic of ledger.reads) {
+    const positions = await readPositions(session, ledger.name, topic)
     begun ||= positions.length > 0
     await measure(topic, await standing(positions))
   }
-  await measure(topics.frames, await standing(framesFrom))
-  const stored = await standing(await readPositions(session, STORE, topics.readings))
+  await measure(topics.frames, earliestOf(await Promise.all(framesFrom.map(standing))))
+  const stored = await standing(await readPositions(session, store.name, topics.readings))
   return begun ? { extents, stored, records, lost } : undefined
 }
 
 /** A position, and of which topic it is, where that was written down. */
 type Stored = Position & { readonly topicId: string | undefined }
 
-async function committedFrames(kafka: KafkaClient): Promise<readonly Stored[]> {
+/** Of each consumer group. */
+async function committedFrames(kafka: KafkaClient, groups: readonly ConsumerName[]): Promise<readonly (readonly Stored[])[]> {
   await using admin = openAdmin(kafka)
-  const committed = await committedOffsets(admin, FRAMES_READER, [topics.frames])
-  return [...committed].map(([place, offset]) => ({
-    ...offset,
-    topic: topics.frames,
-    partition: Number(place.slice(topics.frames.length + 1)),
-  }))
+  return await Promise.all(
+    groups.map(async (group) =>
+      [...(await committedOffsets(admin, group, [topics.frames]))].map(([place, offset]) => ({
+        ...offset,
+        topic: topics.frames,
+        partition: Number(place.slice(topics.frames.length + 1)),
+      })),
+    ),
+  )
+}
+
+/**
+ * By partition, the first of several; absent if one of them has none: it begins at the beginning.
+ */
+function earliestOf([first = new Map(), ...others]: readonly ReadonlyMap<number, bigint>[]): ReadonlyMap<number, bigint> {
+  return new Map(
+    [...first].flatMap(([partition, offset]) => {
+      const offsets = [offset, ...others.map((positions) => positions.get(partition))]
+      return offsets.includes(undefined) ? [] : [[partition, (offsets as bigint[]).reduce((a, b) => (a < b ? a : b))] as const]
+    }),
+  )
 }
 
 /** Reads the tail of one topic. */

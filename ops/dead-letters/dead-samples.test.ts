@@ -57,7 +57,9 @@ describe('the samples of a dead letter', () => {
 
   it('are found in a payload that the bridge could not forward', () => {
     const value = Buffer.concat([Buffer.from([0xc3, 0x01]), Buffer.alloc(8), frame])
-    const found = samples(deadLetter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', value }))
+    const found = samples(
+      deadLetter({ processor: 'bridge', key: null, source_topic: 'devices/3629/telemetry', source_partition: -1, value }),
+    )
     expect(found).to.have.length(3)
     expect(found[0]).to.deep.equal({ device: '3629', tsMicros: BASE * 1_000, quantities: [] })
   })
@@ -69,7 +71,7 @@ describe('the samples of a dead letter', () => {
       Buffer.alloc(5),
       type.toBuffer({ device_id: '3629', firmware: 'hive-1', boot: 1, seq: 2, dropped: 0, samples: [sample] }),
     ])
-    expect(samples(deadLetter({ processor: 'store', value, samples: [0] }))).to.deep.equal([
+    expect(samples(deadLetter({ processor: 'store', source_topic: 'telemetry.readings', value, samples: [0] }))).to.deep.equal([
       { device: '3629', tsMicros: BASE * 1_000, quantities: [] },
     ])
   })
@@ -77,6 +79,8 @@ describe('the samples of a dead letter', () => {
   it('are none if nobody can decode it', () => {
     expect(samples(deadLetter({ value: onKafka.subarray(0, 12) }))).to.deep.equal([])
     expect(samples(deadLetter({ value: null }))).to.deep.equal([])
-    expect(samples(deadLetter({ processor: 'store', value: Buffer.from([0, 0, 0, 0, 1, 8]) }))).to.deep.equal([])
+    expect(
+      samples(deadLetter({ processor: 'store', source_topic: 'telemetry.readings', value: Buffer.from([0, 0, 0, 0, 1, 8]) })),
+    ).to.deep.equal([])
   })
 })

@@ -1,5 +1,6 @@
 import avro from 'avsc'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
+import { topics } from '../../processors/topics.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
 
@@ -40,12 +41,12 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
     return samples.map(({ ts }) => ts)
   }
 
-  return ({ key, value, samples, quantities, processor, source_topic: source }) => {
+  return ({ key, value, samples, quantities, source_topic: source }) => {
     // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
     const device = key?.toString('latin1') ?? source.split('/')[1]
     if (value === null || device === undefined) return []
     try {
-      const times = processor === 'store' ? readingTimes(value) : frameTimes(value)
+      const times = source === topics.readings ? readingTimes(value) : frameTimes(value)
       const dead = samples.length === 0 ? times : samples.flatMap((sample) => times[sample] ?? [])
       return dead.map((tsMicros) => ({ device, tsMicros, quantities }))
     } catch (cause) {

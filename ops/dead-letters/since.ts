@@ -2,14 +2,14 @@ import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import { deadTopics } from '../../processors/declaration.ts'
 import { readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import type { Config } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { createLog } from '../../services/log.ts'
 import { originalsOf } from '../redrive/originals.ts'
-import { serviceAddresses } from '../supervisor/service-programs.ts'
 import { createDeadSamples, type DeadSample } from './dead-samples.ts'
 
 /** A moment in the dead-letter topics. */
@@ -31,10 +31,10 @@ export interface DeadLettersSince {
 }
 
 /** @param firmware what writes the frames of these devices */
-export function deadLettersSince(config: Config, firmware: Firmware, signal: AbortSignal): DeadLettersSince {
+export async function deadLettersSince(config: Config, firmware: Firmware, signal: AbortSignal): Promise<DeadLettersSince> {
   const log = createLog('demo')
   const kafka = kafkaClient(config, 'millrace-demo', log)
-  const topics = serviceAddresses(config).map(({ name }) => deadTopic(name))
+  const topics = deadTopics(await declaredServices(config))
   // Its own ID is only for writing.
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const samplesOf = createDeadSamples(firmware, readSchema('readings').json)

@@ -1,6 +1,7 @@
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { bridge } from '../../processors/bridge/declaration.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
@@ -60,7 +61,7 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
     counters,
   })
   return createRecordsWay({
-    dead: deadTopic('bridge'),
+    dead: deadTopic(bridge.name),
     codec,
     producer,
     prepare: async () => {

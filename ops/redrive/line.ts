@@ -9,14 +9,15 @@ import { createRegistry, type SchemaRegistry } from '../../connectors/registry/r
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
+import type { AnyProcessor, DeclaredService } from '../../processors/declaration.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
 import { receiptOf } from '../../processors/receipt.ts'
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
-import type { Config } from '../../services/config.ts'
+import { type Config, ConfigError } from '../../services/config.ts'
+import { declaredService } from '../../services/declared.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
-import { loadProcess, loadProcessor } from '../../services/loading.ts'
 import { openLookups, schemasOf } from '../../services/lookups.ts'
 import { openProcessLookups } from '../../services/process/service.ts'
 import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
@@ -32,7 +33,7 @@ import type { RedriveWay } from './way.ts'
 
 export interface RedriveLineOptions {
   readonly config: Config
-  readonly processor: string
+  readonly service: DeclaredService
   /** Number of the run. */
   readonly run: bigint
   /** ID of the topic of dead letters. */
@@ -61,17 +62,17 @@ interface Parts extends RedriveLineOptions {
 
 /** Wires the processor as its service does, without reading its topic. */
 export async function openRedriveLine(options: RedriveLineOptions): Promise<RedriveLine> {
-  const { config, processor, log, signal } = options
+  const { config, service, log, signal } = options
   const registry = createRegistry(config.env.REGISTRY_URL)
   const kafka = kafkaClient(config, 'millrace-redrive', log)
-  const to = [deadTopic(processor), ...(await outputs(processor))]
+  const to = [deadTopic(service.name), ...service.writes.map(({ topic }) => topic)]
   const partitions = await countPartitions(kafka, to)
   const limits = await topicLimits(kafka, config, to)
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
   const now = await kafkaTime(kafka, log)
   const receipt = (deadLetter: DeadLetter): number => receiptOf(deadLetter, now(), options.reason)
-  const way = await openWay({ ...options, receipt, registry, producer, limits })
+  const way = await openWay(service, { ...options, receipt, registry, producer, limits })
   return {
     way,
     producer,
@@ -83,25 +84,32 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   }
 }
 
-/** @throws ConfigError if there is no such processor */
-export async function checkProcessor(name: string): Promise<void> {
-  if (name !== 'bridge' && name !== 'store' && (await loadProcess(name)) === undefined) await loadProcessor(name)
+/**
+ * The service whose dead letters are redriven.
+ * @throws ConfigError if there is no such service, or it has no dead letters
+ */
+export async function redrivable(config: Config, name: string): Promise<DeclaredService> {
+  const service = await declaredService(config, name)
+  if (service.reasons === undefined) throw new ConfigError(`${name} has no dead letters`)
+  return service
 }
 
-async function openWay(parts: Parts): Promise<RedriveWay> {
-  if (parts.processor === 'bridge') return openBridge(parts)
-  if (parts.processor === 'store') return openStore(parts)
-  const businessProcess = await loadProcess(parts.processor)
-  return businessProcess === undefined ? openProcessor(parts) : openProcess(parts, businessProcess)
+function openWay(service: DeclaredService, parts: Parts): Promise<RedriveWay> {
+  switch (service.kind) {
+    case 'bridge':
+      return openBridge(parts)
+    case 'store':
+      return openStore(parts)
+    case 'process':
+      return openProcess(parts, service.businessProcess)
+    case 'processor':
+      return openProcessor(parts, service.processor)
+    case 'continuity':
+      throw new ConfigError(`${service.name} has no dead letters`)
+  }
 }
 
-async function outputs(processor: string): Promise<readonly Topic[]> {
-  if (processor === 'bridge') return [topics.frames, topics.deviceStatus]
-  if (processor === 'store' || (await loadProcess(processor)) !== undefined) return []
-  return Object.values((await loadProcessor(processor)).to).map(({ topic }) => topic)
-}
-
-async function openBridge({ config, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
+async function openBridge({ config, service, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
   const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   return bridgeWay({
     config,
@@ -109,14 +117,16 @@ async function openBridge({ config, receipt, registry, producer, limits, log, si
     limits,
     directory,
     statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
-    codec: await openDeadLetterCodec(registry, deadTopic('bridge')),
+    codec: await openDeadLetterCodec(registry, deadTopic(service.name)),
     producer,
     close: async () => directory[Symbol.asyncDispose](),
   })
 }
 
-async function openProcessor({ config, processor: name, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
-  const processor = await loadProcessor(name)
+async function openProcessor(
+  { config, service: { name }, receipt, registry, producer, limits, log, signal }: Parts,
+  processor: AnyProcessor,
+): Promise<RedriveWay> {
   const lookups = await openLookups({ config, needs: processor.needs, log, signal })
   return processorWay({
     name,
@@ -133,7 +143,7 @@ async function openProcessor({ config, processor: name, receipt, registry, produ
 }
 
 async function openProcess(
-  { config, processor, run, topicId, log, signal }: Parts,
+  { config, service, run, topicId, log, signal }: Parts,
   businessProcess: BusinessProcess<unknown>,
 ): Promise<RedriveWay> {
   const lookups = await openProcessLookups(businessProcess, { config, log, signal })
@@ -141,7 +151,7 @@ async function openProcess(
   return processWay({
     businessProcess,
     runner,
-    consumer: `${processor}.redrive.${run}` as ConsumerName,
+    consumer: `${service.name}.redrive.${run}` as ConsumerName,
     topicId,
     lookups,
     log,
@@ -153,7 +163,7 @@ async function openProcess(
   })
 }
 
-async function openStore({ config, receipt, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
+async function openStore({ config, service, receipt, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
   let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
   const schemas = await openSchemaDirectory({
     registry,
@@ -175,7 +185,7 @@ async function openStore({ config, receipt, registry, run, topicId, log, signal 
   const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace redriven frames' })
   return storeWay({
     sink,
-    consumer: `store.redrive.${run}` as ConsumerName,
+    consumer: `${service.name}.redrive.${run}` as ConsumerName,
     topicId,
     receipt,
     prepare: (records) => schemas.prepare(schemasOf(records)),

@@ -1,8 +1,10 @@
 import { openAdmin } from '../../connectors/kafka/client.ts'
 import { endOffset } from '../../connectors/kafka/topics.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import { deadTopics } from '../../processors/declaration.ts'
+import { store } from '../../processors/store/declaration.ts'
 import type { Config } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { openLags } from '../lag/lags.ts'
 import { serviceAddresses } from '../supervisor/service-programs.ts'
@@ -23,28 +25,31 @@ export async function openStatusSources(config: Config, fleet?: NonNullable<Stat
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const admin = openAdmin(kafkaClient(config, 'millrace-status', silent))
   const lags = await openLags({ config, statementTimeoutMs: ANSWER_MS })
-  const addresses = new Map(serviceAddresses(config).map(({ name, address }) => [name, address]))
+  const services = await declaredServices(config)
+  const addresses = new Map(serviceAddresses(config, services).map(({ name, address }) => [name, address]))
   const database = createDatabase({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace status',
     statementTimeoutMs: ANSWER_MS,
   })
-  const deadTopics = [...addresses.keys()].map(deadTopic)
 
   return {
-    processors: config.processors,
+    services,
     ...(fleet === undefined ? {} : { fleet }),
     service: (name) => report(addresses.get(name)),
     lags: () => answer(() => lags.read()),
     deadLetters: () =>
-      answer(async () => new Map(await Promise.all(deadTopics.map(async (topic) => [topic, await endOffset(admin, topic)] as const)))),
+      answer(
+        async () => new Map(await Promise.all(deadTopics(services).map(async (topic) => [topic, await endOffset(admin, topic)] as const))),
+      ),
     stored: () =>
       answer(() =>
         database.use(async (session): Promise<StoredRows> => {
           const [row] = await session.query<Record<keyof StoredRows, number>>(
             'reading the counts of the store',
             `SELECT ${sum('stored')} AS rows, ${sum('merged')} AS merged, ${sum('repeated')} AS repeated, ${sum('conflicts')} AS conflicts
-             FROM consumer_offset WHERE consumer = 'store'`,
+             FROM consumer_offset WHERE consumer = $1`,
+            [store.name],
           )
           return row ?? { rows: 0, merged: 0, repeated: 0, conflicts: 0 }
         }),

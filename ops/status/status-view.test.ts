@@ -1,9 +1,15 @@
 import { expect } from 'chai'
+import { bridge } from '../../processors/bridge/declaration.ts'
+import type { ConsumerName } from '../../processors/contract.ts'
+import { store } from '../../processors/store/declaration.ts'
+import { topics } from '../../processors/topics.ts'
 import type { GroupPartitionLag } from '../lag/lag-table.ts'
 import { parseMetrics } from './prometheus-text.ts'
 import { createRates } from './rates.ts'
-import { figures, observe, type ServiceReport, type Snapshot, type StatusSources } from './status.ts'
+import { figures, observe, type ServiceReport, type Snapshot, type StatusService, type StatusSources } from './status.ts'
 import { renderLine, renderScreen } from './status-view.ts'
+
+const frostAlert: StatusService = { kind: 'processor', name: 'frost-alert' as ConsumerName, reads: [topics.readings], reasons: {} }
 
 const STARTED = Date.UTC(2026, 10, 23, 7, 0, 0)
 
@@ -29,7 +35,7 @@ function page(service: string, seconds: number): string {
 
 function sources(seconds: number, overrides: Partial<StatusSources> = {}): StatusSources {
   return {
-    processors: ['frost-alert'],
+    services: [bridge, frostAlert, store],
     service: async (name): Promise<ServiceReport> => ({ metrics: parseMetrics(page(name, seconds)), problems: new Map() }),
     lags: async () => [lag('frost-alert', 7n), lag('frost-alert', 5n), lag('store', 0n)],
     deadLetters: async () =>

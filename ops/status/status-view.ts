@@ -37,11 +37,7 @@ export function renderScreen(snapshot: Snapshot, rates: Rates, { startedMs, hint
 
 /** One line, for a log. */
 export function renderLine(snapshot: Snapshot, rates: Rates): string {
-  const hops = snapshot.hops.map(({ name, frames, rows, readings }) => {
-    const [figure, kind] =
-      frames !== null && name !== 'store' ? [frames, 'frames'] : rows !== null ? [rows, 'rows'] : [readings, 'readings']
-    return `${name} ${speed(name, kind, figure, rates)} ${kind}/s`
-  })
+  const hops = snapshot.hops.map((hop) => `${hop.name} ${speed(hop.name, hop.foremost, hop[hop.foremost], rates)} ${hop.foremost}/s`)
   const dead = deadLetters(snapshot.deadLetters)
   return [
     new Date(snapshot.atMs).toISOString().slice(11, 19),

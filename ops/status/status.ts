@@ -1,3 +1,5 @@
+import type { DeclaredService } from '../../processors/declaration.ts'
+import { deadTopic } from '../../processors/topics.ts'
 import type { FleetStats } from '../fleet/fleet-stats.ts'
 import { type GroupPartitionLag, lagByGroup } from '../lag/lag-table.ts'
 import { byLabel, type MetricSample, total } from './prometheus-text.ts'
@@ -16,6 +18,8 @@ export interface Hop {
   readonly frames: Figure
   readonly rows: Figure
   readonly readings: Figure
+  /** Which of them tells of it where there is room for one. */
+  readonly foremost: 'frames' | 'rows' | 'readings'
 }
 
 /** The line at one moment. */
@@ -62,10 +66,13 @@ export interface ServiceReport {
   readonly problems: ReadonlyMap<string, string> | undefined
 }
 
+/** What the status has to know of a service. */
+export type StatusService = Pick<DeclaredService, 'kind' | 'name' | 'reads' | 'reasons'>
+
 /** Where the figures come from. None of them rejects: what cannot be asked is undefined. */
 export interface StatusSources {
-  /** Processors between bridge and store, in order: each is a consumer group, like the store. */
-  readonly processors: readonly string[]
+  /** Of the line, in order. */
+  readonly services: readonly StatusService[]
   readonly service: (name: string) => Promise<ServiceReport>
   readonly lags: () => Promise<readonly GroupPartitionLag[] | undefined>
   /** How many records each dead-letter topic was ever sent. */
@@ -77,28 +84,28 @@ export interface StatusSources {
 
 /** Looks at every part at once. */
 export async function observe(sources: StatusSources, atMs: number): Promise<Snapshot> {
-  const names = ['bridge', ...sources.processors, 'store']
+  const { services } = sources
   const [lags, deadLetters, stored, ...reports] = await Promise.all([
     sources.lags(),
     sources.deadLetters(),
     sources.stored(),
-    ...names.map((name) => sources.service(name)),
+    ...services.map(({ name }) => sources.service(name)),
   ])
-  const report = (name: string): ServiceReport => reports[names.indexOf(name)] ?? { metrics: undefined, problems: undefined }
+  const asked = services.map((service, index) => [service, reports[index] as ServiceReport] as const)
   const sums = lags === undefined ? undefined : lagByGroup(lags)
   const stats = sources.fleet?.stats()
   return {
     atMs,
     devices: sources.fleet === undefined ? undefined : { wanted: sources.fleet.devices, connected: stats?.connected },
-    hops: [...(sources.fleet === undefined ? [] : fleetHops(stats)), ...names.map((name) => hop(name, report(name), stored))],
+    hops: [...(sources.fleet === undefined ? [] : fleetHops(stats)), ...asked.map(([service, report]) => hop(service, report, stored))],
     stored,
-    lags: names.slice(1).map((group) => ({ group, lag: sums?.get(group) ?? undefined })),
-    deadLetters: names.map((name) => ({
-      topic: `${name}.dead`,
-      deadLetters: deadLetters?.get(`${name}.dead`),
-      reasons: byLabel(report(name).metrics ?? [], `${prefix(name)}_rejected_total`, 'reason'),
-    })),
-    problems: names.flatMap((part) => problems(part, report(part))),
+    lags: services.filter(({ reads }) => reads.length > 0).map(({ name: group }) => ({ group, lag: sums?.get(group) ?? undefined })),
+    deadLetters: asked.flatMap(([{ name, reasons }, { metrics = [] }]) => {
+      const topic = deadTopic(name)
+      const given = byLabel(metrics, `${prefix(name)}_rejected_total`, 'reason')
+      return reasons === undefined ? [] : [{ topic, deadLetters: deadLetters?.get(topic), reasons: given }]
+    }),
+    problems: asked.flatMap(([{ name }, report]) => problems(name, report)),
   }
 }
 
@@ -113,23 +120,30 @@ export function figures({ hops }: Snapshot): Figures {
 
 function fleetHops(stats: FleetStats | undefined): readonly Hop[] {
   return [
-    { name: 'fleet', does: 'sent', frames: stats?.sealed, rows: stats?.samples, readings: stats?.readings },
-    { name: 'broker', does: 'acknowledged', frames: stats?.acked, rows: stats?.acked_samples, readings: null },
+    { name: 'fleet', does: 'sent', frames: stats?.sealed, rows: stats?.samples, readings: stats?.readings, foremost: 'frames' },
+    { name: 'broker', does: 'acknowledged', frames: stats?.acked, rows: stats?.acked_samples, readings: null, foremost: 'frames' },
   ]
 }
 
-function hop(name: string, { metrics }: ServiceReport, stored: StoredRows | undefined): Hop {
+function hop({ kind, name }: StatusService, { metrics }: ServiceReport, stored: StoredRows | undefined): Hop {
   const figure = (suffix: string): number | undefined =>
     metrics === undefined ? undefined : total(metrics, `${prefix(name)}_${suffix}_total`)
-  switch (name) {
+  switch (kind) {
     case 'bridge': {
       const [frames, json] = [figure('frames'), figure('json')]
-      return { name, does: 'forwarded', frames: frames === undefined ? undefined : frames + (json ?? 0), rows: null, readings: null }
+      return {
+        name,
+        does: 'forwarded',
+        frames: frames === undefined ? undefined : frames + (json ?? 0),
+        rows: null,
+        readings: null,
+        foremost: 'frames',
+      }
     }
     case 'store':
-      return { name, does: 'committed', frames: figure('records'), rows: stored?.rows, readings: figure('readings') }
+      return { name, does: 'committed', frames: figure('records'), rows: stored?.rows, readings: figure('readings'), foremost: 'rows' }
     default:
-      return { name, does: 'processed', frames: figure('records'), rows: null, readings: null }
+      return { name, does: 'processed', frames: figure('records'), rows: null, readings: null, foremost: 'frames' }
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { serviceAddresses } from './service-programs.ts'
 
 const POLL_MS = 100
@@ -11,7 +12,7 @@ const POLL_MS = 100
  */
 export async function awaitHealthy(config: Config, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
   const deadline = Date.now() + timeoutMs
-  let waiting = serviceAddresses(config)
+  let waiting = serviceAddresses(config, await declaredServices(config))
   for (;;) {
     const states = await Promise.all(waiting.map(async (service) => ({ service, healthy: await healthy(service.address) })))
     waiting = states.filter((state) => !state.healthy).map(({ service }) => service)

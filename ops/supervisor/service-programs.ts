@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CONTINUITY } from '../../processors/continuity/topics.ts'
+import type { DeclaredService } from '../../processors/declaration.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { type Config, metricsPort, requireOwnPorts } from '../../services/config.ts'
-import { requireProcessors } from '../../services/loading.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { httpAddress } from '../../services/service.ts'
 import type { Program } from './supervisor.ts'
 
@@ -19,14 +19,10 @@ export interface ServiceAddress {
  */
 export const GRACE_MS = 12_000
 
-/**
- * Every service that the configuration asks for.
- * @throws ConfigError if two have one port
- */
-export function serviceAddresses(config: Config): readonly ServiceAddress[] {
-  const names = ['bridge', ...config.processors, 'store']
-  requireOwnPorts(config, names)
-  return names.map((name) => ({ name, address: httpAddress(config.metrics.host, metricsPort(config, name)) }))
+/** @throws ConfigError if two have one port */
+export function serviceAddresses(config: Config, services: readonly DeclaredService[]): readonly ServiceAddress[] {
+  requireOwnPorts(config, services)
+  return services.map((service) => ({ name: service.name, address: httpAddress(config.metrics.host, metricsPort(config, service)) }))
 }
 
 /**
@@ -34,18 +30,23 @@ export function serviceAddresses(config: Config): readonly ServiceAddress[] {
  * are theirs.
  * @throws ConfigError if there is no such processor, or two have one port
  */
-export function servicePrograms(config: Config, configFile: string | undefined, local: string, env: NodeJS.ProcessEnv): readonly Program[] {
-  requireProcessors(config.processors)
+export async function servicePrograms(
+  config: Config,
+  configFile: string | undefined,
+  local: string,
+  env: NodeJS.ProcessEnv,
+): Promise<readonly Program[]> {
+  const services = await declaredServices(config)
+  requireOwnPorts(config, services)
   const configured = configFile === undefined ? [] : ['--config', configFile]
-  return serviceAddresses(config).map(({ name }) => ({
+  return services.map(({ name, niceness }) => ({
     name,
     command: process.execPath,
-    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...command(name, config), ...configured],
+    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), 'run', name, ...configured],
     env,
     logFile: join(local, 'log', `${name}.log`),
     pidFile: join(local, 'pid', name),
-    // What it says of the line may be late; the line must not be, for its sake.
-    ...(name === CONTINUITY ? { niceness: 10 } : {}),
+    ...(niceness === undefined ? {} : { niceness }),
   }))
 }
 
@@ -61,7 +62,3 @@ export function servicePrograms(config: Config, configFile: string | undefined, 
  * less CPU for 30 to 50 MB more memory (continuity two fifths less).
  */
 export const NODE_FLAGS: readonly string[] = readFileSync(`${projectRoot}bin/service.flags`, 'utf8').trim().split('\n')
-
-function command(name: string, { processors }: Config): readonly string[] {
-  return processors.includes(name) ? ['run', name] : [name]
-}

@@ -6,6 +6,7 @@ import type { DeadLetterLimits } from '../dead-letter-budget.ts'
 import { byReason } from '../rejections.ts'
 import { deadTopic } from '../topics.ts'
 import type { BridgeCounters } from './counters.ts'
+import { bridge } from './declaration.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import type { JsonFrameEncoder } from './json-frame.ts'
 import { JsonRefusal } from './json-samples.ts'
@@ -92,7 +93,7 @@ const TOPIC_CHARACTERS = 1_000
 
 export function createForwarder(options: ForwarderOptions): Forward {
   const { route, jsonFrame, counters, payloadBytes } = options
-  const dead = deadTopic('bridge')
+  const dead = deadTopic(bridge.name)
   const overRate = new OverRate(options.overRateDeadLetters)
   let records: OutgoingRecord[] = []
 
@@ -292,7 +293,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
       records: [],
       reason,
       detail,
-      processor: 'bridge',
+      processor: bridge.name,
       processor_version: options.version,
       attempt: 1,
       first_failed: message.receivedMs,

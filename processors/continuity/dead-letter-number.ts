@@ -29,13 +29,17 @@ const frame = new FrameHead()
 const readings = new ReadingsHead()
 
 /**
- * The number of the frame in a dead letter of the bridge or of standardise: a frame as the device
- * published it, or as Kafka has it.
+ * The number of the frame in a dead letter: a frame as the device published it, which came from no
+ * partition, or as Kafka has it.
  * @param fingerprint of the dead letter's header, if it has one
  */
-export function frameNumber({ value, reason, processor }: DeadLetter, schemas: FrameSchemas, fingerprint?: Buffer): DeadLetterNumber {
+export function frameNumber(
+  { value, reason, source_partition: partition }: DeadLetter,
+  schemas: FrameSchemas,
+  fingerprint?: Buffer,
+): DeadLetterNumber {
   if (value === null) return { tag: 'unreadable' }
-  const published = processor === 'bridge'
+  const published = partition < 0
   const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
   if (value.length < start) return { tag: 'unreadable' }
   if (published && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }

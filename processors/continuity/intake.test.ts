@@ -177,6 +177,7 @@ describe('what the ledger takes in', () => {
       value: published(hive.firmware.fingerprint, datum(1)),
       processor: 'bridge',
       source_topic: 'devices/hive-a/telemetry',
+      source_partition: -1,
       reason: 'over-rate',
     })
     take(readings(3, 1))
@@ -186,6 +187,7 @@ describe('what the ledger takes in', () => {
       value: Buffer.from('{"temperature":'),
       processor: 'bridge',
       source_topic: 'devices/hive-a/telemetry',
+      source_partition: -1,
       reason: 'bad-json',
     })
     expect(ledger.changes().counts).to.deep.equal([
@@ -199,6 +201,7 @@ describe('what the ledger takes in', () => {
       value: published(Buffer.alloc(8), datum(0)),
       processor: 'bridge',
       source_topic: 'devices/hive-a/telemetry',
+      source_partition: -1,
       reason: 'unknown-fingerprint',
     })
     expect(ledger.changes().counts[0]?.unreadable).to.equal(5)

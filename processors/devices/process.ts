@@ -22,6 +22,7 @@ export const businessProcess = defineProcess({
   time: ({ received }) => received,
   needs: ['schema'],
   reasons,
+  metricsPort: 9467,
   handle: async (device, statuses, tx) => {
     const [row] = await tx.query<StatusRow>(
       `SELECT state, boot, lowest_boot, firmware, (extract(epoch FROM seen_at) * 1000000)::bigint AS seen, seen_offset

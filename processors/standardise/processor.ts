@@ -64,6 +64,7 @@ export const processor = defineProcessor({
   to: { readings },
   needs: ['firmware', 'assignments', 'anchor'],
   reasons,
+  metricsPort: 9466,
   handle: ({ key, bytes, schemaId, fingerprint, receivedMs, only }, lookups) => {
     const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
     if (key === null || device === undefined)

@@ -36,7 +36,7 @@ describe('a secret of the environment', () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-secrets-'))
     const port = await freePort()
     const config = join(folder, 'millrace.yaml')
-    writeFileSync(config, `metrics: { bridge: ${port}, store: ${port}, processors: ${port} }\n`)
+    writeFileSync(config, `metrics: { ports: ${port} }\n`)
     try {
       for (const args of [['bridge'], ['run', 'standardise'], ['store']]) {
         const child = spawn(`${projectRoot}bin/millrace`, [...args, '--config', config], {

@@ -108,7 +108,7 @@ describe('an error that is nobody’s defect is one line that names what it is a
   })
 
   it('of a port that somebody else has', async () => {
-    const path = config(`metrics: { bridge: ${new URL(process.env.REGISTRY_URL ?? '').port} }\n`)
+    const path = config(`metrics: { ports: { bridge: ${new URL(process.env.REGISTRY_URL ?? '').port} } }\n`)
     expectOneLine(await runMillrace(['bridge', '--config', path]), 1, 'cannot listen on 127.0.0.1')
   })
 
@@ -151,7 +151,7 @@ describe('a service that is started without millrace up', () => {
       const folder = mkdtempSync(join(tmpdir(), 'millrace-heap-'))
       const port = await freePort()
       const path = join(folder, 'millrace.yaml')
-      writeFileSync(path, `metrics: { processors: { standardise: ${port} } }\n`)
+      writeFileSync(path, `metrics: { ports: { standardise: ${port} } }\n`)
       const child = spawn(`${projectRoot}bin/millrace`, ['run', 'standardise', '--config', path], {
         env: { ...process.env, NODE_OPTIONS: options, KAFKA_BROKERS: '127.0.0.1:1', REGISTRY_URL: 'http://127.0.0.1:1' },
         stdio: 'ignore',

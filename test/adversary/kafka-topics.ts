@@ -3,6 +3,7 @@ import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.t
 import { ensureTopics } from '../../connectors/kafka/topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { sharedTopics } from '../../services/kafka.ts'
 import { address, quiet } from '../pipeline/frames.ts'
 import { millrace, until } from '../pipeline/service.ts'
@@ -38,7 +39,7 @@ export async function recreateTopic(topic: Topic): Promise<void> {
  * run.
  */
 export async function recreateTopics(): Promise<void> {
-  const shared = sharedTopics(loadConfig({}, undefined))
+  const shared = sharedTopics(await declaredServices(loadConfig({}, undefined)))
   await withAdmin(async (admin) => {
     await admin.deleteTopics({ topics: [...shared] })
     await until('the topics are gone', async () => !(await admin.listTopics()).some((topic) => shared.includes(topic as Topic)))

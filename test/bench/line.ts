@@ -12,6 +12,7 @@ import { GRACE_MS, servicePrograms } from '../../ops/supervisor/service-programs
 import { supervise } from '../../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { type Config, DEFAULT_PROCESSORS, loadConfig } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { localDirectory } from '../../services/local-directory.ts'
 import type { Profile } from './profile.ts'
 
@@ -41,9 +42,9 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   // What an earlier run that was killed left behind.
   if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
-  const [bridge, store, ...ports] = Array.from({ length: 2 + DEFAULT_PROCESSORS.length }, (_, index) => offset + FIRST_METRICS_PORT + index)
-  const metrics = { bridge, store, processors: Object.fromEntries(DEFAULT_PROCESSORS.map((name, index) => [name, ports[index]])) }
-  writeFileSync(join(local, 'millrace.yaml'), `metrics: ${JSON.stringify(metrics)}\n`)
+  const services = await declaredServices({ processors: DEFAULT_PROCESSORS })
+  const ports = Object.fromEntries(services.map(({ name }, index) => [name, offset + FIRST_METRICS_PORT + index]))
+  writeFileSync(join(local, 'millrace.yaml'), `metrics: { ports: ${JSON.stringify(ports)} }\n`)
   const stack = await startLocalStack(process.env, quietly)
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)
@@ -52,7 +53,7 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
     await schemas(['register'])
   })
   await provision(config, profile)
-  const programs = servicePrograms(config, undefined, local, process.env)
+  const programs = await servicePrograms(config, undefined, local, process.env)
   const supervisor = await supervise({
     programs,
     graceMs: GRACE_MS,

@@ -63,13 +63,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     }
   }, SAMPLE_MS)
 
-  const firstPort = (instance: Instance): number => firstMetricsPort + 3 * instances.indexOf(instance)
-
-  /** Whatever an instance is, it listens on the port of its kind. */
-  function portOf(instance: Instance): number {
-    const role = roleOf(instance)
-    return firstPort(instance) + (role === 'bridge' ? 0 : role === 'store' ? 1 : 2)
-  }
+  const portOf = (instance: Instance): number => firstMetricsPort + instances.indexOf(instance)
 
   async function ask(instance: Instance, path: string): Promise<Response | undefined> {
     const port = portOf(instance)
@@ -77,14 +71,10 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
     return await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined)
   }
 
-  /** Each instance has ports of its own. */
+  /** Each instance has a port of its own. */
   function configure(instance: Instance): string {
-    const port = firstPort(instance)
     const path = join(directory, `${instance}.yaml`)
-    writeFileSync(
-      path,
-      `kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { bridge: ${port}, store: ${port + 1}, processors: ${port + 2} }\n`,
-    )
+    writeFileSync(path, `kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { ports: ${portOf(instance)} }\n`)
     return path
   }
 
@@ -108,20 +98,13 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   return {
     async start(instance) {
       if (running.has(instance)) return
-      const role = roleOf(instance)
       const pidFile = join(directory, `${instance}.pid`)
       // One that an earlier run left behind is ended below.
       await requireFree(portOf(instance), `metrics of ${instance}`, existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : undefined)
       const program = {
         name: instance,
         command: process.execPath,
-        args: [
-          ...NODE_FLAGS,
-          `${projectRoot}dist/bin/millrace.js`,
-          ...(role === 'bridge' || role === 'store' ? [role] : ['run', role]),
-          '--config',
-          configure(instance),
-        ],
+        args: [...NODE_FLAGS, `${projectRoot}dist/bin/millrace.js`, 'run', roleOf(instance), '--config', configure(instance)],
         env,
         logFile: logOf(instance),
         pidFile,

@@ -81,10 +81,7 @@ export async function launchWith(
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const config = join(folder, 'millrace.yaml')
-  writeFileSync(
-    config,
-    `metrics: { bridge: ${port}, store: ${port}, processors: ${port} }\nkafka: { session_timeout_ms: 6000 }\n${settings}`,
-  )
+  writeFileSync(config, `metrics: { ports: ${port} }\nkafka: { session_timeout_ms: 6000 }\n${settings}`)
   const child = spawn(process.execPath, ['--enable-source-maps', MILLRACE, ...args, '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },

@@ -1,0 +1,34 @@
+import type { Topic } from '../contract.ts'
+import { type DeclaredService, deadTopics } from '../declaration.ts'
+import { topics } from '../topics.ts'
+import { CONTINUITY } from './topics.ts'
+
+/**
+ * Whether a service is on the way of a frame to its rows, so that its dead letters are about
+ * frames.
+ */
+export function isOnTheWay({ kind, writes }: DeclaredService): boolean {
+  const ways: readonly Topic[] = [topics.frames, topics.readings]
+  return kind === 'store' || writes.some(({ topic }) => ways.includes(topic))
+}
+
+/**
+ * The ledger of frame numbers: readings, and dead letters of those on the way to them, become
+ * ranges in the telemetry database.
+ * @param others all other services of the line
+ */
+export function declareContinuity(others: readonly DeclaredService[]): DeclaredService {
+  return {
+    kind: 'continuity',
+    name: CONTINUITY,
+    reads: [topics.readings, ...deadTopics(others.filter(isOnTheWay))],
+    offsets: 'telemetry',
+    fetching: { pace: 'unhurried', coPartitioned: true },
+    writes: [],
+    needs: ['firmware'],
+    reasons: undefined,
+    metricsPort: 9468,
+    // What it says of the line may be late; the line must not be, for its sake.
+    niceness: 10,
+  }
+}
