@@ -1,4 +1,5 @@
 import avro from 'avsc'
+import { WIRE_BYTES, wireHeader } from '../schemas/wire-format.ts'
 import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
 
 /** One of the records of a dead letter that stands for several and keeps none of them whole. */
@@ -42,7 +43,7 @@ export interface DeadLetter extends RecordPart {
   readonly last_failed: number
 }
 
-/** Reads and writes dead letters in the registry's wire format: magic 0, schema ID, datum. */
+/** Reads and writes dead letters in the registry's wire format. */
 export interface DeadLetterCodec {
   encode(deadLetter: DeadLetter): Buffer
   /** Throws a RangeError or Error of avsc if the bytes are no dead letter. */
@@ -55,11 +56,10 @@ export interface DeadLetterCodec {
  */
 export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLetterCodec {
   const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
-  const header = Buffer.alloc(5)
-  header.writeUInt32BE(schemaId, 1)
+  const header = wireHeader(schemaId)
   return {
     encode: (deadLetter) => Buffer.concat([header, type.toBuffer(deadLetter)]),
-    decode: (bytes) => type.fromBuffer(bytes.subarray(5)) as DeadLetter,
+    decode: (bytes) => type.fromBuffer(bytes.subarray(WIRE_BYTES)) as DeadLetter,
   }
 }
 

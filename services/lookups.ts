@@ -5,6 +5,7 @@ import type { Wanted } from '../connectors/registry/schema-directory.ts'
 import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId } from '../processors/contract.ts'
 import { fingerprintOf } from '../processors/fingerprint-header.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
+import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
 import { openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
 import { firmwareOptions, schemaWatch } from './schema-registry.ts'
@@ -77,7 +78,7 @@ export function schemasOf(records: readonly KafkaRecord[]): Wanted {
     const fingerprint = fingerprintOf(record)
     last = fingerprint === undefined ? undefined : headers
     if (fingerprint !== undefined) fingerprints.add(fingerprint.toString('hex'))
-    else if (value !== null && value.length >= 5 && value[0] === 0) ids.add(value.readUInt32BE(1))
+    else if (hasWireHeader(value)) ids.add(schemaIdOf(value))
   }
   return { ids, fingerprints }
 }

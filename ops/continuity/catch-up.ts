@@ -14,6 +14,7 @@ import { store } from '../../processors/store/declaration.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { prepareSchemas } from '../../services/continuity/service.ts'
 import { schemasOf } from '../../services/lookups.ts'
 import { readTail, type Tails } from './tails.ts'
@@ -52,7 +53,6 @@ type Load = (keys: readonly BootKey[]) => Promise<LoadedBoots>
  */
 const MOST_BOOTS = 1_000
 const JSON_FIRMWARE = 'generic-json'
-const WIRE_BYTES = 5
 
 /**
  * Does in memory what the process would do next: takes dead letters and committed readings, and
@@ -154,8 +154,8 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
 
   function flyFrame(record: KafkaRecord): void {
     const { key, value, timestampMs } = record
-    if (key === null || value === null || value.length < WIRE_BYTES) return
-    const found = firmwares.firmware(value.readUInt32BE(1), fingerprintOf(record))
+    if (key === null || !hasWireHeader(value)) return
+    const found = firmwares.firmware(schemaIdOf(value), fingerprintOf(record))
     if (found.tag === 'unknown' || (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE)) return
     frame.read(value, WIRE_BYTES)
     const id = key.toString('latin1')

@@ -3,6 +3,8 @@ import type { DeadLetter } from '../../processors/dead-letter.ts'
 import { topics } from '../../processors/topics.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
+import { isSingleObject, SINGLE_OBJECT_BYTES } from '../../schemas/single-object.ts'
+import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 
 /** A sample that became a dead letter: a key that table `readings` may lack. */
 export interface DeadSample {
@@ -12,10 +14,6 @@ export interface DeadSample {
   /** Those of which the value was refused; empty if the whole sample was. */
   readonly quantities: readonly string[]
 }
-
-/** `C3 01` and the fingerprint; a zero byte and the schema ID. */
-const SINGLE_OBJECT_HEADER = 10
-const REGISTRY_HEADER = 5
 
 /**
  * Tells which samples a dead letter holds: some, or all of its frame. Empty if it cannot be
@@ -32,12 +30,12 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
   const type = avro.Type.forSchema(readings as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
 
   function frameTimes(bytes: Buffer): readonly number[] {
-    reader.read(bytes, bytes[0] === 0xc3 ? SINGLE_OBJECT_HEADER : REGISTRY_HEADER)
+    reader.read(bytes, isSingleObject(bytes) ? SINGLE_OBJECT_BYTES : WIRE_BYTES)
     return Array.from(reader.elapsed.subarray(0, reader.count), (elapsed) => (reader.base + elapsed) * 1000)
   }
 
   function readingTimes(bytes: Buffer): readonly number[] {
-    const { samples } = type.fromBuffer(bytes.subarray(REGISTRY_HEADER)) as { samples: readonly { ts: number }[] }
+    const { samples } = type.fromBuffer(bytes.subarray(WIRE_BYTES)) as { samples: readonly { ts: number }[] }
     return samples.map(({ ts }) => ts)
   }
 

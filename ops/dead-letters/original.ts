@@ -1,6 +1,8 @@
 import avro from 'avsc'
 import { depthOf } from '../../processors/bridge/json-text.ts'
 import { repeatedNames } from '../../processors/bridge/repeated-names.ts'
+import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
+import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 
 /** A schema of the registry. */
 export interface KnownSchema {
@@ -17,12 +19,6 @@ export interface KnownSchemas {
   byFingerprint(hex: string): KnownSchema | undefined
 }
 
-/**
- * Single-object encoding: C3 01 and the fingerprint; the registry's wire format: 0 and the schema
- * ID.
- */
-const SINGLE_OBJECT_BYTES = 10
-const WIRE_BYTES = 5
 const BYTES_PER_LINE = 16
 const MOST_DUMPED = 4096
 /** JSON that is nested deeper is shown as bytes. */
@@ -35,12 +31,12 @@ const MOST_DEPTH = 100
 export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonly string[] {
   if (bytes === null) return ['original: no bytes']
   const size = `${bytes.length} bytes`
-  if (bytes[0] === 0xc3 && bytes[1] === 1 && bytes.length >= SINGLE_OBJECT_BYTES) {
-    const fingerprint = bytes.toString('hex', 2, SINGLE_OBJECT_BYTES)
+  if (isSingleObject(bytes)) {
+    const fingerprint = singleObjectFingerprint(bytes)
     return datum(bytes, SINGLE_OBJECT_BYTES, schemas.byFingerprint(fingerprint), `${size}, a frame with fingerprint ${fingerprint}`)
   }
-  if (bytes[0] === 0 && bytes.length >= WIRE_BYTES) {
-    const id = bytes.readUInt32BE(1)
+  if (hasWireHeader(bytes)) {
+    const id = schemaIdOf(bytes)
     return datum(bytes, WIRE_BYTES, schemas.byId(id), `${size}, Avro with schema ${id}`)
   }
   const json = jsonLines(bytes)

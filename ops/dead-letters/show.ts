@@ -9,6 +9,8 @@ import type { DeadLetter } from '../../processors/dead-letter.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
+import { isSingleObject, singleObjectFingerprint } from '../../schemas/single-object.ts'
+import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
 
 /** A registry that does not answer in this time leaves the bytes undecoded. */
@@ -83,7 +85,7 @@ async function knownSchemas(
 
 /** Of a frame as a device sent it. */
 function fingerprintIn(value: Buffer | null): string | undefined {
-  return value !== null && value[0] === 0xc3 && value[1] === 1 && value.length >= 10 ? value.toString('hex', 2, 10) : undefined
+  return value !== null && isSingleObject(value) ? singleObjectFingerprint(value) : undefined
 }
 
 async function firmwareOf(fingerprint: string, { registry, memory, log }: SchemaSources): Promise<KnownSchema | undefined> {
@@ -103,8 +105,8 @@ async function firmwareOf(fingerprint: string, { registry, memory, log }: Schema
 }
 
 async function schemaOf(value: Buffer | null, registry: SchemaRegistry): Promise<KnownSchema | undefined> {
-  if (value === null || value[0] !== 0 || value.length < 5) return undefined
-  const found = await registry.schemaOf(value.readUInt32BE(1))
+  if (!hasWireHeader(value)) return undefined
+  const found = await registry.schemaOf(schemaIdOf(value))
   if (found === undefined || found.type !== 'AVRO') return undefined
   const json: unknown = JSON.parse(found.schema)
   return { subject: fullName(json) ?? 'a schema without a name', json }

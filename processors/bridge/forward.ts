@@ -1,5 +1,7 @@
 import { clocks } from '../../schemas/firmware.ts'
 import { clockOf } from '../../schemas/frame-reader.ts'
+import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
+import { WIRE_BYTES, writeWireHeader } from '../../schemas/wire-format.ts'
 import type { OutgoingRecord, RecordHeaders, RecordPart, Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
 import type { DeadLetterLimits } from '../dead-letter-budget.ts'
@@ -76,10 +78,6 @@ export type Forward = (
 
 type Device = Extract<Destination, { tag: 'device' }>
 
-/** Single-object encoding: C3 01, then the fingerprint (Avro 1.12 specification). */
-const SINGLE_OBJECT_BYTES = 10
-/** The registry's wire format: 0, then the schema ID. */
-const WIRE_BYTES = 5
 const WHOLE: RecordPart = { samples: [], quantities: [] }
 const MICROS_PER_MILLI = 1000
 const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
@@ -153,15 +151,14 @@ export function createForwarder(options: ForwarderOptions): Forward {
   function forwardTelemetry(message: Received, to: Device, fingerprints: Fingerprints): boolean {
     const { payload } = message
     if (payload.length > payloadBytes) return refuseSize(message, to)
-    if (payload[0] !== 0xc3 || payload[1] !== 1 || payload.length < SINGLE_OBJECT_BYTES) return forwardOther(message, to, fingerprints)
+    if (!isSingleObject(payload)) return forwardOther(message, to, fingerprints)
     if (message.retain && clockOf(payload, SINGLE_OBJECT_BYTES) === clocks.uptime)
       return refuse(message, to, 'retained', 'a frame that the broker had retained, and it gives an uptime: expected a time of day')
     const schema = fingerprints.find(payload, 2)
     if (schema === undefined) return false
     // In place: the wire header takes the last 5 of the header's 10 bytes, so the datum need not be
     // copied. Nothing reads the old header again.
-    payload[SINGLE_OBJECT_BYTES - WIRE_BYTES] = 0
-    payload.writeUInt32BE(schema.id, SINGLE_OBJECT_BYTES - WIRE_BYTES + 1)
+    writeWireHeader(payload, SINGLE_OBJECT_BYTES - WIRE_BYTES, schema.id)
     counters.frames++
     records.push({
       topic: to.route.topic,
@@ -309,7 +306,7 @@ function describeStart(payload: Buffer): string {
 function describeUnknown(payload: Buffer): string {
   const isFrame = payload[0] === 0xc3
   return isFrame
-    ? `the registry has no schema with fingerprint ${payload.toString('hex', 2, SINGLE_OBJECT_BYTES)}`
+    ? `the registry has no schema with fingerprint ${singleObjectFingerprint(payload)}`
     : 'the registry does not have generic-json'
 }
 

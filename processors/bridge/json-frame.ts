@@ -1,5 +1,6 @@
 import { clocks, type Firmware } from '../../schemas/firmware.ts'
 import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
+import { WIRE_BYTES, writeWireHeader } from '../../schemas/wire-format.ts'
 import type { RecordPart, Rejection } from '../contract.ts'
 import type { EstimatedTimes } from './estimated-times.ts'
 import { JsonRefusal, JsonSamples } from './json-samples.ts'
@@ -31,7 +32,6 @@ export interface JsonFrameEncoder {
   readonly rejections: readonly Rejection[]
 }
 
-const HEADER_BYTES = 5
 const INT_BYTES = 5
 const LONG_BYTES = 10
 
@@ -60,10 +60,9 @@ export function createJsonFrameEncoder(generic: Firmware, times: EstimatedTimes)
     const { count, micros, columns, present, values, timed } = samples
     const dtBytes = timed ? LONG_BYTES : 1
     const most =
-      HEADER_BYTES + 4 * INT_BYTES + LONG_BYTES + INT_BYTES + dtBytes * count + present.length * (INT_BYTES + 1) + columns * count * 8 + 1
+      WIRE_BYTES + 4 * INT_BYTES + LONG_BYTES + INT_BYTES + dtBytes * count + present.length * (INT_BYTES + 1) + columns * count * 8 + 1
     const bytes = Buffer.allocUnsafe(most)
-    bytes[0] = 0
-    let at = bytes.writeUInt32BE(schemaId, 1)
+    let at = writeWireHeader(bytes, 0, schemaId)
     bytes[at++] = 0
     bytes[at++] = 0
     at = writeLong(bytes, at, clock)

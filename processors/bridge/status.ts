@@ -1,5 +1,6 @@
 import avro from 'avsc'
 import { isObject } from '../../schemas/json.ts'
+import { wireHeader } from '../../schemas/wire-format.ts'
 import type { DeviceId } from '../contract.ts'
 import { depthOf, JsonText, TextRefusal } from './json-text.ts'
 import { repeatedNames } from './repeated-names.ts'
@@ -35,8 +36,7 @@ const NO_TEXT = /\0|\p{Surrogate}/u
 export function createStatusEncoder(schema: unknown, schemaId: number): StatusEncoder {
   const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
   const text = new JsonText()
-  const header = Buffer.alloc(5)
-  header.writeUInt32BE(schemaId, 1)
+  const header = wireHeader(schemaId)
 
   function parseObject(payload: Buffer): Record<string, unknown> {
     text.read(payload)

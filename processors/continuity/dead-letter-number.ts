@@ -1,4 +1,6 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
+import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 import type { FirmwareLookup } from '../contract.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { FrameHead, ReadingsHead } from './heads.ts'
@@ -21,9 +23,6 @@ export interface FrameSchemas {
 const JSON_FIRMWARE = 'generic-json'
 /** The bytes are not a datum of their schema: a number that is read from them may be anything. */
 const NOT_WHOLE: ReadonlySet<string> = new Set(['malformed-frame', 'undecodable'])
-/** Single-object encoding: C3 01, 8 bytes of fingerprint. */
-const SINGLE_OBJECT_BYTES = 10
-const WIRE_BYTES = 5
 
 const frame = new FrameHead()
 const readings = new ReadingsHead()
@@ -41,12 +40,8 @@ export function frameNumber(
   if (value === null) return { tag: 'unreadable' }
   const published = partition < 0
   const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
-  if (value.length < start) return { tag: 'unreadable' }
-  if (published && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }
-  if (published ? value[0] !== 0xc3 || value[1] !== 1 : value[0] !== 0) return { tag: 'unreadable' }
-  const found = published
-    ? schemas.firmwareOf(value.toString('hex', 2, SINGLE_OBJECT_BYTES))
-    : schemas.firmware(value.readUInt32BE(1), fingerprint)
+  if (published && value.length >= start && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }
+  const found = published ? publishedWith(value, schemas) : writtenWith(value, schemas, fingerprint)
   // If only the attributes of a firmware are wrong, the fields of its frames can still be read.
   if (found.tag === 'unknown') return { tag: 'unreadable' }
   if (found.tag === 'known' && found.firmware.id === JSON_FIRMWARE) return { tag: 'unnumbered' }
@@ -55,6 +50,14 @@ export function frameNumber(
     const { boot, seq, dropped } = frame
     return { tag: 'numbered', boot, seq, dropped, whole: !NOT_WHOLE.has(reason) }
   })
+}
+
+function publishedWith(value: Buffer, schemas: FrameSchemas): FirmwareLookup {
+  return isSingleObject(value) ? schemas.firmwareOf(singleObjectFingerprint(value)) : { tag: 'unknown' }
+}
+
+function writtenWith(value: Buffer, schemas: FrameSchemas, fingerprint: Buffer | undefined): FirmwareLookup {
+  return hasWireHeader(value) ? schemas.firmware(schemaIdOf(value), fingerprint) : { tag: 'unknown' }
 }
 
 /** The number of the frame whose readings are in a dead letter of the store. */

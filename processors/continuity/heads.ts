@@ -1,7 +1,6 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { requireWireHeader, WIRE_BYTES } from '../../schemas/wire-format.ts'
 
-/** The registry's wire format: 0, then the schema ID. */
-const HEADER_BYTES = 5
 const INT = 0x7fffffff
 const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
 
@@ -57,9 +56,8 @@ export class ReadingsHead extends Head {
 
   /** @throws MalformedError */
   read(record: Buffer): void {
-    if (record.length < HEADER_BYTES || record[0] !== 0) throw new MalformedError('expected a schema ID after a zero byte')
-    this.bytes = record
-    this.at = HEADER_BYTES
+    this.bytes = requireWireHeader(record)
+    this.at = WIRE_BYTES
     this.skipString()
     const length = this.skipString()
     this.numbered = !(length === JSON_FIRMWARE.length && this.isJsonFirmware(this.at - length))

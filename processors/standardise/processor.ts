@@ -2,6 +2,7 @@ import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
+import { requireWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 import { narrowed } from '../rejections.ts'
@@ -10,7 +11,7 @@ import { readings, topics } from '../topics.ts'
 import { FrameConverter, hasValue } from './frame-converter.ts'
 import { reasons } from './reasons.ts'
 
-/** A frame in the registry's wire format: magic 0, schema ID, datum. */
+/** A frame in the registry's wire format. */
 interface FrameRecord {
   readonly key: Buffer | null
   readonly bytes: Buffer
@@ -25,17 +26,13 @@ interface FrameRecord {
   readonly only: RecordPart | undefined
 }
 
-const HEADER_BYTES = 5
-
 const frames: Source<FrameRecord> = {
   topic: topics.frames,
   decode: (record, _lookups, each) => {
-    const { key, value, timestampMs, only } = record
-    if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
-      throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
-    }
+    const { key, timestampMs, only } = record
+    const value = requireWireHeader(record.value)
     const fingerprint = fingerprintOf(record)
-    each({ key, bytes: value, schemaId: value.readUInt32BE(1), fingerprint, receivedMs: timestampMs, only }, null)
+    each({ key, bytes: value, schemaId: schemaIdOf(value), fingerprint, receivedMs: timestampMs, only }, null)
   },
 }
 
@@ -76,7 +73,7 @@ export const processor = defineProcessor({
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {
       const { columns, rejections } = standardsOf(found.firmware).standardise(
-        { device, deviceId: key, bytes, start: HEADER_BYTES, receivedMs },
+        { device, deviceId: key, bytes, start: WIRE_BYTES, receivedMs },
         assignments,
         lookups,
       )

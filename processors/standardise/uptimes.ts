@@ -1,5 +1,6 @@
 import { clocks, type Firmware } from '../../schemas/firmware.ts'
 import { clockOf, FrameReader, MalformedError } from '../../schemas/frame-reader.ts'
+import { hasWireHeader, schemaIdOf, WIRE_BYTES, type WireValue } from '../../schemas/wire-format.ts'
 import { type DeviceId, type KafkaRecord, type Lookups, parseDeviceId } from '../contract.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
 
@@ -14,7 +15,6 @@ export interface UptimeBoot {
   readonly beganMicros: number
 }
 
-const HEADER_BYTES = 5
 const MICROS_PER_MILLI = 1000
 /** Longer than any device runs: its counter is broken. */
 export const LONGEST_UPTIME_MICROS = 3_653 * 86_400_000_000
@@ -38,7 +38,7 @@ export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Looku
   const boots = new Map<string, UptimeBoot>()
   for (const record of records) {
     // Every frame gets this look, and nearly none has an uptime.
-    if (record.value === null || clockOf(record.value, HEADER_BYTES) !== clocks.uptime || record.value[0] !== 0) continue
+    if (!hasWireHeader(record.value) || clockOf(record.value, WIRE_BYTES) !== clocks.uptime) continue
     const found = uptimeBoot(record, record.value, lookups)
     if (found === undefined) continue
     const key = `${found.device}/${found.boot}`
@@ -47,14 +47,14 @@ export function uptimeBoots(records: readonly KafkaRecord[], lookups: Pick<Looku
   return [...boots.values()]
 }
 
-function uptimeBoot(record: KafkaRecord, value: Buffer, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
+function uptimeBoot(record: KafkaRecord, value: WireValue, lookups: Pick<Lookups, 'firmware'>): UptimeBoot | undefined {
   const { key, timestampMs } = record
   const device = key === null ? undefined : parseDeviceId(key.toString('latin1'))
-  const found = lookups.firmware(value.readUInt32BE(1), fingerprintOf(record))
+  const found = lookups.firmware(schemaIdOf(value), fingerprintOf(record))
   if (device === undefined || found.tag !== 'known' || !countsBoots(found.firmware)) return undefined
   const reader = readerOf(found.firmware)
   try {
-    reader.read(value, HEADER_BYTES)
+    reader.read(value, WIRE_BYTES)
   } catch (cause) {
     // The processor refuses it, and not for its time.
     if (cause instanceof MalformedError) return undefined

@@ -2,6 +2,7 @@ import { MalformedError, MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
+import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { MOST_DAYS } from '../time-bounds.ts'
 
 /**
@@ -148,7 +149,7 @@ export class CopyWriter {
     if (this.newDays.length > 0) this.newDays.length = 0
     try {
       this.source = record
-      this.from = 5
+      this.from = WIRE_BYTES
       this.samples(layout, admit)
       if (this.dayChanges >= MOST_DAYS) this.checkDays(at)
       return this.rows - rows

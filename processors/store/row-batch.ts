@@ -1,4 +1,5 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
 import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
 import { type Admit, type CopyWriter, type SampleLayout, TooManyDaysError } from './copy-writer.ts'
@@ -128,10 +129,10 @@ export class RowBatch {
    */
   add(topic: Topic, partition: number, record: KafkaRecord, lookup: LayoutLookup): void {
     this.takenOf(topic, partition).records.push(record)
-    if (record.value === null || record.value.length < 5 || record.value[0] !== 0) {
+    if (!hasWireHeader(record.value)) {
       this.refuse(topic, partition, record, 'undecodable', record.unreadable ?? 'expected a schema ID after a zero byte')
     } else if (lookup.tag === 'unknown') {
-      this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${record.value.readUInt32BE(1)}`)
+      this.refuse(topic, partition, record, 'unknown-schema', `the registry has no schema ${schemaIdOf(record.value)}`)
     } else if (lookup.tag === 'invalid') {
       this.refuse(topic, partition, record, 'undecodable', lookup.detail)
     } else if (lookup.tag === 'newer') {

@@ -4,6 +4,7 @@ import type { Received } from '../../processors/bridge/forward.ts'
 import { type Parked, ParkedDevices, type ParkingLimits } from '../../processors/bridge/parked-devices.ts'
 import { WaitBudget } from '../../processors/bridge/wait-budget.ts'
 import type { DeviceId, OutgoingRecord } from '../../processors/contract.ts'
+import { singleObjectFingerprint } from '../../schemas/single-object.ts'
 
 export interface ParkingOptions {
   /** Longest wait for the registry; what is unknown then is a dead letter. */
@@ -135,7 +136,7 @@ export function createParking(options: ParkingOptions): Parking {
   }
 
   function nameUnknown(device: DeviceId, { payload }: Received): void {
-    const fingerprint = payload.toString('hex', 2, 10)
+    const fingerprint = singleObjectFingerprint(payload)
     if (named.has(fingerprint) || named.size >= MOST_NAMED) return
     named.add(fingerprint)
     log.warn('the registry does not know a fingerprint', { fingerprint, device })

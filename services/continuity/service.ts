@@ -5,6 +5,8 @@ import type { OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { readSchema } from '../../schemas/files.ts'
+import { isSingleObject, singleObjectFingerprint } from '../../schemas/single-object.ts'
+import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { claimPositions } from '../claims.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
@@ -82,12 +84,13 @@ export async function prepareSchemas(firmwares: FirmwareDirectory, deadLetters: 
   const fingerprints = new Set<string>()
   for (const { deadLetter, fingerprint } of deadLetters) {
     const { value, processor, reason } = deadLetter
-    if (value === null || value.length < 5) continue
-    if (value[0] === 0 && fingerprint !== undefined) fingerprints.add(fingerprint.toString('hex'))
-    else if (value[0] === 0) ids.add(value.readUInt32BE(1))
+    if (value === null) continue
     // The bridge has just asked the registry about a fingerprint that it calls unknown.
-    else if (processor === 'bridge' && reason !== 'unknown-fingerprint' && value[0] === 0xc3 && value.length >= 10)
-      fingerprints.add(value.toString('hex', 2, 10))
+    if (processor === 'bridge' && reason !== 'unknown-fingerprint' && isSingleObject(value))
+      fingerprints.add(singleObjectFingerprint(value))
+    if (!hasWireHeader(value)) continue
+    if (fingerprint === undefined) ids.add(schemaIdOf(value))
+    else fingerprints.add(fingerprint.toString('hex'))
   }
   await firmwares.prepare({ ids, fingerprints })
 }

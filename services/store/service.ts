@@ -8,6 +8,7 @@ import { createFingerprintIndex } from '../../processors/fingerprint-index.ts'
 import { type LayoutLookup, layoutOf } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
+import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
@@ -136,12 +137,10 @@ export function layoutsOf(known: KnownSchemas): (record: KafkaRecord) => LayoutL
     else byId.set(id, { tag: 'invalid', detail: `the registry has given the ID ${id} to schemas of different fields` })
   }
   return (record) => {
-    if (record.value === null || record.value.length < WIRE_BYTES) return UNKNOWN
+    if (!hasWireHeader(record.value)) return UNKNOWN
     const fingerprint = fingerprintOf(record)
-    return (fingerprint === undefined ? byId.get(record.value.readUInt32BE(1)) : byFingerprint.find(fingerprint, 0)) ?? UNKNOWN
+    return (fingerprint === undefined ? byId.get(schemaIdOf(record.value)) : byFingerprint.find(fingerprint, 0)) ?? UNKNOWN
   }
 }
 
 const UNKNOWN: LayoutLookup = { tag: 'unknown' }
-/** Magic byte and schema ID. */
-const WIRE_BYTES = 5

@@ -7,6 +7,7 @@ import type { OutgoingRecord } from '../../processors/contract.ts'
 import { firmwareSubject, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
+import { wireHeader } from '../../schemas/wire-format.ts'
 
 export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -63,9 +64,7 @@ export function testFirmware(name: string): TestFirmware {
 
 /** A datum in the registry's wire format. */
 export function wire(schemaId: number, datum: Buffer): Buffer {
-  const header = Buffer.alloc(5)
-  header.writeUInt32BE(schemaId, 1)
-  return Buffer.concat([header, datum])
+  return Buffer.concat([wireHeader(schemaId), datum])
 }
 
 /** A record of telemetry.frames. */
