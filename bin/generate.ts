@@ -3,19 +3,24 @@
  * only says what is not current.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
+import { avroTypes } from '../schemas/avro-types.ts'
 import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'
-import { projectRoot, readFirmwares, readQuantities } from '../schemas/files.ts'
+import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schemas/files.ts'
 import { readingsTypes } from '../schemas/readings-types.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
 
 const wanted = new Map<string, string>([
-  ['schemas/generated/readings.ts', readingsTypes(readQuantities())],
+  ['schemas/generated/readings.ts', readingsTypes(readSchema('readings').json, 'schemas/readings.avsc')],
   ['docs/dead-letters.md', await reasonsDocument()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])
+for (const { path, json } of [readSchema('device-status'), ...readOwnSchemas()]) {
+  const folder = join(dirname(path), 'generated')
+  wanted.set(join(folder, `${basename(path, '.avsc')}.ts`), avroTypes(json, path, relative(folder, 'schemas/avro-schema.ts')))
+}
 const firmwares = readFirmwares().map(({ firmware }) => firmware)
 // Doubles are what the bridge writes for JSON devices; no device encodes them.
 for (const firmware of firmwares.filter(hasCHeader)) wanted.set(`firmware/generated/${cHeaderName(firmware)}`, cHeader(firmware))

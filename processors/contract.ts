@@ -3,6 +3,7 @@
  * no I/O, no clock. So a failure inside `handle` is permanent (a dead letter), and a failure
  * outside it is transient (back off, keep the place).
  */
+import type { AvroSchema } from '../schemas/avro-schema.ts'
 import type { Firmware } from '../schemas/firmware.ts'
 
 declare const brand: unique symbol
@@ -91,7 +92,10 @@ export interface Rejection {
 /**
  * What becomes of one input. An input may have several outcomes: outputs, and rejections of parts.
  */
-export type Outcome<To> = { readonly [Name in keyof To]: Emit<Name, To[Name]> }[keyof To] | Drop | Reject
+export type Outcome<To, Reason extends string = string> =
+  | { readonly [Name in keyof To]: Emit<Name, To[Name]> }[keyof To]
+  | Drop
+  | Reject<Reason>
 
 interface Emit<Name, Target> {
   readonly tag: 'emit'
@@ -104,15 +108,16 @@ interface Drop {
   readonly reason: string
 }
 
-interface Reject extends Rejection {
+interface Reject<Reason extends string> extends Rejection {
   readonly tag: 'reject'
+  readonly reason: Reason
 }
 
 /**
  * Sends a value to one of the declared outputs, keyed by the input's key. It is encoded at once, so
  * the value may be reused.
  */
-export function emit<Name extends string, Value>(to: Name, value: Value): { tag: 'emit'; to: Name; value: Value } {
+export function emit<Name extends string, const Value>(to: Name, value: Value): { tag: 'emit'; to: Name; value: Value } {
   return { tag: 'emit', to, value }
 }
 
@@ -125,13 +130,20 @@ export function drop(reason: string): Drop {
  * Makes the input, or a part of it, a dead letter: one for each record and reason, with all that it
  * concerns.
  */
-export function reject(reason: string, detail: string, samples: readonly number[] = [], quantities: readonly string[] = []): Reject {
+export function reject<Reason extends string>(
+  reason: Reason,
+  detail: string,
+  samples: readonly number[] = [],
+  quantities: readonly string[] = [],
+): Reject<Reason> {
   return { tag: 'reject', reason, detail, samples, quantities }
 }
 
 /** A topic that a processor reads, and how its records become inputs. */
 export interface Source<Item> {
   readonly topic: Topic
+  /** What decoding looks up; none if absent. */
+  readonly needs?: readonly LookupName[]
   /**
    * Hands every input of a record to `each`, with the sample's index. Throws MalformedError for
    * what cannot be decoded.
@@ -142,8 +154,8 @@ export interface Source<Item> {
 /** A topic that a processor may emit to. */
 export interface Output<Value> {
   readonly topic: Topic
-  /** Name of the schema: `schemas/<name>.avsc`, registered as `<topic>-value`. */
-  readonly schema: string
+  /** What its records are written with, registered as `<topic>-value`. */
+  readonly schema: AvroSchema<unknown>
   /**
    * An encoder into the registry's wire format. If a value is larger than its topic takes, an
    * encoder that can split it makes several records of it. What is still too large is a dead
@@ -198,17 +210,21 @@ export interface Lookups {
 /** Names of lookups that need preparing. */
 export type LookupName = keyof Lookups
 
+type Outputs = { readonly [name: string]: Output<never> }
+type Reasons = Readonly<Record<string, ReasonDoc>>
+
 /**
  * A processor: its folder's name is its consumer group, its metric label and the prefix of its
  * dead-letter topic.
  */
-export interface Processor<Item, To extends { readonly [name: string]: Output<never> }> {
+export interface Processor<Item, To extends Outputs> {
   readonly from: Source<Item>
   /** All that it may emit to. */
   readonly to: To
+  /** Its own look-ups and those of its source. */
   readonly needs: readonly LookupName[]
   /** Closed list: an outcome with another reason is a defect. */
-  readonly reasons: Readonly<Record<string, ReasonDoc>>
+  readonly reasons: Reasons
   /**
    * Where its metrics are on a machine that runs several services, if the configuration does not
    * say.
@@ -217,9 +233,39 @@ export interface Processor<Item, To extends { readonly [name: string]: Output<ne
   readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
 }
 
-/** Declares a processor; the types tie its outcomes to its outputs. */
-export function defineProcessor<Item, const To extends { readonly [name: string]: Output<never> }>(
-  processor: Processor<Item, To>,
+/** What a processor says of itself. */
+export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reasons> {
+  readonly from: Source<Item>
+  /** All that it may emit to: `handle` may not name another. */
+  readonly to: To
+  /** What `handle` looks up; none if absent. */
+  readonly needs?: readonly LookupName[]
+  /** Why `handle` rejects: it may give no other reason. None if absent. */
+  readonly reasons?: Own
+  /**
+   * Where its metrics are on a machine that runs several services, if the configuration does not
+   * say.
+   */
+  readonly metricsPort?: number
+  /**
+   * Pure and synchronous. What it throws is a defect: the record becomes a dead letter, and nothing
+   * of it is emitted. An empty list leaves the input out without a count.
+   */
+  readonly handle: (item: Item, lookups: Lookups) => Outcome<To, keyof Own & string> | readonly Outcome<To, keyof Own & string>[]
+}
+
+/**
+ * Declares a processor; the types tie its outcomes to its outputs and reasons, and the values to
+ * the outputs' schemas.
+ */
+export function defineProcessor<Item, const To extends Outputs, const Own extends Reasons = Record<never, ReasonDoc>>(
+  declaration: ProcessorDeclaration<Item, To, Own>,
 ): Processor<Item, To> {
-  return processor
+  const { from, needs = [], reasons = {} } = declaration
+  return { ...declaration, needs: withNeedsOf(from, needs), reasons }
+}
+
+/** Each look-up once. */
+export function withNeedsOf(from: Pick<Source<unknown>, 'needs'>, needs: readonly LookupName[]): readonly LookupName[] {
+  return [...new Set([...(from.needs ?? []), ...needs])]
 }

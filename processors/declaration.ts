@@ -2,6 +2,7 @@
  * What a service says of itself. Everything around it follows from that: topics, subjects, lag,
  * status, redrive, metrics, and the documentation of its reasons.
  */
+import type { AvroSchema } from '../schemas/avro-schema.ts'
 import type { ConsumerName, LookupName, Output, Processor, ReasonDoc, Topic } from './contract.ts'
 import type { BusinessProcess } from './process.ts'
 import { deadTopic } from './topics.ts'
@@ -12,11 +13,10 @@ export type AnyProcessor = Processor<unknown, { readonly [name: string]: Output<
 export interface WrittenTopic {
   readonly topic: Topic
   /**
-   * What its values are written with, registered as `<topic>-value`: a name of a file of schemas/,
-   * or a schema of its own. Absent if they are no Avro, or frames, which have their firmware's
-   * subject.
+   * What its values are written with, registered as `<topic>-value`. Absent if they are no Avro, or
+   * frames, which have their firmware's subject.
    */
-  readonly schema?: string | { readonly path: string; readonly json: unknown }
+  readonly schema?: AvroSchema<unknown>
   /**
    * `device`, where nothing is said: shared out by device, in as many partitions as configured.
    * `clock`: one partition, which Kafka writes its time to. `latest`: one partition, of each key

@@ -13,6 +13,7 @@ import {
   type ReasonDoc,
   type reject,
   type Source,
+  withNeedsOf,
 } from './contract.ts'
 
 /** What `reject` gives. */
@@ -42,6 +43,7 @@ export interface BusinessProcess<Item> {
   readonly order: 'newest-first' | 'oldest-first' | 'as-they-came'
   /** When the input happened, in microseconds since 1970. */
   readonly time: (item: Item) => number
+  /** Its own look-ups and those of its source. */
   readonly needs: readonly LookupName[]
   /** Closed list: a rejection with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
@@ -60,8 +62,11 @@ export interface BusinessProcess<Item> {
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction) => Promise<Rejected | undefined>
 }
 
-export function defineProcess<Item>(businessProcess: BusinessProcess<Item>): BusinessProcess<Item> {
-  return businessProcess
+/** What a process says of itself: `needs` are its own, none if absent. */
+export type ProcessDeclaration<Item> = Omit<BusinessProcess<Item>, 'needs'> & { readonly needs?: readonly LookupName[] }
+
+export function defineProcess<Item>(declaration: ProcessDeclaration<Item>): BusinessProcess<Item> {
+  return { ...declaration, needs: withNeedsOf(declaration.from, declaration.needs ?? []) }
 }
 
 /** One device's part of a micro-batch. */

@@ -18,7 +18,7 @@ export function byReason(rejections: readonly Rejection[]): readonly Rejection[]
 }
 
 /** A rejection as far as it concerns a part of its record; undefined if it does not. */
-export function narrowed(rejection: Rejection, part: RecordPart): Rejection | undefined {
+export function narrowed<Own extends Rejection>(rejection: Own, part: RecordPart): Own | undefined {
   const samples = common(rejection.samples, part.samples)
   const quantities = common(rejection.quantities ?? [], part.quantities)
   return samples === undefined || quantities === undefined ? undefined : { ...rejection, samples, quantities }

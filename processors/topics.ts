@@ -1,3 +1,4 @@
+import { readingsSchema } from '../schemas/generated/readings.ts'
 import { type ReadingsColumns, ReadingsWriter } from '../schemas/readings-writer.ts'
 import type { Output, Topic } from './contract.ts'
 
@@ -33,7 +34,7 @@ export function firmwareSubject(fullName: string): string {
 /** Readings in standard units, one record a frame, or several if it were too large. */
 export const readings: Output<ReadingsColumns> = {
   topic: topics.readings,
-  schema: 'readings',
+  schema: readingsSchema,
   encoder: (schemaId, mostBytes) => {
     const writer = new ReadingsWriter(schemaId, mostBytes)
     return (columns) => writer.writeParts(columns)

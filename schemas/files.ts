@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Firmware, parseFirmware } from './firmware.ts'
 import { parseQuantities, type Quantity } from './quantities.ts'
@@ -28,7 +28,20 @@ export class SchemaFileError extends Error {
 
 /** Reads `schemas/<name>.avsc`. */
 export function readSchema(name: string): SchemaFile {
-  const path = `schemas/${name}.avsc`
+  return readSchemaFile(`schemas/${name}.avsc`)
+}
+
+/** The schemas that processors have in their own folders, and the examples. */
+export function readOwnSchemas(): readonly SchemaFile[] {
+  return ['processors', 'examples']
+    .filter((room) => existsSync(`${projectRoot}${room}`))
+    .flatMap((room) => readdirSync(`${projectRoot}${room}`, { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`))
+    .filter((path) => path.endsWith('.avsc'))
+    .sort()
+    .map(readSchemaFile)
+}
+
+function readSchemaFile(path: string): SchemaFile {
   const text = readFileSync(`${projectRoot}${path}`, 'utf8')
   return { path, text, json: inFile(path, () => JSON.parse(text) as unknown) }
 }

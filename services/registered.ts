@@ -1,9 +1,10 @@
 import type { SchemaRegistry } from '../connectors/registry/registry.ts'
 import type { RecordHeaders, Topic } from '../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetterCodec } from '../processors/dead-letter.ts'
-import { type DeclaredService, deadTopics, type WrittenTopic } from '../processors/declaration.ts'
+import { type DeclaredService, deadTopics } from '../processors/declaration.ts'
 import { fingerprintHeaders } from '../processors/fingerprint-header.ts'
 import { firmwareSubject, valueSubject } from '../processors/topics.ts'
+import type { AvroSchema } from '../schemas/avro-schema.ts'
 import { readFirmwares, readSchema } from '../schemas/files.ts'
 import { schemaFingerprint } from '../schemas/fingerprint.ts'
 
@@ -15,21 +16,16 @@ export interface Registration {
   readonly schema: string
 }
 
-type Schema = NonNullable<WrittenTopic['schema']>
-
-function parsed(schema: Schema): Exclude<Schema, string> {
-  return typeof schema === 'string' ? readSchema(schema) : schema
-}
-
 /**
  * Every firmware of the project, and every schema that the services write with. Dead letters have
  * one subject per topic, like any other value.
  */
 export function registrations(services: readonly DeclaredService[]): readonly Registration[] {
-  const one = (topic: Topic, schema: Schema): Registration => {
-    const { path, json } = parsed(schema)
-    return { subject: valueSubject(topic), path, schema: JSON.stringify(json) }
-  }
+  const one = (topic: Topic, { path, json }: AvroSchema<unknown>): Registration => ({
+    subject: valueSubject(topic),
+    path,
+    schema: JSON.stringify(json),
+  })
   return [
     ...readFirmwares().map(({ file, firmware }) => ({
       subject: firmwareSubject(firmware.fullName),
@@ -37,24 +33,25 @@ export function registrations(services: readonly DeclaredService[]): readonly Re
       schema: JSON.stringify(file.json),
     })),
     ...services.flatMap(({ writes }) => writes.flatMap(({ topic, schema }) => (schema === undefined ? [] : [one(topic, schema)]))),
-    ...deadTopics(services).map((topic) => one(topic, 'dead-letter')),
+    ...deadTopics(services).map((topic) => one(topic, readSchema('dead-letter'))),
   ]
 }
 
 /** The schema's ID as registered for a topic; registers it if it is missing. */
-export function registeredId(registry: SchemaRegistry, topic: Topic, schema: Schema): Promise<number> {
-  return registry.register(valueSubject(topic), JSON.stringify(parsed(schema).json))
+export function registeredId(registry: SchemaRegistry, topic: Topic, { json }: AvroSchema<unknown>): Promise<number> {
+  return registry.register(valueSubject(topic), JSON.stringify(json))
 }
 
 /**
  * Headers of records that are written with a schema of the project: what it is read with must not
  * depend on the registry's ID alone.
  */
-export function schemaHeaders(schema: Schema): RecordHeaders {
-  return fingerprintHeaders(schemaFingerprint(parsed(schema).json))
+export function schemaHeaders({ json }: AvroSchema<unknown>): RecordHeaders {
+  return fingerprintHeaders(schemaFingerprint(json))
 }
 
 /** The codec of a dead-letter topic. */
 export async function openDeadLetterCodec(registry: SchemaRegistry, topic: Topic): Promise<DeadLetterCodec> {
-  return createDeadLetterCodec(readSchema('dead-letter').json, await registeredId(registry, topic, 'dead-letter'))
+  const schema = readSchema('dead-letter')
+  return createDeadLetterCodec(schema.json, await registeredId(registry, topic, schema))
 }

@@ -11,7 +11,7 @@ import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
-import { readSchema } from '../../schemas/files.ts'
+import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
 import { bridgeRoutes, type Config } from '../../services/config.ts'
 import { deadLetterLimits } from '../../services/dead-letters.ts'
@@ -49,8 +49,8 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
     route: createRouter(bridgeRoutes(config)),
     jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
     jsonFingerprint: generic.fingerprint,
-    status: createStatusEncoder(readSchema('device-status').json, statusSchemaId),
-    statusHeaders: schemaHeaders('device-status'),
+    status: createStatusEncoder(deviceStatusSchema.json, statusSchemaId),
+    statusHeaders: schemaHeaders(deviceStatusSchema),
     codec,
     // What fails again is only read here: the run writes the dead letters, and bounds them.
     ...bridgeLimits(config, limits),

@@ -15,6 +15,7 @@ import { receiptOf } from '../../processors/receipt.ts'
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
+import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredService } from '../../services/declared.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
@@ -116,7 +117,7 @@ async function openBridge({ config, service, receipt, registry, producer, limits
     receipt,
     limits,
     directory,
-    statusSchemaId: await registeredId(registry, topics.deviceStatus, 'device-status'),
+    statusSchemaId: await registeredId(registry, topics.deviceStatus, deviceStatusSchema),
     codec: await openDeadLetterCodec(registry, deadTopic(service.name)),
     producer,
     close: async () => directory[Symbol.asyncDispose](),

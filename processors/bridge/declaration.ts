@@ -1,3 +1,4 @@
+import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import type { ConsumerName } from '../contract.ts'
 import type { DeclaredService } from '../declaration.ts'
 import { topics } from '../topics.ts'
@@ -12,7 +13,7 @@ export const bridge = {
   fetching: {},
   writes: [
     { topic: topics.frames },
-    { topic: topics.deviceStatus, schema: 'device-status' },
+    { topic: topics.deviceStatus, schema: deviceStatusSchema },
     { topic: topics.clock, holds: 'clock' },
     { topic: topics.bridgeSession, holds: 'latest' },
   ],

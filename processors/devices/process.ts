@@ -1,7 +1,8 @@
+import type { DeviceState } from '../../schemas/generated/device-status.ts'
 import { reject } from '../contract.ts'
 import { defineProcess } from '../process.ts'
 import { reasons } from './reasons.ts'
-import { applyStatus, type DeviceState, deviceStatus, type KnownStatus } from './status.ts'
+import { applyStatus, deviceStatus, type KnownStatus } from './status.ts'
 
 interface StatusRow extends Record<string, unknown> {
   readonly known: boolean
@@ -20,7 +21,6 @@ export const businessProcess = defineProcess({
   // A later status does not always supersede an earlier one: a stale will does not.
   order: 'as-they-came',
   time: ({ received }) => received,
-  needs: ['schema'],
   reasons,
   metricsPort: 9467,
   handle: async (device, statuses, tx) => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { applyStatus, type DeviceState, type DeviceStatus, type KnownStatus } from './status.ts'
+import type { DeviceState } from '../../schemas/generated/device-status.ts'
+import { applyStatus, type DeviceStatus, type KnownStatus } from './status.ts'
 
 const status = (received: number, state: DeviceState, boot: number | null = null, firmware: string | null = null): DeviceStatus => ({
   received,

@@ -1,23 +1,11 @@
-import avro from 'avsc'
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import { type DeviceState, deviceStatusSchema, type DeviceStatus as Status } from '../../schemas/generated/device-status.ts'
+import { avroSource } from '../avro.ts'
 import type { Source } from '../contract.ts'
-import { fingerprintOf } from '../fingerprint-header.ts'
 import { topics } from '../topics.ts'
 
-export type DeviceState = 'init' | 'ready' | 'sleeping' | 'lost'
-
-/** Birth or last will of a device's session (schemas/device-status.avsc). */
-export interface DeviceStatus {
-  /** Microseconds since 1970: when the bridge received it. */
-  readonly received: number
-  readonly state: DeviceState
-  readonly boot: number | null
-  readonly firmware: string | null
-  /**
-   * Whether it came out of the broker's store of retained messages. If it did, it may be older than
-   * what is known.
-   */
-  readonly retained: boolean
+/** Birth or last will of a device's session, as far as its state depends on it. */
+export interface DeviceStatus extends Pick<Status, 'received' | 'state' | 'boot' | 'firmware' | 'retained'> {
   /** Offset of its record. */
   readonly offset: bigint
 }
@@ -77,57 +65,20 @@ function cameBefore({ seenMicros, seenOffset }: KnownStatus, { received, offset 
   return seenOffset === null ? received < seenMicros : offset <= seenOffset && received <= seenMicros
 }
 
-/**
- * Schemas that are read as DeviceStatus, by the JSON that the registry gave: the same object for
- * the same ID.
- */
-const types = new WeakMap<object, avro.Type>()
-const HEADER_BYTES = 5
+const statuses = avroSource(topics.deviceStatus, deviceStatusSchema)
 
-/** Topic device.status. */
+/**
+ * Topic device.status. What the database does not take is refused here: if the database refused one
+ * status, all statuses of its device in the batch would fail.
+ */
 export const deviceStatus: Source<DeviceStatus> = {
-  topic: topics.deviceStatus,
-  decode: (record, lookups, each) => {
-    const { value, offset } = record
-    if (value === null || value.length < HEADER_BYTES || value[0] !== 0) {
-      throw new MalformedError(`expected a schema ID after a zero byte, got ${value === null ? 'no value' : `${value.length} bytes`}`)
-    }
-    const id = value.readUInt32BE(1)
-    const schema = lookups.schema(id, fingerprintOf(record))
-    if (typeof schema !== 'object' || schema === null) throw new MalformedError(`the registry has no schema ${id}`)
-    each({ ...decoded(typeOf(schema), value.subarray(HEADER_BYTES)), offset }, null)
-  },
+  ...statuses,
+  decode: (record, lookups, each) =>
+    statuses.decode(record, lookups, ({ received, state, boot, firmware, retained }) => {
+      if (firmware !== null && (firmware.includes('\0') || firmware.length > MOST_FIRMWARE_CHARACTERS))
+        throw new MalformedError(`expected "firmware" to be text of at most ${MOST_FIRMWARE_CHARACTERS} characters without NUL`)
+      each({ received, state, boot, firmware, retained, offset: record.offset }, null)
+    }),
 }
 
-function typeOf(schema: object): avro.Type {
-  let type = types.get(schema)
-  if (type === undefined) {
-    type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
-    types.set(schema, type)
-  }
-  return type
-}
-
-const STATES: ReadonlySet<unknown> = new Set<DeviceState>(['init', 'ready', 'sleeping', 'lost'])
-/**
- * The longest text that the database takes. It is checked here: if the database refused one status,
- * all statuses of its device in the batch would fail.
- */
 const MOST_FIRMWARE_CHARACTERS = 1000
-
-function decoded(type: avro.Type, datum: Buffer): Omit<DeviceStatus, 'offset'> {
-  let status: Partial<DeviceStatus>
-  try {
-    status = type.fromBuffer(datum) as Partial<DeviceStatus>
-  } catch (cause) {
-    throw new MalformedError(`not DeviceStatus: ${cause instanceof Error ? cause.message : String(cause)}`)
-  }
-  const { received, state, boot = null, firmware = null, retained = false } = status
-  if (typeof received !== 'number') throw new MalformedError(`expected "received" in microseconds since 1970, got ${String(received)}`)
-  if (state === undefined || !STATES.has(state))
-    throw new MalformedError(`expected "state" to be one of ${[...STATES].join(', ')}, got ${String(state)}`)
-  if (boot !== null && boot !== (boot | 0)) throw new MalformedError(`expected "boot" to be a 32-bit integer, got ${String(boot)}`)
-  if (firmware !== null && (typeof firmware !== 'string' || firmware.includes('\0') || firmware.length > MOST_FIRMWARE_CHARACTERS))
-    throw new MalformedError(`expected "firmware" to be text of at most ${MOST_FIRMWARE_CHARACTERS} characters without NUL`)
-  return { received, state, boot, firmware, retained: retained === true }
-}

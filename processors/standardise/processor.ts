@@ -9,7 +9,7 @@ import { narrowed } from '../rejections.ts'
 import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
 import { FrameConverter, hasValue } from './frame-converter.ts'
-import { reasons } from './reasons.ts'
+import { type Reason, reasons } from './reasons.ts'
 
 /** A frame in the registry's wire format. */
 interface FrameRecord {
@@ -80,7 +80,7 @@ export const processor = defineProcessor({
       const days = tooManyDays(columns.ts, columns.excluded, columns.count)
       if (days > 0) return reject('span-too-long', `its samples fall on ${days} days; expected at most ${MOST_DAYS}`)
       if (rejections.length === 0 && only === undefined) return emit('readings', columns)
-      const outcomes: Outcome<{ readings: typeof readings }>[] = []
+      const outcomes: Outcome<{ readings: typeof readings }, Reason>[] = []
       for (const rejection of rejections) {
         const own = only === undefined ? rejection : narrowed(rejection, only)
         if (own !== undefined) outcomes.push(reject(own.reason, own.detail, own.samples, own.quantities))

@@ -1,38 +1,14 @@
 // Generated from schemas/readings.avsc by `make generate`. Do not edit.
+import type { AvroSchema } from '../avro-schema.ts'
 
-/**
- * The standard quantities, in the order of the schema, of table readings, and of every array
- * indexed by quantity.
- */
-export const quantities = [
-  {"name":"temperature","unit":"Cel","minimum":-60,"maximum":200,"doc":"Temperature at the sensor."},
-  {"name":"humidity","unit":"%","minimum":0,"maximum":100,"doc":"Relative humidity."},
-  {"name":"weight","unit":"kg","minimum":-5,"maximum":1000,"doc":"Weight on the scale; a little below zero when it drifts."},
-  {"name":"battery_voltage","unit":"V","minimum":0,"maximum":60,"doc":"Voltage of the device's battery."},
-  {"name":"battery_level","unit":"%","minimum":0,"maximum":100,"doc":"Remaining charge of the device's battery."},
-  {"name":"sound_level","unit":"dB","minimum":0,"maximum":160,"doc":"Sound pressure level, referred to 20 micropascals."},
-  {"name":"pressure","unit":"hPa","minimum":0,"maximum":20000,"doc":"Absolute pressure."},
-  {"name":"vibration","unit":"mm/s","minimum":0,"maximum":1000,"doc":"Vibration velocity, root mean square."},
-  {"name":"power","unit":"W","minimum":-10000000,"maximum":10000000,"doc":"Active power; negative when fed back."},
-  {"name":"electric_current","unit":"A","minimum":-10000,"maximum":10000,"doc":"Electric current, root mean square for alternating current."},
-  {"name":"rotational_speed","unit":"/min","minimum":0,"maximum":200000,"doc":"Revolutions a minute."},
-  {"name":"carbon_dioxide","unit":"[ppm]","minimum":0,"maximum":100000,"doc":"Volume fraction of carbon dioxide in air."},
-  {"name":"illuminance","unit":"lx","minimum":0,"maximum":200000,"doc":"Illuminance."},
-  {"name":"latitude","unit":"deg","minimum":-90,"maximum":90,"doc":"Latitude, WGS 84."},
-  {"name":"longitude","unit":"deg","minimum":-180,"maximum":180,"doc":"Longitude, WGS 84."},
-  {"name":"signal_strength","unit":"dB[mW]","minimum":-200,"maximum":50,"doc":"Received signal strength of the device's radio."},
-] as const
-
-export type QuantityName = (typeof quantities)[number]['name']
-
-/** One sample of a device in standard units. */
 export interface Sample {
-  /** Time of the sample: microseconds since 1970. */
+  /** Time of the sample. Microseconds since 1970. */
   readonly ts: number
-  /** True if the device had no time of day, and ts was derived from the moment of receipt. */
+  /** True where the device had no time of day, and ts was derived from the moment of receipt. */
   readonly time_estimated: boolean
-  /** Account and site that the device was assigned to at ts. */
+  /** Account that the device was assigned to at ts. */
   readonly account_id: number | null
+  /** Site that the device was assigned to at ts. */
   readonly site_id: number | null
   /** Temperature at the sensor. Unit Cel, from -60 to 200. */
   readonly temperature: number | null
@@ -67,3 +43,50 @@ export interface Sample {
   /** Received signal strength of the device's radio. Unit dB[mW], from -200 to 50. */
   readonly signal_strength: number | null
 }
+
+/** Standard readings: the samples of one frame, in standard units, with account and site as of each sample's own time. This file is the source of the range checks, the TypeScript types, the columns of table readings, and the axes and units of the live page. */
+export interface Readings {
+  /** Device ID: the topic level that the broker tied to the authenticated user. */
+  readonly device_id: string
+  /** Firmware that wrote the frame: model and version, as in hive-1. */
+  readonly firmware: string
+  /** Boot counter of the frame. */
+  readonly boot: number
+  /** Frame number within the boot. */
+  readonly seq: number
+  /** Samples that the device reports to have discarded since its last frame. */
+  readonly dropped: number
+  /** Samples in the frame's order. */
+  readonly samples: readonly Sample[]
+}
+
+/** schemas/readings.avsc */
+export const readingsSchema: AvroSchema<Readings> = {
+  path: "schemas/readings.avsc",
+  json: {"type":"record","name":"Readings","namespace":"millrace","doc":"Standard readings: the samples of one frame, in standard units, with account and site as of each sample's own time. This file is the source of the range checks, the TypeScript types, the columns of table readings, and the axes and units of the live page.","fields":[{"name":"device_id","type":"string","doc":"Device ID: the topic level that the broker tied to the authenticated user."},{"name":"firmware","type":"string","doc":"Firmware that wrote the frame: model and version, as in hive-1."},{"name":"boot","type":"int","doc":"Boot counter of the frame."},{"name":"seq","type":"int","doc":"Frame number within the boot."},{"name":"dropped","type":"int","default":0,"doc":"Samples that the device reports to have discarded since its last frame."},{"name":"samples","type":{"type":"array","items":{"type":"record","name":"Sample","fields":[{"name":"ts","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"Time of the sample."},{"name":"time_estimated","type":"boolean","doc":"True where the device had no time of day, and ts was derived from the moment of receipt."},{"name":"account_id","type":["null","long"],"default":null,"doc":"Account that the device was assigned to at ts."},{"name":"site_id","type":["null","long"],"default":null,"doc":"Site that the device was assigned to at ts."},{"name":"temperature","type":["null","double"],"default":null,"unit":"Cel","minimum":-60,"maximum":200,"doc":"Temperature at the sensor."},{"name":"humidity","type":["null","double"],"default":null,"unit":"%","minimum":0,"maximum":100,"doc":"Relative humidity."},{"name":"weight","type":["null","double"],"default":null,"unit":"kg","minimum":-5,"maximum":1000,"doc":"Weight on the scale; a little below zero when it drifts."},{"name":"battery_voltage","type":["null","double"],"default":null,"unit":"V","minimum":0,"maximum":60,"doc":"Voltage of the device's battery."},{"name":"battery_level","type":["null","double"],"default":null,"unit":"%","minimum":0,"maximum":100,"doc":"Remaining charge of the device's battery."},{"name":"sound_level","type":["null","double"],"default":null,"unit":"dB","minimum":0,"maximum":160,"doc":"Sound pressure level, referred to 20 micropascals."},{"name":"pressure","type":["null","double"],"default":null,"unit":"hPa","minimum":0,"maximum":20000,"doc":"Absolute pressure."},{"name":"vibration","type":["null","double"],"default":null,"unit":"mm/s","minimum":0,"maximum":1000,"doc":"Vibration velocity, root mean square."},{"name":"power","type":["null","double"],"default":null,"unit":"W","minimum":-10000000,"maximum":10000000,"doc":"Active power; negative when fed back."},{"name":"electric_current","type":["null","double"],"default":null,"unit":"A","minimum":-10000,"maximum":10000,"doc":"Electric current, root mean square for alternating current."},{"name":"rotational_speed","type":["null","double"],"default":null,"unit":"/min","minimum":0,"maximum":200000,"doc":"Revolutions a minute."},{"name":"carbon_dioxide","type":["null","double"],"default":null,"unit":"[ppm]","minimum":0,"maximum":100000,"doc":"Volume fraction of carbon dioxide in air."},{"name":"illuminance","type":["null","double"],"default":null,"unit":"lx","minimum":0,"maximum":200000,"doc":"Illuminance."},{"name":"latitude","type":["null","double"],"default":null,"unit":"deg","minimum":-90,"maximum":90,"doc":"Latitude, WGS 84."},{"name":"longitude","type":["null","double"],"default":null,"unit":"deg","minimum":-180,"maximum":180,"doc":"Longitude, WGS 84."},{"name":"signal_strength","type":["null","double"],"default":null,"unit":"dB[mW]","minimum":-200,"maximum":50,"doc":"Received signal strength of the device's radio."}]}},"doc":"Samples in the frame's order."}]},
+}
+
+/**
+ * The standard quantities, in the order of the schema, of table readings, and of every array
+ * indexed by quantity.
+ */
+export const quantities = [
+  {"name":"temperature","unit":"Cel","minimum":-60,"maximum":200,"doc":"Temperature at the sensor."},
+  {"name":"humidity","unit":"%","minimum":0,"maximum":100,"doc":"Relative humidity."},
+  {"name":"weight","unit":"kg","minimum":-5,"maximum":1000,"doc":"Weight on the scale; a little below zero when it drifts."},
+  {"name":"battery_voltage","unit":"V","minimum":0,"maximum":60,"doc":"Voltage of the device's battery."},
+  {"name":"battery_level","unit":"%","minimum":0,"maximum":100,"doc":"Remaining charge of the device's battery."},
+  {"name":"sound_level","unit":"dB","minimum":0,"maximum":160,"doc":"Sound pressure level, referred to 20 micropascals."},
+  {"name":"pressure","unit":"hPa","minimum":0,"maximum":20000,"doc":"Absolute pressure."},
+  {"name":"vibration","unit":"mm/s","minimum":0,"maximum":1000,"doc":"Vibration velocity, root mean square."},
+  {"name":"power","unit":"W","minimum":-10000000,"maximum":10000000,"doc":"Active power; negative when fed back."},
+  {"name":"electric_current","unit":"A","minimum":-10000,"maximum":10000,"doc":"Electric current, root mean square for alternating current."},
+  {"name":"rotational_speed","unit":"/min","minimum":0,"maximum":200000,"doc":"Revolutions a minute."},
+  {"name":"carbon_dioxide","unit":"[ppm]","minimum":0,"maximum":100000,"doc":"Volume fraction of carbon dioxide in air."},
+  {"name":"illuminance","unit":"lx","minimum":0,"maximum":200000,"doc":"Illuminance."},
+  {"name":"latitude","unit":"deg","minimum":-90,"maximum":90,"doc":"Latitude, WGS 84."},
+  {"name":"longitude","unit":"deg","minimum":-180,"maximum":180,"doc":"Longitude, WGS 84."},
+  {"name":"signal_strength","unit":"dB[mW]","minimum":-200,"maximum":50,"doc":"Received signal strength of the device's radio."},
+] as const
+
+export type QuantityName = (typeof quantities)[number]['name']

@@ -10,6 +10,7 @@ import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
+import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
 import { deadLetterLimits } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
@@ -110,14 +111,14 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     producer,
     generic,
     deviceStatus: {
-      schema: readSchema('device-status').json,
+      schema: deviceStatusSchema.json,
       schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () =>
-        registeredId(registry, topics.deviceStatus, 'device-status'),
+        registeredId(registry, topics.deviceStatus, deviceStatusSchema),
       ),
     },
     deadLetterSchema: {
       schema: readSchema('dead-letter').json,
-      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, dead, 'dead-letter')),
+      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, dead, readSchema('dead-letter'))),
     },
     ...bridgeLimits(config, limits),
     rateLimit: rateLimit(config),

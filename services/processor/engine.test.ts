@@ -18,7 +18,7 @@ import { createEngine, createEngineCounters, DEFECT, type EngineCounters, TOO_LA
 
 const alerts: Output<string> = {
   topic: 'alerts' as Topic,
-  schema: 'alert',
+  schema: { path: 'alert.avsc', json: 'string' },
   encoder: (schemaId) => (text) => Buffer.from(`${schemaId}:${text}`),
 }
 
@@ -46,7 +46,7 @@ const processor = defineProcessor({
       case 'both':
         return [emit('alerts', 'both'), reject('rude', 'half of it')]
       case 'undocumented':
-        return reject('unheard-of', 'x')
+        return reject('unheard-of' as 'rude', 'x')
       case 'throws':
         throw new TypeError('a defect')
       default:

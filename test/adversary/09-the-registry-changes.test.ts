@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { RecordProducer } from '../../connectors/contract.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { firmwareSubject, topics } from '../../processors/topics.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
+import { quantities, readingsSchema } from '../../schemas/generated/readings.ts'
 import { ReadingsWriter } from '../../schemas/readings-writer.ts'
 import { schemaHeaders } from '../../services/registered.ts'
 import { frameRecord, openFrameProducer, testFirmware, wire } from '../pipeline/frames.ts'
@@ -123,7 +123,7 @@ describe('a registry that changes while frames are under way', function () {
 
     it('reads readings by their fingerprint too, of which the store knows nothing but the schema', async () => {
       const value = readings(otherId, device('stored'))
-      const headers = schemaHeaders('readings')
+      const headers = schemaHeaders(readingsSchema)
       await producer.send([{ topic: topics.readings, key: Buffer.from(device('stored')), value, timestampMs: Date.now(), headers }])
       await becomes('stored', 1)
       expect(await temperatures('stored')).to.deep.equal([21])

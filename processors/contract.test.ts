@@ -1,0 +1,57 @@
+import { expect } from 'chai'
+import type { AvroSchema } from '../schemas/avro-schema.ts'
+import { avroOutput, avroSource } from './avro.ts'
+import { defineProcessor, drop, emit, reject, type Topic } from './contract.ts'
+import { defineProcess } from './process.ts'
+
+interface Alert {
+  readonly device_id: string
+  readonly level: 'low' | 'high'
+  readonly note: string | null
+}
+const schema: AvroSchema<Alert> = {
+  path: 'alert.avsc',
+  json: {
+    type: 'record',
+    name: 'Alert',
+    fields: [
+      { name: 'device_id', type: 'string' },
+      { name: 'level', type: { type: 'enum', name: 'Level', symbols: ['low', 'high'] } },
+      { name: 'note', type: ['null', 'string'] },
+    ],
+  },
+}
+const alerts = avroOutput('alerts' as Topic, schema)
+const from = avroSource('alerts' as Topic, schema)
+const reasons = { rude: { means: 'a rude word', whatToDo: 'be polite' } }
+
+describe('what a processor declares', () => {
+  it('needs what its source needs, and each look-up once', () => {
+    const handle = (): [] => []
+    expect(defineProcessor({ from, to: {}, handle })).to.deep.include({ needs: ['schema'], reasons: {} })
+    expect(defineProcessor({ from, to: {}, needs: ['assignments', 'schema'], handle }).needs).to.deep.equal(['schema', 'assignments'])
+    const process = defineProcess({ from, database: 'app', order: 'as-they-came', time: () => 0, reasons, handle: async () => undefined })
+    expect(process.needs).to.deep.equal(['schema'])
+  })
+
+  it('is held to by the compiler: each line below that is marked would otherwise be an error of its own', () => {
+    const [device_id, note] = ['hive', null]
+    const declared = [
+      defineProcessor({ from, to: { alerts }, handle: () => emit('alerts', { device_id, level: 'low', note }) }),
+      defineProcessor({ from, to: { alerts }, reasons, handle: () => [reject('rude', 'x'), drop('dull')] }),
+      // @ts-expect-error an output that is not declared
+      defineProcessor({ from, to: { alerts }, handle: () => emit('warnings', { device_id, level: 'low', note }) }),
+      // @ts-expect-error a field of another type
+      defineProcessor({ from, to: { alerts }, handle: () => emit('alerts', { device_id: 5, level: 'low', note }) }),
+      // @ts-expect-error a symbol that the enum does not have
+      defineProcessor({ from, to: { alerts }, handle: () => emit('alerts', { device_id, level: 'medium', note }) }),
+      // @ts-expect-error a field too few
+      defineProcessor({ from, to: { alerts }, handle: () => emit('alerts', { device_id, level: 'low' }) }),
+      // @ts-expect-error a reason that is not declared
+      defineProcessor({ from, to: { alerts }, reasons, handle: () => reject('unheard-of', 'x') }),
+      // @ts-expect-error a field that the source does not have
+      defineProcessor({ from, to: { alerts }, handle: ({ device }) => emit('alerts', { device_id: device, level: 'low', note }) }),
+    ]
+    for (const { to } of declared) expect(to).to.deep.equal({ alerts })
+  })
+})
