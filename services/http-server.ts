@@ -19,6 +19,8 @@ export interface HttpServerOptions {
   /** Pages by path. */
   readonly pages: Readonly<Record<string, () => Answer | Promise<Answer>>>
   readonly limits?: Partial<HttpLimits>
+  /** Milliseconds of a monotonic clock, by which answers are evened out. */
+  readonly now?: () => number
 }
 
 /**
@@ -54,10 +56,11 @@ const TEXT = 'text/plain; charset=utf-8'
 export async function serveHttp(options: HttpServerOptions): Promise<Server> {
   const limits = { ...LIMITS, ...options.limits }
   const turn = createTurns(limits)
+  const now = options.now ?? (() => performance.now())
   const server = createServer(
     { headersTimeout: limits.headMs, requestTimeout: limits.headMs, keepAliveTimeout: limits.headMs, connectionsCheckingInterval: LOOK_MS },
     (request, response) => {
-      const waitMs = turn(performance.now())
+      const waitMs = turn(now())
       const reply = (): void => void respond(options, request, response, waitMs === undefined)
       if (waitMs === undefined || waitMs === 0) reply()
       else setTimeout(reply, waitMs)
