@@ -1,5 +1,5 @@
-import avro from 'avsc'
 import type { AvroSchema } from '../schemas/avro-schema.ts'
+import { avroType } from '../schemas/avro-type.ts'
 import { MalformedError } from '../schemas/frame-reader.ts'
 import { requireWireHeader, schemaIdOf, WIRE_BYTES, type WireValue, wireHeader } from '../schemas/wire-format.ts'
 import type { KafkaRecord, Lookups, Output, Source, Topic } from './contract.ts'
@@ -11,9 +11,9 @@ import { fingerprintOf } from './fingerprint-header.ts'
  * get their defaults, and those that this schema does not have are left out.
  */
 export function avroSource<Value>(topic: Topic, schema: AvroSchema<Value>): Source<Value> {
-  const reader = typeOf(schema.json)
+  const reader = avroType(schema.json)
   const readerOf = resolved((writer) => {
-    const type = typeOf(writer)
+    const type = avroType(writer)
     const resolver = reader.createResolver(type)
     return (datum: Buffer): Value => reader.fromBuffer(datum, resolver) as Value
   })
@@ -44,7 +44,7 @@ export function avroOutput<Value>(topic: Topic, schema: AvroSchema<Value>): Outp
     topic,
     schema,
     encoder: (schemaId) => {
-      const type = typeOf(schema.json)
+      const type = avroType(schema.json)
       const header = wireHeader(schemaId)
       return (value) => Buffer.concat([header, type.toBuffer(value)])
     },
@@ -81,10 +81,6 @@ function attempt<Made>(make: () => Made, what: string): Made | MalformedError {
   } catch (cause) {
     return new MalformedError(`${what}: ${messageOf(cause)}`)
   }
-}
-
-function typeOf(schema: unknown): avro.Type {
-  return avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
 }
 
 function messageOf(cause: unknown): string {

@@ -1,4 +1,4 @@
-import avro from 'avsc'
+import { avroType } from '../schemas/avro-type.ts'
 import { WIRE_BYTES, wireHeader } from '../schemas/wire-format.ts'
 import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
 
@@ -55,7 +55,7 @@ export interface DeadLetterCodec {
  * @param schemaId its ID in the registry
  */
 export function createDeadLetterCodec(schema: unknown, schemaId: number): DeadLetterCodec {
-  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+  const type = avroType(schema)
   const header = wireHeader(schemaId)
   return {
     encode: (deadLetter) => Buffer.concat([header, type.toBuffer(deadLetter)]),

@@ -1,6 +1,6 @@
-import avro from 'avsc'
 import { depthOf } from '../../processors/bridge/json-text.ts'
 import { repeatedNames } from '../../processors/bridge/repeated-names.ts'
+import { avroType } from '../../schemas/avro-type.ts'
 import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 
@@ -47,7 +47,7 @@ export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonl
 function datum(bytes: Buffer, start: number, schema: KnownSchema | undefined, what: string): readonly string[] {
   if (schema === undefined) return [`original: ${what}, which the registry does not know`, ...hexDump(bytes)]
   try {
-    const type = avro.Type.forSchema(schema.json as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+    const type = avroType(schema.json)
     // `fromBuffer` refuses trailing bytes.
     return [`original: ${what}, ${schema.subject}`, ...JSON.stringify(type.fromBuffer(bytes.subarray(start)), shortened, 2).split('\n')]
   } catch (cause) {

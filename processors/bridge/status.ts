@@ -1,4 +1,4 @@
-import avro from 'avsc'
+import { avroType } from '../../schemas/avro-type.ts'
 import { isObject } from '../../schemas/json.ts'
 import { wireHeader } from '../../schemas/wire-format.ts'
 import type { DeviceId } from '../contract.ts'
@@ -34,7 +34,7 @@ const NO_TEXT = /\0|\p{Surrogate}/u
  * @param schemaId its ID in the registry
  */
 export function createStatusEncoder(schema: unknown, schemaId: number): StatusEncoder {
-  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', omitRecordMethods: true, logicalTypes: {} })
+  const type = avroType(schema)
   const text = new JsonText()
   const header = wireHeader(schemaId)
 
