@@ -1,18 +1,68 @@
 import { avroTypes } from './avro-types.ts'
-import { parseQuantities } from './quantities.ts'
+import { isObject } from './json.ts'
+import { parseQuantities, sampleFields } from './quantities.ts'
 
 /** Source text of schemas/generated/readings.ts. */
 export function readingsTypes(schema: unknown, path: string): string {
-  const entries = parseQuantities(schema).map((quantity) => `  ${JSON.stringify(quantity)},`)
+  const quantities = parseQuantities(schema)
+  const leading = sampleFields(schema)
+    .map((field) => (isObject(field) ? String(field.name) : ''))
+    .slice(0, -quantities.length)
   return `${avroTypes(schema, path, '../avro-schema.ts')}
 /**
  * The standard quantities, in the order of the schema, of table readings, and of every array
  * indexed by quantity.
  */
 export const quantities = [
-${entries.join('\n')}
+${quantities.map((quantity) => `  ${JSON.stringify(quantity)},`).join('\n')}
 ] as const
 
 export type QuantityName = (typeof quantities)[number]['name']
+
+/**
+ * Columns of table readings before those of the quantities, in the order of the table and of COPY.
+ */
+export const leadingColumns = ${JSON.stringify(['device_id', ...leading])} as const
+
+/** One sample, with the head of its record. */
+export interface Reading extends Pick<Readings, 'device_id' | 'firmware' | 'boot' | 'seq'>, Sample {}
+
+/** The samples of a record as columns: see ReadingsReader. */
+interface Columns {
+  readonly deviceId: string
+  readonly firmware: string
+  readonly boot: number
+  readonly seq: number
+  readonly ts: Float64Array
+  readonly timeEstimated: Uint8Array
+  readonly account: Float64Array
+  readonly site: Float64Array
+  readonly values: readonly (Float64Array | undefined)[]
+}
+
+/** A sample of columns that have it, as an object of its own. */
+export function readingOf(columns: Columns, sample: number): Reading {
+  const { values } = columns
+  return {
+    device_id: columns.deviceId,
+    firmware: columns.firmware,
+    boot: columns.boot,
+    seq: columns.seq,
+    ts: columns.ts[sample] as number,
+    time_estimated: columns.timeEstimated[sample] === 1,
+    account_id: id(columns.account[sample] as number),
+    site_id: id(columns.site[sample] as number),
+${quantities.map(({ name }, index) => `    ${name}: value(values[${index}], sample),`).join('\n')}
+  }
+}
+
+function id(column: number): number | null {
+  return column < 0 ? null : column
+}
+
+function value(column: Float64Array | undefined, sample: number): number | null {
+  const found = column === undefined ? Number.NaN : (column[sample] as number)
+  return Number.isNaN(found) ? null : found
+}
 `
 }

@@ -2,10 +2,11 @@ import avro from 'avsc'
 import { expect } from 'chai'
 import type { TopicPartition } from '../connectors/contract.ts'
 import type { Topic } from '../processors/contract.ts'
-import { CopyWriter, sampleLayout } from '../processors/store/copy-writer.ts'
+import { CopyWriter } from '../processors/store/copy-writer.ts'
 import type { LayoutLookup } from '../processors/store/layouts.ts'
 import { RowBatch } from '../processors/store/row-batch.ts'
 import { readSchema } from '../schemas/files.ts'
+import { sampleLayout } from '../schemas/readings-layout.ts'
 import { createHeldPartitions, type HeldPartitions } from './held-partitions.ts'
 
 const TOPIC = 'telemetry.readings' as Topic

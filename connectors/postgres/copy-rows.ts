@@ -1,4 +1,5 @@
 import type { RowValues } from '../../processors/store/merge-columns.ts'
+import { KEY_COLUMNS } from './readings-table.ts'
 
 /** Signature, flags and length of the header extension, which is empty. */
 const HEADER_BYTES = 19
@@ -9,8 +10,6 @@ const NULL = -1
 const TS_BYTES = 12
 /** Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n
-/** device_id, ts, time_estimated. */
-const KEY_COLUMNS = 3
 /** account_id and site_id are bigint; the quantities after them double precision. */
 const WHOLE_COLUMNS = 2
 

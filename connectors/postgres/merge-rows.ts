@@ -3,12 +3,10 @@ import { ConnectorError, type SinkBatch } from '../contract.ts'
 import { copyStream, keyBytes, readKey, writeRow } from './copy-rows.ts'
 import { type Day, dayOf, dayStart } from './days.ts'
 import { type FoldedRows, foldRows, mergeRows, REPEATED, type RowOutcomes } from './fold-rows.ts'
-import { copyStatement, quoted } from './readings-table.ts'
+import { copyStatement, KEY_COLUMNS, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
 import type { Met } from './write-path.ts'
 
-/** Columns of `readings` that are no values to be merged: device_id, ts, time_estimated. */
-const KEY_COLUMNS = 3
 /**
  * Somebody else may write a key between the look and the insert; twice in a row it is a trigger
  * that leaves rows out.

@@ -8,7 +8,7 @@ import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { checkColumns } from './readings-check.ts'
-import { readingsTable } from './readings-table.ts'
+import { KEY_COLUMNS, readingsTable } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
@@ -34,8 +34,6 @@ export interface PostgresReadingsSink extends ReadingsSink {
 
 type Committed = Extract<SinkResult, { tag: 'committed' }>
 
-/** device_id, ts, time_estimated. */
-const KEY_COLUMNS = 3
 /** invalid_binary_representation */
 const INVALID_BINARY = '22P03'
 /** Days beyond today whose partitions are kept ready. */

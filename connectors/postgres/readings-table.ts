@@ -1,3 +1,4 @@
+import { leadingColumns } from '../../schemas/generated/readings.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
 
 /**
@@ -17,22 +18,28 @@ export interface Column {
 }
 
 /**
- * The columns of table `readings`, in the order in which rows are encoded for COPY. `device_id`
- * sorts by its bytes: no locale's rules on each step down the primary key, which makes COPY 9 %
- * faster (docs/adr/0006-storage.md).
+ * `device_id` sorts by its bytes: no locale's rules on each step down the primary key, which makes
+ * COPY 9 % faster (docs/adr/0006-storage.md).
  */
+const LEADING: Readonly<Record<(typeof leadingColumns)[number], Omit<Column, 'name'>>> = {
+  device_id: { type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID.' },
+  ts: { type: 'timestamp with time zone', constraint: 'NOT NULL', comment: 'Time of the sample.' },
+  time_estimated: {
+    type: 'boolean',
+    constraint: 'NOT NULL',
+    comment: 'True where the device had no time of day, and ts was derived from the moment of receipt.',
+  },
+  account_id: { type: 'bigint', constraint: '', comment: 'Account that the device was assigned to at ts.' },
+  site_id: { type: 'bigint', constraint: '', comment: 'Site that the device was assigned to at ts.' },
+}
+
+/** Columns that are no values to be merged: device_id, ts, time_estimated. */
+export const KEY_COLUMNS = leadingColumns.indexOf('account_id')
+
+/** The columns of table `readings`, in the order of readings.avsc, in which rows are encoded. */
 export function readingsTable(quantities: readonly Quantity[]): readonly Column[] {
   return [
-    { name: 'device_id', type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID.' },
-    { name: 'ts', type: 'timestamp with time zone', constraint: 'NOT NULL', comment: 'Time of the sample.' },
-    {
-      name: 'time_estimated',
-      type: 'boolean',
-      constraint: 'NOT NULL',
-      comment: 'True where the device had no time of day, and ts was derived from the moment of receipt.',
-    },
-    { name: 'account_id', type: 'bigint', constraint: '', comment: 'Account that the device was assigned to at ts.' },
-    { name: 'site_id', type: 'bigint', constraint: '', comment: 'Site that the device was assigned to at ts.' },
+    ...leadingColumns.map((name) => ({ name, ...LEADING[name] })),
     ...quantities.map(({ name, doc, unit }) => ({ name, type: 'double precision', constraint: '', comment: `${doc} Unit: ${unit}` })),
   ]
 }

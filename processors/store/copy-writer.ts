@@ -1,7 +1,6 @@
 import { MalformedError, MOST_SAMPLES } from '../../schemas/frame-reader.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
-import { isObject } from '../../schemas/json.ts'
-import { sampleFields } from '../../schemas/quantities.ts'
+import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
+import type { SampleLayout } from '../../schemas/readings-layout.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { MOST_DAYS } from '../time-bounds.ts'
 
@@ -15,49 +14,19 @@ const TRAILER_BYTES = 2
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 const MICROS_PER_DAY = 86_400_000_000
 const TWO_32 = 4_294_967_296
-/** What comes before the samples. */
-export const HEAD_FIELDS: readonly string[] = ['device_id', 'firmware', 'boot', 'seq', 'dropped', 'samples']
-/** What a sample starts with; its quantities follow. */
-export const LEADING_FIELDS: readonly string[] = ['ts', 'time_estimated', 'account_id', 'site_id']
-/** device_id, ts, time_estimated, account_id, site_id. */
-const LEADING_COLUMNS = 5
-const TS_COLUMN = 1
-const COLUMNS = LEADING_COLUMNS + quantities.length
+/**
+ * The order in which a row is written below: with another one in readings.avsc this does not
+ * compile.
+ */
+const leading: readonly ['device_id', 'ts', 'time_estimated', 'account_id', 'site_id'] = leadingColumns
+const TS_COLUMN = leading.indexOf('ts')
+const COLUMNS = leading.length + quantities.length
 /**
  * Column count 2, device 4 + up to 64, ts 12, estimated 5, account and site 12 each, quantities 12
  * each.
  */
 const LONGEST_ROW = 2 + 68 + 12 + 5 + 24 + 12 * quantities.length
 const LONGEST_DEVICE_ID = 64
-
-/**
- * How one writer's schema orders the quantities: place in the record → place in the table; -1 for
- * one this build does not know.
- */
-export type SampleLayout = Int32Array
-
-/**
- * The layout of samples that a schema writes.
- * @throws MalformedError if it is not a schema of Readings that this build can read
- */
-export function sampleLayout(schema: unknown): SampleLayout {
-  const head =
-    isObject(schema) && Array.isArray(schema.fields)
-      ? schema.fields.map((field: unknown) => (isObject(field) ? field.name : undefined))
-      : []
-  if (head.join() !== HEAD_FIELDS.join()) throw new MalformedError(`expected a schema of Readings, got fields ${head.join()}`)
-  const fields = sampleFields(schema).map((field) =>
-    isObject(field) ? { name: field.name, type: JSON.stringify(field.type) } : { name: undefined, type: undefined },
-  )
-  const lead = fields.slice(0, LEADING_COLUMNS - 1).map(({ name }) => name)
-  if (lead.join() !== LEADING_FIELDS.join())
-    throw new MalformedError(`expected samples that start with ${LEADING_FIELDS.join()}, got ${lead.join()}`)
-  return Int32Array.from(fields.slice(LEADING_COLUMNS - 1), ({ name, type }) => {
-    if (type !== '["null","double"]')
-      throw new MalformedError(`expected quantity ${String(name)} to be ["null","double"], got ${String(type)}`)
-    return quantities.findIndex((quantity) => quantity.name === name)
-  })
-}
 
 /** A record whose samples fall on more days than a transaction should make partitions for. */
 export class TooManyDaysError extends Error {
@@ -70,8 +39,7 @@ export type Admit = (tsMicros: number, sample: number) => boolean
 
 /**
  * Turns `Readings` into rows of a binary COPY, byte by byte from one buffer into the other: no
- * object for a row. Columns are device_id, ts, time_estimated, account_id, site_id, then the
- * quantities in their order.
+ * object for a row. Columns are `leadingColumns`, then the quantities in their order.
  */
 export class CopyWriter {
   /** Rows written since `reset`. */

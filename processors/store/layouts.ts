@@ -1,7 +1,7 @@
 import { quantities } from '../../schemas/generated/readings.ts'
 import { isObject } from '../../schemas/json.ts'
 import { sampleFields } from '../../schemas/quantities.ts'
-import { HEAD_FIELDS, LEADING_FIELDS, type SampleLayout, sampleLayout } from './copy-writer.ts'
+import { leadingFields, namesOf, recordFields, type SampleLayout, sampleLayout } from '../../schemas/readings-layout.ts'
 
 /** What a schema ID says of a record of readings. */
 export type LayoutLookup =
@@ -27,16 +27,12 @@ export function layoutOf(schema: unknown): LayoutLookup {
 
 /** Fields that this build does not know; none if the schema lacks fields that it must have. */
 function unknownFields(schema: unknown): readonly string[] {
-  const head = namesOf(isObject(schema) && Array.isArray(schema.fields) ? schema.fields : [])
-  if (!HEAD_FIELDS.every((name) => head.includes(name))) return []
+  const head = namesOf(isObject(schema) ? schema.fields : [])
+  if (!recordFields.every((name) => head.includes(name))) return []
   const sample = namesOf(sampleFields(schema))
-  if (!LEADING_FIELDS.every((name) => sample.includes(name))) return []
-  const known = new Set([...LEADING_FIELDS, ...quantities.map(({ name }) => name)])
-  return [...head.filter((name) => !HEAD_FIELDS.includes(name)), ...sample.filter((name) => !known.has(name))]
-}
-
-function namesOf(fields: readonly unknown[]): readonly string[] {
-  return fields.map((field) => (isObject(field) ? String(field.name) : ''))
+  if (!leadingFields.every((name) => sample.includes(name))) return []
+  const known = new Set([...leadingFields, ...quantities.map(({ name }) => name)])
+  return [...head.filter((name) => !recordFields.includes(name)), ...sample.filter((name) => !known.has(name))]
 }
 
 /** In words, for health and errors. */

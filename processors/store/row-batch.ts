@@ -1,8 +1,9 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { SampleLayout } from '../../schemas/readings-layout.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
 import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
-import { type Admit, type CopyWriter, type SampleLayout, TooManyDaysError } from './copy-writer.ts'
+import { type Admit, type CopyWriter, TooManyDaysError } from './copy-writer.ts'
 import { describeNewer, type LayoutLookup } from './layouts.ts'
 import type { Reason } from './reasons.ts'
 

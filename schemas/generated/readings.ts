@@ -90,3 +90,64 @@ export const quantities = [
 ] as const
 
 export type QuantityName = (typeof quantities)[number]['name']
+
+/**
+ * Columns of table readings before those of the quantities, in the order of the table and of COPY.
+ */
+export const leadingColumns = ["device_id","ts","time_estimated","account_id","site_id"] as const
+
+/** One sample, with the head of its record. */
+export interface Reading extends Pick<Readings, 'device_id' | 'firmware' | 'boot' | 'seq'>, Sample {}
+
+/** The samples of a record as columns: see ReadingsReader. */
+interface Columns {
+  readonly deviceId: string
+  readonly firmware: string
+  readonly boot: number
+  readonly seq: number
+  readonly ts: Float64Array
+  readonly timeEstimated: Uint8Array
+  readonly account: Float64Array
+  readonly site: Float64Array
+  readonly values: readonly (Float64Array | undefined)[]
+}
+
+/** A sample of columns that have it, as an object of its own. */
+export function readingOf(columns: Columns, sample: number): Reading {
+  const { values } = columns
+  return {
+    device_id: columns.deviceId,
+    firmware: columns.firmware,
+    boot: columns.boot,
+    seq: columns.seq,
+    ts: columns.ts[sample] as number,
+    time_estimated: columns.timeEstimated[sample] === 1,
+    account_id: id(columns.account[sample] as number),
+    site_id: id(columns.site[sample] as number),
+    temperature: value(values[0], sample),
+    humidity: value(values[1], sample),
+    weight: value(values[2], sample),
+    battery_voltage: value(values[3], sample),
+    battery_level: value(values[4], sample),
+    sound_level: value(values[5], sample),
+    pressure: value(values[6], sample),
+    vibration: value(values[7], sample),
+    power: value(values[8], sample),
+    electric_current: value(values[9], sample),
+    rotational_speed: value(values[10], sample),
+    carbon_dioxide: value(values[11], sample),
+    illuminance: value(values[12], sample),
+    latitude: value(values[13], sample),
+    longitude: value(values[14], sample),
+    signal_strength: value(values[15], sample),
+  }
+}
+
+function id(column: number): number | null {
+  return column < 0 ? null : column
+}
+
+function value(column: Float64Array | undefined, sample: number): number | null {
+  const found = column === undefined ? Number.NaN : (column[sample] as number)
+  return Number.isNaN(found) ? null : found
+}
