@@ -3,6 +3,7 @@ import type { AvroSchema } from '../schemas/avro-schema.ts'
 import { avroOutput, avroSource } from './avro.ts'
 import { defineProcessor, drop, emit, reject, type Topic } from './contract.ts'
 import { defineProcess } from './process.ts'
+import { readingFrames, readings } from './topics.ts'
 
 interface Alert {
   readonly device_id: string
@@ -23,15 +24,25 @@ const schema: AvroSchema<Alert> = {
 }
 const alerts = avroOutput('alerts' as Topic, schema)
 const from = avroSource('alerts' as Topic, schema)
+const process = { database: 'app', order: 'as-they-came', time: () => 0, reasons: {}, handle: async () => undefined } as const
 const reasons = { rude: { means: 'a rude word', whatToDo: 'be polite' } }
 
 describe('what a processor declares', () => {
+  it('may be as little as where it reads, where it emits to, and what it makes of a reading', () => {
+    const frostAlert = defineProcessor({
+      from: readings,
+      to: { alerts },
+      handle: ({ device_id, temperature }) =>
+        temperature !== null && temperature < 0 ? emit('alerts', { device_id, level: 'low', note: null }) : drop('no-frost'),
+    })
+    expect(frostAlert).to.deep.include({ to: { alerts }, needs: ['schema'], reasons: {} })
+  })
+
   it('needs what its source needs, and each look-up once', () => {
     const handle = (): [] => []
     expect(defineProcessor({ from, to: {}, handle })).to.deep.include({ needs: ['schema'], reasons: {} })
     expect(defineProcessor({ from, to: {}, needs: ['assignments', 'schema'], handle }).needs).to.deep.equal(['schema', 'assignments'])
-    const process = defineProcess({ from, database: 'app', order: 'as-they-came', time: () => 0, reasons, handle: async () => undefined })
-    expect(process.needs).to.deep.equal(['schema'])
+    expect(defineProcess({ ...process, from }).needs).to.deep.equal(['schema'])
   })
 
   it('is held to by the compiler: each line below that is marked would otherwise be an error of its own', () => {
@@ -53,5 +64,7 @@ describe('what a processor declares', () => {
       defineProcessor({ from, to: { alerts }, handle: ({ device }) => emit('alerts', { device_id: device, level: 'low', note }) }),
     ]
     for (const { to } of declared) expect(to).to.deep.equal({ alerts })
+    // @ts-expect-error a source of which an input may not be kept
+    expect(defineProcess({ ...process, from: readingFrames }).needs).to.deep.equal(['schema'])
   })
 })

@@ -151,6 +151,16 @@ export interface Source<Item> {
   readonly decode: (record: KafkaRecord, lookups: Lookups, each: (item: Item, sample: number | null) => void) => void
 }
 
+/** A source of which an input holds only until `each` returns. */
+export interface LendingSource<Item> extends Source<Item> {
+  readonly lends: true
+}
+
+/** A source of which an input may be kept. */
+export interface GivingSource<Item> extends Source<Item> {
+  readonly lends?: never
+}
+
 /** A topic that a processor may emit to. */
 export interface Output<Value> {
   readonly topic: Topic

@@ -6,6 +6,7 @@
 import { MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
 import {
   type DeviceId,
+  type GivingSource,
   type KafkaRecord,
   type LookupName,
   type Lookups,
@@ -63,7 +64,10 @@ export interface BusinessProcess<Item> {
 }
 
 /** What a process says of itself: `needs` are its own, none if absent. */
-export type ProcessDeclaration<Item> = Omit<BusinessProcess<Item>, 'needs'> & { readonly needs?: readonly LookupName[] }
+export interface ProcessDeclaration<Item> extends Omit<BusinessProcess<Item>, 'from' | 'needs'> {
+  readonly from: GivingSource<Item>
+  readonly needs?: readonly LookupName[]
+}
 
 export function defineProcess<Item>(declaration: ProcessDeclaration<Item>): BusinessProcess<Item> {
   return { ...declaration, needs: withNeedsOf(declaration.from, declaration.needs ?? []) }

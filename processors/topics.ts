@@ -1,6 +1,9 @@
-import { readingsSchema } from '../schemas/generated/readings.ts'
+import { type Reading, readingsSchema } from '../schemas/generated/readings.ts'
+import { ReadingsReader } from '../schemas/readings-reader.ts'
 import { type ReadingsColumns, ReadingsWriter } from '../schemas/readings-writer.ts'
-import type { Output, Topic } from './contract.ts'
+import { requireWireHeader, WIRE_BYTES } from '../schemas/wire-format.ts'
+import { resolved } from './avro.ts'
+import type { LendingSource, Output, Source, Topic } from './contract.ts'
 
 /** Names of the topics of the line. Dead letters of a processor are in `<processor>.dead`. */
 export const topics = {
@@ -31,9 +34,36 @@ export function firmwareSubject(fullName: string): string {
   return `${topics.frames}-${fullName}`
 }
 
-/** Readings in standard units, one record a frame, or several if it were too large. */
-export const readings: Output<ReadingsColumns> = {
+const readerOf = resolved((writer) => new ReadingsReader(writer))
+
+/**
+ * Readings in standard units, a record at a time as columns: of what is read nothing is allocated.
+ * The reader is used again for the next record: take from it at once what is to be kept. A process,
+ * which keeps its inputs until a micro-batch is complete, cannot read it.
+ */
+export const readingFrames: LendingSource<ReadingsReader> = {
   topic: topics.readings,
+  needs: ['schema'],
+  lends: true,
+  decode: (record, lookups, each) => {
+    const value = requireWireHeader(record.value)
+    const reader = readerOf(value, record, lookups)
+    reader.read(value, WIRE_BYTES)
+    each(reader, null)
+  },
+}
+
+/**
+ * Readings in standard units. As a source, a sample at a time. As an output, one record a frame, or
+ * several if it were too large.
+ */
+export const readings: Source<Reading> & Output<ReadingsColumns> = {
+  topic: topics.readings,
+  needs: ['schema'],
+  decode: (record, lookups, each) =>
+    readingFrames.decode(record, lookups, (reader) => {
+      for (let sample = 0; sample < reader.count; sample++) each(reader.reading(sample), sample)
+    }),
   schema: readingsSchema,
   encoder: (schemaId, mostBytes) => {
     const writer = new ReadingsWriter(schemaId, mostBytes)

@@ -1,0 +1,268 @@
+import { avroType } from './avro-type.ts'
+import { MalformedError, MOST_SAMPLES } from './frame-reader.ts'
+import { quantities, type Reading, type Readings, readingOf, readingsSchema } from './generated/readings.ts'
+import { type SampleLayout, sampleLayout } from './readings-layout.ts'
+
+const INT = 0x7fffffff
+const INITIAL_CAPACITY = 256
+const NO_BYTES = Buffer.alloc(0)
+
+/**
+ * Decodes the records of one writer of `Readings` (schemas/readings.avsc) into columns, which are
+ * reused: they hold until the next `read`. Nothing is allocated for a record or a sample but what
+ * is asked for: `deviceId` and `firmware` are text once they are looked at, and `reading` makes an
+ * object that holds for ever.
+ *
+ * What an older or newer writer wrote is read as Avro's schema resolution says: a quantity that the
+ * writer did not have has no value, and one that this build does not have is left out.
+ */
+export class ReadingsReader {
+  boot = 0
+  seq = 0
+  /** Samples that the device reports to have discarded since its last frame. */
+  dropped = 0
+  /** Number of samples. */
+  count = 0
+  /** Microseconds since 1970. */
+  ts = new Float64Array(INITIAL_CAPACITY)
+  /** 1 if the device had no time of day. */
+  timeEstimated = new Uint8Array(INITIAL_CAPACITY)
+  /** Account and site of each sample; -1 for none. */
+  account = new Float64Array(INITIAL_CAPACITY)
+  site = new Float64Array(INITIAL_CAPACITY)
+  /**
+   * Per quantity, in the order of `quantities`: values, NaN for none; undefined if no sample has
+   * any.
+   */
+  readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
+  /** Columns that were used before. */
+  private readonly spare: (Float64Array | undefined)[] = quantities.map(() => undefined)
+  private readonly layout: SampleLayout | undefined
+  private readonly resolve: ((datum: Buffer) => Readings) | undefined
+  private bytes: Buffer = NO_BYTES
+  private at = 0
+  private deviceFrom = 0
+  private deviceTo = 0
+  private firmwareFrom = 0
+  private firmwareTo = 0
+  private device: string | undefined
+  private writtenBy: string | undefined
+
+  /**
+   * @param writer the parsed schema of the records. One that differs from readings.avsc by more
+   *   than its quantities is read by avsc, many times slower.
+   * @throws Error of avsc, if Avro cannot resolve it to readings.avsc
+   */
+  constructor(writer: unknown) {
+    this.layout = knownLayout(writer)
+    this.resolve = this.layout === undefined ? resolverOf(writer) : undefined
+  }
+
+  get deviceId(): string {
+    this.device ??= this.bytes.toString('utf8', this.deviceFrom, this.deviceTo)
+    return this.device
+  }
+
+  /** Model and version, as in hive-1. */
+  get firmware(): string {
+    this.writtenBy ??= this.bytes.toString('utf8', this.firmwareFrom, this.firmwareTo)
+    return this.writtenBy
+  }
+
+  /** One sample with its record's head, as an object of its own. */
+  reading(sample: number): Reading {
+    if (!(sample >= 0 && sample < this.count)) throw new RangeError(`expected a sample below ${this.count}, got ${sample}`)
+    return readingOf(this, sample)
+  }
+
+  /**
+   * Reads the datum that fills bytes from `start` to the end. The bytes must not change while
+   * `deviceId` and `firmware` are of use.
+   * @throws MalformedError
+   */
+  read(bytes: Buffer, start: number): void {
+    this.bytes = bytes
+    this.at = start
+    this.device = undefined
+    this.writtenBy = undefined
+    this.count = 0
+    this.values.fill(undefined)
+    if (this.resolve !== undefined) this.take(this.resolve, bytes.subarray(start))
+    else if (this.layout !== undefined) this.decode(this.layout)
+  }
+
+  private decode(layout: SampleLayout): void {
+    this.deviceFrom = this.string('device_id')
+    this.deviceTo = this.at
+    this.firmwareFrom = this.string('firmware')
+    this.firmwareTo = this.at
+    this.boot = this.int('boot')
+    this.seq = this.int('seq')
+    this.dropped = this.int('dropped')
+    for (;;) {
+      let block = this.long('samples')
+      if (block === 0) break
+      if (block < 0) {
+        block = -block
+        this.long('samples')
+      }
+      // A sample takes more than a byte, so a length that lies cannot make us allocate.
+      if (block > this.bytes.length - this.at)
+        throw new MalformedError(`samples: ${block} announced and ${this.bytes.length - this.at} bytes are left`)
+      this.reserve(this.count + block)
+      for (const end = this.count + block; this.count < end; this.count++) this.sample(layout, this.count)
+    }
+    if (this.at !== this.bytes.length) throw new MalformedError(`${this.bytes.length - this.at} bytes are left after the last field`)
+  }
+
+  private sample(layout: SampleLayout, sample: number): void {
+    this.ts[sample] = this.long('ts')
+    const estimated = this.byte('time_estimated')
+    if (estimated > 1) throw new MalformedError(`time_estimated: expected 0 or 1, got byte ${estimated}`)
+    this.timeEstimated[sample] = estimated
+    this.account[sample] = this.hasValue('account_id') ? this.long('account_id') : -1
+    this.site[sample] = this.hasValue('site_id') ? this.long('site_id') : -1
+    const { bytes, values } = this
+    for (let place = 0; place < layout.length; place++) {
+      const quantity = layout[place] as number
+      if (!this.hasValue('a quantity')) {
+        const column = values[quantity]
+        if (column !== undefined) column[sample] = Number.NaN
+        continue
+      }
+      if (this.at + 8 > bytes.length) throw new MalformedError('a quantity: the record ends within it')
+      if (quantity >= 0) this.column(quantity, sample)[sample] = bytes.readDoubleLE(this.at)
+      this.at += 8
+    }
+  }
+
+  /** Takes what avsc made of a record. */
+  private take(resolve: (datum: Buffer) => Readings, datum: Buffer): void {
+    const { device_id, firmware, boot, seq, dropped, samples } = resolved(resolve, datum)
+    this.device = device_id
+    this.writtenBy = firmware
+    this.boot = boot
+    this.seq = seq
+    this.dropped = dropped
+    this.reserve(samples.length)
+    samples.forEach((sample, index) => {
+      this.ts[index] = sample.ts
+      this.timeEstimated[index] = sample.time_estimated ? 1 : 0
+      this.account[index] = sample.account_id ?? -1
+      this.site[index] = sample.site_id ?? -1
+      quantities.forEach(({ name }, quantity) => {
+        const value = sample[name]
+        if (value !== null) this.column(quantity, index)[index] = value
+        else if (this.values[quantity] !== undefined) this.column(quantity, index)[index] = Number.NaN
+      })
+    })
+    this.count = samples.length
+  }
+
+  /** The column of a quantity, without values before the sample if it is the first that has one. */
+  private column(quantity: number, sample: number): Float64Array {
+    let column = this.values[quantity]
+    if (column !== undefined) return column
+    column = this.spare[quantity]
+    if (column === undefined || column.length < this.ts.length) {
+      column = new Float64Array(this.ts.length)
+      this.spare[quantity] = column
+    }
+    column.fill(Number.NaN, 0, sample)
+    this.values[quantity] = column
+    return column
+  }
+
+  private reserve(needed: number): void {
+    if (needed > MOST_SAMPLES) throw new MalformedError(`samples: expected at most ${MOST_SAMPLES}, got ${needed}`)
+    if (needed <= this.ts.length) return
+    const length = Math.max(needed, this.ts.length * 2)
+    const longer = (column: Float64Array): Float64Array<ArrayBuffer> => {
+      const grown = new Float64Array(length)
+      grown.set(column)
+      return grown
+    }
+    this.ts = longer(this.ts)
+    this.account = longer(this.account)
+    this.site = longer(this.site)
+    const estimated = new Uint8Array(length)
+    estimated.set(this.timeEstimated)
+    this.timeEstimated = estimated
+    this.values.forEach((column, quantity) => {
+      if (column === undefined) return
+      this.values[quantity] = longer(column)
+      this.spare[quantity] = this.values[quantity]
+    })
+  }
+
+  /** Skips a string and returns where it begins. */
+  private string(field: string): number {
+    const length = this.long(field)
+    const from = this.at
+    if (length < 0 || length > this.bytes.length - from)
+      throw new MalformedError(`${field}: expected at most ${this.bytes.length - from} bytes, got ${length}`)
+    this.at += length
+    return from
+  }
+
+  /** Whether a union of null and something else has the latter. */
+  private hasValue(field: string): boolean {
+    const branch = this.byte(field)
+    if (branch !== 0 && branch !== 2) throw new MalformedError(`${field}: expected union branch 0 or 1, got byte ${branch}`)
+    return branch === 2
+  }
+
+  private byte(field: string): number {
+    const byte = this.bytes[this.at++]
+    if (byte === undefined) throw new MalformedError(`${field}: the record ends before it`)
+    return byte
+  }
+
+  private int(field: string): number {
+    const value = this.long(field)
+    if (value > INT || value < -INT - 1) throw new MalformedError(`${field}: expected a 32-bit integer, got ${value}`)
+    return value
+  }
+
+  private long(field: string): number {
+    const { bytes } = this
+    let value = 0
+    let factor = 1
+    for (let length = 0; length < 10; length++) {
+      const byte = bytes[this.at++]
+      if (byte === undefined) throw new MalformedError(`${field}: the record ends within it`)
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break
+        return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      }
+      factor *= 128
+    }
+    throw new MalformedError(`${field}: expected an integer below 2^52`)
+  }
+}
+
+/** The layout of a writer that differs from this build by its quantities only; else undefined. */
+function knownLayout(writer: unknown): SampleLayout | undefined {
+  try {
+    return sampleLayout(writer)
+  } catch (cause) {
+    // Or it is no schema of Readings at all: avsc will say so.
+    if (cause instanceof MalformedError || cause instanceof TypeError) return undefined
+    throw cause
+  }
+}
+
+function resolverOf(writer: unknown): (datum: Buffer) => Readings {
+  const reader = avroType(readingsSchema.json)
+  const resolver = reader.createResolver(avroType(writer))
+  return (datum) => reader.fromBuffer(datum, resolver) as Readings
+}
+
+function resolved(resolve: (datum: Buffer) => Readings, datum: Buffer): Readings {
+  try {
+    return resolve(datum)
+  } catch (cause) {
+    throw new MalformedError(`not what its schema says: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
