@@ -1,10 +1,12 @@
 import type { Log } from '../connectors/contract.ts'
 import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
-import type { Wanted } from '../connectors/registry/schema-directory.ts'
-import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId } from '../processors/contract.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { openSchemaDirectory, type Wanted } from '../connectors/registry/schema-directory.ts'
+import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId, type Source } from '../processors/contract.ts'
 import { fingerprintOf } from '../processors/fingerprint-header.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
+import { valueSubject } from '../processors/topics.ts'
 import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
 import { openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
@@ -21,44 +23,73 @@ export interface PreparedLookups extends Lookups, AsyncDisposable {
   wrongIds(): number
 }
 
+/** Of a processor or a business process. */
+export interface LookedUp {
+  readonly from: Pick<Source<unknown>, 'topic'>
+  readonly needs: readonly LookupName[]
+}
+
 export interface LookupsOptions {
   readonly config: Config
-  readonly needs: readonly LookupName[]
   readonly log: Log
   readonly signal: AbortSignal
   /** Of a service: what it waits for is told there, and it waits for the registry only so long. */
   readonly health?: Health
 }
 
-/** Reads the registry and the app database once before it resolves, through outages. */
-export async function openLookups(options: LookupsOptions): Promise<PreparedLookups> {
-  const { config, needs, log, signal, health } = options
+/**
+ * What is needed, and nothing else; schemas are those of the source's topic. Reads the registry and
+ * the app database once before it resolves, through outages.
+ */
+export async function openLookups({ from, needs }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
+  const { config, log, signal, health } = options
   const watch = health === undefined ? {} : schemaWatch(health)
-  const firmwares = await openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...watch })
+  const needsAny = (...names: readonly LookupName[]): boolean => names.some((name) => needs.includes(name))
+  const subject = valueSubject(from.topic)
+  const firmwares = needsAny('firmware', 'anchor')
+    ? await openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...watch })
+    : undefined
+  const schemas = needsAny('schema')
+    ? await openSchemaDirectory({
+        registry: createRegistry(config.env.REGISTRY_URL),
+        prefix: subject,
+        ownSubject: () => subject,
+        log,
+        signal,
+        ...watch,
+      })
+    : undefined
   const problem = health === undefined ? {} : { problem: (what: string | null) => health.set('devices', what) }
-  const devices = await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...problem })
-  const anchors = openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal })
-  const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares.firmware(schemaId, fingerprint)
+  const devices = needsAny('assignments', 'anchor')
+    ? await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...problem })
+    : undefined
+  const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal }) : undefined
+  const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares?.firmware(schemaId, fingerprint) ?? { tag: 'unknown' }
+  const assignments: Lookups['assignments'] = (device) => devices?.assignments(device)
   return {
     firmware,
-    assignments: (device) => devices.assignments(device),
-    anchor: (device, boot) => anchors.anchor(device, boot),
-    schema: (schemaId, fingerprint) => firmwares.schema(schemaId, fingerprint),
+    assignments,
+    anchor: (device, boot) => anchors?.anchor(device, boot) ?? Number.NaN,
+    schema: (schemaId, fingerprint) => schemas?.schema(schemaId, fingerprint),
     async prepare(records) {
-      if (needs.includes('firmware') || needs.includes('schema')) await firmwares.prepare(schemasOf(records))
-      if (needs.includes('assignments')) await devices.prepare(devicesOf(records))
-      if (needs.includes('anchor')) {
-        const boots = uptimeBoots(records, { firmware })
-        // Strangers get none: the table must not grow with what anybody invents.
-        if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => devices.assignments(device) !== undefined))
+      if (firmwares !== undefined || schemas !== undefined) {
+        const wanted = schemasOf(records)
+        await firmwares?.prepare(wanted)
+        await schemas?.prepare(wanted)
       }
+      await devices?.prepare(devicesOf(records))
+      if (anchors === undefined) return
+      const boots = uptimeBoots(records, { firmware })
+      // Strangers get none: the table must not grow with what anybody invents.
+      if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => assignments(device) !== undefined))
     },
-    ignored: () => firmwares.ignored(),
-    wrongIds: () => firmwares.wrongIds(),
+    ignored: () => (firmwares?.ignored() ?? 0) + (schemas?.ignored() ?? 0),
+    wrongIds: () => firmwares?.wrongIds() ?? 0,
     async [Symbol.asyncDispose]() {
-      await anchors[Symbol.asyncDispose]()
-      await devices[Symbol.asyncDispose]()
-      await firmwares[Symbol.asyncDispose]()
+      await anchors?.[Symbol.asyncDispose]()
+      await devices?.[Symbol.asyncDispose]()
+      await schemas?.[Symbol.asyncDispose]()
+      await firmwares?.[Symbol.asyncDispose]()
     },
   }
 }

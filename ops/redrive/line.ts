@@ -20,7 +20,6 @@ import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredService } from '../../services/declared.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
 import { openLookups, schemasOf } from '../../services/lookups.ts'
-import { openProcessLookups } from '../../services/process/service.ts'
 import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
 import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
@@ -128,7 +127,7 @@ async function openProcessor(
   { config, service: { name }, receipt, registry, producer, limits, log, signal }: Parts,
   processor: AnyProcessor,
 ): Promise<RedriveWay> {
-  const lookups = await openLookups({ config, needs: processor.needs, log, signal })
+  const lookups = await openLookups(processor, { config, log, signal })
   return processorWay({
     name,
     processor,
@@ -147,7 +146,7 @@ async function openProcess(
   { config, service, run, topicId, log, signal }: Parts,
   businessProcess: BusinessProcess<unknown>,
 ): Promise<RedriveWay> {
-  const lookups = await openProcessLookups(businessProcess, { config, log, signal })
+  const lookups = await openLookups(businessProcess, { config, log, signal })
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   return processWay({
     businessProcess,

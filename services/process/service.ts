@@ -1,58 +1,16 @@
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import { createRegistry } from '../../connectors/registry/registry.ts'
-import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
-import { deadTopic, valueSubject } from '../../processors/topics.ts'
+import { deadTopic } from '../../processors/topics.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
-import { type LookupsOptions, openLookups, type PreparedLookups, schemasOf } from '../lookups.ts'
+import { openLookups } from '../lookups.ts'
 import { counter, counterByReason } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
-import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
+import { schemaMetrics } from '../schema-registry.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
-
-/**
- * What a business process says that it needs to look up; schemas are those of its own topic. Waits
- * for the registry, and for the app database.
- */
-export async function openProcessLookups(
-  { from, needs }: Pick<BusinessProcess<unknown>, 'from' | 'needs'>,
-  options: Omit<LookupsOptions, 'needs'>,
-): Promise<PreparedLookups> {
-  const { config, log, signal, health } = options
-  const others = needs.filter((name) => name !== 'schema')
-  const lookups = others.length === 0 ? undefined : await openLookups({ ...options, needs: others })
-  const subject = valueSubject(from.topic)
-  const schemas = needs.includes('schema')
-    ? await openSchemaDirectory({
-        registry: createRegistry(config.env.REGISTRY_URL),
-        prefix: subject,
-        ownSubject: () => subject,
-        log,
-        signal,
-        ...(health === undefined ? {} : schemaWatch(health)),
-      })
-    : undefined
-  return {
-    firmware: (id, fingerprint) => lookups?.firmware(id, fingerprint) ?? { tag: 'unknown' },
-    assignments: (device) => lookups?.assignments(device),
-    anchor: (device, boot) => lookups?.anchor(device, boot) ?? Number.NaN,
-    schema: (id, fingerprint) => schemas?.schema(id, fingerprint),
-    async prepare(records) {
-      await schemas?.prepare(schemasOf(records))
-      await lookups?.prepare(records)
-    },
-    ignored: () => (schemas?.ignored() ?? 0) + (lookups?.ignored() ?? 0),
-    wrongIds: () => lookups?.wrongIds() ?? 0,
-    async [Symbol.asyncDispose]() {
-      await schemas?.[Symbol.asyncDispose]()
-      await lookups?.[Symbol.asyncDispose]()
-    },
-  }
-}
 
 /** A business process as a member of its consumer group. */
 export function processService(name: ConsumerName, businessProcess: BusinessProcess<unknown>): ConsumerService {
@@ -71,7 +29,7 @@ async function openProcess(consumer: ConsumerName, businessProcess: BusinessProc
   const lookups = await waiting.during(
     'reading what is looked up',
     ['REGISTRY_URL', 'APP_DATABASE_URL'],
-    openProcessLookups(businessProcess, { config, log, signal, health }),
+    openLookups(businessProcess, { config, log, signal, health }),
   )
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   const { producer, limits } = await parts.openSending()

@@ -58,7 +58,7 @@ async function openProcessor(name: ConsumerName, processor: AnyProcessor, parts:
   const lookups = await waiting.during(
     'reading schemas and devices',
     ['REGISTRY_URL', 'APP_DATABASE_URL'],
-    openLookups({ config, needs: processor.needs, log, signal, health }),
+    openLookups(processor, { config, log, signal, health }),
   )
   const { producer, limits, counters: sent } = await parts.openSending()
   const counters = createEngineCounters()

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { DeviceId, KafkaRecord, LookupName, Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
-import { openProcessLookups } from '../../services/process/service.ts'
+import { openLookups } from '../../services/lookups.ts'
 import { quiet } from '../pipeline/frames.ts'
 import { closing } from './closing.ts'
 import { provision } from './messages.ts'
@@ -14,7 +14,7 @@ describe('what a business process needs', () => {
   async function lookups(needs: readonly LookupName[]) {
     const from = { topic: 'telemetry.readings' as Topic, decode: () => undefined }
     const abort = new AbortController()
-    return await use(openProcessLookups({ from, needs }, { config: loadConfig(process.env, undefined), log: quiet, signal: abort.signal }))
+    return await use(openLookups({ from, needs }, { config: loadConfig(process.env, undefined), log: quiet, signal: abort.signal }))
   }
 
   before(() => provision(device))
