@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { bridge } from '../processors/bridge/declaration.ts'
 import { declareContinuity } from '../processors/continuity/declaration.ts'
 import { CONTINUITY } from '../processors/continuity/topics.ts'
@@ -37,12 +37,12 @@ export async function declaredService({ processors }: Configured, entry: string)
   return declareContinuity(await declaredServices({ processors: processors.filter((each) => each !== CONTINUITY) }))
 }
 
-/** Every service that the repository has, the examples too: what its documents list. */
+/**
+ * Every service that Millrace comes with: what its documents list. An example has its own document
+ * in its folder.
+ */
 export function shippedServices(): Promise<readonly DeclaredService[]> {
-  const folders = (inside: string): readonly string[] =>
-    existsSync(`${projectRoot}${inside}`) ? readdirSync(`${projectRoot}${inside}`).map((name) => `${projectRoot}${inside}/${name}`) : []
-  const processors = [...folders('processors'), ...folders('examples')].filter(isProcessor)
-  return declaredServices({ processors: [...processors, CONTINUITY] })
+  return declaredServices({ processors: [...readdirSync(`${projectRoot}processors`).filter(isProcessor), CONTINUITY] })
 }
 
 /**
