@@ -40,6 +40,7 @@ export class ReadingsReader {
   private readonly layout: SampleLayout | undefined
   private readonly resolve: ((datum: Buffer) => Readings) | undefined
   private bytes: Buffer = NO_BYTES
+  private view: DataView = new DataView(NO_BYTES.buffer)
   private at = 0
   private deviceFrom = 0
   private deviceTo = 0
@@ -50,7 +51,7 @@ export class ReadingsReader {
 
   /**
    * @param writer the parsed schema of the records. One that differs from readings.avsc by more
-   *   than its quantities is read by avsc, many times slower.
+   *   than its quantities is read by avsc, which is slower.
    * @throws Error of avsc, if Avro cannot resolve it to readings.avsc
    */
   constructor(writer: unknown) {
@@ -81,6 +82,8 @@ export class ReadingsReader {
    * @throws MalformedError
    */
   read(bytes: Buffer, start: number): void {
+    // The records of a fetch share their memory, and so this.
+    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer)
     this.bytes = bytes
     this.at = start
     this.device = undefined
@@ -122,18 +125,23 @@ export class ReadingsReader {
     this.timeEstimated[sample] = estimated
     this.account[sample] = this.hasValue('account_id') ? this.long('account_id') : -1
     this.site[sample] = this.hasValue('site_id') ? this.long('site_id') : -1
-    const { bytes, values } = this
+    const { bytes, view, values } = this
+    const offset = bytes.byteOffset
+    // A member that is read and written for each quantity costs as much as the quantity.
+    let at = this.at
     for (let place = 0; place < layout.length; place++) {
       const quantity = layout[place] as number
-      if (!this.hasValue('a quantity')) {
+      const branch = bytes[at++]
+      if (branch === 0) {
         const column = values[quantity]
         if (column !== undefined) column[sample] = Number.NaN
-        continue
+      } else {
+        if (branch !== 2 || at + 8 > bytes.length) throw notAQuantity(branch)
+        if (quantity >= 0) this.column(quantity, sample)[sample] = view.getFloat64(offset + at, true)
+        at += 8
       }
-      if (this.at + 8 > bytes.length) throw new MalformedError('a quantity: the record ends within it')
-      if (quantity >= 0) this.column(quantity, sample)[sample] = bytes.readDoubleLE(this.at)
-      this.at += 8
     }
+    this.at = at
   }
 
   /** Takes what avsc made of a record. */
@@ -240,6 +248,14 @@ export class ReadingsReader {
     }
     throw new MalformedError(`${field}: expected an integer below 2^52`)
   }
+}
+
+function notAQuantity(branch: number | undefined): MalformedError {
+  return new MalformedError(
+    branch === undefined || branch === 2
+      ? 'a quantity: the record ends within it'
+      : `a quantity: expected union branch 0 or 1, got byte ${branch}`,
+  )
 }
 
 /** The layout of a writer that differs from this build by its quantities only; else undefined. */
