@@ -67,10 +67,10 @@ export interface ConsumedBatch {
   readonly records: readonly KafkaRecord[]
   /**
    * Offset to go on from once this batch is done: past control records and aborted transactions
-   * too, even where they are all that there is.
+   * too, even if there is nothing else.
    */
   readonly nextOffset: bigint
-  /** Leader epoch of the last of them. */
+  /** Leader epoch of the last batch. */
   readonly leaderEpoch: number
 }
 
@@ -86,8 +86,8 @@ export interface Position extends TopicPartition {
   readonly nextOffset: bigint
   /**
    * Epoch of the partition's leader when the records below were read, or when they were last found
-   * to be still there: -1 if it is not known. A log that was cut below the position goes on
-   * under a later leader, so that the epoch tells (ADR "Positions and leader epochs").
+   * to be still there: -1 if it is not known. A log that was cut below the position goes on under a
+   * later leader, so the epoch tells (docs/adr/0018-positions-and-leader-epochs.md).
    */
   readonly leaderEpoch: number
 }
@@ -106,7 +106,7 @@ export interface TopicState {
   readonly partitions: number
 }
 
-/** What Kafka no longer has of what a consumer has read, or was to read. */
+/** What a consumer has read, or was to read, and Kafka no longer has. */
 export interface PositionChange extends TopicPartition {
   /**
    * `truncated`: the log was cut below the position and may have gone on since, as after a crash
@@ -114,7 +114,7 @@ export interface PositionChange extends TopicPartition {
    * `recreated`: the topic is another one, of the same name.
    */
   readonly tag: 'truncated' | 'deleted' | 'recreated'
-  /** The position as it was; of another topic's offsets where that was recreated. */
+  /** The position as it was. If the topic was recreated, it is one in the old topic. */
   readonly from: bigint
   readonly to: bigint
 }
@@ -123,7 +123,7 @@ export interface PositionChange extends TopicPartition {
 export interface PositionCheck {
   /** Where to go on. */
   readonly position: Position
-  /** Null while all below the position is what was read, and all above it is still there. */
+  /** Null if all below the position is what was read, and all above it is still there. */
   readonly change: PositionChange | null
 }
 
@@ -153,13 +153,13 @@ export interface RowRange {
 }
 
 /**
- * One partition's share of a sink batch: moves next_offset from `from` to `to` (further on), if it
- * still is ours.
+ * One partition's share of a sink batch: moves next_offset from `from` to `to` (further on), if the
+ * partition still is ours.
  */
 export interface OffsetMove extends TopicPartition {
   /**
-   * Where the last commit left off, or the claim said: not the first record's offset, which is
-   * later where Kafka has dropped records.
+   * Where the last commit left off, or the claim said. It is not the first record's offset, which
+   * is later if Kafka has dropped records.
    */
   readonly from: bigint
   readonly to: bigint
@@ -189,11 +189,11 @@ export interface SinkBatch {
 
 /** What became of the rows of a batch. Each row counts once. */
 export interface RowCounts {
-  /** Rows of a key that was not there. */
+  /** Rows whose key was not there. */
   readonly inserted: number
   /**
-   * Rows that added a quantity, or an account or site, to the row of their key, and had nothing
-   * that differed from it.
+   * Rows that added a quantity, an account or a site to the row of their key, and contradicted
+   * nothing in it.
    */
   readonly merged: number
   /** Rows that had nothing new. */
@@ -230,13 +230,14 @@ export type SinkResult =
   /** Nothing was written: another owner has at least one of the partitions. Claim again. */
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
   /**
-   * Nothing was written: the database refuses these rows, each by itself; it takes the others. In
-   * the order of the rows, at least one.
+   * Nothing was written: the database refuses each of these rows, and takes the others. At least
+   * one, in the order of the rows.
    */
   | { readonly tag: 'bad-rows'; readonly rows: readonly BadRow[] }
   /**
    * Nothing was written: the batch is more than the database takes at once (its error is
-   * transient), or it refuses the whole though it takes each row by itself. Its parts may be taken.
+   * transient), or it refuses the whole though it takes each row by itself. It may take parts of
+   * it.
    */
   | { readonly tag: 'not-whole'; readonly cause: ConnectorError }
 
@@ -245,8 +246,8 @@ export interface Claim extends Position {
   readonly epoch: bigint
   /**
    * `kept`: where the consumer left off. `first`: it has read nothing of the partition yet, and
-   * begins at its earliest record. `recreated`: neither of this topic, which is not the one that it
-   * read before, though it has its name.
+   * begins at its earliest record. `recreated`: the topic is not the one that it read before,
+   * though it has the same name.
    */
   readonly origin: 'kept' | 'first' | 'recreated'
 }
@@ -258,8 +259,8 @@ export interface Claim extends Position {
 export interface OffsetStore {
   /**
    * Takes ownership: bumps the epoch of each partition, so that an earlier owner can no longer
-   * commit. A position always results, and is as durable as the epoch: a commit that a crash of the
-   * database took back is then noticed, because the next one does not go on from where the row is.
+   * commit. A position always results, and is as durable as the epoch. So a commit that a crash of
+   * the database took back is noticed: the next commit does not go on from where the row is.
    */
   claim(consumer: ConsumerName, topicId: string, partitions: readonly FirstPosition[]): Promise<readonly Claim[]>
   /**
@@ -270,19 +271,19 @@ export interface OffsetStore {
 }
 
 /**
- * The database as a sink with its own offsets (DESIGN section 5). Throws ConnectorError; transient
- * ones leave nothing undecided that `claim` would not tell.
+ * The database as a sink with its own offsets (docs/architecture.md). Throws ConnectorError. After
+ * a transient one `claim` tells what was committed.
  */
 export interface ReadingsSink extends OffsetStore, AsyncDisposable {
   /**
    * One transaction: offsets by compare-and-set, then the rows. After a transient error call it
-   * again with the same batch object: where the connection was lost during COMMIT it finds out
+   * again with the same batch object: if the connection was lost during COMMIT, it finds out
    * whether that had happened, and never writes the batch twice.
    */
   commit(consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult>
   /**
-   * What the database would say of the batch's rows: they are written, and taken back. Offsets are
-   * not looked at, nor are partitions made.
+   * What the database would say of the batch's rows: they are written, and taken back. It looks at
+   * no offsets, and makes no partitions.
    */
   dryRun(batch: SinkBatch): Promise<SinkResult>
 }
@@ -302,8 +303,7 @@ export interface DeviceDirectory extends AsyncDisposable {
 }
 
 /**
- * A registered schema, for whoever must read what was written with it after the registry has lost
- * it.
+ * A registered schema. What was written with it must be read even after the registry has lost it.
  */
 export interface RememberedSchema {
   readonly subject: string
@@ -320,8 +320,8 @@ export interface RememberedSchema {
  */
 export interface SchemaMemory {
   /**
-   * Those of subjects that start with the prefix, the last kept last. Rejects if it cannot be
-   * reached: it is not waited for.
+   * The schemas of subjects that start with the prefix, the last kept last. Rejects if the memory
+   * cannot be reached: nobody waits for it.
    */
   recall(prefix: string): Promise<readonly RememberedSchema[]>
   memorise(schemas: readonly RememberedSchema[]): Promise<void>

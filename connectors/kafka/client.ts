@@ -5,7 +5,7 @@ import type { Log } from '../contract.ts'
 import { Kafka, logLevel } from './kafkajs.ts'
 import { createResponseReader } from './response-reader.ts'
 
-/** Where Kafka is, and who we are there. */
+/** Where Kafka is, and as whom to connect. */
 export interface KafkaAddress {
   /** host:port of at least one broker. */
   readonly brokers: readonly string[]
@@ -14,13 +14,13 @@ export interface KafkaAddress {
   readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
 }
 
-/** Reconnects without end: an outage is waited out by the caller, so that its place is kept. */
+/** The caller waits through an outage, so that its place is kept. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 }
 
-/** For the first answer on a new connection. */
+/** Longest wait for the first answer on a new connection. */
 const HANDSHAKE_MS = 10_000
 
-/** Most that one read of a socket takes. */
+/** Most bytes that one read of a socket takes. */
 const READ_BYTES = 262_144
 
 /**
@@ -61,7 +61,7 @@ export function openAdmin(kafka: KafkaClient, retry?: RetryOptions): KafkaAdmin 
 
 /** A kafkajs client with our socket options and log. Dials nothing by itself. */
 export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
-  // One for all connections: what is in it is taken before the next read.
+  // One buffer for all connections: its bytes are taken before the next read.
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
   const config: KafkaConfig = {
     brokers: address.brokers.map(seedOf),
@@ -108,14 +108,14 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
 }
 
 /**
- * kafkajs cuts `[::1]:9092` at its first colon: an IPv6 address goes through it in disguise,
+ * kafkajs cuts `[::1]:9092` at its first colon. So an IPv6 address is given to it in disguise, as
  * `[__1]:9092`.
  */
 function seedOf(broker: string): string {
   return broker.replace(/^\[.*\]/, (address) => address.replaceAll(':', '_'))
 }
 
-/** What the disguise stands for. Addresses that Kafka itself tells are not in brackets. */
+/** The address behind the disguise. Addresses that Kafka itself tells have no brackets. */
 function hostOf(host: string): string {
   return host.startsWith('[') ? host.slice(1, -1).replaceAll('_', ':') : host
 }

@@ -6,15 +6,15 @@ import { kafkaError } from './outage.ts'
 /** What time it is for Kafka. */
 export interface KafkaClock extends AsyncDisposable {
   /**
-   * Milliseconds since 1970, of the broker that leads the topic. Rejects with a ConnectorError: it
-   * is for the caller to ask again.
+   * Milliseconds since 1970, of the broker that leads the topic. Rejects with a ConnectorError;
+   * then the caller asks again.
    */
   read(): Promise<number>
 }
 
 /**
- * Kafka has no request for its time, but tells when it appended a record to a topic that keeps that
- * time: each reading appends a small one.
+ * Kafka has no request for its time. But it tells when it appended a record, if the topic keeps
+ * that time. So each reading appends a small record.
  * @param topic with `message.timestamp.type=LogAppendTime`
  */
 export function createKafkaClock(kafka: KafkaClient, topic: Topic): KafkaClock {

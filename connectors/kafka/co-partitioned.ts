@@ -3,7 +3,7 @@ import { AssignerProtocol } from './kafkajs.ts'
 
 /**
  * Gives partition n of every topic to the same member: topics with one key and as many partitions
- * then meet in one process. If they do not have as many, as while partitions are added, one
+ * then meet in one process. While partitions are added the topics do not have as many; then one
  * member gets them all. kafkajs's own assigner deals partitions out one by one, whatever their
  * topic.
  */

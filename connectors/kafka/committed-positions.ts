@@ -4,8 +4,8 @@ import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import type { KnownOffset } from './lag.ts'
 
 /**
- * What is committed to Kafka beside an offset: what tells whether it still says something of the
- * log that is there.
+ * What is committed to Kafka beside an offset. It tells whether the offset still is one of the log
+ * that is there.
  */
 export interface CommittedWith {
   readonly leaderEpoch: number
@@ -15,8 +15,8 @@ export interface CommittedWith {
 const FORM = /^leaderEpoch=(-?\d+) topicId=([0-9a-f]{32})$/
 
 /**
- * Kafka keeps a leader epoch itself only from a version of its request on that kafkajs does not
- * know, and no topic ID.
+ * The metadata of a commit. Kafka itself keeps a leader epoch only in a newer version of the
+ * request than kafkajs knows, and it keeps no topic ID.
  */
 export function commitMetadata({ leaderEpoch, topicId }: CommittedWith): string {
   return `leaderEpoch=${leaderEpoch} topicId=${topicId}`
@@ -60,10 +60,10 @@ export interface ClaimCommittedOptions {
 }
 
 /**
- * Where a group whose offsets are Kafka's goes on: where it committed, if the log still has what it
- * had read, or at the earliest record. Partitions that Kafka does not have are left out. Positions
- * that are not what was committed are committed before anything is handled: what was noticed is not
- * to be noticed again, and lag tools know it.
+ * Where a group resumes whose offsets Kafka keeps: where it committed, if the log still has what it
+ * had read, else at the earliest record. Partitions that Kafka does not have are left out.
+ * Positions that are not what was committed are committed before anything is handled: what was
+ * noticed is not to be noticed again, and lag tools know it.
  * @param before the topics as they were when this member last asked; Kafka forgets what was
  *   committed to a topic with the topic
  */

@@ -1,6 +1,6 @@
 import { gunzip } from 'node:zlib'
 
-/** Why a batch, or what is left of it, cannot be read, in words. Reading it again does not help. */
+/** Why a batch, or the rest of one, cannot be read. Reading it again does not help. */
 export class UnreadableBatch extends Error {
   override readonly name = 'UnreadableBatch'
   readonly code = 'KAFKA_UNREADABLE_BATCH'
@@ -14,8 +14,9 @@ const GZIP = 1
 const MASK = 0x07
 
 /**
- * Most that a batch may become: our own have less than 1 MB, and what a producer gathers by default
- * is about as much. A kilobyte of gzip may become a megabyte, and a fetch holds many of them.
+ * Most bytes that a batch may become. Our own batches have less than 1 MB, and those of a producer
+ * with its defaults about as much. A kilobyte of gzip may become a megabyte, and a fetch holds many
+ * of them.
  */
 export const MOST_BYTES = 16 << 20
 

@@ -1,6 +1,6 @@
 import type { FetchedRecord, FetchedRecords } from './fetched-records.ts'
 
-/** A transaction that its producer took back. */
+/** A transaction that its producer aborted. */
 export interface AbortedTransaction {
   readonly producerId: string
   readonly firstOffset: string
@@ -15,9 +15,9 @@ export interface PartitionData {
 }
 
 /**
- * Takes the place of kafkajs's batch. A position follows the fetch and not its records: what was
- * fetched may hold aborted transactions, markers or compacted batches alone, of which kafkajs tells
- * nobody, and stays where it is where no record came.
+ * Takes the place of kafkajs's batch. A position follows the fetch and not its records. A fetch may
+ * hold nothing but aborted transactions, markers or compacted batches: kafkajs tells nobody of
+ * them, and its position stays if no record came.
  */
 export class FetchedBatch {
   readonly topic: string
@@ -29,8 +29,8 @@ export class FetchedBatch {
   readonly firstLeaderEpoch: number
   readonly leaderEpoch: number
   /**
-   * Those that are for consumers: from the offset that was asked for, of no aborted transaction, no
-   * markers.
+   * The records for consumers: from the offset that was asked for on, without markers, and without
+   * those of aborted transactions.
    */
   readonly messages: readonly FetchedRecord[]
 
@@ -51,7 +51,7 @@ export class FetchedBatch {
     return this.nextOffset <= this.fetchedFrom
   }
 
-  /** kafkajs passes over batches of which this is true: none, for each must reach its handler. */
+  /** kafkajs passes over batches if this is true. Each of ours must reach its handler. */
   isEmptyDueToFiltering(): boolean {
     return false
   }
@@ -73,7 +73,9 @@ export class FetchedBatch {
   }
 }
 
-/** A fetch gives the whole batch that an offset is in: its records before that are not wanted. */
+/**
+ * A fetch gives the whole batch that an offset is in. Its records before that offset are left out.
+ */
 function fromOffset(records: readonly FetchedRecord[], offset: bigint): readonly FetchedRecord[] {
   const [first] = records
   if (first === undefined || first.offset >= offset) return records
@@ -83,8 +85,8 @@ function fromOffset(records: readonly FetchedRecord[], offset: bigint): readonly
 
 /**
  * As the Java consumer does it (Fetcher, `containsAbortMarker` and
- * `consumeAbortedTransactionsUpTo`): a producer's transactional batches are left out from the first
- * offset of a transaction that was aborted to its marker.
+ * `consumeAbortedTransactionsUpTo`): for each aborted transaction, its producer's transactional
+ * batches are left out from its first offset to its marker.
  */
 function withoutAborted(records: readonly FetchedRecord[], aborted: readonly AbortedTransaction[]): readonly FetchedRecord[] {
   const transactions = aborted

@@ -6,8 +6,8 @@ import { HeadersReader } from './record-headers.ts'
 import { VarintReader } from './varint.ts'
 
 /**
- * What kafkajs wants to know of a record's batch, whether its transaction was aborted, and who
- * decodes its headers.
+ * What kafkajs needs to know about a record's batch, whether the record is of a transaction, and
+ * what decodes its headers.
  */
 interface BatchContext {
   readonly producerId: string
@@ -15,7 +15,7 @@ interface BatchContext {
   readonly headers: HeadersReader
 }
 
-/** Place of the headers of a record that has none. */
+/** Stands for the place of the headers if a record has none. */
 const NO_HEADERS = -1
 
 /**
@@ -30,7 +30,7 @@ export class FetchedRecord implements KafkaRecord {
   readonly timestampMs: number
   readonly isControlRecord: boolean
   readonly batchContext: BatchContext
-  /** Where the headers are: who does not look at them does not pay for them. */
+  /** Where the headers are. They are decoded only if somebody looks at them. */
   private readonly headersAt: number
 
   constructor(
@@ -57,8 +57,8 @@ export class FetchedRecord implements KafkaRecord {
 }
 
 /**
- * Stands for a batch, or for what is left of it, at its last offset: who reads the partition gets
- * past it, and can say what it was.
+ * Stands for a batch that cannot be read, or for the rest of one, at its last offset. So a consumer
+ * gets past it, and can say what it was.
  */
 export class UnreadableRecord extends FetchedRecord {
   override readonly unreadable: string
@@ -82,11 +82,11 @@ const CONTROL = 0x20
 export interface FetchedRecords {
   readonly records: FetchedRecord[]
   /**
-   * Offset after the last batch; undefined if there is none. Batches may have no records, where
+   * Offset after the last batch; undefined if there is no batch. Batches may have no records, if
    * compaction took them.
    */
   readonly nextOffset: bigint | undefined
-  /** Epoch of the leader that wrote the first batch, and the last; -1 if there is none. */
+  /** Epochs of the leaders that wrote the first and the last batch; -1 if there is no batch. */
   readonly firstLeaderEpoch: number
   readonly leaderEpoch: number
   /** Whether some are of a transaction, or its marker. */
@@ -94,20 +94,20 @@ export interface FetchedRecords {
 }
 
 /**
- * A batch whose CRC does not match is read again so often: it may have been damaged on its way.
- * After that it is damaged where it lies.
+ * How often a batch is read whose CRC does not match: it may have been damaged on its way. After
+ * that it is taken to be damaged in the log.
  */
 const CRC_ATTEMPTS = 3
-/** Of damaged batches, how often each was read: by offset and CRC. */
+/** How often each damaged batch was read, by offset and CRC. */
 const damaged = new Map<string, number>()
 const MOST_DAMAGED = 1_000
 
 /**
  * Decodes the record batches of a fetch response (Kafka protocol guide, "Record Batch", magic 2). A
- * last batch that the response cut off is left for the next fetch, and so is what comes after
+ * last batch that the response cut off is left for the next fetch. So is what comes after
  * `MOST_BYTES` of decompressed records. Keys and values are views of the response. A batch that
- * cannot be read, whoever wrote it, is one record that says why: an error would stop all
- * partitions, again and again.
+ * cannot be read becomes one record that says why: an error would stop all partitions, again and
+ * again.
  * @throws ConnectorError `KAFKA_CORRUPT_BATCH`, transient, if a CRC does not match for the first
  *   times
  */
@@ -160,7 +160,7 @@ function isOldFormat(batch: Buffer): boolean {
   return batch.readInt8(16) !== MAGIC || batch.length < OVERHEAD
 }
 
-/** An old one has one offset, which is its last record's. */
+/** A batch of the old format has one offset: that of its last record. */
 function lastOffset(batch: Buffer): bigint {
   return batch.readBigInt64BE(0) + (isOldFormat(batch) ? 0n : BigInt(batch.readInt32BE(23)))
 }
@@ -188,7 +188,7 @@ function contextOf(batch: Buffer, body: Buffer): BatchContext {
 }
 
 /**
- * @throws UnreadableBatch if the bytes end before the records do; those that are whole have been
+ * @throws UnreadableBatch if the bytes end before the records do. The records before that have been
  *   appended
  */
 function readRecords(batch: Buffer, body: Buffer, start: number, records: FetchedRecord[]): void {

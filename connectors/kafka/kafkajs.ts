@@ -180,10 +180,10 @@ events.OFFSET_OUT_OF_RANGE = OFFSET_OUT_OF_RANGE
 
 /**
  * kafkajs goes to the earliest offset, and commits it, without a word to anybody. What is right
- * depends on why: retention may have deleted what was to be read, or the log been cut below what
- * was read, or the topic be another one.
+ * depends on the cause: retention deleted what was to be read, the log was cut below what was read,
+ * or the topic is another one.
  */
-// Only now: it takes hold of the batch that was put in place of kafkajs's.
+// It is loaded only now, because it keeps the batch class that it finds: ours must be there.
 const ConsumerGroup = require('kafkajs/src/consumer/consumerGroup') as { readonly prototype: Group }
 ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function tellOutOfRange({ topic, partition }) {
   this.pause([{ topic, partitions: [partition] }])
@@ -191,9 +191,9 @@ ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function tellOutOfRa
 }
 
 /**
- * kafkajs asks one broker after another and swallows why each failed. Its callers make of the
- * nothing that is left an error that is not retriable, or a TypeError: a consumer or a service that
- * met a restarting Kafka ended. Here it is what it is: no broker could be asked.
+ * kafkajs asks one broker after another and swallows why each failed. It returns nothing, which its
+ * callers turn into an error that is not retriable, or into a TypeError: a consumer or a service
+ * that met a restarting Kafka ended. Here the error says what happened: no broker could be asked.
  */
 BrokerPool.prototype.withBroker = async function withBroker(callback) {
   let failure: unknown
@@ -211,9 +211,9 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
 
 /**
  * kafkajs looks every millisecond, on each connection, whether a request waits: its time to the
- * next look is negative if nothing throttles (issues 1556, 1704, 1751). A service at rest spent
- * a third of its CPU on that. Whoever makes a request wait asks for a look, so none is needed
- * before.
+ * next look is negative if nothing throttles (kafkajs issues 1556, 1704, 1751). A service at rest
+ * spent a third of its CPU on that. What makes a request wait also asks for a look, so none is
+ * needed before.
  */
 const checkLater = RequestQueue.prototype.scheduleCheckPendingRequests
 RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPendingRequests() {
@@ -221,8 +221,8 @@ RequestQueue.prototype.scheduleCheckPendingRequests = function scheduleCheckPend
 }
 
 /**
- * kafkajs puts the nothing that is left of the response before in front of each one, and so copies
- * it.
+ * kafkajs puts the rest of the response before, even if it is empty, in front of each response, and
+ * so copies it.
  */
 const { processData } = KafkaConnection.prototype
 KafkaConnection.prototype.processData = function processWholeResponse(data) {
@@ -231,10 +231,9 @@ KafkaConnection.prototype.processData = function processWholeResponse(data) {
 }
 
 /**
- * kafkajs tries a failed commit again for as long as the consumer runs, each by itself: after an
- * outage an old one came after newer ones, and put the offsets back. And it says nothing of one
- * that a consumer dropped while it was restarted. Here a commit is one attempt; whoever makes it
- * makes the next.
+ * kafkajs tries each failed commit again for as long as the consumer runs. After an outage an old
+ * commit came after newer ones, and put the offsets back. And if a consumer drops a commit while it
+ * is restarted, kafkajs says nothing. Here a commit is one attempt; the caller makes the next.
  */
 const Runner = require('kafkajs/src/consumer/runner') as { readonly prototype: Committer }
 Runner.prototype.commitOffsets = async function commitOnce(offsets) {

@@ -3,7 +3,7 @@ import type { Extent } from '../contract.ts'
 /** How far a consumer has come with a partition, as it was written down. */
 export interface KnownOffset {
   readonly nextOffset: bigint
-  /** Of the topic that it is of; undefined if that was not written down. */
+  /** ID of its topic; undefined if that was not written down. */
   readonly topicId: string | undefined
 }
 
@@ -13,15 +13,15 @@ export interface Lag {
   readonly committed: bigint | null
   readonly end: bigint
   /**
-   * Records between; null if Kafka's log ends before: how many of them are new is not known
-   * before the consumer has looked.
+   * Records between the two. Null if Kafka's log ends before the committed offset: then nobody
+   * knows how many records are new until the consumer has looked.
    */
   readonly lag: bigint | null
 }
 
 /**
- * What was never committed counts from the earliest record on, and so does what was committed to
- * another topic of the name, or has been deleted since.
+ * If nothing was committed, the lag counts from the earliest record on. So it does if the commit
+ * was to another topic of the same name, or if retention has deleted its records since.
  * @param topicId today's; undefined if it is not known
  */
 export function lagOf(known: KnownOffset | undefined, { earliest, end }: Extent, topicId?: string): Lag {

@@ -12,8 +12,8 @@ const FINAL: ReadonlySet<string> = new Set([
   'SASL_AUTHENTICATION_FAILED',
 ])
 /**
- * Errors of kafkajs for a cluster that is not there, or not ready; it wraps them in that of its own
- * retries.
+ * Errors of kafkajs for a cluster that is not there, or not ready. It wraps them in the error of
+ * its retries.
  */
 const OUTAGES: ReadonlySet<string> = new Set([
   'KafkaJSBrokerNotFound',
@@ -28,7 +28,8 @@ const OUTAGES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What its retries make of an error: exceeded, or, where one is inside another, not to be retried.
+ * Errors that its retries wrap around another: retries exceeded, or, if one retry is inside
+ * another, not to be retried.
  */
 const WRAPPERS: ReadonlySet<string> = new Set(['KafkaJSNumberOfRetriesExceeded', 'KafkaJSNonRetriableError'])
 

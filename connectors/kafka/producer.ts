@@ -10,22 +10,22 @@ import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
 
 /**
- * One request: at most this many records or bytes, so that the broker's `max.message.bytes`, which
- * bounds a batch of one partition, is not met.
+ * Most records and bytes of one request. They stay below the broker's `max.message.bytes`, which
+ * bounds a batch of one partition.
  */
 const MAX_RECORDS = 8_000
 const MAX_BYTES = 900_000
 /**
- * From the beginning of a request to that of the next, unless the next is full: what comes
- * meanwhile goes with it. A request costs Kafka, its consumers and us more than the records in it:
- * with one-sample frames, 18,000 a second, this saves a tenth of all CPU of the line. What comes
- * after a silence does not wait.
+ * Time from the beginning of a request to that of the next, unless the next is full. What comes
+ * meanwhile goes with the next. A request costs Kafka, its consumers and us more than the records
+ * in it: with one-sample frames, 18,000 a second, this saves a tenth of all CPU of the line. What
+ * comes after a silence does not wait.
  */
 const REQUEST_INTERVAL_MS = 10
-/** Without an acknowledgement for so long, something is wrong. */
+/** If nothing was acknowledged for this long, something is wrong. */
 const SLOW_MS = 5_000
 const LOOK_MS = 1_000
-/** Records that Kafka refuses for what they are; sending them again cannot help. */
+/** Errors of records that Kafka will never take: sending them again cannot help. */
 const REFUSED = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'TOPIC_AUTHORIZATION_FAILED'])
 
 interface Waiting {
@@ -61,27 +61,27 @@ export interface ProducerOptions {
   /** Largest value of a record that each topic takes: a request is kept below all of them. */
   readonly limits?: ReadonlyMap<Topic, number>
   /**
-   * Kafka refused records for what they are, which sending them again cannot help: a topic takes
-   * less than it did when the limits were asked for.
+   * Kafka refused records that it will never take: a topic takes less than when its limits were
+   * asked for.
    */
   readonly refused?: (cause: ConnectorError) => void
   /** Health: what is wrong while Kafka does not acknowledge; null once it does. */
   readonly problem?: (what: string | null) => void
   /**
-   * Kafka gave records a lower offset than it had acknowledged before: what is between has gone, if
-   * the topic is the same. Nobody else may know of it, for nobody may have read it.
+   * Kafka gave records a lower offset than it had acknowledged before: the records between are
+   * gone, if the topic is the same. Perhaps nobody else can know, because nobody had read them.
    */
   readonly lost?: (change: Pick<PositionChange, 'topic' | 'partition' | 'from' | 'to'>) => void
 }
 
 /** A producer whose topics may get partitions. */
 export interface PartitionedProducer extends RecordProducer {
-  /** Resolves once nothing is under way; from then on, what is sent waits for `resume`. */
+  /** Resolves once nothing is under way. From then on, what is sent waits for `resume`. */
   hold(): Promise<void>
   resume(): void
   /**
-   * Which partition a key has from now on follows from this number. While it is held, no record of
-   * before is under way.
+   * From now on the partition of a key follows from this number. Call it while the producer is
+   * held: then no record is under way.
    */
   setPartitions(topic: Topic, count: number): void
 }
@@ -89,8 +89,8 @@ export interface PartitionedProducer extends RecordProducer {
 /**
  * An idempotent producer with one request under way, begun at most every 10 ms. What is sent
  * meanwhile is gathered into the next request, so batches grow with load and latency stays low
- * without it. A failed request is sent again as it was, until it succeeds: another composition
- * would break the sequence numbers by which the broker recognises a repeat.
+ * without it. A failed request is sent again unchanged until it succeeds. With other records in it,
+ * the sequence numbers by which the broker recognises a repeat would be wrong.
  */
 export async function createProducer(options: ProducerOptions): Promise<PartitionedProducer> {
   const { kafka, log, signal, counters, problem } = options
@@ -109,11 +109,11 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
   let waitingBytes = 0
   let loop: Promise<void> | undefined
   let begunAt = Number.NEGATIVE_INFINITY
-  /** Of the request that is under way. */
+  /** When the request that is under way was sent. */
   let sentAt: number | undefined
   let slow = false
-  // kafkajs gives a request half a minute, and tries again by itself: a network that swallows what
-  // is sent would not be noticed for minutes.
+  // kafkajs gives a request half a minute, and tries again by itself. Without this look, a network
+  // that swallows what is sent would not be noticed for minutes.
   const looking = setInterval(() => {
     const silentMs = sentAt === undefined ? 0 : performance.now() - sentAt
     if (silentMs < SLOW_MS) return
@@ -123,19 +123,19 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
   looking.unref()
   const partitions = new Map(options.partitions)
   /**
-   * How often the numbers of partitions have changed, and had when the producer was opened, which
-   * asks for them once.
+   * `changes`: how often the numbers of partitions have changed. `known`: the same when the
+   * producer was opened, which asks for them once.
    */
   let changes = 0
   let known = 0
   let held: { readonly until: Promise<void>; readonly resume: () => void } | undefined
   let underWay: Promise<void> | undefined
-  /** Least offset that the next records of a partition get. */
+  /** Least offset that the next records of each partition can get. */
   const next = new Map<string, bigint>()
 
   function note(acknowledged: readonly RecordMetadata[]): void {
     for (const { topicName, partition, baseOffset } of acknowledged) {
-      // Below 0 if Kafka recognised a repeat whose offset it has forgotten.
+      // It is below 0 if Kafka recognised a repeat whose offset it has forgotten.
       const base = BigInt(baseOffset ?? -1)
       if (base < 0n) continue
       const place = `${topicName}/${partition}`
@@ -152,7 +152,7 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
 
     async function attempt(): Promise<void> {
       sentAt = performance.now()
-      // Another composition is for another identity: see below.
+      // A batch of other records needs another identity: see below.
       if (known !== changes) await replaceProducer()
       if (grouped !== changes) [messages, grouped] = [group(round, partitions), changes]
       const topicMessages = [...messages].map(([topic, { list }]) => ({ topic, messages: list as never[] }))
@@ -164,8 +164,8 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
         const acknowledged = await producer.sendBatch({ acks: -1, topicMessages })
         const left = unacknowledged(messages, acknowledged)
         if (left !== undefined) {
-          // kafkajs leaves out, without a word, what is for a partition that its broker has not
-          // heard of: another asks again.
+          // kafkajs silently leaves out records for a partition that its broker has not heard of.
+          // Another producer asks again.
           await replaceProducer()
           throw new ConnectorError(
             'KAFKA_UNKNOWN_PARTITION',
@@ -191,17 +191,17 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
           counters.retries++
           problem?.(`Kafka does not acknowledge: ${String(cause)}`)
           log.warn('Kafka did not acknowledge; sending the same batch again', { ...failure, cause: String(cause) })
-          // A broker that forgot this producer, or one fenced by a newer epoch, takes records from a
-          // new identity only.
+          // If the broker forgot this producer, or a newer epoch fenced it, the broker takes
+          // records only from a new identity.
           if (protocolError(cause) !== undefined && !(cause as { retriable?: boolean }).retriable) await replaceProducer()
         },
         recovered: (attempts) => log.info('Kafka accepts records again', { attempts }),
       })
     } catch (cause) {
       if (!isRefused(cause)) throw cause
-      // Other partitions of this request may hold its records now, under sequence numbers that
-      // kafkajs takes back. A batch of another composition under the same numbers would pass
-      // for a repeat and be lost: go on under a new identity.
+      // Other partitions may hold records of this request now, under sequence numbers that kafkajs
+      // takes back. A batch of other records under the same numbers would pass for a repeat and be
+      // lost. So go on under a new identity.
       await replaceProducer()
       throw new ConnectorError(`KAFKA_${protocolError(cause)}`, false, `sending to Kafka topics ${[...messages.keys()].join(', ')}`, cause)
     }
@@ -236,7 +236,8 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
       }
     } catch (cause) {
       if (round.length > 1 && !signal.aborted) {
-        // One of them was refused: alone, each gets its own answer (and some are written twice).
+        // One of them was refused. Sent alone, each gets its own answer (and some are written
+        // twice).
         for (const entry of round) await transmit([entry]).then(entry.resolve, (own: unknown) => refuse(entry, own))
       } else for (const entry of round) refuse(entry, cause)
     }
@@ -249,7 +250,7 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
 
   async function gather(): Promise<void> {
     const pauseMs = waitingBytes < requestBytes ? begunAt + REQUEST_INTERVAL_MS - performance.now() : 0
-    // The end of the process cuts the pause short; what is waiting is then refused by `transmit`.
+    // The end of the process cuts the pause short. Then `transmit` refuses what is waiting.
     if (pauseMs >= 1) await delay(pauseMs, undefined, { signal }).catch(() => undefined)
     begunAt = performance.now()
   }
@@ -324,7 +325,7 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
   }
 }
 
-/** Messages of a topic, and which partitions they are for. */
+/** Messages of a topic, and whether each partition gets any. */
 interface TopicMessages {
   readonly list: Message[]
   readonly used: boolean[]
@@ -350,7 +351,7 @@ function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>
   return messages
 }
 
-/** A partition that was sent to, and of which there is no acknowledgement. */
+/** A partition that was sent to and did not acknowledge; undefined if all did. */
 function unacknowledged(messages: ReadonlyMap<Topic, TopicMessages>, acknowledged: readonly RecordMetadata[]): string | undefined {
   for (const [topic, { used }] of messages) {
     for (let partition = 0; partition < used.length; partition++) {

@@ -7,9 +7,9 @@ export interface RawRequest<Answer> {
   readonly apiKey: number
   readonly apiVersion: number
   readonly apiName: string
-  /** All that follows the client ID of the header. */
+  /** Everything after the client ID of the header. */
   readonly body: Buffer
-  /** @param payload all that follows the correlation ID */
+  /** @param payload everything after the correlation ID */
   readonly parse: (payload: Buffer) => Answer
 }
 
@@ -32,8 +32,8 @@ export interface EpochEnd {
   readonly topic: Topic
   readonly partition: number
   /**
-   * The latest epoch that the log has up to the one that was asked for; -1 if the leader knows
-   * no such epoch.
+   * The latest epoch in the log that is not after the one that was asked for; -1 if the leader
+   * knows no such epoch.
    */
   readonly leaderEpoch: number
   /**
@@ -172,7 +172,8 @@ export function epochEndsRequest(questions: readonly EpochQuestion[]): RawReques
     const name = Buffer.from(topic, 'utf8')
     const asked = questions.filter((question) => question.topic === topic)
     parts.push(int16(name.length), name, int32(asked.length))
-    // Whoever leads the partition may answer: our own knowledge of its epoch is left out.
+    // Any leader of the partition may answer, so our own knowledge of its current epoch is left
+    // out.
     for (const { partition, leaderEpoch } of asked) parts.push(int32(partition), int32(-1), int32(leaderEpoch))
   }
   return {
@@ -217,7 +218,7 @@ function unsignedVarint(value: number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** Reads Kafka's types, in their compact form where so named. */
+/** Reads Kafka's types; methods named `compact` read the compact form. */
 class Reader {
   private readonly source: Buffer
   private at = 0

@@ -2,11 +2,11 @@ import type { RecordHeader, RecordHeaders } from '../../processors/contract.ts'
 import { UnreadableBatch } from './decompress.ts'
 import { VarintReader, varintSize, writeVarint } from './varint.ts'
 
-/** What was encoded before, by the object that records share. */
+/** Encoded headers, by the object that records share. */
 const encoded = new WeakMap<RecordHeaders, Buffer>()
 /**
- * The last one asked for: records of one firmware come in rows, and this is ten times as fast as
- * the map.
+ * The last headers asked for. Records of one firmware come in rows, and this is ten times as fast
+ * as the map.
  */
 let lastHeaders: RecordHeaders | undefined
 let lastBytes: Buffer = Buffer.from([0])
@@ -49,12 +49,11 @@ interface Seen {
   readonly headers: RecordHeaders
 }
 
-/** Different headers of a batch that are remembered: firmwares whose frames take turns. */
+/** Different headers of a batch that are remembered, for firmwares whose frames take turns. */
 const MOST_SEEN = 8
 
 /**
- * Decodes the headers of one batch's records. Records that say the same as one before get the same
- * object.
+ * Decodes the headers of one batch's records. Records with the same headers get the same object.
  */
 export class HeadersReader {
   private readonly source: Buffer
@@ -76,14 +75,14 @@ export class HeadersReader {
         headers.push({ name: name === null ? '' : name.toString('utf8'), value: reader.bytes() })
       }
     } catch (cause) {
-      // Its key and value are whole, and so is what has been read: not worth losing the record for.
+      // The key, the value and the headers so far are whole: it would be wrong to lose the record.
       if (!(cause instanceof UnreadableBatch)) throw cause
     }
     if (this.seen.length < MOST_SEEN) this.seen.push({ start: at, end: reader.at, headers })
     return headers
   }
 
-  /** Headers end by themselves, so the same bytes are the same headers, whatever follows. */
+  /** Headers say where they end. So the same bytes are the same headers, whatever follows. */
   private repeats({ start, end }: Seen, at: number): boolean {
     for (let from = start, to = at; from < end; from++, to++) if (this.source[from] !== this.source[to]) return false
     return true

@@ -8,8 +8,8 @@ import { topicExtents } from './scan.ts'
 /** Reads single records again, by their offsets. */
 export interface RecordReader extends AsyncDisposable {
   /**
-   * The records at these offsets, ascending, of one partition; what Kafka does not have any more is
-   * left out.
+   * The records of one partition at these offsets, which ascend. Records that Kafka no longer has
+   * are left out.
    * @throws ConnectorError, transient if Kafka is not there
    */
   read(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>>
@@ -42,7 +42,7 @@ interface Cluster {
   findBroker(node: { readonly nodeId: string }): Promise<Broker>
 }
 
-/** Of a fetch; a record that is larger comes alone. */
+/** Most bytes of a fetch. A larger record comes alone. */
 const FETCH_BYTES = 1_000_000
 const FETCH_WAIT_MS = 100
 const READ_UNCOMMITTED = 0
@@ -101,8 +101,8 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     for (let next = 0; next < offsets.length; ) {
       const from = offsets[next] as bigint
       const fetched = await fetch(topic, partition, from)
-      // Batches come whole: with records before the offset that was asked for, and between those
-      // that were.
+      // Batches come whole. They have records before the offset that was asked for, and between the
+      // offsets that were.
       const end = fetched?.nextOffset ?? from + 1n
       for (const record of fetched?.records ?? []) {
         while (next < offsets.length && (offsets[next] as bigint) < record.offset) next++
@@ -113,7 +113,7 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     return found
   }
 
-  /** Those that Kafka still has. */
+  /** The offsets that Kafka still has. */
   async function present(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<readonly bigint[]> {
     const extent = (await topicExtents(kafka, topic)).find((each) => each.partition === partition)
     return offsets.filter((offset) => extent !== undefined && offset >= extent.earliest && offset < extent.end)
@@ -124,7 +124,7 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
     open = undefined
     await closing?.then(
       (cluster) => cluster.disconnect(),
-      // It was never open: whoever waited for it has been told.
+      // It was never open, and those who waited for it have got the error.
       () => undefined,
     )
   }

@@ -8,10 +8,9 @@ const LENGTH_BYTES = 4
 
 /**
  * Cuts what comes over a connection with Kafka into responses: a 32-bit length, then as many bytes
- * (Kafka protocol guide, "Network"). Each is put together in a buffer of just its size, which is
- * the only memory taken: the 64 KB that Node takes for each read, and the copy that kafkajs makes
- * of them, are outside V8's heap and counted by it all the same, so that it collected the whole
- * heap about once a second.
+ * (Kafka protocol guide, "Network"). Each is put together in a buffer of just its size, and no
+ * other memory is taken. By itself, Node takes 64 KB for each read, and kafkajs copies them. Both
+ * are outside V8's heap, but V8 counts them, so it collected the whole heap about once a second.
  * @param take gets each response, its length in front, as a buffer of its own
  * @throws RangeError if the length is negative: that is no Kafka
  */
@@ -21,7 +20,7 @@ export function createResponseReader(take: (response: Buffer) => void): Response
   let response: Buffer | undefined
   let filled = 0
 
-  /** How many bytes it took. */
+  /** Takes bytes of the length. Returns how many. */
   function begin(bytes: Buffer, from: number, count: number): number {
     const taken = Math.min(LENGTH_BYTES - lengthBytes, count - from)
     bytes.copy(length, lengthBytes, from, from + taken)

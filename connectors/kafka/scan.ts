@@ -15,8 +15,8 @@ export interface ScanOptions {
   readonly log: Log
   readonly signal: AbortSignal
   /**
-   * Takes records in order of their offsets within a partition, one call at a time. A rejection
-   * ends the scan.
+   * Takes records in order of their offsets within a partition, one call at a time. If it rejects,
+   * the scan ends.
    */
   readonly handle: (batch: ConsumedBatch) => Promise<void>
 }
@@ -56,17 +56,14 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     leave({ ...extent, earliest: batch.nextOffset })
   }
 
-  /** Leaves what is yet to be read of a partition. */
+  /** Notes what is yet to be read of a partition. */
   function leave(extent: Extent): void {
     if (extent.earliest < extent.end) open.set(extent.partition, extent)
     else open.delete(extent.partition)
     if (open.size === 0) finish()
   }
 
-  /**
-   * Where to go on: with what there is now. Records that were deleted, or that a log lost, are not
-   * waited for.
-   */
+  /** Where to go on. It does not wait for records that were deleted, or that the log has lost. */
   async function claim(): Promise<readonly Position[]> {
     const now = new Map((await logs.extents(topic)).map((extent) => [extent.partition, extent]))
     for (const { partition, earliest, end } of [...open.values()]) {

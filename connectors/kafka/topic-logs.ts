@@ -13,7 +13,7 @@ import {
   type TopicMetadata,
 } from './raw-requests.ts'
 
-/** Over connections of its own, opened when they are needed and again after a failure. */
+/** Uses connections of its own. They are opened when needed, and again after a failure. */
 export function openTopicLogs(kafka: KafkaClient): KafkaLogs {
   let opened: Promise<Cluster> | undefined
   let disposed = false
@@ -32,7 +32,7 @@ export function openTopicLogs(kafka: KafkaClient): KafkaLogs {
     try {
       return await work(await mine)
     } catch (cause) {
-      // A leader may have moved, a connection may be gone: the next one asks anew.
+      // A leader may have moved, or a connection may be gone. The next call asks anew.
       if (opened === mine) {
         opened = undefined
         void close(mine)
@@ -69,8 +69,8 @@ export function openTopicLogs(kafka: KafkaClient): KafkaLogs {
 }
 
 /**
- * What could not be opened needs no closing, and what does not close is left behind: either has
- * been, or will be, somebody's error.
+ * A cluster that could not be opened needs no closing; its error went to the caller. One that does
+ * not close is left behind.
  */
 async function close(opened: Promise<Cluster>): Promise<void> {
   await opened.then((cluster) => cluster.disconnect()).catch(() => undefined)
@@ -96,7 +96,7 @@ async function extentsOf(cluster: Cluster, topic: Topic): Promise<readonly Exten
   }))
 }
 
-/** Where the epochs of these positions end, by partition: each partition's leader is asked. */
+/** Where the epochs of these positions end, by partition. It asks each partition's leader. */
 async function epochEnds(
   cluster: Cluster,
   positions: readonly Position[],

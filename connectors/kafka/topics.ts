@@ -14,7 +14,7 @@ export interface TopicSettings {
   readonly config: Readonly<Record<string, string>>
 }
 
-/** A broker answers with what it has heard of, a moment after the controller. */
+/** A broker hears of a change a moment after the controller. Asks again after this pause. */
 const HEARD_MS = 100
 
 /**
@@ -77,8 +77,8 @@ export async function partitionCounts(admin: KafkaAdmin, topics: readonly Topic[
 /** Kafka's own number for a resource that is a topic (protocol guide, "DescribeConfigs"). */
 const TOPIC_RESOURCE = 2
 /**
- * What Kafka adds to a value: the record batch's head, the record's own, a key and headers as large
- * as ours are.
+ * What Kafka adds to a value: the head of the batch, the head of the record, and a key and headers
+ * as large as ours.
  */
 const RECORD_OVERHEAD_BYTES = 4096
 

@@ -1,6 +1,9 @@
 import { UnreadableBatch } from './decompress.ts'
 
-/** Zigzag varint of an integer below 2^52: timestamps a batch spans may pass 2^31 ms. */
+/**
+ * Zigzag varint of an integer below 2^52: the timestamps of one batch may be more than 2^31 ms
+ * apart.
+ */
 export function writeVarint(batch: Buffer, start: number, value: number): number {
   let rest = value >= 0 ? value * 2 : -value * 2 - 1
   let at = start

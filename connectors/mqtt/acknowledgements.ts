@@ -11,8 +11,7 @@ export interface Acknowledgements {
   /** Queues a batch, in the order received. */
   add(packetIds: readonly number[]): Ticket
   /**
-   * PUBACK packets for all batches at the head that are resolved, as one buffer; undefined where
-   * there is none.
+   * PUBACK packets for all resolved batches at the head, as one buffer; undefined if there is none.
    */
   take(): Buffer | undefined
   /** Packet identifiers not yet taken. */

@@ -5,9 +5,7 @@ import { type Packets, readPackets } from './packets.ts'
 import { createReceiveBuffer } from './receive-buffer.ts'
 import type { TopicCache } from './topic-cache.ts'
 
-/**
- * How a socket is to hand over what it reads: the `onread` option of net.connect and tls.connect.
- */
+/** How a socket hands over what it reads: the `onread` option of net.connect and tls.connect. */
 export interface SocketReader {
   buffer(): Buffer
   /** False: do not read on. */
@@ -17,7 +15,7 @@ export interface SocketReader {
 /** Opens the socket, plain or TLS, with this reader. */
 export type Dial = (reader: SocketReader) => Socket
 
-/** Publishes that came in one read. */
+/** Takes the publishes of one read. */
 export type TakePublishes = (packets: Pick<Packets, 'publishes' | 'packetIds'>, bytes: number, acknowledge: () => void) => void
 
 export interface ConnectionOptions {
@@ -44,7 +42,7 @@ export interface Connection {
   readonly stream: Duplex
   /** Reading waits for `resume`. */
   readonly held: boolean
-  /** Reads on, where `mayRead` says so. */
+  /** Reads on, if `mayRead` allows it. */
   resume(): void
 }
 
@@ -53,9 +51,9 @@ export interface Connection {
  * time, with a PUBACK written for each (17–30 µs a message); here a read's worth of publishes is
  * one batch, and the PUBACKs of a batch are one write.
  *
- * A broker writes each PUBLISH by itself, so a reader that is quick finds one message a read and
- * spends its time in system calls. Hence the rest after each read: what gathers meanwhile comes in
- * one.
+ * A broker writes each PUBLISH by itself. So a quick reader finds one message a read, and spends
+ * its time in system calls. That is why reading rests after each read: what gathers meanwhile comes
+ * in one.
  */
 export function openConnection(options: ConnectionOptions): Connection {
   const { mayRead } = options

@@ -9,7 +9,7 @@ import type { Dial } from './connection.ts'
  */
 export type TlsOptions = Pick<TlsConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>
 
-/** Where a broker is and who we are there. */
+/** Where a broker is, and as whom to connect. */
 export interface Broker {
   readonly dial: Dial
   readonly username: string | undefined
@@ -48,8 +48,8 @@ export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
 }
 
 /**
- * The name that the certificate must have: the host's, unless told otherwise. An address is no name
- * (RFC 6066, section 3).
+ * The name that the certificate must have: the host's, unless the options give one. An address is
+ * no name (RFC 6066, section 3).
  */
 function serverName(host: string, tls: TlsOptions): { servername?: string } {
   if (tls.servername !== undefined || /^[\d.]+$|:/.test(host)) return {}

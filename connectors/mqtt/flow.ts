@@ -1,11 +1,11 @@
-/** How much received, but unacknowledged, data may be held. */
+/** How much received data may be held without an acknowledgement. */
 export interface FlowLimits {
   readonly publishes: number
   readonly bytes: number
 }
 
 /**
- * What is held now. Counts over connections: what an old connection left behind still takes memory.
+ * What is held now, over all connections: what an old connection left behind still takes memory.
  */
 export interface Flow {
   readonly publishes: number
@@ -17,9 +17,9 @@ export interface Flow {
 }
 
 /**
- * The receive maximum bounds QoS 1 messages, but not QoS 0, nor their size, nor what is left from
- * connections before. This does. The bound is checked between reads, so one read (64 KiB, or one
- * packet) may come on top.
+ * MQTT's receive maximum bounds the QoS 1 messages of a connection. It bounds neither QoS 0
+ * messages, nor sizes, nor what earlier connections left. This does. It is checked between reads,
+ * so one read (64 KiB, or one packet) may come on top.
  */
 export function createFlow(limits: FlowLimits): Flow {
   let publishes = 0

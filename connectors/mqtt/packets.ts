@@ -1,12 +1,12 @@
 /**
  * Splits an MQTT 5 byte stream into packets and takes the PUBLISH packets out (OASIS MQTT 5.0,
- * sections 2.1 and 3.3). This runs for every message: `bytes[at] as number` where the bound has
- * just been checked, as readUInt8 would check it again.
+ * sections 2.1 and 3.3). This runs for every message. It reads `bytes[at] as number` after a bound
+ * was checked, because readUInt8 would check it again.
  */
 import { ConnectorError, type Publish } from '../contract.ts'
 import type { TopicCache } from './topic-cache.ts'
 
-/** What a stretch of received bytes held. */
+/** The packets in a stretch of received bytes. */
 export interface Packets {
   readonly publishes: Publish[]
   /** Packet identifiers of the QoS 1 publishes among them, in order. */
@@ -24,15 +24,15 @@ const PUBLISH = 3
 const LENGTH_BITS = 28
 
 /**
- * Reads the whole packets in `bytes[start, end)`. Topic and payload bounds are checked, properties
- * are skipped: none of them changes what the bridge does, and as no Topic Alias Maximum is offered,
- * a topic is always spelled out.
+ * Reads the whole packets in `bytes[start, end)`. Topic and payload bounds are checked. Properties
+ * are skipped, because none of them changes what the bridge does. No Topic Alias Maximum is
+ * offered, so a topic is always spelled out.
  *
- * Payloads are slices of `bytes`, not copies (50 ns against 168 ns each). They keep it alive until
- * they are acknowledged; what is outstanding is bounded, so what it keeps alive is too.
+ * Payloads are slices of `bytes`, not copies (50 ns against 168 ns each). They keep `bytes` alive
+ * until they are acknowledged. What is outstanding is bounded, so this memory is too.
  * @param largestBytes a packet that claims to be larger is refused
- * @throws ConnectorError MQTT_MALFORMED, MQTT_PROTOCOL or MQTT_PACKET_TOO_LARGE. The connection is
- *   of no further use; a new one is.
+ * @throws ConnectorError MQTT_MALFORMED, MQTT_PROTOCOL or MQTT_PACKET_TOO_LARGE. Then the
+ *   connection must be given up; a new one may work.
  */
 export function readPackets(
   bytes: Buffer,

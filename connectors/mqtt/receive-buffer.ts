@@ -1,13 +1,13 @@
 /**
- * Where a socket's bytes land. What lies between `start` and `end` has been received and not yet
- * been consumed.
+ * Where a socket's bytes are written. The bytes between `start` and `end` have been received and
+ * not yet been consumed.
  */
 export interface ReceiveBuffer {
   readonly bytes: Buffer
   readonly start: number
   readonly end: number
   /**
-   * Where the socket writes next: never empty, at most `readBytes` long. Asking twice gives the
+   * Where the socket writes next: never empty, at most `readBytes` long. Calling it twice gives the
    * same place.
    */
   room(): Buffer
@@ -26,12 +26,11 @@ const READ_BYTES = 64 * 1024
 const LEAST_ROOM_BYTES = 8 * 1024
 
 /**
- * Consecutive reads land one behind the other in a slab, so that a packet cut in two by a read is
- * whole again without copying, and a slab serves dozens of reads: Node's own way allocates and
- * trims 64 KiB for each. Bytes move only when a slab is full: then the cut packet goes to the start
- * of the next one, which is made large enough for it. A slab that is full is never written again:
- * the payloads cut out of it stay as they are for whoever keeps them, and it is freed with the last
- * of them.
+ * Consecutive reads go one behind the other into a slab. So a packet that a read cut in two is
+ * whole again without copying, and a slab serves dozens of reads; Node's own way allocates and
+ * trims 64 KiB for each. Bytes are copied only when a slab is full: then the cut packet goes to the
+ * start of the next slab, which is made large enough for it. A full slab is never written again.
+ * The payloads in it stay unchanged, and it is freed with the last of them.
  */
 export function createReceiveBuffer(slabBytes = SLAB_BYTES, readBytes = READ_BYTES, leastRoomBytes = LEAST_ROOM_BYTES): ReceiveBuffer {
   let bytes = Buffer.allocUnsafeSlow(slabBytes)

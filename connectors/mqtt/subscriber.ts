@@ -10,19 +10,19 @@ export interface SubscriberOptions {
   /** mqtt://[user:password@]host[:port] or mqtts://… */
   readonly url: string
   readonly tls?: TlsOptions
-  /** Wins over the URL's. */
+  /** Takes precedence over the URL's. */
   readonly username?: string
   readonly password?: string
-  /** Names the session at the broker. Two subscribers with the same ID throw each other out. */
+  /** Names the session at the broker. Two subscribers with the same ID disconnect each other. */
   readonly clientId: string
   /**
-   * Topic filters, subscribed with QoS 1. A filter that is taken out later stays in the broker's
+   * Topic filters, subscribed with QoS 1. If a filter is taken out later, it stays in the broker's
    * session until that expires.
    */
   readonly filters: readonly string[]
   /**
-   * Topics of the broker about itself, subscribed with QoS 0: a broker need not have them. They
-   * come to the handler like any other.
+   * Topics on which a broker tells about itself, subscribed with QoS 0. A broker need not have
+   * them. They come to the handler like any other.
    */
   readonly observed?: readonly string[]
   readonly handler: PublishHandler
@@ -31,9 +31,9 @@ export interface SubscriberOptions {
   readonly signal?: AbortSignal
   readonly onState?: (state: SessionState) => void
   /**
-   * Another client has connected with our client ID, or so it seems: the broker said it, or it
-   * ended the connection without a word and took the next one at once. (Mosquitto 2.0.11 ends it
-   * so, without the DISCONNECT that MQTT 5 has for it.)
+   * Another client has connected with our client ID, or so it seems: the broker said so, or it
+   * ended the connection without a reason and accepted the next one at once. (Mosquitto 2.0.11 ends
+   * it so, without the DISCONNECT that MQTT 5 has for it.)
    */
   readonly onTakenOver?: (said: boolean) => void
   readonly limits?: Partial<SubscriberLimits>
@@ -44,7 +44,10 @@ export interface SubscriberLimits {
   readonly receiveMaximum: number
   /** Bytes received and not yet acknowledged at which reading stops. */
   readonly outstandingBytes: number
-  /** Told to the broker, which drops what is larger without a word: keep its own limit below. */
+  /**
+   * The broker is told this limit, and silently drops what is larger: so keep the broker's own
+   * limit below it.
+   */
   readonly largestPacketBytes: number
   /** How long the broker keeps session and messages while we are away. */
   readonly sessionExpirySeconds: number
@@ -73,8 +76,8 @@ const DEFAULTS: SubscriberLimits = {
 export type SessionState =
   | { readonly tag: 'connecting'; readonly sinceMs: number; readonly because: string | undefined }
   /**
-   * `unansweredSinceMs`: the broker goes on sending, but has not answered a ping of then: what we
-   * acknowledge waits in its socket unread.
+   * `unansweredSinceMs`: the broker goes on sending, but has not answered the ping that was sent
+   * then. What we acknowledge waits unread in its socket.
    */
   | {
       readonly tag: 'connected'
@@ -84,7 +87,7 @@ export type SessionState =
     }
   | { readonly tag: 'stopped'; readonly sinceMs: number }
 
-/** Since the start, but for the two that say what is outstanding now. */
+/** Totals since the start; the two `outstanding` figures are of now. */
 export interface SubscriberCounters {
   readonly publishes: number
   readonly pubacks: number
@@ -103,7 +106,7 @@ export interface Subscriber extends AsyncDisposable {
   counters(): SubscriberCounters
 }
 
-/** A connection that lived this long was a good one: its loss is a first failure again. */
+/** A connection that lived this long was good: its loss counts as a first failure. */
 const STABLE_MS = 10_000
 const CLOSE_MS = 2_000
 /** MQTT 5.0, section 3.14.2.1. */
@@ -111,9 +114,9 @@ const SESSION_TAKEN_OVER = 0x8e
 
 /**
  * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and
- * acknowledges each batch once its handler has resolved, in the order received. At least once: what
- * is not acknowledged when a connection ends comes again on the next one. Connects at once and
- * reconnects for ever, with full jitter.
+ * acknowledges each batch once its handler has resolved, in the order received. At least once: if
+ * something is not acknowledged when a connection ends, it comes again on the next one. Connects at
+ * once and reconnects for ever, with full jitter.
  * @throws TypeError if the URL is none
  */
 export function createSubscriber(options: SubscriberOptions): Subscriber {
@@ -129,12 +132,12 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let stopped: Promise<void> | undefined
   let reconnectTimer: NodeJS.Timeout | undefined
   let failures = 0
-  /** Since the last connection. */
+  /** Attempts since the last connection. */
   let attempts = 0
-  /** The broker ended the last connection, and nothing says why. */
+  /** Whether the broker ended the last connection without a reason. */
   let wordless = false
   let lastError: string | undefined
-  /** Since the last look. */
+  /** Whether anything was received since the last look. */
   let heard = false
   let heldAtMs = 0
   /** When each ping that has not been answered was sent. */
@@ -227,8 +230,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
 
   async function subscribe(sessionPresent: boolean): Promise<void> {
     // rh 1: retained messages only for a subscription that is new. rap false: a live message does
-    // not carry its retain flag, so that the flag means "old, out of the broker's store". Every
-    // connection subscribes: the filters may have changed.
+    // not carry its retain flag, so the flag means that a message is old and out of the broker's
+    // store. Every connection subscribes: the filters may have changed.
     const granted = await client.subscribeAsync([...options.filters], { qos: 1, rh: 1, rap: false })
     const refused = granted.filter((grant) => grant.qos !== 1)
     if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
@@ -238,7 +241,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     become({ tag: 'connected', sinceMs: Date.now(), sessionPresent, unansweredSinceMs: undefined })
   }
 
-  /** QoS 0: nothing of it waits in the session while we are away. */
+  /** QoS 0, so that none of these messages wait in the session while we are away. */
   function observe(): void {
     if (options.observed === undefined || options.observed.length === 0) return
     client.subscribeAsync([...options.observed], { qos: 0 }).catch((error: unknown) => {
@@ -262,8 +265,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
         await handler(packets.publishes)
         acknowledge()
       } catch (error) {
-        // Without this batch's PUBACKs none may follow: only a new connection makes the broker send
-        // it again.
+        // Without this batch's PUBACKs no later ones may be sent. Only a new connection makes the
+        // broker send the batch again.
         from.stream.destroy(new ConnectorError('MQTT_HANDLER', false, `handling ${count} messages`, error))
       }
       flow.release(count, bytes)
@@ -273,10 +276,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   }
 
   /**
-   * Pings in MQTT.js's place, so that neither side takes the other for dead, where a PINGRESP may
-   * be late for no fault of the connection: reading is held; or the broker has so much to do that
-   * it reads our packets, one a turn, long after they came. Publishes show then that it lives. A
-   * new connection would make it send again all that it has not read the PUBACKs of.
+   * Pings in place of MQTT.js, so that neither side takes the other for dead. A PINGRESP may be
+   * late though the connection is fine: reading is held, or the broker has so much to do that it
+   * reads our packets, one a turn, long after they came. Then its publishes show that it lives. On
+   * a new connection it would send again everything whose PUBACKs it has not read.
    */
   function stayAlive(): void {
     if (connection?.held) heldAtMs = Date.now()

@@ -5,17 +5,17 @@ export interface TopicCache {
 }
 
 /**
- * Room for a name in a slot: `devices/{device}/telemetry` with the longest device ID takes 82
+ * Words for a name in a slot: `devices/{device}/telemetry` with the longest device ID takes 82
  * bytes. Longer names are decoded each time.
  */
 const SLOT_WORDS = 24
 
 /**
- * A cache of topic names: devices publish on the same topic for ever. A name decoded anew is a new
- * string, which every map it meets must hash again and the garbage collector must take away.
- * (Measured with 5,000 topics: name and one look-up in a map 140 ns, against 204 ns.)
- * Direct-mapped: a slot holds the last name that fell on it, so the size is fixed and nothing needs
- * to be evicted. Bytes are hashed and compared four at a time, the last four overlapping.
+ * A cache of topic names: devices publish on the same topic for ever. A name that is decoded anew
+ * is a new string: every map must hash it again, and the garbage collector must free it. (Measured
+ * with 5,000 topics: name and one look-up in a map 140 ns, against 204 ns.) Direct-mapped: a slot
+ * holds the last name that fell on it, so the size is fixed and nothing needs to be evicted. Bytes
+ * are hashed and compared four at a time, the last four overlapping.
  * @param slots a power of two; with 5,000 topics on 65,536 slots 7 % are decoded, with 20,000
  *   topics 27 %. A slot takes about 100 bytes once used
  */
