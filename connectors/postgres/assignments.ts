@@ -21,12 +21,12 @@ const SELECT = `
   FROM devices d LEFT JOIN assignments a ON a.device_id = d.id`
 const ORDER = 'ORDER BY d.id, lower(a.valid) NULLS FIRST'
 
-/** Every device: 20,000 take about 50 ms. */
+/** Reads every device. 20,000 take about 50 ms. */
 export async function loadAssignments(session: Session): Promise<Assignments> {
   return grouped(await session.query<Row>('loading devices', `${SELECT} ${ORDER}`))
 }
 
-/** These devices, as far as they are known. */
+/** Reads those of these devices that are known. */
 export async function findAssignments(session: Session, devices: readonly string[]): Promise<Assignments> {
   return grouped(await session.query<Row>('looking up devices', `${SELECT} WHERE d.id = ANY ($1) ${ORDER}`, [devices]))
 }

@@ -66,8 +66,8 @@ async function isHypertable(session: Session): Promise<boolean> {
 }
 
 /**
- * Makes the extension available in this database, within the caller's transaction; says what is
- * missing if it cannot.
+ * Makes the extension available in this database, within the caller's transaction. If it cannot, it
+ * says what is missing.
  */
 async function offerTimescale(session: Session): Promise<string | undefined> {
   const [extension] = await session.query<{ installed: string | null; preloaded: boolean }>(

@@ -5,8 +5,8 @@ import type { Session } from './session.ts'
 /** Strays of one day. */
 export interface StrayDay {
   /**
-   * Null if they have none that a partition could be made of: their time is infinite, or its year
-   * is not 1 to 9999.
+   * Null if no partition can be made for them: their time is infinite, or its year is not 1 to
+   * 9999.
    */
   readonly day: Day | null
   readonly rows: number
@@ -21,23 +21,26 @@ export interface Partitions {
   readonly last: Day | null
 }
 
-/** How table `readings` is kept. Both have the same columns and the primary key (device_id, ts). */
+/**
+ * How table `readings` is kept. Both backends have the same columns and the primary key (device_id,
+ * ts).
+ */
 export interface StorageBackend {
   readonly name: BackendName
   /** Creates the table, which does not exist. Runs inside the migration's transaction. */
   create(session: Session, columns: readonly Column[]): Promise<void>
   /**
-   * Makes sure that rows of these days find a place of their own. To be called outside a
+   * Makes sure that each of these days has a place for its rows. To be called outside a
    * transaction; cheap for days that are known.
    */
   ensureDays(session: Session, days: readonly Day[]): Promise<void>
-  /** Rows that lie outside every day's partition: something to look at when it is not 0. */
+  /** How many rows lie outside every day's partition. If it is not 0, somebody should look. */
   strays(session: Session): Promise<bigint>
   /** The strays by day, in order. */
   strayDays(session: Session): Promise<readonly StrayDay[]>
   /**
-   * Gives the strays of a day a partition of their own, in one transaction that others wait for.
-   * Returns why not, if they have to stay.
+   * Gives the strays of a day a partition of their own, in one transaction that others wait for. If
+   * they have to stay, it returns why.
    */
   drainDay(session: Session, day: Day): Promise<string | undefined>
   /** The partitions, or chunks, that there are. */
@@ -46,5 +49,7 @@ export interface StorageBackend {
 
 export const BACKEND_NAMES = ['timescaledb', 'postgres'] as const
 export type BackendName = (typeof BACKEND_NAMES)[number]
-/** `auto`: what the table is; for a new table TimescaleDB where the server offers it. */
+/**
+ * `auto`: the backend of the existing table; for a new table TimescaleDB, if the server offers it.
+ */
 export type BackendChoice = 'auto' | BackendName

@@ -11,21 +11,24 @@ export interface BadRowFinder {
   /** Once per session, after the tables of the merge. */
   prepare(session: Session): Promise<void>
   /**
-   * Inside a transaction with a savepoint `rows`, which is gone back to: everything that was tried
-   * is taken back. Empty if the database takes each row by itself.
+   * To be called inside a transaction with a savepoint `rows`. It goes back to the savepoint, so
+   * that all that it tried is taken back. Empty if the database takes each row by itself.
    */
   find(session: Session, batch: SinkBatch): Promise<readonly BadRow[]>
 }
 
 const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
-/** Each row that COPY names takes another COPY of those after it. */
+/**
+ * Most rows that are found this way: each row that COPY names takes another COPY of the rows after
+ * it.
+ */
 const MOST_NAMED = 20
 
 /**
- * A few rows that COPY names by itself are found at the price of one COPY. If it names none (a
- * trigger that runs after the row, a constraint that is checked at the end, a key that is there
- * already) they are tried row by row, in one loop on the server, each in a subtransaction: 10,000
- * rows take about 0.3 s, however many of them are bad.
+ * If COPY names the bad rows by itself, a few of them are found at the price of one COPY each. COPY
+ * names none if a trigger runs after the row, if a constraint is checked at the end, or if a key is
+ * there already. Then the rows are tried one by one, in one loop on the server, each in a
+ * subtransaction: 10,000 rows take about 0.3 s, however many of them are bad.
  */
 export function createBadRowFinder(columns: readonly string[], policy: ConflictPolicy): BadRowFinder {
   const list = columns.map(quoted).join(', ')
@@ -56,7 +59,7 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
       END LOOP;
     END $try_each$`
 
-  /** Rows that COPY into `readings` names; undefined if it does not name what is wrong. */
+  /** Rows that COPY into `readings` names as bad; undefined if it does not name what is wrong. */
   const named = async (session: Session, batch: SinkBatch): Promise<readonly BadRow[] | undefined> => {
     const bad: BadRow[] = []
     for (let first = 0; first < batch.rows && bad.length <= MOST_NAMED; ) {
@@ -76,8 +79,8 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
   }
 
   /**
-   * Copies rows into the temporary table; leaves out, and returns, those of which COPY itself
-   * refuses a value.
+   * Copies rows into the temporary table. If COPY itself refuses a value of a row, the row is left
+   * out and returned.
    */
   const copyRows = async (session: Session, batch: SinkBatch): Promise<readonly BadRow[]> => {
     const bad: BadRow[] = []

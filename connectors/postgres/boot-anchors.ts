@@ -1,6 +1,6 @@
 import type { Session } from './session.ts'
 
-/** A boot without an anchor, and when it began as far as is known. */
+/** A boot without an anchor, and the estimate of when it began. */
 export interface BootEstimate {
   readonly device: string
   readonly boot: number
@@ -8,7 +8,7 @@ export interface BootEstimate {
   readonly beganMicros: number
 }
 
-/** When a boot began, as every instance has it. */
+/** When a boot began. Every instance has the same anchor. */
 export interface BootAnchor {
   readonly device: string
   readonly boot: number
@@ -16,12 +16,13 @@ export interface BootAnchor {
 }
 
 /**
- * Anchors that a device may have: one for each minute of a month, since some boot each time that
+ * Most anchors of a device: one for each minute of a month, since some devices boot each time that
  * they wake.
  */
 export const MOST_ANCHORS = 50_000
 /**
- * A device that has them all loses those that are older: Kafka has forgotten their frames by then.
+ * A device that has the most anchors loses those that are older than this: Kafka has forgotten
+ * their frames by then.
  */
 const KEPT_DAYS = 30
 
@@ -32,8 +33,8 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * The anchors of these boots; where there is none, the estimate becomes it, unless somebody else
- * was faster. A device that is not known, or has too many, gets none.
+ * The anchors of these boots. If a boot has none, the estimate becomes its anchor, unless another
+ * instance was faster. A device that is not known, or has too many, gets none.
  * @param most anchors of a device
  */
 export async function anchorBoots(
@@ -46,7 +47,7 @@ export async function anchorBoots(
   for (let attempt = 0; missing.length > 0 && attempt < 2; attempt++) {
     if (attempt > 0 && (await forgetOldest(session, missing)) === 0) break
     await insertAnchors(session, missing, most)
-    // In a statement of its own: it sees what others have committed meanwhile.
+    // This needs a statement of its own, to see what others have committed meanwhile.
     found.push(...(await findAnchors(session, missing)))
     missing = without(estimates, found)
   }
@@ -63,7 +64,7 @@ async function findAnchors(session: Session, boots: readonly BootEstimate[]): Pr
   return rows.map(({ device, boot, anchor }) => ({ device, boot, anchorMicros: Number(anchor) }))
 }
 
-/** In order of the key, so that two instances never wait for each other. */
+/** Inserts in the order of the key, so that two instances never wait for each other. */
 async function insertAnchors(session: Session, boots: readonly BootEstimate[], most: number): Promise<void> {
   await session.query(
     'writing down the beginnings of boots',

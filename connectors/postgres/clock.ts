@@ -2,7 +2,7 @@ import { createDatabase } from './database.ts'
 
 /** What time it is for a database. */
 export interface DatabaseClock extends AsyncDisposable {
-  /** Milliseconds since 1970. Rejects with a ConnectorError: it is for the caller to ask again. */
+  /** Milliseconds since 1970. Rejects with a ConnectorError; then the caller asks again. */
   read(): Promise<number>
 }
 

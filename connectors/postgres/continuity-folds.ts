@@ -7,7 +7,7 @@ import { redrivenOf } from './continuity-redriven.ts'
 import { type BootRow, bootOf, COMPLETE, multirange, parseMultirange, selectBoots } from './continuity-rows.ts'
 import type { Session } from './session.ts'
 
-/** A device that may have too many rows, and the boots of it that must stay as they are. */
+/** A device that may have too many rows, and its boots whose rows must stay. */
 export interface Grown {
   readonly device: string
   readonly keep: readonly number[]
@@ -58,7 +58,7 @@ async function fold(session: Session, device: string, rows: readonly BootRow[]):
   await writeFold(session, into)
 }
 
-/** Keeps the boots of names that are no devices few: of the oldest only the sums stay. */
+/** Bounds the rows of names that are no devices: of the oldest boots only the sums are kept. */
 export async function pruneStrangers(session: Session): Promise<void> {
   const rows = await session.query<BootRow>(
     'choosing strangers to forget',
@@ -77,12 +77,12 @@ export async function pruneStrangers(session: Session): Promise<void> {
     into,
     boots.map((state) => ({ counts: countsOf(state, NO_FLIGHT, new RangeSet()), firstReceivedMs: state.firstReceivedMs })),
   )
-  // Which numbers their boots had says nothing without their names.
+  // The numbers of their boots say nothing without their names.
   into.numbers = new RangeSet()
   await writeFold(session, into)
 }
 
-/** Moves rows that were written before their names were those of devices. */
+/** Moves rows that were written before their names became devices. */
 export async function promoteStrangers(session: Session, devices: readonly string[]): Promise<void> {
   await session.query(
     'moving the rows of new devices',

@@ -9,7 +9,10 @@ import type { Session } from './session.ts'
 export interface ContinuityFilter {
   /** One device; null for all. */
   readonly device: string | null
-  /** Boots of which a frame was received since, milliseconds since 1970; null for all. */
+  /**
+   * Only boots of which a frame was received since this time, milliseconds since 1970; null for
+   * all.
+   */
   readonly sinceMs: number | null
 }
 
@@ -28,7 +31,10 @@ export interface CompleteBoots {
 const ASKED = `($1::text IS NULL OR device_id = $1) AND ($2::float8 IS NULL OR last_received >= to_timestamp($2 / 1000.0))
   AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::integer[]) AS k (device, number) WHERE device_id = k.device AND boot = k.number)`
 
-/** Begins a transaction in which every query sees the same moment, and nothing can be written. */
+/**
+ * Begins a transaction in which every query sees the database as of one moment, and nothing can be
+ * written.
+ */
 export async function beginSnapshot(session: Session): Promise<void> {
   await session.script('beginning a snapshot', 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
 }
@@ -72,7 +78,7 @@ export async function incompleteBoots(
   return rows.map(bootOf)
 }
 
-/** The folded boots that are asked for, and those of names that are no devices. */
+/** The folded boots that are asked for, and the folded boots of names that are no devices. */
 export async function foldedBoots(session: Session, { device, sinceMs }: ContinuityFilter): Promise<readonly Fold[]> {
   const rows = await session.query<FoldRow>(
     'reading folded boots',
@@ -92,7 +98,7 @@ export async function strangers(session: Session, filter: ContinuityFilter, exce
   return rows.map(bootOf)
 }
 
-/** What is counted of devices beside their frames. */
+/** What is counted for devices beside their frames. */
 export async function deviceCounts(session: Session, { device }: ContinuityFilter): Promise<readonly DeviceCounts[]> {
   const rows = await session.query<{
     device: string

@@ -40,7 +40,7 @@ export async function redrivenFrames(
   return (id, boot) => boots.get(`${id}/${boot}`) ?? new RangeSet()
 }
 
-/** The same of some boots of one device, by boot; their rows are locked. */
+/** The same for some boots of one device, by boot. Their rows are locked. */
 export async function redrivenOf(session: Session, device: string, boots: readonly number[]): Promise<ReadonlyMap<number, RangeSet>> {
   const rows = await session.query<{ boot: number; stored: string }>(
     'reading redriven frames',
@@ -51,8 +51,8 @@ export async function redrivenOf(session: Session, device: string, boots: readon
 }
 
 /**
- * Frames that redrives of the store have written rows of after their boots were folded, by device:
- * what the sums of the folded boots call them is unknown.
+ * By device: frames that redrives of the store have written rows of after their boots were folded.
+ * Nobody knows how the sums of the folded boots count them.
  */
 export async function redrivenLate(session: Session, { device }: Pick<ContinuityFilter, 'device'>): Promise<ReadonlyMap<string, number>> {
   const rows = await session.query<{ device: string; frames: number }>(

@@ -44,8 +44,8 @@ export function selectBoots(table: BootTable): string {
 }
 
 /**
- * Whether nothing of a boot is missing, dead or implausible: its row says no more than a count
- * does.
+ * Whether nothing of a boot is missing, dead or implausible. If so, its row says no more than a
+ * count.
  */
 export const COMPLETE = `(settled_below = 0 AND partly_dead = '{}' AND dead <@ stored
   AND stored = CASE WHEN begins_at < next_number THEN int8multirange(int8range(begins_at, next_number)) ELSE '{}' END)`

@@ -11,7 +11,7 @@ import type { Session } from './session.ts'
 /** One partition's share of a commit. */
 export type LedgerMove = Pick<CountedMove, 'topic' | 'partition' | 'from' | 'to' | 'leaderEpoch' | 'epoch'>
 
-/** Changes of the ledger as rows, taken at one moment, and the offsets that they stand for. */
+/** Changes of the ledger as rows, taken at one moment, and the offsets that go with them. */
 export interface LedgerBatch {
   readonly boots: readonly (readonly unknown[])[]
   readonly strangers: readonly (readonly unknown[])[]
@@ -27,9 +27,9 @@ export interface ContinuityStore extends OffsetStore, AsyncDisposable {
   load(keys: readonly BootKey[]): Promise<LoadedBoots>
   /**
    * One transaction: offsets by compare-and-set, then the rows; boots of devices that have too many
-   * are folded. After a transient error call it again with the same batch: where that was committed
-   * already, it finds out. False if another owner has at least one of the partitions: nothing
-   * was written then.
+   * are folded. After a transient error call it again with the same batch: if that was committed
+   * already, it finds out. False if another owner has at least one of the partitions: nothing was
+   * written then.
    */
   commit(consumer: ConsumerName, batch: LedgerBatch): Promise<boolean>
   /** How far a consumer of this database has come on a topic. */
@@ -39,7 +39,7 @@ export interface ContinuityStore extends OffsetStore, AsyncDisposable {
 /** Rows of one statement: some hundred KB of parameters. */
 const ROWS = 5_000
 
-/** Encodes changes while they are what they are: the ledger goes on meanwhile. */
+/** Encodes changes at once, because the ledger goes on changing. */
 export function ledgerBatch({ boots, strangers, promoted, grown, counts }: LedgerChanges, moves: readonly LedgerMove[]): LedgerBatch {
   return {
     boots: chunks(boots).map(bootColumns),
@@ -53,8 +53,8 @@ export function ledgerBatch({ boots, strangers, promoted, grown, counts }: Ledge
 
 /** @param url the telemetry database */
 export function createContinuityStore(url: string): ContinuityStore {
-  // synchronous_commit off: rows and offsets are in one WAL; what a crash of the server takes back
-  // is read again.
+  // synchronous_commit off: rows and offsets are in one WAL, so a crash of the server takes back
+  // both, and the records are read again.
   const database: Database = createDatabase({ url, applicationName: 'millrace continuity', synchronousCommit: 'off' })
 
   async function attempt(
@@ -103,7 +103,7 @@ export async function loadBoots(session: Session, keys: readonly BootKey[]): Pro
     )
     for (const row of rows) boots.push(bootOf(row))
     if (rows.length === chunk.length) continue
-    // The rest of it is for boots that were never heard of, or not for long.
+    // The other queries are for boots that were never heard of, or not for a long time.
     const devices = [[...new Set(chunk.map(({ device }) => device))]]
     const foreign = await session.query<BootRow>(
       'reading frame numbers of strangers',

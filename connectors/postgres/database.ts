@@ -2,13 +2,13 @@ import { ConnectorError } from '../contract.ts'
 import { openSession, type Session, type SessionOptions } from './session.ts'
 
 /**
- * A database through one connection at a time, opened when it is needed and again after it was
- * lost.
+ * A database through one connection at a time. It is opened when it is needed, and again after it
+ * was lost.
  */
 export interface Database extends AsyncDisposable {
   /**
-   * Runs work with the session, one after the other. After work that throws, the connection is
-   * closed: nothing of a transaction, a lock or a half-sent COPY is left over.
+   * Runs work with the session, one piece after the other. If work throws, the connection is
+   * closed, so that no transaction, lock or half-sent COPY is left over.
    */
   use<Result>(work: (session: Session) => Promise<Result>): Promise<Result>
 }
@@ -52,7 +52,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   return {
     use(work) {
       const result = turn.then(() => run(work))
-      // The next turn starts whatever became of this one; its error goes to whoever asked for it.
+      // The next turn starts even if this one fails; its error goes to its own caller.
       turn = result.catch(() => undefined)
       return result
     },

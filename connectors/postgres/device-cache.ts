@@ -4,7 +4,7 @@ import type { Assignments } from './assignments.ts'
 /** Payload of a notification that concerns every device. */
 const ALL = '*'
 
-/** What is to be read again. */
+/** What must be read again. */
 export type Stale =
   | { readonly tag: 'nothing' }
   | { readonly tag: 'devices'; readonly devices: readonly string[] }
@@ -12,8 +12,8 @@ export type Stale =
 
 export interface DeviceCacheOptions {
   /**
-   * How long an unknown device is taken to be unknown: it then is one query a second, not one for
-   * each of its frames.
+   * How long an unknown device is taken to be unknown. So it costs one query a second, and not one
+   * for each of its frames.
    */
   readonly unknownMs: number
   /** Most unknown devices that are remembered. */
@@ -22,7 +22,7 @@ export interface DeviceCacheOptions {
   readonly now: () => number
 }
 
-/** What is known of devices, and what of it has changed since. No I/O. */
+/** What is known about devices, and which of it has changed since. No I/O. */
 export class DeviceCache {
   private known = new Map<DeviceId, readonly Assignment[]>()
   /** Devices that the database does not have, by when they were looked up; oldest first. */
@@ -46,8 +46,8 @@ export class DeviceCache {
   }
 
   /**
-   * What is to be read again, which is about to happen: notifications from now on are newer than
-   * that.
+   * Says what must be read again, and takes it off the list. The caller reads it at once:
+   * notifications from now on are newer.
    */
   takeStale(): Stale {
     const stale: Stale = this.allStale ? { tag: 'everything' } : { tag: 'devices', devices: [...this.stale] }
@@ -56,13 +56,13 @@ export class DeviceCache {
     return stale.tag === 'devices' && stale.devices.length === 0 ? { tag: 'nothing' } : stale
   }
 
-  /** All devices, as just read. */
+  /** Takes all devices, as just read. */
   replaceAll(devices: Assignments): void {
     this.known = new Map(devices)
     this.unknown.clear()
   }
 
-  /** What was read of these devices; those that were not found are unknown for a while. */
+  /** Takes what was read of these devices. Those that were not found are unknown for a while. */
   replace(asked: readonly string[], found: Assignments): void {
     for (const name of asked) {
       const device = name as DeviceId
@@ -80,7 +80,7 @@ export class DeviceCache {
     }
   }
 
-  /** Those of the devices that must be looked up. */
+  /** Which of the devices must be looked up. */
   missing(devices: ReadonlySet<DeviceId>): readonly DeviceId[] {
     const oldest = this.options.now() - this.options.unknownMs
     const missing: DeviceId[] = []

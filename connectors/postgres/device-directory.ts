@@ -18,7 +18,7 @@ export interface DeviceDirectoryOptions {
   readonly problem?: (what: string | null) => void
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
-  /** How often all devices are read again at most, for the sake of a lost notification. */
+  /** All devices are read again after this long, in case a notification was lost. */
   readonly readAllMs?: number
 }
 
@@ -26,18 +26,18 @@ const UNKNOWN_MS = 1_000
 const UNKNOWN_LIMIT = 10_000
 const HEARTBEAT_MS = 500
 /**
- * The cache counts for so long after the last heartbeat that was answered, and no longer: a
- * connection that is stalled, or a process that was paused, may have missed that a device has
- * another account now. Four heartbeats, for a database that is busy.
+ * The cache counts for this long after the last heartbeat that was answered, and no longer. If a
+ * connection is stalled, or the process was paused, it may have missed that a device has another
+ * account now. It is four heartbeats, because a database may be busy.
  */
 const LEASE_MS = 2_000
 /**
- * Should a notification be lost, all devices are read again after this long: 20,000 take about 50
+ * All devices are read again after this long, in case a notification was lost: 20,000 take about 50
  * ms. At most a hundredth of the time is spent on it.
  */
 const READ_ALL_MS = 30_000
 const READ_ALL_SHARE = 100
-/** The same where no notification comes. The lease holds over one that is missed. */
+/** The same if no notifications come. The lease is long enough for one reading to be missed. */
 const POLL_MS = 1_000
 const POLL_SHARE = 10
 const POLL_LEASE = 3
@@ -45,10 +45,10 @@ const LOOK_MS = 1_000
 
 /**
  * Reads every device, then listens for changes and reads what changed. One connection does it all,
- * so that an answer is never older than a notification that came before it: a heartbeat that is
- * answered says that the cache is as new as the heartbeat. While none is answered nothing is known
- * for certain, and `prepare` waits. Resolves after the first reading, through outages.
- * @throws ConnectorError that is not transient, as if the tables are missing
+ * so an answer is never older than a notification that came before it. A heartbeat that is answered
+ * says that the cache is as new as the heartbeat. While none is answered nothing is certain, and
+ * `prepare` waits. Resolves after the first reading, through outages.
+ * @throws ConnectorError that is not transient, as when the tables are missing
  */
 export async function openDeviceDirectory(options: DeviceDirectoryOptions): Promise<DeviceDirectory> {
   const directory = new ListeningDirectory(options)
@@ -101,7 +101,7 @@ class ListeningDirectory implements DeviceDirectory {
           this.renew(session)
           continue
         }
-        // The reading of what was notified may have taken long.
+        // Reading the changed devices may have taken long.
         if (!this.lease.holds) continue
         const missing = this.cache.missing(devices)
         if (missing.length > 0) this.cache.replace(missing, await findAssignments(session, missing))
@@ -120,7 +120,7 @@ class ListeningDirectory implements DeviceDirectory {
     await this.connection.catch(() => undefined)
   }
 
-  /** The session; after an error that waiting does not fix, the next caller tries anew. */
+  /** The session. After an error that waiting does not fix, the next caller tries anew. */
   private async connected(): Promise<Listener> {
     this.signal.throwIfAborted()
     const connection = this.connection
@@ -140,7 +140,8 @@ class ListeningDirectory implements DeviceDirectory {
 
   private reconnect(): Promise<Listener> {
     const connection = this.connect()
-    // Whoever needs it gets the error; while nobody does, it must not end the process.
+    // Callers that need the connection get the error. If there are none, it must not end the
+    // process.
     connection.catch((cause: unknown) => {
       if (!this.signal.aborted) this.options.log.error('devices cannot be read', { cause: String(cause) })
     })
@@ -186,7 +187,7 @@ class ListeningDirectory implements DeviceDirectory {
     return listener
   }
 
-  /** Does it again and again while the session lasts. */
+  /** Repeats work while the session lasts. */
   private keepUp(listener: Listener, everyMs: number, work: () => Promise<void> | undefined): void {
     const timer = setInterval(() => {
       if (this.current !== listener) return clearInterval(timer)

@@ -7,7 +7,7 @@ import { openSession, type Session } from './session.ts'
 
 const ANSWER_TIMEOUT_MS = 5_000
 const CHANNEL = 'device_change'
-/** A notification of our own comes with the answer, or a moment later. */
+/** How long to wait for a notification of our own. It comes with the answer, or a moment later. */
 const PROBE_MS = 2_000
 
 export interface ListenOptions {
@@ -21,19 +21,19 @@ export interface ListenOptions {
   readonly now: () => number
 }
 
-/** A session that has read every device, and is told of what changes. */
+/** A session that has read every device, and hears of changes. */
 export interface Listener {
   readonly session: Session
   /**
-   * False if notifications do not come, as through some poolers and proxies: what changed must
-   * be asked for.
+   * False if notifications do not come, as through some poolers and proxies. Then changes must be
+   * asked for.
    */
   readonly notifies: boolean
   /** As of when the cache is right. */
   readonly readAtMs: number
 }
 
-/** Listens, and only then reads: what changes in between is notified, and read again. */
+/** Listens first and then reads. So a change in between is notified, and read again. */
 export async function listen({ url, log, signal, cache, notified, lost, now }: ListenOptions): Promise<Listener> {
   const session = await openSession({
     url,

@@ -3,13 +3,13 @@ import { ConnectorError } from '../contract.ts'
 import type { Database } from './database.ts'
 import type { Session } from './session.ts'
 
-/** Where devices are assigned to. */
+/** What devices are assigned to. */
 export interface Placement {
-  /** Name of the account; it is created where there is none. */
+  /** Name of the account. It is created if there is none. */
   readonly account: string
   /**
-   * Name of a site of the account; it is created where there is none. Null for the account without
-   * a site.
+   * Name of a site of the account. It is created if there is none. Null for the account without a
+   * site.
    */
   readonly site: string | null
 }
@@ -25,7 +25,7 @@ export interface Provisioned {
   readonly siteId: bigint | null
   /** Devices that did not exist. */
   readonly created: number
-  /** Devices that were assigned; the others were already. */
+  /** Devices that were assigned now; the others were assigned before. */
   readonly assigned: number
 }
 
@@ -57,8 +57,8 @@ async function provision(session: Session, { devices, from, ...placement }: Prov
 }
 
 /**
- * Ends the devices' assignments at a moment and begins others, all of them in one transaction.
- * Nothing happens to one that is assigned so already.
+ * Ends the devices' assignments at a moment and begins others, all of them in one transaction. A
+ * device that is assigned so already is left alone.
  * @throws AssignmentError if a device is not known, or has a later assignment
  */
 export function moveDevices(database: Database, devices: readonly DeviceId[], to: Placement, at: Date): Promise<void> {
@@ -101,7 +101,7 @@ async function move(session: Session, device: DeviceId, place: PlacementIds, at:
 /** Devices cannot be assigned as asked. */
 export class AssignmentError extends Error {
   override readonly name = 'AssignmentError'
-  /** Those in the way, as far as they are known. */
+  /** The devices in the way, as far as they are known. */
   readonly devices: readonly string[]
   constructor(message: string, devices: readonly string[] = [], options?: ErrorOptions) {
     super(message, options)
@@ -130,7 +130,7 @@ async function placementIds(session: Session, { account, site }: Placement): Pro
   return { accountId: owner.id, siteId: place.id }
 }
 
-/** Assigns devices from a moment on where they are not so assigned; how many that were. */
+/** Assigns devices from a moment on, unless they are assigned so. Returns how many it assigned. */
 async function assign(session: Session, devices: readonly DeviceId[], place: PlacementIds, from: Date | null): Promise<number> {
   const taken = await session.query<{ id: string }>(
     'looking for other assignments',
@@ -164,7 +164,7 @@ async function assign(session: Session, devices: readonly DeviceId[], place: Pla
   }
 }
 
-/** Devices as the beginning of a sentence: one tells which it is, of many the first do. */
+/** Devices as the beginning of a sentence. Of many, only the first are named. */
 function named(devices: readonly string[]): string {
   const shown = devices.slice(0, MOST_NAMED).join(', ')
   if (devices.length === 1) return `device ${shown} is`
@@ -176,7 +176,7 @@ export interface ListedDevice {
   readonly id: string
   readonly account: string | null
   readonly site: string | null
-  /** Of its last birth or will; null if none came. */
+  /** State in its last birth or will; null if none came. */
   readonly state: string | null
 }
 

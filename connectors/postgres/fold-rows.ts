@@ -1,7 +1,7 @@
 import { type ColumnConflict, type ConflictPolicy, mergeColumns, type RowValues } from '../../processors/store/merge-columns.ts'
 import { copyStream, keyBytes, readValues, rowOffsets, writeRow } from './copy-rows.ts'
 
-/** What becomes of a row: its place in `RowOutcomes.of`. */
+/** Codes in `RowOutcomes.of`: what became of a row. */
 export const INSERTED = 0
 export const MERGED = 1
 export const REPEATED = 2
@@ -19,9 +19,9 @@ export interface FoldedRows {
   /** A COPY stream. Its rows are those of the batch, in the order of their first one. */
   readonly copy: Buffer
   readonly rows: number
-  /** Of each row of `copy`: its first row in the batch. */
+  /** For each row of `copy`: its first row in the batch. */
   readonly first: Int32Array
-  /** Rows of `copy` that stand for several of the batch, with these in order. */
+  /** Rows of `copy` that stand for several rows of the batch, and these rows in order. */
   readonly groups: ReadonlyMap<number, readonly number[]>
   /** What became of the rows if none of their keys is in the table. */
   readonly outcomes: RowOutcomes
@@ -30,8 +30,8 @@ export interface FoldedRows {
 }
 
 /**
- * Merges the rows of a batch that have the same key, so that the table sees each key once. Takes
- * about half a microsecond a row: for batches that have repeats, not for every batch.
+ * Merges the rows of a batch that have the same key, so that the table sees each key once. It takes
+ * about half a microsecond a row, so it is for batches that have repeats, not for every batch.
  * @param stream a binary COPY of `readings`
  */
 export function foldRows(stream: Buffer, rows: number, policy: ConflictPolicy): FoldedRows {
@@ -71,7 +71,7 @@ export function foldRows(stream: Buffer, rows: number, policy: ConflictPolicy): 
 
 /**
  * Merges rows of the batch into the row of their key, one after the other, and notes what became of
- * each. Returns whether that row is another one now.
+ * each. Returns whether that row has changed.
  */
 export function mergeRows(
   into: RowValues,

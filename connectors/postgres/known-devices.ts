@@ -1,17 +1,17 @@
 import { parseDeviceId } from '../../processors/contract.ts'
 import { createDatabase, type Database } from './database.ts'
 
-/** Which names are those of devices. Everything throws ConnectorError. */
+/** Says which names are devices. Everything throws ConnectorError. */
 export interface KnownDevices extends AsyncDisposable {
   /** Looks names up, unless the answer is known. */
   ask(names: Iterable<string>): Promise<void>
-  /** Whether a name that was asked for is one of a device. */
+  /** Whether a name that was asked for is a device's. */
   has(name: string): boolean
 }
 
-/** A name that is none of a device may become one. */
+/** How long a name that is no device's is not asked for again: it may become one. */
 const ABSENT_MS = 5_000
-/** Of names that are none of a device so many are remembered: anybody can make them up. */
+/** Most names remembered that are no devices: anybody can make them up. */
 const MOST_ABSENT = 20_000
 const NAMES = 5_000
 
@@ -20,14 +20,15 @@ export function createKnownDevices(url: string, applicationName: string): KnownD
   const database: Database = createDatabase({ url, applicationName })
   // As many as there are devices.
   const present = new Set<string>()
-  /** By name: until when it is not asked for again. */
+  /** By name, the time until which it is not asked for again. */
   const absent = new Map<string, number>()
 
   return {
     async ask(names) {
       const nowMs = Date.now()
       const wanted = [...new Set(names)].filter((name) => !present.has(name) && !((absent.get(name) ?? 0) > nowMs))
-      // What is no ID cannot be one of a device, and the database may not even take it for text.
+      // A name that is no device ID cannot be a device's, and the database may not even take it as
+      // text.
       const ids = wanted.filter((name) => parseDeviceId(name) !== undefined)
       for (let at = 0; at < ids.length; at += NAMES) {
         const found = await database.use((session) =>

@@ -1,6 +1,7 @@
 /**
- * For how long what is known may be relied on: shortly after it was last confirmed. A confirmation
- * counts from when it was asked for, for its answer may have been under way for long.
+ * How long something that is known may be relied on: for a short time after it was last confirmed.
+ * A confirmation counts from when it was asked for, since its answer may have been under way for
+ * long.
  */
 export class Lease {
   private readonly lengthMs: number

@@ -4,16 +4,16 @@ import type { Session } from './session.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 const DEADLOCK_DETECTED = '40P01'
-/** check_violation: a row got in the way of ATTACH after it had been looked for. */
+/** check_violation: a row that ATTACH refuses came after the look for such rows. */
 const CHECK_VIOLATION = '23514'
 const BUSY: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, CHECK_VIOLATION])
 const ATTEMPTS = 50
 
 /**
- * Runs a transaction of DDL that needs a strong lock. It should wait with a short lock_timeout,
- * since everything that comes later queues up behind a waiting lock. It is rolled back and tried
- * again, for about ten seconds, before the error goes on; after any other error the session is left
- * as it is, to be closed.
+ * Runs a transaction of DDL that needs a strong lock. The transaction should have a short
+ * lock_timeout, since everything that comes later queues up behind a waiting lock. If it does not
+ * get the lock, it is rolled back and tried again, for about ten seconds; then the error is thrown.
+ * After any other error the session is left as it is, for the caller to close.
  */
 export async function retryOnLock<Result>(session: Session, attempt: () => Promise<Result>): Promise<Result> {
   for (let failures = 1; ; failures++) {

@@ -7,7 +7,7 @@ import { checkColumns } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
 import { openSession, type Session } from './session.ts'
 
-/** What a migration run did, in words, in order; empty when there was nothing to do. */
+/** What a migration run did, in words, in order. Empty if there was nothing to do. */
 export type Done = readonly string[]
 
 export interface MigrateOptions {
@@ -42,7 +42,7 @@ export function migrateTelemetry({ url, migrations, quantities, backend }: Telem
 }
 
 async function exclusively(url: string, work: (session: Session) => Promise<Done>): Promise<Done> {
-  // A migration, and the wait for another runner, takes as long as it takes.
+  // No time limits: a migration, and the wait for another runner, may take long.
   const session = await openSession({
     url,
     applicationName: 'millrace migrate',
@@ -83,7 +83,7 @@ async function migrate(session: Session, migrations: readonly Migration[]): Prom
 
 async function migrateReadings(session: Session, quantities: readonly Quantity[], choice: BackendChoice): Promise<Done> {
   const done: string[] = []
-  // Inserts queue up behind a lock that waits: give up early, try again.
+  // Inserts queue up behind a lock that waits. So give up early, and try again.
   await session.script('migrating table readings', "BEGIN; SET LOCAL lock_timeout = '200ms'")
   const columns = readingsTable(quantities)
   const { backend, exists } = await chooseBackend(session, choice)

@@ -9,7 +9,7 @@ export interface Migration {
   readonly sql: string
 }
 
-/** The migrations in a directory cannot be, or no longer are, what the database has. */
+/** The migrations in a directory are wrong, or do not fit those that the database has. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError'
 }
@@ -21,8 +21,8 @@ export interface AppliedMigration {
 }
 
 /**
- * Reads `NNNN-name.sql` files in order. Numbers may be left out: two that are written at the same
- * time take different ones, and one of them may come first.
+ * Reads `NNNN-name.sql` files in order. Numbers may be left out: two people who write migrations at
+ * the same time take different numbers, and either may come first.
  * @throws MigrationError if a file is not named so, or a number is there twice
  */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
@@ -43,9 +43,9 @@ export function checksum({ sql }: Migration): string {
 }
 
 /**
- * What is left to do, in order: also what has a lower number than an applied one.
- * @throws MigrationError if an applied migration was changed, or is unknown here: this is an
- *   older Millrace than the database's
+ * The migrations left to do, in order. One may have a lower number than an applied one.
+ * @throws MigrationError if an applied migration was changed, or is unknown here: this is an older
+ *   Millrace than the database's
  */
 export function pendingMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration]))

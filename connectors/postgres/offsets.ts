@@ -12,12 +12,12 @@ interface OffsetRow {
   readonly epoch: bigint
 }
 
-/** `topic_id` of a row of which nothing was read yet. */
+/** `topic_id` of a row whose consumer has read nothing yet. */
 const NO_TOPIC = ''
 
 /** A position as it was committed. */
 export interface StoredPosition extends Position {
-  /** Of the topic that its offset is of: another ID than today's means that it says nothing. */
+  /** ID of the topic of its offset. If today's topic has another ID, the position says nothing. */
   readonly topicId: string
 }
 
@@ -39,7 +39,7 @@ export function readPositions(session: Session, consumer: ConsumerName, topic: T
   )
 }
 
-/** A move of offsets, with the counts that go along. */
+/** A move of offsets, with its counts. */
 export interface CountedMove extends Omit<OffsetMove, 'rows'> {
   /** Rows that are stored, unless they turn out to be repeats. */
   readonly stored: number
@@ -47,9 +47,9 @@ export interface CountedMove extends Omit<OffsetMove, 'rows'> {
 
 /**
  * Takes ownership of partitions: raises each one's epoch. It waits for a transaction of an earlier
- * owner that is under way, so that what it returns is final. Durable at once, positions too: an
- * epoch that a crash took back could be given out twice, and a first commit that a crash took back
- * would not be missed where no position was written down before it.
+ * owner that is under way, so what it returns is final. Epochs and positions are durable at once.
+ * If a crash took back an epoch, it could be given out twice. If no first position were written
+ * down, nobody would notice that a crash took back the first commit.
  */
 async function claimPartitions(
   session: Session,
@@ -100,8 +100,8 @@ async function claimPartitions(
 }
 
 /**
- * Puts positions elsewhere, durably. False if an epoch is not the row's: nothing was changed
- * then.
+ * Puts positions elsewhere, durably. False if an epoch differs from its row's: then nothing was
+ * changed.
  */
 async function repositionPartitions(
   session: Session,
@@ -133,7 +133,7 @@ async function repositionPartitions(
 /**
  * The compare-and-set, as SQL: it must affect as many rows as there are moves. Sorted, so that two
  * transactions lock in the same order.
- * @throws RangeError if a move does not go on: nothing could tell afterwards whether it was
+ * @throws RangeError if a move does not go forward: nobody could tell afterwards whether it was
  *   committed
  */
 export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[]): string {
@@ -153,12 +153,12 @@ export function moveOffsets(consumer: ConsumerName, moves: readonly CountedMove[
 /** Why moves were refused. */
 export type MoveRefusal =
   /**
-   * Every partition is where the moves lead, under the same epoch: this very batch was committed
+   * Every partition is where the moves lead, under the same epoch. So this very batch was committed
    * before.
    */
   { readonly tag: 'done-before' } | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
 
-/** Looks at what refused the moves. */
+/** Finds out why the moves were refused. */
 export async function explainRefusal(session: Session, consumer: ConsumerName, moves: readonly CountedMove[]): Promise<MoveRefusal> {
   const rows = await session.query<OffsetRow & Record<string, unknown>>(
     'reading the offsets',

@@ -7,30 +7,32 @@ export interface PoolerCheck {
    * time.
    */
   readonly backend: () => Promise<number | undefined>
-  /** The one that the server named when the session began: a pooler names none, or makes one up. */
+  /**
+   * The process that the server named when the session began. A pooler names none, or makes one up.
+   */
   readonly announced: number | undefined
   readonly url: string
   readonly timeoutMs: number
 }
 
-/** A pool may take turns over its processes: that ours was the same once is no proof. */
+/** How often to ask: a pool may take turns over its processes, so one equal answer is no proof. */
 const ROUNDS = 3
 const TRANSACTIONS =
   'a connection pooler that pools transactions is in between (PgBouncer: pool_mode). Millrace listens, locks and keeps temporary tables: give the address of PostgreSQL itself, or of a pool that gives each client a session of its own (pool_mode = session)'
 
 /**
- * Whether a connection pooler is in between. One that pools transactions lends a server process to
- * whoever is in a transaction: a LISTEN, a temporary table, a lock or a setting of ours would be
- * somebody else's. It shows in a second session that gets our process, or in ours that then gets
- * another.
- * @throws ConnectorError `pooler`, not transient, for a pooler of transactions; a transient one
- *   where there is no answer
+ * Whether a connection pooler is in between. A pooler of transactions lends a server process to
+ * each client for one transaction. So a LISTEN, a temporary table, a lock or a setting of ours
+ * would end up with another client. Such a pooler shows if a second session gets our process, or if
+ * ours then gets another.
+ * @throws ConnectorError `pooler`, not transient, for a pooler of transactions; a transient one if
+ *   there is no answer
  */
 export async function detectPooler({ backend, announced, url, timeoutMs }: PoolerCheck): Promise<'none' | 'sessions'> {
   const mine = await backend()
   if (mine !== undefined && mine === announced) return 'none'
   const other = new pg.Client({ connectionString: url, application_name: 'millrace pooler check', connectionTimeoutMillis: timeoutMs })
-  // What there is to know of it, the calls below say.
+  // The calls below report its errors.
   other.on('error', () => undefined)
   try {
     const theirs = await within(timeoutMs, begin(other))
@@ -45,7 +47,7 @@ export async function detectPooler({ backend, announced, url, timeoutMs }: Poole
   }
 }
 
-/** In a transaction, so that it keeps the process that it gets. */
+/** Begins a transaction, so that the client keeps its process. */
 async function begin(client: pg.Client): Promise<number | undefined> {
   await client.connect()
   await client.query('BEGIN')
@@ -53,7 +55,7 @@ async function begin(client: pg.Client): Promise<number | undefined> {
 }
 
 /**
- * Undefined if it fails or takes longer: a pool without a second process makes the other one
+ * Undefined if it fails or takes longer. A pool without a free process makes the second session
  * wait, which proves nothing.
  */
 async function within<Result>(ms: number, work: Promise<Result>): Promise<Result | undefined> {

@@ -67,12 +67,13 @@ export function createPostgresBackend(): StorageBackend {
 }
 
 /**
- * Makes the partition of a day. The table is created apart and attached, which lets writes go on:
- * CREATE … PARTITION OF would lock all of `readings`. The new table is empty, or filled by this
- * very transaction, and the default partition is empty in health, so that there is nothing worth a
- * CHECK constraint for ATTACH to skip. Strays of the day move along.
- * @returns false if a table of its name is there that is no partition: its rows stay in the default
- *   partition then
+ * Makes the partition of a day. The table is created apart and then attached, which lets writes go
+ * on: CREATE … PARTITION OF would lock all of `readings`. ATTACH scans the new table, which is
+ * empty or filled by this transaction, and the default partition, which is normally empty. So a
+ * CHECK constraint to save the scan is not worth it. Stray rows of the day are moved into the
+ * partition.
+ * @returns false if there is a table of this name that is no partition: then the rows stay in the
+ *   default partition
  */
 async function makeDay(session: Session, day: Day): Promise<boolean> {
   const name = partitionName(day)

@@ -9,13 +9,13 @@ import { blame } from './sqlstate.ts'
 /** A micro-batch of a business process, and the offsets that it stands for. */
 export interface ProcessBatch<Item> {
   readonly devices: readonly DeviceInputs<Item>[]
-  /** `handled` and `dead` are added to the partition's counts in the same transaction. */
+  /** `handled` and `dead` are added to the counts of the partition in the same transaction. */
   readonly moves: readonly (Omit<OffsetMove, 'rows'> & { readonly handled: number })[]
 }
 
 export interface DeviceRejection {
   readonly device: DeviceId
-  /** One of the process's reasons, or `defect` where its code threw. */
+  /** One of the process's reasons, or `defect` if its code threw. */
   readonly reason: string
   readonly detail: string
 }
@@ -37,7 +37,7 @@ export type ProcessResult =
 export interface ProcessRunner extends OffsetStore, AsyncDisposable {
   /** One transaction: offsets by compare-and-set, then each device within a savepoint. */
   commit<Item>(consumer: ConsumerName, businessProcess: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult>
-  /** What the process would reject. Everything that it does is taken back. */
+  /** What the process would reject. All its changes are taken back. */
   dryRun<Item>(
     consumer: ConsumerName,
     businessProcess: BusinessProcess<Item>,
@@ -45,7 +45,7 @@ export interface ProcessRunner extends OffsetStore, AsyncDisposable {
   ): Promise<readonly DeviceRejection[]>
 }
 
-/** Reason of a dead letter where the code of the process threw. */
+/** Reason of a dead letter if the code of the process threw. */
 const DEFECT = 'defect'
 /** in_failed_sql_transaction: the process went on after an error of the database. */
 const FAILED_TRANSACTION = '25P02'
@@ -67,7 +67,7 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
         return await attempt()
       } catch (error) {
         if (!(sent && error instanceof ConnectorError && error.transient)) throw error
-        // Whether that COMMIT happened, the offsets tell: they have moved, or move now.
+        // The offsets tell whether that COMMIT happened: they have moved, or move now.
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
         return await attempt()
       }
@@ -100,8 +100,8 @@ async function run<Item>(
   }
   const rejections = await handleDevices(session, consumer, businessProcess, batch.devices)
   if (rejections.length > 0) {
-    // The dead letters come before the offsets, and not inside the transaction: it must not wait
-    // for Kafka.
+    // The dead letters must be sent before the offsets move, and not inside the transaction, which
+    // must not wait for Kafka.
     await session.script('taking back the batch', 'ROLLBACK')
     return { tag: 'rejected', rejections }
   }
@@ -150,8 +150,8 @@ async function handleDevice<Item>(
 }
 
 /**
- * Whether an error is about this device's inputs, or the code that handles them; else it is the
- * database's, or a missing table's, and concerns all.
+ * Whether an error is about this device's inputs, or the code that handles them. Otherwise it comes
+ * from the database, or from a missing table, and concerns all devices.
  */
 function isDevices(error: unknown, session: Session): boolean {
   if (session.lost) return false

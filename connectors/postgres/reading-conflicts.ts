@@ -5,7 +5,9 @@ import type { Session } from './session.ts'
 export interface ReadingConflicts {
   readonly device: string
   readonly rows: number
-  /** When the store met the last one, milliseconds since 1970. The rest is about that one. */
+  /**
+   * When the store met the last one, milliseconds since 1970. The fields below describe that one.
+   */
   readonly lastMs: number
   /** Time of the row, as in 2026-11-29T12:00:00.000001Z. */
   readonly ts: string

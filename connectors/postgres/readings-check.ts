@@ -2,12 +2,12 @@ import { BackendError } from './backend-choice.ts'
 import type { Column } from './readings-table.ts'
 import type { Session } from './session.ts'
 
-/** Types that take the same bytes as another one. */
+/** Types that take the same bytes as the expected one. */
 const AS_GOOD: ReadonlyMap<string, string> = new Map([['character varying', 'text']])
 
 /**
- * Whether table `readings` has the columns that rows are encoded for, of their types: a domain
- * counts as what it is based on.
+ * Checks that table `readings` has the columns that rows are encoded for, with their types. A
+ * domain counts as the type that it is based on.
  * @throws BackendError that names the column, what is there and what was expected
  */
 export async function checkColumns(session: Session, columns: readonly Column[]): Promise<void> {

@@ -44,7 +44,7 @@ export interface RedriveLog extends AsyncDisposable {
   end(run: bigint, ending: Ending): Promise<void>
   /**
    * Forgets dead letters that Kafka no longer has: those before a partition's earliest offset, and
-   * those of the topic's namesakes.
+   * those of earlier topics of the same name.
    */
   forget(topic: Topic, topicId: string, earliest: readonly { readonly partition: number; readonly offset: bigint }[]): Promise<void>
 }
@@ -52,15 +52,16 @@ export interface RedriveLog extends AsyncDisposable {
 /** @param url the telemetry database */
 export function createRedriveLog(url: string): RedriveLog {
   /**
-   * The processor of the run under way. Its lock is the session's, so that it ends with the
-   * process; a new session takes it again.
+   * The processor of the run under way. Its lock belongs to the session, so it ends with the
+   * process. A new session takes it again.
    */
   let running: string | undefined
   const database: Database = createDatabase({
     url,
     applicationName: 'millrace redrive',
     prepare: async (session) => {
-      // The server may not know yet that the session before is gone: that passes.
+      // The server may not know yet that the earlier session is gone. That passes, so the error is
+      // transient.
       if (running !== undefined) await lock(session, running, true)
     },
   })

@@ -7,7 +7,7 @@ import { literal } from './readings-table.ts'
 /** What became of a batch's rows. */
 export interface BatchCounts extends RowCounts {
   readonly conflicts: readonly ValueConflicts[]
-  /** Rows of each move that were no new rows after all. */
+  /** Rows of each move that turned out not to be new. */
   readonly corrections: readonly Correction[]
 }
 
@@ -68,7 +68,7 @@ function byDevice(batch: SinkBatch, { conflicts }: RowOutcomes, columns: readonl
   return [...devices.values()]
 }
 
-/** What turned out after the offsets were moved, as SQL: these rows were counted as stored. */
+/** SQL that corrects the counts: these rows were counted as stored when the offsets were moved. */
 export function recount(consumer: ConsumerName, corrections: readonly Correction[]): string {
   const values = corrections.map(
     ({ topic, partition, merged, repeated, conflicts }) =>
@@ -81,8 +81,8 @@ export function recount(consumer: ConsumerName, corrections: readonly Correction
 }
 
 /**
- * Counts conflicts by device, as SQL. In the order of the devices, so that two transactions lock in
- * the same order.
+ * SQL that counts conflicts by device, in the order of the devices, so that two transactions lock
+ * in the same order.
  */
 export function noteConflicts(conflicts: readonly ValueConflicts[]): string {
   const values = [...conflicts]

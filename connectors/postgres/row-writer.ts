@@ -20,15 +20,15 @@ export interface RowWriter {
   prepare(session: Session): Promise<void>
   write(session: Session, batch: SinkBatch): Promise<Written>
   /**
-   * What to make of an error that came after `write`, from a constraint that is checked at the end.
-   * Throws it if it is not a row's.
+   * Finds the rows behind an error that came after `write`, from a constraint that is checked at
+   * the end. Throws the error if no row is at fault.
    */
   explain(session: Session, batch: SinkBatch, error: unknown): Promise<BadRows>
 }
 
 /**
- * Makes constraints and triggers speak that wait for COMMIT: while it can still be told which row
- * they are about.
+ * Runs the constraints and triggers that wait for COMMIT, while it can still be found out which row
+ * they refuse.
  */
 export const CHECK_NOW = 'SET CONSTRAINTS ALL IMMEDIATE'
 const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
@@ -42,8 +42,8 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
   let state = FIRST_PATH
 
   /**
-   * False if a key is there already, be it in the batch or in the table; then the transaction is
-   * back at the savepoint.
+   * False if a key is there already, in the batch or in the table. Then the transaction is back at
+   * the savepoint.
    */
   const copied = async (session: Session, stream: Buffer, rows: number): Promise<boolean> => {
     try {
@@ -73,7 +73,7 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
     if (!(error instanceof ConnectorError && blame(error.code) === 'row')) throw error
     const rows = await finder.find(session, batch)
     if (rows.length > 0) return { tag: 'bad-rows', rows }
-    // One row and the statement that writes it: there is nobody else to blame.
+    // It is a single row, so nothing else can be at fault.
     if (batch.rows === 1) return { tag: 'bad-rows', rows: [{ row: 0, sqlState: error.code, detail: causeOf(error) }] }
     throw error
   }

@@ -5,11 +5,13 @@ const CONNECT_TIMEOUT_MS = 2_000
 const ANSWER_TIMEOUT_MS = 5_000
 
 /**
- * Schemas in table `registered_schema` of the app database. A database that is away is soon given
- * up: see SchemaMemory.
+ * Schemas in table `registered_schema` of the app database. It soon gives up a database that does
+ * not answer: see SchemaMemory.
  */
 export function createSchemaMemory(url: string): SchemaMemory {
-  /** A connection for a moment: there is something to keep when somebody registers a schema. */
+  /**
+   * Connects for a moment only: there is something to keep only when somebody registers a schema.
+   */
   async function use<Result>(work: (database: Database) => Promise<Result>): Promise<Result> {
     await using database = createDatabase({
       url,

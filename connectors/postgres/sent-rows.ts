@@ -13,22 +13,22 @@ export interface RefusedValues extends RowKey {
   readonly quantities: readonly string[]
 }
 
-/** What the table has of a file. */
+/** A file compared with the table. */
 export interface ComparedRows {
-  /** Keys of the file that are in the table. */
+  /** How many keys of the file are in the table. */
   readonly rows: number
-  /** Of these rows, those with a value that no line has for their key. */
+  /** Rows of these keys with a value that no line has for their key. */
   readonly wrong: number
   /** Lines with another value than the row of their key has. */
   readonly conflicts: number
   /**
-   * Lines without such a value that have one for a column of which the earlier lines of their key
-   * have none.
+   * Lines that contradict nothing, and have a value for a column that no earlier line of their key
+   * has a value for.
    */
   readonly merged: number
 }
 
-/** What a file sent, beside what the table has. */
+/** A file that was sent, to be compared with the table. */
 export interface SentRows {
   /** Takes whole lines of the file: time, device, then the quantities. */
   add(lines: Buffer): Promise<unknown>
@@ -42,8 +42,8 @@ export interface SentRows {
 
 /**
  * Compares a CSV file with table `readings`, in temporary tables of the session. Times are ISO 8601
- * or milliseconds since 1970, values decimal numbers, as the simulated fleet takes them; what is
- * neither counts as null.
+ * or milliseconds since 1970, values decimal numbers, as the simulated fleet takes them; anything
+ * else counts as null.
  * @param quantities the file's columns from the third on
  */
 export async function compareSentRows(session: Session, quantities: readonly string[]): Promise<SentRows> {
@@ -84,8 +84,8 @@ export async function compareSentRows(session: Session, quantities: readonly str
         (quantity, index) =>
           `CASE WHEN NOT coalesce('${quantity}' = ANY (refused.quantities), false) OR sent.${columns[index]} = stored.${columns[index]} THEN sent.${columns[index]} END AS ${columns[index]}, stored.${columns[index]} AS stored_${index}`,
       )
-      // Rows of one key merge by column: each value is that of a line, and null only if no line has
-      // one.
+      // Rows of one key merge by column. So each value must be that of a line, and null only if no
+      // line has one.
       const same = columns
         .map(
           (column, index) =>
@@ -129,7 +129,7 @@ export async function compareSentRows(session: Session, quantities: readonly str
     },
   }
 
-  /** As constants, so that only the days that the file has are looked at. */
+  /** The times as constants, so that only the days of the file are looked at. */
   async function span(): Promise<string> {
     const [ends] = await session.query<{ span: string | null }>(
       'finding the days of the file',

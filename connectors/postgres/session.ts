@@ -11,7 +11,9 @@ export interface SessionOptions {
   readonly url: string
   /** Shown in pg_stat_activity. */
   readonly applicationName: string
-  /** `off` is safe only where everything that a crash loses is sent again (DESIGN section 5). */
+  /**
+   * `off` is safe only if everything that a crash loses is read again (docs/adr/0006-storage.md).
+   */
   readonly synchronousCommit?: 'on' | 'off'
   /** 0 is no limit. */
   readonly statementTimeoutMs?: number
@@ -23,8 +25,8 @@ export interface SessionOptions {
   readonly idleInTransactionTimeoutMs?: number
   readonly connectTimeoutMs?: number
   /**
-   * Longest wait for an answer, 0 for no limit: a half-open connection is noticed. More than
-   * statementTimeoutMs, so that the server speaks first.
+   * Longest wait for an answer, so that a half-open connection is noticed; 0 for no limit. It must
+   * be more than statementTimeoutMs, so that the server reports first.
    */
   readonly answerTimeoutMs?: number
 }
@@ -44,13 +46,13 @@ export interface Session {
    */
   script(doing: string, text: string): Promise<readonly number[]>
   /**
-   * COMMIT, after the statements given, if any, in one round trip. Fails where the transaction was
-   * aborted and so rolled back.
+   * COMMIT, after the statements given, if any, in one round trip. Fails if the transaction was
+   * aborted, and so rolled back.
    */
   commit(doing: string, before?: string): Promise<void>
   /**
-   * COPY … FROM STDIN: how many rows it wrote. After an error the session is usable; a transaction
-   * is aborted as after any error.
+   * COPY … FROM STDIN: how many rows it wrote. After an error the session can be used; its
+   * transaction is aborted, as after any error.
    */
   copy(doing: string, text: string, stream: Buffer): Promise<number>
   /**
@@ -58,7 +60,7 @@ export interface Session {
    * lost.
    */
   watch(watcher: { readonly notified: (payload: string, channel: string) => void; readonly lost: () => void }): void
-  /** Ends the connection, politely where it still works. */
+  /** Ends the connection; in good order, if it still works. */
   close(): Promise<void>
 }
 
@@ -66,7 +68,7 @@ export interface Session {
 const CONNECTION_LOST = 'connection-lost'
 const INT8 = 20
 
-/** What a pooler answers to a setting that it does not know. */
+/** The answer of a pooler to a setting that it does not know. */
 const PROTOCOL_VIOLATION = '08P01'
 
 function settingsOf(options: SessionOptions) {
@@ -99,8 +101,8 @@ class ClientSession implements Session {
   private loss: Error | undefined
   private connected = false
   /**
-   * Exchanges take turns: the driver's own queue is deprecated, and a wait in it would count as the
-   * server's silence.
+   * Exchanges take turns here. The driver's own queue is deprecated, and time spent in it would
+   * count as the server's silence.
    */
   private turn: Promise<unknown> = Promise.resolve()
 
@@ -118,8 +120,8 @@ class ClientSession implements Session {
       idle_in_transaction_session_timeout,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
-      // The socket is ours so that a connection can be cut: the driver's own timeouts leave a COPY
-      // waiting.
+      // We make the socket, so that we can cut the connection: the driver's own timeouts leave a
+      // COPY waiting.
       stream: () => this.socket,
     })
     this.client.setTypeParser(INT8, BigInt)
@@ -138,7 +140,7 @@ class ClientSession implements Session {
       this.connected = true
       await this.checkPooler(timeoutMs)
     } catch (error) {
-      // A refusal by the server or the driver leaves the socket open.
+      // If the server or the driver refuses, the socket is still open.
       this.socket.destroy()
       if (error instanceof ConnectorError && error.code === PROTOCOL_VIOLATION)
         throw new ConnectorError(
@@ -160,7 +162,7 @@ class ClientSession implements Session {
       timeoutMs,
     })
     if (found === 'none') return
-    // One that pools sessions ignores what a client asks for when it connects.
+    // A pooler of sessions ignores the settings that a client asks for when it connects.
     const settings = Object.entries(settingsOf(this.options)).map(([name, value]) => `SET ${name} = '${value}'`)
     await this.script('setting up a session behind a pooler', settings.join('; '))
   }
@@ -193,8 +195,8 @@ class ClientSession implements Session {
       () =>
         new Promise<number>((resolve, reject) => {
           const copy = this.client.query(copyFrom(text))
-          // For good: after the server's error the stream finds its connection gone when it comes
-          // to its end, and emits that too.
+          // `on`, not `once`: after the server's error the stream also finds its connection gone at
+          // its end, and emits that too.
           copy.on('error', reject)
           copy.once('finish', () => resolve(copy.rowCount))
           // One write: many small ones are slow (node-pg-copy-streams issue 127).
@@ -229,13 +231,13 @@ class ClientSession implements Session {
 
   private answer<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
     const mine = this.turn.then(() => this.exchange(doing, timeoutMs, exchange))
-    // The next one goes ahead whatever became of this; its error goes to whoever asked for it.
+    // The next one goes ahead even if this one fails; its error goes to its own caller.
     this.turn = mine.catch(() => undefined)
     return mine
   }
 
   /**
-   * Runs one exchange with the server, cuts the connection where no answer comes, and says whose
+   * Runs one exchange with the server. If no answer comes, it cuts the connection. It says whose
    * problem an error is.
    */
   private async exchange<Result>(doing: string, timeoutMs: number, exchange: () => Promise<Result>): Promise<Result> {
@@ -262,7 +264,7 @@ class ClientSession implements Session {
     }
     const code = errorCode(error)
     if (code !== undefined && isNetworkError(code)) return new ConnectorError(code, true, doing, error)
-    // The driver's errors for a connection that ended have no code: the session's own state tells.
+    // The driver's errors for a connection that ended have no code; the session's own state tells.
     if (this.lost || (!this.connected && this.socket.destroyed)) {
       return new ConnectorError(errorCode(this.loss) ?? CONNECTION_LOST, true, doing, this.loss ?? error)
     }

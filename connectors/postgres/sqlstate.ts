@@ -1,7 +1,7 @@
 /**
  * Whose problem an error is. `database`: back off and try again, never dead-letter. `row`: that
- * row's data, everything else can go on. `defect`: ours or the operator's (a missing table, a wrong
- * password, a lost right); repeating it does not help, and it is no row's doing.
+ * row's data, everything else can go on. `defect`: a mistake of ours or of the operator (a missing
+ * table, a wrong password, a lost right). Repeating does not help, and no row is at fault.
  */
 export type Blame = 'database' | 'row' | 'defect'
 
@@ -13,7 +13,7 @@ export type Blame = 'database' | 'row' | 'defect'
  */
 export const DATABASE_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '54', '55', '57', '58', '72', 'F0', 'HV', 'TS', 'XX'])
 /**
- * What no data of a row brings about, a closed list too: statement not complete, feature not
+ * Errors that no data of a row can cause, a closed list too: statement not complete, feature not
  * supported, locators, grantors, roles, cursor and transaction states, statement and cursor names,
  * authorization, dependent objects, savepoints, catalogs and schemas, syntax error or access rule
  * violation.
@@ -44,19 +44,19 @@ const EXCEPTIONS: ReadonlyMap<string, Blame> = new Map([
   ['25P03', 'database'],
   // The server became a standby, as in a failover.
   ['25006', 'database'],
-  // A message, or a setting asked for when connecting, that the other side does not take: it will
-  // not the next time either.
+  // The other side does not take a message, or a setting that was asked for when connecting. It
+  // will not the next time either.
   ['08P01', 'defect'],
-  // Bytes that are not binary COPY, or not of the column's type: the encoder's doing. As the row's,
-  // it would dead-letter every row.
+  // The bytes are not binary COPY, or not of the column's type: the encoder is wrong. If it counted
+  // as the row's, every row would become a dead letter.
   ['22P03', 'defect'],
   ['22P04', 'defect'],
 ])
 
 /**
- * Blame by SQLSTATE (PostgreSQL documentation, appendix A). Whatever is neither the database's nor
- * a defect is the row's: data exceptions (22), constraints (23, 44), what a trigger raises (P0, or
- * any code of its own). It is the row's only if the row by itself meets it too: that is tried.
+ * Blame by SQLSTATE (PostgreSQL documentation, appendix A). Any other code is the row's: data
+ * exceptions (22), constraints (23, 44), and what a trigger raises (P0, or any code of its own). A
+ * row is blamed only if it meets the error by itself too, which is tried.
  */
 export function blame(sqlState: string): Blame {
   const exception = EXCEPTIONS.get(sqlState)
@@ -72,9 +72,9 @@ export function blame(sqlState: string): Blame {
 export const UNIQUE_VIOLATION = '23505'
 
 /**
- * Whether the database may hold a smaller batch if it cannot hold this one: out of memory or of
- * locks (53200), a limit of the configuration (53400) or of the program (54), a statement that took
- * too long (57014).
+ * Whether the database may take a smaller batch though it could not take this one: out of memory or
+ * of locks (53200), a limit of the configuration (53400) or of the program (54), a statement that
+ * took too long (57014).
  */
 export function isTooMuch(code: string): boolean {
   return code === '53200' || code === '53400' || code === '57014' || (code.length === 5 && code.startsWith('54'))

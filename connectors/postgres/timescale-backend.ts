@@ -2,13 +2,13 @@ import type { StorageBackend } from './backend.ts'
 import { type Day, dayOf } from './days.ts'
 import { APPEND_ONLY, columnDefinitions } from './readings-table.ts'
 
-/** `readings` as a hypertable: its chunks appear by themselves, so that no row is ever astray. */
+/** `readings` as a hypertable. Its chunks appear by themselves, so no row is ever outside them. */
 export function createTimescaleBackend(): StorageBackend {
   return {
     name: 'timescaledb',
     async create(session, columns) {
-      // Without its default index on ts: the primary key serves queries by device, chunk exclusion
-      // those by time, and it costs COPY 40 %.
+      // Without the default index on ts, which would cost COPY 40 %. The primary key serves queries
+      // by device, and chunk exclusion those by time.
       await session.script(
         'creating hypertable readings',
         `CREATE TABLE readings (${columnDefinitions(columns)}, PRIMARY KEY (device_id, ts)) WITH (${APPEND_ONLY});

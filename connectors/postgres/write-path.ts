@@ -1,11 +1,11 @@
 /**
- * How the next batch goes in. `copy`: straight into `readings`, which fails at the first key that
- * is there already. `fold`: rows of one key are merged first, then the same. `merge`: through a
- * temporary table, compared with what is there.
+ * How the next batch is written. `copy`: straight into `readings`; this fails at the first key that
+ * is there already. `fold`: rows of one key are merged first, then copied in the same way. `merge`:
+ * through a temporary table, which is compared with `readings`.
  */
 export type WritePath = 'copy' | 'fold' | 'merge'
 
-/** What keys of a batch met: rows of the table, at most rows of the batch itself, or nothing. */
+/** What the keys of a batch met: rows of the table, only other rows of the batch, or nothing. */
 export type Met = 'table' | 'within' | 'nothing'
 
 export interface PathState {
@@ -16,9 +16,9 @@ export interface PathState {
 
 /**
  * Batches after which a quicker path is tried again. Measured in PostgreSQL's CPU time per row:
- * copy 3.7 µs, merge 7.5 µs, a copy that fails at its last row and is merged then 10.7 µs, and its
- * rows stay behind as dead tuples. So merging pays once two batches of three have repeats; repeats
- * come in stretches (a replay, a redelivery after a crash), and four clean batches say that the
+ * copy 3.7 µs; merge 7.5 µs; a copy that fails at its last row, and is merged then, 10.7 µs, and
+ * its rows stay behind as dead tuples. So merging pays if two batches of three have repeats.
+ * Repeats come in stretches (a replay, a redelivery after a crash); four clean batches say that the
  * stretch is over.
  */
 const CLEAN_BATCHES = 4

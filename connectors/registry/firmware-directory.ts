@@ -12,15 +12,15 @@ import { openSchemaDirectory, type SchemaDirectory } from './schema-directory.ts
 /** Every firmware in the registry: by the schema ID of its frames, and by fingerprint. */
 export interface FirmwareDirectory extends SchemaDirectory {
   /**
-   * What a frame was written with: the fingerprint decides if there is one, for IDs may be handed
-   * out twice. 8 bytes, little-endian.
+   * The firmware that a frame was written with. The fingerprint (8 bytes, little-endian) decides if
+   * there is one, because IDs may be handed out twice.
    */
   firmware(schemaId: number, fingerprint?: Buffer): FirmwareLookup
   /** By a fingerprint as hexadecimal. */
   firmwareOf(fingerprint: string): FirmwareLookup
-  /** Frames whose schema ID is another schema's than their fingerprint says. */
+  /** Frames whose schema ID belongs to another schema than their fingerprint. */
   wrongIds(): number
-  /** All fingerprints and their schema IDs. Another object whenever it has changed. */
+  /** All fingerprints and their schema IDs. It is another object if anything has changed. */
   fingerprints(): ReadonlyMap<string, number>
 }
 
@@ -113,7 +113,7 @@ export async function openFirmwareDirectory(options: FirmwareDirectoryOptions): 
   }
 }
 
-/** A producer that makes up IDs must not fill the log. */
+/** Most IDs that the log names: a producer that makes up IDs must not fill it. */
 const MOST_SAID = 1_000
 const NOT_THERE: FirmwareLookup = { tag: 'unknown' }
 
@@ -123,7 +123,7 @@ function ambiguous(id: number, entries: readonly SchemaEntry[]): string {
 }
 
 /**
- * What was made of schemas: an unchanged one keeps its object, and with it the converter that was
+ * What was made of schemas. An unchanged schema keeps its object, and so the converter that was
  * made for it.
  */
 class Made {
@@ -149,9 +149,8 @@ class Made {
 }
 
 /**
- * A schema as frames of its writer must be read: its own fields, with the attributes of its
- * subject's newest version, so that a corrected conversion holds for frames that were written
- * before it.
+ * How frames of a writer must be read: by the writer's own fields, with the attributes of its
+ * subject's newest version. So a corrected conversion holds for frames that were written before it.
  */
 export function readFirmware(writer: SchemaEntry, newest: SchemaEntry, quantities: ReadonlySet<string>): FirmwareLookup {
   try {

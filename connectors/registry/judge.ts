@@ -14,9 +14,9 @@ export type Judgement =
 const SHOWN_CHARACTERS = 100
 
 /**
- * Judges one entry of a registry that others use too. Under a subject that is not its own, a
- * schema's attributes would hold for frames of the firmware whose name it has: two subjects with
- * the same fields once made 20 °C into 200 kg.
+ * Judges one entry of a registry that others use too. If a schema counted under a subject that is
+ * not its own, its attributes would hold for the frames of another firmware: two subjects with the
+ * same fields once made 20 °C into 200 kg.
  */
 export function judge(subject: string, found: SchemaVersion, ownSubject: OwnSubject): Judgement {
   const ignored = (why: string): Judgement => ({ tag: 'ignored', why })
@@ -30,8 +30,8 @@ export function judge(subject: string, found: SchemaVersion, ownSubject: OwnSubj
     const fingerprint = schemaFingerprint(json).toString('hex')
     return { tag: 'accepted', entry: { subject, version: found.version, id: found.id, text: found.schema, json, fingerprint } }
   } catch (cause) {
-    // Of the parser, of the canonical form, or of the stack where it is nested too deep: none of
-    // them is ours to fix.
+    // The error is of the parser, of the canonical form, or of the stack if the schema is nested
+    // too deep. We can fix none of them.
     return ignored(`it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
 }

@@ -25,16 +25,16 @@ export type IdLookup =
 const UNKNOWN: IdLookup = { tag: 'unknown' }
 
 /**
- * Every schema that was ever met, with what the registry shows now before what it showed once: a
- * deleted subject, or a registry restored from an older backup, does not make what is in Kafka
- * unreadable. No I/O.
+ * Every schema that was ever met. What the registry shows now comes before what it showed once. So
+ * what is in Kafka can still be read after a subject was deleted, or the registry was restored from
+ * an older backup. No I/O.
  */
 export class KnownSchemas {
   /** What the registry shows, oldest version first, by subject. */
   private readonly live = new Map<string, readonly SchemaEntry[]>()
   /**
-   * All, the latest last met last: by ID and fingerprint. A restored registry may give an ID to
-   * another schema.
+   * All schemas ever met, by ID and fingerprint, those met last at the end. A restored registry may
+   * give an ID to another schema.
    */
   private readonly ever = new Map<string, SchemaEntry>()
   private byFingerprint = new Map<string, SchemaEntry>()
@@ -64,7 +64,7 @@ export class KnownSchemas {
     }
   }
 
-  /** Makes the answers follow what was set. */
+  /** Brings the answers up to date with what was set. */
   index(): void {
     const [byFingerprint, byId, newest] = [new Map<string, SchemaEntry>(), new Map<number, IdLookup>(), new Map<string, SchemaEntry>()]
     for (const entry of this.ever.values()) {
@@ -84,7 +84,7 @@ export class KnownSchemas {
     this.newest = newest
   }
 
-  /** The newest live version with this fingerprint, or the one that was met last. */
+  /** The newest live version with this fingerprint; if none is live, the one that was met last. */
   withFingerprint(hex: string): SchemaEntry | undefined {
     return this.byFingerprint.get(hex)
   }

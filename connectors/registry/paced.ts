@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface PacedOptions {
-  /** Resolves with how long it took, without its waits for an outage. */
+  /** Resolves with how long it took, waits through outages not included. */
   readonly work: () => Promise<number>
-  /** Rest after a run that took so long. */
+  /** How long to rest after a run, given how long it took. */
   readonly pauseMs: (tookMs: number) => number
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
@@ -11,13 +11,12 @@ export interface PacedOptions {
 }
 
 /**
- * Work of which one run is under way at a time, with a rest after each: all that ask meanwhile
- * share the next.
+ * Runs work one run at a time, with a rest after each. All that ask meanwhile share the next run.
  */
 export class Paced {
   private readonly options: PacedOptions
   private running: Promise<void> | undefined
-  /** The run that begins once the one that runs, and the rest after it, are over. */
+  /** The run that begins after the current one and the rest after that. */
   private next: Promise<void> | undefined
   private mayBeginAt = Number.NEGATIVE_INFINITY
 

@@ -5,7 +5,7 @@ import type { KnownSchemas, SchemaEntry } from './known-schemas.ts'
 import { type SchemaRegistry, type SchemaVersion, UNREACHABLE } from './registry.ts'
 
 /**
- * What the readings before have seen of each subject, whether it counts or not: only what is new is
+ * What earlier readings have seen of each subject, whether it counts or not. Only what is new is
  * read.
  */
 export interface Seen {
@@ -13,7 +13,7 @@ export interface Seen {
   readonly newest: Map<string, SchemaVersion>
   /** Deleted subjects that were looked at. */
   readonly deleted: Set<string>
-  /** Subjects that could not be read, and were said to. */
+  /** Subjects that could not be read; the log has said so. */
   readonly failing: Set<string>
 }
 
@@ -24,9 +24,9 @@ export interface ReadingOptions {
   readonly known: KnownSchemas
   readonly seen: Seen
   readonly signal: AbortSignal
-  /** Told at each reading what does not count, and why. */
+  /** Called at each reading for what does not count, with the reason. */
   readonly ignored: (entry: string, why: string) => void
-  /** Told when there is something new, or something is gone. */
+  /** Called if something is new, or gone. */
   readonly changed: () => void
   readonly log: Log
 }
@@ -34,14 +34,14 @@ export interface ReadingOptions {
 /** Requests at a time: 300 subjects take 0.3 s, one after another 1.2 s. */
 const AT_A_TIME = 8
 /**
- * A subject that the registry has a problem with is asked for so often, with a pause in between.
+ * How often a subject is asked for if the registry has a problem with it, with a pause in between.
  */
 const ATTEMPTS = 3
 const ATTEMPT_PAUSE_MS = 200
 
 /**
  * Reads the subjects that are new, and notes those that are gone; resolves with the others. Each
- * subject is judged by itself: what cannot be read of one is no reason to stop for the others.
+ * subject is judged by itself: if one cannot be read, the others still are.
  * @throws ConnectorError if the registry does not answer at all
  */
 export async function readNewSubjects(options: ReadingOptions): Promise<readonly string[]> {
@@ -92,7 +92,9 @@ async function each(subjects: readonly string[], options: ReadingOptions, read: 
   return news
 }
 
-/** The error of a registry that answers, but has a problem with this subject. */
+/**
+ * Reads a subject. Returns the error if the registry answers but has a problem with this subject.
+ */
 async function attempt(
   subject: string,
   { signal }: ReadingOptions,
@@ -129,7 +131,7 @@ async function readSubject(subject: string, options: ReadingOptions): Promise<bo
   const entries: SchemaEntry[] = []
   for (const version of found) {
     const entry = accepted(subject, version, options)
-    // The same object for the same version: what was made for it, such as its converter, stays.
+    // The same version keeps its object, and with it what was made for it, such as a converter.
     if (entry !== undefined) entries.push(before.find((one) => isSameEntry(one, entry)) ?? entry)
   }
   const past = isFirst && (await readDeleted(subject, options, new Set(numbers)))
@@ -139,8 +141,8 @@ async function readSubject(subject: string, options: ReadingOptions): Promise<bo
 }
 
 /**
- * A subject that another process has read before, and whose newest version is the same: one
- * request, where each version takes one otherwise.
+ * Takes a subject from memory if its newest version is the same. That is one request; otherwise
+ * each version takes one.
  */
 async function readRemembered(subject: string, { registry, known, seen }: ReadingOptions): Promise<boolean> {
   const remembered = known.everOf(subject)
@@ -154,8 +156,8 @@ async function readRemembered(subject: string, { registry, known, seen }: Readin
 }
 
 /**
- * Versions that were deleted before they were ever met. Apicurio lists those of a deleted subject,
- * but does not show them.
+ * Reads versions that were deleted before they were ever met. Apicurio lists the versions of a
+ * deleted subject, but does not show them.
  */
 async function readDeleted(subject: string, options: ReadingOptions, live: ReadonlySet<number> = new Set()): Promise<boolean> {
   const { registry, known } = options

@@ -27,7 +27,7 @@ export interface SchemaVersion {
 }
 
 /**
- * Which subjects and versions an answer covers. A registry keeps what was deleted, until it is
+ * Which subjects and versions an answer covers. A registry keeps deleted ones until they are
  * deleted for good.
  */
 export type Which = 'live' | 'deleted-too'
@@ -39,7 +39,7 @@ export interface SchemaRegistry {
    * no schema.
    */
   register(subject: string, schema: string): Promise<number>
-  /** Refuses, from now on, versions that cannot read what earlier ones wrote. */
+  /** From now on the registry refuses versions that cannot read what earlier ones wrote. */
   requireBackward(subject: string): Promise<void>
   /** Whether the subject's compatibility rule admits the schema; true for a new subject. */
   compatible(subject: string, schema: string): Promise<boolean>
@@ -52,7 +52,10 @@ export interface SchemaRegistry {
   schemaOf(id: number): Promise<Pick<SchemaVersion, 'schema' | 'type'> | undefined>
 }
 
-/** A registry that takes a request and does not answer must not hold up what waits for a schema. */
+/**
+ * Longest wait for an answer: a registry that takes a request and does not answer must not hold up
+ * frames that wait for a schema.
+ */
 const ANSWER_TIMEOUT_MS = 10_000
 
 /** @param url as in http://127.0.0.1:8081/apis/ccompat/v7 */
@@ -81,7 +84,7 @@ export function createRegistry(url: string): SchemaRegistry {
   }
 
   const subjects = async (prefix: string, which: Which = 'live'): Promise<readonly string[]> => {
-    // Apicurio does not know the prefix and answers with all.
+    // Apicurio ignores the prefix and answers with all subjects.
     const all = await ask<unknown>('listing subjects', 'GET', `/subjects?subjectPrefix=${escaped(prefix)}&deleted=${deleted(which)}`)
     if (!Array.isArray(all)) throw new ConnectorError('REGISTRY_ANSWER', true, `listing subjects at ${shown}: expected an array of names`)
     return all.filter((subject): subject is string => typeof subject === 'string' && subject.startsWith(prefix))

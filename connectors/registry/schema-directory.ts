@@ -16,15 +16,15 @@ export interface SchemaDirectoryOptions {
   readonly log: Log
   readonly signal: AbortSignal
   /**
-   * Called after a reading, and in the middle of one once what is new has been read, if anything
-   * has changed.
+   * Called if anything has changed: after a reading, and in the middle of one, once new subjects
+   * have been read.
    */
   readonly changed?: (known: KnownSchemas) => void
   /** What outlives the registry. */
   readonly memory?: SchemaMemory
   /**
-   * How long `prepare` waits in all while the registry does not answer; what is unknown then is
-   * answered as unknown. For ever unless told otherwise.
+   * How long `prepare` waits in all while the registry does not answer. What is unknown then counts
+   * as unknown. Without it, `prepare` waits for ever.
    */
   readonly patienceMs?: number
   /** Health: what is wrong with the registry; null once it answers. */
@@ -33,7 +33,7 @@ export interface SchemaDirectoryOptions {
   readonly now?: () => number
 }
 
-/** What records carry of their schemas. */
+/** What records carry about their schemas. */
 export interface Wanted {
   readonly ids?: ReadonlySet<number>
   /** As hexadecimal. */
@@ -43,25 +43,24 @@ export interface Wanted {
 /** The schemas of some subjects, kept in memory. */
 export interface SchemaDirectory extends AsyncDisposable {
   /**
-   * Makes the answers for these definitive: what is unknown is what a reading begun after the call
-   * did not find, or one of the last two seconds. Waits through an outage of the registry as long
-   * as its patience lasts; rejects only on abort.
+   * Makes the answers for these definitive. What is then unknown was not found by a reading that
+   * began after the call, or in the last two seconds. Waits through an outage of the registry as
+   * long as its patience lasts; rejects only on abort.
    */
   prepare(wanted: Wanted): Promise<void>
   /**
    * Resolves when new subjects have been looked for, in a reading that began after the call. New
-   * versions of subjects that are known are found by then if reading them takes a moment only; with
-   * very many subjects they are read in the background. Waits through outages.
+   * versions of known subjects are found by then too, if reading them takes only a moment. If there
+   * are very many subjects, these are read in the background. Waits through outages.
    */
   refresh(): Promise<void>
   /**
-   * What a record was written with: the fingerprint decides if there is one, for IDs may be handed
-   * out twice. 8 bytes, little-endian.
+   * The schema that a record was written with. The fingerprint (8 bytes, little-endian) decides if
+   * there is one, because IDs may be handed out twice.
    */
   lookup(id: number, fingerprint?: Buffer): IdLookup
   /**
-   * The JSON of that schema; undefined if it is not known, or where the ID stands for several
-   * schemas.
+   * The JSON of that schema; undefined if it is not known, or if the ID stands for several schemas.
    */
   schema(id: number, fingerprint?: Buffer): unknown
   /** Entries of the registry that do not count: each was logged once. */
@@ -71,25 +70,25 @@ export interface SchemaDirectory extends AsyncDisposable {
 }
 
 /**
- * A version that was just registered is noticed after this long at the latest, and with very many
- * subjects after twenty readings' time.
+ * A version that was just registered is noticed after this long at the latest; if there are very
+ * many subjects, after the time of twenty readings.
  */
 const REFRESH_MS = 10_000
 const REFRESH_SHARE = 20
 /**
- * Asked for, it is read again after a moment; a registry with many subjects gets four readings'
- * time to rest.
+ * If somebody asks, it is read again after a moment. A registry with many subjects gets a rest of
+ * four readings' time.
  */
 const LEAST_PAUSE_MS = 100
 const MOST_PAUSE_MS = 5_000
 const PAUSE_SHARE = 4
-/** A reading of all subjects that takes no longer goes with every look for new ones. */
+/** If reading all subjects takes no longer than this, it is done at every look for new ones. */
 const MOMENT_MS = 200
-/** An ID or fingerprint that nobody knows must not become a reading for each record that has it. */
+/** An unknown ID or fingerprint must not cause a reading for each record that has it. */
 const ABSENT_MS = 2_000
 /** Most unknown ones that are remembered. */
 const ABSENT_LIMIT = 10_000
-/** Health speaks of an outage once it has lasted so long. */
+/** Health reports an outage once it has lasted this long. */
 const PROBLEM_MS = 15_000
 /** Shorter than for others: devices of a new firmware wait for the first answer, not for long. */
 const BACKOFF = { baseMs: 200, maxMs: 2_000 }
@@ -113,18 +112,18 @@ class Directory implements SchemaDirectory {
   private readonly known = new KnownSchemas()
   /** Why entries do not count, by subject and version. */
   private readonly refused = new Map<string, string>()
-  /** Unknown IDs and fingerprints, by when a reading that did not find them was over. */
+  /** Unknown IDs and fingerprints, with the end of the reading that did not find them. */
   private readonly absent = new Map<number | string, number>()
-  /** IDs that stand for several schemas, and were said to. */
+  /** IDs that stand for several schemas; the log has said so. */
   private readonly saidAmbiguous = new Set<number>()
   private readonly seen: Seen = { newest: new Map(), deleted: new Set(), failing: new Set() }
   private opened = false
-  /** Looks for subjects that are new or gone. */
+  /** Runs that look for subjects that are new or gone. */
   private readonly looks: Paced
-  /** Reads what is new of every subject. */
+  /** Runs that read what is new of every subject. */
   private readonly readings: Paced
   private readingMs = 0
-  /** Aborted when the registry answers again. */
+  /** Aborted as soon as the registry answers again. */
   private answers = new AbortController()
   /** Since when the registry has not answered. */
   private awaySince: number | undefined
@@ -197,13 +196,13 @@ class Directory implements SchemaDirectory {
   }
 
   /**
-   * Waits for a reading as long as the patience lasts, which is counted from the beginning of an
+   * Waits for a reading as long as the patience lasts. The patience counts from the beginning of an
    * outage.
    */
   private async patiently(reading: Promise<void>): Promise<void> {
     const { patienceMs } = this.options
     if (patienceMs === undefined) return reading
-    // It is awaited here or by the next one that needs it; on abort it rejects, and that is no
+    // It is awaited here, or by the next call that needs it. On abort it rejects, which is no
     // defect.
     reading.catch(() => undefined)
     for (;;) {
@@ -239,8 +238,8 @@ class Directory implements SchemaDirectory {
       clock: { random: () => systemClock.random(), delay: (ms) => this.pause(ms) },
       signal: this.signal,
       backoff: BACKOFF,
-      // What is wrong at the start, such as a refused name, is told; later it may be fixed while
-      // what is known goes on.
+      // If something is wrong at the start, such as a refused name, it is thrown. Later, it may be
+      // fixed while work goes on with what is known.
       again: (cause) => this.opened || isTransient(cause),
       failed: ({ cause }) => this.unanswered(beganAt, cause),
     })
@@ -268,7 +267,7 @@ class Directory implements SchemaDirectory {
     await this.memorise()
   }
 
-  /** Until the time is over, or the registry has answered somebody else. */
+  /** Waits until the time is over, or until the registry has answered another request. */
   private async pause(ms: number): Promise<void> {
     const { signal } = this.answers
     await delay(ms, undefined, { signal: AbortSignal.any([this.signal, signal]) }).catch((cause: unknown) => {
@@ -316,7 +315,7 @@ class Directory implements SchemaDirectory {
     this.options.changed?.(this.known)
   }
 
-  /** What was known before this process began. */
+  /** Takes over what was known before this process began. */
   private async recall(): Promise<void> {
     const { memory, log } = this.options
     if (memory === undefined) return
@@ -329,7 +328,7 @@ class Directory implements SchemaDirectory {
     }
   }
 
-  /** Keeps what is new. It is no reason to wait or to end: the registry has it, too. */
+  /** Keeps what is new. If that fails, the service goes on: the registry has it, too. */
   private async memorise(): Promise<void> {
     const { memory, log } = this.options
     const news = [...this.known.all()].filter(({ id, fingerprint }) => !this.remembered.has(`${id} ${fingerprint}`))
