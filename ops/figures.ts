@@ -1,6 +1,6 @@
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
-/** A whole number with commas; `?` where it is not known, for unknown is not zero. */
+/** A whole number with commas. `?` if it is not known, because unknown is not zero. */
 export function whole(value: number | bigint | undefined): string {
   return value === undefined ? '?' : WHOLE.format(value)
 }

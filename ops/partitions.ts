@@ -8,7 +8,7 @@ const MS_PER_DAY = 86_400_000
 /** Days listed; the rest are counted. */
 const MOST_DAYS = 100
 
-/** What there is, for people. */
+/** The partitions and the rows outside them, as lines for people. */
 export function partitionLines(backend: BackendName, { count, first, last }: Partitions, strays: readonly StrayDay[]): readonly string[] {
   const what = backend === 'timescaledb' ? 'chunks of TimescaleDB' : 'partitions of a day'
   const span = first === null || last === null ? '' : `, ${dateOf(first)} to ${dateOf(last)}`
@@ -37,7 +37,10 @@ export function partitionLines(backend: BackendName, { count, first, last }: Par
   return lines
 }
 
-/** Day by day, and says what became of each. @returns rows that have to stay */
+/**
+ * Gives stray rows partitions, day by day, and says what became of each day.
+ * @returns how many rows have to stay
+ */
 export async function drainStrays(backend: StorageBackend, session: Session, say: (line: string) => void): Promise<number> {
   const strays = await backend.strayDays(session)
   if (strays.length === 0) say('no row lies in the default partition')

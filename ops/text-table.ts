@@ -4,8 +4,8 @@ import { visible } from '../processors/visible.ts'
 export type Alignment = 'left' | 'right'
 
 /**
- * Lines of a table, columns two spaces apart, without trailing spaces. Cells are made visible, for
- * a width to be what a terminal shows.
+ * Lines of a table, columns two spaces apart, without trailing spaces. Control characters in cells
+ * are escaped, so that widths are what a terminal shows.
  */
 export function table(rows: readonly (readonly string[])[], alignments: readonly Alignment[]): readonly string[] {
   const shown = rows.map((row) => row.map(visible))

@@ -18,11 +18,11 @@ export interface DeviceReport {
   readonly frames: FrameCounts
   boots: number
   /**
-   * Of the boots: those that are one row together. What became of their frames is counted, and no
+   * How many of the boots have one row together. What became of their frames is counted, and no
    * longer named.
    */
   folded: number
-  /** Of the stored frames: those of which single samples became dead letters. */
+  /** How many of the stored frames have single samples that became dead letters. */
   partlyDead: number
   /** Frames that went by before the ledger was begun. */
   unknown: number
@@ -43,8 +43,8 @@ export interface DeviceReport {
    */
   implausible: number
   /**
-   * Frames of folded boots, or of numbers that are only counted by now: whether they were stored
-   * then is not known. They are in no sum.
+   * Frames of folded boots, or with numbers that are only counted by now. Nobody knows whether they
+   * were stored before. They are in no sum.
    */
   late: number
   /**
@@ -52,7 +52,7 @@ export interface DeviceReport {
    * many boots. They are in no sum.
    */
   passedOver: number
-  /** Boots of which frames are missing or dead-lettered, or samples are. */
+  /** Boots with missing or dead-lettered frames, or dead-lettered samples. */
   readonly incomplete: BootCounts[]
 }
 
@@ -63,7 +63,7 @@ export interface ContinuityReport {
    * Whether, for every boot and in total, numbered = stored + dead-lettered + in flight + missing.
    */
   readonly addsUp: boolean
-  /** Names that are no devices: what came under them is in no sum. */
+  /** What came under names that are no devices. It is in no sum. */
   readonly strangers: Strangers
   /** By device ID. */
   readonly devices: readonly DeviceReport[]
@@ -71,10 +71,7 @@ export interface ContinuityReport {
 
 /** What came under names that are no devices. */
 export interface Strangers {
-  /**
-   * Boots. A name that is no device's cannot be told from one that was made up, so names are not
-   * counted.
-   */
+  /** Boots. Names are not counted, because many may be made up. */
   readonly boots: number
   /** Frames: dead letters. */
   readonly frames: number

@@ -32,11 +32,11 @@ export async function exportDeadLetters(
       if (found === null || !matches(found.deadLetter, filter)) return undefined
       deadLetters++
       const state = settled === undefined ? 'unknown' : (settled.get(found.partition)?.get(found.offset) ?? 'open')
-      // Whoever reads it may be slower than Kafka.
+      // The reader may be slower than Kafka.
       return out.write(`${exported(found, state)}\n`) ? undefined : once(out, 'drain').then(() => undefined)
     })
   } catch (cause) {
-    // Whoever read it has seen enough, as `head` has.
+    // The reader has closed the pipe, as `head` does.
     if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return deadLetters
     throw cause
   } finally {
@@ -52,7 +52,7 @@ export async function exportDeadLetters(
 /** One dead letter as a line of JSON. */
 export function exported({ topic, partition, offset, deadLetter }: FoundDeadLetter, state: string): string {
   const { key, value, records, source_timestamp, first_failed, last_failed, ...rest } = deadLetter
-  // A line of JSON, and one that a terminal may be given.
+  // Control characters are escaped, so that a terminal may show the line.
   return visible(
     JSON.stringify({
       topic,

@@ -15,12 +15,12 @@ interface Row {
   readonly devices: Set<string>
 }
 
-/** Devices are counted up to here: a flood of invented names must not fill the memory. */
+/** Devices are counted up to this many: a flood of invented names must not fill the memory. */
 const MOST_DEVICES = 100_000
 
 /**
- * Lines for people: per topic and reason, how many dead letters, how many of them no redrive has
- * settled, their age and their devices.
+ * Lines for people. For each topic and reason: how many dead letters, how many of them no redrive
+ * has settled, their age and their devices.
  */
 export async function listDeadLetters(
   source: DeadLetters,

@@ -11,13 +11,13 @@ import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { decoded } from '../redrive/run.ts'
 
-/** What is in the topics of dead letters, to look at: nothing is committed, nothing changes. */
+/** Reads the topics of dead letters. It commits nothing and changes nothing. */
 export interface DeadLetters {
   /** Every topic of dead letters that Kafka has, by name. */
   topics(): Promise<readonly Topic[]>
   /**
    * Reads a topic's dead letters, or those of some extents; null for a record that is no dead
-   * letter. Waits for what `each` returns; a rejection ends it.
+   * letter. Waits for what `each` returns. If that rejects, reading ends.
    */
   read(topic: Topic, each: (deadLetter: FoundDeadLetter | null) => Promise<void> | undefined, extents?: readonly Extent[]): Promise<void>
   extents(topic: Topic): Promise<readonly Extent[]>
@@ -32,7 +32,7 @@ const SUFFIX = '.dead'
 
 export function openDeadLetters(config: Config, log: Log, signal: AbortSignal): DeadLetters {
   const kafka = kafkaClient(config, 'millrace-dead', log)
-  // Only read: the ID that is written in front does not matter.
+  // It only decodes, so the ID for encoding does not matter.
   const codec: DeadLetterCodec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   return {
     async topics() {

@@ -9,24 +9,24 @@ export interface FleetFile {
   readonly firmware: string
   /** Whether values that the firmware cannot hold exactly become the nearest that it can. */
   readonly round: boolean
-  /** The file as the firmware holds it is written there; undefined: nowhere. */
+  /** Where the file is written as the firmware holds it. Absent: nowhere. */
   readonly to?: string
 }
 
-/** What the fleet says of a file, without sending anything of it. */
+/** What the fleet says about a file, without sending any of it. */
 export interface FileVerdict {
   /** Whether every line can be sent, and there is one. */
   readonly taken: boolean
   /**
-   * What it complains of: the first lines with their column, their value and what was expected,
-   * then how many there are.
+   * Its complaints: the first bad lines with their column, their value and what was expected, then
+   * how many there are.
    */
   readonly words: readonly string[]
 }
 
 /**
- * Asks the C program `fleet` whether a firmware can hold a file: what it would refuse while it
- * sends.
+ * Asks the C program `fleet` whether a firmware can hold a file. It finds what the fleet would
+ * refuse while sending.
  */
 export async function judgeFile({ program, file, firmware, round, to }: FleetFile): Promise<FileVerdict> {
   const input = openSync(file, 'r')

@@ -28,7 +28,7 @@ export interface FleetProcess extends AsyncDisposable {
   readonly ended: Promise<number | NodeJS.Signals>
 }
 
-/** Seconds within which a fleet that was told to stop drains and goes (--drain). */
+/** How long a fleet that was told to stop may take to drain and end (--drain). */
 const GRACE_MS = 15_000
 
 /** Starts the C program `fleet`. */

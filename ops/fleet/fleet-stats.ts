@@ -62,7 +62,7 @@ export function parseFleetStats(line: string): FleetStats | undefined {
 }
 
 /**
- * Several fleets as one. Undefined if one of them has not spoken yet: a sum without it would be
+ * The figures of several fleets together. Undefined if one has none yet: a sum without it would be
  * wrong.
  */
 export function sumFleetStats(all: readonly (FleetStats | undefined)[]): FleetStats | undefined {

@@ -6,12 +6,11 @@ export interface GroupPartitionLag {
   readonly group: string
   readonly topic: string
   readonly partition: number
-  /** Null if the group never committed: its lag counts from the earliest record. */
+  /** Null if the group never committed. Then its lag counts from the earliest record. */
   readonly committed: bigint | null
   readonly end: bigint
   /**
-   * Null if Kafka's log ends before what was committed: the consumer will find out where they
-   * part.
+   * Null if Kafka's log ends before what was committed. The consumer will find out where they part.
    */
   readonly lag: bigint | null
 }

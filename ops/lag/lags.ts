@@ -13,13 +13,15 @@ import type { GroupPartitionLag } from './lag-table.ts'
 
 /** Says how far consumer groups are behind. */
 export interface Lags extends AsyncDisposable {
-  /** Of every group on every partition, by what decides where the group goes on. */
+  /**
+   * The lag of every group on every partition, by the offsets that decide where the group goes on.
+   */
   read(): Promise<readonly GroupPartitionLag[]>
 }
 
 export interface LagsOptions {
   readonly config: Config
-  /** Whose; those of all configured ones unless told otherwise. */
+  /** Which groups; if absent, all configured ones. */
   readonly groups?: readonly ConsumerGroup[]
   readonly statementTimeoutMs?: number
 }
@@ -45,7 +47,7 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
   return {
     async read() {
       const names = [...new Set(groups.map(({ topic }) => topic))]
-      // Before the ends: what was read meanwhile must not look like more than there is.
+      // Offsets are read before the ends. Otherwise a group could seem to be beyond the end.
       const offsets = await Promise.all(groups.map(known))
       const states = await logs.topics(names)
       const extents = new Map(await Promise.all(names.map(async (topic) => [topic, await logs.extents(topic)] as const)))

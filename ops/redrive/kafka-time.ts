@@ -4,8 +4,8 @@ import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import { topics } from '../../processors/topics.ts'
 
 /**
- * What time it is, in milliseconds since 1970, by Kafka's clock: whoever redrives may sit at a
- * machine of which the clock is wrong, too.
+ * The time by Kafka's clock, in milliseconds since 1970: the clock of the machine that redrives may
+ * be wrong, too.
  */
 export async function kafkaTime(kafka: KafkaClient, log: Log): Promise<() => number> {
   await using clock = createKafkaClock(kafka, topics.clock)

@@ -4,12 +4,12 @@ import type { DeadRecord } from '../../processors/dead-letter.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 
 /**
- * What a dead letter is about: itself, or a dead letter for each of its records that its source
- * still has.
+ * What a dead letter is about: itself, or, if it stands for several records, a dead letter for each
+ * record that Kafka still has.
  */
 export interface Originals {
   readonly deadLetters: readonly FoundDeadLetter[]
-  /** Records that Kafka has deleted, or never had: those of the bridge came from MQTT. */
+  /** Records that Kafka has deleted, or never had, since those of the bridge came from MQTT. */
   readonly gone: number
 }
 

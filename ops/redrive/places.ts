@@ -16,8 +16,8 @@ export interface RedrivePlacesOptions {
 }
 
 /**
- * Claims each partition of dead letters when it is first needed, from the dead letter on that is
- * taken then; waits through outages.
+ * Claims each partition of dead letters when it is first needed. It begins at the dead letter that
+ * is taken then. Waits through outages.
  */
 export function createRedrivePlaces(
   options: RedrivePlacesOptions,

@@ -14,8 +14,8 @@ export interface ProcessWayOptions {
   readonly businessProcess: BusinessProcess<unknown>
   readonly runner: ProcessRunner
   /**
-   * A consumer of this run's own, in the app database: it has no part in the offsets of the
-   * process.
+   * A consumer name of this run's own in the app database, so the offsets of the process are not
+   * touched.
    */
   readonly consumer: ConsumerName
   /** ID of the topic of dead letters. */
@@ -27,14 +27,14 @@ export interface ProcessWayOptions {
 }
 
 /**
- * Handles the devices, or nothing: then it says which are rejected. `dead`: records that are not
- * among theirs.
+ * Handles all of the devices, or none: then it returns the rejected ones. `dead`: how many records
+ * of the chunk belong to none of these devices.
  */
 type Handle = (devices: readonly DeviceInputs<unknown>[], dead: number) => Promise<readonly DeviceRejection[]>
 
 /**
- * The way for business processes: each device's records anew, in one transaction with the run's own
- * offsets.
+ * The way for business processes. It handles each device's records again, in one transaction with
+ * the run's own offsets.
  */
 export function processWay(options: ProcessWayOptions): RedriveWay {
   const { businessProcess, runner, consumer, lookups } = options
@@ -44,7 +44,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
     signal: options.signal,
   })
 
-  /** Handles all devices but those that are rejected; the rejections by record. */
+  /** Handles all devices that are not rejected. Returns an attempt for each record. */
   async function run(records: readonly KafkaRecord[], handle: Handle): Promise<readonly Attempt[]> {
     await lookups.prepare(records)
     const { devices, undecodable } = inputsByDevice(businessProcess, records, lookups)
@@ -69,7 +69,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
     })
   }
 
-  /** Commits what is left of a chunk, unless devices are rejected. */
+  /** Commits the devices that are left of a chunk, unless some are rejected. */
   function committing(deadLetters: readonly FoundDeadLetter[], place: RedrivePlace, last: FoundDeadLetter): Handle {
     return async (devices, dead) => {
       const { topic, partition } = last

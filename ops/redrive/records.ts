@@ -4,7 +4,7 @@ import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import type { Attempt, RedriveWay } from './way.ts'
 
-/** What a processor gave for one dead letter: as it would be sent, its dead letters among it. */
+/** What a processor gave for one dead letter: the records to send, its dead letters among them. */
 export interface Processed {
   readonly records: readonly OutgoingRecord[]
   readonly dropped: string | null

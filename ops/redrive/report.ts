@@ -16,7 +16,7 @@ export class RedriveReport {
   settledBefore = 0
   filteredOut = 0
   withoutBytes = 0
-  /** Records of dead letters that keep only offsets, which are not in their topic any more. */
+  /** Records that a dead letter keeps only the offset of, and that are no longer in their topic. */
   gone = 0
   unreadable = 0
   atCap = 0

@@ -21,7 +21,7 @@ export interface RedriveRunOptions {
   readonly codec: DeadLetterCodec
   readonly version: string
   readonly filter: DeadLetterFilter
-  /** Dead letters that have failed so often are left alone. */
+  /** Dead letters that have failed this often are left alone. */
   readonly maxAttempts: number
   /** Dead letters that earlier runs settled. */
   readonly settled: Settled
@@ -42,7 +42,7 @@ export interface RedriveRunOptions {
   readonly stopping: AbortSignal
 }
 
-/** A dead letter that is under way, and what it is about as the processor sees it. */
+/** A dead letter that is under way, and the dead letters that the processor sees for it. */
 interface Taken {
   readonly found: FoundDeadLetter
   readonly originals: readonly FoundDeadLetter[]
@@ -52,16 +52,17 @@ interface Taken {
 const CHUNK_SIZE = 500
 const CHUNK_BYTES = 4 << 20
 /**
- * Dead letters whose identity is remembered: a service that was killed writes the same ones again
- * soon.
+ * How many dead letters are remembered by their identity. A service that was killed soon writes the
+ * same ones again.
  */
 const REMEMBERED = 1_000_000
 
 /**
  * Takes the dead letters of a topic, as scanned, and runs the chosen ones through their processor.
- * First the outputs, then the dead letters of what failed again, then the note that the old ones
- * are settled: a run that is killed at any point has lost nothing, and the next one does at most
- * one chunk again, of which outputs are repeats by key and dead letters are recognised as the same.
+ * First it sends the outputs, then the dead letters of what failed again, and then it notes that
+ * the old dead letters are settled. So a run that is killed at any point has lost nothing. The next
+ * run does at most one chunk again: its outputs are repeats by key, and its dead letters are
+ * recognised as the same.
  */
 export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBatch) => Promise<void> {
   const { way, codec, filter, report, stopping, rate } = options
@@ -166,8 +167,8 @@ export function createRedriveRun(options: RedriveRunOptions): (batch: ConsumedBa
       else {
         const { deadLetters: originals, gone } = await options.originals(found)
         report.gone += gone
-        // Nothing came of it, so it is not settled either; Kafka will delete it soon, as it has its
-        // records.
+        // Nothing came of it, so it is not settled. Kafka will delete it soon, as it has deleted
+        // its records.
         if (originals.length === 0) continue
         chunk.push({ found, originals })
         records += originals.length
@@ -190,8 +191,8 @@ export function decoded(codec: DeadLetterCodec, bytes: Buffer): DeadLetter | und
 }
 
 /**
- * What failed again: of a dead letter that stands for several records, a dead letter for each
- * reason that stands for those that failed for it.
+ * The dead letters of what failed again. If the old one stands for several records, there is a new
+ * one for each reason, which stands for the records that failed for it.
  */
 function deadLettersAgain(
   { deadLetter }: FoundDeadLetter,

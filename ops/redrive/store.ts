@@ -15,8 +15,8 @@ import type { Attempt, RedriveWay } from './way.ts'
 export interface StoreWayOptions {
   readonly sink: ReadingsSink
   /**
-   * A consumer of this run's own: the database keeps its offsets of `store.dead` apart, with the
-   * rows that it stored and found there. It has no part in the offsets of the readings.
+   * A consumer name of this run's own. The database keeps its offsets of `store.dead` apart, with
+   * the rows that it stored and found there. The offsets of the readings are not touched.
    */
   readonly consumer: ConsumerName
   /** ID of the topic of dead letters. */
@@ -27,8 +27,8 @@ export interface StoreWayOptions {
   readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
   /**
-   * Tells the ledger of frames, which sees only what passes through Kafka, that rows of these
-   * frames were written. May be told again.
+   * Notes for the ledger of frames, which sees only what passes through Kafka, that rows of these
+   * frames were written. It may be called again for the same frames.
    */
   readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
   readonly log: Log
@@ -40,8 +40,8 @@ export interface StoreWayOptions {
 const FULL_DAYS = 32
 
 /**
- * The way for the store: rows by the sink that always writes them, in one transaction with the
- * run's own offsets.
+ * The way for the store. The usual sink writes the rows, in one transaction with the run's own
+ * offsets.
  */
 export function storeWay(options: StoreWayOptions): RedriveWay {
   const { sink, consumer } = options
@@ -98,8 +98,8 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
         days: rowBatch.days,
         moves: rowBatch.moves().map((move) => ({ ...move, epoch, leaderEpoch: -1 })),
       }
-      // The same object each time: after a lost connection the sink finds out whether it was
-      // committed.
+      // It is the same object each time, so that after a lost connection the sink can find out
+      // whether it was committed.
       const result = await throughOutages('writing redriven rows', () => write(batch), options)
       switch (result.tag) {
         case 'committed':
@@ -133,12 +133,12 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       const [first] = deadLetters
       if (first === undefined) return []
       const attempts = await run(deadLetters, await placeOf(first), (batch) => sink.commit(consumer, batch))
-      // After the rows and before the dead letters are settled: a run that is killed in between
-      // does both again.
+      // This comes after the rows and before the dead letters are settled. If the run is killed in
+      // between, both are done again.
       await throughOutages('noting redriven frames', () => options.stored(framesOf(deadLetters, attempts)), options)
       return attempts
     },
-    // The offsets of a dry run are of no account.
+    // A dry run does not look at offsets.
     dryRun: (deadLetters) => run(deadLetters, { epoch: 0n, position: 0n }, (batch) => sink.dryRun(batch)),
     [Symbol.asyncDispose]: options.close,
   }

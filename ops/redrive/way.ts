@@ -11,13 +11,13 @@ export interface Attempt {
   readonly again: readonly Rejection[]
 }
 
-/** What an output is called, and what is done with it: `record`, `written`. */
+/** What an output is called, and what is done with it, as in `record` and `written`. */
 export interface OutputName {
   readonly noun: string
   readonly verb: string
 }
 
-/** How dead letters get back to the processor that refused them, and to no other. */
+/** How dead letters get back to the processor that refused them, and only to that one. */
 export interface RedriveWay extends AsyncDisposable {
   readonly output: OutputName
   /**

@@ -26,8 +26,8 @@ export function createScreen(terminal: Terminal): Screen {
   return {
     draw(lines) {
       const [width, height] = [terminal.columns ?? 80, terminal.rows ?? 24]
-      // One line less than there are, so that the terminal does not scroll and what is above can be
-      // found again.
+      // One line less than the terminal has, so that it does not scroll, and the next drawing finds
+      // the place.
       const shown = lines
         .slice(0, Math.max(1, height - 1))
         .map(visible)

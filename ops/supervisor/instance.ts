@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ConfigError } from '../../services/config.ts'
 
 /**
- * Takes the instance: two supervisors would start everything twice.
+ * Claims the instance, because two supervisors would start everything twice.
  * @returns gives it back
  * @throws ConfigError if another one has it
  */

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What a PID file and a command line tell of a program. */
+/** What a program is recognised by. */
 export interface Identity {
   readonly command: string
   readonly args: readonly string[]
@@ -11,7 +11,7 @@ export interface Identity {
 const POLL_MS = 50
 
 /**
- * Ends the program that an earlier supervisor left running when it was killed itself: two of one
+ * Ends the program that an earlier supervisor left running when it was killed itself. Two of one
  * kind would fight over ports and partitions.
  * @returns its PID, or undefined if there was none
  */
@@ -41,7 +41,7 @@ function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    // Not there: no program, or it ended this moment.
+    // There is no such file: the program is not running, or has just ended.
     return ''
   }
 }

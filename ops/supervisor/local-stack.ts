@@ -16,8 +16,8 @@ export class LocalStackError extends Error {
 }
 
 /**
- * The local stack (deploy/local), as far as it was started here: disposing stops those parts, and
- * leaves alone what ran before.
+ * The local stack (deploy/local). Disposing stops the parts that were started here, and leaves
+ * alone those that ran before.
  */
 export interface LocalStack extends AsyncDisposable {
   /** MQTT_URL, KAFKA_BROKERS, … */

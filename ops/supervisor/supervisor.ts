@@ -17,7 +17,7 @@ export interface Program {
   readonly logFile: string
   /** Holds its PID and nothing else while it runs: `kill -9 $(cat …)`. */
   readonly pidFile: string
-  /** 1 to 19: it makes way for the others where they need the CPU. */
+  /** 1 to 19: the higher, the less CPU it gets if others need it. */
   readonly niceness?: number
 }
 
@@ -40,11 +40,11 @@ export interface Supervisor extends AsyncDisposable {
 }
 
 /**
- * A killed service is back within about a second, one that cannot start is not tried more often
- * than each 15 s on average.
+ * A killed service is back within about a second. One that cannot start is tried at most every 15 s
+ * on average.
  */
 const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
-/** A program that lived this long had started well: its next failure is a first one. */
+/** A program that lived this long had started well: its next failure counts as a first one. */
 const HEALTHY_MS = 20_000
 
 /** Starts the programs, after ending what an earlier supervisor left running of them. */
@@ -106,8 +106,8 @@ export async function supervise({ programs, happened, random, graceMs, backoff =
 }
 
 /**
- * Starts a program in a session of its own: a Ctrl-C in the terminal is the supervisor's to hear,
- * which then stops them in good order.
+ * Starts a program in a session of its own. So only the supervisor gets a Ctrl-C of the terminal,
+ * and stops the programs in good order.
  */
 function start({ command, args, env, logFile, pidFile, niceness }: Program): { child: ChildProcess; ended: Promise<string> } {
   for (const file of [logFile, pidFile]) mkdirSync(dirname(file), { recursive: true })
@@ -129,8 +129,9 @@ function start({ command, args, env, logFile, pidFile, niceness }: Program): { c
 }
 
 /**
- * Linux weighs a process that leads a session of its own with its session (autogroup, sched(7)) on
- * most kernels, by its niceness on the others: both. Neither is worth a failure.
+ * On most kernels Linux weighs a process that leads a session of its own with its session
+ * (autogroup, sched(7)); on the others, by its niceness. So it sets both. Neither is worth a
+ * failure.
  */
 function makeWay(pid: number, niceness: number): void {
   try {
