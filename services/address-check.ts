@@ -11,9 +11,9 @@ export interface AddressKind {
 const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, %3F, %40 and %25'
 
 /**
- * What is wrong with an address, in words that do not repeat it; undefined if nothing is. Stricter
- * than the URL standard: there a `#` ends a password, and what is before it becomes host and port,
- * so that a service waits for a host that nobody meant.
+ * What is wrong with an address, in words that do not repeat it; undefined if nothing is. It is
+ * stricter than the URL standard. There a `#` ends a password, and the text before it becomes host
+ * and port: a service would wait for a host that nobody meant.
  */
 export function addressFault(address: string, { schemes, example, path }: AddressKind): string | undefined {
   const expected = `expected ${example}`

@@ -7,29 +7,32 @@ import { throughOutages } from './through-outages.ts'
 
 /** When the boots of devices without time of day began. */
 export interface BootAnchors extends AsyncDisposable {
-  /** Makes the answers for these boots definitive; waits through outages. */
+  /** Makes the answers for these boots definitive. Waits through outages. */
   prepare(boots: readonly UptimeBoot[]): Promise<void>
-  /** Microseconds since 1970; NaN for a boot that gets no anchor, since its device has too many. */
+  /** Microseconds since 1970; NaN if the boot gets no anchor because its device has too many. */
   anchor(device: DeviceId, boot: number): number
 }
 
 export interface BootAnchorsOptions {
-  /** Resolves to the anchors of these boots; a boot that gets none is left out. */
+  /** Resolves to the anchors of these boots. A boot that gets none is left out. */
   readonly find: (boots: readonly UptimeBoot[]) => Promise<readonly BootAnchor[]>
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
-  /** Anchors that are kept in memory, twice: those in use outlive the others. */
+  /**
+   * Anchors of one generation in memory. There are two generations, so that those in use outlive
+   * the others.
+   */
   readonly remembered?: number
 }
 
 const REMEMBERED = 100_000
 /**
- * How long a boot without an anchor is taken to have none: it then is a query a minute, not one for
- * each of its frames.
+ * How long a boot without an anchor is taken to have none. So it costs one query a minute, and not
+ * one for each of its frames.
  */
 const REFUSED_MS = 60_000
 
-/** An anchor is never changed, so that one that was read once holds. */
+/** An anchor is never changed, so one that was read once holds for good. */
 export function createBootAnchors({ find, now = () => performance.now(), remembered = REMEMBERED }: BootAnchorsOptions): BootAnchors {
   let young = new Map<string, number>()
   let old: ReadonlyMap<string, number> = new Map()
@@ -75,8 +78,8 @@ export function createBootAnchors({ find, now = () => performance.now(), remembe
 }
 
 /**
- * The anchors of the app database. Its connection is opened when the first frame without a time of
- * day is met: most lines have none.
+ * The anchors of the app database. It connects at the first frame without a time of day, because
+ * most lines have no such frames.
  */
 export function openBootAnchors({
   url,

@@ -1,22 +1,22 @@
 import { NOWHERE, RecentDevices } from './recent-devices.ts'
 
 /**
- * When too many devices turn bad together: a mistake in one place is behind it, not in each of
- * them.
+ * When too many devices turn bad together. Then the cause is one mistake in one place, not a fault
+ * of each device.
  */
 export interface BreakerLimits {
   /** Share of the devices that were good lately, 0 to 1; 1 never stops a partition. */
   readonly share: number
-  /** Fewer devices say nothing. */
+  /** Fewer devices than this never stop a partition. */
   readonly minimumDevices: number
   /**
-   * A device that turned bad longer ago does not count any more: nothing stands still for longer
-   * than this.
+   * A device that turned bad longer ago no longer counts. So nothing stands still for longer than
+   * this.
    */
   readonly longestMs: number
 }
 
-/** Devices that were good lately, and those among them that turned bad. */
+/** How many devices were good lately, and how many of them turned bad. */
 export interface Turned {
   readonly turned: number
   readonly devices: number
@@ -26,19 +26,19 @@ interface Keyed {
   readonly key: Buffer | null
 }
 
-/** One bad record, or two, is a sensor's whim; with three in a row a device has turned bad. */
+/** One or two bad records happen; with three in a row a device has turned bad. */
 const STREAK = 3
-/** A device that was not good for a day does not turn bad. */
+/** A device that was not good for a day cannot turn bad. */
 const REMEMBERED_SECONDS = 86_400
-/** The table is counted at most so often. */
+/** The table is counted at most this often. */
 const COUNT_AGAIN_SECONDS = 1
 
 /**
- * A circuit breaker that looks at devices, not at records. A device that was never good (unknown,
- * or with a firmware that nobody knows) has no say in it, however much it sends, and one that was
- * good counts once: no device stops another. Only if many that were good turn bad together, a
- * partition with such devices stops. A record is bad if anything of it is refused. One table for
- * all partitions of a service: a mistake shows sooner in all of them.
+ * A circuit breaker that looks at devices, not at records. A device that was never good (it is
+ * unknown, or its firmware is) does not count, however much it sends. A device that was good counts
+ * once. So no device stops another: a partition stops only if many devices that were good turn bad
+ * together, and it has some of them. A record is bad if anything of it is refused. All partitions
+ * of a service share one table, because a mistake shows sooner in all of them together.
  */
 export class Breaker {
   private readonly limits: BreakerLimits
@@ -51,13 +51,13 @@ export class Breaker {
   }
 
   /**
-   * Whether a batch of one partition must not be written: then it says how many devices have turned
-   * bad. Nothing counts as good before `passed`.
+   * Judges a batch of one partition. If it must not be written, returns how many devices have
+   * turned bad. Nothing counts as good before `passed`.
    * @param bad indexes of the bad records, ascending
    * @param nowMs milliseconds since 1970
    */
   judge(records: readonly Keyed[], bad: readonly number[], nowMs: number): Turned | undefined {
-    // A batch without a bad record is never stopped for those before it.
+    // A batch without a bad record is never stopped for earlier batches.
     if (bad.length === 0) return undefined
     const now = Math.floor(nowMs / 1000)
     const streaks = this.streaksAfter(records, bad)
@@ -81,7 +81,7 @@ export class Breaker {
     return after
   }
 
-  /** Takes note of a batch that is written. */
+  /** Notes a batch that is written. */
   passed(records: readonly Keyed[], bad: readonly number[], nowMs: number): void {
     const now = Math.floor(nowMs / 1000)
     const { goodAt, turnedAt, streak, wentOn, relapsedAt } = this.devices
@@ -108,14 +108,14 @@ export class Breaker {
       wentOn[slot] = 1
       if (streak[slot] !== STREAK) continue
       turnedAt[slot] = now
-      // Another partition's batch may come within the second.
+      // Count again: another partition's batch may come within the second.
       this.countedAt = 0
     }
   }
 
   /**
-   * How many bad records in a row each device has after the batch: those that were good lately and
-   * have a bad one here, or had turned bad before.
+   * How many bad records in a row each device has after the batch. Of the devices that were good
+   * lately, those that have a bad record here, or had turned bad before.
    */
   private streaksAfter(records: readonly Keyed[], bad: readonly number[]): ReadonlyMap<number, number> {
     const streaks = new Map<number, number>()
@@ -153,8 +153,8 @@ export class Breaker {
   }
 
   /**
-   * Whether it turned bad within a day before, and nobody fixed it: who can turn his own devices
-   * bad and good may stop the others once, not again and again.
+   * Whether the device turned bad within the last day, and nobody fixed it. Somebody who can turn
+   * his own devices bad and good may stop the others once, but not again and again.
    */
   private isFickle(slot: number, now: number): boolean {
     const at = this.devices.relapsedAt[slot] as number
@@ -178,7 +178,7 @@ export class Breaker {
 }
 
 /**
- * In words, for logs and health.
+ * Words for logs and health.
  * @param partition as in `telemetry.frames/3` @param reasons of the batch's dead letters
  */
 export function describeTurned(

@@ -18,10 +18,10 @@ export interface ClaimOptions {
 
 /**
  * Takes partitions for a consumer whose offsets a database decides. Each goes on where the database
- * says, if Kafka's log still has what was read up to there; else where the two part, which the
- * database is told first, durably. Partitions that Kafka does not have are left out.
- * @throws ConnectorError, transient if Kafka or the database is not there, or another owner
- *   claimed them meanwhile
+ * says, if Kafka's log still has what was read up to there. If not, it goes on where the two part,
+ * after the database has noted that, durably. Partitions that Kafka does not have are left out.
+ * @throws ConnectorError, transient if Kafka or the database is not there, or another owner claimed
+ *   them meanwhile
  */
 export async function claimPositions(
   { consumer, offsets, logs, noticed }: ClaimOptions,

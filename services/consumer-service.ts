@@ -36,7 +36,7 @@ export interface ConsumerService {
 /** What a task is made of. All of it is closed after the task. */
 export interface ConsumerParts {
   readonly context: ServiceContext
-  /** Beginning of its metrics' names, as in `millrace_store`. */
+  /** Beginning of the names of its metrics, as in `millrace_store`. */
   readonly part: string
   readonly waiting: Waiting
   readonly registry: SchemaRegistry
@@ -44,7 +44,7 @@ export interface ConsumerParts {
   readonly consumer: ConsumerControls
   /** Kafka is told soon, and again until it has taken it. Forgotten with the partitions. */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
-  /** Logs, counts and tells of what Kafka no longer has. */
+  /** Logs, counts and reports to health what Kafka no longer has. */
   readonly noticed: (change: PositionChange) => void
   /** Opens what sends to the topics that the service writes. Waits for Kafka. To be called once. */
   openSending(): Promise<Sending>

@@ -20,15 +20,16 @@ export interface ServiceDeadLettersOptions {
 
 const MILLIS_PER_MINUTE = 60_000
 /**
- * Enough to read the number of a frame, or of the frame that readings came from
- * (processors/continuity/heads.ts). Other topics have none.
+ * First bytes to keep of a record, by its topic: enough to read the number of a frame, or of the
+ * frame that readings came from (processors/continuity/heads.ts). Records of other topics have no
+ * such number.
  */
 const HEAD_BYTES: ReadonlyMap<Topic, number> = new Map([
   [topics.frames, 36],
   [topics.readings, 192],
 ])
 
-/** What writes a service's dead letters, within the bounds that the configuration sets. */
+/** The writer of a service's dead letters, within the bounds that the configuration sets. */
 export function serviceDeadLetters({
   config,
   processor,

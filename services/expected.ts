@@ -7,13 +7,13 @@ import { SchemaFileError } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
 
 const EXPECTED = [ConfigError, BackendError, MigrationError, AssignmentError, SchemaFileError] as const
-/** Codes of ConnectorError for what is our own doing. */
+/** Codes of ConnectorError that mean a defect of ours. */
 const DEFECTS: ReadonlySet<string> = new Set(['unexpected', 'disposed', 'MQTT_HANDLER'])
 
 /**
- * What to say of a failure that is not a defect of the program: a configuration, a database or a
- * file that is not what it must be, something that is down or refuses. Whoever meets it needs its
- * words; a stack would bury them.
+ * What to say about a failure that is no defect of the program: a configuration, a database or a
+ * file is not what it must be, or something is down or refuses. The reader needs the message; a
+ * stack would bury it.
  * @returns undefined for everything else
  */
 export function expectedFailure(cause: unknown): string | undefined {
@@ -21,7 +21,7 @@ export function expectedFailure(cause: unknown): string | undefined {
   if (EXPECTED.some((kind) => cause instanceof kind)) return cause.message
   if (cause instanceof ConnectorError) return DEFECTS.has(cause.code) ? undefined : cause.message
   if (cause.name.startsWith('KafkaJS')) return kafkaError('asking Kafka', cause).message
-  // Of the operating system: no such file, no space left.
+  // An error of the operating system: no such file, no space left.
   if ('syscall' in cause && 'errno' in cause) return cause.message
   return undefined
 }

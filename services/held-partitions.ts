@@ -4,20 +4,20 @@ import type { RowBatch } from '../processors/store/row-batch.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
 /**
- * The store's partitions in which too many devices have turned bad together: each is left alone for
- * a while, then tried again; the others go on.
+ * The store's partitions in which too many devices have turned bad together. Each is left alone for
+ * a while and then tried again. The others go on.
  */
 export interface HeldPartitions {
   /**
-   * Holds the partitions that this batch must not be committed for. Returns whether there is one:
-   * then nothing of the batch may be.
+   * Holds the partitions that the batch must not be committed for. If it returns true, nothing of
+   * the batch may be committed.
    */
   stop(batch: RowBatch): boolean
-  /** Holds a partition for another reason; what was read of it must be read again. */
+  /** Holds a partition for another reason. What was read of it must be read again. */
   hold(partition: TopicPartition, why: string): void
   /** Counts a batch that was committed. */
   committed(batch: RowBatch): void
-  /** Those of the assigned partitions that are not held. */
+  /** The assigned partitions that are not held. */
   without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[]
 }
 
@@ -26,13 +26,13 @@ export interface HeldPartitionsOptions {
   readonly log: Log
   /** Health of one partition: null while it goes on, else why it is stopped. */
   readonly stopped: (partition: string, why: string | null) => void
-  /** Claims the assigned partitions anew: one of them need not be held any longer. */
+  /** Claims the assigned partitions anew, because one of them is no longer held. */
   readonly reclaim: () => void
 }
 
 /**
- * Each time the partition is read again from its committed offset, with what the registry and the
- * database say by then.
+ * Pauses before a held partition is tried again. It is read from its committed offset, with what
+ * the registry and the database say by then.
  */
 const AGAIN = { baseMs: 1_000, maxMs: 30_000 }
 const AGAIN_LEAST_MS = 1_000
@@ -40,7 +40,7 @@ const AGAIN_LEAST_MS = 1_000
 export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPartitionsOptions): HeldPartitions {
   const breaker = new Breaker(limits)
   const held = new Set<string>()
-  /** Times that a partition was held since its last commit. */
+  /** How often each partition was held since its last commit. */
   const attempts = new Map<string, number>()
 
   function hold(place: string, why: string): void {
@@ -79,7 +79,7 @@ export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPart
     },
     without(assigned) {
       const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
-      // What went to another owner is that one's problem.
+      // A partition that went to another owner is that owner's problem.
       for (const place of attempts.keys()) {
         if (places.has(place)) continue
         attempts.delete(place)

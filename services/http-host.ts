@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * Names of this machine to itself. A page from elsewhere cannot have one of them as its own, so a
- * browser never sends them for it.
+ * Names by which a machine calls itself. A web page from elsewhere cannot have one of them as its
+ * own, so a browser never sends them for such a page.
  */
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 
@@ -10,14 +10,14 @@ const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 export interface Asked {
   /** The request's Host header; undefined if it has none, as HTTP/1.0 may. */
   readonly host: string | undefined
-  /** Address of the connection's own end. */
+  /** Address of our end of the connection. */
   readonly localAddress: string | undefined
 }
 
 /**
- * Whether a request means this server: its Host is a name of this machine to itself, the address
- * that was dialled, or one of the names given. A page whose name an attacker lets point here (DNS
- * rebinding) sends that name.
+ * Whether a request is meant for this server: its Host is a loopback name, the address that was
+ * dialled, or one of the names given. If an attacker lets the name of a web page point here (DNS
+ * rebinding), the browser sends that name.
  */
 export function meansUs({ host, localAddress }: Asked, names: readonly string[]): boolean {
   if (host === undefined) return true
@@ -35,8 +35,8 @@ function hostName(host: string): string | undefined {
 }
 
 /**
- * In lower case, without brackets, without the final dot of a full name, and without what a socket
- * for both protocols puts before an IPv4 address.
+ * The name in lower case, without brackets, without the final dot of a full name, and without the
+ * prefix that a dual-stack socket puts before an IPv4 address.
  */
 function bare(name: string): string {
   return name

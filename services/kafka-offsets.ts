@@ -1,10 +1,13 @@
 import type { Log, Position } from '../connectors/contract.ts'
 
-/** Tells Kafka how far a consumer is. If a database decides, that is for lag tools. */
+/**
+ * Commits to Kafka how far a consumer is. If a database decides where it resumes, this is for lag
+ * tools.
+ */
 export interface KafkaOffsets extends AsyncDisposable {
-  /** Where partitions are now: Kafka is told soon, and again until it has taken it. */
+  /** Notes where partitions are now. Kafka is told soon, and again until it has taken it. */
   tell(positions: readonly Position[]): void
-  /** What was told so far is of no account any more: the partitions are assigned anew. */
+  /** Drops what was noted, because the partitions are assigned anew. */
   forget(): void
 }
 
@@ -17,22 +20,22 @@ export interface KafkaOffsetsOptions {
 
 const TELL_MS = 1_000
 /**
- * Everything again, whether it has changed or not: what Kafka took, it or somebody else may have
- * lost.
+ * After this many ticks everything is committed again, changed or not: Kafka, or somebody else, may
+ * have lost what it took.
  */
 const AGAIN_TICKS = 30
 /**
- * At the end there is one more attempt, and it must not hold up a service that stops while Kafka is
+ * At the end there is one more attempt. It must not hold up a service that stops while Kafka is
  * away.
  */
 const LAST_MS = 2_000
-/** A commit that has no answer by then is made again. */
+/** A commit without an answer after this long is made again. */
 const DEADLINE_MS = 10_000
 
 /**
- * A commit that is lost is made again, also if no record comes, because nobody else would. One at a
- * time: an older one that came after a newer one would put the offsets back. It is no more than one
- * a second, whatever the number of transactions.
+ * A commit that is lost is made again, even if no record comes, because nothing else would make it.
+ * There is one commit at a time: an older one that came after a newer one would put the offsets
+ * back. There is at most one a second, whatever the number of transactions.
  */
 export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs = DEADLINE_MS }: KafkaOffsetsOptions): KafkaOffsets {
   const positions = new Map<string, Position>()
@@ -49,7 +52,7 @@ export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs 
     }
     let late = false
     const committing = commit(told).finally(() => {
-      // It may have come after a newer one.
+      // This commit may have come after a newer one.
       if (late) again()
     })
     let deadline: NodeJS.Timeout | undefined

@@ -3,8 +3,8 @@ import { visible } from '../processors/visible.ts'
 import { createRedactor } from './secrets.ts'
 
 /**
- * A log of one plain line per event: time, level, part, message, fields as JSON. Without secrets of
- * the environment, whatever a library's error says.
+ * A log with one plain line per event: time, level, part, message, fields as JSON. Secrets of the
+ * environment are left out, even if a library's error has them.
  */
 export function createLog(part: string, write: (line: string) => void = (line) => process.stderr.write(line)): Log {
   const redact = createRedactor(process.env)

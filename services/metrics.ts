@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 
 /**
- * A figure that only grows; read when it is asked for, so that counting costs the hot path one
+ * A figure that only grows. It is read when it is asked for, so counting costs the hot path one
  * addition.
  */
 export function counter(registry: Registry, name: string, help: string, read: () => number): void {

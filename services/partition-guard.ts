@@ -3,7 +3,7 @@ import type { KafkaRecord } from '../processors/contract.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
 /**
- * Stops partitions in which too many devices have turned bad together: they are read again after a
+ * Stops partitions in which too many devices have turned bad together. They are read again after a
  * pause, and go on once the cause is fixed.
  */
 export interface PartitionGuard {
@@ -14,9 +14,9 @@ export interface PartitionGuard {
    * @param reasons of the batch's dead letters
    */
   check(partition: string, records: readonly KafkaRecord[], bad: readonly number[], reasons: ReadonlyMap<string, number>): void
-  /** Takes note of a batch that was checked and is written. */
+  /** Notes a batch that was checked and is written. */
   passed(partition: string, records: readonly KafkaRecord[], bad: readonly number[]): void
-  /** Forgets which are stopped: whoever has the partitions now judges them anew. */
+  /** Forgets which partitions are stopped: their new owner judges them anew. */
   forget(): void
 }
 

@@ -10,7 +10,7 @@ export interface PartitionWatchOptions {
   readonly partitions: ReadonlyMap<Topic, number>
   /** Topics in which the order of a key's records counts. */
   readonly ordered: (topic: Topic) => boolean
-  /** How far those who read a topic have come: for each, by partition, where it goes on. */
+  /** How far the readers of a topic have come: for each reader, by partition, the next offset. */
   readonly readers: (topic: Topic) => Promise<readonly ReadonlyMap<number, bigint>[]>
   readonly log: Log
   readonly signal: AbortSignal
@@ -22,13 +22,13 @@ export interface PartitionWatchOptions {
 
 const LOOK_MS = 2_000
 const POLL_MS = 250
-/** One that does not run must not keep the devices waiting for good. */
+/** Longest wait for readers: one that does not run must not keep the devices waiting for ever. */
 const LONGEST_HOLD_MS = 60_000
 
 /**
- * Takes up partitions that topics get while a service sends to them. A key's partition follows from
- * their number, so a device's next record may go to another partition than its last one, and be
- * read before it. Therefore nothing is sent until all that was sent before has been read.
+ * Takes up partitions that topics get while a service sends to them. The partition of a key follows
+ * from their number. So a device's next record may go to another partition than its last one, and
+ * be read before it. That is why nothing is sent until all that was sent before has been read.
  */
 export function watchPartitions(options: PartitionWatchOptions): Disposable {
   const { logs, producer, log, signal, problem } = options
@@ -42,7 +42,7 @@ export function watchPartitions(options: PartitionWatchOptions): Disposable {
       problem(`topic ${topic}`, has === undefined ? `Kafka has no topic ${topic}` : null)
       if (has === undefined || has === had) continue
       log.warn('the number of partitions has changed', { topic, had, has })
-      // What was made anew with fewer has nothing of before.
+      // A topic that was made anew with fewer partitions has no earlier records.
       if (has > had && options.ordered(topic)) await grow(topic, had, has)
       else producer.setPartitions(topic, has)
       counts.set(topic, has)
@@ -69,7 +69,7 @@ export function watchPartitions(options: PartitionWatchOptions): Disposable {
       producer.setPartitions(topic, has)
       log.info('sending to the new partitions too', { topic, partitions: has })
     } finally {
-      // If Kafka could not be asked, they are taken up at a later look.
+      // If Kafka could not be asked, the new partitions are taken up at a later look.
       producer.resume()
       problem(part, null)
     }

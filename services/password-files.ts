@@ -2,18 +2,20 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { localDirectory } from './local-directory.ts'
 
-/** Variables that hold a secret; with _FILE behind its name, the file that holds it. */
+/**
+ * Variables that hold a secret. The same name with _FILE holds the path of a file with the secret.
+ */
 const SECRETS = ['MQTT_PASSWORD', 'KAFKA_PASSWORD'] as const
 
 /**
- * A secret cannot be read, or is given twice. The message names the variable, and the file, and
- * nothing of what is in it.
+ * A secret cannot be read, or is given twice. The message names the variable and the file, and
+ * shows nothing of what is in it.
  */
 export class PasswordFileError extends Error {}
 
 /**
- * The environment with the secrets that files hold in their variables: one line, of which the end
- * is no part.
+ * The environment, with the secrets that files hold put into their variables. Such a file has one
+ * line; its line end is left out.
  * @throws PasswordFileError
  */
 export function withPasswords(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -31,7 +33,10 @@ export function withPasswords(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return given
 }
 
-/** Like the addresses: what is not given is what the local stack has. */
+/**
+ * Whether the broker is that of the local stack: as with the addresses, what is not given is the
+ * local stack's.
+ */
 function asksLocalBroker({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: NodeJS.ProcessEnv): boolean {
   if (MQTT_PASSWORD !== undefined || MQTT_USERNAME !== undefined) return false
   if (MQTT_URL === undefined) return true

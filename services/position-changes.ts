@@ -5,13 +5,13 @@ import { counter } from './metrics.ts'
 /** Figures for metrics. */
 export interface PositionCounters {
   /**
-   * Times that a log was found cut below a position, and the offsets that were read and are gone.
+   * How often a log was found cut below a position, and how many offsets that were read are gone.
    */
   truncations: number
   truncatedOffsets: number
   /** Records that retention deleted before they were read. */
   lostOffsets: number
-  /** Partitions that were found to be of another topic of the same name. */
+  /** Partitions whose topic was recreated. */
   recreated: number
 }
 
@@ -40,17 +40,17 @@ export function createPositionCounters(): PositionCounters {
 export interface PositionChangesOptions {
   readonly log: Log
   readonly counters: PositionCounters
-  /** Health, by partition: what was lost there a short time ago. */
+  /** Health, by partition: what was lost there lately. */
   readonly problem: (part: string, what: string | null) => void
 }
 
 /**
- * How long health tells of what happened and is over: so that somebody sees it who looks now and
- * then. The counters tell for good.
+ * How long health reports an event that is over, so that somebody who looks now and then sees it.
+ * The counters keep it.
  */
 const TOLD_MS = 600_000
 
-/** Health that tells of what is over, by partition. */
+/** Reports an event that is over to health, for a while, by partition. */
 export function forAWhile(problem: PositionChangesOptions['problem']): (place: string, what: string) => void {
   const timers = new Map<string, NodeJS.Timeout>()
   return (place, what) => {
@@ -61,7 +61,7 @@ export function forAWhile(problem: PositionChangesOptions['problem']): (place: s
   }
 }
 
-/** Logs, counts and tells of what Kafka no longer has. */
+/** Logs, counts and reports to health what Kafka no longer has. */
 export function createPositionChanges({ log, counters, problem }: PositionChangesOptions): (change: PositionChange) => void {
   const tell = forAWhile(problem)
   return ({ topic, partition, tag, from, to }) => {

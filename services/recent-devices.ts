@@ -7,20 +7,20 @@ const FNV_PRIME = 0x01000193
 export const NOWHERE = -1
 
 /**
- * Devices that were good lately, each in a slot: a table of fixed size (65,536 devices, 1.3 MB),
- * whatever comes. It knows a device by 32 bits of a hash (FNV-1a), so that it may take one for
- * another once in a great while; if it is full, the one that was good longest ago makes room.
+ * Devices that were good lately, each in a slot of a table of fixed size (65,536 devices, 1.3 MB).
+ * It knows a device by 32 bits of a hash (FNV-1a), so once in a great while it takes one device for
+ * another. If it is full, the device that was good longest ago makes room.
  */
 export class RecentDevices {
   /** By slot: seconds since 1970 when the device was last good; 0 for an empty slot. */
   readonly goodAt = new Uint32Array(WAYS * SETS)
-  /** When it was first found bad for good; 0 while it is not. */
+  /** By slot: when the device turned bad; 0 if it has not. */
   readonly turnedAt = new Uint32Array(WAYS * SETS)
   /** Bad records since its last good one, up to 255. */
   readonly streak = new Uint8Array(WAYS * SETS)
-  /** 1 once it went on with dead letters after it was found bad for good. */
+  /** By slot: 1 if the device has dead letters that were written after it turned bad. */
   readonly wentOn = new Uint8Array(WAYS * SETS)
-  /** When it was good again after that; 0 if it never was. */
+  /** By slot: when the device was good again after that; 0 if it never was. */
   readonly relapsedAt = new Uint32Array(WAYS * SETS)
   private readonly hashes = new Uint32Array(WAYS * SETS)
 
@@ -61,7 +61,7 @@ function hashOf(key: Buffer): number {
   return hash >>> 0
 }
 
-/** FNV's high bits are its better ones. */
+/** The high bits of FNV are the better ones. */
 function firstSlot(hash: number): number {
   return (((hash >>> 16) ^ hash) & (SETS - 1)) * WAYS
 }

@@ -10,18 +10,18 @@ import type { Health } from './service.ts'
 
 /**
  * How long a partition, or a dead letter that must be counted, waits for a registry that does not
- * answer before what is unknown counts as unknown. A record with an ID that nobody knows can be a
- * foreign producer's: it must not hold up the devices behind it for the length of an outage.
+ * answer. After that, an unknown schema counts as unknown. A record with an unknown ID can be a
+ * foreign producer's, and must not hold up the devices behind it for the length of an outage.
  */
 const PATIENCE_MS = 30_000
 
-/** What a directory of firmwares needs: the registry, and what outlives it. */
+/** What a directory of firmwares needs: the registry, and the memory that outlives it. */
 export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal): FirmwareDirectoryOptions {
   const [registry, memory] = [createRegistry(env.REGISTRY_URL), createSchemaMemory(env.APP_DATABASE_URL)]
   return { registry, memory, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal }
 }
 
-/** Of a service: its patience is bounded, and its health speaks of an outage that lasts. */
+/** For a service: its patience is bounded, and its health reports an outage that lasts. */
 export function schemaWatch(health: Health): { readonly patienceMs: number; readonly problem: (what: string | null) => void } {
   return { patienceMs: PATIENCE_MS, problem: (what) => health.set('registry', what) }
 }

@@ -3,21 +3,21 @@ import { withoutUserInfo } from '../processors/address.ts'
 /** Takes secrets out of a text that somebody will read: a log line, a message, health. */
 export type Redact = (text: string) => string
 
-/** Of variables that hold a secret as it is, and of those that hold an address. */
+/** Names of variables that hold a secret, and of those that hold an address. */
 const SECRET = /(PASSWORD|SECRET|TOKEN|API_?KEY)$/
 const ADDRESS = /(_URL|_BROKERS)$/
-/** A shorter one would be found within words. */
+/** A shorter secret would be found within words. */
 const LEAST_LENGTH = 4
 const HIDDEN = '…'
 
 /**
- * Whatever a library puts into its errors: what stands before the `@` of an address, and the
- * secrets of the environment wherever they are, in each way of writing them.
+ * Hides what stands before the `@` of an address, and the secrets of the environment in every way
+ * of writing them. A library may put them into its errors.
  */
 export function createRedactor(env: NodeJS.ProcessEnv): Redact {
   const secrets = [...new Set(Object.entries(env).flatMap(([name, value]) => secretsOf(name, value ?? '')))]
     .filter((secret) => secret.length >= LEAST_LENGTH)
-    // One may be part of another.
+    // The longest first, since one may be part of another.
     .sort((a, b) => b.length - a.length)
   return (text) => {
     let shown = withoutUserInfo(text)

@@ -15,7 +15,7 @@ import type { Waiting } from './waiting.ts'
 
 export interface SendingOptions {
   readonly context: ServiceContext
-  /** Beginning of its metrics' names, as in `millrace_store`. */
+  /** Beginning of the names of its metrics, as in `millrace_store`. */
   readonly part: string
   readonly kafka: KafkaClient
   readonly waiting: Waiting
@@ -24,19 +24,20 @@ export interface SendingOptions {
 }
 
 /**
- * A device's records keep their order in these: its dead letters may change partition at any time.
+ * Topics in which a device's records keep their order. Its dead letters may change partition at any
+ * time.
  */
 const ORDERED: ReadonlySet<Topic> = new Set([topics.frames, topics.readings, topics.deviceStatus])
 
-/** What a service sends to Kafka with. */
+/** How a service sends to Kafka. */
 export interface Sending extends AsyncDisposable {
   readonly producer: RecordProducer
   /** Largest value of a record that each topic takes. */
   readonly limits: ReadonlyMap<Topic, number>
   readonly counters: ProducerCounters
   /**
-   * Rejects if Kafka refuses for good what must be sent. Nothing can go on then; a new start asks
-   * for the topics' limits again.
+   * Rejects if Kafka refuses for good what must be sent. Then the service must end; a new start
+   * asks for the limits of the topics again.
    */
   readonly failed: Promise<never>
 }

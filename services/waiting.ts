@@ -5,15 +5,15 @@ import type { Config } from './config.ts'
 import type { Health } from './service.ts'
 import { throughOutages } from './through-outages.ts'
 
-/** What a service may wait for, by the variable that has its address. */
+/** What a service may wait for: the variable that has its address. */
 export type Asked = 'KAFKA_BROKERS' | 'REGISTRY_URL' | 'APP_DATABASE_URL' | 'TELEMETRY_DATABASE_URL'
 
 /**
- * What a service waits for, in its health: an outage stops it, and does not end it. After two
- * seconds without an answer health says who is asked.
+ * Shows in health what a service waits for. An outage stops a service, but does not end it. After
+ * two seconds without an answer health says who was asked.
  */
 export interface Waiting {
-  /** Does work again until it succeeds, or fails for good. */
+  /** Repeats work until it succeeds, or fails for good. */
   until<Result>(doing: string, asked: readonly Asked[], work: () => Promise<Result>): Promise<Result>
   /** Awaits work that waits through outages by itself. */
   during<Result>(doing: string, asked: readonly Asked[], work: Promise<Result>): Promise<Result>
@@ -32,13 +32,14 @@ const SLOW_MS = 2_000
 const LOOK_MS = 1_000
 
 export function createWaiting({ config: { env }, log, signal, health }: WaitingOptions): Waiting {
-  /** Waits that take long, by what is being done: several may be under way at once. */
+  /** How many waits take long, by what is being done. */
   const slow = new Map<string, number>()
 
   function count(doing: string, asked: readonly Asked[], by: 1 | -1): void {
     const now = (slow.get(doing) ?? 0) + by
     slow.set(doing, now)
-    // A network that swallows what is sent looks no different from a server that stands still.
+    // A network that swallows what is sent looks like a server that stands still, so health names
+    // the address.
     health.set(doing, now === 0 ? null : `no answer yet from ${asked.map((name) => shownAddress(env[name])).join(' or ')}`)
   }
 

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log, PublishHandler } from '../../connectors/contract.ts'
 import { aheadMs, type ClockReading, describeDuration, MOST_OFF_MS } from '../../processors/bridge/clock-window.ts'
 
-/** A clock of somebody else. */
+/** Another clock to compare with. */
 export interface ReferenceClock {
-  /** As in "behind Kafka's": `Kafka`. */
+  /** Its name in messages, as `Kafka` in "behind that of Kafka". */
   readonly name: string
   /** Milliseconds since 1970. */
   readonly read: () => Promise<number>
@@ -14,7 +14,7 @@ export interface ClockGuardOptions {
   readonly references: readonly ReferenceClock[]
   readonly log: Log
   readonly signal: AbortSignal
-  /** Health: null while the clock is right. */
+  /** Health: null if the clock is right. */
   readonly problem: (what: string | null) => void
   /** This machine's clock, in milliseconds since 1970. */
   readonly now?: () => number
@@ -22,11 +22,11 @@ export interface ClockGuardOptions {
   readonly monotonic?: () => number
 }
 
-/** Keeps what must not be forwarded with a wrong time of receipt. */
+/** Holds back messages while their time of receipt would be wrong. */
 export interface ClockGuard {
   /**
-   * The handler, for messages that come while the clock is right. Others wait, in order, and have
-   * been received when it is right again.
+   * The handler, called only while the clock is right. Messages that come at other times wait, in
+   * order. They count as received when the clock is right again.
    */
   guard(handler: PublishHandler): PublishHandler
   /** Milliseconds by which this machine's clock is ahead of a reference; NaN while nobody knows. */
@@ -34,26 +34,27 @@ export interface ClockGuard {
 }
 
 const READ_INTERVAL_MS = 10_000
-/** While nothing is forwarded. */
+/** The same while nothing is forwarded. */
 const READ_AGAIN_MS = 1_000
-/** A reference that has not answered for so long says nothing any more. */
+/** An answer of a reference counts for this long. */
 const STALE_MS = 60_000
-/** One that does not answer must not keep the others' answers back. */
+/** One that does not answer must not hold back the answers of the others. */
 const READ_TIMEOUT_MS = 5_000
 
 /**
- * Compares this machine's clock with those of others. The time of receipt goes into Kafka's
- * records: retention deletes by it, samples are judged by it, and readings without a time have it.
- * So nothing is forwarded while it is off by more than a minute, or while nobody has said what time
- * it is. Between the comparisons a monotonic clock tells that nobody has set the other one.
+ * Compares this machine's clock with others. The time of receipt goes into Kafka's records:
+ * retention deletes by it, samples are judged by it, and readings without a time get it. So nothing
+ * is forwarded while the clock is off by more than a minute, or while no reference has told the
+ * time yet. Between the comparisons a monotonic clock shows whether somebody has set the wall
+ * clock.
  */
 export function createClockGuard(options: ClockGuardOptions): ClockGuard {
   const { references, log, signal, problem, now = Date.now, monotonic = () => performance.now() } = options
   const readings = new Map<string, ClockReading>()
-  /** While messages wait. */
+  /** Defined while messages wait. */
   let closed: { readonly opened: Promise<void>; readonly open: () => void } | undefined
   let wake: () => void = () => undefined
-  /** Of which the log says that they do not answer. */
+  /** References that do not answer; the log has said so. */
   const silent = new Set<string>()
   let toldWrong = false
 
@@ -77,7 +78,7 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
         open = resolve
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       })
-      // Whoever waits gets it; if nobody does, it must not end the process.
+      // Those who wait get the error. If nobody waits, it must not end the process.
       opened.catch(() => undefined)
       closed = { opened, open }
       wake()
@@ -126,7 +127,7 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
       report()
       const woken = new AbortController()
       wake = () => woken.abort()
-      // Nobody waits longer than need be for a clock that was just seen to be wrong.
+      // `wake` ends this pause as soon as the clock is seen to be wrong.
       await delay(closed === undefined ? READ_INTERVAL_MS : READ_AGAIN_MS, undefined, {
         signal: AbortSignal.any([signal, woken.signal]),
         ref: false,
@@ -160,7 +161,7 @@ async function withinTime(answer: Promise<number>): Promise<number> {
   }
 }
 
-/** For health. Pure. */
+/** Words for health. Pure. */
 export function describe(references: readonly { readonly name: string; readonly ahead: number }[]): string {
   const off = references.filter(({ ahead }) => Math.abs(ahead) > MOST_OFF_MS)
   if (off.length === 0) return `nothing is forwarded: ${references.map(({ name }) => name).join(' and ')} did not say yet what time it is`

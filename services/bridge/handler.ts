@@ -18,8 +18,8 @@ import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
 /** The registry, as the bridge needs it. */
 export interface FingerprintDirectory {
   /**
-   * Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. Another object whenever it
-   * has changed.
+   * Schema ID by fingerprint: 8 bytes, little-endian, as hexadecimal. It is another object if
+   * anything has changed.
    */
   fingerprints(): ReadonlyMap<string, number>
   /**
@@ -44,12 +44,12 @@ export interface BridgeOptions {
   readonly payloadBytes: number
   /** Largest frame that a JSON message may become. */
   readonly frameBytes: number
-  /** Largest dead letter; a larger one goes without the message's bytes. */
+  /** Largest dead letter. A larger one goes without the message's bytes. */
   readonly deadLetterBytes: number
   /** Longest wait for the registry to learn an unknown fingerprint; 3 s unless told otherwise. */
   readonly unknownWaitMs?: number
   readonly version: string
-  /** What of a device over its rate is kept. */
+  /** How much is kept of what a device sends over its rate. */
   readonly overRateDeadLetters: DeadLetterLimits
   readonly log: Log
   readonly counters: BridgeCounters
@@ -60,10 +60,10 @@ export interface BridgeOptions {
 const DEFAULT_UNKNOWN_WAIT_MS = 3_000
 
 /**
- * Forwards what comes from MQTT to Kafka; resolves once Kafka has acknowledged all of it. Records
- * go to the producer in the order of the messages of a device, over calls too. An unknown
- * fingerprint makes it read the registry once more before the message becomes a dead letter; what
- * its device sends meanwhile waits behind it, and the other devices' messages go on.
+ * Forwards messages from MQTT to Kafka. Resolves once Kafka has acknowledged all of them. Records
+ * of a device go to the producer in the order of its messages, over calls too. If a fingerprint is
+ * unknown, the registry is read once more before the message becomes a dead letter. What its device
+ * sends meanwhile waits behind it; the messages of other devices go on.
  */
 export function createBridge(options: BridgeOptions): PublishHandler {
   const { directory, producer } = options

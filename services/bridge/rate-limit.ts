@@ -7,7 +7,7 @@ import { createTokenBuckets, type RateLimit } from '../../processors/bridge/toke
 
 export interface RateLimitOptions extends RateLimit {
   /**
-   * A message waits at most so long for its token; one that would wait longer is a dead letter. 0
+   * Longest wait of a message for its token. One that would wait longer becomes a dead letter. 0
    * never delays.
    */
   readonly longestDelayMs: number
@@ -16,10 +16,7 @@ export interface RateLimitOptions extends RateLimit {
 export interface RateLimiterOptions {
   readonly limit: RateLimitOptions
   readonly route: Router
-  /**
-   * Forwards messages in the order in which they are given, over calls too; resolves once Kafka has
-   * them.
-   */
+  /** Forwards messages in the order given, over calls too. Resolves once Kafka has them. */
   readonly forward: (messages: readonly Received[]) => Promise<void>
   readonly counters: BridgeCounters
   /** Milliseconds of a clock that does not go back. */
@@ -33,8 +30,8 @@ interface Held {
 
 /**
  * Puts a token bucket for each device before the bridge. A delayed message is forwarded when its
- * token is there, after what its device sent before; what other devices sent goes on meanwhile. Its
- * PUBACK waits with it, and so do, by MQTT's order, those of all messages after it: no longer than
+ * token is there, after what its device sent before. Messages of other devices go on meanwhile. Its
+ * PUBACK waits with it. So do, by MQTT's order, the PUBACKs of all messages after it: for at most
  * the longest delay, in which at most a receive maximum of messages can follow.
  */
 export function createRateLimiter({ limit, route, forward, counters, now }: RateLimiterOptions): PublishHandler {
@@ -66,19 +63,19 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
 
   return async (publishes) => {
     const nowMs = now()
-    // The timer may be late: what is due goes before what comes now.
+    // The timer may be late. What is due goes before what comes now.
     if (held.size > 0) release(nowMs)
     for (let index = 0; index < publishes.length; index++) {
       const waitMs = waitOf(publishes[index] as Publish, nowMs)
       if (waitMs !== 0) return forwardSome(publishes, index, waitMs, nowMs)
     }
-    // Nearly always nobody is over the rate.
+    // Nearly always no device is over its rate.
     return forward(publishes)
   }
 
   /**
    * @param first index of the first message that has no token now
-   * @param firstWaitMs how long it has to wait: its token is taken
+   * @param firstWaitMs how long it has to wait; its token has been taken
    */
   async function forwardSome(publishes: readonly Publish[], first: number, firstWaitMs: number, nowMs: number): Promise<void> {
     const admitted: Received[] = publishes.slice(0, first)
@@ -97,8 +94,8 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
 
   function waitOf({ topic, payload, retain }: Publish, nowMs: number): number {
     const to = route(topic)
-    // What the broker has retained is sent at once when the bridge subscribes: that is not the
-    // device's doing.
+    // The broker sends retained messages all at once when the bridge subscribes, which is not the
+    // device's fault.
     return to.tag === 'device' && !retain ? buckets.take(to.device, payload.length, nowMs, limit.longestDelayMs) : 0
   }
 }

@@ -14,8 +14,8 @@ export interface SessionMemoryOptions {
 }
 
 /**
- * Keeps it in Kafka, which is there whenever something was acknowledged: a compacted topic with a
- * record for each client ID (docs/adr).
+ * Keeps the memory in Kafka, which is there whenever something was acknowledged: in a compacted
+ * topic with a record for each client ID (docs/adr/0017-bridge-session.md).
  */
 export function createSessionMemory({ kafka, producer, clientId, log, signal }: SessionMemoryOptions): SessionMemory {
   const key = Buffer.from(clientId)

@@ -3,14 +3,14 @@ import type { Log } from '../../connectors/contract.ts'
 import { type BrokerUptime, droppedSince, isLost, type RememberedSession, wasRestarted } from '../../processors/bridge/session.ts'
 import type { Health } from '../service.ts'
 
-/** Outlives the bridge. */
+/** What outlives the bridge. */
 export interface SessionMemory {
   /**
-   * What the last bridge with this client ID remembered; undefined if there was none, or it cannot
-   * be told.
+   * What the last bridge with this client ID remembered; undefined if there was none, or nobody can
+   * tell.
    */
   readonly before: Promise<RememberedSession | undefined>
-  /** Does not wait for it to be safe: it will be written again. */
+  /** Does not wait until it is written: it will be written again. */
   remember(session: RememberedSession): void
 }
 
@@ -20,15 +20,18 @@ export interface SessionWatchOptions {
   readonly broker: string
   readonly expirySeconds: number
   readonly memory: SessionMemory
-  /** What the broker says that it has dropped since it started. */
+  /** How many messages the broker says it has dropped since it started. */
   readonly dropped: () => number | undefined
-  /** The last that the broker said of how long it has been running. */
+  /** The last uptime that the broker said. */
   readonly uptime: () => BrokerUptime | undefined
   readonly health: Health
   readonly log: Log
 }
 
-/** Watches that the bridge's session is its own, and that the broker queues what comes for it. */
+/**
+ * Watches whether another client takes the bridge's session, and whether the broker drops messages
+ * of its queues.
+ */
 export interface SessionWatch extends AsyncDisposable {
   /** A session is up: the one that was there before, or a new one. */
   connected(present: boolean): Promise<void>
@@ -36,33 +39,35 @@ export interface SessionWatch extends AsyncDisposable {
   disconnected(): void
   /**
    * Another client has connected with the bridge's client ID.
-   * @param told by the broker; else it only looks so, and the broker may have been restarted
+   * @param told true if the broker said so; false if it only looks so, and the broker may have been
+   *   restarted
    */
   takenOver(told: boolean): void
   readonly counters: {
     readonly lost: number
     readonly takeovers: number
-    /** What looked like a takeover, and was the broker's restart. */
+    /** Restarts of the broker that looked like a takeover. */
     readonly restarts: number
-    /** What may be either. */
+    /** Endings that may be either. */
     readonly unexplained: number
     readonly brokerDropped: number
   }
 }
 
-/** How long health says what has happened, if it does not go on. Counters and the log keep it. */
+/** How long health reports an event. Counters and the log keep it. */
 const SAID_MS = 30_000
 const LOOK_MS = 1_000
 /**
- * How old a memory may be: a session that was seen so long before its end is not missed afterwards.
+ * The memory is written again after this long, so that a session is not missed because it was last
+ * seen too long ago.
  */
 const REMEMBER_MS = 60_000
 /**
  * The broker's uptime comes with the subscription, and again every 10 seconds (Mosquitto's
- * sys_interval). Then it is known, or will not be.
+ * sys_interval). If it has not come by then, it will not come.
  */
 const EXPLAINED_MS = 25_000
-/** At the end, for what the last bridge remembered. */
+/** At the end, how long to wait for what the last bridge remembered. */
 const LOADING_MS = 2_000
 
 export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
@@ -73,7 +78,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   let last: RememberedSession | undefined
   let known = false
   let connectedMs = 0
-  /** Connections that ended without a word: nobody knows yet why. */
+  /** Connections that ended without a reason, while the cause is not known yet. */
   let ended: { readonly before: BrokerUptime; readonly sinceMs: number; times: number } | undefined
 
   const loading = memory.before.then((before) => {
@@ -92,14 +97,13 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     said.set(part, timer)
   }
 
-  /** What the last bridge, or this one, knew of this broker's count. */
+  /** The broker's count that the last bridge, or this one, knew. */
   function droppedBefore(): number | null {
     return last?.broker === broker ? last.dropped : null
   }
 
   function remember(): void {
-    // What it counts now takes the place of what it counted then only once the difference has been
-    // told.
+    // The new count takes the place of the old one only after the difference was reported.
     const dropped = options.dropped() ?? null
     const more = dropped === null ? 0 : droppedSince(droppedBefore(), dropped)
     if (more > 0) {
@@ -119,7 +123,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     say('mqtt session taken over', what)
   }
 
-  /** A guess is nothing for health: it waits for what the broker says of itself. */
+  /** Health gets no guesses: this waits for what the broker says about its uptime. */
   function explain(): void {
     if (ended === undefined) return
     const { before, sinceMs, times } = ended
@@ -142,7 +146,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
 
   function look(): void {
     explain()
-    // Before it is known what there was, nothing may take its place.
+    // Nothing may overwrite the memory before it was read.
     if (!known || !up || last === undefined) return
     const dropped = options.dropped()
     if ((dropped !== undefined && dropped !== last.dropped) || Date.now() - last.seenMs >= REMEMBER_MS) remember()
@@ -174,15 +178,15 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
         sayTakenOver(1, 'the broker says so')
         return
       }
-      // One that never said its uptime was there, at least, when the connection that has ended
-      // began.
+      // If the broker never said its uptime, it was at least running when the connection that has
+      // ended began.
       ended ??= { before: options.uptime() ?? { seconds: 0, heardMs: connectedMs }, sinceMs: Date.now(), times: 0 }
       ended.times++
     },
     counters,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
-      // One that stops at once must not leave less behind than it found.
+      // A bridge that stops at once must not overwrite a memory that it has not read.
       await Promise.race([loading, delay(LOADING_MS, undefined, { ref: false })])
       if (up && known) remember()
       up = false
