@@ -4,7 +4,10 @@ import { withoutCredentials } from '../processors/address.ts'
 import { projectRoot } from '../schemas/files.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 
-/** `millrace fleet …`: the C program with the configured broker; its options are its own. */
+/**
+ * `millrace fleet …`: runs the C program with the configured broker. All options are the program's
+ * own.
+ */
 export async function fleet(args: readonly string[]): Promise<number> {
   const program = `${projectRoot}firmware/build/fleet`
   if (!existsSync(program)) throw new ConfigError(`${program} is not built: run \`make firmware\``)

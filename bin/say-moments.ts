@@ -1,8 +1,8 @@
 import { momentLines } from '../ops/moments.ts'
 
 /**
- * Echoes the times that a command took, on standard error: standard output is for what it was asked
- * for.
+ * Shows how the times that were given were understood, on standard error: standard output is for
+ * the result.
  */
 export function sayMoments(moments: Readonly<Record<string, number | undefined>>): void {
   for (const line of momentLines(moments)) process.stderr.write(`${line}\n`)

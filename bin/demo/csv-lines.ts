@@ -18,8 +18,8 @@ export async function firstLine(path: string): Promise<string> {
 }
 
 /**
- * A file in chunks that end with a line, blank lines left out. The last line gets an end where it
- * has none.
+ * A file in chunks of whole lines, without blank lines. The last line gets a line end if it has
+ * none.
  */
 export async function* wholeLines(path: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
   await using file = await open(path)

@@ -28,7 +28,7 @@ export function missing({ keys, rows, deadKeys }: FileBalance): number {
 }
 
 /**
- * Lines that say nothing new; if all lines were sent, sent = rows + merged + repeats + conflicts +
+ * Lines that have nothing new. If all lines were sent, sent = rows + merged + repeats + conflicts +
  * missing + keys that are dead letters.
  */
 export function repeats({ sent, keys, merged, conflicts }: FileBalance): number {
@@ -46,7 +46,7 @@ export function complaints(balance: FileBalance): readonly string[] {
   ]
 }
 
-/** The line that says it all. */
+/** The result in one line. */
 export function renderBalance(balance: FileBalance): string {
   const { sent, rows, merged, conflicts, deadLetters } = balance
   return [

@@ -1,4 +1,4 @@
-/** A firmware, as far as a choice by what it measures needs it. */
+/** A firmware and what it measures. */
 export interface Measures {
   readonly id: string
   readonly metrics: readonly { readonly standard: string }[]

@@ -8,7 +8,7 @@ import { firstLine, parseHeader } from './csv-lines.ts'
 import { firmwaresFor } from './firmware-choice.ts'
 import { FLEET_PROGRAM } from './fleets.ts'
 
-/** A file of which every line can be sent. */
+/** A file whose every line can be sent. */
 export interface PreparedFile {
   /** The user's name for it. */
   readonly name: string
@@ -19,8 +19,8 @@ export interface PreparedFile {
 }
 
 /**
- * Chooses the firmware that sends a file: of those that measure its quantities the first that can
- * hold every value. Looks at every line, so that what is wrong with the file is said before
+ * Chooses the firmware that sends a file: among those that measure its quantities, the first that
+ * can hold every value. It looks at every line, so that mistakes in the file are reported before
  * anything is started.
  * @param round whether values become the nearest that the firmware can hold; the rounded file goes
  *   into the local directory
@@ -44,8 +44,8 @@ export async function prepareFile(file: string, local: string, round: boolean): 
       ...(to === undefined ? {} : { to }),
     })
     if (taken) return { name: basename(file), path: to ?? file, quantities, firmware }
-    // What is wrong as the first choice is said in full: nobody reads it once more for each
-    // firmware.
+    // For the first firmware the complaints are shown in full. For the others the last line is
+    // enough.
     if (refusals.length === 0) refusals.push([`as firmware ${firmware.id}:`, ...words.map((line) => `  ${line}`)].join('\n'))
     else refusals.push(`as firmware ${firmware.id} neither: ${words.at(-1) ?? ''}`)
   }

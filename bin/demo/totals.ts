@@ -3,21 +3,22 @@ import { whole } from '../../ops/figures.ts'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
 import { handledRows, type StatusSources, type StoredRows } from '../../ops/status/status.ts'
 
-/** How a run ended: its exit code, and what is left to say once everything has stopped. */
+/** How a run ended: its exit code, and the lines to print once everything has stopped. */
 export interface DemoEnd {
   readonly code: number
   readonly lastWords: readonly string[]
 }
 
 /**
- * What is on its way when the devices stop is a second's worth; a service that was just killed
- * needs longer.
+ * How long to wait for what is on its way when the devices stop. That is a second's worth; a
+ * service that was just killed needs longer.
  */
 const DRAIN_MS = 5_000
 const POLL_MS = 100
 
 /**
- * Waits until what the devices sent is in the table, or for a moment at most: Kafka keeps the rest.
+ * Waits, for some seconds at most, until what the devices sent is in the table. Kafka keeps the
+ * rest.
  */
 export async function awaitStored(
   sources: StatusSources,
