@@ -79,7 +79,7 @@ function section(title: string, reasons: Readonly<Record<string, ReasonDoc>>): s
   return `## ${title}\n\n| reason | what it means | what to do |\n|---|---|---|\n${rows.join('\n')}\n`
 }
 
-/** A bar would end the cell. */
+/** Escapes bars, which would end the cell. */
 function cell(text: string): string {
   return text.replaceAll('|', '\\|')
 }

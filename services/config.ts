@@ -212,7 +212,7 @@ export function configurationSchema(): z.core.JSONSchema.JSONSchema {
   return z.toJSONSchema(shape, { io: 'input' })
 }
 
-/** Settings that are fine by themselves, and not beside one another. */
+/** Settings that are valid by themselves, but contradict one another. */
 function* contradictions({
   bridge,
   topics: { max_message_bytes: messageBytes },
@@ -278,12 +278,12 @@ const environment = z
     const require = (name: keyof typeof env, because: string): void => {
       if (env[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: `expected with ${because}` })
     }
-    // Half of it would connect in plain text, or as nobody.
+    // With one of the two missing it would connect in plain text, or without a user.
     if (env.KAFKA_USERNAME !== undefined) require('KAFKA_PASSWORD', 'KAFKA_USERNAME')
     if (env.KAFKA_PASSWORD !== undefined) require('KAFKA_USERNAME', 'KAFKA_PASSWORD')
     if (env.MQTT_CERT_FILE !== undefined) require('MQTT_KEY_FILE', 'MQTT_CERT_FILE')
     if (env.MQTT_KEY_FILE !== undefined) require('MQTT_CERT_FILE', 'MQTT_KEY_FILE')
-    // One that is none has been named already.
+    // An invalid address has been reported already.
     if (!URL.canParse(env.MQTT_URL)) return
     const { protocol, username } = new URL(env.MQTT_URL)
     const files = (['MQTT_CA_FILE', 'MQTT_CERT_FILE', 'MQTT_KEY_FILE'] as const).filter((name) => env[name] !== undefined)
@@ -302,7 +302,7 @@ export type Config = z.output<typeof file> & { readonly env: z.output<typeof env
 
 /**
  * What the bridge subscribes to, and where it goes.
- * @throws RangeError that names the route; `loadConfig` has found out by then
+ * @throws RangeError that names the route; `loadConfig` has checked the routes before
  */
 export function bridgeRoutes({ bridge: { routes } }: Pick<Config, 'bridge'>): readonly Route[] {
   return parseRoutes([
@@ -343,7 +343,7 @@ export function requireOwnPorts(config: Config, services: readonly Listening[]):
   }
 }
 
-/** Where the configuration is read when nobody says otherwise; its absence means the defaults. */
+/** The default configuration file. If it does not exist, the defaults hold. */
 export const DEFAULT_CONFIG_FILE = 'millrace.yaml'
 
 /**
@@ -404,7 +404,7 @@ function check<Schema extends z.ZodType>(place: string, schema: Schema, value: u
   throw new ConfigError(lines.join('\n'))
 }
 
-/** Never a password: neither one of its own nor one that is part of an address. */
+/** Never shows a password, neither a variable's nor one in an address. */
 function shownInput(place: string, path: readonly PropertyKey[], input: unknown): string {
   if (String(path.at(-1)).endsWith('_PASSWORD')) return ''
   // Zod gives the whole environment for a variable that is missing.

@@ -46,8 +46,10 @@ export function shippedServices(): Promise<readonly DeclaredService[]> {
 }
 
 /**
- * Before any other word on them: whoever mistypes a name has no port for it either.
- * @throws ConfigError that names the first that there is not, or that another service's name is
+ * Checks names of processors. It comes before the check of ports: a mistyped name has no port
+ * either, and the error should name the mistake.
+ * @throws ConfigError that names the first processor that does not exist, or that another service's
+ *   name is
  */
 export function requireProcessors(entries: readonly string[]): void {
   const names = new Set<string>()

@@ -72,8 +72,8 @@ export async function countPartitions(kafka: KafkaClient, names: readonly Topic[
 }
 
 /**
- * Largest value of a record that each topic takes. Who may not ask Kafka is told what the
- * configuration says that topics are created with.
+ * Largest value of a record that each topic takes. If this user may not ask Kafka, it is the limit
+ * that the configuration creates topics with.
  * @throws ConnectorError, transient if Kafka is not there
  */
 export async function topicLimits(
@@ -91,7 +91,7 @@ export async function topicLimits(
   }
 }
 
-/** What Kafka may do to records of ours without our not being able to read them. */
+/** The `compression.type`s of a topic whose records we can read. */
 const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'none', 'gzip'])
 
 /**

@@ -48,7 +48,7 @@ export function requireProcessor(entry: string): void {
 
 type Found = readonly [file: string, kind: 'processor' | 'process']
 
-/** A name is one folder: an empty one, or one with dots, would lead elsewhere. */
+/** A name must be a single folder: an empty name, or one with dots, would lead elsewhere. */
 function find(entry: string): Found | undefined {
   return NAME.test(serviceName(entry)) ? candidates(entry).find(([file]) => existsSync(file)) : undefined
 }

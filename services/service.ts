@@ -10,46 +10,47 @@ import { serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
 import { createRedactor } from './secrets.ts'
 
-/** What a service's start is given. */
+/** What a service gets at its start. */
 export interface ServiceContext {
   readonly config: Config
   readonly log: Log
-  /** Aborted when the service must stop: every wait ends. */
+  /** Aborted when the service must stop. Then every wait ends. */
   readonly signal: AbortSignal
   readonly metrics: Registry
   readonly health: Health
 }
 
-/** What is wrong, by part. Served by /health: 200 when nothing is, else 503. */
+/** What is wrong, by part. /health serves it: 200 if nothing is wrong, else 503. */
 export interface Health {
   set(part: string, problem: string | null): void
 }
 
 /** A started service. */
 export interface Service {
-  /** Rejects when it cannot go on. */
+  /** Rejects if it cannot go on. */
   readonly failed: Promise<never>
   /** Finishes what is under way and closes everything. Called before the signal is aborted. */
   stop(): Promise<void>
 }
 
-/** In /health, until everything is wired. */
+/** The part in /health until everything is started. */
 const STARTING = 'service'
-/** After a first signal, this long is given to finish what is under way. */
+/** How long a service may take, after the first signal, to finish what is under way. */
 const STOP_DEADLINE_MS = 10_000
 /**
- * What is still open then, though everything was told to close, does not keep the process; other
+ * After this the process exits, even if something is still open that was told to close. Other
  * services in it have stopped by then.
  */
 const EXIT_DEADLINE_MS = STOP_DEADLINE_MS + 1_000
 
 /**
- * Of the CPU's time, for collecting metrics: more often asked, the figures are up to a second old.
+ * Share of the time for collecting metrics. If somebody asks more often, the figures are up to a
+ * second old.
  */
 const FIGURES_SHARE = 0.05
 const FIGURES_LONGEST_MS = 1_000
 
-/** Where something that listens there is asked from this machine. */
+/** The address under which this machine reaches what listens there. */
 export function httpAddress(host: string, port: number): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
@@ -98,7 +99,7 @@ export async function runService(
     abort.abort()
     server.close()
     server.closeAllConnections()
-    // kafkajs, waiting for a cluster that is away, does not hear the signal.
+    // kafkajs does not listen to the signal while it waits for a cluster that is away.
     setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
   }
 }

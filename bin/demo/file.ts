@@ -30,11 +30,11 @@ export interface FileRun {
 const ACCOUNT = 'Files'
 const BAD_COPY_FILE_FORMAT = '22P04'
 /**
- * A key that is nowhere after this long without any progress will not come: a killed service is
- * back and has caught up by then.
+ * If a key is nowhere after this long without any progress, it will not come: a killed service
+ * would be back, and would have caught up.
  */
 const STANDSTILL_MS = 30_000
-/** Of what the fleet said: its summary, and as many complaints. */
+/** How many of the fleet's last lines to show: its summary, and complaints. */
 const FLEET_LINES = 16
 const interrupted: DemoEnd = { code: 130, lastWords: ['interrupted: what was sent goes on through the line'] }
 
@@ -120,7 +120,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
   }
 }
 
-/** What the fleet said in this run. */
+/** The fleet's last lines in this run. */
 function fleetWords(log: string, begins: number, ended: number | NodeJS.Signals | undefined): readonly string[] {
   const said = readFileSync(log)
     .subarray(begins)
@@ -153,8 +153,8 @@ async function readFile(file: string, session: Session, quantities: readonly str
 }
 
 /**
- * Lines that are not as many fields as the header, or badly quoted: the file is at fault, and says
- * nothing that could be checked.
+ * The error for lines with another number of fields than the header, or with wrong quotes: the file
+ * is at fault.
  */
 function malformed(file: string, cause: unknown): unknown {
   if (!(cause instanceof ConnectorError && cause.code === BAD_COPY_FILE_FORMAT)) return cause

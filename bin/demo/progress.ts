@@ -7,11 +7,11 @@ import { handledRows, type StatusSources, type StoredRows } from '../../ops/stat
 
 export interface Pace {
   readonly pollMs: number
-  /** The line is drained where no group is behind and no row came for this long. */
+  /** The line is drained if no group is behind and no row came for this long. */
   readonly quietMs: number
   /**
-   * Nothing at all has moved for so long: a killed service, a broker or a database would be back by
-   * now, and something would have.
+   * The line stands still if nothing at all has moved for this long. A killed service, broker or
+   * database would be back by then.
    */
   readonly standstillMs: number
 }
@@ -35,7 +35,10 @@ export interface Progress {
   end(): void
 }
 
-/** @param lines to be sent @param before what was through the store before them */
+/**
+ * @param lines to be sent
+ * @param before what the store had counted before them
+ */
 export function createProgress(
   sources: Pick<StatusSources, 'services' | 'service' | 'stored' | 'lags'>,
   stats: () => FleetStats | undefined,

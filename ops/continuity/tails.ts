@@ -12,8 +12,8 @@ import { store } from '../../processors/store/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 
 /**
- * What the ledger in the database does not know yet: records between its offsets, or a processor's,
- * and the topics' ends.
+ * What the ledger in the database does not know yet: records between the offsets of the ledger, or
+ * of standardise, and the ends of the topics.
  */
 export interface Tails {
   /**
@@ -26,17 +26,17 @@ export interface Tails {
   /** Records in all of them. */
   readonly records: bigint
   /**
-   * Records that Kafka deleted before the ledger had them: what became of their frames is not
-   * known.
+   * Records that Kafka deleted before the ledger had read them. Nobody knows what became of their
+   * frames.
    */
   readonly lost: bigint
 }
 
 /**
  * Measures the tails so that no frame can slip through between them, though the line goes on
- * meanwhile: where a step's input begins is read before where its output ends, and the frames' end
- * last. A frame that was seen anywhere is then in the ledger or in a tail, and so is each one
- * before it.
+ * meanwhile. It reads where the input of a step begins before it reads where its output ends, and
+ * the end of the frames last. So a frame that was seen anywhere is in the ledger or in a tail, and
+ * so is each one before it.
  * @param begin begins the snapshot that the session's queries see
  * @returns undefined if the ledger was never begun
  */
@@ -55,14 +55,14 @@ export async function measureTails(
   const extents = new Map<Topic, readonly Extent[]>()
   let [records, lost] = [0n, 0n]
   /**
-   * Where positions are in the logs that there are: what is of another topic, or beyond a cut, says
-   * nothing.
+   * Where positions are in today's logs. A position in another topic of the name is left out; one
+   * beyond a cut is moved to it.
    */
   const standing = async (positions: readonly Stored[]): Promise<ReadonlyMap<number, bigint>> => {
     const current = positions.filter(({ topic, topicId }) => topicId === undefined || topicId === states.get(topic)?.id)
     return new Map(
       (await logs.check(current)).map(({ position: { partition, nextOffset }, change }) => {
-        // What retention took is told below.
+        // What retention took is counted below.
         return [partition, change?.tag === 'deleted' ? change.from : nextOffset]
       }),
     )
@@ -87,7 +87,7 @@ export async function measureTails(
   return begun ? { extents, stored, records, lost } : undefined
 }
 
-/** A position, and of which topic it is, where that was written down. */
+/** A position, and the ID of its topic, if that was written down. */
 type Stored = Position & { readonly topicId: string | undefined }
 
 /** Of each consumer group. */

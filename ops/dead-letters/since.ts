@@ -35,7 +35,7 @@ export async function deadLettersSince(config: Config, firmware: Firmware, signa
   const log = createLog('demo')
   const kafka = kafkaClient(config, 'millrace-demo', log)
   const topics = deadTopics(await declaredServices(config))
-  // Its own ID is only for writing.
+  // It only decodes, so the ID for encoding does not matter.
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const samplesOf = createDeadSamples(firmware, readSchema('readings').json)
 

@@ -26,8 +26,8 @@ export interface ProcessorWayOptions {
 }
 
 /**
- * The way for processors that the engine runs, such as standardise: with today's firmwares and
- * devices, over the records of their dead letters.
+ * The way for processors that the engine runs, such as standardise. It runs them over the records
+ * of their dead letters, with today's firmwares and devices.
  */
 export function processorWay({
   name,
@@ -68,8 +68,8 @@ export function processorWay({
 }
 
 /**
- * The record as the processor saw it first: the same bytes, key, headers and time, unless that was
- * wrong, narrowed to the part that failed.
+ * The record as the processor first saw it, narrowed to the part that failed: the same bytes, key,
+ * headers and time (unless the time was wrong).
  */
 export function recordOf({ deadLetter, headers }: FoundDeadLetter, receivedMs = deadLetter.source_timestamp): KafkaRecord {
   const { key, value, source_offset, samples, quantities } = deadLetter

@@ -14,7 +14,7 @@ import type { ServiceReport, StatusSources, StoredRows } from './status.ts'
 /** Sources that hold connections. */
 export interface OpenSources extends StatusSources, AsyncDisposable {}
 
-/** The status is drawn each second: what takes longer is as good as no answer. */
+/** Longest wait for an answer. The status is drawn each second, so a later answer is useless. */
 const ANSWER_MS = 900
 
 /**
@@ -64,10 +64,7 @@ function sum(column: string): string {
   return `coalesce(sum(${column}), 0)::double precision`
 }
 
-/**
- * The answer, or undefined if none comes in time: whatever the problem is, the part cannot be
- * asked.
- */
+/** The answer, or undefined if there is an error or no answer in time. */
 async function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {

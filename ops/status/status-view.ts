@@ -3,7 +3,7 @@ import { table } from '../text-table.ts'
 import type { Rates } from './rates.ts'
 import type { DeadLetters, Figure, Hop, Snapshot } from './status.ts'
 
-/** What stands around the figures. */
+/** What is shown around the figures. */
 export interface Surroundings {
   readonly startedMs: number
   /** Notes for the bottom, as how to look at the data. */

@@ -6,8 +6,7 @@ import { byLabel, type MetricSample, total } from './prometheus-text.ts'
 import type { Figures } from './rates.ts'
 
 /**
- * A cumulative figure: undefined if the part could not be asked, null if it does not count
- * such things.
+ * A cumulative figure. Undefined if the part could not be asked, null if it does not count this.
  */
 export type Figure = number | undefined | null
 
@@ -40,7 +39,8 @@ export interface StoredRows {
   /** Rows in the table. */
   readonly rows: number
   /**
-   * Rows that added a quantity to one of these, that had nothing new, and that had another value.
+   * Rows that added a quantity to one of these; rows that had nothing new; rows that had another
+   * value.
    */
   readonly merged: number
   readonly repeated: number
@@ -69,7 +69,10 @@ export interface ServiceReport {
 /** What the status has to know of a service. */
 export type StatusService = Pick<DeclaredService, 'kind' | 'name' | 'reads' | 'reasons'>
 
-/** Where the figures come from. None of them rejects: what cannot be asked is undefined. */
+/**
+ * Where the figures come from. None of them rejects: if a part cannot be asked, its figure is
+ * undefined.
+ */
 export interface StatusSources {
   /** Of the line, in order. */
   readonly services: readonly StatusService[]

@@ -6,9 +6,9 @@ import { serviceAddresses } from './service-programs.ts'
 const POLL_MS = 100
 
 /**
- * Waits until every service says that it is healthy: the bridge's session exists then, without
- * which a broker refuses what is published.
- * @returns the services that are not after that time, or when the signal came
+ * Waits until every service says that it is healthy. Then the bridge's session exists; without it a
+ * broker refuses what is published.
+ * @returns the services that are not healthy when the time is over or the signal comes
  */
 export async function awaitHealthy(config: Config, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
   const deadline = Date.now() + timeoutMs

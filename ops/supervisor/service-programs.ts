@@ -15,7 +15,8 @@ export interface ServiceAddress {
 }
 
 /**
- * Longer than a service gives itself (bin/service.ts), so that it can say itself what it gave up.
+ * Longer than a service gives itself (services/service.ts), so that the service can say what it
+ * gave up.
  */
 export const GRACE_MS = 12_000
 
@@ -51,14 +52,15 @@ export async function servicePrograms(
 }
 
 /**
- * Flags of Node.js for a service, in bin/service.flags, for bin/millrace reads them too.
+ * Flags of Node.js for a service. They are in bin/service.flags, because bin/millrace reads them
+ * too.
  *
- * A small young generation: what the services allocate is mostly buffers, whose memory V8 counts
- * but does not see. Only a scavenge frees it early; with 16 MB of young generation full collections
+ * A small young generation. The services allocate mostly buffers: V8 counts their memory, but it is
+ * outside its heap. Only a scavenge frees it early. With 16 MB of young generation full collections
  * come twice as often, and bridge and standardise need a quarter more CPU and 40 MB more.
  *
- * An old generation that may grow by 200 % between two collections: V8 lets one of 25 MB grow by a
- * quarter, and so collected it once a second, which was up to half of a service's CPU. A quarter
- * less CPU for 30 to 50 MB more memory (continuity two fifths less).
+ * An old generation that may grow by 200 % between two collections. V8 lets one of 25 MB grow by a
+ * quarter, and so collected it once a second, which took up to half of a service's CPU. This saves
+ * a quarter of the CPU (two fifths for continuity), and takes 30 to 50 MB more memory.
  */
 export const NODE_FLAGS: readonly string[] = readFileSync(`${projectRoot}bin/service.flags`, 'utf8').trim().split('\n')
