@@ -1,20 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Time and chance. What waits or draws lots is given one, so that a test can say both. */
+/**
+ * Time and randomness. Code that waits or draws random numbers gets one, so that a test can decide
+ * both.
+ */
 export interface Clock {
   /** Milliseconds since 1970. */
   nowMs(): number
-  /** Milliseconds since some moment: it never goes back. */
+  /** Milliseconds since some moment. It never goes back. */
   monotonicMs(): number
-  /** Evenly in [0, 1). */
+  /** Uniform in [0, 1). */
   random(): number
-  /** Resolves after so long. Rejects if the signal is aborted before. */
+  /** Resolves after this time. Rejects if the signal is aborted before. */
   delay(ms: number, signal: AbortSignal): Promise<void>
-  /** Calls once after so long, unless disposed of before. The process may end meanwhile. */
+  /**
+   * Calls once after this time, unless it is disposed of before. It does not keep the process
+   * alive.
+   */
   after(ms: number, call: () => void): Disposable
 }
 
-/** The machine's own. */
+/** The clock of the machine. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),

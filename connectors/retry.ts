@@ -1,7 +1,7 @@
 import { BACKOFF, type Backoff, Failures } from './backoff.ts'
 import type { Clock } from './clock.ts'
 
-/** One attempt that failed. */
+/** A failed attempt. */
 export interface FailedAttempt {
   readonly cause: unknown
   /** From 1. */
@@ -12,20 +12,22 @@ export interface FailedAttempt {
 
 export interface RetryOptions {
   readonly clock: Pick<Clock, 'random' | 'delay'>
-  /** Aborted, it ends the wait: nothing is tried after that. */
+  /** Once it is aborted, the wait ends and nothing more is tried. */
   readonly signal: AbortSignal
-  /** `BACKOFF` unless told otherwise. */
+  /** Default: `BACKOFF`. */
   readonly backoff?: Backoff
-  /** Whether waiting may help against an error; if not, it is thrown. Always unless told. */
+  /**
+   * Whether waiting may help against an error. If not, the error is thrown. Default: it always may.
+   */
   readonly again?: (cause: unknown) => boolean
-  /** Told of every failure that is followed by another attempt, and waited for. */
+  /** Called after every failure that another attempt follows. The attempt waits for it. */
   readonly failed: (failure: FailedAttempt) => void | Promise<void>
-  /** Told when work succeeds that had failed before. */
+  /** Called when the work succeeds after failures. */
   readonly recovered?: (attempts: number) => void
 }
 
 /**
- * Does work until it succeeds, with a pause after each failure.
+ * Repeats work until it succeeds, with a pause after each failure.
  * @throws what `again` says that waiting does not help against; the signal's reason once it is
  *   aborted
  */
@@ -35,8 +37,8 @@ export async function retry<Result>(work: () => Promise<Result>, options: RetryO
 }
 
 /**
- * As `retry`, for as long as the work is wanted. Undefined if it is not, or is no longer when an
- * attempt has failed.
+ * As `retry`, but only while the work is wanted. Undefined if it is not wanted at the start or
+ * after a failed attempt.
  */
 export async function retryWhile<Result>(
   wanted: () => boolean,

@@ -16,10 +16,10 @@ import { openSending, type Sending } from './sending.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { createWaiting, type Waiting } from './waiting.ts'
 
-/** A service that reads topics as a member of a consumer group of its own name. */
+/** A service that reads topics as a member of the consumer group that has its name. */
 export interface ConsumerService {
   readonly name: ConsumerName
-  /** At least one. The first is the one that its dead letters are about. */
+  /** At least one. Its dead letters are about records of the first. */
   readonly reads: readonly Topic[]
   readonly writes: readonly Topic[]
   readonly pace?: Pace
@@ -27,13 +27,13 @@ export interface ConsumerService {
   readonly partitionBytes?: number
   /** Partition n of every topic goes to the same member. */
   readonly coPartitioned?: boolean
-  /** How often Kafka is told offsets at most. */
+  /** Shortest time between two commits of offsets to Kafka. */
   readonly tellMs?: number
   /** Opens what handles the records. The consumer joins its group afterwards. */
   readonly open: (parts: ConsumerParts) => Promise<OpenTask>
 }
 
-/** What a task is made of. All of it is closed after the task. */
+/** What a task is made with. All of it is closed after the task. */
 export interface ConsumerParts {
   readonly context: ServiceContext
   /** Beginning of the names of its metrics, as in `millrace_store`. */
@@ -42,17 +42,20 @@ export interface ConsumerParts {
   readonly registry: SchemaRegistry
   readonly logs: KafkaLogs
   readonly consumer: ConsumerControls
-  /** Kafka is told soon, and again until it has taken it. Forgotten with the partitions. */
+  /**
+   * Offsets to commit to Kafka: soon, and repeated until Kafka has them. They are forgotten when
+   * the partitions are taken away.
+   */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   /** Logs, counts and reports to health what Kafka no longer has. */
   readonly noticed: (change: PositionChange) => void
-  /** Opens what sends to the topics that the service writes. Waits for Kafka. To be called once. */
+  /** Opens the producer for the topics that the service writes. Waits for Kafka. Call it once. */
   openSending(): Promise<Sending>
   /** Opens what makes dead letters for the service's own topic. Waits for the registry. */
   openDeadLetters(limits: Sending['limits']): Promise<DeadLetterWriter>
 }
 
-/** The beginning of a service's metrics' names. */
+/** The beginning of the names of a service's metrics. */
 function metricsPart(name: string): string {
   return `millrace_${name.replaceAll('-', '_')}`
 }
@@ -141,7 +144,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   }
 }
 
-/** The task, and the offsets of its partitions, which go with them. */
+/** The task as a handler. If its partitions are taken away, their offsets are forgotten too. */
 export function handlerOf(task: ConsumerTask, offsets: Pick<KafkaOffsets, 'forget'>): ConsumerHandler {
   return {
     ...(task.claim === undefined ? {} : { claim: task.claim.bind(task) }),

@@ -8,10 +8,10 @@ import { ConfigError } from './config.ts'
 
 export type { AnyProcessor }
 
-/** Its name is a consumer group's, and part of topics' names. */
+/** The name is also that of a consumer group, and a part of names of topics. */
 const NAME = /^[a-z][a-z0-9-]*$/
 
-/** Name of the service that an entry of `processors` is about: that of its folder. */
+/** Name of the service of an entry of `processors`: that of its folder. */
 export function serviceName(entry: string): string {
   return basename(entry)
 }
@@ -54,8 +54,8 @@ function find(entry: string): Found | undefined {
 }
 
 /**
- * Compiled: Millrace's own folders are so under dist/, those of others have their JavaScript in
- * them.
+ * The compiled files. Those of Millrace's own folders are under dist/; folders of others contain
+ * their JavaScript.
  */
 function candidates(entry: string): readonly Found[] {
   const folder = entry.includes('/') ? resolve(entry) : join(projectRoot, 'processors', entry)

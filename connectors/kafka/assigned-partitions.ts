@@ -1,8 +1,8 @@
 import type { Position, TopicPartition } from '../contract.ts'
 
 /**
- * The partitions of a member and up to where each was handed on. Every assignment and every claim
- * begins a new generation, for which what was read before is void.
+ * The partitions of a member, and the position up to which each was handed on. Every assignment and
+ * every claim begins a new generation. What was read before it is void.
  */
 export class AssignedPartitions {
   private current = 0

@@ -20,10 +20,10 @@ export interface ConsumerCounters extends DeliveryCounters {
 }
 
 /**
- * `prompt`, where nothing is said: records come at once, and a partition that was paused goes on
- * within 100 ms. `patient`: records come at once, a paused partition goes on within a second; ten
- * times fewer requests where there is nothing to read. `unhurried`: a fetch waits up to a second
- * for a good amount, which costs a fraction of the CPU.
+ * `prompt`, the default: records come at once, and a partition that was paused goes on within 100
+ * ms. `patient`: records come at once, and a paused partition goes on within a second; ten times
+ * fewer requests if there is nothing to read. `unhurried`: a fetch waits up to a second for a good
+ * amount, which costs a fraction of the CPU.
  */
 export type Pace = 'prompt' | 'patient' | 'unhurried'
 
@@ -31,80 +31,80 @@ export interface ConsumerOptions {
   readonly kafka: KafkaClient
   readonly group: ConsumerName
   readonly topics: readonly Topic[]
-  /** Partition n of every topic goes to the same member. Every member of the group must say so. */
+  /** Partition n of every topic goes to the same member. Every member of the group must set it. */
   readonly coPartitioned?: boolean
   readonly pace?: Pace
   /**
-   * Most bytes of a partition in one fetch; a record that is larger comes alone. 1,000,000 unless
-   * told otherwise.
+   * Most bytes of a partition in one fetch. A record that is larger comes alone. Default:
+   * 1,000,000.
    */
   readonly partitionBytes?: number
-  /** A member that is not heard of for so long loses its partitions. */
+  /** A member that Kafka does not hear from for this long loses its partitions. */
   readonly sessionTimeoutMs: number
   readonly log: Log
   readonly signal: AbortSignal
   readonly clock?: Clock
   readonly counters: ConsumerCounters
-  /** What Kafka says of the topics' logs. */
+  /** Asks Kafka about the logs of the topics. */
   readonly logs: KafkaLogs
   /**
-   * Tells what Kafka no longer has, or has anew, of what this group has read or was to read. If
-   * a handler's `claim` decides, its owner checks positions itself.
+   * Called with what Kafka no longer has, or has anew, of what this group has read or was to read.
+   * If the handler has a `claim`, its owner checks positions itself.
    */
   readonly noticed: (change: PositionChange) => void
   /**
-   * Health: null while all topics are there and their partitions are this group's, else what
-   * stands.
+   * Health: null while all topics exist and their partitions belong to this group, else what stands
+   * still.
    */
   readonly problem?: (what: string | null) => void
 }
 
-/** What takes the records of a consumer group's member. */
+/** Takes the records of a member of a consumer group. */
 export interface ConsumerHandler {
   /**
-   * Says where to go on, once partitions are assigned and before a record of them is handled;
-   * called anew at every rebalance, with a number that grows with each, and where Kafka's log was
-   * met not to be what was read. Called again with backoff after a rejection. Without it, Kafka's
-   * committed offsets decide.
+   * Says where to resume, once partitions are assigned and before any of their records is handled.
+   * It is called again at every rebalance, and if Kafka's log turns out not to be what was read;
+   * the generation grows each time. After a rejection it is repeated with backoff. Without it,
+   * Kafka's committed offsets decide.
    */
   claim?(partitions: readonly TopicPartition[], generation: number): Promise<readonly Position[]>
   /**
-   * Takes a batch: the next one of the same partition follows when the promise has resolved. That
-   * is flow control only; progress is told by `commit`. A rejection re-reads the partition from
-   * where this batch began, after a pause.
+   * Takes a batch. The next one of the same partition follows when the promise has resolved. That
+   * is flow control only; `commit` records progress. After a rejection and a pause the partition is
+   * read again from the start of this batch.
    */
   handle(batch: ConsumedBatch, generation: number): Promise<void>
   /**
    * Partitions were taken away, or the session ended. What is under way for them must not be
-   * committed.
+   * committed any more.
    */
   revoked?(): void
 }
 
-/** What a handler may ask of its consumer. */
+/** What a handler may ask its consumer to do. */
 export interface ConsumerControls {
   /**
-   * Fetches no more of a partition until it is resumed or assigned anew; a batch that was fetched
+   * Fetches no more of a partition until it is resumed or assigned anew. A batch that was fetched
    * before may still come.
    */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
   /**
-   * Claims the assigned partitions anew, after another owner was met. Batches that are under way
+   * Claims the assigned partitions anew, after another owner was found. Batches that are under way
    * end as after a rebalance.
    */
   reclaim(): void
 }
 
 const REBALANCE_TIMEOUT_MS = 30_000
-/** Share of the session timeout: four may be lost. */
+/** Heartbeats in a session timeout: four of them may be lost. */
 const HEARTBEATS_PER_SESSION = 5
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
 /**
- * Where all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch.
- * The bytes that an unhurried one waits for are less than one partition may give, so that a backlog
- * of a single one does not wait.
+ * If all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch. An
+ * unhurried fetch waits for fewer bytes than one partition may give, so that the backlog of a
+ * single partition does not wait.
  */
 const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonly minBytes: number }>> = {
   prompt: { maxWaitTimeInMs: 100, minBytes: 1 },
@@ -113,12 +113,11 @@ const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonl
 }
 
 /**
- * A member of a consumer group. Made first, and run with what handles its records: that may be
- * given its controls before. Whatever Kafka's log does not agree with has the partitions claimed
- * anew.
+ * A member of a consumer group. It is made first and run later, with a handler that may already
+ * have its controls. If Kafka's log contradicts a position, the partitions are claimed anew.
  */
 export class GroupConsumer implements ConsumerControls, AsyncDisposable {
-  /** Rejects when the consumer has stopped for good by a failure that cannot be retried. */
+  /** Rejects if the consumer has stopped for good, after a failure that cannot be retried. */
   readonly failed: Promise<never>
   private readonly options: ConsumerOptions
   private readonly clock: Clock
@@ -149,7 +148,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: this.heartbeatMs,
-      // New partitions are assigned once the group's leader has heard of them.
+      // New partitions are assigned once the leader of the group has heard of them.
       metadataMaxAge: WATCH_MS,
       ...FETCHES[options.pace ?? 'prompt'],
       maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
@@ -157,8 +156,8 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       allowAutoTopicCreation: false,
       retry: { ...PATIENT, restartOnFailure: async () => true },
     })
-    // Waits for Kafka as the consumer does: an outage in the middle of a claim must not end the
-    // service.
+    // It waits for Kafka as the consumer does, because an outage in the middle of a claim must not
+    // end the service.
     this.admin = openAdmin(kafka, PATIENT)
     this.fetching = fetchingOf(this.consumer)
     this.watch = new TopicWatch({
@@ -172,7 +171,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
     })
   }
 
-  /** Joins the group and hands batches on, until it is disposed of. To be called once. */
+  /** Joins the group and hands batches on, until it is disposed of. Call it once. */
   async run(handler: ConsumerHandler): Promise<void> {
     const { topics, logs, log, counters } = this.options
     const { consumer, assigned, fetching, clock, heartbeatMs } = this
@@ -198,12 +197,12 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
     })
   }
 
-  /** Milliseconds since Kafka last answered; it is asked several times in a session timeout. */
+  /** Milliseconds since Kafka last answered. It is asked several times in a session timeout. */
   silentMs(): number {
     return this.clock.monotonicMs() - this.heardAt
   }
 
-  /** Commits to Kafka; for lag tools only if the handler's `claim` decides. */
+  /** Commits to Kafka. If the handler has a `claim`, this is for lag tools only. */
   async commit(positions: readonly Position[]): Promise<void> {
     await this.consumer.commitOffsets(
       positions.map(({ topic, partition, nextOffset, leaderEpoch }) => {
@@ -271,13 +270,14 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
   }
 
   /**
-   * A new generation: what was read before is void, and each partition's position must be learnt.
+   * Begins a new generation: what was read before is void, and the position of each partition must
+   * be asked for.
    */
   private begin(handler: ConsumerHandler): void {
     const generation = this.assigned.begin()
     handler.revoked?.()
     const { partitions } = this.assigned
-    // Paused before the first fetch, so that no record comes before its position is known.
+    // Paused before the first fetch, so that no record comes before the position is known.
     for (const partition of partitions) this.fetching.pause(partition)
     if (partitions.length === 0) return
     this.start(handler, partitions, generation).catch((cause: unknown) => {
@@ -303,7 +303,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
     }
   }
 
-  /** Tries until it succeeds; undefined if the partitions were assigned anew meanwhile. */
+  /** Tries until it succeeds. Undefined if the partitions were assigned anew meanwhile. */
   private patiently<Result>(generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
     const { group, log, signal } = this.options
     return retryWhile(() => this.assigned.isCurrent(generation) && !signal.aborted, work, {

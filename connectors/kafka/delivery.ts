@@ -26,20 +26,20 @@ export interface DeliveryOptions {
 }
 
 /**
- * Hands on what was fetched: a batch only if it continues exactly where the partition's position
- * is, and only while what was read below that is still in the log. What was fetched before a
- * rebalance or a seek is discarded.
+ * Hands batches on. A batch is handed on only if it begins exactly at the partition's position, and
+ * if what was read before the position is still in the log. What was fetched before a rebalance or
+ * a seek is discarded.
  */
 export class Delivery {
   private readonly options: DeliveryOptions
-  /** Batches of a partition that were not handled since the last that was. */
+  /** Batches of a partition that were not handled, since the last one that was. */
   private readonly failures = new Map<string, Failures>()
 
   constructor(options: DeliveryOptions) {
     this.options = options
   }
 
-  /** kafkajs fetches the partition again when the promise has resolved. */
+  /** kafkajs fetches the partition again once the promise has resolved. */
   async eachBatch({ batch: fetched, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     const { assigned, counters, fetching, heartbeatMs } = this.options
     const batch = fetched as unknown as FetchedBatch
@@ -59,7 +59,8 @@ export class Delivery {
     const rebalanced = new Promise<never>((_, reject) => {
       leave = reject
     })
-    // A handler may wait long for a database; a rebalance must still get the member back in time.
+    // A handler may wait long for a database. After a rebalance the member must still rejoin in
+    // time.
     const beating = setInterval(() => {
       heartbeat().catch(leave)
     }, heartbeatMs)
@@ -74,7 +75,9 @@ export class Delivery {
     await heartbeat()
   }
 
-  /** Whether the batch was handled; if not, the partition is read again from its start. */
+  /**
+   * Whether the batch was handled. If not, the partition is read again from the start of the batch.
+   */
   private async handle(position: Position, batch: ConsumedBatch, generation: number): Promise<boolean> {
     const { assigned, handle } = this.options
     const { topic, partition, nextOffset, leaderEpoch } = batch
@@ -89,7 +92,7 @@ export class Delivery {
     }
   }
 
-  /** Whether what was read up to the position is in the log that a later leader goes on with. */
+  /** Whether what was read up to the position is in the log of a later leader. */
   private async isStillThere(position: Position, generation: number): Promise<boolean> {
     const { assigned, logs, fetching, reclaim } = this.options
     try {
@@ -105,8 +108,8 @@ export class Delivery {
   }
 
   /**
-   * Pauses a partition for a moment, then reads on from a position. Not waited for: a handler that
-   * waits would hold up the broker's other partitions.
+   * Pauses a partition for a moment, then reads on from a position. The caller does not wait for
+   * it, because a waiting handler would hold up the other partitions of the broker.
    */
   private readAgain(position: Position, generation: number, cause: unknown): void {
     const { assigned, fetching, clock, log } = this.options
@@ -126,7 +129,7 @@ export class Delivery {
     fetching.goOn(position)
     fetching.pause(position)
     clock.after(pauseMs, () => {
-      // After a rebalance the claim says when to go on.
+      // After a rebalance the claim resumes the partition.
       if (assigned.isCurrent(generation)) fetching.resume(position)
     })
   }

@@ -1,7 +1,7 @@
 import type { Consumer } from 'kafkajs'
 import type { Position, TopicPartition } from '../contract.ts'
 
-/** What is fetched next, by partition. */
+/** Controls what is fetched next of each partition. */
 export interface Fetching {
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void

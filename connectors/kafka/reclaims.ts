@@ -1,13 +1,16 @@
 /**
- * Who was refused by the database claims again only after Kafka has confirmed, twice since then
- * (the first answer may have been under way), that it still is a member of this generation. A
- * member that was paused past its session never gets that answer: it rejoins instead, and does not
- * take its former partitions from their new owner. So two cannot take them from each other in
- * turns.
+ * A member whose commit the database refused claims again only after Kafka has answered two more
+ * heartbeats (the first answer may have been under way), so that it still is a member of this
+ * generation. A member that was paused past its session never gets these answers: it rejoins
+ * instead, and does not take its former partitions from their new owner. So two members cannot take
+ * them from each other in turns.
  */
 const BEATS_TO_RECLAIM = 2
 
-/** When partitions are claimed anew: asked for at any time, due with an answered heartbeat. */
+/**
+ * Decides when partitions are claimed anew. It may be requested at any time, and is due when a
+ * heartbeat is answered.
+ */
 export class Reclaims {
   /** Heartbeats that Kafka answered. */
   private beats = 0

@@ -3,9 +3,9 @@ import type { KafkaLogs, Log, TopicState } from '../contract.ts'
 import type { AssignedPartitions } from './assigned-partitions.ts'
 
 /**
- * How often topics are looked at: whether one was recreated, or got partitions. A new topic may
- * have passed the position in the old one before anything is fetched, and its first leader's epoch
- * is that of the old one's: nothing else would tell.
+ * How often it checks whether a topic was recreated, or got partitions. Nothing else would notice a
+ * recreated topic whose log is longer than the old position before anything is fetched: the epoch
+ * of its first leader is the same as in the old topic.
  */
 export const WATCH_MS = 2_000
 
@@ -17,13 +17,13 @@ export interface TopicWatchOptions {
   readonly assigned: AssignedPartitions
   readonly reclaim: () => void
   /**
-   * Health: null while all topics are there and their partitions are this group's, else what
-   * stands.
+   * Health: null while all topics exist and their partitions belong to this group, else what stands
+   * still.
    */
   readonly problem?: (what: string | null) => void
 }
 
-/** Looks again and again whether the topics still are those that were claimed. */
+/** Checks again and again whether the topics still are those whose partitions were claimed. */
 export class TopicWatch implements Disposable {
   /** The topics as they were when the partitions were claimed. */
   private states: ReadonlyMap<Topic, TopicState> = new Map()
@@ -37,7 +37,7 @@ export class TopicWatch implements Disposable {
     this.timer.unref()
   }
 
-  /** Notes the topics for which partitions are claimed. Returns what they were before. */
+  /** Remembers the topics for which partitions are claimed. Returns what they were before. */
   claimed(states: ReadonlyMap<Topic, TopicState>): ReadonlyMap<Topic, TopicState> {
     const before = this.states
     this.states = states
@@ -57,7 +57,7 @@ export class TopicWatch implements Disposable {
     this.looking = true
     const { log, group } = this.options
     this.look()
-      // Kafka's silence is noticed elsewhere, and the next look is soon.
+      // An outage of Kafka is noticed elsewhere, and the next check is soon.
       .catch((cause: unknown) => log.info('the topics could not be looked at', { group, cause: String(cause) }))
       .finally(() => {
         this.looking = false
@@ -77,7 +77,8 @@ export class TopicWatch implements Disposable {
       else if (before?.id !== after.id) reclaim()
       else if (after.partitions !== before.partitions) {
         wrong.push(`${topic} has ${after.partitions} partitions, and had ${before.partitions} when they were assigned`)
-        // Assigned, and not claimed because the broker that was asked had not heard of them.
+        // These are assigned. They were not claimed because the broker that was asked had not heard
+        // of them.
         if (assigned.partitions.some((each) => each.topic === topic && each.partition >= before.partitions)) reclaim()
       }
     }

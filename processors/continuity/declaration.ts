@@ -28,7 +28,7 @@ export function declareContinuity(others: readonly DeclaredService[]): DeclaredS
     needs: ['firmware'],
     reasons: undefined,
     metricsPort: 9468,
-    // What it says of the line may be late; the line must not be, for its sake.
+    // What it says of the line may be late. The line must not be late because of it.
     niceness: 10,
   }
 }
