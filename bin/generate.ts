@@ -9,11 +9,13 @@ import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c
 import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schemas/files.ts'
 import { readingsTypes } from '../schemas/readings-types.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
+import { metricsDocument } from './metrics-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
 
 const wanted = new Map<string, string>([
   ['schemas/generated/readings.ts', readingsTypes(readSchema('readings').json, 'schemas/readings.avsc')],
   ['docs/dead-letters.md', await reasonsDocument()],
+  ['docs/metrics.md', await metricsDocument()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])

@@ -9,8 +9,8 @@ import type { ConsumerTask, OpenTask } from './consumer-task.ts'
 import { serviceDeadLetters } from './dead-letters.ts'
 import { checkCompression, countPartitions, kafkaClient } from './kafka.ts'
 import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
-import { counter, gauge, processMetrics } from './metrics.ts'
-import { createPositionChanges, createPositionCounters, positionMetrics } from './position-changes.ts'
+import { reportMetrics } from './metrics.ts'
+import { createPositionChanges, createPositionCounters, positionReadings } from './position-changes.ts'
 import { openDeadLetterCodec } from './registered.ts'
 import { openSending, type Sending } from './sending.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -36,8 +36,6 @@ export interface ConsumerService {
 /** What a task is made with. All of it is closed after the task. */
 export interface ConsumerParts {
   readonly context: ServiceContext
-  /** Beginning of the names of its metrics, as in `millrace_store`. */
-  readonly part: string
   readonly waiting: Waiting
   readonly registry: SchemaRegistry
   readonly logs: KafkaLogs
@@ -55,16 +53,10 @@ export interface ConsumerParts {
   openDeadLetters(limits: Sending['limits']): Promise<DeadLetterWriter>
 }
 
-/** The beginning of the names of a service's metrics. */
-function metricsPart(name: string): string {
-  return `millrace_${name.replaceAll('-', '_')}`
-}
-
 /** Starts the service: waits for Kafka, opens the task, joins the group. */
 export async function startConsumer(service: ConsumerService, context: ServiceContext): Promise<Service> {
   const { name, reads, writes, tellMs, open, ...fetching } = service
   const { config, log, signal, metrics, health } = context
-  const part = metricsPart(name)
   const waiting = createWaiting({ config, log, signal, health })
   const kafka = kafkaClient(config, `millrace-${name}`, log)
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, reads))
@@ -97,7 +89,6 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   const sendings: Sending[] = []
   const opened = await open({
     context,
-    part,
     waiting,
     registry,
     logs,
@@ -105,7 +96,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
     offsets,
     noticed,
     async openSending() {
-      const sending = await openSending({ context, part, kafka, waiting, to: writes })
+      const sending = await openSending({ context, kafka, waiting, to: writes })
       sendings.push(sending)
       return sending
     },
@@ -123,12 +114,8 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], consumer.run(handlerOf(task, offsets)))
   const watch = waiting.watch(consumer, sessionTimeoutMs)
 
-  processMetrics(metrics)
-  positionMetrics(metrics, part, changes)
-  gauge(metrics, `${part}_rebalances`, 'Times that partitions were assigned.', () => counters.rebalances)
-  if (writes.includes(deadTopic(name)))
-    counter(metrics, `${part}_referenced_total`, 'Records refused of which a dead letter keeps only the offset.', () => kept.referenced)
-  opened.measure(metrics)
+  reportMetrics(metrics, { millrace_rebalances_total: () => counters.rebalances, ...positionReadings(changes), ...opened.readings })
+  if (writes.includes(deadTopic(name))) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
 
   return {
     failed: Promise.race([consumer.failed, ...sendings.map((sending) => sending.failed)]),

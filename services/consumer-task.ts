@@ -1,5 +1,5 @@
-import type { Registry } from 'prom-client'
 import type { ConsumerHandler } from '../connectors/kafka/consumer.ts'
+import type { MetricReadings } from './metrics.ts'
 
 /** What a service does with the records of its topics. */
 export interface ConsumerTask extends ConsumerHandler {
@@ -11,6 +11,6 @@ export interface ConsumerTask extends ConsumerHandler {
 /** A task with all that it needs. Disposing closes that, once the consumer is gone. */
 export interface OpenTask extends AsyncDisposable {
   readonly task: ConsumerTask
-  /** Registers the metrics that only this service has. */
-  measure(metrics: Registry): void
+  /** Of its metrics, those that not every consumer has. */
+  readonly readings: MetricReadings
 }

@@ -1,67 +1,188 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
+import type { DeclaredService } from '../processors/declaration.ts'
+
+type Kind = DeclaredService['kind']
+
+interface MetricSpec {
+  /** Kinds of services that have it: all of these, and no other. */
+  readonly of: readonly Kind[]
+  /** Labels beside `service`: each has a closed list of values. */
+  readonly labels?: readonly [string] | readonly [string, string]
+  readonly means: string
+}
+
+const CONSUMERS = ['processor', 'process', 'continuity', 'store'] as const
+const REFUSING = ['bridge', 'processor', 'process', 'store'] as const
+const IN_DATABASE = ['process', 'continuity', 'store'] as const
+const ALL = ['bridge', ...CONSUMERS] as const
 
 /**
- * A figure that only grows. It is read when it is asked for, so counting costs the hot path one
- * addition.
+ * Every metric of Millrace's own, in the order of docs/metrics.md, which is generated from it. A
+ * name that ends in `_total` is a counter, another one a gauge.
  */
-export function counter(registry: Registry, name: string, help: string, read: () => number): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset()
-      this.inc(read())
-    },
-  })
+export const METRICS = {
+  millrace_ignored_schemas: { of: ALL, means: 'Entries of the registry that do not count: the log has said why.' },
+  millrace_rejected_total: {
+    of: REFUSING,
+    labels: ['reason'],
+    means: 'Records, or messages of MQTT, that were refused: once for each reason. They are in dead letters.',
+  },
+  millrace_dropped_total: { of: ['bridge', 'processor'], labels: ['reason'], means: 'Records, or messages of MQTT, left out on purpose.' },
+  millrace_sent_bytes_total: { of: REFUSING, means: 'Bytes that Kafka acknowledged.' },
+  millrace_send_retries_total: { of: REFUSING, means: 'Requests to Kafka that had to be sent again.' },
+  millrace_unkept_offsets_total: { of: REFUSING, means: 'Offsets that Kafka had acknowledged to this process and has no longer.' },
+
+  millrace_records_total: { of: CONSUMERS, means: 'Records taken from its topics. One that is read again counts again.' },
+  millrace_rebalances_total: { of: CONSUMERS, means: 'Times that partitions were assigned.' },
+  millrace_lost_offsets_total: { of: CONSUMERS, means: 'Records that retention deleted before they were read.' },
+  millrace_truncations_total: { of: CONSUMERS, means: "Times that Kafka's log was found cut below what was read." },
+  millrace_truncated_offsets_total: { of: CONSUMERS, means: "Offsets that were read and are no longer in Kafka's log." },
+  millrace_recreated_partitions_total: { of: CONSUMERS, means: 'Partitions begun anew because their topic was recreated.' },
+  millrace_referenced_records_total: {
+    of: ['processor', 'process', 'store'],
+    means: 'Of the refused records: those of which a dead letter keeps only the offset.',
+  },
+  millrace_commits_total: { of: IN_DATABASE, means: 'Transactions.' },
+  millrace_commit_retries_total: { of: ['process', 'store'], means: 'Commits that failed and were tried again.' },
+  millrace_fenced_commits_total: { of: IN_DATABASE, means: 'Commits refused because another owner had a partition.' },
+
+  millrace_forwarded_messages_total: {
+    of: ['bridge'],
+    labels: ['kind'],
+    means: 'Messages forwarded to Kafka: `frame` as they came, `json` as frames, `status` for births and last wills.',
+  },
+  millrace_payload_bytes_total: { of: ['bridge'], means: 'Bytes of all messages received.' },
+  millrace_pubacks_total: { of: ['bridge'], means: 'Messages acknowledged to the broker.' },
+  millrace_outstanding_messages: { of: ['bridge'], means: 'Messages received and not yet acknowledged.' },
+  millrace_outstanding_bytes: { of: ['bridge'], means: 'Bytes received and not yet acknowledged.' },
+  millrace_delayed_messages_total: { of: ['bridge'], means: "Messages that waited for their device's rate limit." },
+  millrace_parked_messages_total: { of: ['bridge'], means: 'Messages that waited for their schema.' },
+  millrace_discarded_messages_total: {
+    of: ['bridge'],
+    means: "Of the refused messages: those over their device's rate of which no dead letter keeps the bytes.",
+  },
+  millrace_broker_connections_total: { of: ['bridge'], means: 'Sessions opened or resumed.' },
+  millrace_lost_sessions_total: {
+    of: ['bridge'],
+    means: 'Sessions that were to be there and were not: what the broker had queued is gone.',
+  },
+  millrace_session_takeovers_total: { of: ['bridge'], means: "Times that another client connected with the bridge's client ID." },
+  millrace_broker_restarts_total: {
+    of: ['bridge'],
+    means: 'Connections that the broker ended without a word, and took again at once, as it was restarted.',
+  },
+  millrace_unexplained_endings_total: {
+    of: ['bridge'],
+    means:
+      "Connections that the broker ended without a word, and took again at once: a restart, or another client with the bridge's client ID. It does not say its uptime.",
+  },
+  millrace_broker_dropped_messages_total: {
+    of: ['bridge'],
+    means: 'Messages that the broker says it has dropped, as queues had no room, since the last bridge looked.',
+  },
+  millrace_clock_ahead_seconds: {
+    of: ['bridge'],
+    labels: ['reference'],
+    means: "By how much this machine's clock is ahead of that of `kafka`, and of the app's `database`; NaN while that is not known.",
+  },
+
+  millrace_emitted_records_total: { of: ['processor'], means: 'Records emitted to the declared outputs.' },
+  millrace_rejected_values_total: {
+    of: ['processor'],
+    labels: ['reason', 'quantity'],
+    means: 'Values refused of samples of which the other quantities went on.',
+  },
+  millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint says another schema than their ID.' },
+
+  millrace_inserted_rows_total: { of: ['store'], means: 'Rows committed that were new.' },
+  millrace_merged_rows_total: { of: ['store'], means: 'Rows that added something to the row of their device and time.' },
+  millrace_repeated_rows_total: { of: ['store'], means: 'Rows that had nothing new.' },
+  millrace_conflicting_rows_total: { of: ['store'], means: 'Rows that had another value than the row of their device and time.' },
+  millrace_readings_total: { of: ['store'], means: 'Values of quantities in the rows committed, repeats included.' },
+  millrace_stray_rows: { of: ['store'], means: 'Rows in the default partition; NaN while they have not been counted.' },
+
+  millrace_dead_letters_read_total: { of: ['continuity'], means: 'Of the records: the dead letters.' },
+  millrace_unreadable_records_total: { of: ['continuity'], means: 'Records that are not what their topic holds.' },
+  millrace_implausible_frames_total: {
+    of: ['continuity'],
+    means: 'Frames whose number is too high for the time that has passed, or that say they follow more discarded samples than can be.',
+  },
+  millrace_late_frames_total: { of: ['continuity'], means: 'Frames of boots that were folded, or of numbers that were settled.' },
+  millrace_boots: { of: ['continuity'], means: 'Boots in memory.' },
+  millrace_boot_loads_total: { of: ['continuity'], means: 'Queries for boots that were not in memory.' },
+  millrace_query_retries_total: { of: ['continuity'], means: 'Queries that failed and were tried again.' },
+} as const satisfies Readonly<Record<`millrace_${string}`, MetricSpec>>
+
+export type MetricName = keyof typeof METRICS
+
+type Labelled = Iterable<readonly [string, number]>
+type Value<Name extends MetricName> = (typeof METRICS)[Name] extends { readonly labels: infer Labels }
+  ? Labels extends readonly [string]
+    ? Labelled
+    : Iterable<readonly [string, Labelled]>
+  : number
+
+/** What to read when a metric is asked for, by its name. */
+export type MetricReadings = { readonly [Name in MetricName]?: () => Value<Name> }
+
+/**
+ * Adds metrics to a service's. They are read when they are asked for, so that counting costs the
+ * hot path one addition.
+ */
+export function reportMetrics(registry: Registry, readings: MetricReadings): void {
+  for (const [name, read] of Object.entries(readings) as [MetricName, () => number | Labelled | Iterable<readonly [string, Labelled]>][]) {
+    const { means: help, labels: wanted }: MetricSpec = METRICS[name]
+    const labels: readonly string[] = wanted ?? []
+    const shape = { name, help, labelNames: [...labels], registers: [registry] }
+    if (isCounter(name))
+      new Counter({
+        ...shape,
+        collect() {
+          this.reset()
+          for (const [values, figure] of figures(labels, read())) this.inc(values, figure)
+        },
+      })
+    else
+      new Gauge({
+        ...shape,
+        collect() {
+          for (const [values, figure] of figures(labels, read())) this.set(values, figure)
+        },
+      })
+  }
 }
 
-/** Counts by reason: a closed list, so the labels are bounded. */
-export function counterByReason(registry: Registry, name: string, help: string, read: () => Iterable<readonly [string, number]>): void {
-  new Counter({
-    name,
-    help,
-    labelNames: ['reason'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [reason, value] of read()) this.inc({ reason }, value)
-    },
-  })
+/** Whether it only grows, until its process ends. */
+export function isCounter(name: string): boolean {
+  return name.endsWith('_total')
 }
 
-/** Counts by reason and by quantity, both closed lists. */
-export function counterByQuantity(
-  registry: Registry,
-  name: string,
-  help: string,
-  read: () => Iterable<readonly [string, Iterable<readonly [string, number]>]>,
-): void {
-  new Counter({
-    name,
-    help,
-    labelNames: ['reason', 'quantity'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [reason, quantities] of read()) for (const [quantity, value] of quantities) this.inc({ reason, quantity }, value)
-    },
-  })
+type Figures = Iterable<readonly [Readonly<Record<string, string>>, number]>
+
+function* figures(labels: readonly string[], value: number | Labelled | Iterable<readonly [string, Labelled]>): Figures {
+  if (typeof value === 'number') {
+    yield [{}, value]
+    return
+  }
+  const [label = '', ...others] = labels
+  for (const [name, inner] of value) for (const [values, figure] of figures(others, inner)) yield [{ [label]: name, ...values }, figure]
 }
 
-/** A figure that goes up and down. */
-export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(read())
-    },
-  })
-}
-
-/** Memory, CPU and event-loop figures of this process. */
-export function processMetrics(registry: Registry): void {
+/**
+ * A registry for a service: all that it says has the service's name as a label. Begins with memory,
+ * CPU and event loop of the process.
+ */
+export function labelService(registry: Registry, service: string): void {
+  registry.setDefaultLabels({ service })
   collectDefaultMetrics({ register: registry })
+}
+
+/**
+ * That a service has the metrics of its kind, as docs/metrics.md says.
+ * @throws RangeError that names what is missing, or too much
+ */
+export function requireMetrics(registry: Registry, kind: Kind): void {
+  for (const [name, { of }] of Object.entries<MetricSpec>(METRICS))
+    if (of.includes(kind) !== (registry.getSingleMetric(name) !== undefined))
+      throw new RangeError(`${name}: expected of ${of.join(', ')}; ${kind} ${of.includes(kind) ? 'does not have it' : 'has it too'}`)
 }

@@ -1,6 +1,5 @@
-import type { Registry } from 'prom-client'
 import type { Log, PositionChange } from '../connectors/contract.ts'
-import { counter } from './metrics.ts'
+import type { MetricReadings } from './metrics.ts'
 
 /** Figures for metrics. */
 export interface PositionCounters {
@@ -15,22 +14,13 @@ export interface PositionCounters {
   recreated: number
 }
 
-/** @param part as in `millrace_store` */
-export function positionMetrics(metrics: Registry, part: string, counters: PositionCounters): void {
-  counter(metrics, `${part}_lost_offsets_total`, 'Records that retention deleted before they were read.', () => counters.lostOffsets)
-  counter(metrics, `${part}_truncations_total`, "Times that Kafka's log was found cut below what was read.", () => counters.truncations)
-  counter(
-    metrics,
-    `${part}_truncated_offsets_total`,
-    "Offsets that were read and are no longer in Kafka's log.",
-    () => counters.truncatedOffsets,
-  )
-  counter(
-    metrics,
-    `${part}_recreated_partitions_total`,
-    'Partitions begun anew because their topic was recreated.',
-    () => counters.recreated,
-  )
+export function positionReadings(counters: PositionCounters): MetricReadings {
+  return {
+    millrace_lost_offsets_total: () => counters.lostOffsets,
+    millrace_truncations_total: () => counters.truncations,
+    millrace_truncated_offsets_total: () => counters.truncatedOffsets,
+    millrace_recreated_partitions_total: () => counters.recreated,
+  }
 }
 
 export function createPositionCounters(): PositionCounters {

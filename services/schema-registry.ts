@@ -1,11 +1,9 @@
-import type { Registry } from 'prom-client'
 import type { Log } from '../connectors/contract.ts'
 import { createSchemaMemory } from '../connectors/postgres/schema-memory.ts'
 import type { FirmwareDirectoryOptions } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { readQuantities } from '../schemas/files.ts'
 import type { Config } from './config.ts'
-import { gauge } from './metrics.ts'
 import type { Health } from './service.ts'
 
 /**
@@ -24,9 +22,4 @@ export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal):
 /** For a service: its patience is bounded, and its health reports an outage that lasts. */
 export function schemaWatch(health: Health): { readonly patienceMs: number; readonly problem: (what: string | null) => void } {
   return { patienceMs: PATIENCE_MS, problem: (what) => health.set('registry', what) }
-}
-
-/** @param part of the metrics' names, as in `millrace_bridge` */
-export function schemaMetrics(metrics: Registry, part: string, directory: { ignored(): number }): void {
-  gauge(metrics, `${part}_ignored_schemas`, 'Entries of the registry that do not count: the log has said why.', () => directory.ignored())
 }

@@ -7,7 +7,7 @@ import type { Topic } from '../processors/contract.ts'
 import { topics } from '../processors/topics.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
-import { counter } from './metrics.ts'
+import { reportMetrics } from './metrics.ts'
 import { watchPartitions } from './partition-watch.ts'
 import { forAWhile } from './position-changes.ts'
 import type { ServiceContext } from './service.ts'
@@ -15,8 +15,6 @@ import type { Waiting } from './waiting.ts'
 
 export interface SendingOptions {
   readonly context: ServiceContext
-  /** Beginning of the names of its metrics, as in `millrace_store`. */
-  readonly part: string
   readonly kafka: KafkaClient
   readonly waiting: Waiting
   /** Topics that are sent to: they must exist. */
@@ -43,7 +41,7 @@ export interface Sending extends AsyncDisposable {
 }
 
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
-export async function openSending({ context, part, kafka, waiting, to }: SendingOptions): Promise<Sending> {
+export async function openSending({ context, kafka, waiting, to }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health, metrics } = context
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, to))
@@ -74,12 +72,11 @@ export async function openSending({ context, part, kafka, waiting, to }: Sending
       )
     },
   })
-  counter(
-    metrics,
-    `${part}_unkept_offsets_total`,
-    'Offsets that Kafka had acknowledged to this process and has no longer.',
-    () => lostOffsets,
-  )
+  reportMetrics(metrics, {
+    millrace_sent_bytes_total: () => counters.bytes,
+    millrace_send_retries_total: () => counters.retries,
+    millrace_unkept_offsets_total: () => lostOffsets,
+  })
   const logs = openTopicLogs(kafka)
   const admin = openAdmin(kafka)
   const watch = watchPartitions({

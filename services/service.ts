@@ -8,6 +8,7 @@ import { type Config, metricsPort } from './config.ts'
 import { expectedFailure } from './expected.ts'
 import { serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
+import { labelService, requireMetrics } from './metrics.ts'
 import { createRedactor } from './secrets.ts'
 
 /** What a service gets at its start. */
@@ -68,6 +69,7 @@ export async function runService(
   const log = createLog(declared.name)
   const abort = new AbortController()
   const metrics = new Registry()
+  labelService(metrics, declared.name)
   const problems = new Map<string, string>([[STARTING, 'it has not started yet']])
   const redact = createRedactor(process.env)
   const health: Health = {
@@ -82,6 +84,7 @@ export async function runService(
   try {
     const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
     if (service === undefined) return 0
+    requireMetrics(metrics, declared.kind)
     health.set(STARTING, null)
     log.info('running', { pid: process.pid, metrics: `${httpAddress(config.metrics.host, port)}/metrics` })
     const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])

@@ -25,11 +25,11 @@ const lag = (group: string, behind: bigint): GroupPartitionLag => ({
 function page(service: string, seconds: number): string {
   switch (service) {
     case 'bridge':
-      return `millrace_bridge_frames_total ${seconds * 300}\nmillrace_bridge_json_total ${seconds}\n`
+      return `millrace_forwarded_messages_total{kind="frame",service="bridge"} ${seconds * 300}\nmillrace_forwarded_messages_total{kind="json",service="bridge"} ${seconds}\nmillrace_forwarded_messages_total{kind="status",service="bridge"} 5\n`
     case 'store':
-      return `millrace_store_records_total ${seconds * 299}\nmillrace_store_readings_total ${seconds * 6000}\n`
+      return `millrace_records_total{service="store"} ${seconds * 299}\nmillrace_readings_total{service="store"} ${seconds * 6000}\n`
     default:
-      return `millrace_frost_alert_records_total ${seconds * 2.5}\nmillrace_frost_alert_rejected_total{reason="out-of-range"} 2\n`
+      return `millrace_records_total{service="frost-alert"} ${seconds * 2.5}\nmillrace_rejected_total{reason="out-of-range",service="frost-alert"} 2\n`
   }
 }
 

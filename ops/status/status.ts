@@ -1,5 +1,6 @@
 import type { DeclaredService } from '../../processors/declaration.ts'
 import { deadTopic } from '../../processors/topics.ts'
+import type { MetricName } from '../../services/metrics.ts'
 import type { FleetStats } from '../fleet/fleet-stats.ts'
 import { type GroupPartitionLag, lagByGroup } from '../lag/lag-table.ts'
 import { byLabel, type MetricSample, total } from './prometheus-text.ts'
@@ -85,6 +86,9 @@ export interface StatusSources {
   readonly fleet?: { readonly devices: number; readonly stats: () => FleetStats | undefined }
 }
 
+const REJECTED: MetricName = 'millrace_rejected_total'
+const FORWARDED: MetricName = 'millrace_forwarded_messages_total'
+
 /** Looks at every part at once. */
 export async function observe(sources: StatusSources, atMs: number): Promise<Snapshot> {
   const { services } = sources
@@ -105,7 +109,7 @@ export async function observe(sources: StatusSources, atMs: number): Promise<Sna
     lags: services.filter(({ reads }) => reads.length > 0).map(({ name: group }) => ({ group, lag: sums?.get(group) ?? undefined })),
     deadLetters: asked.flatMap(([{ name, reasons }, { metrics = [] }]) => {
       const topic = deadTopic(name)
-      const given = byLabel(metrics, `${prefix(name)}_rejected_total`, 'reason')
+      const given = byLabel(metrics, REJECTED, 'reason')
       return reasons === undefined ? [] : [{ topic, deadLetters: deadLetters?.get(topic), reasons: given }]
     }),
     problems: asked.flatMap(([{ name }, report]) => problems(name, report)),
@@ -129,11 +133,11 @@ function fleetHops(stats: FleetStats | undefined): readonly Hop[] {
 }
 
 function hop({ kind, name }: StatusService, { metrics }: ServiceReport, stored: StoredRows | undefined): Hop {
-  const figure = (suffix: string): number | undefined =>
-    metrics === undefined ? undefined : total(metrics, `${prefix(name)}_${suffix}_total`)
+  const figure = (metric: MetricName): number | undefined => (metrics === undefined ? undefined : total(metrics, metric))
   switch (kind) {
     case 'bridge': {
-      const [frames, json] = [figure('frames'), figure('json')]
+      const forwarded = byLabel(metrics ?? [], FORWARDED, 'kind')
+      const [frames, json] = [forwarded.get('frame'), forwarded.get('json')]
       return {
         name,
         does: 'forwarded',
@@ -144,17 +148,20 @@ function hop({ kind, name }: StatusService, { metrics }: ServiceReport, stored: 
       }
     }
     case 'store':
-      return { name, does: 'committed', frames: figure('records'), rows: stored?.rows, readings: figure('readings'), foremost: 'rows' }
+      return {
+        name,
+        does: 'committed',
+        frames: figure('millrace_records_total'),
+        rows: stored?.rows,
+        readings: figure('millrace_readings_total'),
+        foremost: 'rows',
+      }
     default:
-      return { name, does: 'processed', frames: figure('records'), rows: null, readings: null, foremost: 'frames' }
+      return { name, does: 'processed', frames: figure('millrace_records_total'), rows: null, readings: null, foremost: 'frames' }
   }
 }
 
 function problems(part: string, report: ServiceReport): Snapshot['problems'] {
   if (report.problems === undefined) return [{ part, problem: 'does not answer' }]
   return [...report.problems].map(([what, problem]) => ({ part, problem: `${what}: ${problem}` }))
-}
-
-function prefix(name: string): string {
-  return `millrace_${name.replaceAll('-', '_')}`
 }

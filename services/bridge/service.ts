@@ -14,9 +14,9 @@ import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
 import { deadLetterLimits } from '../dead-letters.ts'
 import { kafkaClient } from '../kafka.ts'
-import { counter, counterByReason, gauge, processMetrics } from '../metrics.ts'
+import { reportMetrics } from '../metrics.ts'
 import { registeredId } from '../registered.ts'
-import { firmwareOptions, schemaMetrics, schemaWatch } from '../schema-registry.ts'
+import { firmwareOptions, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
 import { version } from '../version.ts'
@@ -87,12 +87,11 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const kafka = kafkaClient(config, 'millrace-bridge', log)
   const sending = await openSending({
     context,
-    part: 'millrace_bridge',
     kafka,
     waiting,
     to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead],
   })
-  const { producer, limits, counters: sent } = sending
+  const { producer, limits } = sending
   const counters = createBridgeCounters()
   const kafkaClock = createKafkaClock(kafka, topics.clock)
   const databaseClock = createDatabaseClock(env.APP_DATABASE_URL)
@@ -165,79 +164,33 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     onTakenOver: (said) => session.takenOver(said),
   })
 
-  processMetrics(metrics)
-  schemaMetrics(metrics, 'millrace_bridge', directory)
-  counter(metrics, 'millrace_bridge_frames_total', 'Frames forwarded as they came.', () => counters.frames)
-  counter(metrics, 'millrace_bridge_json_total', 'JSON messages forwarded as frames.', () => counters.json)
-  counter(metrics, 'millrace_bridge_delayed_total', "Messages that waited for their device's rate limit.", () => counters.delayed)
-  counter(metrics, 'millrace_bridge_parked_total', 'Messages that waited for their schema.', () => counters.parked)
-  counter(metrics, 'millrace_bridge_statuses_total', 'Births and last wills forwarded.', () => counters.statuses)
-  counter(metrics, 'millrace_bridge_payload_bytes_total', 'Bytes of all messages received.', () => counters.payloadBytes)
-  counter(metrics, 'millrace_bridge_pubacks_total', 'Messages acknowledged to the broker.', () => subscriber.counters().pubacks)
-  counter(metrics, 'millrace_bridge_connections_total', 'Sessions opened or resumed.', () => subscriber.counters().connections)
-  counter(metrics, 'millrace_bridge_send_retries_total', 'Requests to Kafka that had to be sent again.', () => sent.retries)
-  gauge(
-    metrics,
-    'millrace_bridge_outstanding_messages',
-    'Messages received and not yet acknowledged.',
-    () => subscriber.counters().outstandingPublishes,
-  )
-  gauge(
-    metrics,
-    'millrace_bridge_outstanding_bytes',
-    'Bytes received and not yet acknowledged.',
-    () => subscriber.counters().outstandingBytes,
-  )
-  gauge(
-    metrics,
-    'millrace_bridge_clock_ahead_of_kafka_seconds',
-    "By how much this machine's clock is ahead of Kafka's; NaN while that is not known.",
-    () => clock.aheadOf('Kafka') / 1000,
-  )
-  gauge(
-    metrics,
-    'millrace_bridge_clock_ahead_of_database_seconds',
-    "By how much this machine's clock is ahead of the app database's; NaN while that is not known.",
-    () => clock.aheadOf('the app database') / 1000,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_unkept_total',
-    "Messages over their device's rate, of which no dead letter keeps the bytes.",
-    () => counters.unkept,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_lost_sessions_total',
-    'Sessions that were to be there and were not: what the broker had queued is gone.',
-    () => session.counters.lost,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_session_takeovers_total',
-    "Times that another client connected with the bridge's client ID.",
-    () => session.counters.takeovers,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_broker_restarts_total',
-    'Connections that the broker ended without a word, and took again at once, as it was restarted.',
-    () => session.counters.restarts,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_unexplained_endings_total',
-    "Connections that the broker ended without a word, and took again at once: a restart, or another client with the bridge's client ID. It does not say its uptime.",
-    () => session.counters.unexplained,
-  )
-  counter(
-    metrics,
-    'millrace_bridge_broker_dropped_messages_total',
-    'Messages that the broker says it has dropped, as queues had no room, since the last bridge looked.',
-    () => session.counters.brokerDropped,
-  )
-  counterByReason(metrics, 'millrace_bridge_rejected_total', 'Dead letters.', () => Object.entries(counters.dead))
-  counterByReason(metrics, 'millrace_bridge_dropped_total', 'Messages left out on purpose.', () => Object.entries(counters.dropped))
+  reportMetrics(metrics, {
+    millrace_ignored_schemas: () => directory.ignored(),
+    millrace_rejected_total: () => Object.entries(counters.dead),
+    millrace_dropped_total: () => Object.entries(counters.dropped),
+    millrace_forwarded_messages_total: () => [
+      ['frame', counters.frames],
+      ['json', counters.json],
+      ['status', counters.statuses],
+    ],
+    millrace_payload_bytes_total: () => counters.payloadBytes,
+    millrace_pubacks_total: () => subscriber.counters().pubacks,
+    millrace_outstanding_messages: () => subscriber.counters().outstandingPublishes,
+    millrace_outstanding_bytes: () => subscriber.counters().outstandingBytes,
+    millrace_delayed_messages_total: () => counters.delayed,
+    millrace_parked_messages_total: () => counters.parked,
+    millrace_discarded_messages_total: () => counters.unkept,
+    millrace_broker_connections_total: () => subscriber.counters().connections,
+    millrace_lost_sessions_total: () => session.counters.lost,
+    millrace_session_takeovers_total: () => session.counters.takeovers,
+    millrace_broker_restarts_total: () => session.counters.restarts,
+    millrace_unexplained_endings_total: () => session.counters.unexplained,
+    millrace_broker_dropped_messages_total: () => session.counters.brokerDropped,
+    millrace_clock_ahead_seconds: () => [
+      ['kafka', clock.aheadOf('Kafka') / 1000],
+      ['database', clock.aheadOf('the app database') / 1000],
+    ],
+  })
 
   return {
     failed: sending.failed,

@@ -10,9 +10,8 @@ import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { claimPositions } from '../claims.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
-import { gauge } from '../metrics.ts'
-import { firmwareOptions, schemaMetrics, schemaWatch } from '../schema-registry.ts'
-import { continuityMetrics, createContinuityCounters } from './counters.ts'
+import { firmwareOptions, schemaWatch } from '../schema-registry.ts'
+import { continuityReadings, createContinuityCounters } from './counters.ts'
 import { createContinuityLoop } from './loop.ts'
 
 /** Changes are written this often; the question reads what came since from Kafka. */
@@ -32,7 +31,7 @@ export const continuityService: ConsumerService = {
   open: openContinuity,
 }
 
-async function openContinuity({ context, part, waiting, logs, consumer, offsets, noticed }: ConsumerParts): Promise<OpenTask> {
+async function openContinuity({ context, waiting, logs, consumer, offsets, noticed }: ConsumerParts): Promise<OpenTask> {
   const { config, log, signal, health } = context
   const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
   const firmwares = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
@@ -62,10 +61,10 @@ async function openContinuity({ context, part, waiting, logs, consumer, offsets,
   })
   return {
     task,
-    measure(metrics) {
-      schemaMetrics(metrics, part, firmwares)
-      continuityMetrics(metrics, part, counters)
-      gauge(metrics, `${part}_boots`, 'Boots in memory.', () => task.boots())
+    readings: {
+      ...continuityReadings(counters),
+      millrace_ignored_schemas: () => firmwares.ignored(),
+      millrace_boots: () => task.boots(),
     },
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]()

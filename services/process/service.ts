@@ -7,9 +7,7 @@ import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { openLookups } from '../lookups.ts'
-import { counter, counterByReason } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
-import { schemaMetrics } from '../schema-registry.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
 
 /** A business process as a member of its consumer group. */
@@ -24,7 +22,7 @@ export function processService(name: ConsumerName, businessProcess: BusinessProc
 }
 
 async function openProcess(consumer: ConsumerName, businessProcess: BusinessProcess<unknown>, parts: ConsumerParts): Promise<OpenTask> {
-  const { context, part, waiting, logs, offsets, noticed } = parts
+  const { context, waiting, logs, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
     'reading what is looked up',
@@ -57,13 +55,13 @@ async function openProcess(consumer: ConsumerName, businessProcess: BusinessProc
   })
   return {
     task,
-    measure(metrics) {
-      schemaMetrics(metrics, part, lookups)
-      counter(metrics, `${part}_records_total`, 'Records handled.', () => counters.records)
-      counter(metrics, `${part}_commits_total`, 'Transactions.', () => counters.commits)
-      counter(metrics, `${part}_commit_retries_total`, 'Commits that failed and were tried again.', () => counters.retries)
-      counter(metrics, `${part}_fenced_total`, 'Commits refused because another owner had a partition.', () => counters.fenced)
-      counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+    readings: {
+      millrace_ignored_schemas: () => lookups.ignored(),
+      millrace_records_total: () => counters.records,
+      millrace_commits_total: () => counters.commits,
+      millrace_commit_retries_total: () => counters.retries,
+      millrace_fenced_commits_total: () => counters.fenced,
+      millrace_rejected_total: () => counters.rejected,
     },
     async [Symbol.asyncDispose]() {
       await runner[Symbol.asyncDispose]()

@@ -6,10 +6,8 @@ import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import type { AnyProcessor } from '../loading.ts'
 import { openLookups } from '../lookups.ts'
-import { counter, counterByQuantity, counterByReason } from '../metrics.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { registeredId, schemaHeaders } from '../registered.ts'
-import { schemaMetrics } from '../schema-registry.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
 
@@ -53,14 +51,14 @@ export function processorService(name: ConsumerName, processor: AnyProcessor): C
 }
 
 async function openProcessor(name: ConsumerName, processor: AnyProcessor, parts: ConsumerParts): Promise<OpenTask> {
-  const { context, part, waiting, registry, offsets } = parts
+  const { context, waiting, registry, offsets } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
     'reading schemas and devices',
     ['REGISTRY_URL', 'APP_DATABASE_URL'],
     openLookups(processor, { config, log, signal, health }),
   )
-  const { producer, limits, counters: sent } = await parts.openSending()
+  const { producer, limits } = await parts.openSending()
   const counters = createEngineCounters()
   const engine = createEngine({
     name,
@@ -86,23 +84,14 @@ async function openProcessor(name: ConsumerName, processor: AnyProcessor, parts:
   })
   return {
     task,
-    measure(metrics) {
-      schemaMetrics(metrics, part, lookups)
-      counter(metrics, `${part}_wrong_schema_ids_total`, 'Records whose fingerprint says another schema than their ID.', () =>
-        lookups.wrongIds(),
-      )
-      counter(metrics, `${part}_records_total`, 'Records processed.', () => counters.records)
-      counter(metrics, `${part}_emitted_records_total`, 'Records emitted to the declared outputs.', () => counters.emitted)
-      counter(metrics, `${part}_sent_bytes_total`, 'Bytes that Kafka acknowledged.', () => sent.bytes)
-      counter(metrics, `${part}_send_retries_total`, 'Requests to Kafka that had to be sent again.', () => sent.retries)
-      counterByReason(metrics, `${part}_dropped_records_total`, 'Inputs left out on purpose.', () => counters.dropped)
-      counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
-      counterByQuantity(
-        metrics,
-        `${part}_rejected_values_total`,
-        'Values rejected of samples of which the other quantities went on.',
-        () => counters.rejectedValues,
-      )
+    readings: {
+      millrace_ignored_schemas: () => lookups.ignored(),
+      millrace_wrong_schema_ids_total: () => lookups.wrongIds(),
+      millrace_records_total: () => counters.records,
+      millrace_emitted_records_total: () => counters.emitted,
+      millrace_dropped_total: () => counters.dropped,
+      millrace_rejected_total: () => counters.rejected,
+      millrace_rejected_values_total: () => counters.rejectedValues,
     },
     [Symbol.asyncDispose]: () => lookups[Symbol.asyncDispose](),
   }

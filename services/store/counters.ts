@@ -1,5 +1,4 @@
-import type { Registry } from 'prom-client'
-import { counter, counterByReason } from '../metrics.ts'
+import type { MetricReadings } from '../metrics.ts'
 
 /** Figures for metrics. */
 export interface StoreCounters {
@@ -30,17 +29,17 @@ export function createStoreCounters(): StoreCounters {
   }
 }
 
-/** @param part as in `millrace_store` */
-export function storeMetrics(metrics: Registry, part: string, counters: StoreCounters): void {
-  const count = (name: string, help: string, read: () => number): void => counter(metrics, `${part}_${name}_total`, help, read)
-  count('records', 'Records read.', () => counters.records)
-  count('inserted_rows', 'Rows committed that were new.', () => counters.inserted)
-  count('readings', 'Values of quantities in the rows committed, repeats included.', () => counters.readings)
-  count('merged_rows', 'Rows that added something to the row of their device and time.', () => counters.merged)
-  count('repeated_rows', 'Rows that had nothing new.', () => counters.repeated)
-  count('conflict_rows', 'Rows that had another value than the row of their device and time.', () => counters.conflicts)
-  count('commits', 'Transactions.', () => counters.commits)
-  count('commit_retries', 'Commits that failed and were tried again.', () => counters.retries)
-  count('fenced', 'Commits refused because another owner had a partition.', () => counters.fenced)
-  counterByReason(metrics, `${part}_rejected_total`, 'Dead letters.', () => counters.rejected)
+export function storeReadings(counters: StoreCounters): MetricReadings {
+  return {
+    millrace_records_total: () => counters.records,
+    millrace_inserted_rows_total: () => counters.inserted,
+    millrace_readings_total: () => counters.readings,
+    millrace_merged_rows_total: () => counters.merged,
+    millrace_repeated_rows_total: () => counters.repeated,
+    millrace_conflicting_rows_total: () => counters.conflicts,
+    millrace_commits_total: () => counters.commits,
+    millrace_commit_retries_total: () => counters.retries,
+    millrace_fenced_commits_total: () => counters.fenced,
+    millrace_rejected_total: () => counters.rejected,
+  }
 }

@@ -15,9 +15,8 @@ import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { createHeldPartitions } from '../held-partitions.ts'
 import { schemasOf } from '../lookups.ts'
-import { gauge } from '../metrics.ts'
-import { schemaMetrics, schemaWatch } from '../schema-registry.ts'
-import { createStoreCounters, storeMetrics } from './counters.ts'
+import { schemaWatch } from '../schema-registry.ts'
+import { createStoreCounters, storeReadings } from './counters.ts'
 import { createStoreLoop } from './loop.ts'
 
 const STORE = 'store' as ConsumerName
@@ -36,7 +35,7 @@ export const storeService: ConsumerService = {
 }
 
 async function openStore(parts: ConsumerParts): Promise<OpenTask> {
-  const { context, part, waiting, registry, logs, consumer, offsets, noticed } = parts
+  const { context, waiting, registry, logs, consumer, offsets, noticed } = parts
   const { config, log, signal, health } = context
   let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
   const opening = openSchemaDirectory({
@@ -86,10 +85,10 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
   const upkeep = keepPartitionsReady(sink, log, (what) => health.set('partitions', what))
   return {
     task,
-    measure(metrics) {
-      schemaMetrics(metrics, part, schemas)
-      storeMetrics(metrics, part, counters)
-      gauge(metrics, `${part}_stray_rows`, 'Rows in the default partition, where there is one.', () => upkeep.strays())
+    readings: {
+      ...storeReadings(counters),
+      millrace_ignored_schemas: () => schemas.ignored(),
+      millrace_stray_rows: () => upkeep.strays(),
     },
     async [Symbol.asyncDispose]() {
       upkeep[Symbol.dispose]()

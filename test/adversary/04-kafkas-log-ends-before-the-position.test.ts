@@ -64,8 +64,11 @@ describe("Kafka's log ends before its consumers' positions", () => {
       ['store', topics.readings],
       ['continuity', topics.readings],
     ] as const) {
-      const metric = `millrace_${name}_truncated_offsets_total`
-      await until(`${name} has noticed`, async () => (await running[name].metric(metric)) === gone.get(topic), 30_000)
+      await until(
+        `${name} has noticed`,
+        async () => (await running[name].metric('millrace_truncated_offsets_total')) === gone.get(topic),
+        30_000,
+      )
       const problems = Object.values((await running[name].health()) ?? {})
       expect(
         problems.filter((problem) => problem.includes("Kafka's log was cut")),
@@ -84,7 +87,7 @@ describe("Kafka's log ends before its consumers' positions", () => {
     await stored()
     await caughtUp(...groups)
     // Who sent what is gone knows it too: nobody else would, if nobody had read it.
-    expect(await running.standardise.metric('millrace_standardise_unkept_offsets_total')).to.be.greaterThan(0)
+    expect(await running.standardise.metric('millrace_unkept_offsets_total')).to.be.greaterThan(0)
     expect(running.standardise.log()).to.include('Kafka no longer has records that it had acknowledged')
   })
 
@@ -101,7 +104,7 @@ describe("Kafka's log ends before its consumers' positions", () => {
       ['standardise', topics.frames],
       ['store', topics.readings],
     ] as const)
-      expect(await running[name].metric(`millrace_${name}_truncated_offsets_total`), name).to.equal(gone.get(topic))
+      expect(await running[name].metric('millrace_truncated_offsets_total'), name).to.equal(gone.get(topic))
     running.continuity = await opened.use(startService('run', 'continuity'))
   })
 
@@ -118,7 +121,7 @@ describe("Kafka's log ends before its consumers' positions", () => {
         ['continuity', topics.readings],
       ] as const) {
         if (reads !== topic) continue
-        expect(await running[name].metric(`millrace_${name}_recreated_partitions_total`), name).to.equal(6)
+        expect(await running[name].metric('millrace_recreated_partitions_total'), name).to.equal(6)
         expect(running[name].log(), name).to.include('the topic was recreated')
       }
       expect((await lags()).standardise).to.equal('0')

@@ -61,7 +61,7 @@ describe('a registry that changes while frames are under way', function () {
     await publish('foreign', firmware.frame(1, start + 1_000, [2000]))
     await becomes('foreign', 2)
     expect(await temperatures('foreign')).to.deep.equal([20, 20])
-    expect(await running[1]?.metric('millrace_standardise_ignored_schemas')).to.be.at.least(1)
+    expect(await running[1]?.metric('millrace_ignored_schemas')).to.be.at.least(1)
   })
 
   it('stores the frames of a firmware whose subject was deleted, after a restart too', async () => {
@@ -118,7 +118,7 @@ describe('a registry that changes while frames are under way', function () {
       await producer.send([record('reused', otherId, mine.fingerprint)])
       await becomes('reused', 1)
       expect(await temperatures('reused')).to.deep.equal([20])
-      expect(await running[1]?.metric('millrace_standardise_wrong_schema_ids_total')).to.equal(1)
+      expect(await running[1]?.metric('millrace_wrong_schema_ids_total')).to.equal(1)
     })
 
     it('reads readings by their fingerprint too, of which the store knows nothing but the schema', async () => {

@@ -12,17 +12,17 @@ describe('a broker that is killed and comes up again at once', () => {
     const bridge = await use(startService('bridge'))
     atEnd(() => revive('mosquitto'))
     for (let kills = 0; kills < 3; kills++) {
-      const connections = (await bridge.metric('millrace_bridge_connections_total')) ?? 0
+      const connections = (await bridge.metric('millrace_broker_connections_total')) ?? 0
       await crash('mosquitto')
       await revive('mosquitto')
       const parts = new Set<string>()
       await until('the bridge is connected again, and well', async () => {
         const health = (await bridge.health()) ?? {}
         for (const part of Object.keys(health)) parts.add(part)
-        return ((await bridge.metric('millrace_bridge_connections_total')) ?? 0) > connections && Object.keys(health).length === 0
+        return ((await bridge.metric('millrace_broker_connections_total')) ?? 0) > connections && Object.keys(health).length === 0
       })
       expect([...parts]).to.not.include('mqtt session taken over')
     }
-    expect(await bridge.metric('millrace_bridge_session_takeovers_total')).to.equal(0)
+    expect(await bridge.metric('millrace_session_takeovers_total')).to.equal(0)
   })
 })

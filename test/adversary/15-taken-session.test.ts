@@ -50,7 +50,7 @@ describe('a stranger with the client ID of the bridge', () => {
     for (const [who, claims] of strangers)
       for (const clean of [true, false])
         for (const id of [clientId, `${clientId}-2`]) expect(await connect({ ...claims, clean }, id), `${who}, ${id}`).to.equal(REFUSED)
-    expect(await bridge?.metric('millrace_bridge_connections_total')).to.equal(1)
+    expect(await bridge?.metric('millrace_broker_connections_total')).to.equal(1)
     expect(await bridge?.health()).to.deep.equal({})
   })
 
@@ -68,7 +68,7 @@ describe('a stranger with the client ID of the bridge', () => {
       for (const clean of [true, false]) expect(await connect({ ...claims, clean, sessionExpirySeconds: 600 }), who).to.equal(REFUSED)
     bridge = await startService('bridge')
     await until('every row', async () => (await outcomes.rows(device)) === MESSAGES)
-    expect(await bridge.metric('millrace_bridge_lost_sessions_total')).to.equal(0)
+    expect(await bridge.metric('millrace_lost_sessions_total')).to.equal(0)
   })
 
   it('may be anybody else: a device by its name, a client without one', async () => {
@@ -81,14 +81,14 @@ describe('a stranger with the client ID of the bridge', () => {
     if (bridge === undefined) throw new Error('the bridge does not run')
     expect(await connect({ username: 'millrace-bridge', password: password(), clean: false, sessionExpirySeconds: 600 })).to.equal(0)
     await problemd(bridge, /^mqtt session taken over: another client has connected with client ID millrace-bridge/)
-    expect(await bridge.metric('millrace_bridge_session_takeovers_total')).to.be.at.least(1)
+    expect(await bridge.metric('millrace_session_takeovers_total')).to.be.at.least(1)
     await until('the bridge has its session again', async () => (await bridge?.health())?.mqtt === undefined)
     await bridge[Symbol.asyncDispose]()
     // Discards the session, and with it what is queued.
     expect(await connect({ username: 'millrace-bridge', password: password(), clean: true })).to.equal(0)
     bridge = await startService('bridge')
     await problemd(bridge, /^mqtt session: the session of client ID millrace-bridge was lost or taken/)
-    expect(await bridge.metric('millrace_bridge_lost_sessions_total')).to.equal(1)
+    expect(await bridge.metric('millrace_lost_sessions_total')).to.equal(1)
   })
 })
 

@@ -29,7 +29,11 @@ describe('2,000 topics of 60 KB', () => {
     )
     expect(codes).to.deep.equal(new Map([[0, TOPICS]]))
     await sendMessages([{ topic: `devices/${device}/telemetry`, payload: '{"temperature":20}' }])
-    await until('the good device’s message is forwarded', async () => (await bridge.metric('millrace_bridge_json_total')) === 1, 60_000)
+    await until(
+      'the good device’s message is forwarded',
+      async () => (await bridge.metric('millrace_forwarded_messages_total', { kind: 'json' })) === 1,
+      60_000,
+    )
     const deadLetters = (await outcomes.deadLetters()).filter(({ source_topic }) => source_topic.startsWith(`devices/${run}`))
     expect(deadLetters).to.have.length(TOPICS)
     expect(new Set(deadLetters.map(({ reason }) => reason))).to.deep.equal(new Set(['bad-device-id']))

@@ -41,7 +41,7 @@ describe('one bad value', () => {
       quantities: ['temperature'],
       detail: 'temperature is 327.67 Cel; expected -60 to 200',
     })
-    expect(await standardise.metric('millrace_standardise_rejected_values_total')).to.equal(1)
+    expect(await standardise.metric('millrace_rejected_values_total')).to.equal(1)
   })
 
   it('is added to its row by a redrive once its conversion is succeeded, and nothing else is emitted anew', async function () {

@@ -48,7 +48,10 @@ describe('a status that cannot be taken, or is not the newest', () => {
   it('is a dead letter by itself: the good ones of its device and of others, in the same batch, are applied', async () => {
     await using bridge = await startService('bridge')
     await sendMessages(messagesOf(caseLines('02-status-nul-in-firmware')))
-    await until('the bridge has forwarded two', async () => (await bridge.metric('millrace_bridge_statuses_total')) === 2)
+    await until(
+      'the bridge has forwarded two',
+      async () => (await bridge.metric('millrace_forwarded_messages_total', { kind: 'status' })) === 2,
+    )
     await using _devices = await startService('run', 'devices')
     await becomes('dev-a', 'init', 1)
     await becomes('dev-b', 'ready', 1)
@@ -92,13 +95,13 @@ describe('a status that cannot be taken, or is not the newest', () => {
       await sendMessages([{ topic, payload: '{"state":"sleeping","boot":8}' }])
       await becomes('dev-i', 'sleeping', 8)
     }
-    const handled = await handler.metric('millrace_devices_records_total')
+    const handled = await handler.metric('millrace_records_total')
     try {
       await using bridge = await launchConfigured(`bridge: { client_id: ${run}-second }\n`, 'bridge')
       await bridge.ready()
       await until('the new session met it, and it was handled', async () => {
-        const met = await bridge.metric('millrace_bridge_statuses_total')
-        return met > 0 && (await handler.metric('millrace_devices_records_total')) >= handled + met
+        const met = await bridge.metric('millrace_forwarded_messages_total', { kind: 'status' })
+        return met > 0 && (await handler.metric('millrace_records_total')) >= handled + met
       })
       expect(await stateOf('dev-i')).to.include({ state: 'sleeping', boot: 8 })
     } finally {

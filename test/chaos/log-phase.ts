@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
+import type { MetricName } from '../../services/metrics.ts'
 import { watchCommits } from './first-commit.ts'
 import { type Cut, cutLog, logEnd } from './kafka-log.ts'
 import type { Instance } from './services.ts'
@@ -62,16 +63,9 @@ const LOAD_MS = 3_000
 /** Kafka has been told that the topic is gone; it deletes its logs a moment later. */
 const GONE_MS = 1_500
 const LOST_TOPICS: readonly string[] = [topics.frames, topics.readings, topics.deviceStatus]
-/**
- * Of each consumer that has a position in these topics: who runs it, and the counter by which it
- * says what it lost.
- */
-const COUNTERS: Readonly<Record<string, { readonly instance: Instance; readonly metric: string }>> = {
-  store: { instance: 'store', metric: 'millrace_store_truncated_offsets_total' },
-  continuity: { instance: 'continuity', metric: 'millrace_continuity_truncated_offsets_total' },
-  devices: { instance: 'devices', metric: 'millrace_devices_truncated_offsets_total' },
-  standardise: { instance: 'standardise', metric: 'millrace_standardise_truncated_offsets_total' },
-}
+/** The consumers that have a position in these topics, and how they say what they lost. */
+const CONSUMERS = ['store', 'continuity', 'devices', 'standardise'] as const satisfies readonly Instance[]
+const LOST: MetricName = 'millrace_truncated_offsets_total'
 
 /**
  * Kafka's log ends before its consumers' positions, and topics are recreated, while everything
@@ -100,8 +94,7 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
 
   async function counters(): Promise<ReadonlyMap<string, number>> {
     const values = new Map<string, number>()
-    for (const [consumer, { instance, metric }] of Object.entries(COUNTERS))
-      values.set(consumer, (await line.services.metrics(instance))?.get(metric) ?? 0)
+    for (const consumer of CONSUMERS) values.set(consumer, (await line.services.metrics(consumer))?.get(LOST) ?? 0)
     return values
   }
 
@@ -263,9 +256,9 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
 /** Lines of the services' logs that say that a topic was recreated. */
 async function recreatedLines({ services }: Session['line']): Promise<Readonly<Record<string, number>>> {
   const lines: Record<string, number> = {}
-  for (const { instance } of Object.values(COUNTERS)) {
-    const text = await readFile(services.logOf(instance), 'utf8')
-    lines[instance] = text.split('\n').filter((each) => each.includes('recreated')).length
+  for (const consumer of CONSUMERS) {
+    const text = await readFile(services.logOf(consumer), 'utf8')
+    lines[consumer] = text.split('\n').filter((each) => each.includes('recreated')).length
   }
   return lines
 }

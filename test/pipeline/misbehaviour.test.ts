@@ -186,7 +186,7 @@ describe('a line with devices that misbehave', function () {
           `${what}: ${name}`,
         ).to.equal(true)
     }
-    expect(await bridge.metric('millrace_bridge_rejected_total')).to.equal(expected.filter((name) => name.startsWith('bridge')).length)
+    expect(await bridge.metric('millrace_rejected_total')).to.equal(expected.filter((name) => name.startsWith('bridge')).length)
   })
 
   it('makes a dead letter of each message over the rate, stores the others, and lets other devices through', async () => {

@@ -104,7 +104,7 @@ describe('several instances of a processor', () => {
     }
     await until(
       'the database refuses the one that was paused',
-      async () => (await paused.metric('millrace_store_fenced_total')) >= 1,
+      async () => (await paused.metric('millrace_fenced_commits_total')) >= 1,
       30_000,
     )
     expect(paused.log()).to.include('another owner has a partition; nothing was written')
@@ -117,6 +117,6 @@ describe('several instances of a processor', () => {
     expect((await rows()) - earlier).to.equal(sent)
     expect((await offsets()).stored - at.stored).to.equal(sent)
     expect((await offsets()).epochs, 'nobody claims any more').to.equal(settled)
-    expect(await successor.metric('millrace_store_fenced_total')).to.be.at.most(1)
+    expect(await successor.metric('millrace_fenced_commits_total')).to.be.at.most(1)
   })
 })

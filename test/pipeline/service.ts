@@ -4,15 +4,17 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { parseMetrics, total } from '../../ops/status/prometheus-text.ts'
 import { projectRoot } from '../../schemas/files.ts'
+import type { MetricName } from '../../services/metrics.ts'
 
 /** A service as its users run it: a process of the command line. */
 export interface RunningService extends AsyncDisposable {
   readonly pid: number
   /** What it wrote so far. */
   log(): string
-  /** One metric's value, summed over its labels. */
-  metric(name: string): Promise<number>
+  /** One metric's value, summed over the labels that are not given. */
+  metric(name: MetricName, labels?: Readonly<Record<string, string>>): Promise<number>
   /** What /health says: what is wrong, by part; undefined while it does not answer. */
   health(): Promise<Readonly<Record<string, string>> | undefined>
   /** Resident memory. */
@@ -93,9 +95,10 @@ export async function launchWith(
   const service: RunningService = {
     pid: child.pid ?? -1,
     log: () => log,
-    async metric(name) {
-      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-      return [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0)
+    async metric(name, wanted = {}) {
+      const samples = parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+      const chosen = samples.filter(({ labels }) => Object.entries(wanted).every(([label, value]) => labels[label] === value))
+      return total(chosen, name) ?? 0
     },
     async health() {
       try {

@@ -1,0 +1,51 @@
+import { expect } from 'chai'
+import { Registry } from 'prom-client'
+import { labelService, METRICS, type MetricReadings, reportMetrics, requireMetrics } from './metrics.ts'
+
+describe('the metrics of a service', () => {
+  it('have the service as a label beside their own, and are read when they are asked for', async () => {
+    const registry = new Registry()
+    labelService(registry, 'frost-alert')
+    let records = 1
+    const values = new Map([['out-of-range', new Map([['temperature', 3]])]])
+    reportMetrics(registry, {
+      millrace_records_total: () => records,
+      millrace_rejected_total: () => [['out-of-range', 2]],
+      millrace_rejected_values_total: () => values,
+      millrace_ignored_schemas: () => 0,
+    })
+    records = 7
+    values.get('out-of-range')?.set('humidity', 4)
+    const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('millrace_'))
+    expect(lines).to.deep.equal([
+      'millrace_records_total{service="frost-alert"} 7',
+      'millrace_rejected_total{reason="out-of-range",service="frost-alert"} 2',
+      'millrace_rejected_values_total{reason="out-of-range",quantity="temperature",service="frost-alert"} 3',
+      'millrace_rejected_values_total{reason="out-of-range",quantity="humidity",service="frost-alert"} 4',
+      'millrace_ignored_schemas{service="frost-alert"} 0',
+    ])
+    // The counters are what was read, and not their sum over all times that they were asked for.
+    expect(await registry.metrics()).to.include('millrace_records_total{service="frost-alert"} 7\n')
+  })
+
+  it('are all that the document says of its kind, and no other', () => {
+    const own = Object.entries(METRICS).filter(([, { of }]) => (of as readonly string[]).includes('continuity'))
+    const readings = Object.fromEntries(own.map(([name]) => [name, () => 0])) as MetricReadings
+    const registry = new Registry()
+    reportMetrics(registry, readings)
+    expect(() => requireMetrics(registry, 'continuity')).to.not.throw()
+    reportMetrics(registry, { millrace_stray_rows: () => 0 })
+    expect(() => requireMetrics(registry, 'continuity')).to.throw(
+      RangeError,
+      'millrace_stray_rows: expected of store; continuity has it too',
+    )
+    expect(() => requireMetrics(new Registry(), 'continuity')).to.throw(RangeError, 'continuity does not have it')
+  })
+
+  it('have names with base units, of which only counters end in _total', () => {
+    for (const name of Object.keys(METRICS))
+      expect(name)
+        .to.match(/^millrace_[a-z]+(_[a-z]+)*$/)
+        .and.not.match(/_(ms|millis|minutes|kb|mb)(_|$)/)
+  })
+})
