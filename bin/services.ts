@@ -30,20 +30,20 @@ type Start = (context: ServiceContext) => Promise<Service>
 
 /** What starts a service. Loaded only now: one does not pay for the others. */
 async function startOf(service: DeclaredService): Promise<Start> {
-  if (service.kind === 'bridge') return (await import('../services/bridge/service.ts')).bridgeService
-  const consumer = await consumerOf(service)
-  return (context) => startConsumer(consumer, context)
+  switch (service.kind) {
+    case 'bridge':
+      return (await import('../services/bridge/service.ts')).bridgeService
+    case 'store':
+      return consumer((await import('../services/store/service.ts')).storeService)
+    case 'continuity':
+      return consumer((await import('../services/continuity/service.ts')).continuityService(service))
+    case 'process':
+      return consumer((await import('../services/process/service.ts')).processService(service))
+    case 'processor':
+      return consumer((await import('../services/processor/service.ts')).processorService(service))
+  }
 }
 
-async function consumerOf(service: Exclude<DeclaredService, { readonly kind: 'bridge' }>): Promise<ConsumerService> {
-  switch (service.kind) {
-    case 'store':
-      return (await import('../services/store/service.ts')).storeService
-    case 'continuity':
-      return (await import('../services/continuity/service.ts')).continuityService
-    case 'process':
-      return (await import('../services/process/service.ts')).processService(service.name, service.businessProcess)
-    case 'processor':
-      return (await import('../services/processor/service.ts')).processorService(service.name, service.processor)
-  }
+function consumer(service: ConsumerService): Start {
+  return (context) => startConsumer(service, context)
 }

@@ -58,14 +58,17 @@ export interface Declaration {
 }
 
 /** By kind: what runs it. */
-export type DeclaredService = Declaration &
-  (
-    | { readonly kind: 'bridge' }
-    | { readonly kind: 'store' }
-    | { readonly kind: 'continuity' }
-    | { readonly kind: 'processor'; readonly processor: AnyProcessor }
-    | { readonly kind: 'process'; readonly businessProcess: BusinessProcess<unknown> }
-  )
+export type DeclaredService = (Declaration & { readonly kind: 'bridge' | 'store' | 'continuity' }) | DeclaredProcessor | DeclaredProcess
+
+export interface DeclaredProcessor extends Declaration {
+  readonly kind: 'processor'
+  readonly processor: AnyProcessor
+}
+
+export interface DeclaredProcess extends Declaration {
+  readonly kind: 'process'
+  readonly businessProcess: BusinessProcess<unknown>
+}
 
 /**
  * Of a partition at a time: dense frames become readings of ten times their size, and all
@@ -74,7 +77,7 @@ export type DeclaredService = Declaration &
 const PROCESSOR_FETCH_BYTES = 262_144
 
 /** @param name of its folder */
-export function declareProcessor(name: string, processor: AnyProcessor): DeclaredService {
+export function declareProcessor(name: string, processor: AnyProcessor): DeclaredProcessor {
   return {
     kind: 'processor',
     processor,
@@ -90,7 +93,7 @@ export function declareProcessor(name: string, processor: AnyProcessor): Declare
 }
 
 /** @param name of its folder */
-export function declareProcess(name: string, businessProcess: BusinessProcess<unknown>): DeclaredService {
+export function declareProcess(name: string, businessProcess: BusinessProcess<unknown>): DeclaredProcess {
   return {
     kind: 'process',
     businessProcess,

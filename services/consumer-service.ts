@@ -1,9 +1,10 @@
 import type { KafkaLogs, PositionChange } from '../connectors/contract.ts'
-import { type ConsumerControls, type ConsumerHandler, GroupConsumer, type Pace } from '../connectors/kafka/consumer.ts'
+import { type ConsumerControls, type ConsumerHandler, GroupConsumer } from '../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import type { ConsumerName, Topic } from '../processors/contract.ts'
+import type { Topic } from '../processors/contract.ts'
 import type { DeadLetterWriter } from '../processors/dead-letter-writer.ts'
+import type { DeclaredService } from '../processors/declaration.ts'
 import { deadTopic } from '../processors/topics.ts'
 import type { ConsumerTask, OpenTask } from './consumer-task.ts'
 import { serviceDeadLetters } from './dead-letters.ts'
@@ -18,15 +19,8 @@ import { createWaiting, type Waiting } from './waiting.ts'
 
 /** A service that reads topics as a member of the consumer group that has its name. */
 export interface ConsumerService {
-  readonly name: ConsumerName
-  /** At least one. Its dead letters are about records of the first. */
-  readonly reads: readonly Topic[]
-  readonly writes: readonly Topic[]
-  readonly pace?: Pace
-  /** Most bytes of a partition in one fetch. */
-  readonly partitionBytes?: number
-  /** Partition n of every topic goes to the same member. */
-  readonly coPartitioned?: boolean
+  /** It reads at least one topic. Its dead letters are about records of the first. */
+  readonly declared: DeclaredService
   /** Shortest time between two commits of offsets to Kafka. */
   readonly tellMs?: number
   /** Opens what handles the records. The consumer joins its group afterwards. */
@@ -55,7 +49,8 @@ export interface ConsumerParts {
 
 /** Starts the service: waits for Kafka, opens the task, joins the group. */
 export async function startConsumer(service: ConsumerService, context: ServiceContext): Promise<Service> {
-  const { name, reads, writes, tellMs, open, ...fetching } = service
+  const { declared, tellMs, open } = service
+  const { name, reads, reasons, fetching } = declared
   const { config, log, signal, metrics, health } = context
   const waiting = createWaiting({ config, log, signal, health })
   const kafka = kafkaClient(config, `millrace-${name}`, log)
@@ -96,7 +91,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
     offsets,
     noticed,
     async openSending() {
-      const sending = await openSending({ context, kafka, waiting, to: writes })
+      const sending = await openSending({ context, declared, kafka, waiting })
       sendings.push(sending)
       return sending
     },
@@ -115,7 +110,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   const watch = waiting.watch(consumer, sessionTimeoutMs)
 
   reportMetrics(metrics, { millrace_rebalances_total: () => counters.rebalances, ...positionReadings(changes), ...opened.readings })
-  if (writes.includes(deadTopic(name))) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
+  if (reasons !== undefined) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
 
   return {
     failed: Promise.race([consumer.failed, ...sendings.map((sending) => sending.failed)]),

@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { bridge } from '../processors/bridge/declaration.ts'
-import { declareContinuity } from '../processors/continuity/declaration.ts'
-import { CONTINUITY } from '../processors/continuity/topics.ts'
+import { CONTINUITY, declareContinuity } from '../processors/continuity/declaration.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
 import { store } from '../processors/store/declaration.ts'
 import { projectRoot } from '../schemas/files.ts'

@@ -6,8 +6,6 @@ import type { BusinessProcess } from '../processors/process.ts'
 import { projectRoot } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
 
-export type { AnyProcessor }
-
 /** The name is also that of a consumer group, and a part of names of topics. */
 const NAME = /^[a-z][a-z0-9-]*$/
 

@@ -1,10 +1,10 @@
 import type { RecordProducer } from '../connectors/contract.ts'
 import { type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
 import { committedOffsets } from '../connectors/kafka/committed-positions.ts'
-import { createProducer, type ProducerCounters } from '../connectors/kafka/producer.ts'
+import { createProducer } from '../connectors/kafka/producer.ts'
 import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
 import type { Topic } from '../processors/contract.ts'
-import { topics } from '../processors/topics.ts'
+import { type DeclaredService, deadTopics, type WrittenTopic } from '../processors/declaration.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
 import { reportMetrics } from './metrics.ts'
@@ -17,22 +17,15 @@ export interface SendingOptions {
   readonly context: ServiceContext
   readonly kafka: KafkaClient
   readonly waiting: Waiting
-  /** Topics that are sent to: they must exist. */
-  readonly to: readonly Topic[]
+  /** Whose topics are sent to: they must exist. */
+  readonly declared: Pick<DeclaredService, 'name' | 'writes' | 'reasons'>
 }
-
-/**
- * Topics in which a device's records keep their order. Its dead letters may change partition at any
- * time.
- */
-const ORDERED: ReadonlySet<Topic> = new Set([topics.frames, topics.readings, topics.deviceStatus])
 
 /** How a service sends to Kafka. */
 export interface Sending extends AsyncDisposable {
   readonly producer: RecordProducer
   /** Largest value of a record that each topic takes. */
   readonly limits: ReadonlyMap<Topic, number>
-  readonly counters: ProducerCounters
   /**
    * Rejects if Kafka refuses for good what must be sent. Then the service must end; a new start
    * asks for the limits of the topics again.
@@ -41,8 +34,14 @@ export interface Sending extends AsyncDisposable {
 }
 
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
-export async function openSending({ context, kafka, waiting, to }: SendingOptions): Promise<Sending> {
+export async function openSending({ context, declared, kafka, waiting }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health, metrics } = context
+  const topicsOf = (...kinds: readonly WrittenTopic['holds'][]): readonly Topic[] =>
+    declared.writes.filter(({ holds = 'device' }) => kinds.includes(holds)).map(({ topic }) => topic)
+  // A device's records keep their order in these: its dead letters may change partition at any
+  // time.
+  const ordered = topicsOf('device')
+  const to = [...topicsOf('device', 'latest'), ...deadTopics([declared])]
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, to))
   const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))
@@ -83,7 +82,7 @@ export async function openSending({ context, kafka, waiting, to }: SendingOption
     logs,
     producer,
     partitions: new Map(to.flatMap((topic) => (partitions.has(topic) ? [[topic, partitions.get(topic) ?? 0]] : []))),
-    ordered: (topic) => ORDERED.has(topic),
+    ordered: (topic) => ordered.includes(topic),
     readers: async (topic) => {
       const groups = (await consumerGroups(config)).filter((each) => each.topic === topic)
       return Promise.all(
@@ -100,7 +99,6 @@ export async function openSending({ context, kafka, waiting, to }: SendingOption
   return {
     producer,
     limits,
-    counters,
     failed,
     async [Symbol.asyncDispose]() {
       watch[Symbol.dispose]()

@@ -1,7 +1,9 @@
-import type { Topic } from '../contract.ts'
+import type { ConsumerName, Topic } from '../contract.ts'
 import { type DeclaredService, deadTopics } from '../declaration.ts'
 import { topics } from '../topics.ts'
-import { CONTINUITY } from './topics.ts'
+
+/** Name of the ledger of frame numbers: the configuration lists it among the processors. */
+export const CONTINUITY = 'continuity' as ConsumerName
 
 /**
  * Whether a service is on the way of a frame to its rows, so that its dead letters are about

@@ -5,6 +5,7 @@ import { createSubscriber, type SessionState } from '../../connectors/mqtt/subsc
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
@@ -55,7 +56,7 @@ export function bridgeLimits(
   return {
     payloadBytes: Math.min(bridge.max_payload_bytes, frameBytes, statusBytes),
     frameBytes,
-    deadLetterBytes: limits.get(deadTopic('bridge')) ?? 0,
+    deadLetterBytes: limits.get(deadTopic(declared.name)) ?? 0,
   }
 }
 
@@ -83,13 +84,13 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     ['REGISTRY_URL'],
     openFirmwareDirectory({ ...schemas, problem: schemaWatch(health).problem }),
   )
-  const dead = deadTopic('bridge')
+  const dead = deadTopic(declared.name)
   const kafka = kafkaClient(config, 'millrace-bridge', log)
   const sending = await openSending({
     context,
+    declared,
     kafka,
     waiting,
-    to: [topics.frames, topics.deviceStatus, topics.bridgeSession, dead],
   })
   const { producer, limits } = sending
   const counters = createBridgeCounters()

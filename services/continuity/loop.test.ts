@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { Claim, ConsumedBatch, PositionChange, TopicPartition } from '../../connectors/contract.ts'
 import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import type { StoredPosition } from '../../connectors/postgres/offsets.ts'
-import { CONTINUITY } from '../../processors/continuity/topics.ts'
+import { CONTINUITY } from '../../processors/continuity/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 import { createContinuityLoop } from './loop.ts'
 
@@ -38,6 +38,7 @@ async function loopOver(change: PositionChange['tag'] | null) {
   }
   const loop = createContinuityLoop({
     consumer: CONTINUITY,
+    reads: [topics.readings],
     store,
     claim: async () => [claimed],
     logs: {

@@ -8,6 +8,7 @@ import { type BootKey, Ledger } from '../../processors/continuity/ledger.ts'
 import { createStoreGate, type StoreGate } from '../../processors/continuity/store-gate.ts'
 import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
+import { store as declaredStore } from '../../processors/store/declaration.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import type { ContinuityCounters } from './counters.ts'
 import { type ClaimOptions, claimPlaces, firstFrom, type Place, placeKey } from './places.ts'
@@ -55,8 +56,8 @@ export interface ContinuityLoop {
 }
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 }
-const STORE = 'store' as ConsumerName
-const STORE_DEAD = deadTopic('store')
+const STORE = declaredStore.name
+const STORE_DEAD = deadTopic(STORE)
 /** While a handler waits for the store. */
 const MOST_POLLS = 3
 const WRITING_SHARE = 20

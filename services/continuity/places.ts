@@ -1,6 +1,5 @@
 import type { Claim, ConsumedBatch, KafkaLogs, TopicPartition } from '../../connectors/contract.ts'
-import { continuityTopics } from '../../processors/continuity/topics.ts'
-import type { KafkaRecord } from '../../processors/contract.ts'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 
 /** A partition as the process has it. */
@@ -33,6 +32,8 @@ export interface Place extends TopicPartition {
 }
 
 export interface ClaimOptions {
+  /** All topics that the process reads. */
+  readonly reads: readonly Topic[]
   /** Takes partitions: where the process goes on with each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly logs: KafkaLogs
@@ -51,8 +52,8 @@ export interface ClaimedPlaces {
 }
 
 /** Takes partitions of several topics. */
-export async function claimPlaces({ claim, logs }: ClaimOptions, partitions: readonly TopicPartition[]): Promise<ClaimedPlaces> {
-  const states = await logs.topics(continuityTopics)
+export async function claimPlaces({ reads, claim, logs }: ClaimOptions, partitions: readonly TopicPartition[]): Promise<ClaimedPlaces> {
+  const states = await logs.topics(reads)
   const claims = await claim(partitions)
   const earliest = new Map((await logs.extents(topics.readings)).map((extent) => [extent.partition, extent.earliest]))
   const places: Place[] = []

@@ -2,8 +2,8 @@ import { createContinuityStore } from '../../connectors/postgres/continuity-stor
 import { createKnownDevices } from '../../connectors/postgres/known-devices.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import type { OpenDeadLetter } from '../../processors/continuity/intake.ts'
-import { CONTINUITY, continuityTopics } from '../../processors/continuity/topics.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { DeclaredService } from '../../processors/declaration.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { isSingleObject, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
@@ -22,16 +22,14 @@ const POLL_MS = 1_000
  * The ledger of frame numbers: readings and dead letters → ranges in the telemetry database,
  * effectively once.
  */
-export const continuityService: ConsumerService = {
-  name: CONTINUITY,
-  reads: continuityTopics,
-  writes: [],
-  coPartitioned: true,
-  pace: 'unhurried',
-  open: openContinuity,
+export function continuityService(declared: DeclaredService): ConsumerService {
+  return { declared, open: (parts) => openContinuity(declared, parts) }
 }
 
-async function openContinuity({ context, waiting, logs, consumer, offsets, noticed }: ConsumerParts): Promise<OpenTask> {
+async function openContinuity(
+  { name, reads }: DeclaredService,
+  { context, waiting, logs, consumer, offsets, noticed }: ConsumerParts,
+): Promise<OpenTask> {
   const { config, log, signal, health } = context
   const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
   const firmwares = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
@@ -40,9 +38,10 @@ async function openContinuity({ context, waiting, logs, consumer, offsets, notic
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters = createContinuityCounters()
   const task = createContinuityLoop({
-    consumer: CONTINUITY,
+    consumer: name,
+    reads,
     store,
-    claim: (wanted) => claimPositions({ consumer: CONTINUITY, offsets: store, logs, noticed }, wanted),
+    claim: (wanted) => claimPositions({ consumer: name, offsets: store, logs, noticed }, wanted),
     logs,
     prepare: (deadLetters) => waiting.during('asking the registry for schemas', ['REGISTRY_URL'], prepareSchemas(firmwares, deadLetters)),
     schemas: firmwares,
@@ -82,11 +81,10 @@ export async function prepareSchemas(firmwares: FirmwareDirectory, deadLetters: 
   const ids = new Set<number>()
   const fingerprints = new Set<string>()
   for (const { deadLetter, fingerprint } of deadLetters) {
-    const { value, processor, reason } = deadLetter
+    const { value, source_partition: partition, reason } = deadLetter
     if (value === null) continue
     // The bridge has just asked the registry about a fingerprint that it calls unknown.
-    if (processor === 'bridge' && reason !== 'unknown-fingerprint' && isSingleObject(value))
-      fingerprints.add(singleObjectFingerprint(value))
+    if (partition < 0 && reason !== 'unknown-fingerprint' && isSingleObject(value)) fingerprints.add(singleObjectFingerprint(value))
     if (!hasWireHeader(value)) continue
     if (fingerprint === undefined) ids.add(schemaIdOf(value))
     else fingerprints.add(fingerprint.toString('hex'))

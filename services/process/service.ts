@@ -1,7 +1,5 @@
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import type { ConsumerName } from '../../processors/contract.ts'
-import type { BusinessProcess } from '../../processors/process.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import type { DeclaredProcess } from '../../processors/declaration.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
@@ -11,17 +9,11 @@ import { createPartitionGuard } from '../partition-guard.ts'
 import { createProcessLoop, type ProcessCounters } from './loop.ts'
 
 /** A business process as a member of its consumer group. */
-export function processService(name: ConsumerName, businessProcess: BusinessProcess<unknown>): ConsumerService {
-  return {
-    name,
-    reads: [businessProcess.from.topic],
-    writes: [deadTopic(name)],
-    pace: 'patient',
-    open: (parts) => openProcess(name, businessProcess, parts),
-  }
+export function processService(declared: DeclaredProcess): ConsumerService {
+  return { declared, open: (parts) => openProcess(declared, parts) }
 }
 
-async function openProcess(consumer: ConsumerName, businessProcess: BusinessProcess<unknown>, parts: ConsumerParts): Promise<OpenTask> {
+async function openProcess({ name: consumer, businessProcess }: DeclaredProcess, parts: ConsumerParts): Promise<OpenTask> {
   const { context, waiting, logs, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(

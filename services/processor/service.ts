@@ -1,10 +1,9 @@
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
-import type { ConsumerName, RecordHeaders } from '../../processors/contract.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import type { RecordHeaders } from '../../processors/contract.ts'
+import type { AnyProcessor, DeclaredProcessor } from '../../processors/declaration.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
-import type { AnyProcessor } from '../loading.ts'
 import { openLookups } from '../lookups.ts'
 import { createPartitionGuard } from '../partition-guard.ts'
 import { registeredId, schemaHeaders } from '../registered.ts'
@@ -16,12 +15,6 @@ import { createProcessorLoop } from './loop.ts'
  * identical.
  */
 const COMMIT_INTERVAL_MS = 500
-
-/**
- * Of a partition at a time: dense frames become readings of ten times their size, and all
- * partitions are fetched together.
- */
-const FETCH_BYTES = 262_144
 
 /** IDs of the schemas that a processor's outputs are written with. */
 export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProcessor): Promise<Readonly<Record<string, number>>> {
@@ -39,18 +32,11 @@ export function outputHeaders({ to }: AnyProcessor): Readonly<Record<string, Rec
 }
 
 /** A processor as a member of its consumer group. */
-export function processorService(name: ConsumerName, processor: AnyProcessor): ConsumerService {
-  return {
-    name,
-    reads: [processor.from.topic],
-    writes: [deadTopic(name), ...Object.values(processor.to).map(({ topic }) => topic)],
-    partitionBytes: FETCH_BYTES,
-    tellMs: COMMIT_INTERVAL_MS,
-    open: (parts) => openProcessor(name, processor, parts),
-  }
+export function processorService(declared: DeclaredProcessor): ConsumerService {
+  return { declared, tellMs: COMMIT_INTERVAL_MS, open: (parts) => openProcessor(declared, parts) }
 }
 
-async function openProcessor(name: ConsumerName, processor: AnyProcessor, parts: ConsumerParts): Promise<OpenTask> {
+async function openProcessor({ name, processor }: DeclaredProcessor, parts: ConsumerParts): Promise<OpenTask> {
   const { context, waiting, registry, offsets } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(

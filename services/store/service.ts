@@ -2,11 +2,12 @@ import type { Log } from '../../connectors/contract.ts'
 import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
-import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
+import type { KafkaRecord } from '../../processors/contract.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
 import { createFingerprintIndex } from '../../processors/fingerprint-index.ts'
+import { store } from '../../processors/store/declaration.ts'
 import { type LayoutLookup, layoutOf } from '../../processors/store/layouts.ts'
-import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
+import { topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { claimPositions } from '../claims.ts'
@@ -19,7 +20,6 @@ import { schemaWatch } from '../schema-registry.ts'
 import { createStoreCounters, storeReadings } from './counters.ts'
 import { createStoreLoop } from './loop.ts'
 
-const STORE = 'store' as ConsumerName
 /**
  * The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows
  * soon.
@@ -28,9 +28,7 @@ const UPKEEP_MS = 3_600_000
 
 /** The store: readings → rows, effectively once. */
 export const storeService: ConsumerService = {
-  name: STORE,
-  reads: [topics.readings],
-  writes: [deadTopic(STORE)],
+  declared: store,
   open: openStore,
 }
 
@@ -60,9 +58,9 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
   const { producer, limits } = await parts.openSending()
   const counters = createStoreCounters()
   const task = createStoreLoop({
-    consumer: STORE,
+    consumer: store.name,
     sink,
-    claim: (wanted) => claimPositions({ consumer: STORE, offsets: sink, logs, noticed }, wanted),
+    claim: (wanted) => claimPositions({ consumer: store.name, offsets: sink, logs, noticed }, wanted),
     deadLetters: await parts.openDeadLetters(limits),
     producer,
     prepare: (records) => waiting.during('looking up schemas', ['REGISTRY_URL'], schemas.prepare(schemasOf(records))),
