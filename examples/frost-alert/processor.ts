@@ -12,6 +12,7 @@ export const processor = defineProcessor({
   to: { alerts },
   needs: ['assignments'],
   reasons,
+  metricsPort: 9470,
   handle: ({ device_id, ts, time_estimated, account_id, site_id, temperature }, lookups) => {
     if (temperature === null) return drop('no-temperature')
     if (temperature >= 0) return drop('no-frost')
