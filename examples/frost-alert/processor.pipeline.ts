@@ -14,9 +14,9 @@ import { address, quiet } from '../../test/pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from '../../test/pipeline/service.ts'
 import { type FrostAlert, frostAlertSchema } from './generated/frost-alert.ts'
 
-/** All that running it takes outside its folder. */
-const CONFIGURATION = 'processors: [standardise, ./examples/frost-alert]\n'
 const FOLDER = 'examples/frost-alert/'
+/** All that running it takes outside its folder. */
+const CONFIGURATION = `processors: [standardise, ${projectRoot}${FOLDER}]\n`
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `f${Date.now().toString(36)}`
@@ -42,7 +42,7 @@ describe('frost-alert, on the line', () => {
     await app.query('INSERT INTO devices (id) VALUES ($1)', [stray])
     await app.end()
     stopReading = await readTopics()
-    for (const args of [['bridge'], ['run', 'standardise'], ['run', './examples/frost-alert']]) {
+    for (const args of [['bridge'], ['run', 'standardise'], ['run', 'frost-alert']]) {
       const service = await launchConfigured(CONFIGURATION, ...args)
       services.push(service)
       await service.ready()
@@ -110,7 +110,7 @@ describe('frost-alert, on the line', () => {
   })
 
   it('is a consumer group with a lag, a topic of dead letters, and a subject of its own', async () => {
-    await until('its offsets are committed', async () => / frost-alert .* 0/.test(await millrace('lag', '--config', config)))
+    await until('its offsets are committed', async () => /^frost-alert +total +0$/m.test(await millrace('lag', '--config', config)))
     expect(await millrace('dead', 'frost-alert', '--config', config)).to.match(/frost-alert\.dead +nobody-to-alert/)
     const subjects = (await (await fetch(`${address('REGISTRY_URL')}/subjects`)).json()) as readonly string[]
     expect(subjects).to.include.members(['frost.alerts-value', 'frost-alert.dead-value'])
