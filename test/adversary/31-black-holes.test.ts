@@ -1,3 +1,6 @@
+import { expect } from 'chai'
+import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
+import { topicNames } from '../../connectors/kafka/topics.ts'
 import { address } from '../pipeline/frames.ts'
 import { launchWith, until } from '../pipeline/service.ts'
 import { digBlackHole } from './black-hole.ts'
@@ -39,6 +42,21 @@ describe('a network that swallows what is sent to it', () => {
 
   for (const [index, [variable, args]] of cases.entries())
     it(`is named by the health of ${args.join(' ')} if it is that of ${variable}, and waited out`, () => runs[index])
+})
+
+describe('a Kafka that takes connections and answers nothing', () => {
+  // Before, kafkajs waited for half a minute at each of its tries, and did not say for whom.
+  it('is given up by each of them, its address is named, and once it answers all is well', async () => {
+    await using hole = await digBlackHole(Number(address('KAFKA_BROKERS').split(':')[1]))
+    const log: string[] = []
+    const note = (...what: readonly unknown[]): void => void log.push(JSON.stringify(what))
+    const kafka = createKafka({ brokers: [`127.0.0.1:${hole.port}`], clientId: 'test' }, { info: note, warn: note, error: note })
+    await using admin = openAdmin(kafka)
+    const names = topicNames(admin)
+    await until('its address is named', async () => log.some((line) => line.includes(`no answer from 127.0.0.1:${hole.port}`)), 60_000)
+    hole.open()
+    expect(await names).to.be.an('array')
+  })
 })
 
 async function throughBlackHole(variable: keyof typeof parts, args: readonly string[], index: number): Promise<void> {
