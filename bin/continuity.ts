@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import {
   beginSnapshot,
   type ContinuityFilter,
@@ -20,41 +19,34 @@ import { type ContinuityReport, continuityReport } from '../ops/continuity/repor
 import { continuityTable } from '../ops/continuity/table.ts'
 import { measureTails, type Tails } from '../ops/continuity/tails.ts'
 import { whole } from '../ops/figures.ts'
-import { momentOption } from '../ops/moments.ts'
 import type { BootState } from '../processors/continuity/boot.ts'
 import { type BootCounts, countsOf, NO_FLIGHT } from '../processors/continuity/frame-counts.ts'
-import { ConfigError, loadConfig } from '../services/config.ts'
+import { loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import { firmwareOptions } from '../services/schema-registry.ts'
+import type { ConfigOption } from './command-line.ts'
 import { printAll } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
-const OPTIONS = {
-  config: { type: 'string' },
-  device: { type: 'string' },
-  since: { type: 'string' },
-  all: { type: 'boolean' },
-  json: { type: 'boolean' },
-  'most-records': { type: 'string' },
-} as const
-
-/** Reading so many records from Kafka takes some ten seconds. */
-const MOST_RECORDS = 2_000_000
+interface Options extends ConfigOption {
+  readonly device?: string | undefined
+  readonly since?: number | undefined
+  readonly all?: true | undefined
+  readonly json?: true | undefined
+  readonly mostRecords: number
+}
 
 /**
- * `millrace continuity [--device D] [--since T] [--all] [--json] [--most-records N]`: where every
- * frame is that a device ever numbered. Writes nothing.
+ * `millrace continuity`: where every frame is that a device ever numbered. Writes nothing.
  * @returns 0 if the states add up, whatever they are; 1 if they do not, or cannot be told
  */
-export async function continuity(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS })
-  const config = loadConfig(process.env, values.config)
+export async function continuity(options: Options): Promise<number> {
+  const config = loadConfig(process.env, options.config)
   const services = await declaredServices(config)
-  const filter: ContinuityFilter = { device: values.device ?? null, sinceMs: momentOption('--since', values.since, Date.now()) ?? null }
-  sayMoments({ '--since': filter.sinceMs ?? undefined })
-  const most = limit(values['most-records'])
+  const filter: ContinuityFilter = { device: options.device ?? null, sinceMs: options.since ?? null }
+  sayMoments({ '--since': options.since })
   const log = { ...createLog('continuity'), info: () => undefined }
   const kafka = kafkaClient(config, 'millrace-continuity-question', log)
   const stop = new AbortController()
@@ -70,13 +62,13 @@ export async function continuity(args: readonly string[]): Promise<number> {
     return await database.use(async (session) => {
       const tails = await measureTails(kafka, session, services, () => beginSnapshot(session))
       if (tails === undefined) return unknown('the ledger was never begun: start it with `millrace run continuity`')
-      if (tails.records > BigInt(most))
+      if (tails.records > BigInt(options.mostRecords))
         return unknown(
-          `the ledger is ${whole(tails.records)} records behind, and at most ${whole(most)} are read to answer: let \`millrace run continuity\` catch up, or raise --most-records`,
+          `the ledger is ${whole(tails.records)} records behind, and at most ${whole(options.mostRecords)} are read to answer: let \`millrace run continuity\` catch up, or raise --most-records`,
         )
       const context = { kafka, firmwares, devices, tails, device: filter.device, log, signal: stop.signal }
       const report = await answer(session, filter, devices, await catchUp(context, (keys) => loadBoots(session, keys)))
-      printAll(values.json ? json(report, tails) : text(report, tails, values.all === true || filter.device !== null))
+      printAll(options.json ? json(report, tails) : text(report, tails, options.all === true || filter.device !== null))
       return report.addsUp ? 0 : 1
     })
   } finally {
@@ -143,11 +135,4 @@ function json(report: ContinuityReport, { records, lost }: Tails): readonly stri
 function unknown(why: string): number {
   process.stderr.write(`millrace continuity: cannot tell: ${why}\n`)
   return 1
-}
-
-function limit(given: string | undefined): number {
-  if (given === undefined) return MOST_RECORDS
-  const most = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN
-  if (Number.isNaN(most)) throw new ConfigError(`--most-records: expected a whole number, got "${given}"`)
-  return most
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import { provisionDevices } from '../connectors/postgres/devices.ts'
 import { type FleetProcess, startFleet } from '../ops/fleet/fleet-process.ts'
@@ -15,29 +14,33 @@ import { type Supervisor, supervise } from '../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { localDirectory } from '../services/local-directory.ts'
+import type { ConfigOption } from './command-line.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo/fleets.ts'
 import { prepareFile } from './demo/prepared-file.ts'
 import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
 import { migrate } from './migrate.ts'
 import { print } from './print.ts'
-import { schemas } from './schemas.ts'
+import { registerSchemas } from './schemas.ts'
 import { showStatus } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 
-const OPTIONS = { config: { type: 'string' }, round: { type: 'boolean' } } as const
 /** Events that the screen keeps. */
 const EVENTS = 6
 /** They are shown then, healthy or not. */
 const READY_MS = 30_000
 
+interface Options extends ConfigOption {
+  readonly round?: true | undefined
+}
+
 /**
  * `millrace demo [[--round] FILE.csv]`: starts everything on this machine and drives it, with
  * simulated devices until Ctrl-C or with a file.
  */
-export async function demo(args: readonly string[]): Promise<number> {
+export async function demo(file: string | undefined, options: Options): Promise<number> {
   try {
-    const { code, lastWords } = await runDemo(args)
+    const { code, lastWords } = await runDemo(file, options)
     for (const line of lastWords) say(line)
     return code
   } catch (cause) {
@@ -47,15 +50,12 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runDemo(args: readonly string[]): Promise<DemoEnd> {
-  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
-  const [file, ...more] = positionals
-  if (more.length > 0) throw new ConfigError(`demo takes one file, got ${positionals.join(' ')}`)
-  if (values.round === true && file === undefined) throw new ConfigError('--round is for a file')
+async function runDemo(file: string | undefined, options: Options): Promise<DemoEnd> {
+  if (options.round === true && file === undefined) throw new ConfigError('--round is for a file, and none was given')
   if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
-  loadConfig(process.env, values.config)
+  loadConfig(process.env, options.config)
   const local = localDirectory(process.env)
-  const prepared = file === undefined ? undefined : await prepareFile(file, local, values.round === true)
+  const prepared = file === undefined ? undefined : await prepareFile(file, local, options.round === true)
 
   const stopping = new AbortController()
   void stopSignal().then(() => {
@@ -69,14 +69,13 @@ async function runDemo(args: readonly string[]): Promise<DemoEnd> {
   Object.assign(process.env, stack.addresses)
   // The bridge's is in the file that the addresses name.
   delete process.env.MQTT_PASSWORD
-  const config = loadConfig(process.env, values.config)
-  const configured = values.config === undefined ? [] : ['--config', values.config]
-  await migrate(configured)
-  await schemas(['register', ...configured])
+  const config = loadConfig(process.env, options.config)
+  await migrate(options)
+  await registerSchemas(options)
   if (stopping.signal.aborted) return { code: 0, lastWords: [] }
 
   const events: string[] = []
-  await using services = await startServices(config, values.config, local, events, stopping.signal)
+  await using services = await startServices(config, options.config, local, events, stopping.signal)
   if (prepared !== undefined) return await sendFile({ file: prepared, config, local, signal: stopping.signal, say })
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)

@@ -1,65 +1,83 @@
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
 import { createDatabase, type Database } from '../connectors/postgres/database.ts'
-import { AssignmentError, listDevices, moveDevices, type Placement, provisionDevices } from '../connectors/postgres/devices.ts'
-import { momentOption } from '../ops/moments.ts'
+import {
+  AssignmentError,
+  moveDevices as assignAnew,
+  listDevices as knownDevices,
+  type Placement,
+  provisionDevices,
+} from '../connectors/postgres/devices.ts'
 import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
 import { visible } from '../processors/visible.ts'
-import { ConfigError, loadConfig } from '../services/config.ts'
+import { type Config, ConfigError, loadConfig } from '../services/config.ts'
+import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
-
-const USAGE = `  millrace devices add --account NAME [--site NAME] [--from TIME] ID…   provision devices; - reads IDs, one a line, from standard input
-  millrace devices move --account NAME [--site NAME] [--at TIME] ID…     end the current assignment and begin another
-  millrace devices list                                                 known devices and where they are now`
 
 /** Lines of a list that a message names. */
 const MOST_LINES = 5
 
-const options = {
-  config: { type: 'string' },
-  account: { type: 'string' },
-  site: { type: 'string' },
-  from: { type: 'string' },
-  at: { type: 'string' },
-} as const
+interface PlacementOptions extends ConfigOption {
+  readonly account: string
+  readonly site?: string | undefined
+}
 
-/** `millrace devices add|move|list` */
-export async function devices(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-  const [verb, ...names] = positionals
-  const config = loadConfig(process.env, values.config)
-  const { from, at } = moments(verb, values)
+/** `millrace devices add` */
+export async function addDevices(
+  names: readonly string[],
+  options: PlacementOptions & { readonly from?: number | undefined },
+): Promise<number> {
+  const { from } = options
+  const place = placement(options)
+  return withDevices(options, names, { '--from': from }, async (database, devices) => {
+    const { created, assigned } = await provisionDevices(database, {
+      ...place,
+      devices,
+      from: from === undefined ? null : new Date(from),
+    })
+    print(`${devices.length} devices: ${created} new, ${assigned} newly assigned to ${where(place)}`)
+  })
+}
+
+/** `millrace devices move` */
+export async function moveDevices(
+  names: readonly string[],
+  options: PlacementOptions & { readonly at?: number | undefined },
+): Promise<number> {
+  const place = placement(options)
+  return withDevices(options, names, { '--at': options.at }, async (database, devices) => {
+    const since = new Date(options.at ?? Date.now())
+    await assignAnew(database, devices, place, since)
+    print(`${devices.length} devices moved to ${where(place)} as of ${since.toISOString()} (UTC)`)
+  })
+}
+
+/** `millrace devices list` */
+export async function listDevices({ config: file }: ConfigOption): Promise<number> {
+  await using database = open(loadConfig(process.env, file))
+  for (const { id, account, site, state } of await knownDevices(database))
+    process.stdout.write(`${[id, account, site, state].map((field) => visible(field ?? '-')).join('\t')}\n`)
+  return 0
+}
+
+function open({ env }: Config): Database {
+  return createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace devices' })
+}
+
+/** Does something with devices that were named, or listed on standard input; a message says where. */
+async function withDevices(
+  { config: file }: ConfigOption,
+  names: readonly string[],
+  moments: Readonly<Record<string, number | undefined>>,
+  work: (database: Database, devices: readonly DeviceId[]) => Promise<void>,
+): Promise<number> {
+  const config = loadConfig(process.env, file)
+  sayMoments(moments)
   const list: List = { lines: new Map() }
-  await using database: Database = createDatabase({ url: config.env.APP_DATABASE_URL, applicationName: 'millrace devices' })
+  await using database = open(config)
   try {
-    switch (verb) {
-      case 'add': {
-        const ids = await deviceIds(names, list)
-        const { created, assigned } = await provisionDevices(database, {
-          ...placement(values),
-          devices: ids,
-          from: from === undefined ? null : new Date(from),
-        })
-        print(`${ids.length} devices: ${created} new, ${assigned} newly assigned to ${where(placement(values))}`)
-        return 0
-      }
-      case 'move': {
-        const since = new Date(at ?? Date.now())
-        const ids = await deviceIds(names, list)
-        await moveDevices(database, ids, placement(values), since)
-        print(`${ids.length} devices moved to ${where(placement(values))} as of ${since.toISOString()} (UTC)`)
-        return 0
-      }
-      case 'list': {
-        for (const { id, account, site, state } of await listDevices(database)) {
-          process.stdout.write(`${[id, account, site, state].map((field) => visible(field ?? '-')).join('\t')}\n`)
-        }
-        return 0
-      }
-      default:
-        throw new ConfigError(`devices: expected add, move or list, got "${verb ?? ''}"\n${USAGE}`)
-    }
+    await work(database, await deviceIds(names, list))
+    return 0
   } catch (cause) {
     if (!(cause instanceof AssignmentError)) throw cause
     const lines = cause.devices.flatMap((device) => list.lines.get(device) ?? []).slice(0, MOST_LINES)
@@ -70,21 +88,6 @@ export async function devices(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The one of the two that the verb has; the other would be ignored without a word. */
-function moments(
-  verb: string | undefined,
-  given: { readonly from?: string; readonly at?: string },
-): { readonly from: number | undefined; readonly at: number | undefined } {
-  if (given.from !== undefined && verb !== 'add')
-    throw new ConfigError(`devices ${verb ?? ''}: expected ${verb === 'move' ? '--at TIME, not --from' : 'no --from'}\n${USAGE}`)
-  if (given.at !== undefined && verb !== 'move')
-    throw new ConfigError(`devices ${verb ?? ''}: expected ${verb === 'add' ? '--from TIME, not --at' : 'no --at'}\n${USAGE}`)
-  const nowMs = Date.now()
-  const taken = { from: momentOption('--from', given.from, nowMs), at: momentOption('--at', given.at, nowMs) }
-  sayMoments({ '--from': taken.from, '--at': taken.at })
-  return taken
-}
-
 /** Where each device of a list on standard input was. */
 interface List {
   readonly lines: Map<string, number>
@@ -92,7 +95,7 @@ interface List {
 
 async function deviceIds(names: readonly string[], list: List): Promise<readonly DeviceId[]> {
   const ids = names.length === 1 && names[0] === '-' ? readList(await text(process.stdin), list) : names.map((name) => deviceId(name, ''))
-  if (ids.length === 0) throw new ConfigError(`devices: expected at least one device ID\n${USAGE}`)
+  if (ids.length === 0) throw new ConfigError('expected at least one device ID on standard input')
   return [...new Set(ids)]
 }
 
@@ -122,8 +125,8 @@ function deviceId(name: string, where: string): DeviceId {
   return id
 }
 
-function placement({ account, site }: { readonly account?: string; readonly site?: string }): Placement {
-  if (account === undefined || account === '') throw new ConfigError(`devices: expected --account NAME\n${USAGE}`)
+function placement({ account, site }: PlacementOptions): Placement {
+  if (account === '') throw new ConfigError('--account: expected a name, got ""')
   return { account, site: site ?? null }
 }
 

@@ -8,6 +8,7 @@ import { avroTypes } from '../schemas/avro-types.ts'
 import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'
 import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schemas/files.ts'
 import { readingsTypes } from '../schemas/readings-types.ts'
+import { commandsDocument } from './commands-document.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { metricsDocument } from './metrics-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
@@ -16,6 +17,7 @@ const wanted = new Map<string, string>([
   ['schemas/generated/readings.ts', readingsTypes(readSchema('readings').json, 'schemas/readings.avsc')],
   ['docs/dead-letters.md', await reasonsDocument()],
   ['docs/metrics.md', await metricsDocument()],
+  ['docs/commands.md', commandsDocument()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])

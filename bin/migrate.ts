@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
 import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
@@ -8,15 +7,15 @@ import { loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
  * `millrace migrate`: both databases and the topics, brought to what this version needs. Changes
  * nothing that is there already.
  */
-export async function migrate(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
-  const config = loadConfig(process.env, values.config)
+export async function migrate({ config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
   const topics = wantedTopics(config, await declaredServices(config))
   const done = [
     ...(await migrateTelemetry({

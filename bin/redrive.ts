@@ -1,12 +1,10 @@
 import { hostname, userInfo } from 'node:os'
-import { parseArgs } from 'node:util'
 import { ConnectorError, type Log } from '../connectors/contract.ts'
 import { createRecordReader } from '../connectors/kafka/record-reader.ts'
 import { scanTopic, topicExtents } from '../connectors/kafka/scan.ts'
 import { topicId } from '../connectors/kafka/topics.ts'
 import { createRedriveLog, type Ending, type RedriveLog } from '../connectors/postgres/redrive-log.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
-import { deadLetterFilter, deadLetterOptions, positive } from '../ops/dead-letters/filter-options.ts'
 import { openRedriveLine, redrivable } from '../ops/redrive/line.ts'
 import { originalsOf } from '../ops/redrive/originals.ts'
 import { RedriveReport } from '../ops/redrive/report.ts'
@@ -20,13 +18,12 @@ import { createLog } from '../services/log.ts'
 import { openDeadLetterCodec } from '../services/registered.ts'
 import { throughOutages } from '../services/through-outages.ts'
 import { version } from '../services/version.ts'
+import type { ConfigOption } from './command-line.ts'
+import { deadLetterFilter } from './dead-letter-options.ts'
 import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
-const USAGE =
-  'expected `millrace redrive <processor> [--reason R] [--device D] [--from T] [--to T] [--dry-run] [--rate N] [--max-attempts N]`'
-const DEFAULT_MAX_ATTEMPTS = 5
 /** After a first signal, this long is given to finish the dead letters that are under way. */
 const STOP_DEADLINE_MS = 10_000
 
@@ -38,32 +35,21 @@ interface Asked {
   readonly dryRun: boolean
 }
 
+type Options = ConfigOption &
+  Parameters<typeof deadLetterFilter>[0] & {
+    readonly rate?: number | undefined
+    readonly maxAttempts: number
+    readonly dryRun?: true | undefined
+  }
+
 /** `millrace redrive <processor>`: runs a processor over its own dead letters. */
-export async function redrive(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: {
-      config: { type: 'string' },
-      ...deadLetterOptions,
-      rate: { type: 'string' },
-      'max-attempts': { type: 'string' },
-      'dry-run': { type: 'boolean' },
-    },
-    allowPositionals: true,
-  })
-  const [processor] = positionals
-  if (processor === undefined || positionals.length > 1) throw new ConfigError(`redrive: ${USAGE}`)
-  const config = loadConfig(process.env, values.config)
+export async function redrive(processor: string, options: Options): Promise<number> {
+  const config = loadConfig(process.env, options.config)
   const service = await redrivable(config, processor)
-  const filter = deadLetterFilter(values, Date.now())
+  const filter = deadLetterFilter(options)
   sayMoments({ '--from': filter.fromMs, '--to': filter.toMs })
-  return run(config, service, {
-    processor: service.name,
-    filter,
-    rate: positive('--rate', values.rate, 'any') ?? null,
-    maxAttempts: positive('--max-attempts', values['max-attempts'], 'whole') ?? DEFAULT_MAX_ATTEMPTS,
-    dryRun: values['dry-run'] ?? false,
-  })
+  const { rate = null, maxAttempts, dryRun = false } = options
+  return run(config, service, { processor: service.name, filter, rate, maxAttempts, dryRun })
 }
 
 async function run(config: Config, service: DeclaredService, asked: Asked): Promise<number> {

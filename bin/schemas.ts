@@ -1,24 +1,20 @@
-import { parseArgs } from 'node:util'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import { ConfigError, loadConfig } from '../services/config.ts'
+import { loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { type Registration, registrations } from '../services/registered.ts'
+import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
-/** `millrace schemas check|register` */
-export async function schemas(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
-  const config = loadConfig(process.env, values.config)
-  const wanted = registrations(await declaredServices(config))
-  const registry = createRegistry(config.env.REGISTRY_URL)
-  switch (positionals[0]) {
-    case 'check':
-      return check(registry, wanted)
-    case 'register':
-      return register(registry, wanted)
-    default:
-      throw new ConfigError(`schemas: expected check or register, got "${positionals[0] ?? ''}"`)
-  }
+/** `millrace schemas check` */
+export async function checkSchemas({ config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
+  return check(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
+}
+
+/** `millrace schemas register` */
+export async function registerSchemas({ config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
+  return register(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
 }
 
 async function check(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {

@@ -1,26 +1,17 @@
-import { parseArgs } from 'node:util'
 import type { DeclaredService } from '../processors/declaration.ts'
-import { ConfigError, loadConfig, requireOwnPorts } from '../services/config.ts'
+import { loadConfig, requireOwnPorts } from '../services/config.ts'
 import { type ConsumerService, startConsumer } from '../services/consumer-service.ts'
 import { declaredService } from '../services/declared.ts'
 import { runService, type Service, type ServiceContext } from '../services/service.ts'
+import type { ConfigOption } from './command-line.ts'
 
-/** `millrace bridge` */
-export function bridge(args: readonly string[]): Promise<number> {
-  return run(['bridge', ...args])
-}
-
-/** `millrace store` */
-export function store(args: readonly string[]): Promise<number> {
-  return run(['store', ...args])
-}
-
-/** `millrace run <service…>`: each is a member of its own consumer group. */
-export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options: { config: { type: 'string' } }, allowPositionals: true })
-  const config = loadConfig(process.env, values.config)
-  if (positionals.length === 0) throw new ConfigError('run needs the name of at least one processor, as in `millrace run standardise`')
-  const services = await Promise.all(positionals.map((name) => declaredService(config, name)))
+/**
+ * `millrace run <service…>`, and `millrace bridge` and `store`: each is a member of its own consumer
+ * group.
+ */
+export async function run(names: readonly string[], { config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
+  const services = await Promise.all(names.map((name) => declaredService(config, name)))
   requireOwnPorts(config, services)
   const codes = await Promise.all(services.map(async (service) => runService(service, config, await startOf(service))))
   return Math.max(...codes)

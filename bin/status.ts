@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util'
 import { createRates, type Rates } from '../ops/status/rates.ts'
 import { createScreen } from '../ops/status/screen.ts'
 import { figures, observe, type Snapshot, type StatusSources } from '../ops/status/status.ts'
 import { openStatusSources } from '../ops/status/status-sources.ts'
 import { renderLine, renderScreen, type Surroundings } from '../ops/status/status-view.ts'
 import { loadConfig } from '../services/config.ts'
+import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -12,9 +12,8 @@ import { stopSignal } from './stop-signal.ts'
  * `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line
  * each 5 s.
  */
-export async function status(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
-  await using sources = await openStatusSources(loadConfig(process.env, values.config))
+export async function status({ config: file }: ConfigOption): Promise<number> {
+  await using sources = await openStatusSources(loadConfig(process.env, file))
   const live = showStatus(sources, { startedMs: Date.now(), hints: [], events: [] })
   await Promise.race([stopSignal(), nobodyReads()])
   await live.stop()

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { addPartitions, partitionCounts } from '../connectors/kafka/topics.ts'
 import { table } from '../ops/text-table.ts'
@@ -6,6 +5,7 @@ import { ConfigError, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, sharedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
+import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
@@ -13,12 +13,11 @@ import { print } from './print.ts'
  * of them N. Those who send take the new ones up by themselves, once all that was sent before has
  * been read (docs/partitions.md).
  */
-export async function topics(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' }, partitions: { type: 'string' } } })
-  const config = loadConfig(process.env, values.config)
-  const wanted = values.partitions === undefined ? undefined : Number(values.partitions)
-  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
-    throw new ConfigError(`--partitions: expected a whole number of at least 1, got ${JSON.stringify(values.partitions)}`)
+export async function topics({
+  config: file,
+  partitions: wanted,
+}: ConfigOption & { readonly partitions?: number | undefined }): Promise<number> {
+  const config = loadConfig(process.env, file)
   const names = sharedTopics(await declaredServices(config))
   await using admin = openAdmin(kafkaClient(config, 'millrace-topics', createLog('topics')))
   const before = await partitionCounts(admin, names)

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { claimInstance } from '../ops/supervisor/instance.ts'
 import { GRACE_MS, servicePrograms } from '../ops/supervisor/service-programs.ts'
 import { supervise } from '../ops/supervisor/supervisor.ts'
@@ -6,21 +5,21 @@ import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { loadConfig } from '../services/config.ts'
 import { localDirectory } from '../services/local-directory.ts'
 import { createLog } from '../services/log.ts'
+import type { ConfigOption } from './command-line.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /**
  * `millrace up`: runs the bridge, the configured processors and the store, and starts again what
  * ends, until SIGINT or SIGTERM.
  */
-export async function up(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } })
-  const config = loadConfig(process.env, values.config)
+export async function up({ config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
   const local = localDirectory(process.env)
   const log = createLog('up', (line) => process.stdout.write(line))
   const release = claimInstance(local)
   try {
     const stopping = stopSignal()
-    const programs = await servicePrograms(config, values.config, local, process.env)
+    const programs = await servicePrograms(config, file, local, process.env)
     const supervisor = await supervise({
       programs,
       graceMs: GRACE_MS,

@@ -83,10 +83,10 @@ describe('a date on the command line that nobody meant', () => {
   it('is not ignored because another command has such an option', async () => {
     const moved = await runMillrace(['devices', 'move', ...place, '--from', '2026-11-29T04:00Z', `${run}-1`])
     expect(moved.code).to.equal(2)
-    expect(moved.error).to.include('expected --at TIME')
+    expect(moved.error).to.include('expected --at <time>')
     const added = await runMillrace(['devices', 'add', ...place, '--at', '2026-11-29T04:00Z', `${run}-2`])
     expect(added.code).to.equal(2)
-    expect(added.error).to.include('expected --from TIME')
+    expect(added.error).to.include('expected --from <time>')
   })
 
   it('is refused if it ends before it begins', async () => {

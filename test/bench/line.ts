@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { deviceIds } from '../../bin/demo/fleets.ts'
 import { migrate } from '../../bin/migrate.ts'
-import { schemas } from '../../bin/schemas.ts'
+import { registerSchemas } from '../../bin/schemas.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { provisionDevices } from '../../connectors/postgres/devices.ts'
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
@@ -49,8 +49,8 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)
   await silently(async () => {
-    await migrate([])
-    await schemas(['register'])
+    await migrate({})
+    await registerSchemas({})
   })
   await provision(config, profile)
   const programs = await servicePrograms(config, undefined, local, process.env)

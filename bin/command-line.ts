@@ -1,0 +1,76 @@
+import { type CommanderError, type CommandUnknownOpts, Option } from '@commander-js/extra-typings'
+import { MOMENT_EXPECTED, parseMoment } from '../processors/when.ts'
+
+/** A command line that cannot be understood: the message names what it got, and what was expected. */
+export class UsageError extends Error {}
+
+/** Of every command that reads the configuration. */
+export const CONFIG = new Option('--config <file>', 'configuration; otherwise $MILLRACE_CONFIG, or millrace.yaml if it is there')
+
+/** What a command that has no other options is given. */
+export interface ConfigOption {
+  readonly config?: string | undefined
+}
+
+/** Makes the exit code that a command comes to that of the process. */
+export function exits<Args extends unknown[]>(work: (...args: Args) => Promise<number>): (...args: Args) => Promise<void> {
+  return async (...args) => {
+    process.exitCode = await work(...args)
+  }
+}
+
+/** Lines below a command's help: how people call it. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
+}
+
+/** Parses a text that does not look like the next option: `--device --json` names no device. */
+export function text(option: string): (given: string) => string {
+  return (given) => {
+    if (given.startsWith('--')) throw new UsageError(`${option}: expected a value, got the option ${JSON.stringify(given)}`)
+    return given
+  }
+}
+
+/** Parses a time, into milliseconds since 1970: every command takes its times so. */
+export function moment(option: string): (given: string) => number {
+  return (given) => {
+    const ms = parseMoment(given, Date.now())
+    if (ms === undefined) throw new UsageError(`${option}: ${MOMENT_EXPECTED}, got ${JSON.stringify(given)}`)
+    return ms
+  }
+}
+
+/** Parses a number above 0. */
+export function positive(option: string, what: 'whole' | 'any'): (given: string) => number {
+  return (given) => {
+    // Number takes "0x10", "1e3" and blanks too.
+    const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
+    if (!(value > 0) || !(what === 'whole' ? Number.isSafeInteger(value) : Number.isFinite(value)))
+      throw new UsageError(`${option}: expected a ${what === 'whole' ? 'whole ' : ''}number above 0, got ${JSON.stringify(given)}`)
+    return value
+  }
+}
+
+/** What commander says of a command line, with what was expected, on one line. */
+export function usageProblem(command: CommandUnknownOpts, { code, message }: CommanderError): string {
+  const problem = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
+  switch (code) {
+    case 'commander.help':
+      return `expected ${either(command.commands.map((each) => each.name()))}`
+    case 'commander.unknownCommand':
+      return `${problem}, expected ${either(command.commands.map((each) => each.name()))}`
+    case 'commander.excessArguments': {
+      const taken = command.registeredArguments.map((argument) => `<${argument.name()}>`)
+      return `expected ${taken.length === 0 ? 'no argument' : taken.join(' ')}, got ${command.args.map((each) => JSON.stringify(each)).join(' ')}`
+    }
+    case 'commander.unknownOption':
+      return `${problem}, expected ${either([...command.options.map(({ flags }) => flags), '--help'])}`
+    default:
+      return problem
+  }
+}
+
+function either(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+}

@@ -1,0 +1,8 @@
+import { Command } from '@commander-js/extra-typings'
+import { CONFIG, exits } from './command-line.ts'
+
+export const lag = new Command('lag')
+  .summary('say how far each consumer group is behind')
+  .description('Says how far each consumer group is behind, by partition, by what decides where the group goes on: Kafka or the database.')
+  .addOption(CONFIG)
+  .action(exits(async (options) => (await import('./lag.ts')).lag(options)))

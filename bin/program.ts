@@ -1,0 +1,93 @@
+import { Command, type CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
+import { examples, UsageError, usageProblem } from './command-line.ts'
+import { continuity } from './continuity.command.ts'
+import { dead } from './dead.command.ts'
+import { demo } from './demo.command.ts'
+import { devices } from './devices.command.ts'
+import { fleet } from './fleet.command.ts'
+import { lag } from './lag.command.ts'
+import { migrate } from './migrate.command.ts'
+import { partitions } from './partitions.command.ts'
+import { redrive } from './redrive.command.ts'
+import { schemas } from './schemas.command.ts'
+import { bridge, run, store } from './services.command.ts'
+import { status } from './status.command.ts'
+import { topics } from './topics.command.ts'
+import { up } from './up.command.ts'
+
+/** Commands by what they are for. Each loads its code when it is run: a service does not pay for the others. */
+const groups = {
+  'The line:': [up, bridge, run, store],
+  'Before and after a change:': [migrate, schemas, devices, topics, partitions],
+  'What is going on:': [status, lag, continuity, dead, redrive],
+  'Trying it out:': [demo, fleet],
+} as const
+
+const FOOTER = `
+\`millrace help <command>\`, or \`millrace <command> --help\`, says more of each: docs/commands.md has them all.
+Addresses and secrets come from the environment: MQTT_URL, KAFKA_BROKERS, REGISTRY_URL, TELEMETRY_DATABASE_URL, APP_DATABASE_URL (docs/configuration.md).
+Exit code: 0 done, 1 failed, 2 the command line or the configuration cannot be used.`
+
+/**
+ * The whole command line. It throws UsageError if it cannot be understood, and CommanderError with
+ * exit code 0 once help was shown.
+ */
+export function createProgram(): Command {
+  const program = new Command('millrace')
+    .usage('<command> [options]')
+    .description('Telemetry from devices to rows, with nothing lost and nothing doubled.')
+    // What follows the name of a command is for that command.
+    .enablePositionalOptions()
+    .addHelpText('after', FOOTER)
+  for (const [heading, commands] of Object.entries(groups)) {
+    for (const command of commands) program.addCommand(command.helpGroup(heading))
+  }
+  program
+    .command('help')
+    .helpGroup('Trying it out:')
+    .summary('say how a command is used')
+    .description('Says how a command is used.')
+    .addHelpText('after', examples('millrace help redrive', 'millrace help devices add'))
+    .argument('[command...]')
+    .action((names) => {
+      let found: CommandUnknownOpts = program
+      for (const name of names) {
+        const next = found.commands.find((each) => each.name() === name)
+        if (next === undefined)
+          throw new UsageError(
+            `there is no command ${JSON.stringify(name)}, expected one of: ${found.commands.map((each) => each.name()).join(', ')}`,
+          )
+        found = next
+      }
+      found.outputHelp()
+    })
+  for (const each of every(program)) {
+    each
+      .helpCommand(false)
+      .configureOutput({ writeErr: () => undefined })
+      .exitOverride((error: CommanderError) => {
+        if (error.exitCode === 0) throw error
+        throw new UsageError(usageProblem(each, error))
+      })
+  }
+  return program
+}
+
+/** A command and all below it. */
+export function every(command: CommandUnknownOpts): readonly CommandUnknownOpts[] {
+  return [command, ...command.commands.flatMap(every)]
+}
+
+/** What is wrong with a command line, with its command before it and where help is after it. */
+export function inCommand(program: CommandUnknownOpts, args: readonly string[], problem: string): string {
+  const names: string[] = []
+  let command = program
+  for (const arg of args) {
+    const next = command.commands.find((each) => each.name() === arg)
+    if (next === undefined) break
+    names.push(arg)
+    command = next
+  }
+  const path = names.join(' ')
+  return `${path === '' ? '' : `${path}: `}${problem}; see \`millrace ${path === '' ? '' : `${path} `}--help\``
+}
