@@ -1,9 +1,17 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit bench chaos outage check format generate build firmware firmware-size firmware-density clean
+.PHONY: help run test unit unit-nodes bench chaos outage check format generate build firmware firmware-size firmware-density clean
 
-help: ## List the targets
+# NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
+# From the command line only: npm has a variable of this name.
+ifeq ($(origin NODE),command line)
+node_folder := $(shell deploy/node $(NODE))
+$(if $(node_folder),,$(error NODE=$(NODE): expected 20.19, 22 or 24))
+export PATH := $(node_folder):$(PATH)
+endif
+
+help: ## List the targets; NODE=22 (or 24, 20.19) runs one on that Node.js
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
 
 run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead (ROUND=1: its values rounded to what the firmware holds)
@@ -14,6 +22,9 @@ test: ## Every test there is, on real services; CHAOS=5 adds five minutes of cha
 
 unit: build ## Unit and property tests only
 	@test/run unit
+
+unit-nodes: build ## Unit and property tests on Node.js 20.19, 22 and 24
+	@test/nodes
 
 bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|all
 	@test/bench/run
