@@ -1,7 +1,7 @@
 import { type CommanderError, type CommandUnknownOpts, Option } from '@commander-js/extra-typings'
 import { MOMENT_EXPECTED, parseMoment } from '../processors/when.ts'
 
-/** A command line that cannot be understood: the message names what it got, and what was expected. */
+/** A command line that cannot be used: the message names what it got, and what was expected. */
 export class UsageError extends Error {}
 
 /** Of every command that reads the configuration. */

@@ -64,7 +64,7 @@ function open({ env }: Config): Database {
   return createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace devices' })
 }
 
-/** Does something with devices that were named, or listed on standard input; a message says where. */
+/** Works on devices that were named, or listed on standard input; a message says in what line. */
 async function withDevices(
   { config: file }: ConfigOption,
   names: readonly string[],

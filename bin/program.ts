@@ -15,7 +15,10 @@ import { status } from './status.command.ts'
 import { topics } from './topics.command.ts'
 import { up } from './up.command.ts'
 
-/** Commands by what they are for. Each loads its code when it is run: a service does not pay for the others. */
+/**
+ * Commands by what they are for. Each loads its code when it is run: a service does not pay for the
+ * others.
+ */
 const groups = {
   'The line:': [up, bridge, run, store],
   'Before and after a change:': [migrate, schemas, devices, topics, partitions],

@@ -5,10 +5,7 @@ import { declaredService } from '../services/declared.ts'
 import { runService, type Service, type ServiceContext } from '../services/service.ts'
 import type { ConfigOption } from './command-line.ts'
 
-/**
- * `millrace run <service…>`, and `millrace bridge` and `store`: each is a member of its own consumer
- * group.
- */
+/** `millrace run <service…>`, `bridge` and `store`: each a member of its own consumer group. */
 export async function run(names: readonly string[], { config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
   const services = await Promise.all(names.map((name) => declaredService(config, name)))
