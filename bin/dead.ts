@@ -8,6 +8,7 @@ import type { Topic } from '../processors/contract.ts'
 import type { DeadLetterFilter, FoundDeadLetter } from '../processors/found-dead-letters.ts'
 import { deadTopic } from '../processors/topics.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import { createLog } from '../services/log.ts'
 import type { ConfigOption } from './command-line.ts'
 import { deadLetterFilter } from './dead-letter-options.ts'
@@ -80,7 +81,12 @@ export async function showDead(place: string, options: ConfigOption): Promise<nu
     return 1
   }
   const { REGISTRY_URL, APP_DATABASE_URL } = config.env
-  const sources = { registry: createRegistry(REGISTRY_URL), memory: createSchemaMemory(APP_DATABASE_URL), log: createLog('dead') }
+  const sources = {
+    services: await declaredServices(config),
+    registry: createRegistry(REGISTRY_URL),
+    memory: createSchemaMemory(APP_DATABASE_URL),
+    log: createLog('dead'),
+  }
   printAll(await showDeadLetter(deadLetter, sources))
   return 0
 }

@@ -23,7 +23,7 @@ Kafka with its record. The column \`records\` counts all.
 
     millrace dead                                        every topic: dead letters by reason, how many are open, devices, age
     millrace dead standardise --from 2h                  of one processor, of the last two hours
-    millrace dead show standardise.dead/3/17             one dead letter: all its fields, the original decoded as far as it can be, else a hex dump
+    millrace dead show standardise.dead/3/17             one dead letter: all its fields, what its reason means, the original decoded as far as it can be, else a hex dump
     millrace dead export standardise --out dead.ndjson       a line of JSON each, the original bytes in base64
 
 All take \`--reason R\`, \`--device D\`, \`--from T\` and \`--to T\`, where T is a time with its zone (\`2026-11-23T04:00:00Z\`, \`2026-11-23T05:00+01:00\`) or an age

@@ -5,19 +5,24 @@ import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import { setOf } from '../../processors/continuity/frame-counts.ts'
 import { formatRanges } from '../../processors/continuity/ranges.ts'
+import type { ReasonDoc } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
+import type { DeclaredService } from '../../processors/declaration.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
 import { isSingleObject, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
+import { engineReasons } from '../../services/processor/engine.ts'
 import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
 
 /** A registry that does not answer in this time leaves the bytes undecoded. */
 const REGISTRY_MS = 5_000
 
-/** Who knows schemas. */
-export interface SchemaSources {
+/** Who knows schemas, and what reasons mean. */
+export interface ShowSources {
+  /** Services whose declarations say what their reasons mean. */
+  readonly services: readonly DeclaredService[]
   readonly registry: SchemaRegistry
   readonly memory: SchemaMemory
   readonly log: Log
@@ -26,13 +31,14 @@ export interface SchemaSources {
 /**
  * Lines for people: every field of a dead letter, then its original as far as it can be decoded.
  */
-export async function showDeadLetter(found: FoundDeadLetter, sources: SchemaSources): Promise<readonly string[]> {
+export async function showDeadLetter(found: FoundDeadLetter, sources: ShowSources): Promise<readonly string[]> {
   const { topic, partition, offset, deadLetter } = found
   const time = (ms: number): string => new Date(ms).toISOString()
   const fields: readonly (readonly [string, string])[] = [
     ['dead letter', `${topic}/${partition}/${offset}`],
     ['processor', `${deadLetter.processor} ${deadLetter.processor_version}`],
     ['reason', deadLetter.reason],
+    ...reasonFields(deadLetter, sources.services),
     ['detail', deadLetter.detail],
     [
       'source',
@@ -57,6 +63,19 @@ export async function showDeadLetter(found: FoundDeadLetter, sources: SchemaSour
   ]
 }
 
+/** As its processor declares it; nothing if the configuration has no such processor or reason. */
+function reasonFields({ processor, reason }: DeadLetter, services: readonly DeclaredService[]): readonly (readonly [string, string])[] {
+  const own = services.find(({ name }) => name === processor)?.reasons
+  const reasons: Readonly<Record<string, ReasonDoc>> = own === undefined ? {} : { ...engineReasons, ...own }
+  const doc = Object.hasOwn(reasons, reason) ? reasons[reason] : undefined
+  return doc === undefined
+    ? []
+    : [
+        ['means', doc.means],
+        ['what to do', doc.whatToDo],
+      ]
+}
+
 /** For a dead letter that stands for several records: which. */
 function recordFields({ records, source_partition }: DeadLetter): readonly (readonly [string, string])[] {
   if (records.length === 0) return []
@@ -71,7 +90,7 @@ function recordFields({ records, source_partition }: DeadLetter): readonly (read
  */
 async function knownSchemas(
   { deadLetter: { value }, headers }: FoundDeadLetter,
-  { registry, memory, log }: SchemaSources,
+  { registry, memory, log }: ShowSources,
 ): Promise<KnownSchemas> {
   const fingerprint = fingerprintIn(value) ?? fingerprintOf({ key: null, value, timestampMs: 0, offset: 0n, headers })?.toString('hex')
   try {
@@ -88,7 +107,7 @@ function fingerprintIn(value: Buffer | null): string | undefined {
   return value !== null && isSingleObject(value) ? singleObjectFingerprint(value) : undefined
 }
 
-async function firmwareOf(fingerprint: string, { registry, memory, log }: SchemaSources): Promise<KnownSchema | undefined> {
+async function firmwareOf(fingerprint: string, { registry, memory, log }: Omit<ShowSources, 'services'>): Promise<KnownSchema | undefined> {
   let found: KnownSchema | undefined
   await using _directory = await openSchemaDirectory({
     registry,

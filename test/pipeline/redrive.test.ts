@@ -150,6 +150,7 @@ describe('dead letters and their redrive', () => {
       const [hot] = await deadLetters('standardise', '--reason', 'out-of-range')
       const shown = await millrace('dead', 'show', `${hot?.topic}/${hot?.partition}/${hot?.offset}`)
       expect(shown).to.match(/^reason +out-of-range$/m)
+      expect(shown).to.match(/^what to do +Look at the sensor\. /m)
       expect(shown).to.match(/^detail +temperature is 250 Cel; expected -60 to 200$/m)
       expect(shown).to.include('"temperature": "1000 1500 -1400"')
       const [foreign] = await deadLetters('standardise', '--reason', 'unknown-schema')
