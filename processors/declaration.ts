@@ -18,20 +18,30 @@ export interface WrittenTopic {
    */
   readonly schema?: AvroSchema<unknown>
   /**
-   * `device`, where nothing is said: shared out by device, in as many partitions as configured.
+   * `device`, the default: shared out by device, in as many partitions as configured.
    * `clock`: one partition, which Kafka writes its time to. `latest`: one partition, of each key
    * the last value.
    */
   readonly holds?: 'device' | 'clock' | 'latest'
 }
 
-/** How a service reads its topics. */
-export interface Fetching {
-  /** See the consumer (connectors/kafka): `prompt` unless told otherwise. */
-  readonly pace?: 'prompt' | 'patient' | 'unhurried'
-  /** Most bytes of a partition in one fetch. */
+/**
+ * `prompt`, the default: records come at once, and a partition that was paused goes on within 100
+ * ms. `patient`: records come at once, and a paused partition goes on within a second; ten times
+ * fewer requests if there is nothing to read. `unhurried`: a fetch waits up to a second for a good
+ * amount, which costs a fraction of the CPU.
+ */
+export type Pace = 'prompt' | 'patient' | 'unhurried'
+
+/** How a consumer group fetches. */
+export interface FetchSettings {
+  readonly pace?: Pace
+  /**
+   * Most bytes of a partition in one fetch. A record that is larger comes alone. Default:
+   * 1,000,000.
+   */
   readonly partitionBytes?: number
-  /** Partition n of all its topics goes to the same member. */
+  /** Partition n of every topic goes to the same member. Every member of the group must set it. */
   readonly coPartitioned?: boolean
 }
 
@@ -45,7 +55,7 @@ export interface Declaration {
    * for lag tools.
    */
   readonly offsets: 'kafka' | 'telemetry' | 'app'
-  readonly fetching: Fetching
+  readonly fetching: FetchSettings
   /** Topics that it writes, beside its dead letters. */
   readonly writes: readonly WrittenTopic[]
   readonly needs: readonly LookupName[]
@@ -106,6 +116,11 @@ export function declareProcess(name: string, businessProcess: BusinessProcess<un
     reasons: businessProcess.reasons,
     metricsPort: businessProcess.metricsPort,
   }
+}
+
+/** Topics that a service writes, of the kinds that are asked for. */
+export function writtenTopics({ writes }: Pick<Declaration, 'writes'>, ...kinds: readonly WrittenTopic['holds'][]): readonly Topic[] {
+  return writes.filter(({ holds = 'device' }) => kinds.includes(holds)).map(({ topic }) => topic)
 }
 
 /** Where the services' dead letters go, of those that have any. */

@@ -3,7 +3,7 @@ import { createKafka, type KafkaAddress, type KafkaClient, openAdmin } from '../
 import { kafkaError } from '../connectors/kafka/outage.ts'
 import { compressionTypes, largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
-import { type DeclaredService, deadTopics, type WrittenTopic } from '../processors/declaration.ts'
+import { type DeclaredService, deadTopics, type WrittenTopic, writtenTopics } from '../processors/declaration.ts'
 import { type Config, ConfigError } from './config.ts'
 
 /** A client for the configured cluster. */
@@ -24,8 +24,8 @@ const MILLIS_PER_HOUR = 3_600_000
  * dead letters. They have as many.
  */
 export function sharedTopics(services: readonly DeclaredService[]): readonly Topic[] {
-  const written = services.flatMap(({ writes }) => writes).filter(({ holds = 'device' }) => holds === 'device')
-  return [...new Set([...written.map(({ topic }) => topic), ...services.flatMap(({ reads }) => reads), ...deadTopics(services)])]
+  const written = services.flatMap((service) => writtenTopics(service, 'device'))
+  return [...new Set([...written, ...services.flatMap(({ reads }) => reads), ...deadTopics(services)])]
 }
 
 /** Every topic of the services, as it is to be created. */

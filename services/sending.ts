@@ -4,7 +4,7 @@ import { committedOffsets } from '../connectors/kafka/committed-positions.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
 import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
 import type { Topic } from '../processors/contract.ts'
-import { type DeclaredService, deadTopics, type WrittenTopic } from '../processors/declaration.ts'
+import { type DeclaredService, deadTopics, writtenTopics } from '../processors/declaration.ts'
 import { consumerGroups } from './consumer-groups.ts'
 import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
 import { reportMetrics } from './metrics.ts'
@@ -36,12 +36,10 @@ export interface Sending extends AsyncDisposable {
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
 export async function openSending({ context, declared, kafka, waiting }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health, metrics } = context
-  const topicsOf = (...kinds: readonly WrittenTopic['holds'][]): readonly Topic[] =>
-    declared.writes.filter(({ holds = 'device' }) => kinds.includes(holds)).map(({ topic }) => topic)
   // A device's records keep their order in these: its dead letters may change partition at any
   // time.
-  const ordered = topicsOf('device')
-  const to = [...topicsOf('device', 'latest'), ...deadTopics([declared])]
+  const ordered = writtenTopics(declared, 'device')
+  const to = [...writtenTopics(declared, 'device', 'latest'), ...deadTopics([declared])]
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, to))
   const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))

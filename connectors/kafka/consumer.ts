@@ -1,5 +1,6 @@
 import type { Consumer } from 'kafkajs'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
+import type { FetchSettings, Pace } from '../../processors/declaration.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { ConsumedBatch, KafkaLogs, Log, Position, PositionChange, TopicPartition } from '../contract.ts'
 import { retryWhile } from '../retry.ts'
@@ -19,26 +20,10 @@ export interface ConsumerCounters extends DeliveryCounters {
   rebalances: number
 }
 
-/**
- * `prompt`, the default: records come at once, and a partition that was paused goes on within 100
- * ms. `patient`: records come at once, and a paused partition goes on within a second; ten times
- * fewer requests if there is nothing to read. `unhurried`: a fetch waits up to a second for a good
- * amount, which costs a fraction of the CPU.
- */
-export type Pace = 'prompt' | 'patient' | 'unhurried'
-
-export interface ConsumerOptions {
+export interface ConsumerOptions extends FetchSettings {
   readonly kafka: KafkaClient
   readonly group: ConsumerName
   readonly topics: readonly Topic[]
-  /** Partition n of every topic goes to the same member. Every member of the group must set it. */
-  readonly coPartitioned?: boolean
-  readonly pace?: Pace
-  /**
-   * Most bytes of a partition in one fetch. A record that is larger comes alone. Default:
-   * 1,000,000.
-   */
-  readonly partitionBytes?: number
   /** A member that Kafka does not hear from for this long loses its partitions. */
   readonly sessionTimeoutMs: number
   readonly log: Log

@@ -9,7 +9,7 @@ import { createRegistry, type SchemaRegistry } from '../../connectors/registry/r
 import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
-import type { AnyProcessor, DeclaredService } from '../../processors/declaration.ts'
+import { type AnyProcessor, type DeclaredService, writtenTopics } from '../../processors/declaration.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
 import { receiptOf } from '../../processors/receipt.ts'
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
@@ -65,7 +65,7 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const { config, service, log, signal } = options
   const registry = createRegistry(config.env.REGISTRY_URL)
   const kafka = kafkaClient(config, 'millrace-redrive', log)
-  const to = [deadTopic(service.name), ...service.writes.map(({ topic }) => topic)]
+  const to = [deadTopic(service.name), ...writtenTopics(service, 'device')]
   const partitions = await countPartitions(kafka, to)
   const limits = await topicLimits(kafka, config, to)
   const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
