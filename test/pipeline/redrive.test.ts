@@ -227,7 +227,7 @@ describe('dead letters and their redrive', () => {
 
     it('does not redrive a settled dead letter again, nor one that has failed often enough', async () => {
       const said = await millrace('redrive', 'standardise', '--max-attempts', '2', '--reason', 'malformed-frame')
-      expect(said).to.match(/^0 letters redriven/m)
+      expect(said).to.match(/^0 dead letters redriven/m)
       expect(said).to.match(/left alone: \d+ have failed 2 times/)
       const { rows } = await database.query('SELECT started_by, ending, filters, succeeded FROM redrive_run ORDER BY id DESC LIMIT 1')
       expect(rows[0]).to.deep.include({
