@@ -1,4 +1,4 @@
-/* An independent decoder of frames, written from the Avro specification and DESIGN section 2, not from the encoder. */
+/* An independent decoder of frames, written from the Avro specification and docs/firmware-frame.md, not from the encoder. */
 #ifndef DECODER_H
 #define DECODER_H
 
