@@ -3,7 +3,7 @@ import { createProgram, every } from './program.ts'
 /** Columns of the help texts in the document. */
 const COLUMNS = 110
 
-/** Text of docs/commands.md: what each command says of itself. */
+/** Text of docs/commands.md: the help of each command. */
 export function commandsDocument(): string {
   const parts = ['<!-- Generated from bin/*.command.ts by `make generate`. Do not edit. -->\n\n# Commands\n']
   for (const command of every(createProgram())) {

@@ -13,7 +13,7 @@ by [schemas/generated/millrace.schema.json](../schemas/generated/millrace.schema
     # yaml-language-server: $schema=schemas/generated/millrace.schema.json
 `
 
-/** Text of docs/configuration-reference.md. @throws Error for a key that says nothing of itself */
+/** Text of docs/configuration-reference.md. @throws Error for a key without a description */
 export function configurationDocument(): string {
   const loose: string[] = []
   const sections: string[] = []
@@ -77,7 +77,7 @@ function typeOf(schema: Schema): string {
 }
 
 function range({ minimum, exclusiveMinimum, maximum }: Schema): string {
-  // What zod says of a whole number without a bound.
+  // Zod's limit of an integer without a bound.
   const most = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum
   if (exclusiveMinimum !== undefined) return ` above ${exclusiveMinimum}`
   if (minimum === undefined) return most === undefined ? '' : `, at most ${most}`

@@ -26,7 +26,9 @@ export async function metricsDocument(): Promise<string> {
 
 const PLURALS: Readonly<Partial<Record<DeclaredService['kind'], string>>> = { processor: 'processors', process: 'business processes' }
 
-/** Of the kinds of which there may be more: the kind, with those that come with Millrace. */
+/**
+ * The services that have a metric. A kind that may have several services is named by its plural.
+ */
 function who(services: readonly DeclaredService[], kinds: readonly DeclaredService['kind'][]): string {
   if (services.every(({ kind }) => kinds.includes(kind))) return 'all'
   return kinds.map((kind) => PLURALS[kind] ?? services.find((service) => service.kind === kind)?.name ?? kind).join(', ')
