@@ -60,10 +60,10 @@ export interface ClaimCommittedOptions {
 }
 
 /**
- * Where a group resumes whose offsets Kafka keeps: where it committed, if the log still has what it
- * had read, else at the earliest record. Partitions that Kafka does not have are left out.
- * Positions that are not what was committed are committed before anything is handled: what was
- * noticed is not to be noticed again, and lag tools know it.
+ * Says where a group resumes if Kafka keeps its offsets: at its committed offset if the log still
+ * has what it had read, else at the earliest record. Partitions that Kafka does not have are left
+ * out. A position that differs from the committed one is committed before anything is handled, so
+ * that the change is not reported again, and lag tools know the position.
  * @param before the topics as they were when this member last asked; Kafka forgets what was
  *   committed to a topic with the topic
  */

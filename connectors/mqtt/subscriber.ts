@@ -117,7 +117,7 @@ const SESSION_TAKEN_OVER = 0x8e
  * acknowledges each batch once its handler has resolved, in the order received. At least once: if
  * something is not acknowledged when a connection ends, it comes again on the next one. Connects at
  * once and reconnects for ever, with full jitter.
- * @throws TypeError if the URL is none
+ * @throws TypeError if the URL is not valid
  */
 export function createSubscriber(options: SubscriberOptions): Subscriber {
   const { log, handler } = options

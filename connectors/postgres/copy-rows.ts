@@ -6,7 +6,7 @@ const HEADER_BYTES = 19
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const TRAILER = Buffer.from([0xff, 0xff])
 const NULL = -1
-/** Of a timestamp with its length. */
+/** Bytes of a timestamp with its length. */
 const TS_BYTES = 12
 /** Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n
@@ -30,7 +30,7 @@ export function copyStream(rows: readonly Buffer[]): Buffer {
   return Buffer.concat([HEADER, ...rows, TRAILER])
 }
 
-/** The part of a row that tells it from others: the same bytes, the same device and time. */
+/** The key of a row as bytes. Two rows with the same bytes have the same device and time. */
 export function keyBytes(stream: Buffer, row: number): Buffer {
   return stream.subarray(row + 2, row + 6 + stream.readInt32BE(row + 2) + TS_BYTES)
 }
@@ -110,8 +110,8 @@ function nextRow(stream: Buffer, start: number): number {
  * undefined if it names none.
  */
 export function rowOfContext(context: string | undefined, rows: number): number | undefined {
-  // The context is translated: what is looked for is the number after a word after COPY, table and
-  // comma.
+  // The context is translated. So it looks for the number after COPY, the table, a comma and a
+  // word.
   const match = /^COPY [^,]+, \S+ (\d+)/m.exec(context ?? '')
   const row = Number(match?.[1] ?? 0) - 1
   return row >= 0 && row < rows ? row : undefined

@@ -8,8 +8,8 @@ import type { Session } from './session.ts'
 import type { Met } from './write-path.ts'
 
 /**
- * Somebody else may write a key between the look and the insert; twice in a row it is a trigger
- * that leaves rows out.
+ * Somebody else may write a key between the look and the insert. If that seems to happen each time,
+ * a trigger leaves rows out.
  */
 const ATTEMPTS = 3
 const ROW_NOT_TAKEN = '02000'
@@ -20,7 +20,7 @@ export interface TableMerge {
   prepare(session: Session): Promise<void>
   /**
    * Inside a transaction with a savepoint `rows`.
-   * @param folded if the batch was folded already
+   * @param folded given if the batch was folded already
    */
   merge(session: Session, batch: SinkBatch, folded?: FoldedRows): Promise<TableMerged>
 }
@@ -33,16 +33,16 @@ export interface TableMerged {
 
 interface Present {
   readonly count: number
-  /** Rows whose key is in the table; null for all. */
+  /** Rows whose key is in the table; null if that is all of them. */
   readonly rows: readonly number[] | null
-  /** Of these, rows that may have something new. */
+  /** Those of them that may have something new. */
   readonly different: readonly number[]
 }
 
 /**
- * First the keys that are in the table are looked up, and compared: for a batch of pure repeats
- * that is all, nothing is written. The others are inserted. What differs is locked, merged here,
- * and written back.
+ * First it looks up the keys that are in the table, and compares their rows. For a batch of pure
+ * repeats that is all: nothing is written. Then it inserts the rows whose keys are absent. Rows
+ * that differ are locked, merged here, and written back.
  * @param columns of `readings`, in the order of the batches' COPY streams
  */
 export function createTableMerge(columns: readonly string[], policy: ConflictPolicy): TableMerge {
@@ -57,8 +57,8 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
   const intoMerged = copyStatement('merged', columns)
 
   /**
-   * One branch for each day, with the day's bounds as constants: only its own chunk or partition is
-   * looked at.
+   * The query has one branch for each day, with the day's bounds as constants, so that it looks
+   * only at the day's own chunk or partition.
    */
   const present = async (session: Session, { days }: SinkBatch, rows: number, groups: readonly number[]): Promise<Present> => {
     const several = groups.length === 0 ? '' : ` OR i.line <@ ${multirange(groups)}`
@@ -74,8 +74,8 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
   }
 
   /**
-   * The rows of the table that these rows meet, locked: nobody adds to them before this transaction
-   * is over.
+   * The rows of the table that have the keys of these rows. They are locked, so nobody changes them
+   * before this transaction is over.
    */
   const current = async (session: Session, rowsByDay: ReadonlyMap<Day, readonly number[]>): Promise<ReadonlyMap<number, RowValues>> => {
     const found = new Map<number, RowValues>()
@@ -111,7 +111,7 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
         `INSERT INTO readings (${list}) SELECT ${list} FROM incoming ${others} ON CONFLICT (device_id, ts) DO NOTHING`,
       )
       if (there.count + (inserted ?? 0) === folded.rows) return there
-      // Somebody got in between: look again.
+      // Another transaction wrote a key meanwhile: look again.
       there = undefined
     }
     throw notTaken('inserting rows')
@@ -153,8 +153,9 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
     async prepare(session) {
       await session.script(
         'creating the temporary tables for rows to be merged',
-        // The joins are of few rows with an index; without statistics on the temporary tables the
-        // planner might read whole chunks instead. Values are written back as they were read.
+        // The joins need few rows, by an index. Without statistics on the temporary tables the
+        // planner might read whole chunks instead. extra_float_digits: values are written back as
+        // they were read.
         `CREATE TEMPORARY SEQUENCE incoming_line;
          CREATE TEMPORARY TABLE incoming (line integer NOT NULL DEFAULT nextval('incoming_line'), LIKE readings) ON COMMIT DELETE ROWS;
          CREATE TEMPORARY TABLE merged (LIKE readings) ON COMMIT DELETE ROWS;
@@ -170,7 +171,7 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
         if (there.count === batch.rows && there.different.length === 0) return { outcomes: allRepeated(batch.rows), met: 'table' }
       }
       const folded = given ?? foldRows(batch.copy, batch.rows, policy)
-      // Without rows of one key in the batch, what was looked up holds.
+      // If each key is in the batch once, the first look-up still holds.
       if (folded.groups.size > 0) there = undefined
       there = await insertAbsent(session, batch, folded, there)
       const { outcomes, first } = folded
@@ -218,7 +219,9 @@ function grouped<Item, Key>(items: readonly Item[], key: (item: Item) => Key): R
   return groups
 }
 
-/** As the row's: which one it is, is found out row by row. */
+/**
+ * An error that counts as a row's fault. Which row it is, is found out by trying them one by one.
+ */
 function notTaken(doing: string): ConnectorError {
   return new ConnectorError(ROW_NOT_TAKEN, false, `${doing}: a trigger of table readings leaves rows out`)
 }

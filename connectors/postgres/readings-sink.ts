@@ -26,8 +26,8 @@ export interface ReadingsSinkOptions {
 /** A sink that also keeps the table's storage in order. */
 export interface PostgresReadingsSink extends ReadingsSink {
   /**
-   * Makes room for rows of the next days; to be called at start and daily. Returns the rows that
-   * lie outside every partition.
+   * Makes partitions for the next days; to be called at start and daily. Returns how many rows lie
+   * outside every partition.
    */
   keepReady(nowMs: number): Promise<bigint>
 }
@@ -40,9 +40,9 @@ const INVALID_BINARY = '22P03'
 const DAYS_AHEAD = 7
 
 /**
- * The sink of DESIGN section 5 over one connection. A batch takes three round trips: offsets by
- * compare-and-set, COPY, COMMIT. `synchronous_commit = off` loses nothing: rows and offsets are in
- * one WAL, so that a crash of the server takes back both, and Kafka sends the records again.
+ * The sink over one connection. A batch takes three round trips: offsets by compare-and-set, COPY,
+ * COMMIT (docs/architecture.md). `synchronous_commit = off` loses nothing: rows and offsets are in
+ * one WAL, so a crash of the server takes back both, and the records are read again from Kafka.
  */
 export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
   let backend: StorageBackend | undefined
@@ -60,7 +60,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
       await rows.prepare(session)
     },
   })
-  /** Counts of batches whose COMMIT was sent: what to say should it turn out to have happened. */
+  /** Counts of batches whose COMMIT was sent, to be returned if it turns out to have happened. */
   const sent = new WeakMap<SinkBatch, Committed>()
 
   const attempt = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
@@ -118,13 +118,13 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
         return await database.use((session) => attempt(session, consumer, batch))
       } catch (error) {
         if (error instanceof ConnectorError && error.code === INVALID_BINARY) {
-          // A column of another type, perhaps, since the session began: a new session would say
+          // Perhaps a column has got another type since the session began. A new session says
           // which.
           await database.use(async () => undefined)
         }
         if (!(sent.has(batch) && error instanceof ConnectorError && error.transient)) throw error
-        // Whether that COMMIT happened, the next attempt learns from the offsets: it either finds
-        // them moved, or moves them now.
+        // The next attempt learns from the offsets whether that COMMIT happened: it finds them
+        // moved, or moves them now.
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
         return await database.use((session) => attempt(session, consumer, batch))
       }
@@ -153,7 +153,8 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
 }
 
 /**
- * A batch that the database cannot take as one, as a result: the connection is as good as before.
+ * Turns the error of a batch that the database cannot take as one into a result. The connection can
+ * still be used.
  */
 async function wholly(session: Session, write: () => Promise<SinkResult>): Promise<SinkResult> {
   try {
@@ -177,7 +178,7 @@ function countedMoves(batch: SinkBatch): readonly CountedMove[] {
   }))
 }
 
-/** @throws RangeError if the moves do not have every row once: the counts would be wrong */
+/** @throws RangeError if the moves do not have every row exactly once: the counts would be wrong */
 function checkRows(batch: SinkBatch): void {
   const counted = batch.moves.reduce((sum, { rows }) => sum + rowCount(rows), 0)
   if (counted !== batch.rows) throw new RangeError(`a batch of ${batch.rows} rows: its moves have ${counted}`)

@@ -2,8 +2,8 @@ import { leadingColumns } from '../../schemas/generated/readings.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
 
 /**
- * Storage settings. Rows are never updated: freeze them when vacuum first meets their page, so that
- * no page is rewritten for its age.
+ * Storage settings. Rows are hardly ever updated. So vacuum freezes them when it first meets their
+ * page, and no page is rewritten for its age.
  */
 export const APPEND_ONLY = 'autovacuum_freeze_min_age = 0'
 
@@ -18,8 +18,8 @@ export interface Column {
 }
 
 /**
- * `device_id` sorts by its bytes: no locale's rules on each step down the primary key, which makes
- * COPY 9 % faster (docs/adr/0006-storage.md).
+ * `device_id` sorts by its bytes. So no step down the primary key needs a locale's rules, which
+ * makes COPY 9 % faster (docs/adr/0006-storage.md).
  */
 const LEADING: Readonly<Record<(typeof leadingColumns)[number], Omit<Column, 'name'>>> = {
   device_id: { type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID.' },
@@ -44,7 +44,7 @@ export function readingsTable(quantities: readonly Quantity[]): readonly Column[
   ]
 }
 
-/** COPY that takes what the store encodes: whole rows, in the order of `readingsTable`. */
+/** The COPY for what the store encodes: whole rows, in the order of `readingsTable`. */
 export function copyStatement(table: string, columns: readonly string[]): string {
   return `COPY ${table} (${columns.map(quoted).join(', ')}) FROM STDIN (FORMAT binary)`
 }
@@ -59,8 +59,8 @@ function definition({ name, type, constraint }: Column): string {
 }
 
 /**
- * Statements that give the table the columns and comments that it lacks. Nothing is ever dropped: a
- * quantity that left the schema keeps its column.
+ * Statements that give the table the columns and comments that it lacks. Nothing is ever dropped:
+ * if a quantity leaves the schema, its column stays.
  */
 export function missingColumns(columns: readonly Column[], present: ReadonlyMap<string, string | null>): readonly string[] {
   return columns.flatMap((column) => [

@@ -79,7 +79,7 @@ export async function compareSentRows(session: Session, quantities: readonly str
     },
 
     async compare(refused = []) {
-      // A value that was refused is none, unless its row has it after all.
+      // A refused value counts as absent, unless its row has it after all.
       const taken = quantities.map(
         (quantity, index) =>
           `CASE WHEN NOT coalesce('${quantity}' = ANY (refused.quantities), false) OR sent.${columns[index]} = stored.${columns[index]} THEN sent.${columns[index]} END AS ${columns[index]}, stored.${columns[index]} AS stored_${index}`,
