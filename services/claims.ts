@@ -17,9 +17,10 @@ export interface ClaimOptions {
 }
 
 /**
- * Takes partitions for a consumer whose offsets a database decides. Each goes on where the database
- * says, if Kafka's log still has what was read up to there. If not, it goes on where the two part,
- * after the database has noted that, durably. Partitions that Kafka does not have are left out.
+ * Claims partitions for a consumer whose offsets are in a database. Each resumes at the database's
+ * offset if Kafka's log still has what was read up to there. Otherwise it resumes where the two
+ * part, and that is written to the database first, durably. Partitions that Kafka does not have are
+ * left out.
  * @throws ConnectorError, transient if Kafka or the database is not there, or another owner claimed
  *   them meanwhile
  */

@@ -7,7 +7,10 @@ import { projectRoot } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
 import { isProcessor, loadProcessor, requireProcessor, serviceName } from './loading.ts'
 
-/** Folders of processors/ by their names, others by their paths. */
+/**
+ * The part of a configuration that lists services: names of folders of processors/, and paths of
+ * other folders.
+ */
 interface Configured {
   readonly processors: readonly string[]
 }

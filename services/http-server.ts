@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { ConnectorError } from '../connectors/contract.ts'
 import { meansUs } from './http-host.ts'
 
-/** What a page says. */
+/** The answer of a page. */
 export interface Answer {
   readonly status: number
   readonly type: string
@@ -24,24 +24,24 @@ export interface HttpServerOptions {
 }
 
 /**
- * Whoever can reach the port can ask; none of them may cost the service its CPU, its memory or its
+ * Anybody who can reach the port can ask. Nobody may cost the service its CPU, its memory or its
  * descriptors.
  */
 export interface HttpLimits {
   /**
-   * Answers a second, sustained and at once: what comes faster waits for its turn. An answer takes
-   * about 0.1 ms.
+   * Answers a second, sustained and in a burst. What comes faster waits for its turn. An answer
+   * takes about 0.1 ms.
    */
   readonly answersPerSecond: number
   readonly burst: number
-  /** With a longer wait a request is refused. */
+  /** A request that would have to wait longer is refused. */
   readonly longestWaitMs: number
   /**
-   * Open at a time: a further connection closes the oldest that waits for nothing, else the oldest
-   * of all.
+   * Most connections open at a time. A further one closes the oldest idle connection; if none is
+   * idle, the oldest of all.
    */
   readonly connections: number
-  /** For the whole head of a request; then its connection is closed. */
+  /** Longest time for the whole head of a request; then its connection is closed. */
   readonly headMs: number
 }
 
@@ -50,7 +50,8 @@ const LOOK_MS = 1_000
 const TEXT = 'text/plain; charset=utf-8'
 
 /**
- * Serves pages to GET and HEAD, and to nobody who means another server. Resolves once it listens.
+ * Serves pages to GET and HEAD, and refuses requests that are meant for another server. Resolves
+ * once it listens.
  * @throws ConnectorError that names host and port if it cannot listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<Server> {
@@ -99,7 +100,7 @@ async function respond(
     })
     response.end(body)
   }
-  // A body is not read: the connection ends with the answer.
+  // The body of a request is not read, so the connection ends with the answer.
   const refuse = (status: number, why: string, headers: Readonly<Record<string, string>> = {}): void =>
     send({ status, type: TEXT, body: `${why}\n` }, { Connection: 'close', ...headers })
   if (tooMany) return refuse(503, 'too many requests: ask again later', { 'Retry-After': '1' })
@@ -132,7 +133,10 @@ function createTurns({ answersPerSecond, burst, longestWaitMs }: HttpLimits): (n
   }
 }
 
-/** Refusing new connections instead would let whoever opens many keep everybody else out. */
+/**
+ * If new connections were refused instead, a client with many connections could keep everybody else
+ * out.
+ */
 function boundConnections(server: Server, most: number): void {
   /** Open connections, oldest first, with how many requests each waits for. */
   const open = new Map<Socket, number>()
@@ -160,10 +164,10 @@ function isWildcard(host: string): boolean {
 }
 
 /**
- * Makes an answer at most so large a share of the time: whoever asks again before then, or while it
- * is being made, gets the same. An answer that is cheap is hardly ever old, and one that is dear
- * cannot take the CPU from what the service is there for.
- * @param share 0.05: what took 4 ms is kept for 80 ms
+ * Makes answers for at most a share of the time. A request that comes too soon, or while an answer
+ * is being made, gets the same answer. So a cheap answer is hardly ever old, and an expensive one
+ * cannot take the CPU from the service.
+ * @param share of the time: with 0.05, an answer that took 4 ms is kept for 80 ms
  * @param longestMs no answer is older than that
  */
 export function sharedAnswer<Value>(

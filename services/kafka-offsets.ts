@@ -5,7 +5,10 @@ import type { Log, Position } from '../connectors/contract.ts'
  * tools.
  */
 export interface KafkaOffsets extends AsyncDisposable {
-  /** Notes where partitions are now. Kafka is told soon, and again until it has taken it. */
+  /**
+   * Notes the positions of partitions. They are committed to Kafka soon, and again until Kafka has
+   * them.
+   */
   tell(positions: readonly Position[]): void
   /** Drops what was noted, because the partitions are assigned anew. */
   forget(): void

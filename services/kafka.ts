@@ -20,8 +20,8 @@ export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaC
 const MILLIS_PER_HOUR = 3_600_000
 
 /**
- * The topics whose partitions are shared out by device: those that are read or written, and the
- * dead letters. They have as many.
+ * The topics whose key is the device: those that are read or written, and the dead letters. All
+ * have the same number of partitions.
  */
 export function sharedTopics(services: readonly DeclaredService[]): readonly Topic[] {
   const written = services.flatMap((service) => writtenTopics(service, 'device'))

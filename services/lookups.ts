@@ -19,7 +19,7 @@ export interface PreparedLookups extends Lookups, AsyncDisposable {
   prepare(records: readonly KafkaRecord[]): Promise<void>
   /** Entries of the registry that do not count. */
   ignored(): number
-  /** Frames whose schema ID is another schema's than their fingerprint says. */
+  /** Frames whose schema ID belongs to another schema than their fingerprint. */
   wrongIds(): number
 }
 
@@ -33,13 +33,16 @@ export interface LookupsOptions {
   readonly config: Config
   readonly log: Log
   readonly signal: AbortSignal
-  /** Of a service: what it waits for is told there, and it waits for the registry only so long. */
+  /**
+   * Given for a service: it reports there what it waits for, and it waits for the registry for a
+   * bounded time.
+   */
   readonly health?: Health
 }
 
 /**
- * What is needed, and nothing else; schemas are those of the source's topic. Reads the registry and
- * the app database once before it resolves, through outages.
+ * Opens only what is needed. Schemas are those of the source's topic. Before it resolves it reads
+ * the registry and the app database once, through outages.
  */
 export async function openLookups({ from, needs }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
   const { config, log, signal, health } = options
@@ -80,7 +83,7 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
       await devices?.prepare(devicesOf(records))
       if (anchors === undefined) return
       const boots = uptimeBoots(records, { firmware })
-      // Strangers get none: the table must not grow with what anybody invents.
+      // Unknown devices get no anchor: the table must not grow with names that anybody invents.
       if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => assignments(device) !== undefined))
     },
     ignored: () => (firmwares?.ignored() ?? 0) + (schemas?.ignored() ?? 0),
@@ -95,8 +98,8 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
 }
 
 /**
- * What records carry of their schemas: the fingerprint, or the ID in the wire format where they
- * have none.
+ * What records carry about their schemas: the fingerprint, or the ID of the wire format if there is
+ * none.
  */
 export function schemasOf(records: readonly KafkaRecord[]): Wanted {
   const ids = new Set<number>()

@@ -17,8 +17,8 @@ export interface Registration {
 }
 
 /**
- * Every firmware of the project, and every schema that the services write with. Dead letters have
- * one subject per topic, like any other value.
+ * Every firmware of the project, and every schema of the services' outputs. Dead letters have one
+ * subject for each topic, like any other value.
  */
 export function registrations(services: readonly DeclaredService[]): readonly Registration[] {
   const one = (topic: Topic, { path, json }: AvroSchema<unknown>): Registration => ({
@@ -43,8 +43,8 @@ export function registeredId(registry: SchemaRegistry, topic: Topic, { json }: A
 }
 
 /**
- * Headers of records that are written with a schema of the project: what it is read with must not
- * depend on the registry's ID alone.
+ * Headers of records that are written with a schema of the project, so that reading does not depend
+ * on the registry's ID alone.
  */
 export function schemaHeaders({ json }: AvroSchema<unknown>): RecordHeaders {
   return fingerprintHeaders(schemaFingerprint(json))

@@ -36,8 +36,8 @@ export interface Sending extends AsyncDisposable {
 /** Asks Kafka for the topics, through outages, and opens a producer for them. */
 export async function openSending({ context, declared, kafka, waiting }: SendingOptions): Promise<Sending> {
   const { config, log, signal, health, metrics } = context
-  // A device's records keep their order in these: its dead letters may change partition at any
-  // time.
+  // Topics in which a device's records keep their order. Its dead letters may change partition at
+  // any time.
   const ordered = writtenTopics(declared, 'device')
   const to = [...writtenTopics(declared, 'device', 'latest'), ...deadTopics([declared])]
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))

@@ -7,7 +7,7 @@ import type { DeviceId, OutgoingRecord } from '../../processors/contract.ts'
 import { singleObjectFingerprint } from '../../schemas/single-object.ts'
 
 export interface ParkingOptions {
-  /** Longest wait for the registry; what is unknown then is a dead letter. */
+  /** Longest wait for the registry. What is unknown then becomes a dead letter. */
   readonly deadlineMs: number
   /**
    * Resolves when a reading of the registry that began after the call is over. Waits through
@@ -17,8 +17,8 @@ export interface ParkingOptions {
   /** How long the registry has not answered; 0 while it does. */
   readonly unansweredMs: () => number
   /**
-   * Appends what a message gives; false for one whose fingerprint is unknown, unless that is to be
-   * a dead letter.
+   * Appends the records of a message. False if its fingerprint is unknown, unless `refuseUnknown`:
+   * then it becomes a dead letter.
    */
   readonly forward: (message: Received, refuseUnknown: boolean, records: OutgoingRecord[]) => boolean
   /** Hands records to the producer within this turn; resolves once Kafka has them. */
@@ -30,32 +30,32 @@ export interface ParkingOptions {
 }
 
 /**
- * Where messages wait whose schema nobody knows yet, each device's in order; the other devices' go
- * on.
+ * Where messages with an unknown schema wait, each device's in order. The messages of other devices
+ * go on.
  */
 export interface Parking {
   /** Messages that wait. */
   readonly size: number
-  /** Whether messages of the device wait: the next one must too. */
+  /** Whether messages of the device wait. If so, its next message must wait too. */
   has(device: DeviceId): boolean
   /**
-   * Parks a message; resolves once Kafka has what became of it. Undefined if it may not wait,
-   * and nothing of its device does by then: it is to be forwarded at once, to the dead letters if
-   * its schema is unknown.
+   * Parks a message. Resolves once Kafka has what became of it. Undefined if it may not wait. Then
+   * no message of its device waits any more, and the caller forwards it at once: as a dead letter,
+   * if its schema is unknown.
    */
   park(device: DeviceId, message: Received): Promise<void> | undefined
 }
 
 /**
- * By MQTT's order, the PUBACKs of all messages that come after a parked one wait with it
- * (MQTT-4.6.0-2): at most a receive maximum of them, then the broker sends no more. So it is
- * bounded how much of the time anybody may make the others wait: one device, and all together.
+ * PUBACKs leave in the order of their messages (MQTT-4.6.0-2). So those of all messages after a
+ * parked one wait with it; after a receive maximum of them the broker sends no more. That is why
+ * these bound how much of the time one device, or all together, may make the others wait.
  */
 const DEVICE_SHARE = 0.1
 const TOTAL_SHARE = 0.2
 const ALL = ''
 const LIMITS: ParkingLimits = { deviceMessages: 1_000, deviceBytes: 1 << 20, messages: 5_000, bytes: 16 << 20 }
-/** Fingerprints that are named in the log, each once. */
+/** Most fingerprints that the log names, each once. */
 const MOST_NAMED = 1_000
 
 interface Entry extends Parked {
@@ -68,7 +68,7 @@ export function createParking(options: ParkingOptions): Parking {
   const parked = new ParkedDevices<Entry>(LIMITS)
   const devices = new WaitBudget({ mostMs: deadlineMs, share: DEVICE_SHARE })
   const total = new WaitBudget({ mostMs: 2 * deadlineMs, share: TOTAL_SHARE })
-  /** Since when somebody waits. */
+  /** Since when messages wait. */
   let sinceMs = 0
   let count = 0
   let timer: NodeJS.Timeout | undefined
@@ -82,8 +82,8 @@ export function createParking(options: ParkingOptions): Parking {
   }
 
   /**
-   * Forwards what is at the head of the queues: what is known, and, as dead letters, what is not
-   * and may wait no longer.
+   * Forwards messages from the heads of the queues: those whose schema is known, and, as dead
+   * letters, those that may wait no longer.
    */
   function settle(mayWaitOn: (entry: Entry) => boolean, only?: DeviceId): void {
     const nowMs = now()
@@ -118,7 +118,10 @@ export function createParking(options: ParkingOptions): Parking {
     )
   }
 
-  /** Reads the registry for those who wait now, and again for those who have come meanwhile. */
+  /**
+   * Reads the registry for the messages that wait now, and again for those that have come
+   * meanwhile.
+   */
   async function look(): Promise<void> {
     reading = true
     try {
@@ -128,7 +131,7 @@ export function createParking(options: ParkingOptions): Parking {
         settle(({ number }) => number >= before)
       }
     } catch (cause) {
-      // The bridge is ending, or the registry is read no more: the deadline settles what waits.
+      // The bridge is ending, or the registry is no longer read. The deadline settles what waits.
       log.warn('the registry was not read for a fingerprint', { cause: String(cause) })
     } finally {
       reading = false

@@ -29,7 +29,7 @@ import { createSessionMemory } from './session-memory.ts'
 import { createSessionWatch } from './session-watch.ts'
 
 /**
- * Every hop after the bridge carries the frame in one Kafka record: this is what Kafka takes by
+ * Every hop after the bridge carries the frame in one Kafka record. This is what Kafka takes by
  * default, less the record's own overhead.
  */
 const LARGEST_FRAME_BYTES = 900_000
@@ -44,8 +44,8 @@ export function jsonFirmware(): Firmware {
 }
 
 /**
- * What the bridge forwards at most, and the largest dead letter: an existing topic may take less
- * than the configuration says of new ones.
+ * The largest payload, frame and dead letter of the bridge. An existing topic may take less than
+ * the configuration says for new ones.
  */
 export function bridgeLimits(
   { bridge }: Config,
@@ -139,7 +139,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     health,
     log,
   })
-  // Until then the broker refuses what devices publish, for nobody is subscribed.
+  // Until it is connected nobody is subscribed, and the broker refuses what devices publish.
   health.set('mqtt', `session is connecting to ${address}`)
   let connectedAtMs: number | undefined
   const subscriber = createSubscriber({
@@ -155,7 +155,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     limits: { receiveMaximum: bridge.receive_maximum, sessionExpirySeconds: bridge.session_expiry_seconds },
     onState: (state) => {
       health.set('mqtt', problemOf(address, state))
-      // It is told of the same session again when the broker becomes slow, or quick.
+      // It is called for the same session again when the broker becomes slow, or quick.
       if (state.tag === 'connected' && state.sinceMs !== connectedAtMs) {
         connectedAtMs = state.sinceMs
         void session.connected(state.sessionPresent)

@@ -71,7 +71,7 @@ export interface EngineResult {
   readonly bad: readonly number[]
 }
 
-/** Runs a processor over records. Pure but for the counters given. */
+/** Runs a processor over records. Pure, except for the counters. */
 export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => EngineResult
 
 /** Reason that every processor may give: its source could not decode the record. */
