@@ -32,13 +32,13 @@ export interface CatchUpOptions {
 
 /** The ledger as of now. */
 export interface CaughtUp {
-  /** The boots that the tails are about. */
+  /** The boots that the tails have records of. */
   readonly ledger: Ledger
-  /** Frames and readings on their way. */
+  /** Frames and readings of a boot that are on their way. */
   readonly inFlight: (device: string, boot: number) => Flight | undefined
   /**
-   * Records of boots that were not looked at, by device: it has too many of them in the tails. A
-   * repeat counts again.
+   * By device: records of boots that were not looked at, because the device has too many boots in
+   * the tails. A repeat counts again.
    */
   readonly passedOver: ReadonlyMap<string, number>
   /** Frames on their way under names that are no devices. */
@@ -48,14 +48,14 @@ export interface CaughtUp {
 type Load = (keys: readonly BootKey[]) => Promise<LoadedBoots>
 
 /**
- * Boots of one device that are looked at. The tails are some seconds of what came in: no device
- * that works has so many in them.
+ * Most boots of one device that are looked at. The tails are some seconds of what came in: no
+ * working device has so many boots in them.
  */
 const MOST_BOOTS = 1_000
 const JSON_FIRMWARE = 'generic-json'
 
 /**
- * Does in memory what the process would do next: takes dead letters and committed readings, and
+ * Does in memory what the service would do next: takes dead letters and committed readings, and
  * notes what is on its way.
  */
 export async function catchUp(options: CatchUpOptions, load: Load): Promise<CaughtUp> {
@@ -75,7 +75,7 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
   const asked = ({ records }: ConsumedBatch): readonly KafkaRecord[] =>
     name === undefined ? records : records.filter(({ key }) => key?.equals(name) === true)
 
-  /** Whether a boot is looked at: of each device, the first so many are. */
+  /** Whether a boot is looked at. The first `MOST_BOOTS` of each device are. */
   function looksAt({ device: id, boot }: BootKey): boolean {
     let boots = looked.get(id)
     if (boots === undefined) {
@@ -115,8 +115,8 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
   }
 
   /**
-   * Where the tail of the readings begins: dead letters of the store about earlier ones are of no
-   * new account.
+   * Where the tail of the readings begins. Dead letters of the store about earlier readings change
+   * nothing any more.
    */
   const taken = (partition: number): bigint | undefined =>
     tails.extents.get(topics.readings)?.find((extent) => extent.partition === partition)?.earliest
@@ -163,7 +163,7 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
     else strange++
   }
 
-  // The store's dead letters first: they say of which of the readings there is no row.
+  // The store's dead letters first: they say which of the readings have no row.
   const own: readonly Topic[] = [deadTopic(store.name), topics.readings, topics.frames]
   for (const topic of [deadTopic(store.name), ...[...tails.extents.keys()].filter((each) => !own.includes(each))])
     await readTail(kafka, tails, topic, options, takeDeadLetters)
@@ -178,7 +178,7 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
   return { ledger, inFlight: (id, boot) => flying.get(id)?.get(boot), passedOver, strange }
 }
 
-/** Leaves out what cannot be read: it will be a dead letter, and is counted then. */
+/** Leaves out what cannot be read. It will become a dead letter, and is counted then. */
 function readable(work: () => void): void {
   try {
     work()

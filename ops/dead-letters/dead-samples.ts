@@ -11,12 +11,12 @@ export interface DeadSample {
   readonly device: string
   /** Microseconds since 1970. */
   readonly tsMicros: number
-  /** Those of which the value was refused; empty if the whole sample was. */
+  /** The quantities whose values were refused. Empty if the whole sample was refused. */
   readonly quantities: readonly string[]
 }
 
 /**
- * Tells which samples a dead letter holds: some, or all of its frame. Empty if it cannot be
+ * Tells which samples a dead letter is about: some of its frame, or all. Empty if it cannot be
  * decoded.
  */
 export type DeadSamples = (deadLetter: DeadLetter) => readonly DeadSample[]
@@ -48,7 +48,7 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
       const dead = samples.length === 0 ? times : samples.flatMap((sample) => times[sample] ?? [])
       return dead.map((tsMicros) => ({ device, tsMicros, quantities }))
     } catch (cause) {
-      // It may well be dead because nobody can decode it. Anything else is a defect here.
+      // It may be a dead letter because nobody can decode it. Any other error is a defect here.
       if (cause instanceof MalformedError || cause instanceof RangeError || (cause as Error).message.startsWith('truncated')) return []
       throw cause
     }

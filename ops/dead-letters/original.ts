@@ -25,8 +25,8 @@ const MOST_DUMPED = 4096
 const MOST_DEPTH = 100
 
 /**
- * Lines that say what bytes are, as far as they can be decoded: Avro by its schema, JSON as it is,
- * else a hex dump.
+ * Lines that show bytes as far as they can be decoded: Avro by its schema, JSON as it is,
+ * everything else as a hex dump.
  */
 export function originalOf(bytes: Buffer | null, schemas: KnownSchemas): readonly string[] {
   if (bytes === null) return ['original: no bytes']
@@ -62,8 +62,8 @@ function shortened(_key: string, value: unknown): unknown {
 }
 
 /**
- * Undefined for what is no JSON, or nested too deep: it is read without a limit, but written again
- * with that of the stack.
+ * Undefined if it is no JSON, or nested too deep: reading JSON has no limit, but writing it again
+ * has that of the stack.
  */
 function jsonLines(bytes: Buffer): readonly string[] | undefined {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '')
@@ -71,7 +71,7 @@ function jsonLines(bytes: Buffer): readonly string[] | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined
-    // Of a name that is there twice only one would be left.
+    // Written again, a name that is there twice would be there once.
     const repeats = repeatedNames(text, Array.isArray(value)).length > 0
     return (repeats ? text : JSON.stringify(value, null, 2)).split('\n')
   } catch (cause) {

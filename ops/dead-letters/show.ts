@@ -76,7 +76,7 @@ function reasonFields({ processor, reason }: DeadLetter, services: readonly Decl
       ]
 }
 
-/** For a dead letter that stands for several records: which. */
+/** Says which records a dead letter stands for, if there are several. */
 function recordFields({ records, source_partition }: DeadLetter): readonly (readonly [string, string])[] {
   if (records.length === 0) return []
   const which =
@@ -85,8 +85,8 @@ function recordFields({ records, source_partition }: DeadLetter): readonly (read
 }
 
 /**
- * The schema that the dead letter's bytes were written with: only this one is asked for, whatever
- * else is in a registry that is shared.
+ * The schema that the dead letter's bytes were written with. Only this one is asked for, because a
+ * shared registry may have many others.
  */
 async function knownSchemas(
   { deadLetter: { value }, headers }: FoundDeadLetter,
@@ -102,7 +102,7 @@ async function knownSchemas(
   }
 }
 
-/** Of a frame as a device sent it. */
+/** The fingerprint in a frame as a device sent it. */
 function fingerprintIn(value: Buffer | null): string | undefined {
   return value !== null && isSingleObject(value) ? singleObjectFingerprint(value) : undefined
 }

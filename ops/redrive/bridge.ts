@@ -38,7 +38,7 @@ const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
 
 /**
- * The way for the bridge: its forwarding, with the fingerprints that the registry has by now and
+ * The way for the bridge. It forwards again, with the fingerprints that the registry has by now and
  * the time of the first receipt.
  */
 export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, codec, producer, close }: BridgeWayOptions): RedriveWay {
@@ -56,7 +56,7 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
     ...bridgeLimits(config, limits),
     deadLetterBytes: Number.POSITIVE_INFINITY,
     version,
-    // A redrive knows no rate.
+    // A redrive has no rate limit.
     overRateDeadLetters: deadLetterLimits(config),
     counters,
   })
@@ -73,17 +73,17 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
       const receivedMs = receipt(deadLetter)
       const before = { ...counters.dropped }
       const records: OutgoingRecord[] = []
-      // A copy: forwarding writes its header over the payload's, and a dead letter's bytes stay as
-      // they are.
+      // A copy, because forwarding overwrites the payload's header, and a dead letter's bytes must
+      // stay as they are.
       const payload = Buffer.from(value ?? Buffer.alloc(0))
       const message = {
         topic: source_topic,
         payload,
         retain: false,
         receivedMs,
-        // What has no time gets that of its receipt, in the second half of its millisecond: the
-        // bridge has given away the first. By the dead letter's place, so that a run that is killed
-        // and begun again gives the same.
+        // A message without a time gets that of its receipt, in the second half of the millisecond:
+        // the bridge has given away the first half. The dead letter's offset decides, so that a run
+        // that is killed and begun again gives the same times.
         estimateMicros: receivedMs * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
         ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
       }

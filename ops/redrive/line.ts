@@ -44,11 +44,14 @@ export interface RedriveLineOptions {
   readonly signal: AbortSignal
 }
 
-/** A processor's way, wired, and the producer for what fails again. */
+/** A processor's way, connected, and the producer for what fails again. */
 export interface RedriveLine extends AsyncDisposable {
   readonly way: RedriveWay
   readonly producer: RecordProducer
-  /** Largest value of a record that each topic takes to which it sends: the dead letters', too. */
+  /**
+   * Largest value of a record that each topic takes that the run sends to, the dead letters' topic
+   * included.
+   */
   readonly limits: ReadonlyMap<Topic, number>
 }
 
@@ -60,7 +63,7 @@ interface Parts extends RedriveLineOptions {
   readonly limits: ReadonlyMap<Topic, number>
 }
 
-/** Wires the processor as its service does, without reading its topic. */
+/** Connects the processor as its service does, without reading its topic. */
 export async function openRedriveLine(options: RedriveLineOptions): Promise<RedriveLine> {
   const { config, service, log, signal } = options
   const registry = createRegistry(config.env.REGISTRY_URL)
