@@ -1,30 +1,30 @@
 import { type CommanderError, type CommandUnknownOpts, Option } from '@commander-js/extra-typings'
 import { MOMENT_EXPECTED, parseMoment } from '../processors/when.ts'
 
-/** A command line that cannot be used: the message names what it got, and what was expected. */
+/** The command line is wrong. The message names what was found, and what was expected. */
 export class UsageError extends Error {}
 
-/** Of every command that reads the configuration. */
+/** The options of every command that reads the configuration. */
 export const CONFIG = new Option('--config <file>', 'configuration; otherwise $MILLRACE_CONFIG, or millrace.yaml if it is there')
 
-/** What a command that has no other options is given. */
+/** What a command without other options gets. */
 export interface ConfigOption {
   readonly config?: string | undefined
 }
 
-/** Makes the exit code that a command comes to that of the process. */
+/** Sets the exit code of the process to the one that a command returns. */
 export function exits<Args extends unknown[]>(work: (...args: Args) => Promise<number>): (...args: Args) => Promise<void> {
   return async (...args) => {
     process.exitCode = await work(...args)
   }
 }
 
-/** Lines below a command's help: how people call it. */
+/** Examples below a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
-/** Parses a text that does not look like the next option: `--device --json` names no device. */
+/** Parses a text. It must not look like the next option: `--device --json` names no device. */
 export function text(option: string): (given: string) => string {
   return (given) => {
     if (given.startsWith('--')) throw new UsageError(`${option}: expected a value, got the option ${JSON.stringify(given)}`)
@@ -32,7 +32,7 @@ export function text(option: string): (given: string) => string {
   }
 }
 
-/** Parses a time, into milliseconds since 1970: every command takes its times so. */
+/** Parses a time, into milliseconds since 1970. All commands parse their times with it. */
 export function moment(option: string): (given: string) => number {
   return (given) => {
     const ms = parseMoment(given, Date.now())
@@ -44,7 +44,7 @@ export function moment(option: string): (given: string) => number {
 /** Parses a number above 0. */
 export function positive(option: string, what: 'whole' | 'any'): (given: string) => number {
   return (given) => {
-    // Number takes "0x10", "1e3" and blanks too.
+    // Number would also accept "0x10", "1e3" and blanks.
     const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
     if (!(value > 0) || !(what === 'whole' ? Number.isSafeInteger(value) : Number.isFinite(value)))
       throw new UsageError(`${option}: expected a ${what === 'whole' ? 'whole ' : ''}number above 0, got ${JSON.stringify(given)}`)
@@ -52,7 +52,7 @@ export function positive(option: string, what: 'whole' | 'any'): (given: string)
   }
 }
 
-/** What commander says of a command line, with what was expected, on one line. */
+/** Commander's error message, with what was expected, on one line. */
 export function usageProblem(command: CommandUnknownOpts, { code, message }: CommanderError): string {
   const problem = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
   switch (code) {

@@ -16,7 +16,7 @@ export const continuity = new Command('continuity')
   .option('--all', 'also list what is complete')
   .option('--json', 'as JSON')
   .addOption(
-    // Reading so many takes some ten seconds.
+    // Reading so many takes about ten seconds.
     new Option('--most-records <n>', 'read at most so many records from Kafka for what the ledger has not written yet')
       .argParser(positive('--most-records', 'whole'))
       .default(2_000_000),

@@ -39,8 +39,8 @@ interface Options extends ConfigOption {
 }
 
 /**
- * `millrace continuity`: where every frame is that a device ever numbered. Writes nothing.
- * @returns 0 if the states add up, whatever they are; 1 if they do not, or cannot be told
+ * `millrace continuity`: says where every frame is that a device ever numbered. Writes nothing.
+ * @returns 0 if the states add up, whatever they are; 1 if they do not, or cannot be determined
  */
 export async function continuity(options: Options): Promise<number> {
   const config = loadConfig(process.env, options.config)
@@ -81,7 +81,10 @@ export async function continuity(options: Options): Promise<number> {
 
 type CaughtUp = Awaited<ReturnType<typeof catchUp>>
 
-/** The boots that the tails were about, as they are in memory; all others, as they were written. */
+/**
+ * The report. Boots that the tails have records of are taken from memory; all others as they were
+ * written.
+ */
 async function answer(
   session: Session,
   filter: ContinuityFilter,
@@ -92,14 +95,14 @@ async function answer(
   const recent = [...ledger.boots()]
   const unknown = [...ledger.boots(false)]
   const written = await incompleteBoots(session, filter, recent)
-  // Rows of strangers stay where they are until the ledger hears of the name again, though it may
-  // have become that of a device.
+  // Rows of strangers stay where they are until the ledger hears of the name again, even if the
+  // name has become a device's.
   const writtenStrangers = await strangers(session, filter, [...recent, ...unknown])
   await devices.ask(writtenStrangers.map(({ device }) => device))
   const redriven = await redrivenFrames(session, filter)
   const counts = (state: BootState): BootCounts =>
     countsOf(state, inFlight(state.device, state.boot) ?? NO_FLIGHT, redriven(state.device, state.boot))
-  // Who asks for one name means it, whatever it is.
+  // If one name is asked for, it counts, whether it is a device's or not.
   const isOne = ({ device }: BootState): boolean => devices.has(device) || device === filter.device
   const foreign = [...unknown.filter(isAsked), ...writtenStrangers]
   return continuityReport({
@@ -131,7 +134,7 @@ function json(report: ContinuityReport, { records, lost }: Tails): readonly stri
   return JSON.stringify({ ...report, recordsRead: Number(records), recordsLost: Number(lost) }, null, 2).split('\n')
 }
 
-/** Unknown is not zero: without an answer there are no figures. */
+/** Says why there is no answer. There are no figures then, because unknown is not zero. */
 function unknown(why: string): number {
   process.stderr.write(`millrace continuity: cannot tell: ${why}\n`)
   return 1

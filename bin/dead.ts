@@ -35,7 +35,7 @@ export async function exportDead(processor: string, options: Filter & { readonly
   return 0
 }
 
-/** The dead letters, and which of them are asked for. Standard output is for them. */
+/** The dead letters, and the filter. Standard output is for the dead letters only. */
 function open(options: Filter): { readonly config: Config; readonly source: DeadLetters; readonly filter: DeadLetterFilter } {
   const config = loadConfig(process.env, options.config)
   const filter = deadLetterFilter(options)

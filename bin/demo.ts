@@ -27,7 +27,7 @@ import { stopSignal } from './stop-signal.ts'
 
 /** Events that the screen keeps. */
 const EVENTS = 6
-/** They are shown then, healthy or not. */
+/** After this long the status is shown, even if services are not healthy. */
 const READY_MS = 30_000
 
 interface Options extends ConfigOption {
@@ -45,7 +45,7 @@ export async function demo(file: string | undefined, options: Options): Promise<
     return code
   } catch (cause) {
     if (!(cause instanceof LocalStackError)) throw cause
-    // What deploy/local printed has been said.
+    // The output of deploy/local has been printed already.
     return 1
   }
 }
@@ -60,14 +60,14 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   const stopping = new AbortController()
   void stopSignal().then(() => {
     stopping.abort()
-    // Again: nothing would be stopped in good order if it ended here.
+    // A second signal must not end the process here, or nothing would be stopped in good order.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => say('stopping: this takes a few seconds'))
   })
   await using stack = await startLocalStack(process.env, say)
-  // The demonstration runs on the local stack, whatever the environment says; the commands below
-  // read it.
+  // The demonstration runs on the local stack, whatever the environment says. The commands below
+  // read the environment.
   Object.assign(process.env, stack.addresses)
-  // The bridge's is in the file that the addresses name.
+  // The bridge's password is in the file that the addresses name.
   delete process.env.MQTT_PASSWORD
   const config = loadConfig(process.env, options.config)
   await migrate(options)
@@ -82,7 +82,7 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   return await drive(config, local, events, stopping.signal)
 }
 
-/** Starts the services, unless a `millrace up` runs them already. */
+/** Starts the services, unless `millrace up` runs them already. */
 async function startServices(
   config: Config,
   configFile: string | undefined,
@@ -97,7 +97,7 @@ async function startServices(
   }
   const release = claimInstance(local)
   const programs = await servicePrograms(config, configFile, local, process.env)
-  // Who started or stopped as it should is no news.
+  // A service that started or stopped as it should is no news.
   const restarted = new Set<string>()
   const note = (line: string): void => {
     events.push(`${new Date().toISOString().slice(11, 19)} ${line}`)

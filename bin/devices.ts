@@ -14,7 +14,7 @@ import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
-/** Lines of a list that a message names. */
+/** Most lines of a list that a message names. */
 const MOST_LINES = 5
 
 interface PlacementOptions extends ConfigOption {
@@ -64,7 +64,7 @@ function open({ env }: Config): Database {
   return createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace devices' })
 }
 
-/** Works on devices that were named, or listed on standard input; a message says in what line. */
+/** Works on the named devices, or on those listed on standard input. A message names the line. */
 async function withDevices(
   { config: file }: ConfigOption,
   names: readonly string[],
@@ -88,7 +88,7 @@ async function withDevices(
   }
 }
 
-/** Where each device of a list on standard input was. */
+/** The line of each device in a list on standard input. */
 interface List {
   readonly lines: Map<string, number>
 }
@@ -99,7 +99,7 @@ async function deviceIds(names: readonly string[], list: List): Promise<readonly
   return [...new Set(ids)]
 }
 
-/** IDs with blanks or new lines between. */
+/** IDs, separated by blanks or new lines. */
 function readList(given: string, { lines }: List): readonly DeviceId[] {
   return given
     .replace(/^\ufeff/, '')

@@ -1,6 +1,6 @@
 /**
- * Writes what is derived from the sources: TypeScript types, C headers, references. With --check,
- * only says what is not current.
+ * Writes what is derived from the sources: TypeScript types, C headers, references. With --check it
+ * only names the files that are not current.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
@@ -26,7 +26,7 @@ for (const { path, json } of [readSchema('device-status'), ...readOwnSchemas()])
   wanted.set(join(folder, `${basename(path, '.avsc')}.ts`), avroTypes(json, path, relative(folder, 'schemas/avro-schema.ts')))
 }
 const firmwares = readFirmwares().map(({ firmware }) => firmware)
-// Doubles are what the bridge writes for JSON devices; no device encodes them.
+// A firmware with doubles gets no header: only the bridge writes them, for JSON devices.
 for (const firmware of firmwares.filter(hasCHeader)) wanted.set(`firmware/generated/${cHeaderName(firmware)}`, cHeader(firmware))
 wanted.set('firmware/generated/firmwares.h', cFirmwaresHeader(firmwares))
 

@@ -5,8 +5,8 @@ import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace lag`: how far each consumer group is behind, by partition; asked of the database where
- * that decides where the group goes on.
+ * `millrace lag`: how far each consumer group is behind, by partition. If a database decides where
+ * the group resumes, the database is asked.
  */
 export async function lag({ config: file }: ConfigOption): Promise<number> {
   await using lags = await openLags({ config: loadConfig(process.env, file) })

@@ -11,7 +11,7 @@ import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace migrate`: both databases and the topics, brought to what this version needs. Changes
+ * `millrace migrate`: brings both databases and the topics to what this version needs. It changes
  * nothing that is there already.
  */
 export async function migrate({ config: file }: ConfigOption): Promise<number> {

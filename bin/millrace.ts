@@ -12,14 +12,14 @@ async function main(args: readonly string[]): Promise<void> {
     await program.parseAsync(args, { from: 'user' })
   } catch (cause) {
     if (cause instanceof UsageError) throw new UsageError(inCommand(program, args, cause.message))
-    // Help was shown.
+    // Help was printed.
     if (!(cause instanceof CommanderError)) throw cause
   }
 }
 
-/** Says what went wrong, on one line if it is no defect of ours, and gives the exit code. */
+/** Prints what went wrong, on one line if it is no defect of ours, and returns the exit code. */
 async function report(cause: unknown): Promise<number> {
-  // Loaded only now: they bring Kafka and PostgreSQL with them.
+  // Loaded only now, because they load the libraries for Kafka and PostgreSQL.
   const { ConfigError } = await import('../services/config.ts')
   const { expectedFailure } = await import('../services/expected.ts')
   const usage = cause instanceof UsageError || cause instanceof ConfigError
@@ -29,8 +29,8 @@ async function report(cause: unknown): Promise<number> {
   return usage ? 2 : 1
 }
 
-// Whoever reads what we print may have seen enough: that is no failure. What prints without end
-// looks whether anybody reads it (dead export, status).
+// The reader of our output may close the pipe: that is no failure. Commands that print without end
+// watch for it (dead export, status).
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'EPIPE') throw cause
@@ -43,5 +43,5 @@ try {
 } catch (cause) {
   process.exitCode = await report(cause)
 }
-// What a failed command left open must not keep it alive.
+// A failed command may have left something open, which must not keep the process alive.
 if (process.exitCode) process.exit()

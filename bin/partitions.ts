@@ -8,8 +8,8 @@ import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace partitions`: the partitions of `readings` and the rows that lie outside them.
- * @returns 0 if no row lies outside, else 1
+ * `millrace partitions`: the partitions of `readings`, and the rows outside them.
+ * @returns 0 if no row is outside, else 1
  */
 export function listPartitions({ config }: ConfigOption): Promise<number> {
   return withReadings(loadConfig(process.env, config), async (backend, session) => {
@@ -20,7 +20,7 @@ export function listPartitions({ config }: ConfigOption): Promise<number> {
 }
 
 /**
- * `millrace partitions drain`: gives these rows partitions of their days.
+ * `millrace partitions drain`: gives these rows partitions for their days.
  * @returns 0 if no row is left outside, else 1
  */
 export function drainPartitions({ config }: ConfigOption): Promise<number> {
@@ -33,7 +33,7 @@ async function withReadings(config: Config, work: (backend: StorageBackend, sess
   await using database = createDatabase({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace partitions',
-    // Many rows take long to move.
+    // Moving many rows takes long.
     statementTimeoutMs: 0,
     answerTimeoutMs: 0,
   })

@@ -16,8 +16,8 @@ import { topics } from './topics.command.ts'
 import { up } from './up.command.ts'
 
 /**
- * Commands by what they are for. Each loads its code when it is run: a service does not pay for the
- * others.
+ * Commands, grouped by their purpose. Each loads its code when it runs, so that a service does not
+ * load the code of the others.
  */
 const groups = {
   'The line:': [up, bridge, run, store],
@@ -32,14 +32,14 @@ Addresses and secrets come from the environment: MQTT_URL, KAFKA_BROKERS, REGIST
 Exit code: 0 done, 1 failed, 2 the command line or the configuration cannot be used.`
 
 /**
- * The whole command line. It throws UsageError if it cannot be understood, and CommanderError with
- * exit code 0 once help was shown.
+ * The whole command line. Parsing throws UsageError if it is wrong, and CommanderError with exit
+ * code 0 after help was shown.
  */
 export function createProgram(): Command {
   const program = new Command('millrace')
     .usage('<command> [options]')
     .description('Telemetry from devices to rows, with nothing lost and nothing doubled.')
-    // What follows the name of a command is for that command.
+    // Options after the name of a command belong to that command.
     .enablePositionalOptions()
     .addHelpText('after', FOOTER)
   for (const [heading, commands] of Object.entries(groups)) {
@@ -81,7 +81,7 @@ export function every(command: CommandUnknownOpts): readonly CommandUnknownOpts[
   return [command, ...command.commands.flatMap(every)]
 }
 
-/** What is wrong with a command line, with its command before it and where help is after it. */
+/** The error of a command line, after the command's name and before a hint to its help. */
 export function inCommand(program: CommandUnknownOpts, args: readonly string[], problem: string): string {
   const names: string[] = []
   let command = program

@@ -24,7 +24,7 @@ import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 import { stopSignal } from './stop-signal.ts'
 
-/** After a first signal, this long is given to finish the dead letters that are under way. */
+/** How long a run may take, after the first signal, to finish the dead letters under way. */
 const STOP_DEADLINE_MS = 10_000
 
 interface Asked {
@@ -67,7 +67,7 @@ async function run(config: Config, service: DeclaredService, asked: Asked): Prom
   const filters = { ...asked.filter, rate: asked.rate, maxAttempts: asked.maxAttempts }
   const number = dryRun ? 0n : await begin(settled, { processor, by: `${userInfo().username}@${hostname()}`, filters })
   log.info(dryRun ? 'dry run of a redrive' : 'redriving', { processor, run: dryRun ? null : String(number), ...filters })
-  // Only now: the run before this one may have ended a moment ago.
+  // This is read only now, because the run before this one may have ended a moment ago.
   const before = await settled.settled(topic, id)
   const report = new RedriveReport()
   let ending: Ending = 'failed'

@@ -16,7 +16,10 @@ export async function run(names: readonly string[], { config: file }: ConfigOpti
 
 type Start = (context: ServiceContext) => Promise<Service>
 
-/** What starts a service. Loaded only now: one does not pay for the others. */
+/**
+ * What starts a service. It is loaded only now, so that a service does not load the code of the
+ * others.
+ */
 async function startOf(service: DeclaredService): Promise<Start> {
   switch (service.kind) {
     case 'bridge':

@@ -9,8 +9,8 @@ import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /**
- * `millrace status`: the line at a glance, each second, until Ctrl-C. Not on a terminal: a line
- * each 5 s.
+ * `millrace status`: shows the line at a glance, each second, until Ctrl-C. If the output is no
+ * terminal, it prints a line every 5 s.
  */
 export async function status({ config: file }: ConfigOption): Promise<number> {
   await using sources = await openStatusSources(loadConfig(process.env, file))
@@ -20,27 +20,27 @@ export async function status({ config: file }: ConfigOption): Promise<number> {
   return 0
 }
 
-/** The reader of a pipe has gone. */
+/** The reader of the pipe has closed it. */
 function nobodyReads(): Promise<unknown> {
   return new Promise((resolve) => process.stdout.once('error', resolve))
 }
 
 /** A status that is being shown. */
 export interface LiveStatus {
-  /** The last look; undefined before the first. */
+  /** The last look. Undefined before the first one. */
   latest(): Snapshot | undefined
-  /** Ends it; what is on the screen stays there. */
+  /** Ends it. What is on the screen stays there. */
   stop(): Promise<void>
 }
 
 const INTERVAL_MS = 1_000
-/** Rates are taken over this long: commits come in batches. */
+/** Rates are averaged over this time, because commits come in batches. */
 const WINDOW_MS = 5_000
-/** Looks between two lines where the output is no terminal. */
+/** Looks between two lines if the output is no terminal. */
 const LOOKS_PER_LINE = 5
 
 /**
- * Shows the status on standard output until it is stopped. The frame is read anew for each drawing.
+ * Shows the status on standard output until it is stopped. `frame` is read anew for each drawing.
  */
 export function showStatus(sources: StatusSources, frame: Surroundings): LiveStatus {
   const rates = createRates(WINDOW_MS)
@@ -73,7 +73,7 @@ function onScreen(rates: Rates, frame: Surroundings): (snapshot: Snapshot) => vo
 function inLines(rates: Rates): (snapshot: Snapshot) => void {
   let looks = 0
   return (snapshot) => {
-    // Not the first look: it knows no rates yet.
+    // The first look is skipped, because it knows no rates yet.
     if (++looks % LOOKS_PER_LINE === 0) print(`${renderLine(snapshot, rates)}`)
   }
 }

@@ -9,9 +9,9 @@ import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /**
- * `millrace topics [--partitions N]`: how many partitions each topic of the line has; or gives all
- * of them N. Those who send take the new ones up by themselves, once all that was sent before has
- * been read (docs/partitions.md).
+ * `millrace topics [--partitions N]`: lists how many partitions each topic of the line has, or
+ * gives all of them N. Senders take up the new partitions by themselves, once all that was sent
+ * before has been read (docs/partitions.md).
  */
 export async function topics({
   config: file,

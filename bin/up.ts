@@ -9,8 +9,8 @@ import type { ConfigOption } from './command-line.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /**
- * `millrace up`: runs the bridge, the configured processors and the store, and starts again what
- * ends, until SIGINT or SIGTERM.
+ * `millrace up`: runs the bridge, the configured processors and the store until SIGINT or SIGTERM.
+ * It starts again what ends.
  */
 export async function up({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
@@ -28,7 +28,7 @@ export async function up({ config: file }: ConfigOption): Promise<number> {
     })
     log.info(`logs are in ${local}/log, PIDs in ${local}/pid`)
     await stopping
-    // A second signal: whoever sent it does not want to wait.
+    // A second signal means that somebody does not want to wait.
     void stopSignal().then(() => supervisor.hurry())
     await supervisor[Symbol.asyncDispose]()
     return 0

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 const NEWLINE = 0x0a
 const CHUNK_BYTES = 4 << 20
 
-/** The columns that a file's first line names: time, device, then quantities. */
+/** The columns named by the first line of a file: time, device, then quantities. */
 export function parseHeader(line: string): readonly string[] {
   return line
     .trim()
