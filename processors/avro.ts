@@ -6,9 +6,9 @@ import type { KafkaRecord, Lookups, Output, Source, Topic } from './contract.ts'
 import { fingerprintOf } from './fingerprint-header.ts'
 
 /**
- * An Avro topic as a source: one input a record, decoded by the schema that it was written with, as
- * this one reads it (Avro specification, "Schema Resolution"): fields that the writer did not have
- * get their defaults, and those that this schema does not have are left out.
+ * An Avro topic as a source. Each record is one input. It is decoded by its writer's schema and
+ * resolved to this one (Avro specification, "Schema Resolution"): fields that the writer did not
+ * have get their defaults, and those that this schema does not have are left out.
  */
 export function avroSource<Value>(topic: Topic, schema: AvroSchema<Value>): Source<Value> {
   const reader = avroType(schema.json)
@@ -35,9 +35,9 @@ export function avroSource<Value>(topic: Topic, schema: AvroSchema<Value>): Sour
 }
 
 /**
- * An Avro topic as an output: values are encoded with this schema.
- * The encoder throws what avsc says of a value that is not of the schema, such as a number too
- * large for its int, which the compiler cannot know: a defect of the processor.
+ * An Avro topic as an output: values are encoded with this schema. If a value does not fit the
+ * schema, the encoder throws avsc's error. The compiler cannot know some of these cases, such as a
+ * number that is too large for an int. It is a defect of the processor.
  */
 export function avroOutput<Value>(topic: Topic, schema: AvroSchema<Value>): Output<Value> {
   return {
@@ -52,10 +52,10 @@ export function avroOutput<Value>(topic: Topic, schema: AvroSchema<Value>): Outp
 }
 
 /**
- * What reads the records of each writer's schema, made once for each: `lookups` gives the same
- * object for the same schema.
- * @returns of a record and its value, which has a header; throws MalformedError if its schema is
- *   not known, or cannot be read
+ * Finds the reader of a record's schema. A reader is made once for each schema, because `lookups`
+ * returns the same object for the same schema.
+ * @returns a function of a record and its value (with a header). It throws MalformedError if the
+ *   schema is not known, or cannot be read.
  */
 export function resolved<Read extends object>(
   make: (writer: unknown) => Read,

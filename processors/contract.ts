@@ -142,7 +142,7 @@ export function reject<Reason extends string>(
 /** A topic that a processor reads, and how its records become inputs. */
 export interface Source<Item> {
   readonly topic: Topic
-  /** What decoding looks up; none if absent. */
+  /** What decoding looks up. Nothing if absent. */
   readonly needs?: readonly LookupName[]
   /**
    * Hands every input of a record to `each`, with the sample's index. Throws MalformedError for
@@ -151,12 +151,12 @@ export interface Source<Item> {
   readonly decode: (record: KafkaRecord, lookups: Lookups, each: (item: Item, sample: number | null) => void) => void
 }
 
-/** A source of which an input holds only until `each` returns. */
+/** A source whose inputs hold only until `each` returns. */
 export interface LendingSource<Item> extends Source<Item> {
   readonly lends: true
 }
 
-/** A source of which an input may be kept. */
+/** A source whose inputs may be kept. */
 export interface GivingSource<Item> extends Source<Item> {
   readonly lends?: never
 }
@@ -164,7 +164,7 @@ export interface GivingSource<Item> extends Source<Item> {
 /** A topic that a processor may emit to. */
 export interface Output<Value> {
   readonly topic: Topic
-  /** What its records are written with, registered as `<topic>-value`. */
+  /** The schema of its records, registered as `<topic>-value`. */
   readonly schema: AvroSchema<unknown>
   /**
    * An encoder into the registry's wire format. If a value is larger than its topic takes, an
@@ -229,7 +229,7 @@ type Reasons = Readonly<Record<string, ReasonDoc>>
  */
 export interface Processor<Item, To extends Outputs> {
   readonly from: Source<Item>
-  /** All that it may emit to. */
+  /** All its outputs. */
   readonly to: To
   /** Its own look-ups and those of its source. */
   readonly needs: readonly LookupName[]
@@ -243,14 +243,14 @@ export interface Processor<Item, To extends Outputs> {
   readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
 }
 
-/** What a processor says of itself. */
+/** What a processor declares. */
 export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reasons> {
   readonly from: Source<Item>
-  /** All that it may emit to: `handle` may not name another. */
+  /** All outputs. `handle` may not emit to another. */
   readonly to: To
-  /** What `handle` looks up; none if absent. */
+  /** What `handle` looks up. Nothing if absent. */
   readonly needs?: readonly LookupName[]
-  /** Why `handle` rejects: it may give no other reason. None if absent. */
+  /** The reasons for which `handle` may reject. It may give no other. None if absent. */
   readonly reasons?: Own
   /**
    * Where its metrics are on a machine that runs several services, if the configuration does not
@@ -265,8 +265,8 @@ export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reas
 }
 
 /**
- * Declares a processor; the types tie its outcomes to its outputs and reasons, and the values to
- * the outputs' schemas.
+ * Declares a processor. The types tie its outcomes to its outputs and reasons, and the values to
+ * the schemas of the outputs.
  */
 export function defineProcessor<Item, const To extends Outputs, const Own extends Reasons = Record<never, ReasonDoc>>(
   declaration: ProcessorDeclaration<Item, To, Own>,
@@ -275,7 +275,7 @@ export function defineProcessor<Item, const To extends Outputs, const Own extend
   return { ...declaration, needs: withNeedsOf(from, needs), reasons }
 }
 
-/** Each look-up once. */
+/** Without repeats. */
 export function withNeedsOf(from: Pick<Source<unknown>, 'needs'>, needs: readonly LookupName[]): readonly LookupName[] {
   return [...new Set([...(from.needs ?? []), ...needs])]
 }

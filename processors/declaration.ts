@@ -1,6 +1,6 @@
 /**
- * What a service says of itself. Everything around it follows from that: topics, subjects, lag,
- * status, redrive, metrics, and the documentation of its reasons.
+ * What a service declares. Everything around it follows from that: topics, subjects, lag, status,
+ * redrive, metrics, and the documentation of its reasons.
  */
 import type { AvroSchema } from '../schemas/avro-schema.ts'
 import type { ConsumerName, LookupName, Output, Processor, ReasonDoc, Topic } from './contract.ts'
@@ -46,28 +46,36 @@ export interface FetchSettings {
 }
 
 export interface Declaration {
-  /** Its folder, its consumer group, its label in metrics, the prefix of its dead-letter topic. */
+  /**
+   * Name of its folder and of its consumer group, label of its metrics, prefix of its dead-letter
+   * topic.
+   */
   readonly name: ConsumerName
-  /** Topics that its consumer group reads; none for what does not read from Kafka. */
+  /** Topics that its consumer group reads. None if it does not read from Kafka. */
   readonly reads: readonly Topic[]
   /**
-   * Who decides where it goes on: Kafka, or a database. What the latter's groups commit to Kafka is
-   * for lag tools.
+   * Who decides where it resumes: Kafka, or a database. If a database does, what the group commits
+   * to Kafka is for lag tools only.
    */
   readonly offsets: 'kafka' | 'telemetry' | 'app'
   readonly fetching: FetchSettings
-  /** Topics that it writes, beside its dead letters. */
+  /** Topics that it writes, without its dead letters. */
   readonly writes: readonly WrittenTopic[]
   readonly needs: readonly LookupName[]
-  /** Closed list of what it refuses records for; undefined if it has no dead letters. */
+  /**
+   * Closed list of the reasons for which it refuses records. Undefined if it has no dead letters.
+   */
   readonly reasons: Readonly<Record<string, ReasonDoc>> | undefined
-  /** Where its metrics are if the configuration says nothing; undefined if that must say it. */
+  /** Default port of its metrics. Undefined if the configuration must name one. */
   readonly metricsPort: number | undefined
-  /** Of its process, where all run on one machine: what may be late gives way to the line. */
+  /**
+   * Niceness of its process if all services run on one machine. A service that may be late gives
+   * way to the line.
+   */
   readonly niceness?: number
 }
 
-/** By kind: what runs it. */
+/** The kind says what runs it. */
 export type DeclaredService = (Declaration & { readonly kind: 'bridge' | 'store' | 'continuity' }) | DeclaredProcessor | DeclaredProcess
 
 export interface DeclaredProcessor extends Declaration {
@@ -81,8 +89,8 @@ export interface DeclaredProcess extends Declaration {
 }
 
 /**
- * Of a partition at a time: dense frames become readings of ten times their size, and all
- * partitions are fetched together.
+ * Most bytes of a partition in one fetch. It is little, because dense frames become readings of ten
+ * times their size, and all partitions are fetched together.
  */
 const PROCESSOR_FETCH_BYTES = 262_144
 
@@ -123,7 +131,7 @@ export function writtenTopics({ writes }: Pick<Declaration, 'writes'>, ...kinds:
   return writes.filter(({ holds = 'device' }) => kinds.includes(holds)).map(({ topic }) => topic)
 }
 
-/** Where the services' dead letters go, of those that have any. */
+/** The dead-letter topics of these services. A service without reasons has none. */
 export function deadTopics(services: readonly Pick<Declaration, 'name' | 'reasons'>[]): readonly Topic[] {
   return services.filter(({ reasons }) => reasons !== undefined).map(({ name }) => deadTopic(name))
 }

@@ -2,8 +2,8 @@ import type { RecordHeaders } from './contract.ts'
 
 /**
  * If an output was too large for one record, the second record and those after it carry their
- * number in this header, from 1. Who counts inputs, or looks at where each begins, must not take
- * them for inputs of their own.
+ * number in this header, from 1. Code that counts inputs, or looks at where each begins, must not
+ * take them for inputs of their own.
  */
 export const PART_HEADER = 'part'
 

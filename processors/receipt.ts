@@ -13,8 +13,8 @@ const MINUTE_MS = 60_000
  * When a redriven record counts as received, in milliseconds since 1970: at its receipt, unless the
  * time of receipt was wrong. A bridge whose clock is slow by more than a day makes dead letters of
  * good samples. The time of receipt was wrong if the processor, by its own clock, refused the
- * record more than a day after it, or before it. Whoever redrives can say so too, by choosing only
- * the dead letters of this reason. Such a record counts as received now.
+ * record more than a day after it, or before it. It also counts as wrong if the redrive is
+ * restricted to this reason. Then the record counts as received now.
  * @param reason that the redrive is restricted to
  */
 export function receiptOf({ source_timestamp, first_failed, reason }: DeadLetter, nowMs: number, chosen: string | undefined): number {

@@ -6,8 +6,8 @@
 const OBEYED = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 
 /**
- * One line of text that a terminal may be given, whoever wrote it: what it would obey is spelt out,
- * as JSON spells it (`\u001b`).
+ * One line of text that is safe to print on a terminal, even if a stranger wrote it: characters
+ * that a terminal obeys are spelt out, as in JSON (`\u001b`).
  */
 export function visible(text: string): string {
   return text.replace(OBEYED, spelt)

@@ -1,8 +1,8 @@
 import { isObject } from './json.ts'
 
 /**
- * What unions are told apart by at run time: two branches of one group would make a value
- * ambiguous.
+ * Groups by which the branches of a union are told apart at run time. Two branches of one group
+ * would make a value ambiguous.
  */
 type Group = 'null' | 'boolean' | 'number' | 'text' | 'bytes' | 'array' | 'object'
 
@@ -23,9 +23,9 @@ const PRIMITIVES: ReadonlyMap<unknown, TypeText> = new Map<unknown, TypeText>([
 ])
 
 /**
- * Source text of the TypeScript types of a schema, and of the schema as an AvroSchema named
- * `<root in camel case>Schema`. Logical types are those that they annotate: a timestamp is a
- * number. A field is never optional: one that may be absent is null, so that none is forgotten.
+ * Source text of the TypeScript types of a schema, and of the schema as an AvroSchema named `<root
+ * in camel case>Schema`. A logical type is read as the type that it annotates: a timestamp is a
+ * number. No field is optional: if it may be absent, it is null, so that it cannot be forgotten.
  * @param path of the .avsc file, relative to the project's root
  * @param avroSchema where the generated file finds schemas/avro-schema.ts
  * @throws TypeError that names the place if the schema is not a record or has no type here
@@ -132,7 +132,7 @@ const TIMES: ReadonlyMap<unknown, string> = new Map([
   ['timestamp-millis', 'Milliseconds since 1970.'],
 ])
 
-/** The unit of a time, which its type does not tell. */
+/** The unit of a time. The type does not tell it. */
 function timeOf(type: unknown): string | undefined {
   if (Array.isArray(type)) return type.map(timeOf).find((text) => text !== undefined)
   return isObject(type) ? TIMES.get(type.logicalType) : undefined

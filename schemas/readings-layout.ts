@@ -3,15 +3,15 @@ import { quantities, readingsSchema } from './generated/readings.ts'
 import { isObject } from './json.ts'
 import { sampleFields } from './quantities.ts'
 
-/** What a record of readings has, in its order: its head, then the samples. */
+/** The fields of a record of readings, in their order: the head, then the samples. */
 export const recordFields: readonly string[] = namesOf(isObject(readingsSchema.json) ? readingsSchema.json.fields : [])
 
-/** What a sample starts with; its quantities follow. */
+/** The first fields of a sample. The quantities follow. */
 export const leadingFields: readonly string[] = namesOf(sampleFields(readingsSchema.json)).slice(0, -quantities.length)
 
 /**
- * How one writer's schema orders the quantities: place in the record → place in `quantities`; -1
- * for one that this build does not know.
+ * The order of the quantities in one writer's schema: place in the record → place in `quantities`.
+ * -1 for a quantity that this build does not know.
  */
 export type SampleLayout = Int32Array
 
@@ -34,7 +34,7 @@ export function sampleLayout(schema: unknown): SampleLayout {
   })
 }
 
-/** Names of a schema's fields; empty for what is none. */
+/** Names of a schema's fields. Empty if it is not a record. */
 export function namesOf(fields: unknown): readonly string[] {
   return Array.isArray(fields) ? fields.map((field: unknown) => (isObject(field) ? String(field.name) : '')) : []
 }

@@ -8,18 +8,18 @@ const INITIAL_CAPACITY = 256
 const NO_BYTES = Buffer.alloc(0)
 
 /**
- * Decodes the records of one writer of `Readings` (schemas/readings.avsc) into columns, which are
- * reused: they hold until the next `read`. Nothing is allocated for a record or a sample but what
- * is asked for: `deviceId` and `firmware` are text once they are looked at, and `reading` makes an
- * object that holds for ever.
+ * Decodes the records of one writer's schema of `Readings` (schemas/readings.avsc) into columns.
+ * The columns are reused, so they hold until the next `read`. A record or a sample allocates only
+ * what is asked for: `deviceId` and `firmware` become text when they are read, and `reading` makes
+ * an object that holds for ever.
  *
- * What an older or newer writer wrote is read as Avro's schema resolution says: a quantity that the
+ * Records of older and newer writers are read by Avro's schema resolution: a quantity that the
  * writer did not have has no value, and one that this build does not have is left out.
  */
 export class ReadingsReader {
   boot = 0
   seq = 0
-  /** Samples that the device reports to have discarded since its last frame. */
+  /** Samples that the device says it has discarded since its last frame. */
   dropped = 0
   /** Number of samples. */
   count = 0
@@ -35,7 +35,7 @@ export class ReadingsReader {
    * any.
    */
   readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
-  /** Columns that were used before. */
+  /** Columns to use again. */
   private readonly spare: (Float64Array | undefined)[] = quantities.map(() => undefined)
   private readonly layout: SampleLayout | undefined
   private readonly resolve: ((datum: Buffer) => Readings) | undefined
@@ -82,7 +82,7 @@ export class ReadingsReader {
    * @throws MalformedError
    */
   read(bytes: Buffer, start: number): void {
-    // The records of a fetch share their memory, and so this.
+    // The records of a fetch share their memory, so this view is kept.
     if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer)
     this.bytes = bytes
     this.at = start
@@ -109,7 +109,7 @@ export class ReadingsReader {
         block = -block
         this.long('samples')
       }
-      // A sample takes more than a byte, so a length that lies cannot make us allocate.
+      // A sample takes more than a byte, so a wrong length cannot make us allocate much.
       if (block > this.bytes.length - this.at)
         throw new MalformedError(`samples: ${block} announced and ${this.bytes.length - this.at} bytes are left`)
       this.reserve(this.count + block)
@@ -127,7 +127,8 @@ export class ReadingsReader {
     this.site[sample] = this.hasValue('site_id') ? this.long('site_id') : -1
     const { bytes, view, values } = this
     const offset = bytes.byteOffset
-    // A member that is read and written for each quantity costs as much as the quantity.
+    // A local variable, because reading and writing a member for each quantity costs as much as the
+    // quantity.
     let at = this.at
     for (let place = 0; place < layout.length; place++) {
       const quantity = layout[place] as number
@@ -144,7 +145,7 @@ export class ReadingsReader {
     this.at = at
   }
 
-  /** Takes what avsc made of a record. */
+  /** Takes the record that avsc decoded. */
   private take(resolve: (datum: Buffer) => Readings, datum: Buffer): void {
     const { device_id, firmware, boot, seq, dropped, samples } = resolved(resolve, datum)
     this.device = device_id
@@ -167,7 +168,10 @@ export class ReadingsReader {
     this.count = samples.length
   }
 
-  /** The column of a quantity, without values before the sample if it is the first that has one. */
+  /**
+   * The column of a quantity. If this sample is the first with a value, the samples before it have
+   * none.
+   */
   private column(quantity: number, sample: number): Float64Array {
     let column = this.values[quantity]
     if (column !== undefined) return column
@@ -213,7 +217,7 @@ export class ReadingsReader {
     return from
   }
 
-  /** Whether a union of null and something else has the latter. */
+  /** Reads the branch of a union with null. True if there is a value. */
   private hasValue(field: string): boolean {
     const branch = this.byte(field)
     if (branch !== 0 && branch !== 2) throw new MalformedError(`${field}: expected union branch 0 or 1, got byte ${branch}`)
@@ -258,12 +262,15 @@ function notAQuantity(branch: number | undefined): MalformedError {
   )
 }
 
-/** The layout of a writer that differs from this build by its quantities only; else undefined. */
+/**
+ * The layout of a writer whose schema differs from this build's only by its quantities; else
+ * undefined.
+ */
 function knownLayout(writer: unknown): SampleLayout | undefined {
   try {
     return sampleLayout(writer)
   } catch (cause) {
-    // Or it is no schema of Readings at all: avsc will say so.
+    // It may also be no schema of Readings at all. Then avsc says so.
     if (cause instanceof MalformedError || cause instanceof TypeError) return undefined
     throw cause
   }

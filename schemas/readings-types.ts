@@ -19,9 +19,7 @@ ${quantities.map((quantity) => `  ${JSON.stringify(quantity)},`).join('\n')}
 
 export type QuantityName = (typeof quantities)[number]['name']
 
-/**
- * Columns of table readings before those of the quantities, in the order of the table and of COPY.
- */
+/** The columns of table readings before the quantities, in the order of the table and of COPY. */
 export const leadingColumns = ${JSON.stringify(['device_id', ...leading])} as const
 
 /** One sample, with the head of its record. */
@@ -40,7 +38,7 @@ interface Columns {
   readonly values: readonly (Float64Array | undefined)[]
 }
 
-/** A sample of columns that have it, as an object of its own. */
+/** A sample of these columns, as an object of its own. */
 export function readingOf(columns: Columns, sample: number): Reading {
   const { values } = columns
   return {

@@ -12,7 +12,7 @@ declare const wire: unique symbol
 /** A value with a header. */
 export type WireValue = Buffer & { readonly [wire]: true }
 
-/** Whether a value begins as the wire format does. */
+/** Whether a value begins like the wire format. */
 export function hasWireHeader(value: Buffer | null): value is WireValue {
   return value !== null && value.length >= WIRE_BYTES && value[0] === MAGIC
 }

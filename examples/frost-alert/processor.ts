@@ -17,7 +17,7 @@ export const processor = defineProcessor({
     if (temperature === null) return drop('no-temperature')
     if (temperature >= 0) return drop('no-frost')
     if (account_id !== null) return emit('alerts', { device_id, ts, time_estimated, temperature, account_id, site_id })
-    // Since the sample was standardised somebody may have said whose the device was.
+    // The device may have been assigned after the sample was standardised.
     const later = assignmentAt(lookups, device_id, ts)
     if (later === undefined) return reject('nobody-to-alert', `${device_id} had ${temperature} °C and was assigned to no account`)
     return emit('alerts', { device_id, ts, time_estimated, temperature, account_id: later.accountId, site_id: later.siteId })

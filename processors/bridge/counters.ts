@@ -21,7 +21,10 @@ export interface BridgeCounters {
    * of the other figures too.
    */
   parked: number
-  /** Of the dead ones: messages over their device's rate whose bytes no dead letter keeps. */
+  /**
+   * Messages over their device's rate whose bytes no dead letter keeps. They are among the rejected
+   * ones.
+   */
   unkept: number
   /**
    * How many messages the broker says it has dropped since it started; undefined if it does not

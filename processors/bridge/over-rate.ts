@@ -27,7 +27,7 @@ export interface OverRateNote {
 const HEAD_BYTES = 44
 /** What a note costs for each of its records: its head, offset and time. */
 const RECORD_BYTES = 64
-/** Messages whose heads a device's notes may have in a window. */
+/** Most heads that the notes of a device may keep in a window. */
 const MOST_HEADS = 16_384
 /** Most records of one dead letter. */
 const MOST_RECORDS = 1_000
@@ -37,11 +37,11 @@ const NOTE_MS = 1_000
 const MOST_NOTES = 10_000
 
 /**
- * Bounds the dead letters of a device that is over its rate. Its first messages are kept whole. Of
- * those after them the heads are kept, so that `millrace continuity` knows their numbers. Of all
- * that come then, a dead letter a second says how many there were. Other processors have a topic to
- * read them from again; the bridge has none. So a device that floods loses what is too much, and
- * the dead letters and figures say so.
+ * Bounds the dead letters of a device that is over its rate. Its first messages are kept whole. The
+ * next ones keep only their heads, so that `millrace continuity` knows their numbers. For all later
+ * ones, one dead letter a second says how many there were. Other processors could read them again
+ * from a topic; the bridge has none. So a device that floods loses what is too much, and dead
+ * letters and figures say so.
  */
 export class OverRate {
   private readonly whole: DeadLetterBudget

@@ -15,7 +15,7 @@ const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 const MICROS_PER_DAY = 86_400_000_000
 const TWO_32 = 4_294_967_296
 /**
- * The order in which a row is written below: with another one in readings.avsc this does not
+ * The order in which the code below writes a row. If readings.avsc has another order, this does not
  * compile.
  */
 const leading: readonly ['device_id', 'ts', 'time_estimated', 'account_id', 'site_id'] = leadingColumns

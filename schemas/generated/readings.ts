@@ -91,9 +91,7 @@ export const quantities = [
 
 export type QuantityName = (typeof quantities)[number]['name']
 
-/**
- * Columns of table readings before those of the quantities, in the order of the table and of COPY.
- */
+/** The columns of table readings before the quantities, in the order of the table and of COPY. */
 export const leadingColumns = ["device_id","ts","time_estimated","account_id","site_id"] as const
 
 /** One sample, with the head of its record. */
@@ -112,7 +110,7 @@ interface Columns {
   readonly values: readonly (Float64Array | undefined)[]
 }
 
-/** A sample of columns that have it, as an object of its own. */
+/** A sample of these columns, as an object of its own. */
 export function readingOf(columns: Columns, sample: number): Reading {
   const { values } = columns
   return {
