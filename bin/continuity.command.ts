@@ -2,7 +2,7 @@ import { Command, Option } from '@commander-js/extra-typings'
 import { CONFIG, examples, exits, moment, positive, text } from './command-line.ts'
 
 export const continuity = new Command('continuity')
-  .summary('say of every frame a device numbered: stored, dead-lettered, in flight or missing')
+  .summary('say where every frame is: stored, dead-lettered, in flight or missing')
   .description(
     'Says of every frame that a device numbered: stored, dead-lettered, in flight or missing (docs/continuity.md). Writes nothing. Exits with 1 if the states do not add up, or cannot be told.',
   )

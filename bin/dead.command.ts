@@ -9,7 +9,7 @@ export const dead = new Command('dead')
 dead
   .command('list', { isDefault: true })
   .description('Dead letters by topic and reason: how many, how many are open, of how many devices, how old.')
-  .argument('[processor]', 'whose; those of all otherwise')
+  .argument('[processor]', 'whose dead letters; otherwise those of all')
   .addOption(REASON)
   .addOption(DEVICE)
   .addOption(FROM)
@@ -29,7 +29,7 @@ dead
 dead
   .command('export')
   .description('Dead letters as NDJSON, the original bytes in base64.')
-  .argument('<processor>', 'whose')
+  .argument('<processor>', 'whose dead letters')
   .addOption(REASON)
   .addOption(DEVICE)
   .addOption(FROM)

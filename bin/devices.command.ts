@@ -37,6 +37,6 @@ devices
 
 devices
   .command('list')
-  .description('Known devices, with account, site and state, and tabs between.')
+  .description('Known devices, with account, site and state, separated by tabs.')
   .addOption(CONFIG)
   .action(exits(async (options) => (await import('./devices.ts')).listDevices(options)))

@@ -27,7 +27,7 @@ const groups = {
 } as const
 
 const FOOTER = `
-\`millrace help <command>\`, or \`millrace <command> --help\`, says more of each: docs/commands.md has them all.
+\`millrace help <command>\`, or \`millrace <command> --help\`, says more. docs/commands.md has all of them.
 Addresses and secrets come from the environment: MQTT_URL, KAFKA_BROKERS, REGISTRY_URL, TELEMETRY_DATABASE_URL, APP_DATABASE_URL (docs/configuration.md).
 Exit code: 0 done, 1 failed, 2 the command line or the configuration cannot be used.`
 

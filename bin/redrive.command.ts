@@ -13,7 +13,9 @@ export const redrive = new Command('redrive')
   .option('--dry-run', 'only say what would happen, by reason')
   .addOption(new Option('--rate <n>', 'dead letters a second; without it, as fast as it goes').argParser(positive('--rate', 'any')))
   .addOption(
-    new Option('--max-attempts <n>', 'leave alone what has failed so often').argParser(positive('--max-attempts', 'whole')).default(5),
+    new Option('--max-attempts <n>', 'leave alone dead letters that have failed so often')
+      .argParser(positive('--max-attempts', 'whole'))
+      .default(5),
   )
   .addOption(CONFIG)
   .addHelpText(

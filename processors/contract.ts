@@ -236,8 +236,7 @@ export interface Processor<Item, To extends Outputs> {
   /** Closed list: an outcome with another reason is a defect. */
   readonly reasons: Reasons
   /**
-   * Where its metrics are on a machine that runs several services, if the configuration does not
-   * say.
+   * Port of its metrics on a machine that runs several services, if the configuration names none.
    */
   readonly metricsPort?: number
   readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
@@ -253,8 +252,7 @@ export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reas
   /** The reasons for which `handle` may reject. It may give no other. None if absent. */
   readonly reasons?: Own
   /**
-   * Where its metrics are on a machine that runs several services, if the configuration does not
-   * say.
+   * Port of its metrics on a machine that runs several services, if the configuration names none.
    */
   readonly metricsPort?: number
   /**

@@ -40,7 +40,7 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
   }
 
   return ({ key, value, samples, quantities, source_topic: source }) => {
-    // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
+    // A dead letter of the bridge may have no key. Then the device is a level of the MQTT topic.
     const device = key?.toString('latin1') ?? source.split('/')[1]
     if (value === null || device === undefined) return []
     try {

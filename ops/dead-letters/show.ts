@@ -19,7 +19,7 @@ import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
 /** A registry that does not answer in this time leaves the bytes undecoded. */
 const REGISTRY_MS = 5_000
 
-/** Who knows schemas, and what reasons mean. */
+/** Where schemas and the meaning of reasons are looked up. */
 export interface ShowSources {
   /** Services whose declarations say what their reasons mean. */
   readonly services: readonly DeclaredService[]

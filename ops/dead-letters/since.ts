@@ -56,7 +56,8 @@ export async function deadLettersSince(config: Config, firmware: Firmware, signa
           for (const { value } of records) {
             if (value === null) continue
             const deadLetter = codec.decode(value)
-            // The bridge has no key of Kafka's: the device is a level of the MQTT topic.
+            // A dead letter of the bridge may have no key. Then the device is a level of the MQTT
+            // topic.
             const device = deadLetter.key?.toString('latin1') ?? deadLetter.source_topic.split('/')[1]
             if (device === undefined || !devices.has(device)) continue
             const reason = `${deadLetter.processor} ${deadLetter.reason}`

@@ -52,7 +52,7 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
     status: createStatusEncoder(deviceStatusSchema.json, statusSchemaId),
     statusHeaders: schemaHeaders(deviceStatusSchema),
     codec,
-    // What fails again is only read here: the run writes the dead letters, and bounds them.
+    // Only reads what fails again. The run writes the dead letters, and bounds them.
     ...bridgeLimits(config, limits),
     deadLetterBytes: Number.POSITIVE_INFINITY,
     version,

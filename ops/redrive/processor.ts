@@ -41,7 +41,7 @@ export function processorWay({
   producer,
   close,
 }: ProcessorWayOptions): RedriveWay {
-  // What fails again is only read here: the run writes the dead letters, and bounds them.
+  // Only reads what fails again. The run writes the dead letters, and bounds them.
   const deadLetters = createDeadLetterWriter({
     processor: name,
     version,
