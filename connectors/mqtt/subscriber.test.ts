@@ -96,6 +96,17 @@ describe('MQTT subscriber, against a scripted broker', () => {
     expect(states[1]).to.have.property('because', 'the broker disconnected us: reason code 0x8b')
   })
 
+  it('reports the reason code of a DISCONNECT that comes in one piece with SUBACK', async () => {
+    await run((type, connection, packet) => {
+      const answers = obliging(type, connection, packet)
+      if (type !== SUBSCRIBE || connection > 1) return answers
+      setImmediate(() => sockets[0]?.end())
+      return [Buffer.concat([...answers, Buffer.from([DISCONNECT << 4, 2, 0x8b, 0])])]
+    })
+    await until(() => subscriber?.state.tag === 'connected' && sockets.length === 2)
+    expect(states.find(({ tag }) => tag === 'connecting')).to.have.property('because', 'the broker disconnected us: reason code 0x8b')
+  })
+
   for (const [what, code] of [
     ['refuses the subscription', 0x87],
     ['grants QoS 0 only', 0],

@@ -154,6 +154,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     wordless = false
     attempts = 0
     pings = []
+    // Not after subscribing: a reason may come in one piece with SUBACK.
+    lastError = undefined
     const current = connection
     subscribe(connack.sessionPresent).catch((error: unknown) => {
       current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', error))
@@ -236,7 +238,6 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     const refused = granted.filter((grant) => grant.qos !== 1)
     if (refused.length > 0) throw new Error(`the broker granted QoS ${refused[0]?.qos} in place of 1 for ${refused[0]?.topic}`)
     log.info('MQTT session up', { broker: broker.address, sessionPresent, filters: options.filters })
-    lastError = undefined
     observe()
     become({ tag: 'connected', sinceMs: Date.now(), sessionPresent, unansweredSinceMs: undefined })
   }
