@@ -47,15 +47,13 @@ export interface ConsumerParts {
   openDeadLetters(limits: Sending['limits']): Promise<DeadLetterWriter>
 }
 
-/** Starts the service: waits for Kafka, opens the task, joins the group. */
+/** Starts the service: opens the task, waits for its topics, joins the group. */
 export async function startConsumer(service: ConsumerService, context: ServiceContext): Promise<Service> {
   const { declared, tellMs, open } = service
   const { name, reads, reasons, fetching } = declared
   const { config, log, signal, metrics, health } = context
   const waiting = createWaiting({ config, log, signal, health })
   const kafka = kafkaClient(config, `millrace-${name}`, log)
-  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, reads))
-  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, reads))
   const logs = openTopicLogs(kafka)
   const changes = createPositionCounters()
   const noticed = createPositionChanges({ log, counters: changes, problem: (place, what) => health.set(place, what) })
@@ -106,6 +104,8 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
       }),
   })
   const { task } = opened
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, reads))
+  await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, reads))
   await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], consumer.run(handlerOf(task, offsets)))
   const watch = waiting.watch(consumer, sessionTimeoutMs)
 
