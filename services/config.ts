@@ -39,7 +39,7 @@ const topicSettings = z.strictObject({
     .min(1)
     .max(1000)
     .default(6)
-    .describe('Partitions of a topic that does not exist yet. More, while everything runs: docs/partitions.md.'),
+    .describe('Partitions of a topic that does not exist yet. docs/partitions.md says how to add more while everything runs.'),
   replication_factor: z.int().min(1).max(10).default(1).describe('Copies of a topic that does not exist yet; 3 on a cluster.'),
   retention_hours: z.int().min(1).default(168).describe('How far back a replay, or a store that was away, can go.'),
   max_message_bytes: z
@@ -47,7 +47,7 @@ const topicSettings = z.strictObject({
     .min(100_000)
     .default(2_228_224)
     .describe(
-      'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), for its dead letter keeps it whole.',
+      'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), because a dead letter keeps it whole.',
     ),
 })
 
@@ -79,24 +79,28 @@ const shape = z.strictObject({
         .min(0)
         .max(10_000)
         .default(3_000)
-        .describe('So long a frame waits for the registry to learn its schema; then it is a dead letter. All PUBACKs wait with it.'),
+        .describe(
+          'Longest time that a frame waits for the registry to learn its schema; then it is a dead letter. All PUBACKs wait with it.',
+        ),
       max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
       rate_limit: z
         .strictObject({
-          messages_per_second: z.number().positive().default(1000).describe('Of each device, sustained.'),
+          messages_per_second: z.number().positive().default(1000).describe('Messages of each device, sustained.'),
           burst: z
             .int()
             .min(1)
             .default(100_000)
             .describe(
-              'Of each device at once, after a silence: the backlog of a device, or of the broker, too. A frame a second for a day.',
+              'Messages of each device at once, after a silence, such as the backlog of a device or of the broker. The default is more than a frame a second for a day.',
             ),
           bytes_per_second: z.number().positive().default(524_288).describe('Payload bytes of each device, sustained.'),
           burst_bytes: z.int().min(1).default(67_108_864).describe('Payload bytes of each device at once.'),
           policy: z
             .enum(['delay', 'dead-letter'])
             .default('dead-letter')
-            .describe('A burst of a day leaves nothing to even out, and all PUBACKs wait with a delayed message.'),
+            .describe(
+              'What happens to what is over the rate. By default it is a dead letter: a burst of a day leaves nothing to even out, and all PUBACKs wait with a delayed message.',
+            ),
           longest_delay_ms: z
             .int()
             .min(1)
@@ -116,7 +120,7 @@ const shape = z.strictObject({
         .min(1000)
         .max(300_000)
         .default(10_000)
-        .describe('A processor that is not heard of for so long loses its partitions to the others.'),
+        .describe('A processor that Kafka does not hear from for so long loses its partitions to the others.'),
     })
     .prefault({})
     .describe('What all consumers have in common.'),
@@ -128,7 +132,7 @@ const shape = z.strictObject({
         .max(1)
         .default(0.05)
         .describe('If a larger share of the devices that were good lately turns bad, their partitions stop; 1 never stops one.'),
-      minimum_devices: z.int().min(1).default(10).describe('Fewer devices say nothing about the share.'),
+      minimum_devices: z.int().min(1).default(10).describe('Least number of devices that turn bad together before a partition stops.'),
       longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not fixed by then goes on, with dead letters.'),
     })
     .prefault({})
@@ -140,9 +144,9 @@ const shape = z.strictObject({
         .min(1)
         .default(1000)
         .describe(
-          'Of one device and reason, so many in a window keep their record whole; of the others only the offset is kept, for a redrive.',
+          'For each device and reason, so many dead letters in a window keep their whole record. The others keep only the offset, for a redrive.',
         ),
-      per_device_bytes: z.int().min(1).default(1_048_576).describe('Bytes of these.'),
+      per_device_bytes: z.int().min(1).default(1_048_576).describe('Most bytes of these records.'),
       total_bytes: z.int().min(1).default(67_108_864).describe('Bytes of the records kept whole of all devices of a service in a window.'),
       window_minutes: z.int().min(1).max(1440).default(60).describe('Length of the window that these are counted in.'),
     })
@@ -167,7 +171,7 @@ const shape = z.strictObject({
         .min(1)
         .max(60_000)
         .default(200)
-        .describe('A transaction takes what came in so many milliseconds, unless its rows are complete first.'),
+        .describe('A transaction takes what came in so many milliseconds, unless batch_rows is reached first.'),
       conflicts: z
         .enum(['first', 'last'])
         .default('first')
@@ -181,11 +185,11 @@ const shape = z.strictObject({
         .string()
         .min(1)
         .default('127.0.0.1')
-        .describe('Address that /metrics and /health listen on; 0.0.0.0 or :: for all of the machine.'),
+        .describe('Address that /metrics and /health listen on; 0.0.0.0 or :: for all addresses of the machine.'),
       host_names: z
         .array(z.string().min(1))
         .default([])
-        .describe("Names, beside its addresses, under which they may be asked: a request's Host. Others are refused."),
+        .describe('Names that the Host of a request may have, besides the addresses. Others are refused.'),
       ports: z
         .union([port, z.record(serviceName, port)])
         .default({})

@@ -30,7 +30,7 @@ export const METRICS = {
   millrace_dropped_total: { of: ['bridge', 'processor'], labels: ['reason'], means: 'Records, or messages of MQTT, left out on purpose.' },
   millrace_sent_bytes_total: { of: REFUSING, means: 'Bytes that Kafka acknowledged.' },
   millrace_send_retries_total: { of: REFUSING, means: 'Requests to Kafka that had to be sent again.' },
-  millrace_unkept_offsets_total: { of: REFUSING, means: 'Offsets that Kafka had acknowledged to this process and has no longer.' },
+  millrace_unkept_offsets_total: { of: REFUSING, means: 'Offsets that Kafka had acknowledged to this process and no longer has.' },
 
   millrace_records_total: { of: CONSUMERS, means: 'Records taken from its topics. One that is read again counts again.' },
   millrace_rebalances_total: { of: CONSUMERS, means: 'Times that partitions were assigned.' },
@@ -40,7 +40,7 @@ export const METRICS = {
   millrace_recreated_partitions_total: { of: CONSUMERS, means: 'Partitions begun anew because their topic was recreated.' },
   millrace_referenced_records_total: {
     of: ['processor', 'process', 'store'],
-    means: 'Of the refused records: those of which a dead letter keeps only the offset.',
+    means: 'Refused records of which a dead letter keeps only the offset.',
   },
   millrace_commits_total: { of: IN_DATABASE, means: 'Transactions.' },
   millrace_commit_retries_total: { of: ['process', 'store'], means: 'Commits that failed and were tried again.' },
@@ -59,26 +59,26 @@ export const METRICS = {
   millrace_parked_messages_total: { of: ['bridge'], means: 'Messages that waited for their schema.' },
   millrace_discarded_messages_total: {
     of: ['bridge'],
-    means: "Of the refused messages: those over their device's rate of which no dead letter keeps the bytes.",
+    means: "Refused messages over their device's rate whose bytes no dead letter keeps.",
   },
   millrace_broker_connections_total: { of: ['bridge'], means: 'Sessions opened or resumed.' },
   millrace_lost_sessions_total: {
     of: ['bridge'],
-    means: 'Sessions that were to be there and were not: what the broker had queued is gone.',
+    means: 'Sessions that the broker should still have had, and had not: what it had queued is gone.',
   },
   millrace_session_takeovers_total: { of: ['bridge'], means: "Times that another client connected with the bridge's client ID." },
   millrace_broker_restarts_total: {
     of: ['bridge'],
-    means: 'Connections that the broker ended without a word, and took again at once, as it was restarted.',
+    means: 'Connections that the broker ended without a reason, because it was restarted.',
   },
   millrace_unexplained_endings_total: {
     of: ['bridge'],
     means:
-      "Connections that the broker ended without a word, and took again at once: a restart, or another client with the bridge's client ID. It does not say its uptime.",
+      "Connections that the broker ended without a reason, and took again at once: it was restarted, or another client used the bridge's client ID. The broker does not publish its uptime.",
   },
   millrace_broker_dropped_messages_total: {
     of: ['bridge'],
-    means: 'Messages that the broker says it has dropped, as queues had no room, since the last bridge looked.',
+    means: 'Messages that the broker says it has dropped because queues were full, since the last bridge looked.',
   },
   millrace_clock_ahead_seconds: {
     of: ['bridge'],
@@ -90,9 +90,9 @@ export const METRICS = {
   millrace_rejected_values_total: {
     of: ['processor'],
     labels: ['reason', 'quantity'],
-    means: 'Values refused of samples of which the other quantities went on.',
+    means: 'Refused values of samples whose other quantities went on.',
   },
-  millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint says another schema than their ID.' },
+  millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint belongs to another schema than their ID.' },
 
   millrace_inserted_rows_total: { of: ['store'], means: 'Rows committed that were new.' },
   millrace_merged_rows_total: { of: ['store'], means: 'Rows that added something to the row of their device and time.' },
@@ -101,11 +101,11 @@ export const METRICS = {
   millrace_readings_total: { of: ['store'], means: 'Values of quantities in the rows committed, repeats included.' },
   millrace_stray_rows: { of: ['store'], means: 'Rows in the default partition; NaN while they have not been counted.' },
 
-  millrace_dead_letters_read_total: { of: ['continuity'], means: 'Of the records: the dead letters.' },
+  millrace_dead_letters_read_total: { of: ['continuity'], means: 'Dead letters among the records.' },
   millrace_unreadable_records_total: { of: ['continuity'], means: 'Records that are not what their topic holds.' },
   millrace_implausible_frames_total: {
     of: ['continuity'],
-    means: 'Frames whose number is too high for the time that has passed, or that say they follow more discarded samples than can be.',
+    means: 'Frames whose number is too high for the time that has passed, or that report more discarded samples than there can be.',
   },
   millrace_late_frames_total: { of: ['continuity'], means: 'Frames of boots that were folded, or of numbers that were settled.' },
   millrace_boots: { of: ['continuity'], means: 'Boots in memory.' },

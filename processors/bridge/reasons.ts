@@ -19,13 +19,13 @@ export const reasons = {
   },
   'over-size': {
     means: 'The payload, or the frame that its JSON becomes, is larger than the bridge forwards.',
-    whatToDo: 'Let the device publish smaller messages. If it has reason not to, raise the limit of the bridge and redrive.',
+    whatToDo: 'Let the device publish smaller messages. If it cannot, raise the limit of the bridge and redrive.',
   },
   'over-rate': {
     means:
       'The device sends more messages or bytes than the rate limit of the bridge lets through, or lets wait. A dead letter without bytes says how many more there were, and is all that is left of them.',
     whatToDo:
-      'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive knows no rate limit.',
+      'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive has no rate limit.',
   },
   'bad-json': {
     means:
@@ -50,7 +50,7 @@ export const reasons = {
   'bad-topic': {
     means: 'The topic matches no route of the bridge.',
     whatToDo:
-      "A route was taken out of the configuration while its subscription lives on in the broker's session: it ends when the session expires. Or put the route back and redrive.",
+      "Probably a route was removed from the configuration, but its subscription is still in the broker's session. Put the route back and redrive, or wait until the session expires.",
   },
   'bad-device-id': {
     means: 'The device level of the topic is no device ID: 1 to 64 of A–Z, a–z, 0–9, _ and -, starting with a letter or digit.',

@@ -23,7 +23,7 @@ export const reasons = {
   },
   'unknown-schema': {
     means:
-      'The registry has no schema with the fingerprint that the record carries, or with its ID where it carries none; or it has given that ID to several schemas.',
+      'The registry has no schema with the fingerprint that the record carries, or with its ID if it carries none; or it has given that ID to several schemas.',
     whatToDo: 'Was the registry restored from an older backup? Register the firmware again and redrive.',
   },
   'bad-firmware-schema': {
@@ -46,13 +46,13 @@ export const reasons = {
   },
   'too-many-boots': {
     means:
-      'The device does not know the time of day, and has counted more boots in a month than are remembered: one for each minute of it. Without the beginning of its boot an uptime is no time.',
+      'The device does not know the time of day, and has counted more boots in a month than are remembered (one for each minute of the month). Without the beginning of its boot an uptime is no time.',
     whatToDo: 'Look at the device: it may be in a loop. What it sent can be redriven when its older boots are a month old.',
   },
   'time-out-of-range': {
     means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
     whatToDo:
-      'The clock of the device was wrong while it claimed to be synchronised: the sample has no usable time. If it was that of the bridge, set it and redrive with `--reason time-out-of-range`: the samples are judged by the time of the redrive then.',
+      'The clock of the device was wrong although it claimed to be synchronised: the sample has no usable time. If the clock of the bridge was wrong, set it and redrive with `--reason time-out-of-range`: then the samples are judged by the time of the redrive.',
   },
 } as const satisfies Record<string, ReasonDoc>
 

@@ -17,7 +17,7 @@ export const reasons = {
     whatToDo: 'Find what wrote it: standardise rejects such samples itself.',
   },
   'span-too-long': {
-    means: `The samples of the record fall on more than ${MOST_DAYS} days (UTC), which no transaction should have to make partitions for.`,
+    means: `The samples of the record fall on more than ${MOST_DAYS} days (UTC): more partitions than one transaction should create.`,
     whatToDo: 'Find what wrote it: standardise rejects such frames itself.',
   },
   'row-refused': {

@@ -100,7 +100,7 @@ export const engineReasons: Readonly<Record<typeof UNDECODABLE | typeof DEFECT |
     whatToDo: 'Report or fix the defect, deploy, and redrive.',
   },
   [TOO_LARGE]: {
-    means: 'What the processor made of the record is larger than the topic that it goes to takes, and cannot be split.',
+    means: 'An output of the record is larger than its topic takes, and cannot be split.',
     whatToDo: 'Raise `max.message.bytes` of that topic (the detail names it), restart the processor, and redrive.',
   },
 }
