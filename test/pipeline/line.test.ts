@@ -136,8 +136,9 @@ describe('the line, from MQTT to rows', () => {
       '--drain',
       '60',
     ]
-    await millrace('devices', 'add', '--account', 'test', ...(await fleet([...options, '--list-devices'])).trim().split('\n'))
-    const load = fleet([...options, '--rate', '40000', '--duration', '20', '--ledger', join(folder, 'ledger.csv')])
+    await millrace('devices', 'add', '--account', 'test', ...(await fleet([...options, '--list-devices']).ended).trim().split('\n'))
+    // It ends when everything was killed, however long that takes.
+    const load = fleet([...options, '--rate', '40000', '--duration', '600', '--ledger', join(folder, 'ledger.csv')])
     for (const [name, ...args] of [
       ['store', 'store'],
       ['standardise', 'run', 'standardise'],
@@ -149,7 +150,9 @@ describe('the line, from MQTT to rows', () => {
       await services.get(name)?.kill()
       services.set(name, await startService(...args))
     }
-    await load
+    await until('100,000 rows', async () => (await count(`${run}-0%`)) > 100_000, 60_000)
+    load.stop()
+    await load.ended
     const ledger = readFileSync(join(folder, 'ledger.csv'), 'utf8').trim().split('\n').slice(1)
     const sent = ledger.reduce((sum, line) => sum + Number(line.split(',')[5]), 0)
     expect(sent).to.be.greaterThan(100_000)
@@ -163,18 +166,21 @@ describe('the line, from MQTT to rows', () => {
   })
 })
 
-async function fleet(args: readonly string[]): Promise<string> {
+/** Stopped, it sends what it has. Its output once it has ended well. */
+function fleet(args: readonly string[]): { readonly ended: Promise<string>; stop(): void } {
   const child = spawn(`${projectRoot}firmware/build/fleet`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
   child.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))
   child.stderr.on('data', (chunk: Buffer) => (errors += String(chunk)))
-  const code = await new Promise((resolve, reject) => {
+  const ended = new Promise<string>((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', resolve)
+    child.once('close', (code) => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`fleet exited with ${String(code)}:\n${errors}`))
+    })
   })
-  if (code !== 0) throw new Error(`fleet exited with ${String(code)}:\n${errors}`)
-  return output
+  return { ended, stop: () => void child.kill('SIGINT') }
 }
 
 /** The dead letters that arrive while something is done, from every processor's topic. */
