@@ -1,6 +1,6 @@
+import { STRANGERS } from '../../processors/continuity/device.ts'
 import { emptyFold, type Fold, foldInto } from '../../processors/continuity/fold.ts'
 import { countsOf, NO_FLIGHT } from '../../processors/continuity/frame-counts.ts'
-import { STRANGERS } from '../../processors/continuity/ledger.ts'
 import { KEPT_BOOTS, MOST_BOOTS, MOST_STRANGERS, NEWEST_BOOTS } from '../../processors/continuity/limits.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
 import { redrivenOf } from './continuity-redriven.ts'

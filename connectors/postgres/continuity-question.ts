@@ -1,6 +1,7 @@
 import type { BootState } from '../../processors/continuity/boot.ts'
+import { type DeviceCounts, STRANGERS } from '../../processors/continuity/device.ts'
 import type { Fold } from '../../processors/continuity/fold.ts'
-import { type BootKey, type DeviceCounts, STRANGERS } from '../../processors/continuity/ledger.ts'
+import type { BootKey } from '../../processors/continuity/ledger.ts'
 import { type FoldRow, foldOf, SELECT_FOLDS } from './continuity-folds.ts'
 import { type BootRow, bootOf, COMPLETE, selectBoots } from './continuity-rows.ts'
 import type { Session } from './session.ts'

@@ -1,5 +1,7 @@
 import type { BootState } from '../../processors/continuity/boot.ts'
-import type { BootKey, DeviceCounts, LedgerChanges, LoadedBoots } from '../../processors/continuity/ledger.ts'
+import type { DeviceCounts } from '../../processors/continuity/device.ts'
+import type { BootKey, LoadedBoots } from '../../processors/continuity/ledger.ts'
+import type { LedgerChanges } from '../../processors/continuity/unwritten.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { OffsetStore } from '../contract.ts'
 import { foldBoots, type Grown, promoteStrangers, pruneStrangers } from './continuity-folds.ts'

@@ -1,7 +1,7 @@
 import type { ReadingConflicts } from '../../connectors/postgres/reading-conflicts.ts'
+import { type DeviceCounts, STRANGERS } from '../../processors/continuity/device.ts'
 import type { Fold } from '../../processors/continuity/fold.ts'
 import { addCounts, addsUp, type BootCounts, type FrameCounts, noCounts } from '../../processors/continuity/frame-counts.ts'
-import { type DeviceCounts, STRANGERS } from '../../processors/continuity/ledger.ts'
 
 /** Boots of a device of which every frame is stored. */
 export interface CompleteBoots {
