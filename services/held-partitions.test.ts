@@ -7,7 +7,8 @@ import type { LayoutLookup } from '../processors/store/layouts.ts'
 import { RowBatch } from '../processors/store/row-batch.ts'
 import { readSchema } from '../schemas/files.ts'
 import { sampleLayout } from '../schemas/readings-layout.ts'
-import { createHeldPartitions, type HeldPartitions } from './held-partitions.ts'
+import { ManualClock } from '../test/memory/manual-clock.ts'
+import { HeldPartitions } from './held-partitions.ts'
 
 const TOPIC = 'telemetry.readings' as Topic
 const schema = readSchema('readings').json
@@ -46,11 +47,14 @@ describe('held partitions', () => {
   let held: HeldPartitions
   let health: Map<string, string>
   let reclaims: number
+  let clock: ManualClock
 
   beforeEach(() => {
     health = new Map()
     reclaims = 0
-    held = createHeldPartitions({
+    clock = new ManualClock()
+    held = new HeldPartitions({
+      clock,
       limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
@@ -60,14 +64,16 @@ describe('held partitions', () => {
     })
   })
 
-  it('hold back the one of which the devices turn bad, say so, and give it free again', async function () {
-    this.timeout(10_000)
+  it('hold back the one of which the devices turn bad, say so, and give it free again', async () => {
     expect(held.stop(records(1, true)), 'devices that were never good').to.equal(false)
     held.committed(records(1, false))
     expect(held.stop(records(1, true))).to.equal(true)
     expect(held.without(assigned).map(({ partition }) => partition)).to.deep.equal([0, 2])
     expect(health.get('telemetry.readings/1')).to.match(/^20 of 20 devices .* unknown-schema 60/)
-    while (reclaims === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+    await clock.advance(500)
+    expect(reclaims).to.equal(0)
+    await clock.advance(500)
+    expect(reclaims).to.equal(1)
     expect(held.without(assigned)).to.have.length(3)
     expect(health.size, 'problem until a batch was committed').to.equal(1)
     held.committed(records(1, false))

@@ -1,92 +1,77 @@
-import { backoffMs } from '../connectors/backoff.ts'
-import type { Log, TopicPartition } from '../connectors/contract.ts'
+import { Failures, READ_AGAIN } from '../connectors/backoff.ts'
+import type { Clock } from '../connectors/clock.ts'
+import type { TopicPartition } from '../connectors/contract.ts'
 import type { RowBatch } from '../processors/store/row-batch.ts'
-import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
+import { PartitionGuard, type PartitionGuardOptions } from './partition-guard.ts'
 
-/**
- * The store's partitions in which too many devices have turned bad together. Each is left alone for
- * a while and then tried again. The others go on.
- */
-export interface HeldPartitions {
-  /**
-   * Holds the partitions that the batch must not be committed for. If it returns true, nothing of
-   * the batch may be committed.
-   */
-  stop(batch: RowBatch): boolean
-  /** Holds a partition for another reason. What was read of it must be read again. */
-  hold(partition: TopicPartition, why: string): void
-  /** Counts a batch that was committed. */
-  committed(batch: RowBatch): void
-  /** The assigned partitions that are not held. */
-  without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[]
-}
-
-export interface HeldPartitionsOptions {
-  readonly limits: BreakerLimits
-  readonly log: Log
-  /** Health of one partition: null while it goes on, else why it is stopped. */
-  readonly stopped: (partition: string, why: string | null) => void
-  /** Claims the assigned partitions anew, because one of them is no longer held. */
+export interface HeldPartitionsOptions extends PartitionGuardOptions {
+  readonly clock: Clock
+  /** Claims the assigned partitions anew: one of them need not be held any longer. */
   readonly reclaim: () => void
 }
 
 /**
- * Pauses before a held partition is tried again. It is read from its committed offset, with what
- * the registry and the database say by then.
+ * The store's partitions that stand still, while the others go on: each is left out of claims for a
+ * while, then read again from its committed offset, with what the registry and the database say by
+ * then.
  */
-const AGAIN = { baseMs: 1_000, maxMs: 30_000 }
-const AGAIN_LEAST_MS = 1_000
+export class HeldPartitions {
+  private readonly options: HeldPartitionsOptions
+  private readonly guard: PartitionGuard
+  private readonly held = new Set<string>()
+  /** Times that a partition was held since its last commit. */
+  private readonly failures = new Map<string, Failures>()
 
-export function createHeldPartitions({ limits, log, stopped, reclaim }: HeldPartitionsOptions): HeldPartitions {
-  const breaker = new Breaker(limits)
-  const held = new Set<string>()
-  /** How often each partition was held since its last commit. */
-  const attempts = new Map<string, number>()
-
-  function hold(place: string, why: string): void {
-    const attempt = attempts.get(place) ?? 0
-    attempts.set(place, attempt + 1)
-    held.add(place)
-    stopped(place, why)
-    const pauseMs = AGAIN_LEAST_MS + backoffMs(attempt, AGAIN, Math.random)
-    log.error('a partition is stopped', { partition: place, why, pauseMs: Math.round(pauseMs) })
-    setTimeout(() => {
-      held.delete(place)
-      reclaim()
-    }, pauseMs).unref()
+  constructor(options: HeldPartitionsOptions) {
+    this.options = options
+    this.guard = new PartitionGuard(options)
   }
 
-  return {
-    stop(batch) {
-      if (batch.refused.length === 0) return false
-      let any = false
-      for (const { topic, partition, records, bad } of batch.outcomes()) {
-        const turned = breaker.judge(records, bad, Date.now())
-        if (turned === undefined) continue
-        any = true
-        const place = `${topic}/${partition}`
-        hold(place, describeTurned(place, turned, reasons(batch, topic, partition), limits))
-      }
-      return any
-    },
-    hold: ({ topic, partition }, why) => hold(`${topic}/${partition}`, why),
-    committed(batch) {
-      for (const { topic, partition, records, bad } of batch.outcomes()) {
-        const place = `${topic}/${partition}`
-        breaker.passed(records, bad, Date.now())
-        if (attempts.delete(place)) stopped(place, null)
-      }
-    },
-    without(assigned) {
-      const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
-      // A partition that went to another owner is that owner's problem.
-      for (const place of attempts.keys()) {
-        if (places.has(place)) continue
-        attempts.delete(place)
-        stopped(place, null)
-      }
-      return assigned.filter(({ topic, partition }) => !held.has(`${topic}/${partition}`))
-    },
+  /**
+   * Holds the partitions that this batch must not be committed for. Returns whether there is one:
+   * then nothing of the batch may be.
+   */
+  stop(batch: RowBatch): boolean {
+    if (batch.refused.length === 0) return false
+    let any = false
+    for (const { topic, partition, records, bad } of batch.outcomes()) {
+      const why = this.guard.judge(`${topic}/${partition}`, records, bad, () => reasons(batch, topic, partition))
+      if (why === undefined) continue
+      any = true
+      this.hold({ topic, partition }, why)
+    }
+    return any
+  }
+
+  /** Holds a partition; what was read of it must be read again. */
+  hold({ topic, partition }: TopicPartition, why: string): void {
+    const place = `${topic}/${partition}`
+    const failures = this.failures.get(place) ?? new Failures(this.options.clock, READ_AGAIN)
+    this.failures.set(place, failures)
+    this.held.add(place)
+    this.guard.stop(place, why)
+    this.options.clock.after(failures.next(), () => {
+      this.held.delete(place)
+      this.options.reclaim()
+    })
+  }
+
+  /** Counts a batch that was committed. */
+  committed(batch: RowBatch): void {
+    for (const { topic, partition, records, bad } of batch.outcomes()) {
+      const place = `${topic}/${partition}`
+      this.failures.delete(place)
+      this.guard.passed(place, records, bad)
+    }
+  }
+
+  /** Those of the assigned partitions that are not held. */
+  without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[] {
+    const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
+    // What went to another owner is that one's problem.
+    for (const place of this.failures.keys()) if (!places.has(place)) this.failures.delete(place)
+    this.guard.forget(places)
+    return assigned.filter(({ topic, partition }) => !this.held.has(`${topic}/${partition}`))
   }
 }
 

@@ -1,52 +1,75 @@
+import type { Clock } from '../connectors/clock.ts'
 import type { Log } from '../connectors/contract.ts'
 import type { KafkaRecord } from '../processors/contract.ts'
 import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
 
-/**
- * Stops partitions in which too many devices have turned bad together. They are read again after a
- * pause, and go on once the cause is fixed.
- */
-export interface PartitionGuard {
-  /**
-   * Throws if nothing of the batch may be written.
-   * @param partition as in `telemetry.frames/0`
-   * @param bad indexes of the records of which anything is refused, ascending
-   * @param reasons of the batch's dead letters
-   */
-  check(partition: string, records: readonly KafkaRecord[], bad: readonly number[], reasons: ReadonlyMap<string, number>): void
-  /** Notes a batch that was checked and is written. */
-  passed(partition: string, records: readonly KafkaRecord[], bad: readonly number[]): void
-  /** Forgets which partitions are stopped: their new owner judges them anew. */
-  forget(): void
-}
-
 export interface PartitionGuardOptions {
   readonly limits: BreakerLimits
+  readonly clock: Pick<Clock, 'nowMs'>
   readonly log: Log
   /** Health of one partition: null while it goes on, else why it is stopped. */
   readonly stopped: (partition: string, why: string | null) => void
 }
 
-export function createPartitionGuard({ limits, log, stopped }: PartitionGuardOptions): PartitionGuard {
-  const breaker = new Breaker(limits)
-  const standing = new Set<string>()
-  return {
-    check(partition, records, bad, reasons) {
-      const turned = breaker.judge(records, bad, Date.now())
-      if (turned === undefined) return
-      const why = describeTurned(partition, turned, reasons, limits)
-      stopped(partition, why)
-      standing.add(partition)
-      log.error('a partition is stopped', { partition, why })
-      throw new Error(why)
-    },
-    passed(partition, records, bad) {
-      breaker.passed(records, bad, Date.now())
-      if (standing.delete(partition)) stopped(partition, null)
-    },
-    forget() {
-      for (const partition of standing) stopped(partition, null)
-      standing.clear()
-    },
+/**
+ * Stops partitions in which too many devices have turned bad together, and says so. Who reads them
+ * does so again after a pause: they go on once the cause is fixed. A partition is named as in
+ * `telemetry.frames/0`.
+ */
+export class PartitionGuard {
+  private readonly options: PartitionGuardOptions
+  private readonly breaker: Breaker
+  private readonly standing = new Set<string>()
+
+  constructor(options: PartitionGuardOptions) {
+    this.options = options
+    this.breaker = new Breaker(options.limits)
+  }
+
+  /**
+   * Why nothing of the batch may be written; undefined if it may.
+   * @param bad indexes of the records of which anything is refused, ascending
+   * @param reasons of the batch's dead letters
+   */
+  judge(
+    partition: string,
+    records: readonly KafkaRecord[],
+    bad: readonly number[],
+    reasons: () => ReadonlyMap<string, number>,
+  ): string | undefined {
+    const { limits, clock } = this.options
+    const turned = this.breaker.judge(records, bad, clock.nowMs())
+    return turned === undefined ? undefined : describeTurned(partition, turned, reasons(), limits)
+  }
+
+  /** As `judge`, and stops the partition: throws if nothing of the batch may be written. */
+  check(...batch: Parameters<PartitionGuard['judge']>): void {
+    const why = this.judge(...batch)
+    if (why === undefined) return
+    this.stop(batch[0], why)
+    throw new Error(why)
+  }
+
+  stop(partition: string, why: string): void {
+    this.standing.add(partition)
+    this.options.stopped(partition, why)
+    this.options.log.error('a partition is stopped', { partition, why })
+  }
+
+  /** Takes note of a batch that was checked and is written: its partition goes on. */
+  passed(partition: string, records: readonly KafkaRecord[], bad: readonly number[]): void {
+    this.breaker.passed(records, bad, this.options.clock.nowMs())
+    if (this.standing.delete(partition)) this.options.stopped(partition, null)
+  }
+
+  /** Forgets which are stopped, but for some: whoever has the others now judges them anew. */
+  forget(kept: ReadonlySet<string> = NONE): void {
+    for (const partition of this.standing) {
+      if (kept.has(partition)) continue
+      this.standing.delete(partition)
+      this.options.stopped(partition, null)
+    }
   }
 }
+
+const NONE: ReadonlySet<string> = new Set()

@@ -1,3 +1,4 @@
+import { systemClock } from '../../connectors/clock.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { DeclaredProcess } from '../../processors/declaration.ts'
 import { claimPositions } from '../claims.ts'
@@ -5,15 +6,16 @@ import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { openLookups } from '../lookups.ts'
-import { createPartitionGuard } from '../partition-guard.ts'
-import { createProcessLoop, type ProcessCounters } from './loop.ts'
+import { PartitionGuard } from '../partition-guard.ts'
+import type { ProcessCounters } from './counters.ts'
+import { ProcessLoop } from './loop.ts'
 
 /** A business process as a member of its consumer group. */
 export function processService(declared: DeclaredProcess): ConsumerService {
   return { declared, open: (parts) => openProcess(declared, parts) }
 }
 
-async function openProcess({ name: consumer, businessProcess }: DeclaredProcess, parts: ConsumerParts): Promise<OpenTask> {
+async function openProcess({ name, businessProcess }: DeclaredProcess, parts: ConsumerParts): Promise<OpenTask> {
   const { context, waiting, logs, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
@@ -24,16 +26,17 @@ async function openProcess({ name: consumer, businessProcess }: DeclaredProcess,
   const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   const { producer, limits } = await parts.openSending()
   const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
-  const task = createProcessLoop({
-    consumer,
+  const task = new ProcessLoop({
+    name,
     businessProcess,
     runner,
     lookups,
     prepare: (records) => lookups.prepare(records),
-    claim: (wanted) => claimPositions({ consumer, offsets: runner, logs, noticed }, wanted),
+    claim: (wanted) => claimPositions({ consumer: name, offsets: runner, logs, noticed }, wanted),
     producer,
-    guard: createPartitionGuard({
+    guard: new PartitionGuard({
       limits: breakerLimits(config),
+      clock: systemClock,
       log,
       stopped: (partition, why) => health.set(partition, why),
     }),
@@ -41,8 +44,9 @@ async function openProcess({ name: consumer, businessProcess }: DeclaredProcess,
     log,
     signal,
     counters,
-    committed: (positions) => offsets.tell(positions),
-    reclaim: () => parts.consumer.reclaim(),
+    consumer: parts.consumer,
+    offsets,
+    clock: systemClock,
     problem: (what) => health.set('database', what),
   })
   return {

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { ManualClock } from '../../test/memory/manual-clock.ts'
 import { handlerOf } from '../consumer-service.ts'
 import { createKafkaOffsets, type KafkaOffsets } from '../kafka-offsets.ts'
-import { createPartitionGuard } from '../partition-guard.ts'
+import { PartitionGuard } from '../partition-guard.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
 
@@ -58,7 +59,8 @@ describe('the loop of a processor, if too many devices turn bad', () => {
       offsets: { tell: () => undefined },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       counters,
-      guard: createPartitionGuard({
+      guard: new PartitionGuard({
+        clock: new ManualClock(),
         limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
         stopped: (partition, why) => (why === null ? health.delete(partition) : health.set(partition, why)),
@@ -122,7 +124,8 @@ describe('offsets of a processor', () => {
       offsets,
       log: silent,
       counters: createEngineCounters(),
-      guard: createPartitionGuard({
+      guard: new PartitionGuard({
+        clock: new ManualClock(),
         limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
         log: silent,
         stopped: () => undefined,
@@ -154,7 +157,8 @@ describe('offsets of a processor', () => {
       offsets,
       log: silent,
       counters: createEngineCounters(),
-      guard: createPartitionGuard({
+      guard: new PartitionGuard({
+        clock: new ManualClock(),
         limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
         log: silent,
         stopped: () => undefined,

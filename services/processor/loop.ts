@@ -51,7 +51,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
     const counters = createEngineCounters()
     const { sent, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
     const place = `${topic}/${partition}`
-    guard.check(place, records, bad, counters.rejected)
+    guard.check(place, records, bad, () => counters.rejected)
     guard.passed(place, records, bad)
     addCounters(options.counters, counters)
     return sent

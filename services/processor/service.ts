@@ -1,3 +1,4 @@
+import { systemClock } from '../../connectors/clock.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { RecordHeaders } from '../../processors/contract.ts'
 import type { AnyProcessor, DeclaredProcessor } from '../../processors/declaration.ts'
@@ -5,7 +6,7 @@ import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { openLookups } from '../lookups.ts'
-import { createPartitionGuard } from '../partition-guard.ts'
+import { PartitionGuard } from '../partition-guard.ts'
 import { registeredId, schemaHeaders } from '../registered.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
@@ -60,8 +61,9 @@ async function openProcessor({ name, processor }: DeclaredProcessor, parts: Cons
     producer,
     log,
     counters,
-    guard: createPartitionGuard({
+    guard: new PartitionGuard({
       limits: breakerLimits(config),
+      clock: systemClock,
       log,
       stopped: (partition, why) => health.set(partition, why),
     }),

@@ -1,14 +1,17 @@
 import avro from 'avsc'
 import { expect } from 'chai'
-import { ConnectorError, type ReadingsSink, type SinkBatch, type SinkResult } from '../../connectors/contract.ts'
+import { ConnectorError, type SinkBatch, type SinkResult } from '../../connectors/contract.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { sampleLayout } from '../../schemas/readings-layout.ts'
-import { type Committer, createCommitter } from './commit.ts'
-import type { StoreCounters } from './counters.ts'
+import { ManualClock } from '../../test/memory/manual-clock.ts'
+import { ClaimedPartitions } from '../claimed-partitions.ts'
+import { Committer } from './commit.ts'
+import { createStoreCounters, type StoreCounters } from './counters.ts'
+import type { StorePlace } from './place.ts'
 
 const topic = 'telemetry.readings' as Topic
 const schema = readSchema('readings').json
@@ -39,56 +42,48 @@ interface Rig {
   commit(rowBatch: RowBatch): Promise<string>
 }
 
-function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Rig {
-  const counters: StoreCounters = {
-    records: 0,
-    inserted: 0,
-    readings: 0,
-    merged: 0,
-    repeated: 0,
-    conflicts: 0,
-    commits: 0,
-    retries: 0,
-    fenced: 0,
-    rejected: new Map(),
-  }
+async function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Promise<Rig> {
+  const counters = createStoreCounters()
   const deadLetters: string[] = []
   const commits: string[] = []
   const answer = async (batch: SinkBatch): Promise<SinkResult> =>
     decide(batch) ?? { tag: 'committed', inserted: batch.rows, merged: 0, repeated: 0, conflicts: [] }
-  const committer = createCommitter({
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const clock = new ManualClock()
+  const claimed = new ClaimedPartitions<StorePlace>({
+    consumer: { reclaim: () => undefined },
+    offsets: { tell: () => undefined },
+    clock,
+    log,
+    signal: new AbortController().signal,
+    counters,
+    problem: () => undefined,
+    givenUp: () => undefined,
+  })
+  await claimed.claim(1, async () => ({ claims: [], places: [{ topic, partition: 0, epoch: 1n, position: 0n, leaderEpoch: 0 }] }))
+  const committer = new Committer({
     consumer: 'store' as ConsumerName,
-    sink: { commit: (_consumer, batch) => answer(batch), dryRun: answer } as Partial<ReadingsSink> as ReadingsSink,
+    claimed,
+    sink: {
+      async commit(_consumer, batch) {
+        const result = await answer(batch)
+        if (result.tag === 'committed') commits.push(...batch.moves.map(({ from, to }) => `${from}–${to}`))
+        return result
+      },
+      dryRun: answer,
+    },
     deadLetters: (refused) => {
       deadLetters.push(...refused.map(({ record, detail }) => `${record.offset} ${detail}`))
       return []
     },
-    producer: { send: async () => undefined, async [Symbol.asyncDispose]() {} },
+    producer: { send: async () => undefined },
     batchRows: 1000,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-    signal: new AbortController().signal,
+    clock,
+    log,
     counters,
-    held: { stop: () => false, hold: () => undefined, committed: () => undefined, without: (assigned) => assigned },
-    problem: () => undefined,
+    held: { stop: () => false, committed: () => undefined },
   })
-  return {
-    committer,
-    counters,
-    deadLetters,
-    commits,
-    commit: (rowBatch) =>
-      committer.commit({
-        rowBatch,
-        prepare: (part) => ({
-          copy: part.finish(),
-          rows: part.rows,
-          days: part.days,
-          moves: part.moves().map((move) => ({ ...move, epoch: 1n, leaderEpoch: 0 })),
-        }),
-        current: () => true,
-        committed: ({ moves }) => commits.push(...moves.map(({ from, to }) => `${from}–${to}`)),
-      }),
-  }
+  return { committer, counters, deadLetters, commits, commit: (rowBatch) => committer.commit(rowBatch, 1) }
 }
 
 const tooMuch = (most: number) => (batch: SinkBatch) =>
@@ -96,14 +91,14 @@ const tooMuch = (most: number) => (batch: SinkBatch) =>
 
 describe('a batch that is more than the database takes at once', () => {
   it('is committed in halves, in order, down to what it takes, without a dead letter', async () => {
-    const { commit, commits, counters, deadLetters } = rig(tooMuch(30))
+    const { commit, commits, counters, deadLetters } = await rig(tooMuch(30))
     expect(await commit(filled(100))).to.equal('committed')
     expect(commits).to.deep.equal(['0–25', '25–50', '50–75', '75–100'])
     expect([counters.inserted, counters.commits, deadLetters]).to.deep.equal([100, 4, []])
   })
 
   it('makes the next ones smaller, and they grow again', async () => {
-    const { commit, committer } = rig(tooMuch(300))
+    const { commit, committer } = await rig(tooMuch(300))
     await commit(filled(1000))
     const after = committer.mostRows()
     expect(after).to.be.within(250, 500)
@@ -116,7 +111,7 @@ describe('a batch that is more than the database takes at once', () => {
       batch.moves.some(({ from, to }) => from <= 42n && 42n < to) && batch.rows > 0
         ? { tag: 'not-whole', cause: new ConnectorError('P0001', false, 'not these') }
         : undefined
-    const { commit, counters, deadLetters, commits } = rig(culprit)
+    const { commit, counters, deadLetters, commits } = await rig(culprit)
     expect(await commit(filled(100))).to.equal('committed')
     expect(deadLetters).to.deep.equal(['42 SQLSTATE P0001: not these'])
     expect([counters.inserted, commits.at(0)?.startsWith('0–'), commits.at(-1)?.endsWith('–100')]).to.deep.equal([99, true, true])
@@ -124,7 +119,7 @@ describe('a batch that is more than the database takes at once', () => {
 
   it('writes no dead letter twice when it comes apart after its dead letters were written', async () => {
     let bad = true
-    const { commit, deadLetters } = rig((batch) => {
+    const { commit, deadLetters } = await rig((batch) => {
       if (bad) {
         bad = false
         return { tag: 'bad-rows', rows: [{ row: 7, sqlState: '23514', detail: 'sane' }] }

@@ -1,148 +1,164 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../../connectors/backoff.ts'
-import {
-  ConnectorError,
-  type Log,
-  type ReadingsSink,
-  type RecordProducer,
-  type SinkBatch,
-  type SinkResult,
-} from '../../connectors/contract.ts'
+import type { Clock } from '../../connectors/clock.ts'
+import type { ConnectorError, Log, ReadingsSink, RecordProducer, SinkBatch, SinkResult } from '../../connectors/contract.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import type { RowBatch } from '../../processors/store/row-batch.ts'
+import type { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import type { StoreCounters } from './counters.ts'
+import type { StorePlace } from './place.ts'
 
 export interface CommitterOptions {
   readonly consumer: ConsumerName
-  readonly sink: ReadingsSink
+  readonly sink: Pick<ReadingsSink, 'commit' | 'dryRun'>
+  readonly claimed: ClaimedPartitions<StorePlace>
   readonly deadLetters: DeadLetterWriter
-  readonly producer: RecordProducer
+  readonly producer: Pick<RecordProducer, 'send'>
   /** Most rows of a batch. */
   readonly batchRows: number
+  readonly clock: Pick<Clock, 'nowMs'>
   readonly log: Log
-  readonly signal: AbortSignal
   readonly counters: StoreCounters
-  readonly held: HeldPartitions
-  /** Health: null while all is well, else what is wrong. */
-  readonly problem: (what: string | null) => void
+  readonly held: Pick<HeldPartitions, 'stop' | 'committed'>
 }
 
-/** A batch on its way, and whose it is. */
-export interface Committing {
+/** `void`: the partitions are no longer those under which it was filled, or are claimed anew. */
+export type CommitEnd = 'committed' | 'void'
+
+/** A row batch on its way. */
+interface Part {
   readonly rowBatch: RowBatch
-  /** What goes to the sink: with the epochs of the claim under which the batch was filled. */
-  readonly prepare: (rowBatch: RowBatch) => SinkBatch
-  /** Whether the partitions still are as they were then; if not, nothing more is tried. */
-  readonly current: () => boolean
-  /** A batch, or a part of it, was committed. */
-  readonly committed: (batch: SinkBatch) => void
+  /** What goes to the sink. After a transient error that must see the same object again. */
+  batch: SinkBatch
+  /**
+   * If something is refused, the rest is tried out before anything is said of it: a batch that
+   * turns out too bad leaves no dead letters.
+   */
+  suspect: boolean
 }
 
-/**
- * `start-over`: another owner has a partition, or one is held: what was read must be read again.
- * `void`: it is, already.
- */
-export type CommitEnd = 'committed' | 'start-over' | 'void'
-
-export interface Committer {
-  /** Commits a batch, however long it takes. */
-  commit(committing: Committing): Promise<CommitEnd>
-  /** Rows that make a batch full: fewer than configured after one was too much for the database. */
-  mostRows(): number
-}
-
-const BACKOFF = { baseMs: 100, maxMs: 10_000 }
 /**
  * After a batch was split, each commit lets the next one be so much larger: nobody runs into the
  * limit again and again.
  */
 const GROWTH = 1 / 8
 
-type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
-
 /**
- * Dead letters first, then rows and offsets, again and again until it is done. A batch that the
- * database cannot take as one is committed in halves.
+ * Commits row batches: dead letters first, then rows and offsets, again and again until it is done.
+ * A batch that the database cannot take as one is committed in halves.
  */
-export function createCommitter(options: CommitterOptions): Committer {
-  const { consumer, sink, log, signal, counters } = options
-  let mostRows = options.batchRows
+export class Committer {
+  private readonly options: CommitterOptions
+  private most: number
 
-  async function commitPart(rowBatch: RowBatch, { prepare, current, committed }: Committing): Promise<CommitEnd | 'split'> {
-    let prepared = prepare(rowBatch)
-    // If something is refused, the rest is tried out before anything is said of it: a batch that
-    // turns out too bad leaves no dead letters.
-    let suspect = rowBatch.refused.length > 0
-    for (let attempt = 0; current(); ) {
-      signal.throwIfAborted()
-      try {
-        if (options.held.stop(rowBatch)) return 'start-over'
-        const result = suspect ? await sink.dryRun(prepared) : await write(rowBatch, prepared)
-        switch (result.tag) {
-          case 'committed':
-            if (suspect) {
-              suspect = false
-              continue
-            }
-            count(rowBatch, result)
-            options.problem(null)
-            options.held.committed(rowBatch)
-            committed(prepared)
-            return 'committed'
-          case 'fenced':
-            counters.fenced++
-            log.warn('another owner has a partition; nothing was written', {
-              partitions: result.partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' '),
+  constructor(options: CommitterOptions) {
+    this.options = options
+    this.most = options.batchRows
+  }
+
+  /** Rows that make a batch full: fewer than configured after one was too much for the database. */
+  mostRows(): number {
+    return this.most
+  }
+
+  /** Commits what was filled under a generation, however long it takes. */
+  async commit(whole: RowBatch, generation: number): Promise<CommitEnd> {
+    // Each part takes the memory of the whole: it is encoded when its turn comes.
+    const parts: { readonly of: RowBatch; readonly from: number; readonly end: number }[] = []
+    let rowBatch: RowBatch | undefined = whole
+    while (rowBatch !== undefined) {
+      const end = await this.commitPart(rowBatch, generation)
+      if (end === 'split') {
+        const { records } = rowBatch
+        const middle = records >> 1
+        parts.unshift({ of: rowBatch, from: 0, end: middle }, { of: rowBatch, from: middle, end: records })
+        this.most = Math.max(1, Math.min(this.most, rowBatch.rows >> 1))
+      } else if (end === 'committed') this.most = Math.min(this.options.batchRows, this.most + Math.ceil(this.most * GROWTH))
+      else return end
+      const next = parts.shift()
+      rowBatch = next?.of.part(next.from, next.end)
+    }
+    return 'committed'
+  }
+
+  private async commitPart(rowBatch: RowBatch, generation: number): Promise<CommitEnd | 'split'> {
+    const { claimed } = this.options
+    const part = { rowBatch, batch: this.sinkBatch(rowBatch), suspect: rowBatch.refused.length > 0 }
+    return (await claimed.patiently('committing to the database', generation, () => this.attempt(part, generation))) ?? 'void'
+  }
+
+  private async attempt(part: Part, generation: number): Promise<CommitEnd | 'split'> {
+    const { sink, claimed, held } = this.options
+    const { rowBatch } = part
+    while (claimed.isCurrent(generation)) {
+      if (held.stop(rowBatch)) {
+        claimed.startOver()
+        return 'void'
+      }
+      const result = part.suspect ? await sink.dryRun(part.batch) : await this.write(part)
+      switch (result.tag) {
+        case 'committed':
+          if (part.suspect) {
+            part.suspect = false
+            break
+          }
+          this.count(rowBatch, result)
+          held.committed(rowBatch)
+          claimed.committed(
+            generation,
+            part.batch.moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch })),
+          )
+          return 'committed'
+        case 'fenced':
+          claimed.fenced(generation, result.partitions)
+          return 'void'
+        case 'bad-rows':
+          this.exclude(part, result)
+          break
+        case 'not-whole':
+          if (rowBatch.records > 1) {
+            this.options.log.warn('a batch is more than the database takes at once; trying its halves', {
+              rows: part.batch.rows,
+              days: part.batch.days.length,
+              cause: String(result.cause),
             })
-            return current() ? 'start-over' : 'void'
-          case 'bad-rows':
-            suspect = true
-            prepared = without(result, rowBatch, prepare)
-            continue
-          case 'not-whole':
-            if (rowBatch.records > 1) {
-              log.warn('a batch is more than the database takes at once; trying its halves', {
-                rows: prepared.rows,
-                days: prepared.days.length,
-                cause: String(result.cause),
-              })
-              return 'split'
-            }
-            if (result.cause.transient) throw result.cause
-            suspect = true
-            prepared = without(everyRow(prepared, result.cause), rowBatch, prepare)
-        }
-      } catch (cause) {
-        if (signal.aborted) throw cause
-        counters.retries++
-        const pauseMs = backoffMs(attempt++, BACKOFF, Math.random)
-        const transient = cause instanceof ConnectorError && cause.transient
-        options.problem(`committing to the database: ${String(cause)}`)
-        log[transient ? 'warn' : 'error']('a batch was not committed; trying again', {
-          attempt,
-          pauseMs: Math.round(pauseMs),
-          cause: String(cause),
-        })
-        await delay(pauseMs, undefined, { signal })
+            return 'split'
+          }
+          if (result.cause.transient) throw result.cause
+          this.exclude(part, everyRow(part.batch, result.cause))
       }
     }
     return 'void'
   }
 
-  /**
-   * Dead letters first: once the offsets have moved, nobody would write them. After a transient
-   * error the sink must see the same object again.
-   */
-  async function write(rowBatch: RowBatch, prepared: SinkBatch): Promise<SinkResult> {
-    const deadLetters = rowBatch.closeRefused()
-    if (deadLetters.length > 0) await options.producer.send(options.deadLetters(deadLetters, Date.now()))
+  /** Dead letters first: once the offsets have moved, nobody would write them. */
+  private async write({ rowBatch, batch }: Part): Promise<SinkResult> {
+    const { producer, deadLetters, clock, sink, consumer } = this.options
+    const refused = rowBatch.closeRefused()
+    if (refused.length > 0) await producer.send(deadLetters(refused, clock.nowMs()))
     rowBatch.deadLettersWritten()
-    return sink.commit(consumer, prepared)
+    return sink.commit(consumer, batch)
   }
 
-  function count(rowBatch: RowBatch, result: Extract<SinkResult, { tag: 'committed' }>): void {
+  /** Leaves out the rows that the database refused. */
+  private exclude(part: Part, { rows }: BadRows): void {
+    this.options.log.warn('the database refused rows', { rows: rows.length, ...rows[0] })
+    part.rowBatch.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
+    part.batch = this.sinkBatch(part.rowBatch)
+    part.suspect = true
+  }
+
+  /** With the epochs of the claim; of one that is no longer held nothing is sent. */
+  private sinkBatch(batch: RowBatch): SinkBatch {
+    const moves = batch.moves().map((move) => {
+      const { epoch, leaderEpoch } = this.options.claimed.get(move) ?? { epoch: -1n, leaderEpoch: -1 }
+      return { ...move, epoch, leaderEpoch }
+    })
+    return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
+  }
+
+  private count(rowBatch: RowBatch, result: Extract<SinkResult, { tag: 'committed' }>): void {
+    const { counters } = this.options
     counters.commits++
     counters.inserted += result.inserted
     counters.readings += rowBatch.readings
@@ -151,36 +167,9 @@ export function createCommitter(options: CommitterOptions): Committer {
     for (const { rows } of result.conflicts) counters.conflicts += rows
     for (const { reason } of rowBatch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
   }
-
-  /** Leaves out the rows that the database refused. */
-  function without({ rows }: BadRows, rowBatch: RowBatch, prepare: (rowBatch: RowBatch) => SinkBatch): SinkBatch {
-    log.warn('the database refused rows', { rows: rows.length, ...rows[0] })
-    rowBatch.exclude(rows.map(({ row, sqlState, detail }) => ({ row, detail: `SQLSTATE ${sqlState}: ${detail}` })))
-    return prepare(rowBatch)
-  }
-
-  return {
-    mostRows: () => mostRows,
-    async commit(committing) {
-      // Each part takes the memory of the whole: it is encoded when its turn comes.
-      const parts: { readonly of: RowBatch; readonly from: number; readonly end: number }[] = []
-      let rowBatch: RowBatch | undefined = committing.rowBatch
-      while (rowBatch !== undefined) {
-        const end = await commitPart(rowBatch, committing)
-        if (end === 'split') {
-          const { records } = rowBatch
-          const middle = records >> 1
-          parts.unshift({ of: rowBatch, from: 0, end: middle }, { of: rowBatch, from: middle, end: records })
-          mostRows = Math.max(1, Math.min(mostRows, rowBatch.rows >> 1))
-        } else if (end === 'committed') mostRows = Math.min(options.batchRows, mostRows + Math.ceil(mostRows * GROWTH))
-        else return end
-        const next = parts.shift()
-        rowBatch = next?.of.part(next.from, next.end)
-      }
-      return 'committed'
-    },
-  }
 }
+
+type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
 
 /**
  * The one record that is left is refused as a whole, though the database takes each of its rows by

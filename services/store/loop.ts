@@ -1,228 +1,158 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../../connectors/backoff.ts'
-import type {
-  Claim,
-  ConsumedBatch,
-  Log,
-  Position,
-  ReadingsSink,
-  RecordProducer,
-  SinkBatch,
-  TopicPartition,
-} from '../../connectors/contract.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import type { Clock } from '../../connectors/clock.ts'
+import type { Claim, ConsumedBatch, Log, ReadingsSink, RecordProducer, TopicPartition } from '../../connectors/contract.ts'
+import type { ConsumerControls } from '../../connectors/kafka/consumer.ts'
+import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
+import { ClaimedPartitions } from '../claimed-partitions.ts'
+import type { ConsumerTask } from '../consumer-task.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
-import { createCommitter } from './commit.ts'
+import type { KafkaOffsets } from '../kafka-offsets.ts'
+import { Committer } from './commit.ts'
 import type { StoreCounters } from './counters.ts'
+import { CommitPacing } from './pacing.ts'
+import type { StorePlace } from './place.ts'
 
 export interface StoreLoopOptions {
-  readonly consumer: ConsumerName
-  readonly sink: ReadingsSink
+  readonly name: ConsumerName
+  readonly sink: Pick<ReadingsSink, 'commit' | 'dryRun'>
   /** Takes partitions: where the sink goes on with each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly deadLetters: DeadLetterWriter
-  readonly producer: RecordProducer
+  readonly producer: Pick<RecordProducer, 'send'>
   /** Makes layouts definitive for these records; waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
   readonly batchMs: number
+  readonly consumer: Pick<ConsumerControls, 'reclaim'>
+  readonly offsets: Pick<KafkaOffsets, 'tell'>
+  readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: StoreCounters
-  /** Where partitions are, after a claim and after a commit: for lag tools. */
-  readonly committed: (positions: readonly Position[]) => void
-  /** Another owner committed or claimed: ask for the partitions anew. */
-  readonly reclaim: () => void
   /** Partitions that are stopped because too much of them is bad. */
   readonly held: HeldPartitions
   /** Health: null while all is well, else what is wrong. */
   readonly problem: (what: string | null) => void
 }
 
-/** What the consumer of the store's topic calls. */
-export interface StoreLoop {
-  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]>
-  handle(batch: ConsumedBatch, generation: number): Promise<void>
-  revoked(): void
-  /** Commits what is there, then stops. */
-  drain(): Promise<void>
-}
-
-const BACKOFF = { baseMs: 100, maxMs: 10_000 }
-/** Bytes of COPY that make a batch full before its rows do. */
-const FULL_BYTES = 8 << 20
 /**
- * Days that do: each may be a new chunk, which takes 11 locks of the transaction. With the record
- * that passes it, 131 days at most.
+ * Readings → rows, effectively once. Fills one batch while the one before it is committed, so that
+ * decoding and the database work side by side; a third waits. The offsets in the database decide
+ * where to go on: whatever is dropped here on a rebalance or a crash is read again from there.
  */
-const FULL_DAYS = 32
+export class StoreLoop implements ConsumerTask {
+  private readonly options: StoreLoopOptions
+  private readonly claimed: ClaimedPartitions<StorePlace>
+  private readonly committer: Committer
+  private readonly pacing: CommitPacing
+  private readonly writers = [new CopyWriter(), new CopyWriter()]
+  private rowBatch = new RowBatch(this.writers[0] as CopyWriter)
+  private committing: Promise<void> | undefined
 
-interface Owned {
-  readonly epoch: bigint
-  position: bigint
-  /**
-   * Of the last batch: those before it were of this epoch's log too, or the partition would have
-   * been claimed anew.
-   */
-  leaderEpoch: number
-}
+  constructor(options: StoreLoopOptions) {
+    this.options = options
+    this.claimed = new ClaimedPartitions({ ...options, givenUp: () => this.drop() })
+    this.committer = new Committer({ ...options, consumer: options.name, claimed: this.claimed })
+    this.pacing = new CommitPacing({
+      mostRows: () => this.committer.mostRows(),
+      batchMs: options.batchMs,
+      clock: options.clock,
+      commit: () => void this.turn(),
+    })
+  }
 
-/**
- * Fills one batch while the one before it is committed, so that decoding and the database work side
- * by side; a third waits. The offsets in the database decide where to go on: whatever is dropped
- * here on a rebalance or a crash is read again from there.
- */
-export function createStoreLoop(options: StoreLoopOptions): StoreLoop {
-  const { log, signal, counters } = options
-  const committer = createCommitter(options)
-  const writers = [new CopyWriter(), new CopyWriter()]
-  let rowBatch = new RowBatch(writers[0] as CopyWriter)
-  let current = 0
-  let owned = new Map<string, Owned>()
-  let committing: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
+  claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]> {
+    const wanted = this.options.held.without(partitions)
+    return this.claimed.claim(generation, async () => {
+      const claims = await this.options.claim(wanted)
+      const places = claims.map(({ topic, partition, epoch, nextOffset, leaderEpoch }) => ({
+        topic,
+        partition,
+        epoch,
+        position: nextOffset,
+        leaderEpoch,
+      }))
+      return { claims, places }
+    })
+  }
 
-  function full(): boolean {
-    return rowBatch.rows >= committer.mostRows() || rowBatch.bytes >= FULL_BYTES || rowBatch.dayCount >= FULL_DAYS
+  async handle(batch: ConsumedBatch, generation: number): Promise<void> {
+    const { prepare, layout, counters } = this.options
+    const { claimed, pacing } = this
+    const { topic, partition } = batch
+    await prepare(batch.records)
+    const place = claimed.get(batch)
+    if (place === undefined || !claimed.isCurrent(generation)) return
+    place.leaderEpoch = batch.leaderEpoch
+    for (const record of batch.records) {
+      while (pacing.isFull(this.rowBatch)) {
+        await this.turn()
+        if (!claimed.isCurrent(generation)) return
+      }
+      const lookup = layout(record)
+      if (lookup.tag === 'newer') return this.holdBefore(place, generation, describeNewer(lookup.fields))
+      counters.records++
+      this.rowBatch.add(topic, partition, record, lookup)
+      this.moveTo(place, record.offset + 1n)
+    }
+    this.moveTo(place, batch.nextOffset)
+    pacing.added(this.rowBatch, this.committing !== undefined)
+  }
+
+  revoked(): void {
+    this.claimed.revoked()
+  }
+
+  async drain(): Promise<void> {
+    await this.turn()
+    await this.committing
+  }
+
+  private moveTo(place: StorePlace, to: bigint): void {
+    this.rowBatch.move(place.topic, place.partition, place.position, to)
+    place.position = to
   }
 
   /** Starts committing what is filled, as soon as the commit before it is over. */
-  async function turn(): Promise<void> {
-    while (committing !== undefined) await committing
-    if (rowBatch.empty) return
-    clearTimeout(timer)
-    timer = undefined
-    const batch = rowBatch
-    const [generation, epochs] = [current, owned]
-    writers.reverse()
-    rowBatch = new RowBatch(writers[0] as CopyWriter)
-    committing = commit(batch, generation, epochs)
+  private async turn(): Promise<void> {
+    while (this.committing !== undefined) await this.committing
+    if (this.rowBatch.empty) return
+    const { rowBatch } = this
+    this.writers.reverse()
+    this.drop()
+    this.committing = this.committer
+      .commit(rowBatch, this.claimed.generation)
       .catch((cause: unknown) => {
-        if (!signal.aborted) log.error('a batch was given up', { cause: String(cause) })
+        if (!this.options.signal.aborted) this.options.log.error('a batch was given up', { cause: String(cause) })
       })
-      .finally(() => {
-        committing = undefined
-        if (full()) void turn()
+      .then(() => {
+        this.committing = undefined
+        this.pacing.committed(this.rowBatch)
       })
   }
 
-  async function commit(batch: RowBatch, generation: number, epochs: ReadonlyMap<string, Owned>): Promise<void> {
-    const end = await committer.commit({
-      rowBatch: batch,
-      prepare: (part) => sinkBatch(part, epochs),
-      current: () => generation === current,
-      committed: ({ moves }) =>
-        options.committed(moves.map(({ topic, partition, to, leaderEpoch }) => ({ topic, partition, nextOffset: to, leaderEpoch }))),
-    })
-    if (end === 'start-over') startOver()
-  }
-
-  function startOver(): void {
-    forget()
-    options.reclaim()
-  }
-
-  /** Drops what was read but not committed: it will be read again. */
-  function forget(): void {
-    clearTimeout(timer)
-    timer = undefined
-    owned = new Map()
-    rowBatch = new RowBatch(writers[0] as CopyWriter)
-  }
-
-  return {
-    async claim(partitions, generation) {
-      current = generation
-      forget()
-      const wanted = options.held.without(partitions)
-      for (let attempt = 0; ; attempt++) {
-        try {
-          const claims = await options.claim(wanted)
-          if (generation !== current) return []
-          for (const { topic, partition, epoch, nextOffset, leaderEpoch } of claims)
-            owned.set(key(topic, partition), { epoch, position: nextOffset, leaderEpoch })
-          options.committed(claims)
-          options.problem(null)
-          return claims
-        } catch (cause) {
-          signal.throwIfAborted()
-          if (generation !== current) return []
-          options.problem(`claiming partitions in the database: ${String(cause)}`)
-          log.warn('could not claim partitions in the database; trying again', { attempt, cause: String(cause) })
-          await delay(backoffMs(attempt, BACKOFF, Math.random), undefined, { signal })
-        }
-      }
-    },
-
-    async handle({ topic, partition, records, nextOffset, leaderEpoch }, generation) {
-      await options.prepare(records)
-      const taken = owned.get(key(topic, partition))
-      if (taken === undefined || generation !== current) return
-      taken.leaderEpoch = leaderEpoch
-      for (const record of records) {
-        while (full() && generation === current) await turn()
-        const lookup = options.layout(record)
-        if (lookup.tag === 'newer') return holdBefore(topic, partition, generation, describeNewer(lookup.fields))
-        if (!add(topic, partition, generation, record, lookup)) return
-      }
-      const place = owned.get(key(topic, partition))
-      if (place === undefined || generation !== current) return
-      moveTo(topic, partition, place, nextOffset)
-      timer ??= setTimeout(() => void turn(), options.batchMs)
-      if (full() && committing === undefined) void turn()
-    },
-
-    revoked() {
-      current = -1
-      forget()
-    },
-
-    async drain() {
-      await turn()
-      await committing
-    },
+  /**
+   * Begins another batch: what was filled is on its way, or will be read again. In the latter case
+   * with the same writer, for the other may be lent to a commit that is under way.
+   */
+  private drop(): void {
+    this.pacing.begun()
+    this.rowBatch = new RowBatch(this.writers[0] as CopyWriter)
   }
 
   /**
    * Commits what came before a record that only a newer store can take, and leaves the partition
    * there.
    */
-  async function holdBefore(topic: Topic, partition: number, generation: number, why: string): Promise<void> {
-    await turn()
-    await committing
-    if (generation !== current) return
-    options.held.hold({ topic, partition }, why)
-    startOver()
+  private async holdBefore(place: StorePlace, generation: number, why: string): Promise<void> {
+    await this.turn()
+    await this.committing
+    if (!this.claimed.isCurrent(generation)) return
+    this.options.held.hold(place, why)
+    this.claimed.startOver()
   }
-
-  function add(topic: Topic, partition: number, generation: number, record: KafkaRecord, lookup: LayoutLookup): boolean {
-    const place = owned.get(key(topic, partition))
-    if (place === undefined || generation !== current) return false
-    counters.records++
-    rowBatch.add(topic, partition, record, lookup)
-    moveTo(topic, partition, place, record.offset + 1n)
-    return true
-  }
-
-  function moveTo(topic: Topic, partition: number, place: Owned, to: bigint): void {
-    rowBatch.move(topic, partition, place.position, to)
-    place.position = to
-  }
-}
-
-function sinkBatch(batch: RowBatch, epochs: ReadonlyMap<string, Owned>): SinkBatch {
-  const moves = batch.moves().map((move) => {
-    const { epoch, leaderEpoch } = epochs.get(key(move.topic, move.partition)) ?? { epoch: -1n, leaderEpoch: -1 }
-    return { ...move, epoch, leaderEpoch }
-  })
-  return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
-}
-
-function key(topic: string, partition: number): string {
-  return `${topic}/${partition}`
 }

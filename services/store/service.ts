@@ -1,3 +1,4 @@
+import { systemClock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
 import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
@@ -14,11 +15,11 @@ import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
-import { createHeldPartitions } from '../held-partitions.ts'
+import { HeldPartitions } from '../held-partitions.ts'
 import { schemasOf } from '../lookups.ts'
 import { schemaWatch } from '../schema-registry.ts'
 import { createStoreCounters, storeReadings } from './counters.ts'
-import { createStoreLoop } from './loop.ts'
+import { StoreLoop } from './loop.ts'
 
 /**
  * The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows
@@ -57,8 +58,8 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
   })
   const { producer, limits } = await parts.openSending()
   const counters = createStoreCounters()
-  const task = createStoreLoop({
-    consumer: store.name,
+  const task = new StoreLoop({
+    name: store.name,
     sink,
     claim: (wanted) => claimPositions({ consumer: store.name, offsets: sink, logs, noticed }, wanted),
     deadLetters: await parts.openDeadLetters(limits),
@@ -70,10 +71,12 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     log,
     signal,
     counters,
-    committed: (positions) => offsets.tell(positions),
-    reclaim: () => consumer.reclaim(),
-    held: createHeldPartitions({
+    consumer,
+    offsets,
+    clock: systemClock,
+    held: new HeldPartitions({
       limits: breakerLimits(config),
+      clock: systemClock,
       log,
       stopped: (place, why) => health.set(place, why),
       reclaim: () => consumer.reclaim(),

@@ -35,11 +35,15 @@ export class ManualClock implements Clock {
     this.pauses.push(ms)
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
-      const waiting = this.after(ms, resolve)
-      signal.addEventListener('abort', () => {
+      const aborted = (): void => {
         waiting[Symbol.dispose]()
         reject(signal.reason)
+      }
+      const waiting = this.after(ms, () => {
+        signal.removeEventListener('abort', aborted)
+        resolve()
       })
+      signal.addEventListener('abort', aborted)
     })
   }
 
@@ -67,5 +71,5 @@ export class ManualClock implements Clock {
 
 /** Until all promises that need no time have gone as far as they can. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
