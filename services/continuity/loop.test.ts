@@ -1,11 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Claim, ConsumedBatch, PositionChange, TopicPartition } from '../../connectors/contract.ts'
 import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import type { StoredPosition } from '../../connectors/postgres/offsets.ts'
 import { CONTINUITY } from '../../processors/continuity/declaration.ts'
 import { topics } from '../../processors/topics.ts'
-import { createContinuityLoop } from './loop.ts'
+import { ManualClock } from '../../test/memory/manual-clock.ts'
+import { ContinuityLoop } from './loop.ts'
 
 const READINGS_ID = 'a'.repeat(32)
 const place: TopicPartition = { topic: topics.readings, partition: 0 }
@@ -13,6 +13,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 /** A loop over one partition, of which the store and Kafka say what they are told to. */
 async function loopOver(change: PositionChange['tag'] | null) {
+  const clock = new ManualClock()
   let stored: StoredPosition[] = []
   let asked = 0
   let reclaims = 0
@@ -36,8 +37,8 @@ async function loopOver(change: PositionChange['tag'] | null) {
     positions: async () => stored,
     [Symbol.asyncDispose]: async () => undefined,
   }
-  const loop = createContinuityLoop({
-    consumer: CONTINUITY,
+  const loop = new ContinuityLoop({
+    name: CONTINUITY,
     reads: [topics.readings],
     store,
     claim: async () => [claimed],
@@ -62,17 +63,21 @@ async function loopOver(change: PositionChange['tag'] | null) {
     log: silent,
     signal: new AbortController().signal,
     counters,
-    committed: () => undefined,
-    pause: () => undefined,
-    resume: () => undefined,
-    reclaim: () => {
-      reclaims++
+    consumer: {
+      pause: () => undefined,
+      resume: () => undefined,
+      reclaim: () => {
+        reclaims++
+      },
     },
+    offsets: { tell: () => undefined },
+    clock,
     problem: () => undefined,
   })
   await loop.claim([place], 1)
   return {
     loop,
+    clock,
     taken: () => counters.readings,
     asked: () => asked,
     reclaims: () => reclaims,
@@ -92,33 +97,39 @@ const held: ConsumedBatch = {
 
 describe('the ledger of frames, while it holds readings that the store has not committed', () => {
   it('takes them once the store has passed them', async () => {
-    const { loop, taken, asked, storeIsAt } = await loopOver(null)
+    const { loop, clock, taken, asked, storeIsAt } = await loopOver(null)
     storeIsAt(110n, 1)
-    await loop.handle(held, 1)
-    await delay(60)
+    const handling = loop.handle(held, 1)
+    await clock.advance(60)
+    await handling
+    await clock.advance(60)
     expect(taken()).to.equal(10)
     expect(asked()).to.equal(0)
     await loop.drain()
   })
 
   it('does not call them stored when the log was cut and the store has passed their offsets with what a later leader wrote', async () => {
-    const { loop, taken, reclaims, storeIsAt } = await loopOver('truncated')
+    const { loop, clock, taken, reclaims, storeIsAt } = await loopOver('truncated')
     storeIsAt(100n, 1)
-    await loop.handle(held, 1)
+    const handling = loop.handle(held, 1)
+    await clock.advance(60)
+    await handling
     storeIsAt(120n, 2)
-    await delay(100)
+    await clock.advance(100)
     expect(taken()).to.equal(0)
     expect(reclaims()).to.equal(1)
     await loop.drain()
   })
 
   it('takes them when the later leader goes on with the same log, and asks Kafka once', async () => {
-    const { loop, taken, asked, reclaims, storeIsAt } = await loopOver(null)
+    const { loop, clock, taken, asked, reclaims, storeIsAt } = await loopOver(null)
     storeIsAt(105n, 2)
-    await loop.handle(held, 1)
-    await delay(60)
+    const handling = loop.handle(held, 1)
+    await clock.advance(60)
+    await handling
+    await clock.advance(60)
     storeIsAt(120n, 2)
-    await delay(60)
+    await clock.advance(60)
     expect(taken()).to.equal(10)
     expect(asked()).to.equal(1)
     expect(reclaims()).to.equal(0)
@@ -126,10 +137,12 @@ describe('the ledger of frames, while it holds readings that the store has not c
   })
 
   it('takes them when retention has deleted them since: the store had read them', async () => {
-    const { loop, taken, reclaims, storeIsAt } = await loopOver('deleted')
+    const { loop, clock, taken, reclaims, storeIsAt } = await loopOver('deleted')
     storeIsAt(120n, 2)
-    await loop.handle(held, 1)
-    await delay(60)
+    const handling = loop.handle(held, 1)
+    await clock.advance(60)
+    await handling
+    await clock.advance(60)
     expect(taken()).to.equal(10)
     expect(reclaims()).to.equal(0)
     await loop.drain()

@@ -79,10 +79,6 @@ export async function claimPlaces({ reads, claim, logs }: ClaimOptions, partitio
   return { claims, places, readingsId: states.get(topics.readings)?.id ?? '', paired: counts.size === 1 }
 }
 
-export function placeKey(topic: string, partition: number): string {
-  return `${topic}/${partition}`
-}
-
 /**
  * Index of the first record from an index on that is at an offset or after it; the number of
  * records where there is none.

@@ -1,3 +1,4 @@
+import { systemClock } from '../../connectors/clock.ts'
 import { createContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import { createKnownDevices } from '../../connectors/postgres/known-devices.ts'
 import { type FirmwareDirectory, openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
@@ -12,7 +13,7 @@ import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { firmwareOptions, schemaWatch } from '../schema-registry.ts'
 import { continuityReadings, createContinuityCounters } from './counters.ts'
-import { createContinuityLoop } from './loop.ts'
+import { ContinuityLoop } from './loop.ts'
 
 /** Changes are written this often; the question reads what came since from Kafka. */
 const FLUSH_MS = 5_000
@@ -37,8 +38,8 @@ async function openContinuity(
   const devices = createKnownDevices(config.env.APP_DATABASE_URL, 'millrace continuity')
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const counters = createContinuityCounters()
-  const task = createContinuityLoop({
-    consumer: name,
+  const task = new ContinuityLoop({
+    name,
     reads,
     store,
     claim: (wanted) => claimPositions({ consumer: name, offsets: store, logs, noticed }, wanted),
@@ -52,10 +53,9 @@ async function openContinuity(
     log,
     signal,
     counters,
-    committed: (positions) => offsets.tell(positions),
-    pause: (partition) => consumer.pause(partition),
-    resume: (partition) => consumer.resume(partition),
-    reclaim: () => consumer.reclaim(),
+    consumer,
+    offsets,
+    clock: systemClock,
     problem: (what) => health.set('database', what),
   })
   return {

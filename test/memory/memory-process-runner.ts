@@ -1,0 +1,103 @@
+import { ConnectorError } from '../../connectors/contract.ts'
+import type { DeviceRejection, ProcessBatch, ProcessResult, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import type { ConsumerName } from '../../processors/contract.ts'
+import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
+import type { MemoryDatabase } from './memory-database.ts'
+
+/** What a statement does to a table of numbers; throws what the database refuses. */
+export type Statement = (table: Map<string, bigint>, values: readonly unknown[]) => void
+
+/**
+ * Runs business processes on a table of numbers in memory. SQL is not read: each statement is the
+ * one that it was made with.
+ */
+export class MemoryProcessRunner implements ProcessRunner {
+  readonly claim: ProcessRunner['claim']
+  readonly reposition: ProcessRunner['reposition']
+  table: ReadonlyMap<string, bigint> = new Map()
+  private readonly database: MemoryDatabase
+  private readonly statement: Statement
+
+  constructor(database: MemoryDatabase, statement: Statement) {
+    this.database = database
+    this.statement = statement
+    const { claim, reposition } = database.offsetStore()
+    this.claim = claim
+    this.reposition = reposition
+  }
+
+  async commit<Item>(consumer: ConsumerName, businessProcess: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult> {
+    let sent = false
+    const attempt = (): Promise<ProcessResult> =>
+      this.attempt(consumer, businessProcess, batch, () => {
+        sent = true
+      })
+    try {
+      return await attempt()
+    } catch (cause) {
+      if (!(sent && cause instanceof ConnectorError && cause.transient)) throw cause
+      return attempt()
+    }
+  }
+
+  async dryRun<Item>(
+    _consumer: ConsumerName,
+    businessProcess: BusinessProcess<Item>,
+    devices: readonly DeviceInputs<Item>[],
+  ): Promise<readonly DeviceRejection[]> {
+    await this.database.reach()
+    return (await this.handled(businessProcess, devices)).rejections
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  private async attempt<Item>(
+    consumer: ConsumerName,
+    businessProcess: BusinessProcess<Item>,
+    batch: ProcessBatch<Item>,
+    committing: () => void,
+  ): Promise<ProcessResult> {
+    const { database } = this
+    await database.reach()
+    const moves = batch.moves.map(({ handled, ...move }) => ({ ...move, stored: handled }))
+    const refused = database.refusal(consumer, moves)
+    if (refused !== undefined) return refused.tag === 'done-before' ? { tag: 'committed' } : refused
+    const { rejections, table } = await this.handled(businessProcess, batch.devices)
+    if (rejections.length > 0) return { tag: 'rejected', rejections }
+    committing()
+    await database.commit(() => {
+      const again = database.refusal(consumer, moves)
+      if (again !== undefined) throw new RangeError(`offsets moved under a transaction: ${again.tag}`)
+      database.move(consumer, moves)
+      this.table = table
+    })
+    return { tag: 'committed' }
+  }
+
+  private async handled<Item>(
+    { handle, reasons }: BusinessProcess<Item>,
+    devices: readonly DeviceInputs<Item>[],
+  ): Promise<{ rejections: readonly DeviceRejection[]; table: ReadonlyMap<string, bigint> }> {
+    let table = new Map(this.table)
+    const rejections: DeviceRejection[] = []
+    for (const { device, items } of devices) {
+      const savepoint = new Map(table)
+      const tx: Transaction = {
+        query: async (_text, values = []) => {
+          this.statement(table, values)
+          return []
+        },
+      }
+      try {
+        const rejected = await handle(device, items, tx)
+        if (rejected === undefined) continue
+        if (!(rejected.reason in reasons)) throw new RangeError(`rejected for "${rejected.reason}", which is not in its list of reasons`)
+        rejections.push({ device, reason: rejected.reason, detail: rejected.detail })
+      } catch (cause) {
+        rejections.push({ device, reason: 'defect', detail: cause instanceof Error ? cause.message : String(cause) })
+      }
+      table = savepoint
+    }
+    return { rejections, table }
+  }
+}
