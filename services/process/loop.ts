@@ -82,7 +82,7 @@ export class ProcessLoop implements ConsumerTask {
     const { businessProcess, lookups, prepare } = this.options
     await prepare(consumed.records)
     const place = this.claimed.get(consumed)
-    if (place === undefined || !this.claimed.isCurrent(generation)) return
+    if (place === undefined) return
     const batch = new DeviceBatch(businessProcess, consumed, lookups)
     const refusal = await this.claimed.patiently('committing to the app database', generation, () => this.attempt(batch, place, generation))
     if (refusal !== undefined) throw new Error(refusal)

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { Claim, TopicPartition } from '../../connectors/contract.ts'
+import type { Claim, SinkResult, TopicPartition } from '../../connectors/contract.ts'
 import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { ManualClock, settled } from '../../test/memory/manual-clock.ts'
@@ -38,6 +38,8 @@ class Rig {
   problem: string | null = null
   sending: Promise<void> | undefined
   kafkaAway = false
+  /** The database names one bad row at a time. */
+  oneByOne = false
   layout: (record: KafkaRecord) => LayoutLookup = () => knownLayout
   readonly loop: StoreLoop
 
@@ -47,11 +49,11 @@ class Rig {
       name: STORE,
       sink: {
         commit: async (consumer, batch) => {
-          const result = await this.sink.commit(consumer, batch)
+          const result = this.shortened(await this.sink.commit(consumer, batch))
           this.events.push(`${result.tag} ${batch.moves.map(({ from, to }) => `${from}–${to}`).join(' ')}`)
           return result
         },
-        dryRun: (batch) => this.sink.dryRun(batch),
+        dryRun: async (batch) => this.shortened(await this.sink.dryRun(batch)),
       },
       claim: (partitions) => this.claim(partitions),
       deadLetters: (refused) => {
@@ -86,6 +88,10 @@ class Rig {
         this.problem = what
       },
     })
+  }
+
+  private shortened(result: SinkResult): SinkResult {
+    return result.tag === 'bad-rows' && this.oneByOne ? { ...result, rows: result.rows.slice(0, 1) } : result
   }
 
   claim(partitions: readonly TopicPartition[], database = this.database): Promise<readonly Claim[]> {
@@ -146,6 +152,29 @@ describe('the store', () => {
     expect([rig.rows.size, rig.offset()]).to.deep.equal([2 * BATCH_ROWS, BigInt(2 * BATCH_ROWS)])
     await rig.clock.advance(BATCH_MS)
     expect(rig.rows.size).to.equal(2 * BATCH_ROWS + 1)
+  })
+
+  it('commits what became full during a commit as soon as that is over', async () => {
+    const release = rig.database.hold()
+    await rig.feed(zero, BATCH_ROWS)
+    await rig.feed(zero, BATCH_ROWS)
+    release()
+    await settled()
+    expect(rig.rows.size).to.equal(2 * BATCH_ROWS)
+  })
+
+  it('drops the batch that waited for room when its partition is taken away', async () => {
+    const release = rig.database.hold()
+    await rig.feed(zero, BATCH_ROWS)
+    await rig.feed(zero, BATCH_ROWS)
+    const waiting = rig.feed(zero, 10)
+    await settled()
+    const assigning = rig.assign(zero)
+    release()
+    await Promise.all([waiting, assigning])
+    await rig.feed(zero, 1)
+    await rig.clock.advance(BATCH_MS)
+    expect([rig.counters.fenced, rig.rows.size, rig.offset()]).to.deep.equal([0, BATCH_ROWS + 1, BigInt(BATCH_ROWS + 1)])
   })
 
   for (const when of ['before-sending', 'after-answer'] as const) {
@@ -266,6 +295,14 @@ describe('the store', () => {
     expect(rig.events).to.deep.equal(['bad-rows 0–10', 'dead 3', 'sent', 'committed 0–10'])
     expect([rig.rows.size, rig.offset(), rig.database.row(STORE, zero)?.dead]).to.deep.equal([9, 10n, 1n])
     expect([...rig.counters.rejected]).to.deep.equal([['row-refused', 1]])
+  })
+
+  it('writes no dead letter before it knows all of them: too many would stop the partition', async () => {
+    rig.hot.add(3n).add(5n)
+    rig.oneByOne = true
+    await rig.feed(zero, 10)
+    await rig.clock.advance(BATCH_MS)
+    expect(rig.events).to.deep.equal(['bad-rows 0–10', 'dead 3 5', 'sent', 'committed 0–10'])
   })
 
   it('moves no offset past a dead letter that Kafka has not taken', async () => {

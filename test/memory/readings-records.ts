@@ -1,10 +1,11 @@
 import avro from 'avsc'
 import type { TopicPartition } from '../../connectors/contract.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
-import { sampleLayout } from '../../processors/store/copy-writer.ts'
+
 import type { LayoutLookup } from '../../processors/store/layouts.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
+import { sampleLayout } from '../../schemas/readings-layout.ts'
 
 const schema = readSchema('readings').json
 const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'auto', logicalTypes: {} })
