@@ -37,8 +37,8 @@ const NONE = -1
 
 /**
  * The partitions that a task has claimed in the database that decides where it goes on, until they
- * are taken away or another owner is met. All that is done for them names the generation under which
- * it began: what belongs to an earlier one is void.
+ * are taken away or another owner is met. All that is done for them names the generation under
+ * which it began: what belongs to an earlier one is void.
  */
 export class ClaimedPartitions<Place extends TopicPartition> {
   private readonly options: ClaimedPartitionsOptions
@@ -79,8 +79,8 @@ export class ClaimedPartitions<Place extends TopicPartition> {
   }
 
   /**
-   * Does work for the database until it succeeds. Undefined if the partitions are no longer those of
-   * the generation, be it that the work was done.
+   * Does work for the database until it succeeds. Undefined if the partitions are no longer those
+   * of the generation, be it that the work was done.
    */
   async patiently<Result>(doing: string, generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
     const { clock, signal, log, counters, problem } = this.options
@@ -101,7 +101,9 @@ export class ClaimedPartitions<Place extends TopicPartition> {
     return this.isCurrent(generation) ? result : undefined
   }
 
-  /** Offsets were committed to the database. Those of partitions that are gone are no longer told. */
+  /**
+   * Offsets were committed to the database. Those of partitions that are gone are no longer told.
+   */
   committed(generation: number, positions: readonly Position[]): void {
     if (this.isCurrent(generation)) this.options.offsets.tell(positions)
   }

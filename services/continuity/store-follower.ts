@@ -56,9 +56,10 @@ export class StoreFollower {
   }
 
   /**
-   * Holds readings, and waits for the store, if only for a moment: it commits what was fetched soon,
-   * as a rule. A paused partition would be read again a second later. It must not be long: while a
-   * handler waits, the store's dead letters are not read, and without them its offsets do not count.
+   * Holds readings, and waits for the store, if only for a moment: it commits what was fetched
+   * soon, as a rule. A paused partition would be read again a second later. It must not be long:
+   * while a handler waits, the store's dead letters are not read, and without them its offsets do
+   * not count.
    */
   async hold(place: Place, batch: ConsumedBatch, generation: number): Promise<void> {
     const { claimed, clock, hurriedMs, signal, failed } = this.options

@@ -23,7 +23,9 @@ const lookups: Lookups = {
   schema: () => undefined,
 }
 
-/** Counts the records of each device; a record may say that it is refused, or is nothing to read. */
+/**
+ * Counts the records of each device; a record may say that it is refused, or is nothing to read.
+ */
 const counting = defineProcess<unknown>({
   from: {
     topic,

@@ -88,7 +88,9 @@ export class ProcessLoop implements ConsumerTask {
     if (refusal !== undefined) throw new Error(refusal)
   }
 
-  /** Commits a batch. Returns why nothing of it may be written; undefined unless there is a reason. */
+  /**
+   * Commits a batch. Returns why nothing of it may be written; undefined unless there is a reason.
+   */
   private async attempt(batch: DeviceBatch, place: ProcessPlace, generation: number): Promise<string | undefined> {
     const { name, businessProcess, runner, guard } = this.options
     const { claimed } = this

@@ -25,7 +25,9 @@ const FULL_BYTES = 8 << 20
  */
 const FULL_DAYS = 32
 
-/** Says when the store commits: a batch that is full, or the time after which one is not waited for. */
+/**
+ * Says when the store commits: a batch that is full, or the time after which one is not waited for.
+ */
 export class CommitPacing {
   private readonly options: CommitPacingOptions
   private timer: Disposable | undefined

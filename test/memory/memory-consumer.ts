@@ -3,7 +3,9 @@ import type { ConsumerControls } from '../../connectors/kafka/consumer.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 import type { ConsumerTask } from '../../services/consumer-task.ts'
 
-/** In the place of a consumer group's member: a test says when it is assigned, and hands records on. */
+/**
+ * In the place of a consumer group's member: a test says when it is assigned, and hands records on.
+ */
 export class MemoryConsumer implements ConsumerControls {
   generation = 0
   /** Times that the task asked for its partitions anew since they were assigned. */
@@ -55,7 +57,9 @@ export class MemoryConsumer implements ConsumerControls {
     return this.positions.get(`${topic}/${partition}`)
   }
 
-  /** Hands the next records of a partition on, and those behind them once the task has taken them. */
+  /**
+   * Hands the next records of a partition on, and those behind them once the task has taken them.
+   */
   async feed(task: ConsumerTask, partition: TopicPartition, records: number): Promise<void> {
     const { generation } = this
     const from = this.position(partition)

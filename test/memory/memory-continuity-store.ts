@@ -29,7 +29,9 @@ const COLUMNS: readonly (keyof BootRow)[] = [
   'firstNumber',
 ]
 
-/** Keeps the boots of devices in memory. It folds none, and keeps nothing of names that are none. */
+/**
+ * Keeps the boots of devices in memory. It folds none, and keeps nothing of names that are none.
+ */
 export class MemoryContinuityStore implements ContinuityStore {
   readonly claim: ContinuityStore['claim']
   readonly reposition: ContinuityStore['reposition']
