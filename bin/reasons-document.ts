@@ -64,7 +64,7 @@ devices stop, because there is probably one cause, such as a wrong conversion or
 Nothing of that batch is written. \`/health\` is 503 and names the partition, the number of devices and the reasons; so does a line in the log. The other partitions go
 on.
 
-The service tries again by itself, after 1 to 30 seconds, with what the registry and the databases say by then. **Fix the cause and it goes on**, with nothing to redrive.
+The service tries again by itself, after 0.5 to 30 seconds, with what the registry and the databases say by then. **Fix the cause and it goes on**, with nothing to redrive.
 If the cause is not fixed within an hour (\`devices_turned_bad.longest_minutes\`), the records become dead letters and the partition goes on. To get this at once, set
 \`devices_turned_bad.most_share\` to 1 and restart. The bridge never stops for this reason, because what devices publish can only be mended at the devices. `
 
