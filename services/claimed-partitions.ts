@@ -6,7 +6,7 @@ import type { KafkaOffsets } from './kafka-offsets.ts'
 
 /** Figures for metrics. */
 export interface ClaimCounters {
-  /** Claims, commits and queries that failed and were tried again. */
+  /** Claims, commits and queries that failed and were repeated. */
   retries: number
   /** Commits refused because another owner had a partition. */
   fenced: number
@@ -14,7 +14,7 @@ export interface ClaimCounters {
 
 export interface ClaimedPartitionsOptions {
   readonly consumer: Pick<ConsumerControls, 'reclaim'>
-  /** For lag tools: where partitions are after a claim and after a commit. */
+  /** Called with the positions of partitions, after a claim and after a commit. For lag tools. */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly clock: Clock
   readonly log: Log
@@ -22,23 +22,23 @@ export interface ClaimedPartitionsOptions {
   readonly counters: ClaimCounters
   /** Health: null while all is well, else what is wrong. */
   readonly problem: (what: string | null) => void
-  /** Drops what was read and is not on its way to the database: it will be read again. */
+  /** Drops what was read and is not being committed. It will be read again. */
   readonly givenUp: () => void
 }
 
-/** What a claim gave: where partitions go on, and what the task keeps of each. */
+/** The result of a claim: where partitions resume, and what the task keeps of each. */
 export interface Taken<Place extends TopicPartition> {
   readonly claims: readonly Claim[]
   readonly places: readonly Place[]
 }
 
-/** No generation: nothing that was read may be committed. */
+/** No generation. Nothing that was read may be committed. */
 const NONE = -1
 
 /**
- * The partitions that a task has claimed in the database that decides where it goes on, until they
- * are taken away or another owner is met. All that is done for them names the generation under
- * which it began: what belongs to an earlier one is void.
+ * The partitions that a task has claimed in the database that keeps its offsets, until they are
+ * taken away or another owner is found. All work for them names the generation under which it
+ * began. Work of an earlier generation is void.
  */
 export class ClaimedPartitions<Place extends TopicPartition> {
   private readonly options: ClaimedPartitionsOptions
@@ -66,8 +66,8 @@ export class ClaimedPartitions<Place extends TopicPartition> {
   }
 
   /**
-   * Takes partitions, however long it takes; none if they are assigned anew meanwhile. What was
-   * held before is given up first.
+   * Claims partitions, however long it takes. Returns none if they are assigned anew meanwhile.
+   * What was held before is given up first.
    */
   async claim(generation: number, take: () => Promise<Taken<Place>>): Promise<readonly Claim[]> {
     this.giveUp(generation)
@@ -79,8 +79,8 @@ export class ClaimedPartitions<Place extends TopicPartition> {
   }
 
   /**
-   * Does work for the database until it succeeds. Undefined if the partitions are no longer those
-   * of the generation, be it that the work was done.
+   * Repeats work with the database until it succeeds. Undefined if the partitions are no longer
+   * those of the generation, even if the work was done.
    */
   async patiently<Result>(doing: string, generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
     const { clock, signal, log, counters, problem } = this.options
@@ -102,13 +102,14 @@ export class ClaimedPartitions<Place extends TopicPartition> {
   }
 
   /**
-   * Offsets were committed to the database. Those of partitions that are gone are no longer told.
+   * Offsets were committed to the database. Kafka is not told those of partitions that were taken
+   * away.
    */
   committed(generation: number, positions: readonly Position[]): void {
     if (this.isCurrent(generation)) this.options.offsets.tell(positions)
   }
 
-  /** A commit was refused, and nothing was written: what was read must be read again. */
+  /** A commit was refused and nothing was written. What was read must be read again. */
   fenced(generation: number, partitions: readonly TopicPartition[]): void {
     this.options.counters.fenced++
     this.options.log.warn('another owner has a partition; nothing was written', {
@@ -117,7 +118,7 @@ export class ClaimedPartitions<Place extends TopicPartition> {
     if (this.isCurrent(generation)) this.startOver()
   }
 
-  /** Gives everything up, and has the partitions claimed anew. */
+  /** Gives everything up and has the partitions claimed anew. */
   startOver(): void {
     this.revoked()
     this.options.consumer.reclaim()

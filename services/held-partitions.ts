@@ -6,20 +6,20 @@ import { PartitionGuard, type PartitionGuardOptions } from './partition-guard.ts
 
 export interface HeldPartitionsOptions extends PartitionGuardOptions {
   readonly clock: Clock
-  /** Claims the assigned partitions anew: one of them need not be held any longer. */
+  /** Claims the assigned partitions anew, because one of them is no longer held. */
   readonly reclaim: () => void
 }
 
 /**
- * The store's partitions that stand still, while the others go on: each is left out of claims for a
- * while, then read again from its committed offset, with what the registry and the database say by
- * then.
+ * The store's partitions that are stopped while the others go on. Each is left out of claims for a
+ * while, and then read again from its committed offset, with what the registry and the database say
+ * by then.
  */
 export class HeldPartitions {
   private readonly options: HeldPartitionsOptions
   private readonly guard: PartitionGuard
   private readonly held = new Set<string>()
-  /** Times that a partition was held since its last commit. */
+  /** How often each partition was held since its last commit. */
   private readonly failures = new Map<string, Failures>()
 
   constructor(options: HeldPartitionsOptions) {
@@ -28,8 +28,8 @@ export class HeldPartitions {
   }
 
   /**
-   * Holds the partitions that this batch must not be committed for. Returns whether there is one:
-   * then nothing of the batch may be.
+   * Holds the partitions that the batch must not be committed for. If it returns true, nothing of
+   * the batch may be committed.
    */
   stop(batch: RowBatch): boolean {
     if (batch.refused.length === 0) return false
@@ -43,7 +43,7 @@ export class HeldPartitions {
     return any
   }
 
-  /** Holds a partition; what was read of it must be read again. */
+  /** Holds a partition. What was read of it must be read again. */
   hold({ topic, partition }: TopicPartition, why: string): void {
     const place = `${topic}/${partition}`
     const failures = this.failures.get(place) ?? new Failures(this.options.clock, READ_AGAIN)
@@ -65,10 +65,10 @@ export class HeldPartitions {
     }
   }
 
-  /** Those of the assigned partitions that are not held. */
+  /** The assigned partitions that are not held. */
   without<Place extends TopicPartition>(assigned: readonly Place[]): readonly Place[] {
     const places = new Set(assigned.map(({ topic, partition }) => `${topic}/${partition}`))
-    // What went to another owner is that one's problem.
+    // A partition that went to another owner is that owner's problem.
     for (const place of this.failures.keys()) if (!places.has(place)) this.failures.delete(place)
     this.guard.forget(places)
     return assigned.filter(({ topic, partition }) => !this.held.has(`${topic}/${partition}`))

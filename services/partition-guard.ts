@@ -12,8 +12,8 @@ export interface PartitionGuardOptions {
 }
 
 /**
- * Stops partitions in which too many devices have turned bad together, and says so. Who reads them
- * does so again after a pause: they go on once the cause is fixed. A partition is named as in
+ * Stops partitions in which too many devices have turned bad together, and reports it. The consumer
+ * reads them again after a pause, so they go on once the cause is fixed. A partition is named as in
  * `telemetry.frames/0`.
  */
 export class PartitionGuard {
@@ -27,7 +27,7 @@ export class PartitionGuard {
   }
 
   /**
-   * Why nothing of the batch may be written; undefined if it may.
+   * The reason if nothing of the batch may be written; else undefined.
    * @param bad indexes of the records of which anything is refused, ascending
    * @param reasons of the batch's dead letters
    */
@@ -42,7 +42,7 @@ export class PartitionGuard {
     return turned === undefined ? undefined : describeTurned(partition, turned, reasons(), limits)
   }
 
-  /** As `judge`, and stops the partition: throws if nothing of the batch may be written. */
+  /** As `judge`, but if nothing of the batch may be written, it stops the partition and throws. */
   check(...batch: Parameters<PartitionGuard['judge']>): void {
     const why = this.judge(...batch)
     if (why === undefined) return
@@ -56,13 +56,16 @@ export class PartitionGuard {
     this.options.log.error('a partition is stopped', { partition, why })
   }
 
-  /** Takes note of a batch that was checked and is written: its partition goes on. */
+  /** Notes that a checked batch was written: its partition goes on. */
   passed(partition: string, records: readonly KafkaRecord[], bad: readonly number[]): void {
     this.breaker.passed(records, bad, this.options.clock.nowMs())
     if (this.standing.delete(partition)) this.options.stopped(partition, null)
   }
 
-  /** Forgets which are stopped, but for some: whoever has the others now judges them anew. */
+  /**
+   * Forgets which partitions are stopped, except for these. The new owner of the others judges them
+   * anew.
+   */
   forget(kept: ReadonlySet<string> = NONE): void {
     for (const partition of this.standing) {
       if (kept.has(partition)) continue

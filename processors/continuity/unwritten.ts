@@ -3,11 +3,11 @@ import { type Device, type DeviceCounts, noDeviceCounts } from './device.ts'
 
 /** What must be written so that the ledger can be read again. */
 export interface LedgerChanges {
-  /** As they are now, not copies: to be encoded at once. */
+  /** Not copies, so they must be encoded at once. */
   readonly boots: readonly BootState[]
   /** The same, of names that are no devices. */
   readonly strangers: readonly BootState[]
-  /** Names that have become devices: what was written of them as strangers is theirs. */
+  /** Names that have become devices. Rows that were written of them as strangers are theirs now. */
   readonly promoted: readonly string[]
   /** What was counted since the changes before these. */
   readonly counts: readonly DeviceCounts[]
@@ -50,7 +50,7 @@ export class Unwritten {
   }
 
   /**
-   * Notes that the name is a device's, whatever was thought of it before.
+   * Notes that the name is a device, even if it was taken for a stranger before.
    * @param hasRows whether the database has rows of it as a stranger
    */
   promote(device: Device, hasRows = false): void {

@@ -10,11 +10,11 @@ export interface DeadLetterTakerOptions {
   readonly state: ContinuityState
   readonly loader: BootLoader
   readonly devices: KnownDevices
-  /** Makes the schemas' answers definitive for what these dead letters carry. */
+  /** Makes the schemas of these dead letters known. */
   readonly prepare: (deadLetters: readonly OpenDeadLetter[]) => Promise<void>
 }
 
-/** Boots that one query loads, and dead letters that are taken at a time. */
+/** Most boots that one query loads, and most dead letters that are taken at a time. */
 export const MOST_AT_ONCE = 5_000
 
 /** Takes dead letters into the ledger. */
@@ -25,14 +25,14 @@ export class DeadLetterTaker {
     this.options = options
   }
 
-  /** False if the partitions are gone. */
+  /** False if the partitions were taken away. */
   async take(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<boolean> {
     const { claimed, state, loader, devices, prepare } = this.options
     const deadLetters = state.intake.open(records, place.partition)
     await prepare(deadLetters)
     if (!claimed.isCurrent(generation)) return false
     for (let from = 0; from < deadLetters.length; ) {
-      // A record may be the dead letter of many: all of them are taken together.
+      // One record may be the dead letter of many records. All of them are taken together.
       let to = Math.min(from + MOST_AT_ONCE, deadLetters.length)
       while (to < deadLetters.length && deadLetters[to]?.offset === deadLetters[to - 1]?.offset) to++
       const some = deadLetters.slice(from, to)

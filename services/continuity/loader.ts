@@ -14,7 +14,7 @@ export interface BootLoaderOptions {
   readonly counters: ContinuityCounters
 }
 
-/** Takes boots from the database into memory. */
+/** Loads boots from the database into memory. */
 export class BootLoader {
   private readonly options: BootLoaderOptions
 
@@ -23,9 +23,10 @@ export class BootLoader {
   }
 
   /**
-   * Takes boots into memory until none is absent, then does the work at once: whatever is awaited
-   * in between, others may forget what is written. Waits through an outage of the database, and
-   * while there are too many boots in memory. False if the partitions are gone.
+   * Loads boots into memory until none is absent, then does the work at once. Nothing may be
+   * awaited in between, because a write would forget boots. Waits through an outage of the
+   * database, and while there are too many boots in memory. False if the partitions were taken
+   * away.
    */
   async load(
     absent: () => readonly BootKey[],
@@ -55,7 +56,7 @@ export class BootLoader {
   }
 }
 
-/** Gives the boots the first time that it is asked, and none after that. */
+/** Returns the boots at the first call, and none after that. */
 export function once(boots: readonly BootKey[]): () => readonly BootKey[] {
   const rest = [boots]
   return () => rest.pop() ?? []

@@ -18,16 +18,16 @@ import { LedgerWriter } from './writer.ts'
 export interface ContinuityLoopOptions extends ClaimOptions, StateOptions {
   readonly name: ConsumerName
   readonly store: Pick<ContinuityStore, 'commit' | 'load' | 'positions'>
-  /** Makes the schemas' answers definitive for what these dead letters carry. */
+  /** Makes the schemas of these dead letters known. */
   readonly prepare: (deadLetters: readonly OpenDeadLetter[]) => Promise<void>
   /**
-   * Changes are written at most this often, and less often if writing them takes more than a
+   * Shortest time between two writes of changes. It is longer if writing takes more than a
    * twentieth of the time.
    */
   readonly flushMs: number
   /**
-   * How often the store is asked how far it has come; up to four times as often while it has not
-   * come as far as what was fetched.
+   * How often the store's offsets are read. It is up to four times as often while the store is
+   * behind what was fetched.
    */
   readonly pollMs: number
   readonly consumer: ConsumerControls
@@ -44,8 +44,8 @@ const LONGEST_PAUSE_MS = 30_000
 
 /**
  * Follows the store through the readings, one step behind: a frame is stored once the store has
- * committed past its record. Every few seconds the changed rows are written in one transaction with
- * the offsets of all partitions.
+ * committed past its record. Every few seconds the changed rows are written, in one transaction
+ * with the offsets of all partitions.
  */
 export class ContinuityLoop implements ConsumerTask {
   private readonly options: ContinuityLoopOptions
@@ -102,7 +102,7 @@ export class ContinuityLoop implements ConsumerTask {
     if (place === undefined || !this.claimed.isCurrent(generation)) return
     if (batch.topic === topics.readings) return this.follower.hold(place, batch, generation)
     if (!(await this.deadLetters.take(place, batch, generation)) || place.topic !== STORE_DEAD) return
-    // Readings may have waited for them.
+    // Readings may have waited for these dead letters.
     const { paired } = this.state
     const waiting = [...this.claimed.all()].filter(({ partition, held }) => held.length > 0 && (!paired || partition === place.partition))
     for (const readings of waiting) await this.follower.take(readings, generation)
@@ -117,7 +117,7 @@ export class ContinuityLoop implements ConsumerTask {
     this.ended = true
   }
 
-  /** Calls again and again, with a pause in between that is told how long the work took. */
+  /** Calls again and again. The pause depends on how long the work took. */
   private async every(pauseMs: (tookMs: number) => number, work: () => Promise<void>): Promise<void> {
     const { clock, signal } = this.options
     while (!signal.aborted && !this.ended) {

@@ -2,31 +2,28 @@ import type { Claim, ConsumedBatch, KafkaLogs, TopicPartition } from '../../conn
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 
-/** A partition as the process has it. */
+/** A partition as continuity has it. */
 export interface Place extends TopicPartition {
   readonly epoch: bigint
-  /** Of the last batch that was taken, or held. */
+  /** Leader epoch of the last batch that was taken or held. */
   leaderEpoch: number
-  /** Up to which its records are in the database. */
+  /** Position up to which its records are in the database. */
   written: bigint
-  /** Up to which they are in the ledger. */
+  /** Position up to which they are in the ledger. */
   position: bigint
   /**
-   * Records below were there before the ledger was begun, and earlier readings had been deleted;
-   * null if none had.
+   * Records below this offset were there before the ledger was begun, and earlier readings had been
+   * deleted. Null if none had been deleted.
    */
   readonly truncatedUntil: bigint | null
   /**
-   * Readings that the store has not committed yet, in order: the partition is paused while there
+   * Readings that the store has not committed yet, in order. The partition is paused while there
    * are any.
    */
   readonly held: ConsumedBatch[]
   /** Index of the first record of held[0] that is not taken. */
   at: number
-  /**
-   * The latest leader of which it is known that its log goes on from held[0]; -1 if none was
-   * asked about.
-   */
+  /** The latest leader whose log is known to contain held[0]. -1 if Kafka was not asked. */
   heldUnder: number
   taking: boolean
 }
@@ -34,7 +31,7 @@ export interface Place extends TopicPartition {
 export interface ClaimOptions {
   /** All topics that the process reads. */
   readonly reads: readonly Topic[]
-  /** Takes partitions: where the process goes on with each. */
+  /** Claims partitions. Returns where continuity resumes each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly logs: KafkaLogs
 }
@@ -45,13 +42,13 @@ export interface ClaimedPlaces {
   /** Kafka's ID of the topic of readings. */
   readonly readingsId: string
   /**
-   * Whether the topics have as many partitions: a device is then on the partition of one number in
-   * all of them.
+   * Whether all topics have the same number of partitions. Then a device has the same partition
+   * number in all of them.
    */
   readonly paired: boolean
 }
 
-/** Takes partitions of several topics. */
+/** Claims partitions of several topics. */
 export async function claimPlaces({ reads, claim, logs }: ClaimOptions, partitions: readonly TopicPartition[]): Promise<ClaimedPlaces> {
   const states = await logs.topics(reads)
   const claims = await claim(partitions)
@@ -80,8 +77,8 @@ export async function claimPlaces({ reads, claim, logs }: ClaimOptions, partitio
 }
 
 /**
- * Index of the first record from an index on that is at an offset or after it; the number of
- * records where there is none.
+ * Index of the first record, from an index on, at an offset or after it. The number of records if
+ * there is none.
  */
 export function firstFrom(records: readonly KafkaRecord[], from: number, offset: bigint): number {
   let [low, high] = [from, records.length]

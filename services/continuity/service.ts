@@ -15,7 +15,7 @@ import { firmwareOptions, schemaWatch } from '../schema-registry.ts'
 import { continuityReadings, createContinuityCounters } from './counters.ts'
 import { ContinuityLoop } from './loop.ts'
 
-/** Changes are written this often; the question reads what came since from Kafka. */
+/** Changes are written this often. `millrace continuity` reads what came since from Kafka. */
 const FLUSH_MS = 5_000
 const POLL_MS = 1_000
 
@@ -74,8 +74,8 @@ async function openContinuity(
 }
 
 /**
- * Makes the directory's answers definitive for the frames in these dead letters: by their
- * fingerprints, or schema IDs where there is none.
+ * Makes the schemas of the frames in these dead letters known, by fingerprint, or by schema ID if
+ * there is none.
  */
 export async function prepareSchemas(firmwares: FirmwareDirectory, deadLetters: readonly OpenDeadLetter[]): Promise<void> {
   const ids = new Set<number>()
@@ -83,7 +83,7 @@ export async function prepareSchemas(firmwares: FirmwareDirectory, deadLetters: 
   for (const { deadLetter, fingerprint } of deadLetters) {
     const { value, source_partition: partition, reason } = deadLetter
     if (value === null) continue
-    // The bridge has just asked the registry about a fingerprint that it calls unknown.
+    // If the bridge calls a fingerprint unknown, it has just asked the registry about it.
     if (partition < 0 && reason !== 'unknown-fingerprint' && isSingleObject(value)) fingerprints.add(singleObjectFingerprint(value))
     if (!hasWireHeader(value)) continue
     if (fingerprint === undefined) ids.add(schemaIdOf(value))

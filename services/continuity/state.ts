@@ -9,7 +9,7 @@ import type { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { ContinuityCounters } from './counters.ts'
 import type { Place } from './places.ts'
 
-/** The store's dead letters: only with them is it known of which samples there is no row. */
+/** The store's dead letters. Without them nobody knows which samples have no row. */
 export const STORE_DEAD = deadTopic(store.name)
 
 export interface KnownDevices {
@@ -19,23 +19,20 @@ export interface KnownDevices {
 
 export interface StateOptions {
   readonly schemas: FrameSchemas
-  /** Which names are those of devices: only these are in the ledger. */
+  /** Which names are devices: only these are in the ledger. */
   readonly devices: KnownDevices
   readonly decode: (value: Buffer) => DeadLetter
   readonly counters: ContinuityCounters
 }
 
-/** What is in memory of claimed partitions. All of it is dropped with them. */
+/** What is in memory of the claimed partitions. It is dropped when they are given up. */
 export class ContinuityState {
   ledger: Ledger
   intake: Intake
   gate: StoreGate
   /** Kafka's ID of the topic of readings. */
   readingsId = ''
-  /**
-   * Whether the store's dead letters about a partition's readings are on the partition of the same
-   * number.
-   */
+  /** Whether the store's dead letters about readings of partition n are on partition n too. */
   paired = true
   private readonly options: StateOptions
 
@@ -58,7 +55,10 @@ export class ContinuityState {
   }
 }
 
-/** Up to where a partition of the readings is taken; undefined for one that is another's. */
+/**
+ * Position up to which a partition of the readings is taken. Undefined if the partition is not
+ * ours.
+ */
 export function readingsTaken(claimed: ClaimedPartitions<Place>, partition: number): bigint | undefined {
   return claimed.get({ topic: topics.readings, partition })?.position
 }

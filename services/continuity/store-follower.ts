@@ -18,24 +18,24 @@ export interface StoreFollowerOptions {
   readonly claimed: ClaimedPartitions<Place>
   readonly state: ContinuityState
   readonly loader: BootLoader
-  /** How often the store is asked at most while a handler waits for it. */
+  /** Shortest time between two looks at the store's offsets while a handler waits. */
   readonly hurriedMs: number
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
   readonly problem: (what: string | null) => void
-  /** Told why the store could not be asked. */
+  /** Called with the reason if the store's offsets could not be read. */
   readonly failed: (cause: unknown) => void
 }
 
-/** While a handler waits for the store. */
+/** Most looks while a handler waits for the store. */
 const MOST_POLLS = 3
 
 const nothing = (): void => undefined
 
 /**
- * Takes readings into the ledger once the store has committed past them. What it has not committed
- * is held, at most one fetch a partition, which is paused meanwhile.
+ * Takes readings into the ledger once the store has committed past them. What the store has not
+ * committed is held: at most one fetch of each partition, which is paused meanwhile.
  */
 export class StoreFollower {
   private readonly options: StoreFollowerOptions
@@ -46,7 +46,7 @@ export class StoreFollower {
     this.options = options
   }
 
-  /** Learns how far the store has come, and takes the readings that it has committed. */
+  /** Reads the store's offsets, and takes the readings that the store has committed. */
   poll(): Promise<void> {
     this.polling ??= this.pollNow().finally(() => {
       this.polling = undefined
@@ -56,10 +56,10 @@ export class StoreFollower {
   }
 
   /**
-   * Holds readings, and waits for the store, if only for a moment: it commits what was fetched
-   * soon, as a rule. A paused partition would be read again a second later. It must not be long:
-   * while a handler waits, the store's dead letters are not read, and without them its offsets do
-   * not count.
+   * Holds readings, and waits for the store for a moment, because as a rule it soon commits what
+   * was fetched. A paused partition would be read again only a second later. The wait must be
+   * short: while a handler waits, the store's dead letters are not read, and without them its
+   * offsets do not count.
    */
   async hold(place: Place, batch: ConsumedBatch, generation: number): Promise<void> {
     const { claimed, clock, hurriedMs, signal, failed } = this.options
@@ -72,10 +72,7 @@ export class StoreFollower {
     }
   }
 
-  /**
-   * Takes held readings up to where the store has come; the partition is paused while some are
-   * left.
-   */
+  /** Takes held readings up to the store's offset. The partition is paused while some are left. */
   async take(place: Place, generation: number): Promise<void> {
     const { claimed, state, consumer } = this.options
     if (place.taking || !claimed.isCurrent(generation)) return
@@ -108,7 +105,7 @@ export class StoreFollower {
     if (owned.length === 0) return
     const positions = (await store.positions(declaredStore.name, topics.readings)).filter(({ topicId }) => topicId === readingsId)
     for (const { partition } of owned) gate.until(partition, this.deadLettersRead, -1)
-    // The store writes its dead letters before it commits: those that there are now cover
+    // The store writes its dead letters before it commits. So the dead letters that exist now cover
     // everything below these positions.
     if (gate.news(positions)) {
       const ends = await logs.extents(STORE_DEAD)
@@ -120,9 +117,9 @@ export class StoreFollower {
   }
 
   /**
-   * Whether held readings are in the log that the store has come to. If it has read from a later
-   * leader, the log may have been cut below them: then it has passed other records at their
-   * offsets, and they are gone. False, too, if the partitions are.
+   * Whether held readings are in the log that the store has read. If it has read from a later
+   * leader, the log may have been cut below them: then the store has passed other records at their
+   * offsets, and the held ones are gone. False also if the partitions were taken away.
    */
   private async isInLog(place: Place, { nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<boolean> {
     const { logs, log, claimed, state } = this.options
@@ -157,8 +154,8 @@ export class StoreFollower {
       const record = records[place.at] as KafkaRecord
       const truncated = truncatedUntil !== null && record.offset < truncatedUntil
       while (!intake.reading(record, partition, truncated)) {
-        // What is in the ledger and how far it goes must agree whenever others get their turn:
-        // changes may be written meanwhile.
+        // The ledger and its position must agree before anything is awaited, because changes may be
+        // written meanwhile.
         place.position = record.offset
         const absent = intake.absentOfReadings(records, place.at, MOST_AT_ONCE)
         if (!(await this.options.loader.load(once(absent), partition, () => true, nothing, generation))) return false

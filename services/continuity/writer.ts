@@ -13,21 +13,24 @@ export interface LedgerWriterOptions {
   readonly counters: ContinuityCounters
 }
 
-/** A boot that was not heard of for so many rounds of writing is loaded again when it is. */
+/**
+ * A boot is forgotten after so many writes in which nothing of it came. It is loaded again if
+ * something comes.
+ */
 export const IDLE_ROUNDS = 60
 
-/** Writes what has changed in the ledger, in one transaction with the offsets of all partitions. */
+/** Writes the changes of the ledger, in one transaction with the offsets of all partitions. */
 export class LedgerWriter {
   private readonly options: LedgerWriterOptions
   private writing: Promise<void> | undefined
-  /** Queries for rows that are under way. */
+  /** Queries for rows under way. */
   private reading = 0
 
   constructor(options: LedgerWriterOptions) {
     this.options = options
   }
 
-  /** Writes what has changed since the last time, or waits for what is being written. */
+  /** Writes what has changed since the last time, or waits for the write under way. */
   write(): Promise<void> {
     this.writing ??= this.writeChanges().finally(() => {
       this.writing = undefined
@@ -35,15 +38,15 @@ export class LedgerWriter {
     return this.writing
   }
 
-  /** Writes all that has changed by now. */
+  /** Writes everything that has changed until now. */
   async finish(): Promise<void> {
     await this.writing
     await this.write()
   }
 
   /**
-   * Does work that reads rows: it begins while nothing is written, and none is folded before it is
-   * done. Undefined if the partitions are gone.
+   * Does work that reads rows. It begins while nothing is being written, and no row is folded
+   * before it is done. Undefined if the partitions were taken away.
    */
   async whileUnchanged<Result>(generation: number, work: () => Promise<Result>): Promise<Result | undefined> {
     while (this.writing !== undefined) await this.writing
@@ -90,7 +93,7 @@ export class LedgerWriter {
     )
   }
 
-  /** Up to where a partition's records need not be read again. */
+  /** Position below which a partition's records need not be read again. */
   private writable({ topic, partition, position }: Place): bigint {
     const { claimed, state } = this.options
     if (topic !== STORE_DEAD) return position

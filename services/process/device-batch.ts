@@ -5,15 +5,15 @@ import type { RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
 import { UNDECODABLE } from '../processor/engine.ts'
 
-/** The devices of a batch whose inputs are to be committed, and the records that are refused. */
+/** The devices of a batch whose inputs will be committed, and the records that are refused. */
 export class DeviceBatch {
   readonly consumed: ConsumedBatch
   left: readonly DeviceInputs<unknown>[]
   readonly refused: RefusedRecord[]
   /**
-   * Whether all that is refused is known. Dead letters are written before the transaction: if some
-   * are due already, the others must be known first, for all of them say whether the partition goes
-   * on.
+   * Whether all refusals are known. Dead letters are written before the transaction. If some are
+   * due already, the others must be known first, because all of them together decide whether the
+   * partition stops.
    */
   known: boolean
   private written = 0
@@ -26,7 +26,7 @@ export class DeviceBatch {
     this.known = undecodable.length === 0
   }
 
-  /** Refuses all records of some devices. */
+  /** Refuses all records of these devices. */
   refuse(rejections: readonly DeviceRejection[]): void {
     for (const { device, reason, detail } of rejections) {
       for (const record of this.left.find((inputs) => inputs.device === device)?.records ?? [])
@@ -35,12 +35,12 @@ export class DeviceBatch {
     this.left = this.left.filter(({ device }) => rejections.every((rejection) => rejection.device !== device))
   }
 
-  /** What is refused and has no dead letter yet. */
+  /** Refusals that have no dead letter yet. */
   unwritten(): readonly RefusedRecord[] {
     return this.refused.slice(this.written)
   }
 
-  /** All that is refused has its dead letter. */
+  /** All refusals have their dead letters now. */
   deadLettersWritten(): void {
     this.written = this.refused.length
   }

@@ -18,7 +18,7 @@ export interface ProcessLoopOptions {
   readonly runner: Pick<ProcessRunner, 'commit' | 'dryRun'>
   readonly lookups: Lookups
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
-  /** Takes partitions: where the process goes on with each. */
+  /** Claims partitions. Returns where the process resumes each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly producer: Pick<RecordProducer, 'send'>
   readonly deadLetters: DeadLetterWriter
@@ -36,18 +36,18 @@ export interface ProcessLoopOptions {
 /** A partition as the process has claimed it. */
 interface ProcessPlace extends TopicPartition {
   readonly epoch: bigint
-  /** Up to where it is committed. */
+  /** Position up to which it is committed. */
   position: bigint
 }
 
 /**
- * Inputs → what a business process makes of them, effectively once: one transaction of the app
- * database for each batch, with its offsets; dead letters before it.
+ * Inputs → what a business process makes of them, effectively once. Each batch is one transaction
+ * of the app database, together with its offsets. Its dead letters are written before.
  */
 export class ProcessLoop implements ConsumerTask {
   private readonly options: ProcessLoopOptions
   private readonly claimed: ClaimedPartitions<ProcessPlace>
-  /** Batches of several partitions take turns on the one connection. */
+  /** Batches of several partitions take turns, because there is one connection. */
   private turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: ProcessLoopOptions) {
@@ -88,9 +88,7 @@ export class ProcessLoop implements ConsumerTask {
     if (refusal !== undefined) throw new Error(refusal)
   }
 
-  /**
-   * Commits a batch. Returns why nothing of it may be written; undefined unless there is a reason.
-   */
+  /** Commits a batch. If nothing of it may be written, returns the reason. */
   private async attempt(batch: DeviceBatch, place: ProcessPlace, generation: number): Promise<string | undefined> {
     const { name, businessProcess, runner, guard } = this.options
     const { claimed } = this

@@ -24,7 +24,10 @@ export interface EngineCounters {
   readonly dropped: Map<string, number>
   /** Dead letters by reason. */
   readonly rejected: Map<string, number>
-  /** Values of samples, by reason and quantity, of which the samples' other quantities went on. */
+  /**
+   * Values that were refused while the other quantities of their samples were not, by reason and
+   * quantity.
+   */
   readonly rejectedValues: Map<string, Map<string, number>>
 }
 
@@ -48,9 +51,9 @@ export interface EngineOptions {
   readonly processor: Processor<unknown, Outputs>
   /** Schema ID of each output, by its name in `to`. */
   readonly schemaIds: Readonly<Record<string, number>>
-  /** Of each output's records, by its name: the same object for all of them. */
+  /** Headers of the records of each output, by its name. All records share the object. */
   readonly headers?: Readonly<Record<string, RecordHeaders>>
-  /** Largest value of a record that each output's topic takes. */
+  /** Largest value of a record that the topic of each output takes. */
   readonly limits: ReadonlyMap<Topic, number>
   readonly deadLetters: DeadLetterWriter
 }
@@ -59,7 +62,7 @@ export interface EngineOptions {
 export interface Origin {
   readonly topic: Topic
   readonly partition: number
-  /** Milliseconds since 1970: when a failure is said to have happened. */
+  /** Milliseconds since 1970. Dead letters have it as the time of the failure. */
   readonly nowMs: number
 }
 
@@ -67,7 +70,7 @@ export interface Origin {
 export interface EngineResult {
   /** What must be sent before their offsets may be committed, in order. */
   readonly sent: readonly OutgoingRecord[]
-  /** Indexes of the records of which anything was rejected, ascending. */
+  /** Indexes of the records of which something was rejected, ascending. */
   readonly bad: readonly number[]
 }
 
@@ -78,10 +81,10 @@ export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: 
 export const UNDECODABLE = 'undecodable'
 /** Reason that every processor may give: its code threw. */
 export const DEFECT = 'defect'
-/** Reason that every processor may give: what it made of the record is larger than Kafka takes. */
+/** Reason that every processor may give: an output of the record is larger than Kafka takes. */
 export const TOO_LARGE = 'output-too-large'
 
-/** Records of this size every hop takes; the producer sends no larger requests. */
+/** Every hop takes records of this size. The producer sends no larger requests. */
 const MOST_OUTPUT_BYTES = 900_000
 
 class TooLargeError extends Error {
@@ -121,7 +124,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
     const refused: RefusedRecord[] = []
     const bad: number[] = []
 
-    /** Of the record at hand; all of them are known before a dead letter is written. */
+    /** Of the current record. All of them are known before a dead letter is written. */
     let rejections: Rejection[] = []
 
     const settle = (record: KafkaRecord, outcome: Outcome<Outputs>, sample: number | null): void => {
@@ -167,8 +170,8 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
           else for (const each of outcome) settle(record, each, sample)
         })
       } catch (cause) {
-        // Permanent either way: handle is pure, so it would fail again. What this record had sent
-        // is taken back; the dead letter has it whole.
+        // Permanent in both cases: handle is pure, so it would fail again. The outputs of this
+        // record are taken back; the dead letter has the whole record.
         sent.length = sentBefore
         counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)

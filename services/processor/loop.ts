@@ -7,10 +7,10 @@ import { addCounters, createEngineCounters, type Engine, type EngineCounters } f
 export interface ProcessorLoopOptions {
   readonly engine: Engine
   readonly lookups: Lookups
-  /** Prepares the lookups for these records; waits through outages. */
+  /** Prepares the look-ups for these records. Waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly producer: RecordProducer
-  /** Forgotten when partitions are taken away. */
+  /** They are forgotten when partitions are taken away. */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly log: Log
   readonly counters: EngineCounters
@@ -21,22 +21,23 @@ export interface ProcessorLoopOptions {
 export interface ProcessorLoop {
   handle(batch: ConsumedBatch, generation: number): Promise<void>
   /**
-   * Forgets what was under way: it is not committed, and read again by whoever has the partition.
+   * Forgets what was under way. It is not committed, so the next owner of the partition reads it
+   * again.
    */
   revoked(): void
   /** Waits for what is under way. */
   drain(): Promise<void>
 }
 
-/** Batches that may wait for Kafka's acknowledgement while the next is processed. */
+/** Most batches that wait for Kafka's acknowledgement while the next is processed. */
 const MOST_UNDER_WAY = 8
 /**
- * Nor more than this, beyond the batch that passes it: catching up must not cost more memory than
- * keeping up.
+ * Most bytes of them, not counting the batch that passes this limit. Catching up must not cost more
+ * memory than keeping up.
  */
 const MOST_BYTES_UNDER_WAY = 16 << 20
 
-/** At least once: an offset is committed after Kafka has acknowledged all that its record gave. */
+/** At least once: an offset is committed after Kafka has acknowledged all outputs of its record. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
   const { engine, lookups, prepare, producer, offsets, log, guard } = options
   let current = 0
@@ -44,8 +45,8 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   let bytesUnderWay = 0
 
   /**
-   * What a batch gives. Throws if too many devices have turned bad: nothing of it is sent, and its
-   * partition is read again after a pause.
+   * The outputs of a batch. Throws if too many devices have turned bad: then nothing is sent, and
+   * the partition is read again after a pause.
    */
   function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
     const counters = createEngineCounters()
@@ -78,7 +79,7 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       await prepare(batch.records)
       while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
       if (generation !== current) return
-      // An acknowledgement counts once those before it have come: offsets never run ahead of a
+      // An acknowledgement counts once those before it have come, so that offsets never pass a
       // batch that failed.
       const outgoing = processed(batch)
       const bytes = outgoing.reduce((sum, { value }) => sum + value.length, 0)

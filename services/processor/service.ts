@@ -12,12 +12,12 @@ import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
 
 /**
- * Offsets are committed at most this often: a crash repeats at most as much, and repeats are
- * identical.
+ * Shortest time between two commits of offsets. A crash repeats what came in this time, and repeats
+ * are identical.
  */
 const COMMIT_INTERVAL_MS = 500
 
-/** IDs of the schemas that a processor's outputs are written with. */
+/** IDs of the schemas of a processor's outputs. */
 export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProcessor): Promise<Readonly<Record<string, number>>> {
   const ids: Record<string, number> = {}
   for (const [output, { topic, schema }] of Object.entries(to)) ids[output] = await registeredId(registry, topic, schema)
@@ -25,7 +25,7 @@ export async function outputSchemaIds(registry: SchemaRegistry, { to }: AnyProce
 }
 
 /**
- * Headers of each output's records: the fingerprint of its schema, as the bridge gives it to
+ * Headers of the records of each output: the fingerprint of its schema, as the bridge adds it to
  * frames.
  */
 export function outputHeaders({ to }: AnyProcessor): Readonly<Record<string, RecordHeaders>> {

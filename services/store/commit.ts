@@ -22,30 +22,30 @@ export interface CommitterOptions {
   readonly held: Pick<HeldPartitions, 'stop' | 'committed'>
 }
 
-/** `void`: the partitions are no longer those under which it was filled, or are claimed anew. */
+/** `void`: the partitions that it was filled from were taken away, or are claimed anew. */
 export type CommitEnd = 'committed' | 'void'
 
 /** A row batch on its way. */
 interface Part {
   readonly rowBatch: RowBatch
-  /** What goes to the sink. After a transient error that must see the same object again. */
+  /** What goes to the sink. After a transient error the sink must get the same object again. */
   batch: SinkBatch
   /**
-   * If something is refused, the rest is tried out before anything is said of it: a batch that
-   * turns out too bad leaves no dead letters.
+   * If something is refused, the rest is tried in a dry run before dead letters are written: a
+   * batch that turns out too bad leaves none.
    */
   suspect: boolean
 }
 
 /**
- * After a batch was split, each commit lets the next one be so much larger: nobody runs into the
- * limit again and again.
+ * After a batch was split, each commit lets the next batch be larger by this share. So the limit is
+ * not met again and again.
  */
 const GROWTH = 1 / 8
 
 /**
- * Commits row batches: dead letters first, then rows and offsets, again and again until it is done.
- * A batch that the database cannot take as one is committed in halves.
+ * Commits row batches: dead letters first, then rows and offsets. It tries until it succeeds. A
+ * batch that the database cannot take as one is committed in halves.
  */
 export class Committer {
   private readonly options: CommitterOptions
@@ -56,14 +56,17 @@ export class Committer {
     this.most = options.batchRows
   }
 
-  /** Rows that make a batch full: fewer than configured after one was too much for the database. */
+  /**
+   * Rows that make a batch full. They are fewer than configured after a batch was too much for the
+   * database.
+   */
   mostRows(): number {
     return this.most
   }
 
-  /** Commits what was filled under a generation, however long it takes. */
+  /** Commits a batch that was filled under a generation, however long it takes. */
   async commit(whole: RowBatch, generation: number): Promise<CommitEnd> {
-    // Each part takes the memory of the whole: it is encoded when its turn comes.
+    // Each part takes as much memory as the whole, so it is encoded when its turn comes.
     const parts: { readonly of: RowBatch; readonly from: number; readonly end: number }[] = []
     let rowBatch: RowBatch | undefined = whole
     while (rowBatch !== undefined) {
@@ -131,7 +134,7 @@ export class Committer {
     return 'void'
   }
 
-  /** Dead letters first: once the offsets have moved, nobody would write them. */
+  /** Dead letters come first: once the offsets have moved, nobody would write them. */
   private async write({ rowBatch, batch }: Part): Promise<SinkResult> {
     const { producer, deadLetters, clock, sink, consumer } = this.options
     const refused = rowBatch.closeRefused()
@@ -148,7 +151,7 @@ export class Committer {
     part.suspect = true
   }
 
-  /** With the epochs of the claim; of one that is no longer held nothing is sent. */
+  /** The batch with the epochs of its claim. Nothing is sent for a claim that is no longer held. */
   private sinkBatch(batch: RowBatch): SinkBatch {
     const moves = batch.moves().map((move) => {
       const { epoch, leaderEpoch } = this.options.claimed.get(move) ?? { epoch: -1n, leaderEpoch: -1 }
@@ -172,8 +175,8 @@ export class Committer {
 type BadRows = Extract<SinkResult, { tag: 'bad-rows' }>
 
 /**
- * The one record that is left is refused as a whole, though the database takes each of its rows by
- * itself.
+ * The one record that is left is refused as a whole, although the database takes each of its rows
+ * by itself.
  */
 function everyRow({ rows }: SinkBatch, { code, message }: ConnectorError): BadRows {
   return { tag: 'bad-rows', rows: Array.from({ length: rows }, (_, row) => ({ row, sqlState: code, detail: message })) }

@@ -18,11 +18,11 @@ import type { StorePlace } from './place.ts'
 export interface StoreLoopOptions {
   readonly name: ConsumerName
   readonly sink: Pick<ReadingsSink, 'commit' | 'dryRun'>
-  /** Takes partitions: where the sink goes on with each. */
+  /** Claims partitions. Returns where the sink resumes each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly deadLetters: DeadLetterWriter
   readonly producer: Pick<RecordProducer, 'send'>
-  /** Makes layouts definitive for these records; waits through outages. */
+  /** Makes the layouts of these records known. Waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
@@ -33,16 +33,16 @@ export interface StoreLoopOptions {
   readonly log: Log
   readonly signal: AbortSignal
   readonly counters: StoreCounters
-  /** Partitions that are stopped because too much of them is bad. */
+  /** Partitions that are stopped because too many of their devices turned bad. */
   readonly held: HeldPartitions
   /** Health: null while all is well, else what is wrong. */
   readonly problem: (what: string | null) => void
 }
 
 /**
- * Readings → rows, effectively once. Fills one batch while the one before it is committed, so that
- * decoding and the database work side by side; a third waits. The offsets in the database decide
- * where to go on: whatever is dropped here on a rebalance or a crash is read again from there.
+ * Readings → rows, effectively once. It fills one batch while the one before is committed, so that
+ * decoding and the database work side by side. A third batch waits. The offsets in the database
+ * decide where to resume, so what is dropped here at a rebalance or a crash is read again.
  */
 export class StoreLoop implements ConsumerTask {
   private readonly options: StoreLoopOptions
@@ -117,7 +117,7 @@ export class StoreLoop implements ConsumerTask {
     place.position = to
   }
 
-  /** Starts committing what is filled, as soon as the commit before it is over. */
+  /** Commits what is filled, as soon as the commit before it is over. */
   private async turn(): Promise<void> {
     while (this.committing !== undefined) await this.committing
     if (this.rowBatch.empty) return
@@ -136,8 +136,9 @@ export class StoreLoop implements ConsumerTask {
   }
 
   /**
-   * Begins another batch: what was filled is on its way, or will be read again. In the latter case
-   * with the same writer, for the other may be lent to a commit that is under way.
+   * Begins another batch: the last one is being committed, or was dropped and will be read again.
+   * If it was dropped, the writer stays the same, because a commit that is under way may use the
+   * other writer.
    */
   private drop(): void {
     this.pacing.begun()
@@ -145,8 +146,8 @@ export class StoreLoop implements ConsumerTask {
   }
 
   /**
-   * Commits what came before a record that only a newer store can take, and leaves the partition
-   * there.
+   * Commits what came before a record that only a newer store can take, and stops the partition at
+   * that record.
    */
   private async holdBefore(place: StorePlace, generation: number, why: string): Promise<void> {
     await this.turn()

@@ -1,6 +1,6 @@
 import type { Clock } from '../../connectors/clock.ts'
 
-/** Of a row batch, what says whether it is full. */
+/** What decides whether a row batch is full. */
 export interface Fill {
   readonly rows: number
   readonly bytes: number
@@ -8,26 +8,24 @@ export interface Fill {
 }
 
 export interface CommitPacingOptions {
-  /** Rows that make a batch full. They may change. */
+  /** Rows that make a batch full. The number may change. */
   readonly mostRows: () => number
-  /** Longest wait of a row for others that are committed with it. */
+  /** Longest time that a row waits for others before it is committed. */
   readonly batchMs: number
   readonly clock: Clock
-  /** Commits what is filled, after the commit that is under way. */
+  /** Commits what is filled, once the commit under way is over. */
   readonly commit: () => void
 }
 
 /** Bytes of COPY that make a batch full before its rows do. */
 const FULL_BYTES = 8 << 20
 /**
- * Days that do: each may be a new chunk, which takes 11 locks of the transaction. With the record
- * that passes it, 131 days at most.
+ * Days that make a batch full. Each may be a new chunk, which takes 11 locks of the transaction.
+ * With the record that passes the limit it is 131 days at most.
  */
 const FULL_DAYS = 32
 
-/**
- * Says when the store commits: a batch that is full, or the time after which one is not waited for.
- */
+/** Decides when the store commits: if a batch is full, or if its time is over. */
 export class CommitPacing {
   private readonly options: CommitPacingOptions
   private timer: Disposable | undefined
@@ -36,24 +34,24 @@ export class CommitPacing {
     this.options = options
   }
 
-  /** Whether a batch takes nothing more. */
+  /** Whether a batch is full. */
   isFull(batch: Fill): boolean {
     return batch.rows >= this.options.mostRows() || batch.bytes >= FULL_BYTES || batch.dayCount >= FULL_DAYS
   }
 
-  /** Something was added to a batch. */
+  /** A record was added to a batch. */
   added(batch: Fill, underWay: boolean): void {
     const { clock, batchMs, commit } = this.options
     this.timer ??= clock.after(batchMs, commit)
     if (!underWay && this.isFull(batch)) commit()
   }
 
-  /** A commit is over; this has been filled meanwhile. */
+  /** A commit is over. This batch was filled meanwhile. */
   committed(batch: Fill): void {
     if (this.isFull(batch)) this.options.commit()
   }
 
-  /** The batch that was being filled is on its way, or was dropped. */
+  /** The batch that was being filled is being committed, or was dropped. */
   begun(): void {
     this.timer?.[Symbol.dispose]()
     this.timer = undefined

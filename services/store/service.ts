@@ -21,10 +21,7 @@ import { schemaWatch } from '../schema-registry.ts'
 import { createStoreCounters, storeReadings } from './counters.ts'
 import { StoreLoop } from './loop.ts'
 
-/**
- * The next 7 days' partitions are made ahead; once an hour is often enough, and finds stray rows
- * soon.
- */
+/** Partitions are created 7 days ahead. Once an hour is often enough, and finds stray rows soon. */
 const UPKEEP_MS = 3_600_000
 
 /** The store: readings → rows, effectively once. */
@@ -99,13 +96,13 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
   }
 }
 
-/** Makes room for the rows of the next days, at once and each hour. */
+/** Makes room for the rows of the next days, now and each hour. */
 function keepPartitionsReady(
   sink: PostgresReadingsSink,
   log: Log,
   problem: (what: string | null) => void,
 ): Disposable & { strays(): number } {
-  /** Rows outside every partition; not a number until they were counted. */
+  /** Rows outside every partition. NaN until they are counted. */
   let strays = Number.NaN
   async function keepReady(): Promise<void> {
     try {
@@ -124,9 +121,7 @@ function keepPartitionsReady(
   return { strays: () => strays, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/**
- * The layout of each record of readings: by the fingerprint that it came with, or by its schema ID.
- */
+/** The layout of each record of readings, by its fingerprint or by its schema ID. */
 export function layoutsOf(known: KnownSchemas): (record: KafkaRecord) => LayoutLookup {
   const made = new Map([...known.fingerprints()].map(([hex, { json }]) => [hex, layoutOf(json)]))
   const byFingerprint = createFingerprintIndex(made)
