@@ -171,7 +171,7 @@ const shape = z.strictObject({
         .min(1)
         .max(60_000)
         .default(200)
-        .describe('A transaction takes what came in so many milliseconds, unless batch_rows is reached first.'),
+        .describe('Longest wait of a row for others of its transaction, while no other is under way; as a rule it waits 20 ms at most.'),
       conflicts: z
         .enum(['first', 'last'])
         .default('first')

@@ -100,7 +100,7 @@ export class StoreLoop implements ConsumerTask {
       this.moveTo(place, record.offset + 1n)
     }
     this.moveTo(place, batch.nextOffset)
-    pacing.added(this.rowBatch, this.committing !== undefined)
+    pacing.added(this.rowBatch)
   }
 
   revoked(): void {
@@ -123,7 +123,8 @@ export class StoreLoop implements ConsumerTask {
     if (this.rowBatch.empty) return
     const { rowBatch } = this
     this.writers.reverse()
-    this.drop()
+    this.pacing.begun()
+    this.rowBatch = new RowBatch(this.writers[0] as CopyWriter)
     this.committing = this.committer
       .commit(rowBatch, this.claimed.generation)
       .catch((cause: unknown) => {
@@ -136,12 +137,11 @@ export class StoreLoop implements ConsumerTask {
   }
 
   /**
-   * Begins another batch: the last one is being committed, or was dropped and will be read again.
-   * If it was dropped, the writer stays the same, because a commit that is under way may use the
-   * other writer.
+   * Begins another batch: what was filled is dropped and will be read again. The writer stays the
+   * same, because a commit that is under way may use the other one.
    */
   private drop(): void {
-    this.pacing.begun()
+    this.pacing.dropped()
     this.rowBatch = new RowBatch(this.writers[0] as CopyWriter)
   }
 

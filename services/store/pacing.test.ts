@@ -1,47 +1,93 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../test/memory/manual-clock.ts'
-import { CommitPacing } from './pacing.ts'
+import { CommitPacing, type Fill } from './pacing.ts'
 
-describe('when the store commits', () => {
+const some: Fill = { rows: 10, bytes: 1_000, dayCount: 1 }
+const full: Fill = { rows: 100, bytes: 10_000, dayCount: 1 }
+
+describe('the pacing of commits', () => {
   let clock: ManualClock
-  let commits: number
   let pacing: CommitPacing
-  const filled = (rows: number) => ({ rows, bytes: 0, dayCount: 1 })
+  /** When each commit was begun: milliseconds since the clock's beginning. */
+  let commits: number[]
+  /** How long each takes; 0 for those that a test ends itself. */
+  let takesMs: number
 
   beforeEach(() => {
     clock = new ManualClock()
-    commits = 0
-    pacing = new CommitPacing({ mostRows: () => 100, batchMs: 200, clock, commit: () => void commits++ })
+    commits = []
+    takesMs = 1
+    pacing = new CommitPacing({
+      mostRows: () => full.rows,
+      batchMs: 200,
+      clock,
+      commit: () => {
+        commits.push(clock.monotonicMs())
+        pacing.begun()
+        if (takesMs > 0) clock.after(takesMs, ended)
+      },
+    })
   })
 
-  it('is after a while, counted from what came first', async () => {
-    pacing.added(filled(1), false)
-    await clock.advance(150)
-    pacing.added(filled(2), false)
-    await clock.advance(49)
-    expect(commits).to.equal(0)
-    await clock.advance(1)
-    expect(commits).to.equal(1)
-  })
+  const ended = (): void => pacing.committed(some)
 
-  it('is at once if the batch is full, by rows, bytes or days', () => {
-    pacing.added(filled(100), false)
-    pacing.added({ ...filled(1), bytes: 8 << 20 }, false)
-    pacing.added({ ...filled(1), dayCount: 32 }, false)
-    expect(commits).to.equal(3)
-  })
+  /** Adds a little each millisecond. */
+  async function load(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed++) {
+      pacing.added(some)
+      await clock.advance(1)
+    }
+  }
 
-  it('is not before the commit under way is over, however full the batch is', () => {
-    pacing.added(filled(100), true)
-    expect(commits).to.equal(0)
-    pacing.committed(filled(100))
-    expect(commits).to.equal(1)
-  })
-
-  it('is not for a batch that is on its way, or was dropped', async () => {
-    pacing.added(filled(1), false)
-    pacing.begun()
+  it('commits what comes after a silence with what comes with it, at once', async () => {
+    pacing.added(some)
+    pacing.added(some)
     await clock.advance(1_000)
-    expect(commits).to.equal(0)
+    pacing.added(some)
+    await clock.advance(1_000)
+    expect(commits).to.deep.equal([2, 1_002])
+  })
+
+  it('begins a commit 20 ms after the one before, as long as they are quick', async () => {
+    await load(100)
+    expect(commits).to.deep.equal([2, 22, 42, 62, 82])
+  })
+
+  it('waits four times as long as a commit takes: larger ones cost less', async () => {
+    takesMs = 30
+    await load(400)
+    expect(commits).to.deep.equal([2, 122, 242, 362])
+  })
+
+  it('waits no longer than the configuration says, however long commits take', async () => {
+    takesMs = 100
+    await load(900)
+    expect(commits).to.deep.equal([2, 302, 602])
+  })
+
+  it('commits a full batch at once, or as soon as the commit before it is over', () => {
+    takesMs = 0
+    pacing.added(full)
+    expect(commits).to.deep.equal([0])
+    pacing.added(full)
+    expect(commits).to.have.length(1)
+    pacing.committed(full)
+    expect(commits).to.have.length(2)
+  })
+
+  it('is full by rows, by bytes, or by days', () => {
+    expect([some, full, { ...some, bytes: 9 << 20 }, { ...some, dayCount: 32 }].map((batch) => pacing.isFull(batch))).to.deep.equal([
+      false,
+      true,
+      true,
+      true,
+    ])
+  })
+
+  it('commits nothing that was dropped', async () => {
+    pacing.added(some)
+    pacing.dropped()
+    await clock.advance(1_000)
+    expect(commits).to.deep.equal([])
   })
 })
