@@ -38,7 +38,7 @@ describe('a secret of the environment', () => {
     const config = join(folder, 'millrace.yaml')
     writeFileSync(config, `metrics: { ports: ${port} }\n`)
     try {
-      // The services that consume ask Kafka before all others: with it away they ask nobody else.
+      // A service asks one after the other: with the registry away it does not get as far as Kafka.
       const away = { KAFKA_BROKERS: NOWHERE, KAFKA_USERNAME: 'u', KAFKA_PASSWORD: SECRET }
       const services = [['bridge'], ['run', 'standardise'], ['store']]
       for (const [kafka, args, told] of services.flatMap((each) => [[away, each, NOWHERE] as const, [{}, each, 'registry'] as const])) {
