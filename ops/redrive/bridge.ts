@@ -1,38 +1,22 @@
-import type { RecordProducer } from '../../connectors/contract.ts'
-import type { FirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
+import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { createBridgeCounters } from '../../processors/bridge/counters.ts'
-import { bridge } from '../../processors/bridge/declaration.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import { createRouter } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
-import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
-import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import type { OutgoingRecord } from '../../processors/contract.ts'
+import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
-import { bridgeRoutes, type Config } from '../../services/config.ts'
+import { bridgeRoutes } from '../../services/config.ts'
 import { deadLetterLimits } from '../../services/dead-letters.ts'
-import { schemaHeaders } from '../../services/registered.ts'
+import { openDeadLetterCodec, registeredId, schemaHeaders } from '../../services/registered.ts'
+import { firmwareOptions } from '../../services/schema-registry.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
-import type { RedriveWay } from './way.ts'
-
-export interface BridgeWayOptions {
-  readonly config: Config
-  /** Largest value of a record that each topic takes. */
-  readonly limits: ReadonlyMap<Topic, number>
-  readonly directory: FirmwareDirectory
-  /** ID of schemas/device-status.avsc in the registry. */
-  readonly statusSchemaId: number
-  readonly codec: DeadLetterCodec
-  /** When a dead letter's message counts as received. */
-  readonly receipt: (deadLetter: DeadLetter) => number
-  readonly producer: RecordProducer
-  readonly close: () => Promise<void>
-}
+import type { RedriveWay, WayParts } from './way.ts'
 
 const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
@@ -41,7 +25,10 @@ const HALF_MILLI_MICROS = 500
  * The way for the bridge. It forwards again, with the fingerprints that the registry has by now and
  * the time of the first receipt.
  */
-export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, codec, producer, close }: BridgeWayOptions): RedriveWay {
+export async function openBridgeWay({ config, name, receipt, registry, producer, limits, log, signal }: WayParts): Promise<RedriveWay> {
+  const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
+  const codec = await openDeadLetterCodec(registry, deadTopic(name))
+  const statusSchemaId = await registeredId(registry, topics.deviceStatus, deviceStatusSchema)
   const counters = createBridgeCounters()
   let fingerprints = createFingerprints(new Map())
   const generic = jsonFirmware()
@@ -61,7 +48,7 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
     counters,
   })
   return createRecordsWay({
-    dead: deadTopic(bridge.name),
+    dead: deadTopic(name),
     codec,
     producer,
     prepare: async () => {
@@ -91,6 +78,6 @@ export function bridgeWay({ config, receipt, limits, directory, statusSchemaId, 
       const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])
       return { records, dropped: dropped?.[0] ?? null }
     },
-    close,
+    close: async () => directory[Symbol.asyncDispose](),
   })
 }

@@ -1,35 +1,20 @@
 import type { Log, RecordProducer } from '../../connectors/contract.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
-import { noteRedriven } from '../../connectors/postgres/continuity-redriven.ts'
-import { createDatabase } from '../../connectors/postgres/database.ts'
-import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
-import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
-import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
-import type { ConsumerName, KafkaRecord, Topic } from '../../processors/contract.ts'
+import { createRegistry } from '../../connectors/registry/registry.ts'
+import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
-import { type AnyProcessor, type DeclaredService, writtenTopics } from '../../processors/declaration.ts'
-import type { BusinessProcess } from '../../processors/process.ts'
+import { type DeclaredService, writtenTopics } from '../../processors/declaration.ts'
 import { receiptOf } from '../../processors/receipt.ts'
-import type { LayoutLookup } from '../../processors/store/layouts.ts'
-import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
-import { readQuantities } from '../../schemas/files.ts'
-import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
+import { deadTopic } from '../../processors/topics.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredService } from '../../services/declared.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
-import { openLookups, schemasOf } from '../../services/lookups.ts'
-import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
-import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
-import { firmwareOptions } from '../../services/schema-registry.ts'
-import { layoutsOf } from '../../services/store/service.ts'
-import { bridgeWay } from './bridge.ts'
+import { openBridgeWay } from './bridge.ts'
 import { kafkaTime } from './kafka-time.ts'
-import { processWay } from './process.ts'
-import { processorWay } from './processor.ts'
-import { storeWay } from './store.ts'
-import type { RedriveWay } from './way.ts'
+import { openProcessWay } from './process.ts'
+import { openProcessorWay } from './processor.ts'
+import { openStoreWay } from './store.ts'
+import type { RedriveWay, WayParts } from './way.ts'
 
 export interface RedriveLineOptions {
   readonly config: Config
@@ -55,14 +40,6 @@ export interface RedriveLine extends AsyncDisposable {
   readonly limits: ReadonlyMap<Topic, number>
 }
 
-interface Parts extends RedriveLineOptions {
-  /** When a dead letter's record counts as received. */
-  readonly receipt: (deadLetter: DeadLetter) => number
-  readonly registry: SchemaRegistry
-  readonly producer: RecordProducer
-  readonly limits: ReadonlyMap<Topic, number>
-}
-
 /** Connects the processor as its service does, without reading its topic. */
 export async function openRedriveLine(options: RedriveLineOptions): Promise<RedriveLine> {
   const { config, service, log, signal } = options
@@ -75,7 +52,8 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
   const now = await kafkaTime(kafka, log)
   const receipt = (deadLetter: DeadLetter): number => receiptOf(deadLetter, now(), options.reason)
-  const way = await openWay(service, { ...options, receipt, registry, producer, limits })
+  const consumer = `${service.name}.redrive.${options.run}` as ConsumerName
+  const way = await openWay(service, { ...options, name: service.name, consumer, receipt, registry, producer, limits })
   return {
     way,
     producer,
@@ -97,110 +75,17 @@ export async function redrivable(config: Config, name: string): Promise<Declared
   return service
 }
 
-function openWay(service: DeclaredService, parts: Parts): Promise<RedriveWay> {
+function openWay(service: DeclaredService, parts: WayParts): Promise<RedriveWay> {
   switch (service.kind) {
     case 'bridge':
-      return openBridge(parts)
+      return openBridgeWay(parts)
     case 'store':
-      return openStore(parts)
+      return openStoreWay(parts)
     case 'process':
-      return openProcess(parts, service.businessProcess)
+      return openProcessWay(parts, service.businessProcess)
     case 'processor':
-      return openProcessor(parts, service.processor)
+      return openProcessorWay(parts, service.processor)
     case 'continuity':
       throw new ConfigError(`${service.name} has no dead letters`)
   }
-}
-
-async function openBridge({ config, service, receipt, registry, producer, limits, log, signal }: Parts): Promise<RedriveWay> {
-  const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
-  return bridgeWay({
-    config,
-    receipt,
-    limits,
-    directory,
-    statusSchemaId: await registeredId(registry, topics.deviceStatus, deviceStatusSchema),
-    codec: await openDeadLetterCodec(registry, deadTopic(service.name)),
-    producer,
-    close: async () => directory[Symbol.asyncDispose](),
-  })
-}
-
-async function openProcessor(
-  { config, service: { name }, receipt, registry, producer, limits, log, signal }: Parts,
-  processor: AnyProcessor,
-): Promise<RedriveWay> {
-  const lookups = await openLookups(processor, { config, log, signal })
-  return processorWay({
-    name,
-    processor,
-    schemaIds: await outputSchemaIds(registry, processor),
-    headers: outputHeaders(processor),
-    limits,
-    lookups,
-    receipt,
-    codec: await openDeadLetterCodec(registry, deadTopic(name)),
-    producer,
-    close: async () => lookups[Symbol.asyncDispose](),
-  })
-}
-
-async function openProcess(
-  { config, service, run, topicId, log, signal }: Parts,
-  businessProcess: BusinessProcess<unknown>,
-): Promise<RedriveWay> {
-  const lookups = await openLookups(businessProcess, { config, log, signal })
-  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
-  return processWay({
-    businessProcess,
-    runner,
-    consumer: `${service.name}.redrive.${run}` as ConsumerName,
-    topicId,
-    lookups,
-    log,
-    signal,
-    close: async () => {
-      await runner[Symbol.asyncDispose]()
-      await lookups[Symbol.asyncDispose]()
-    },
-  })
-}
-
-async function openStore({ config, service, receipt, registry, run, topicId, log, signal }: Parts): Promise<RedriveWay> {
-  let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
-  const schemas = await openSchemaDirectory({
-    registry,
-    prefix: valueSubject(topics.readings),
-    ownSubject: () => valueSubject(topics.readings),
-    log,
-    signal,
-    changed: (known) => {
-      layouts = layoutsOf(known)
-    },
-  })
-  const sink = createReadingsSink({
-    url: config.env.TELEMETRY_DATABASE_URL,
-    backend: config.store.backend,
-    conflicts: config.store.conflicts,
-    quantities: readQuantities(),
-    log,
-  })
-  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace redriven frames' })
-  return storeWay({
-    sink,
-    consumer: `${service.name}.redrive.${run}` as ConsumerName,
-    topicId,
-    receipt,
-    prepare: (records) => schemas.prepare(schemasOf(records)),
-    layout: (record) => layouts(record),
-    batchRows: config.store.batch_rows,
-    stored: (frames) => database.use((session) => noteRedriven(session, frames)),
-    log,
-    signal,
-    close: async () => {
-      await database[Symbol.asyncDispose]()
-      await sink[Symbol.asyncDispose]()
-      await schemas[Symbol.asyncDispose]()
-    },
-  })
 }

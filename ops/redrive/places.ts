@@ -1,6 +1,8 @@
-import type { Claim, FirstPosition, Log } from '../../connectors/contract.ts'
+import type { ReadingsSink } from '../../connectors/contract.ts'
+import type { ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { throughOutages } from '../../services/through-outages.ts'
+import type { WayParts } from './way.ts'
 
 /** How far a run has come with a partition of dead letters. */
 export interface RedrivePlace {
@@ -8,26 +10,23 @@ export interface RedrivePlace {
   position: bigint
 }
 
-export interface RedrivePlacesOptions {
-  /** Raises the epoch of a partition for the run's own consumer. */
-  readonly claim: (partitions: readonly FirstPosition[]) => Promise<readonly Claim[]>
-  readonly log: Log
-  readonly signal: AbortSignal
-}
-
 /**
  * Claims each partition of dead letters when it is first needed. It begins at the dead letter that
  * is taken then. Waits through outages.
  */
 export function createRedrivePlaces(
-  options: RedrivePlacesOptions,
+  offsets: Pick<ReadingsSink | ProcessRunner, 'claim'>,
+  { consumer, topicId, log, signal }: WayParts,
 ): (deadLetter: { readonly topic: Topic; readonly partition: number; readonly offset: bigint }) => Promise<RedrivePlace> {
   const places = new Map<number, RedrivePlace>()
   return async ({ topic, partition, offset }) => {
     const known = places.get(partition)
     if (known !== undefined) return known
     const first = [{ topic, partition, earliest: offset }]
-    const [claim] = await throughOutages('claiming the partition of dead letters', () => options.claim(first), options)
+    const [claim] = await throughOutages('claiming the partition of dead letters', () => offsets.claim(consumer, topicId, first), {
+      log,
+      signal,
+    })
     if (claim === undefined) throw new RangeError(`claiming ${topic}/${partition}: nothing was claimed`)
     const place = { epoch: claim.epoch, position: claim.nextOffset }
     places.set(partition, place)

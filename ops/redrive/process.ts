@@ -1,30 +1,13 @@
-import type { Log } from '../../connectors/contract.ts'
-import type { DeviceRejection, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
-import type { ConsumerName, KafkaRecord, Rejection } from '../../processors/contract.ts'
+import { createProcessRunner, type DeviceRejection } from '../../connectors/postgres/process-runner.ts'
+import type { KafkaRecord, Rejection } from '../../processors/contract.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { type BusinessProcess, type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
-import type { PreparedLookups } from '../../services/lookups.ts'
+import { openLookups } from '../../services/lookups.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
 import { recordOf } from './processor.ts'
-import type { Attempt, RedriveWay } from './way.ts'
-
-export interface ProcessWayOptions {
-  readonly businessProcess: BusinessProcess<unknown>
-  readonly runner: ProcessRunner
-  /**
-   * A consumer name of this run's own in the app database, so the offsets of the process are not
-   * touched.
-   */
-  readonly consumer: ConsumerName
-  /** ID of the topic of dead letters. */
-  readonly topicId: string
-  readonly lookups: PreparedLookups
-  readonly log: Log
-  readonly signal: AbortSignal
-  readonly close: () => Promise<void>
-}
+import type { Attempt, RedriveWay, WayParts } from './way.ts'
 
 /**
  * Handles all of the devices, or none: then it returns the rejected ones. `dead`: how many records
@@ -36,13 +19,11 @@ type Handle = (devices: readonly DeviceInputs<unknown>[], dead: number) => Promi
  * The way for business processes. It handles each device's records again, in one transaction with
  * the run's own offsets.
  */
-export function processWay(options: ProcessWayOptions): RedriveWay {
-  const { businessProcess, runner, consumer, lookups } = options
-  const placeOf = createRedrivePlaces({
-    claim: (partitions) => runner.claim(consumer, options.topicId, partitions),
-    log: options.log,
-    signal: options.signal,
-  })
+export async function openProcessWay(parts: WayParts, businessProcess: BusinessProcess<unknown>): Promise<RedriveWay> {
+  const { config, consumer } = parts
+  const lookups = await openLookups(businessProcess, parts)
+  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log: parts.log })
+  const placeOf = createRedrivePlaces(runner, parts)
 
   /** Handles all devices that are not rejected. Returns an attempt for each record. */
   async function run(records: readonly KafkaRecord[], handle: Handle): Promise<readonly Attempt[]> {
@@ -86,7 +67,7 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
       const result = await throughOutages(
         'committing redriven records',
         () => runner.commit(consumer, businessProcess, { devices, moves: [move] }),
-        options,
+        parts,
       )
       switch (result.tag) {
         case 'committed':
@@ -113,8 +94,11 @@ export function processWay(options: ProcessWayOptions): RedriveWay {
     dryRun: (deadLetters) =>
       run(
         deadLetters.map((found) => recordOf(found)),
-        (devices) => throughOutages('trying redriven records', () => runner.dryRun(consumer, businessProcess, devices), options),
+        (devices) => throughOutages('trying redriven records', () => runner.dryRun(consumer, businessProcess, devices), parts),
       ),
-    [Symbol.asyncDispose]: options.close,
+    async [Symbol.asyncDispose]() {
+      await runner[Symbol.asyncDispose]()
+      await lookups[Symbol.asyncDispose]()
+    },
   }
 }

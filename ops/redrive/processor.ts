@@ -1,46 +1,27 @@
-import type { RecordProducer } from '../../connectors/contract.ts'
-import type { KafkaRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
-import type { DeadLetter, DeadLetterCodec } from '../../processors/dead-letter.ts'
+import type { KafkaRecord, Topic } from '../../processors/contract.ts'
 import { createDeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import type { AnyProcessor } from '../../processors/declaration.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { deadTopic } from '../../processors/topics.ts'
-import type { PreparedLookups } from '../../services/lookups.ts'
+import { openLookups } from '../../services/lookups.ts'
 import { createEngine, createEngineCounters } from '../../services/processor/engine.ts'
+import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
+import { openDeadLetterCodec } from '../../services/registered.ts'
 import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
-import type { RedriveWay } from './way.ts'
-
-export interface ProcessorWayOptions {
-  readonly name: string
-  readonly processor: AnyProcessor
-  readonly schemaIds: Readonly<Record<string, number>>
-  readonly headers: Readonly<Record<string, RecordHeaders>>
-  readonly limits: ReadonlyMap<Topic, number>
-  readonly lookups: PreparedLookups
-  /** When a dead letter's record counts as received. */
-  readonly receipt: (deadLetter: DeadLetter) => number
-  readonly codec: DeadLetterCodec
-  readonly producer: RecordProducer
-  readonly close: () => Promise<void>
-}
+import type { RedriveWay, WayParts } from './way.ts'
 
 /**
  * The way for processors that the engine runs, such as standardise. It runs them over the records
  * of their dead letters, with today's firmwares and devices.
  */
-export function processorWay({
-  name,
-  processor,
-  schemaIds,
-  headers,
-  limits,
-  lookups,
-  receipt,
-  codec,
-  producer,
-  close,
-}: ProcessorWayOptions): RedriveWay {
+export async function openProcessorWay(
+  { config, name, receipt, registry, producer, limits, log, signal }: WayParts,
+  processor: AnyProcessor,
+): Promise<RedriveWay> {
+  const lookups = await openLookups(processor, { config, log, signal })
+  const codec = await openDeadLetterCodec(registry, deadTopic(name))
+  const schemaIds = await outputSchemaIds(registry, processor)
   // Only reads what fails again. The run writes the dead letters, and bounds them.
   const deadLetters = createDeadLetterWriter({
     processor: name,
@@ -50,7 +31,7 @@ export function processorWay({
     headBytes: 0,
     counters: { referenced: 0 },
   })
-  const engine = createEngine({ name, processor, schemaIds, headers, limits, deadLetters })
+  const engine = createEngine({ name, processor, schemaIds, headers: outputHeaders(processor), limits, deadLetters })
   return createRecordsWay({
     dead: deadTopic(name),
     codec,
@@ -63,7 +44,7 @@ export function processorWay({
       const { sent } = engine([recordOf(found, receipt(found.deadLetter))], origin, lookups, counters)
       return { records: sent, dropped: counters.dropped.keys().next().value ?? null }
     },
-    close,
+    close: async () => lookups[Symbol.asyncDispose](),
   })
 }
 

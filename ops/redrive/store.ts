@@ -1,40 +1,22 @@
-import type { Log, ReadingsSink, SinkBatch, SinkResult } from '../../connectors/contract.ts'
-import type { RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
+import type { SinkBatch, SinkResult } from '../../connectors/contract.ts'
+import { noteRedriven, type RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
+import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import { readingsNumber } from '../../processors/continuity/dead-letter-number.ts'
-import type { ConsumerName, KafkaRecord } from '../../processors/contract.ts'
-import type { DeadLetter } from '../../processors/dead-letter.ts'
+import type { KafkaRecord } from '../../processors/contract.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
+import { topics, valueSubject } from '../../processors/topics.ts'
+import { readQuantities } from '../../schemas/files.ts'
+import { schemasOf } from '../../services/lookups.ts'
+import { layoutsOf } from '../../services/store/service.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
 import { recordOf } from './processor.ts'
-import type { Attempt, RedriveWay } from './way.ts'
-
-export interface StoreWayOptions {
-  readonly sink: ReadingsSink
-  /**
-   * A consumer name of this run's own. The database keeps its offsets of `store.dead` apart, with
-   * the rows that it stored and found there. The offsets of the readings are not touched.
-   */
-  readonly consumer: ConsumerName
-  /** ID of the topic of dead letters. */
-  readonly topicId: string
-  /** When a dead letter's record counts as received. */
-  readonly receipt: (deadLetter: DeadLetter) => number
-  readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
-  readonly layout: (record: KafkaRecord) => LayoutLookup
-  readonly batchRows: number
-  /**
-   * Notes for the ledger of frames, which sees only what passes through Kafka, that rows of these
-   * frames were written. It may be called again for the same frames.
-   */
-  readonly stored: (frames: readonly RedrivenFrame[]) => Promise<void>
-  readonly log: Log
-  readonly signal: AbortSignal
-  readonly close: () => Promise<void>
-}
+import type { Attempt, RedriveWay, WayParts } from './way.ts'
 
 /** Days of rows that make a batch full before its rows do. */
 const FULL_DAYS = 32
@@ -43,13 +25,24 @@ const FULL_DAYS = 32
  * The way for the store. The usual sink writes the rows, in one transaction with the run's own
  * offsets.
  */
-export function storeWay(options: StoreWayOptions): RedriveWay {
-  const { sink, consumer } = options
-  const placeOf = createRedrivePlaces({
-    claim: (partitions) => sink.claim(consumer, options.topicId, partitions),
-    log: options.log,
-    signal: options.signal,
+export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
+  const { config, consumer, registry, log, signal } = parts
+  let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
+  const schemas = await openSchemaDirectory({
+    registry,
+    prefix: valueSubject(topics.readings),
+    ownSubject: () => valueSubject(topics.readings),
+    log,
+    signal,
+    changed: (known) => {
+      layouts = layoutsOf(known)
+    },
   })
+  const url = config.env.TELEMETRY_DATABASE_URL
+  const { backend, conflicts, batch_rows: batchRows } = config.store
+  const sink = createReadingsSink({ url, backend, conflicts, quantities: readQuantities(), log })
+  const database = createDatabase({ url, applicationName: 'millrace redriven frames' })
+  const placeOf = createRedrivePlaces(sink, parts)
 
   /**
    * Fills batches of the store's size, has each one written, and leaves out the rows that are
@@ -60,31 +53,31 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
     at: RedrivePlace,
     write: (batch: SinkBatch) => Promise<SinkResult>,
   ): Promise<readonly Attempt[]> {
-    await options.prepare(deadLetters.map((found) => recordOf(found)))
+    await schemas.prepare(schemasOf(deadLetters.map((found) => recordOf(found))))
     const attempts: Attempt[] = []
     const writer = new CopyWriter()
     for (let from = 0; from < deadLetters.length; ) {
       const rowBatch = new RowBatch(writer)
       const records: KafkaRecord[] = []
-      for (; from < deadLetters.length && rowBatch.rows < options.batchRows && rowBatch.dayCount < FULL_DAYS; from++) {
+      for (; from < deadLetters.length && rowBatch.rows < batchRows && rowBatch.dayCount < FULL_DAYS; from++) {
         const found = deadLetters[from] as FoundDeadLetter
-        const record = recordOf(found, options.receipt(found.deadLetter))
+        const record = recordOf(found, parts.receipt(found.deadLetter))
         records.push(record)
         rowBatch.add(found.topic, found.partition, record, lookUp(record))
         rowBatch.move(found.topic, found.partition, at.position, found.offset + 1n)
         at.position = found.offset + 1n
       }
-      const parts = await commit(rowBatch, at.epoch, write)
+      const committed = await commit(rowBatch, at.epoch, write)
       for (const record of records) {
-        const again = parts.flatMap(({ refused }) => refused.filter((each) => each.record === record))
-        attempts.push({ outputs: parts.reduce((sum, part) => sum + part.rowsOf(record), 0), dropped: null, again })
+        const again = committed.flatMap(({ refused }) => refused.filter((each) => each.record === record))
+        attempts.push({ outputs: committed.reduce((sum, part) => sum + part.rowsOf(record), 0), dropped: null, again })
       }
     }
     return attempts
   }
 
   function lookUp(record: KafkaRecord): LayoutLookup {
-    const found = options.layout(record)
+    const found = layouts(record)
     if (found.tag === 'newer') throw new Error(describeNewer(found.fields))
     return found
   }
@@ -100,7 +93,7 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       }
       // It is the same object each time, so that after a lost connection the sink can find out
       // whether it was committed.
-      const result = await throughOutages('writing redriven rows', () => write(batch), options)
+      const result = await throughOutages('writing redriven rows', () => write(batch), parts)
       switch (result.tag) {
         case 'committed':
           return [rowBatch]
@@ -133,14 +126,20 @@ export function storeWay(options: StoreWayOptions): RedriveWay {
       const [first] = deadLetters
       if (first === undefined) return []
       const attempts = await run(deadLetters, await placeOf(first), (batch) => sink.commit(consumer, batch))
-      // This comes after the rows and before the dead letters are settled. If the run is killed in
-      // between, both are done again.
-      await throughOutages('noting redriven frames', () => options.stored(framesOf(deadLetters, attempts)), options)
+      // The ledger of frames sees only what passes through Kafka, so it is told here. This comes after
+      // the rows and before the dead letters are settled. If the run is killed in between, both are
+      // done again.
+      const frames = framesOf(deadLetters, attempts)
+      await throughOutages('noting redriven frames', () => database.use((session) => noteRedriven(session, frames)), parts)
       return attempts
     },
     // A dry run does not look at offsets.
     dryRun: (deadLetters) => run(deadLetters, { epoch: 0n, position: 0n }, (batch) => sink.dryRun(batch)),
-    [Symbol.asyncDispose]: options.close,
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]()
+      await sink[Symbol.asyncDispose]()
+      await schemas[Symbol.asyncDispose]()
+    },
   }
 }
 
