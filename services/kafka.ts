@@ -1,7 +1,7 @@
 import type { Log } from '../connectors/contract.ts'
 import { createKafka, type KafkaAddress, type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
 import { kafkaError } from '../connectors/kafka/outage.ts'
-import { compressionTypes, largestValue, largestValues, partitionCounts, type TopicSettings } from '../connectors/kafka/topics.ts'
+import { largestValue, largestValues, partitionCounts, type TopicSettings, topicSetting } from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { type DeclaredService, deadTopics, type WrittenTopic, writtenTopics } from '../processors/declaration.ts'
 import { type Config, ConfigError } from './config.ts'
@@ -102,7 +102,7 @@ const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'none
 export async function checkCompression(kafka: KafkaClient, names: readonly Topic[]): Promise<void> {
   await using admin = openAdmin(kafka)
   try {
-    for (const [topic, type] of await compressionTypes(admin, names)) {
+    for (const [topic, type = 'producer'] of await topicSetting(admin, names, 'compression.type')) {
       if (!READABLE.has(type))
         throw new ConfigError(
           `topic ${topic} has compression.type ${type}, which is not read here: set it to producer, uncompressed or gzip`,

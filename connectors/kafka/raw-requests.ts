@@ -1,5 +1,6 @@
 import type { Topic } from '../../processors/contract.ts'
 import { KAFKAJS, type KafkaClient } from './client.ts'
+import type { FetchedRecords } from './fetched-records.ts'
 import { createErrorFromCode } from './kafkajs.ts'
 
 /** A request that kafkajs does not have, or not in a version that is new enough. */
@@ -56,6 +57,17 @@ interface Connection {
 
 interface Broker {
   readonly connectionPool: { getConnection(): Promise<Connection> }
+  fetch(request: {
+    readonly replicaId: number
+    readonly isolationLevel: number
+    readonly maxWaitTime: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[]
+    }[]
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly { readonly messages: FetchedRecords }[] }[] }>
 }
 
 /** What is used of kafkajs's cluster: connections, authentication, the addresses of brokers. */
@@ -65,6 +77,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   findBroker(node: { readonly nodeId: string }): Promise<Broker>
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
   getNodeIds(): readonly string[]
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
   fetchTopicsOffset(

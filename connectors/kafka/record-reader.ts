@@ -1,8 +1,9 @@
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
-import { KAFKAJS, type KafkaClient } from './client.ts'
+import type { KafkaClient } from './client.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
+import { type Cluster, createCluster } from './raw-requests.ts'
 import { topicExtents } from './scan.ts'
 
 /** Reads single records again, by their offsets. */
@@ -13,33 +14,6 @@ export interface RecordReader extends AsyncDisposable {
    * @throws ConnectorError, transient if Kafka is not there
    */
   read(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>>
-}
-
-interface FetchedPartition {
-  readonly messages: FetchedRecords
-}
-
-interface Broker {
-  fetch(request: {
-    readonly replicaId: number
-    readonly isolationLevel: number
-    readonly maxWaitTime: number
-    readonly minBytes: number
-    readonly maxBytes: number
-    readonly topics: readonly {
-      readonly topic: string
-      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[]
-    }[]
-  }): Promise<{ readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[] }>
-}
-
-interface Cluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addTargetTopic(topic: string): Promise<void>
-  refreshMetadata(): Promise<void>
-  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
-  findBroker(node: { readonly nodeId: string }): Promise<Broker>
 }
 
 /** Most bytes of a fetch. A larger record comes alone. */
@@ -56,10 +30,7 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
   let open: Promise<Cluster> | undefined
 
   async function connect(): Promise<Cluster> {
-    const create = Object.getOwnPropertySymbols(kafka[KAFKAJS]).find(({ description }) => description === 'private:Kafka:createCluster')
-    const factory = create === undefined ? undefined : (kafka[KAFKAJS] as unknown as Record<symbol, (options: object) => Cluster>)[create]
-    if (factory === undefined) throw new Error('kafkajs 2.2.4 is needed: this one has no cluster factory')
-    const cluster = factory({ allowAutoTopicCreation: false })
+    const cluster = createCluster(kafka)
     await cluster.connect()
     return cluster
   }
@@ -67,7 +38,7 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
   async function fetch(topic: Topic, partition: number, from: bigint): Promise<FetchedRecords | undefined> {
     open ??= connect()
     const cluster = await open
-    await cluster.addTargetTopic(topic)
+    await cluster.addMultipleTargetTopics([topic])
     const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
     if (leader === undefined) return undefined
     const broker = await cluster.findBroker({ nodeId: leader })

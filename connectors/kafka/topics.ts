@@ -87,28 +87,24 @@ const RECORD_OVERHEAD_BYTES = 4096
  * limit that they were created with.
  */
 export async function largestValues(admin: KafkaAdmin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
-  const { resources } = await (await admin[KAFKAJS]()).describeConfigs({
-    includeSynonyms: false,
-    resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['max.message.bytes'] })),
-  })
-  return new Map(
-    resources.map(({ resourceName, configEntries }) => {
-      const limit = Number(configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue)
-      return [resourceName as Topic, largestValue(limit)]
-    }),
-  )
+  const limits = await topicSetting(admin, topics, 'max.message.bytes')
+  return new Map([...limits].map(([topic, limit]) => [topic, largestValue(Number(limit))]))
 }
 
-/** How Kafka stores each topic's records, whatever their producers send: its `compression.type`. */
-export async function compressionTypes(admin: KafkaAdmin, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, string>> {
+/** A topic's setting, by Kafka's own name for it, as in `compression.type`. */
+export async function topicSetting(
+  admin: KafkaAdmin,
+  topics: readonly Topic[],
+  setting: string,
+): Promise<ReadonlyMap<Topic, string | undefined>> {
   const { resources } = await (await admin[KAFKAJS]()).describeConfigs({
     includeSynonyms: false,
-    resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: ['compression.type'] })),
+    resources: topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: [setting] })),
   })
   return new Map(
     resources.map(({ resourceName, configEntries }) => [
       resourceName as Topic,
-      configEntries.find(({ configName }) => configName === 'compression.type')?.configValue ?? 'producer',
+      configEntries.find(({ configName }) => configName === setting)?.configValue,
     ]),
   )
 }
