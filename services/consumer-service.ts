@@ -11,7 +11,7 @@ import { serviceDeadLetters } from './dead-letters.ts'
 import { checkCompression, countPartitions, kafkaClient } from './kafka.ts'
 import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
 import { reportMetrics } from './metrics.ts'
-import { createPositionChanges, createPositionCounters, positionReadings } from './position-changes.ts'
+import { createPositionChanges, PositionCounters, positionReadings } from './position-changes.ts'
 import { openDeadLetterCodec } from './registered.ts'
 import { openSending, type Sending } from './sending.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -55,7 +55,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   const waiting = createWaiting({ config, log, signal, health })
   const kafka = kafkaClient(config, `millrace-${name}`, log)
   const logs = openTopicLogs(kafka)
-  const changes = createPositionCounters()
+  const changes = new PositionCounters()
   const noticed = createPositionChanges({ log, counters: changes, problem: (place, what) => health.set(place, what) })
   const counters = { records: 0, rebalances: 0, stale: 0 }
   const sessionTimeoutMs = config.kafka.session_timeout_ms

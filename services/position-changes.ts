@@ -2,16 +2,16 @@ import type { Log, PositionChange } from '../connectors/contract.ts'
 import type { MetricReadings } from './metrics.ts'
 
 /** Figures for metrics. */
-export interface PositionCounters {
+export class PositionCounters {
   /**
    * How often a log was found cut below a position, and how many offsets that were read are gone.
    */
-  truncations: number
-  truncatedOffsets: number
+  truncations = 0
+  truncatedOffsets = 0
   /** Records that retention deleted before they were read. */
-  lostOffsets: number
+  lostOffsets = 0
   /** Partitions whose topic was recreated. */
-  recreated: number
+  recreated = 0
 }
 
 export function positionReadings(counters: PositionCounters): MetricReadings {
@@ -21,10 +21,6 @@ export function positionReadings(counters: PositionCounters): MetricReadings {
     millrace_truncated_offsets_total: () => counters.truncatedOffsets,
     millrace_recreated_partitions_total: () => counters.recreated,
   }
-}
-
-export function createPositionCounters(): PositionCounters {
-  return { truncations: 0, truncatedOffsets: 0, lostOffsets: 0, recreated: 0 }
 }
 
 export interface PositionChangesOptions {

@@ -34,11 +34,8 @@ export async function findAssignments(session: Session, devices: readonly string
 function grouped(rows: readonly Row[]): Assignments {
   const devices = new Map<DeviceId, Assignment[]>()
   for (const { device, account, site, since, until } of rows) {
-    let assignments = devices.get(device)
-    if (assignments === undefined) {
-      assignments = []
-      devices.set(device, assignments)
-    }
+    const assignments = devices.get(device) ?? []
+    devices.set(device, assignments)
     if (account === null) continue
     assignments.push({
       fromMicros: since === null ? Number.NEGATIVE_INFINITY : Number(since),

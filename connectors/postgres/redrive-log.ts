@@ -119,12 +119,7 @@ async function readSettled(session: Session, topic: Topic, topicId: string): Pro
   )
   const settled = new Map<number, Map<bigint, RedriveOutcome>>()
   for (const { partition, dead_letter_offset, outcome } of rows) {
-    let offsets = settled.get(partition)
-    if (offsets === undefined) {
-      offsets = new Map()
-      settled.set(partition, offsets)
-    }
-    offsets.set(dead_letter_offset, outcome)
+    settled.set(partition, (settled.get(partition) ?? new Map<bigint, RedriveOutcome>()).set(dead_letter_offset, outcome))
   }
   return settled
 }

@@ -77,11 +77,8 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
 
   /** Whether a boot is looked at. The first `MOST_BOOTS` of each device are. */
   function looksAt({ device: id, boot }: BootKey): boolean {
-    let boots = looked.get(id)
-    if (boots === undefined) {
-      boots = new Set()
-      looked.set(id, boots)
-    }
+    const boots = looked.get(id) ?? new Set()
+    looked.set(id, boots)
     if (boots.size < MOST_BOOTS) boots.add(boot)
     return boots.has(boot)
   }
@@ -100,16 +97,9 @@ export async function catchUp(options: CatchUpOptions, load: Load): Promise<Caug
       passOver(id)
       return
     }
-    let boots = flying.get(id)
-    if (boots === undefined) {
-      boots = new Map()
-      flying.set(id, boots)
-    }
-    let flight = boots.get(boot)
-    if (flight === undefined) {
-      flight = { numbers: new RangeSet(), receivedMs }
-      boots.set(boot, flight)
-    }
+    const boots = flying.get(id) ?? new Map<number, { numbers: RangeSet; receivedMs: number }>()
+    const flight = boots.get(boot) ?? { numbers: new RangeSet(), receivedMs }
+    flying.set(id, boots.set(boot, flight))
     flight.numbers.add(seq)
     flight.receivedMs = Math.max(flight.receivedMs, receivedMs)
   }

@@ -13,47 +13,51 @@ export interface CompleteBoots {
 }
 
 /** One device's frames. */
-export interface DeviceReport {
+export class DeviceReport {
   readonly device: string
-  readonly frames: FrameCounts
-  boots: number
+  readonly frames = noCounts()
+  boots = 0
   /**
    * How many of the boots have one row together. What became of their frames is counted, and no
    * longer named.
    */
-  folded: number
+  folded = 0
   /** How many of the stored frames have single samples that became dead letters. */
-  partlyDead: number
+  partlyDead = 0
   /** Frames that went by before the ledger was begun. */
-  unknown: number
+  unknown = 0
   /** Samples that the device says it discarded. */
-  droppedSamples: number
+  droppedSamples = 0
   /** Records of JSON messages, which carry no number. */
-  unnumbered: number
+  unnumbered = 0
   /** Dead letters out of which no number can be read. */
-  unreadable: number
+  unreadable = 0
   /** Frames that contradict those before them: another device uses the same ID. */
-  conflicts: number
-  lastConflictMs: number
+  conflicts = 0
+  lastConflictMs = 0
   /** Rows that had another value than the row of their time; null for none. */
-  differing: ReadingConflicts | null
+  differing: ReadingConflicts | null = null
   /**
    * Frames with numbers too high for the time that has passed, or that claim more discarded samples
    * than can be. They are in no sum.
    */
-  implausible: number
+  implausible = 0
   /**
    * Frames of folded boots, or with numbers that are only counted by now. Nobody knows whether they
    * were stored before. They are in no sum.
    */
-  late: number
+  late = 0
   /**
    * Frames that the ledger has not counted yet and that were not looked at, of a device with very
    * many boots. They are in no sum.
    */
-  passedOver: number
+  passedOver = 0
   /** Boots with missing or dead-lettered frames, or dead-lettered samples. */
-  readonly incomplete: BootCounts[]
+  readonly incomplete: BootCounts[] = []
+
+  constructor(device: string) {
+    this.device = device
+  }
 }
 
 /** The answer to the question where every frame is. */
@@ -110,7 +114,7 @@ export function continuityReport({
 }: ReportSources): ContinuityReport {
   const devices = new Map<string, DeviceReport>()
   const of = (device: string): DeviceReport => {
-    const report = devices.get(device) ?? emptyReport(device)
+    const report = devices.get(device) ?? new DeviceReport(device)
     devices.set(device, report)
     return report
   }
@@ -191,25 +195,4 @@ export function isRemarkable({
     frames.missing + frames.deadLettered + partlyDead + droppedSamples + unreadable + conflicts + implausible + late + passedOver > 0 ||
     differing !== null
   )
-}
-
-function emptyReport(device: string): DeviceReport {
-  return {
-    device,
-    frames: noCounts(),
-    boots: 0,
-    folded: 0,
-    partlyDead: 0,
-    unknown: 0,
-    droppedSamples: 0,
-    unnumbered: 0,
-    unreadable: 0,
-    conflicts: 0,
-    lastConflictMs: 0,
-    differing: null,
-    implausible: 0,
-    late: 0,
-    passedOver: 0,
-    incomplete: [],
-  }
 }

@@ -4,15 +4,15 @@ import { duration, whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { DeadLetters } from './reader.ts'
 
-interface Row {
-  deadLetters: number
+class Row {
+  deadLetters = 0
   /** A dead letter may stand for several. */
-  records: number
-  open: number
-  oldestMs: number
-  newestMs: number
-  attempt: number
-  readonly devices: Set<string>
+  records = 0
+  open = 0
+  oldestMs = Number.POSITIVE_INFINITY
+  newestMs = Number.NEGATIVE_INFINITY
+  attempt = 0
+  readonly devices = new Set<string>()
 }
 
 /** Devices are counted up to this many: a flood of invented names must not fill the memory. */
@@ -63,19 +63,8 @@ export async function listDeadLetters(
 }
 
 function note(reasons: Map<string, Row>, { deadLetter }: FoundDeadLetter, open: boolean): void {
-  let row = reasons.get(deadLetter.reason)
-  if (row === undefined) {
-    row = {
-      deadLetters: 0,
-      records: 0,
-      open: 0,
-      oldestMs: deadLetter.last_failed,
-      newestMs: deadLetter.last_failed,
-      attempt: 0,
-      devices: new Set(),
-    }
-    reasons.set(deadLetter.reason, row)
-  }
+  const row = reasons.get(deadLetter.reason) ?? new Row()
+  reasons.set(deadLetter.reason, row)
   row.deadLetters++
   row.records += Math.max(1, deadLetter.records.length)
   if (open) row.open++

@@ -1,5 +1,5 @@
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
@@ -29,7 +29,7 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
   const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   const codec = await openDeadLetterCodec(registry, deadTopic(name))
   const statusSchemaId = await registeredId(registry, topics.deviceStatus, deviceStatusSchema)
-  const counters = createBridgeCounters()
+  const counters = new BridgeCounters()
   let fingerprints = createFingerprints(new Map())
   const generic = jsonFirmware()
   const forward = createForwarder({

@@ -94,11 +94,8 @@ export class RedriveReport {
   }
 
   private row(reason: string): Row {
-    let row = this.rows.get(reason)
-    if (row === undefined) {
-      row = { deadLetters: 0, outcomes: new Map(), outputs: 0, again: new Map() }
-      this.rows.set(reason, row)
-    }
+    const row = this.rows.get(reason) ?? { deadLetters: 0, outcomes: new Map(), outputs: 0, again: new Map() }
+    this.rows.set(reason, row)
     return row
   }
 }

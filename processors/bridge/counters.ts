@@ -3,29 +3,29 @@ import type { BrokerUptime } from './session.ts'
 
 /**
  * Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead
- * or dropped.
+ * or dropped. A reason that never occurred is zero, not unknown.
  */
-export interface BridgeCounters {
+export class BridgeCounters {
   /** Frames forwarded as they came. */
-  frames: number
+  frames = 0
   /** JSON messages forwarded as frames. */
-  json: number
-  statuses: number
+  json = 0
+  statuses = 0
   /**
    * Messages that had to wait for their device's rate limit. Each is in one of the other figures
    * too.
    */
-  delayed: number
+  delayed = 0
   /**
    * Messages that waited for their schema, or behind such a message of their device. Each is in one
    * of the other figures too.
    */
-  parked: number
+  parked = 0
   /**
    * Messages over their device's rate whose bytes no dead letter keeps. They are among the rejected
    * ones.
    */
-  unkept: number
+  unkept = 0
   /**
    * How many messages the broker says it has dropped since it started; undefined if it does not
    * say.
@@ -34,26 +34,9 @@ export interface BridgeCounters {
   /** The uptime that the broker said last; undefined if it says none. */
   brokerUptime: BrokerUptime | undefined
   /** Bytes of all payloads received. */
-  payloadBytes: number
-  readonly dead: Record<Reason, number>
-  readonly dropped: Record<DropReason, number>
-}
-
-/** All at zero: a reason that never occurred is zero, not unknown. */
-export function createBridgeCounters(): BridgeCounters {
-  return {
-    frames: 0,
-    json: 0,
-    statuses: 0,
-    delayed: 0,
-    parked: 0,
-    unkept: 0,
-    brokerDropped: undefined,
-    brokerUptime: undefined,
-    payloadBytes: 0,
-    dead: zeros(reasons),
-    dropped: zeros(dropReasons),
-  }
+  payloadBytes = 0
+  readonly dead: Record<Reason, number> = zeros(reasons)
+  readonly dropped: Record<DropReason, number> = zeros(dropReasons)
 }
 
 function zeros<Name extends string>(names: Readonly<Record<Name, unknown>>): Record<Name, number> {

@@ -5,7 +5,7 @@ import { FrameReader } from '../../schemas/frame-reader.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
-import { type BridgeCounters, createBridgeCounters } from './counters.ts'
+import { BridgeCounters } from './counters.ts'
 import { createEstimatedTimes } from './estimated-times.ts'
 import { createFingerprints } from './fingerprints.ts'
 import { createForwarder, type Forward, type Received } from './forward.ts'
@@ -33,7 +33,7 @@ describe('bridge', () => {
   let forward: Forward
 
   beforeEach(() => {
-    counters = createBridgeCounters()
+    counters = new BridgeCounters()
     forward = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
       jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),

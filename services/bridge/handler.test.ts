@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Publish, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
-import { type BridgeCounters, createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
@@ -34,7 +34,7 @@ describe('bridge service', () => {
     unknownWaitMs = 1_000
     let released: (() => void) | undefined
     letRefresh = () => released?.()
-    counters = createBridgeCounters()
+    counters = new BridgeCounters()
     const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
     if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
     const producer: RecordProducer = {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Publish, PublishHandler } from '../../connectors/contract.ts'
-import { type BridgeCounters, createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import type { Received } from '../../processors/bridge/forward.ts'
 import { createRouter, defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
 import { createRateLimiter } from './rate-limit.ts'
@@ -13,7 +13,7 @@ describe('the rate limit of the bridge', () => {
 
   beforeEach(() => {
     nowMs = 1_000_000
-    counters = createBridgeCounters()
+    counters = new BridgeCounters()
     forwarded = []
     fail = undefined
   })

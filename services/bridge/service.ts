@@ -4,7 +4,7 @@ import { parseBroker, type TlsOptions } from '../../connectors/mqtt/dial.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
-import { createBridgeCounters } from '../../processors/bridge/counters.ts'
+import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
 import type { Topic } from '../../processors/contract.ts'
@@ -93,7 +93,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     waiting,
   })
   const { producer, limits } = sending
-  const counters = createBridgeCounters()
+  const counters = new BridgeCounters()
   const kafkaClock = createKafkaClock(kafka, topics.clock)
   const databaseClock = createDatabaseClock(env.APP_DATABASE_URL)
   const clock = createClockGuard({
