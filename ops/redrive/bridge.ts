@@ -1,20 +1,13 @@
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
-import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
-import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
-import { createRouter } from '../../processors/bridge/routes.ts'
-import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
-import { bridgeLimits, jsonFirmware } from '../../services/bridge/service.ts'
-import { bridgeRoutes } from '../../services/config.ts'
-import { deadLetterLimits } from '../../services/dead-letters.ts'
-import { openDeadLetterCodec, registeredId, schemaHeaders } from '../../services/registered.ts'
+import { forwarding } from '../../services/bridge/forwarding.ts'
+import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
-import { version } from '../../services/version.ts'
 import { createRecordsWay } from './records.ts'
 import type { RedriveWay, WayParts } from './way.ts'
 
@@ -31,21 +24,10 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
   const statusSchemaId = await registeredId(registry, topics.deviceStatus, deviceStatusSchema)
   const counters = new BridgeCounters()
   let fingerprints = createFingerprints(new Map())
-  const generic = jsonFirmware()
   const forward = createForwarder({
-    route: createRouter(bridgeRoutes(config)),
-    jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-    jsonFingerprint: generic.fingerprint,
-    status: createStatusEncoder(deviceStatusSchema.json, statusSchemaId),
-    statusHeaders: schemaHeaders(deviceStatusSchema),
-    codec,
+    ...forwarding({ config, limits, codec, statusSchemaId, counters }),
     // Only reads what fails again. The run writes the dead letters, and bounds them.
-    ...bridgeLimits(config, limits),
     deadLetterBytes: Number.POSITIVE_INFINITY,
-    version,
-    // A redrive has no rate limit.
-    overRateDeadLetters: deadLetterLimits(config),
-    counters,
   })
   return createRecordsWay({
     dead: deadTopic(name),

@@ -1,8 +1,12 @@
 import { expect } from 'chai'
 import type { Publish, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
-import { defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
+import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
+import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
+import { createRouter, defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
+import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import { createBridge } from './handler.ts'
 
@@ -46,7 +50,6 @@ describe('bridge service', () => {
     }
     open = () =>
       createBridge({
-        routes: parseRoutes(defaultRoutes),
         directory: {
           fingerprints: () => ids,
           refresh: async () => {
@@ -59,17 +62,21 @@ describe('bridge service', () => {
           unansweredMs: () => unansweredMs,
         },
         producer,
-        generic,
-        deviceStatus: { schema: readSchema('device-status').json, schemaId: 2 },
-        deadLetterSchema: { schema: readSchema('dead-letter').json, schemaId: 3 },
-        payloadBytes: 65_536,
-        frameBytes: 900_000,
-        deadLetterBytes: 2_000_000,
-        version: '1',
-        overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+        forwarding: {
+          route: createRouter(parseRoutes(defaultRoutes)),
+          jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
+          jsonFingerprint: generic.fingerprint,
+          status: createStatusEncoder(readSchema('device-status').json, 2),
+          codec: createDeadLetterCodec(readSchema('dead-letter').json, 3),
+          payloadBytes: 65_536,
+          frameBytes: 900_000,
+          deadLetterBytes: 2_000_000,
+          version: '1',
+          overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+          counters,
+        },
         unknownWaitMs,
         log: { info: () => undefined, warn: (message) => warnings.push(message), error: () => undefined },
-        counters,
       })
     bridge = open()
   })

@@ -1,17 +1,7 @@
 import type { Log, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
-import type { BridgeCounters } from '../../processors/bridge/counters.ts'
-import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import { createFingerprints, type Fingerprints } from '../../processors/bridge/fingerprints.ts'
-import { createForwarder, type Received } from '../../processors/bridge/forward.ts'
-import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
-import { createRouter, type Route } from '../../processors/bridge/routes.ts'
-import { createStatusEncoder } from '../../processors/bridge/status.ts'
+import { createForwarder, type ForwarderOptions, type Received } from '../../processors/bridge/forward.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
-import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import type { DeadLetterLimits } from '../../processors/dead-letter-budget.ts'
-import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
-import { schemaFingerprint } from '../../schemas/fingerprint.ts'
-import type { Firmware } from '../../schemas/firmware.ts'
 import { createParking } from './parking.ts'
 import { createRateLimiter, type RateLimitOptions } from './rate-limit.ts'
 
@@ -32,27 +22,12 @@ export interface FingerprintDirectory {
 }
 
 export interface BridgeOptions {
-  readonly routes: readonly Route[]
+  readonly forwarding: ForwarderOptions
   readonly directory: FingerprintDirectory
   readonly producer: RecordProducer
-  /** What schemas/firmware/generic-json.avsc declares. */
-  readonly generic: Firmware
-  /** Parsed schemas and their IDs in the registry. */
-  readonly deviceStatus: { readonly schema: unknown; readonly schemaId: number }
-  readonly deadLetterSchema: { readonly schema: unknown; readonly schemaId: number }
-  /** Larger payloads are dead letters. */
-  readonly payloadBytes: number
-  /** Largest frame that a JSON message may become. */
-  readonly frameBytes: number
-  /** Largest dead letter. A larger one goes without the message's bytes. */
-  readonly deadLetterBytes: number
   /** Longest wait for the registry to learn an unknown fingerprint; 3 s unless told otherwise. */
   readonly unknownWaitMs?: number
-  readonly version: string
-  /** How much is kept of what a device sends over its rate. */
-  readonly overRateDeadLetters: DeadLetterLimits
   readonly log: Log
-  readonly counters: BridgeCounters
   /** For each device; without it there is no limit. */
   readonly rateLimit?: RateLimitOptions
 }
@@ -67,21 +42,8 @@ const DEFAULT_UNKNOWN_WAIT_MS = 3_000
  */
 export function createBridge(options: BridgeOptions): PublishHandler {
   const { directory, producer } = options
-  const route = createRouter(options.routes)
-  const forward = createForwarder({
-    route,
-    jsonFrame: createJsonFrameEncoder(options.generic, createEstimatedTimes()),
-    jsonFingerprint: options.generic.fingerprint,
-    status: createStatusEncoder(options.deviceStatus.schema, options.deviceStatus.schemaId),
-    statusHeaders: fingerprintHeaders(schemaFingerprint(options.deviceStatus.schema)),
-    codec: createDeadLetterCodec(options.deadLetterSchema.schema, options.deadLetterSchema.schemaId),
-    payloadBytes: options.payloadBytes,
-    frameBytes: options.frameBytes,
-    deadLetterBytes: options.deadLetterBytes,
-    version: options.version,
-    overRateDeadLetters: options.overRateDeadLetters,
-    counters: options.counters,
-  })
+  const { route, counters } = options.forwarding
+  const forward = createForwarder(options.forwarding)
   let ids: ReadonlyMap<string, number> | undefined
   let fingerprints: Fingerprints = createFingerprints(new Map())
 
@@ -108,7 +70,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     forward: forwardOne,
     send,
     log: options.log,
-    counters: options.counters,
+    counters,
     now: () => performance.now(),
   })
 
@@ -141,7 +103,7 @@ export function createBridge(options: BridgeOptions): PublishHandler {
     limit: options.rateLimit,
     route,
     forward: forwardAll,
-    counters: options.counters,
+    counters,
     now: () => performance.now(),
   })
 }

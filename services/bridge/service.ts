@@ -7,58 +7,24 @@ import { openFirmwareDirectory } from '../../connectors/registry/firmware-direct
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
-import type { Topic } from '../../processors/contract.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
-import { readFirmwares, readSchema } from '../../schemas/files.ts'
-import type { Firmware } from '../../schemas/firmware.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
-import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
-import { deadLetterLimits } from '../dead-letters.ts'
+import { bridgeRoutes, type Config } from '../config.ts'
 import { kafkaClient } from '../kafka.ts'
 import { reportMetrics } from '../metrics.ts'
-import { registeredId } from '../registered.ts'
+import { openDeadLetterCodec, registeredId } from '../registered.ts'
 import { firmwareOptions, schemaWatch } from '../schema-registry.ts'
 import { openSending } from '../sending.ts'
 import type { Service, ServiceContext } from '../service.ts'
-import { version } from '../version.ts'
 import { createWaiting } from '../waiting.ts'
 import { createClockGuard } from './clock-guard.ts'
+import { forwarding } from './forwarding.ts'
 import { createBridge } from './handler.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
 import { createSessionMemory } from './session-memory.ts'
 import { createSessionWatch } from './session-watch.ts'
 
-/**
- * Every hop after the bridge carries the frame in one Kafka record. This is what Kafka takes by
- * default, less the record's own overhead.
- */
-const LARGEST_FRAME_BYTES = 900_000
-const JSON_FIRMWARE = 'generic-json'
 const DEFAULT_USER = 'millrace-bridge'
-
-/** The firmware that JSON messages are encoded as. */
-export function jsonFirmware(): Firmware {
-  const generic = readFirmwares().find(({ firmware }) => firmware.id === JSON_FIRMWARE)?.firmware
-  if (generic === undefined) throw new ConfigError(`schemas/firmware/${JSON_FIRMWARE}.avsc is missing: JSON is encoded with it`)
-  return generic
-}
-
-/**
- * The largest payload, frame and dead letter of the bridge. An existing topic may take less than
- * the configuration says for new ones.
- */
-export function bridgeLimits(
-  { bridge }: Config,
-  limits: ReadonlyMap<Topic, number>,
-): { readonly payloadBytes: number; readonly frameBytes: number; readonly deadLetterBytes: number } {
-  const frameBytes = Math.min(LARGEST_FRAME_BYTES, limits.get(topics.frames) ?? 0)
-  const statusBytes = limits.get(topics.deviceStatus) ?? 0
-  return {
-    payloadBytes: Math.min(bridge.max_payload_bytes, frameBytes, statusBytes),
-    frameBytes,
-    deadLetterBytes: limits.get(deadTopic(declared.name)) ?? 0,
-  }
-}
 
 function rateLimit({ bridge: { rate_limit: limit } }: Config): RateLimitOptions {
   return {
@@ -75,7 +41,6 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const { config, log, signal, metrics, health } = context
   const { bridge, env } = config
   const routes = bridgeRoutes(config)
-  const generic = jsonFirmware()
   const schemas = firmwareOptions(config, log, signal)
   const { registry } = schemas
   const waiting = createWaiting({ config, log, signal, health })
@@ -84,14 +49,8 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     ['REGISTRY_URL'],
     openFirmwareDirectory({ ...schemas, problem: schemaWatch(health).problem }),
   )
-  const dead = deadTopic(declared.name)
   const kafka = kafkaClient(config, 'millrace-bridge', log)
-  const sending = await openSending({
-    context,
-    declared,
-    kafka,
-    waiting,
-  })
+  const sending = await openSending({ context, declared, kafka, waiting })
   const { producer, limits } = sending
   const counters = new BridgeCounters()
   const kafkaClock = createKafkaClock(kafka, topics.clock)
@@ -105,28 +64,17 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     signal,
     problem: (what) => health.set('clock', what),
   })
+  const statusSchemaId = await waiting.until('registering schemas', ['REGISTRY_URL'], () =>
+    registeredId(registry, topics.deviceStatus, deviceStatusSchema),
+  )
+  const codec = await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(declared.name)))
   const handler = createBridge({
-    routes,
     directory,
     producer,
-    generic,
-    deviceStatus: {
-      schema: deviceStatusSchema.json,
-      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () =>
-        registeredId(registry, topics.deviceStatus, deviceStatusSchema),
-      ),
-    },
-    deadLetterSchema: {
-      schema: readSchema('dead-letter').json,
-      schemaId: await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, dead, readSchema('dead-letter'))),
-    },
-    ...bridgeLimits(config, limits),
+    forwarding: forwarding({ config, limits, codec, statusSchemaId, counters }),
     rateLimit: rateLimit(config),
-    overRateDeadLetters: deadLetterLimits(config),
     unknownWaitMs: bridge.unknown_fingerprint_wait_ms,
-    version,
     log,
-    counters,
   })
   const { address } = parseBroker(env.MQTT_URL)
   const session = createSessionWatch({
