@@ -1,5 +1,4 @@
-import type { ReadingsSink } from '../../connectors/contract.ts'
-import type { ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import type { OffsetStore } from '../../connectors/contract.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import type { WayParts } from './way.ts'
@@ -15,7 +14,7 @@ export interface RedrivePlace {
  * is taken then. Waits through outages.
  */
 export function createRedrivePlaces(
-  offsets: Pick<ReadingsSink | ProcessRunner, 'claim'>,
+  offsets: Pick<OffsetStore, 'claim'>,
   { consumer, topicId, log, signal }: WayParts,
 ): (deadLetter: { readonly topic: Topic; readonly partition: number; readonly offset: bigint }) => Promise<RedrivePlace> {
   const places = new Map<number, RedrivePlace>()
