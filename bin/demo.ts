@@ -41,7 +41,7 @@ interface Options extends ConfigOption {
 export async function demo(file: string | undefined, options: Options): Promise<number> {
   try {
     const { code, lastWords } = await runDemo(file, options)
-    for (const line of lastWords) say(line)
+    for (const line of lastWords) print(line)
     return code
   } catch (cause) {
     if (!(cause instanceof LocalStackError)) throw cause
@@ -61,9 +61,9 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   void stopSignal().then(() => {
     stopping.abort()
     // A second signal must not end the process here, or nothing would be stopped in good order.
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => say('stopping: this takes a few seconds'))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => print('stopping: this takes a few seconds'))
   })
-  await using stack = await startLocalStack(process.env, say)
+  await using stack = await startLocalStack(process.env, print)
   // The demonstration runs on the local stack, whatever the environment says. The commands below
   // read the environment.
   Object.assign(process.env, stack.addresses)
@@ -76,7 +76,7 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
 
   const events: string[] = []
   await using services = await startServices(config, options.config, local, events, stopping.signal)
-  if (prepared !== undefined) return await sendFile({ file: prepared, config, local, signal: stopping.signal, say })
+  if (prepared !== undefined) return await sendFile({ file: prepared, config, local, signal: stopping.signal, say: print })
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
   return await drive(config, local, events, stopping.signal)
@@ -92,7 +92,7 @@ async function startServices(
 ): Promise<Services | undefined> {
   const other = runningSupervisor(local)
   if (other !== undefined) {
-    say(`services   run by process ${other}`)
+    print(`services   run by process ${other}`)
     return undefined
   }
   const release = claimInstance(local)
@@ -102,12 +102,11 @@ async function startServices(
   const note = (line: string): void => {
     events.push(`${new Date().toISOString().slice(11, 19)} ${line}`)
     if (events.length > EVENTS) events.shift()
-    if (!process.stdout.isTTY) say(line)
+    if (!process.stdout.isTTY) print(line)
   }
   const supervisor = await supervise({
     programs,
     graceMs: GRACE_MS,
-    random: Math.random,
     happened: (event) => {
       if (event.tag === 'stopped' || (event.tag === 'started' && !restarted.has(event.name))) return
       if (event.tag === 'ended') restarted.add(event.name)
@@ -115,8 +114,8 @@ async function startServices(
     },
   })
   const unhealthy = await awaitHealthy(config, READY_MS, signal)
-  if (unhealthy.length > 0) say(`services   not healthy yet: ${unhealthy.join(', ')}`)
-  say(
+  if (unhealthy.length > 0) print(`services   not healthy yet: ${unhealthy.join(', ')}`)
+  print(
     `services   started  ${programs
       .map(({ name }) => name)
       .join(', ')
@@ -151,7 +150,7 @@ async function drive(config: Config, local: string, events: string[], signal: Ab
   const live = showStatus(sources, frame)
   await aborted(signal)
   await live.stop()
-  say('stopping the devices, then the services, then the servers')
+  print('stopping the devices, then the services, then the servers')
   await Promise.all(running.map((fleet) => fleet[Symbol.asyncDispose]()))
   const sent = stats()
   const after = await awaitStored(sources, before, sent)
@@ -189,8 +188,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-function say(line: string): void {
-  print(line)
 }

@@ -23,7 +23,6 @@ export async function up({ config: file }: ConfigOption): Promise<number> {
     const supervisor = await supervise({
       programs,
       graceMs: GRACE_MS,
-      random: Math.random,
       happened: (event) => log.info(describeEvent(event)),
     })
     log.info(`logs are in ${local}/log, PIDs in ${local}/pid`)

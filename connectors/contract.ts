@@ -4,6 +4,7 @@
  */
 export type { Assignment } from '../processors/contract.ts'
 
+import type { Received } from '../processors/bridge/forward.ts'
 import type { Assignment, ConsumerName, DeviceId, KafkaRecord, OutgoingRecord, Topic } from '../processors/contract.ts'
 
 /**
@@ -35,12 +36,12 @@ export interface Log {
 }
 
 /** An MQTT PUBLISH as it arrived. The buffers are the receiver's to keep. */
-export interface Publish {
-  readonly topic: string
-  readonly payload: Buffer
-  readonly retain: boolean
-  /** Milliseconds since 1970. */
-  readonly receivedMs: number
+export type Publish = Pick<Received, 'topic' | 'payload' | 'retain' | 'receivedMs'>
+
+/** What time it is for another machine. */
+export interface RemoteClock extends AsyncDisposable {
+  /** Milliseconds since 1970. Rejects with a ConnectorError; then the caller asks again. */
+  read(): Promise<number>
 }
 
 /**
@@ -309,8 +310,9 @@ export interface RememberedSchema {
   readonly subject: string
   readonly version: number
   readonly id: number
+  /** As the registry has it. */
   readonly text: string
-  /** 8 bytes, little-endian, as hexadecimal. */
+  /** CRC-64-AVRO of its canonical form: 8 bytes, little-endian, as hexadecimal. */
   readonly fingerprint: string
 }
 

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import type { Log } from '../connectors/contract.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
@@ -95,7 +96,7 @@ export async function runService(
           ? { cause: String(failure), stack: failure instanceof Error ? failure.stack : undefined }
           : { cause: expectedFailure(failure) },
       )
-    const clean = await Promise.race([service.stop().then(() => true), expired(STOP_DEADLINE_MS)])
+    const clean = await Promise.race([service.stop().then(() => true), delay(STOP_DEADLINE_MS, false, { ref: false })])
     log.info(clean ? 'stopped' : 'gave up waiting for what was under way; it will be read again')
     return failure === undefined ? 0 : 1
   } finally {
@@ -110,12 +111,6 @@ export async function runService(
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
-}
-
-function expired(ms: number): Promise<false> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(false), ms).unref()
   })
 }
 

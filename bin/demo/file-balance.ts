@@ -1,21 +1,14 @@
+import type { ComparedRows } from '../../connectors/postgres/sent-rows.ts'
 import { whole } from '../../ops/figures.ts'
 
 /** What became of a file that was sent through the line. */
-export interface FileBalance {
+export interface FileBalance extends ComparedRows {
   /** Data lines of the file. */
   readonly lines: number
   /** Lines that the device sent and the broker acknowledged. */
   readonly sent: number
   /** Distinct (device, time) keys of the file. */
   readonly keys: number
-  /** Keys of the file that are in the table. */
-  readonly rows: number
-  /** Rows of these keys whose values are those of no line of the file. */
-  readonly wrong: number
-  /** Lines with another value than the row of their key has. */
-  readonly conflicts: number
-  /** Lines that added a value to the row of their key. */
-  readonly merged: number
   /** Samples of this run that are dead letters. */
   readonly deadLetters: number
   /** Keys that are dead letters and not in the table. */

@@ -1,23 +1,15 @@
 import type { Topic } from '../../processors/contract.ts'
-import { ConnectorError } from '../contract.ts'
+import { ConnectorError, type RemoteClock } from '../contract.ts'
 import { KAFKAJS, type KafkaClient } from './client.ts'
 import { kafkaError } from './outage.ts'
 
-/** What time it is for Kafka. */
-export interface KafkaClock extends AsyncDisposable {
-  /**
-   * Milliseconds since 1970, of the broker that leads the topic. Rejects with a ConnectorError;
-   * then the caller asks again.
-   */
-  read(): Promise<number>
-}
-
 /**
- * Kafka has no request for its time. But it tells when it appended a record, if the topic keeps
- * that time. So each reading appends a small record.
+ * What time it is for the broker that leads the topic. Kafka has no request for its time. But it
+ * tells when it appended a record, if the topic keeps that time. So each reading appends a small
+ * record.
  * @param topic with `message.timestamp.type=LogAppendTime`
  */
-export function createKafkaClock(kafka: KafkaClient, topic: Topic): KafkaClock {
+export function createKafkaClock(kafka: KafkaClient, topic: Topic): RemoteClock {
   const producer = kafka[KAFKAJS].producer({ allowAutoTopicCreation: false, createPartitioner: () => () => 0, retry: { retries: 1 } })
   let connecting: Promise<void> | undefined
   return {

@@ -1,14 +1,10 @@
+import type { RemoteClock } from '../contract.ts'
 import { createDatabase } from './database.ts'
-
-/** What time it is for a database. */
-export interface DatabaseClock extends AsyncDisposable {
-  /** Milliseconds since 1970. Rejects with a ConnectorError; then the caller asks again. */
-  read(): Promise<number>
-}
 
 const ANSWER_TIMEOUT_MS = 5_000
 
-export function createDatabaseClock(url: string): DatabaseClock {
+/** What time it is for a database. */
+export function createDatabaseClock(url: string): RemoteClock {
   const database = createDatabase({
     url,
     applicationName: 'millrace clock',

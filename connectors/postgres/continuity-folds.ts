@@ -1,5 +1,5 @@
 import { STRANGERS } from '../../processors/continuity/device.ts'
-import { emptyFold, type Fold, foldInto } from '../../processors/continuity/fold.ts'
+import { Fold, foldInto } from '../../processors/continuity/fold.ts'
 import { countsOf, NO_FLIGHT } from '../../processors/continuity/frame-counts.ts'
 import { KEPT_BOOTS, MOST_BOOTS, MOST_STRANGERS, NEWEST_BOOTS } from '../../processors/continuity/limits.ts'
 import { RangeSet } from '../../processors/continuity/ranges.ts'
@@ -45,7 +45,7 @@ async function fold(session: Session, device: string, rows: readonly BootRow[]):
   if (rows.length === 0) return
   const numbers = rows.map(({ boot }) => boot)
   const redriven = await redrivenOf(session, device, numbers)
-  const into = (await readFolds(session, [device])).get(device) ?? emptyFold(device)
+  const into = (await readFolds(session, [device])).get(device) ?? new Fold(device)
   foldInto(
     into,
     rows.map((row) => {
@@ -71,7 +71,7 @@ export async function pruneStrangers(session: Session): Promise<void> {
     `DELETE FROM continuity_stranger USING unnest($1::text[], $2::integer[]) AS k (device, number) WHERE device_id = k.device AND boot = k.number`,
     [rows.map(({ device }) => device), rows.map(({ boot }) => boot)],
   )
-  const into = (await readFolds(session, [STRANGERS])).get(STRANGERS) ?? emptyFold(STRANGERS)
+  const into = (await readFolds(session, [STRANGERS])).get(STRANGERS) ?? new Fold(STRANGERS)
   const boots = rows.map(bootOf)
   foldInto(
     into,

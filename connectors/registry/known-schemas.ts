@@ -1,15 +1,9 @@
 import { createFingerprintIndex, type FingerprintIndex } from '../../processors/fingerprint-index.ts'
+import type { RememberedSchema } from '../contract.ts'
 
 /** A registered schema that counts. */
-export interface SchemaEntry {
-  readonly subject: string
-  readonly version: number
-  readonly id: number
-  /** As the registry has it. */
-  readonly text: string
+export interface SchemaEntry extends RememberedSchema {
   readonly json: unknown
-  /** CRC-64-AVRO of its canonical form: 8 bytes, little-endian, as hexadecimal. */
-  readonly fingerprint: string
 }
 
 /** What an ID stands for. */

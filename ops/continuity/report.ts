@@ -1,16 +1,8 @@
+import type { CompleteBoots } from '../../connectors/postgres/continuity-question.ts'
 import type { ReadingConflicts } from '../../connectors/postgres/reading-conflicts.ts'
 import { type DeviceCounts, STRANGERS } from '../../processors/continuity/device.ts'
 import type { Fold } from '../../processors/continuity/fold.ts'
 import { addCounts, addsUp, type BootCounts, type FrameCounts, noCounts } from '../../processors/continuity/frame-counts.ts'
-
-/** Boots of a device of which every frame is stored. */
-export interface CompleteBoots {
-  readonly device: string
-  readonly boots: number
-  readonly numbered: number
-  readonly unknown: number
-  readonly dropped: number
-}
 
 /** One device's frames. */
 export class DeviceReport {

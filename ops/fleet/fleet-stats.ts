@@ -1,64 +1,44 @@
+import { z } from 'zod'
+
 /**
  * Cumulative figures of a simulated fleet, as its `--stats-json` lines have them
  * (firmware/fleet/report.c).
  */
-export interface FleetStats {
+const fleetStats = z.object({
   /** Milliseconds since 1970. */
-  readonly t: number
-  readonly devices: number
-  readonly connected: number
+  t: z.number(),
+  devices: z.number(),
+  connected: z.number(),
   /** Samples made, those dropped included. */
-  readonly samples: number
+  samples: z.number(),
   /** Values in samples that were not dropped. */
-  readonly readings: number
-  readonly sealed: number
+  readings: z.number(),
+  sealed: z.number(),
   /** Frames handed to a session, resends included. */
-  readonly published: number
-  readonly acked: number
-  readonly acked_samples: number
+  published: z.number(),
+  acked: z.number(),
+  acked_samples: z.number(),
   /** Payload of sealed frames. */
-  readonly bytes: number
-  readonly resent: number
-  readonly refused: number
+  bytes: z.number(),
+  resent: z.number(),
+  refused: z.number(),
   /** Samples that found the device's queue full. */
-  readonly dropped: number
-  readonly queued: number
-  readonly in_flight: number
+  dropped: z.number(),
+  queued: z.number(),
+  in_flight: z.number(),
   /** Lines of a file that were not taken. */
-  readonly line_errors: number
-}
-
-const FIELDS = [
-  't',
-  'devices',
-  'connected',
-  'samples',
-  'readings',
-  'sealed',
-  'published',
-  'acked',
-  'acked_samples',
-  'bytes',
-  'resent',
-  'refused',
-  'dropped',
-  'queued',
-  'in_flight',
-  'line_errors',
-] as const satisfies readonly (keyof FleetStats)[]
+  line_errors: z.number(),
+})
+export type FleetStats = Readonly<z.infer<typeof fleetStats>>
 
 /** Reads one line; undefined for a line that is not one of these. */
 export function parseFleetStats(line: string): FleetStats | undefined {
-  let parsed: unknown
   try {
-    parsed = JSON.parse(line)
+    return fleetStats.safeParse(JSON.parse(line)).data
   } catch {
+    // It is no JSON.
     return undefined
   }
-  if (typeof parsed !== 'object' || parsed === null) return undefined
-  const given = parsed as Record<string, unknown>
-  if (!FIELDS.every((field) => Number.isFinite(given[field]))) return undefined
-  return Object.fromEntries(FIELDS.map((field) => [field, given[field]])) as unknown as FleetStats
 }
 
 /**
@@ -68,8 +48,7 @@ export function parseFleetStats(line: string): FleetStats | undefined {
 export function sumFleetStats(all: readonly (FleetStats | undefined)[]): FleetStats | undefined {
   const known = all.filter((stats) => stats !== undefined)
   if (known.length === 0 || known.length < all.length) return undefined
-  const sums = Object.fromEntries(
-    FIELDS.map((field) => [field, known.reduce((sum, stats) => sum + stats[field], 0)]),
-  ) as unknown as FleetStats
+  const fields = fleetStats.keyof().options
+  const sums = Object.fromEntries(fields.map((field) => [field, known.reduce((sum, stats) => sum + stats[field], 0)])) as FleetStats
   return { ...sums, t: Math.max(...known.map(({ t }) => t)) }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../../connectors/kafka/client.ts'
 import { endOffset } from '../../connectors/kafka/topics.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
@@ -11,9 +12,6 @@ import { serviceAddresses } from '../supervisor/service-programs.ts'
 import { parseMetrics } from './prometheus-text.ts'
 import type { ServiceReport, StatusSources, StoredRows } from './status.ts'
 
-/** Sources that hold connections. */
-export interface OpenSources extends StatusSources, AsyncDisposable {}
-
 /** Longest wait for an answer. The status is drawn each second, so a later answer is useless. */
 const ANSWER_MS = 900
 
@@ -21,7 +19,10 @@ const ANSWER_MS = 900
  * Asks the services for their metrics, Kafka for lags and dead letters, the database for rows.
  * Dials when it is first asked.
  */
-export async function openStatusSources(config: Config, fleet?: NonNullable<StatusSources['fleet']>): Promise<OpenSources> {
+export async function openStatusSources(
+  config: Config,
+  fleet?: NonNullable<StatusSources['fleet']>,
+): Promise<StatusSources & AsyncDisposable> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const admin = openAdmin(kafkaClient(config, 'millrace-status', silent))
   const lags = await openLags({ config, statementTimeoutMs: ANSWER_MS })
@@ -65,16 +66,8 @@ function sum(column: string): string {
 }
 
 /** The answer, or undefined if there is an error or no answer in time. */
-async function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS)
-  })
-  try {
-    return await Promise.race([ask().catch(() => undefined), late])
-  } finally {
-    clearTimeout(timer)
-  }
+function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+  return Promise.race([ask().catch(() => undefined), delay(ANSWER_MS, undefined, { ref: false })])
 }
 
 async function report(address: string | undefined): Promise<ServiceReport> {

@@ -24,8 +24,8 @@ export interface Program {
 export interface SupervisorOptions {
   readonly programs: readonly Program[]
   readonly happened: (event: SupervisorEvent) => void
-  /** Gives numbers in [0, 1). */
-  readonly random: () => number
+  /** Gives numbers in [0, 1); Math.random unless told otherwise. */
+  readonly random?: () => number
   /** How long a program may take to stop after SIGTERM. */
   readonly graceMs: number
   readonly backoff?: Backoff
@@ -48,7 +48,13 @@ const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
 const HEALTHY_MS = 20_000
 
 /** Starts the programs, after ending what an earlier supervisor left running of them. */
-export async function supervise({ programs, happened, random, graceMs, backoff = BACKOFF }: SupervisorOptions): Promise<Supervisor> {
+export async function supervise({
+  programs,
+  happened,
+  random = Math.random,
+  graceMs,
+  backoff = BACKOFF,
+}: SupervisorOptions): Promise<Supervisor> {
   const stopping = new AbortController()
   const running = new Map<string, ChildProcess>()
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Boot } from './boot.ts'
-import { emptyFold, foldInto } from './fold.ts'
+import { Fold, foldInto } from './fold.ts'
 import { addCounts, addsUp, countsOf, type FrameCounts, NO_FLIGHT, noCounts } from './frame-counts.ts'
 import { ReadingsHead } from './heads.ts'
 import { Ledger, type LoadedBoots } from './ledger.ts'
@@ -270,7 +270,7 @@ describe('a device with very many boots', () => {
         const allCounts = boots.map((_, number) => driver.counts(number))
         const expected = noCounts()
         for (const counts of allCounts) addCounts(expected, counts)
-        const fold = emptyFold(DEVICE)
+        const fold = new Fold(DEVICE)
         for (let at = 0; at < boots.length; at += step)
           foldInto(
             fold,

@@ -1,4 +1,4 @@
-import { addCounts, type BootCounts, type FrameCounts, noCounts } from './frame-counts.ts'
+import { addCounts, type BootCounts, noCounts } from './frame-counts.ts'
 import { MOST_FOLDED_RANGES } from './limits.ts'
 import { RangeSet, squeezed } from './ranges.ts'
 
@@ -6,34 +6,23 @@ import { RangeSet, squeezed } from './ranges.ts'
  * Boots of one device that have one row together. What became of their frames is counted, and no
  * longer known one by one.
  */
-export interface Fold {
+export class Fold {
   readonly device: string
   /** How many. */
-  boots: number
+  boots = 0
   /** Their numbers. If these are very many and far apart, a few others are among them. */
-  numbers: RangeSet
-  readonly frames: FrameCounts
-  partlyDead: number
-  unknown: number
-  dropped: number
-  implausible: number
+  numbers = new RangeSet()
+  readonly frames = noCounts()
+  partlyDead = 0
+  unknown = 0
+  dropped = 0
+  implausible = 0
   /** Milliseconds since 1970; NaN if there is no boot. */
-  firstReceivedMs: number
-  lastReceivedMs: number
-}
+  firstReceivedMs = Number.NaN
+  lastReceivedMs = Number.NaN
 
-export function emptyFold(device: string): Fold {
-  return {
-    device,
-    boots: 0,
-    numbers: new RangeSet(),
-    frames: noCounts(),
-    partlyDead: 0,
-    unknown: 0,
-    dropped: 0,
-    implausible: 0,
-    firstReceivedMs: Number.NaN,
-    lastReceivedMs: Number.NaN,
+  constructor(device: string) {
+    this.device = device
   }
 }
 

@@ -57,7 +57,6 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   const supervisor = await supervise({
     programs,
     graceMs: GRACE_MS,
-    random: Math.random,
     happened: (event) => {
       if (event.tag === 'ended' || event.tag === 'killed') say(describeEvent(event))
     },

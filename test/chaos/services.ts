@@ -109,10 +109,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
         logFile: logOf(instance),
         pidFile,
       }
-      running.set(
-        instance,
-        await supervise({ programs: [program], graceMs: GRACE_MS, backoff: BACKOFF, random: Math.random, happened: note }),
-      )
+      running.set(instance, await supervise({ programs: [program], graceMs: GRACE_MS, backoff: BACKOFF, happened: note }))
     },
     stop,
     signal,
