@@ -85,8 +85,8 @@ export async function openSending({ context, declared, kafka, waiting }: Sending
       const groups = (await consumerGroups(config)).filter((each) => each.topic === topic)
       return Promise.all(
         groups.map(async ({ group }) => {
-          const committed = await committedOffsets(admin, group, [topic])
-          return new Map([...committed].map(([place, { nextOffset }]) => [Number(place.slice(topic.length + 1)), nextOffset]))
+          const committed = await committedOffsets(admin, group, topic)
+          return new Map([...committed].map(([partition, { nextOffset }]) => [partition, nextOffset]))
         }),
       )
     },

@@ -33,21 +33,15 @@ export interface CommittedOffset extends KnownOffset {
   readonly leaderEpoch: number
 }
 
-/** What a group committed, by `topic/partition`. */
-export async function committedOffsets(
-  admin: KafkaAdmin,
-  group: string,
-  topics: readonly Topic[],
-): Promise<ReadonlyMap<string, CommittedOffset>> {
-  const offsets = new Map<string, CommittedOffset>()
-  for (const { topic, partitions } of await (await admin[KAFKAJS]()).fetchOffsets({ groupId: group, topics: [...topics] })) {
-    for (const { partition, offset, metadata } of partitions) {
+/** What a group committed of a topic, by partition. */
+export async function committedOffsets(admin: KafkaAdmin, group: string, topic: Topic): Promise<ReadonlyMap<number, CommittedOffset>> {
+  const [found] = await (await admin[KAFKAJS]()).fetchOffsets({ groupId: group, topics: [topic] })
+  return new Map(
+    found?.partitions.flatMap(({ partition, offset, metadata }): readonly (readonly [number, CommittedOffset])[] => {
       const [nextOffset, known] = [BigInt(offset), parseCommitMetadata(metadata)]
-      if (nextOffset >= 0n)
-        offsets.set(`${topic}/${partition}`, { nextOffset, topicId: known?.topicId, leaderEpoch: known?.leaderEpoch ?? -1 })
-    }
-  }
-  return offsets
+      return nextOffset < 0n ? [] : [[partition, { nextOffset, topicId: known?.topicId, leaderEpoch: known?.leaderEpoch ?? -1 }]]
+    }),
+  )
 }
 
 export interface ClaimCommittedOptions {
@@ -74,14 +68,17 @@ export async function claimCommitted(
   before: ReadonlyMap<Topic, TopicState>,
 ): Promise<readonly Position[]> {
   const names = [...new Set(partitions.map(({ topic }) => topic))]
-  const committed = await committedOffsets(admin, group, names)
+  const committed = new Map<Topic, ReadonlyMap<number, CommittedOffset>>()
   const earliest = new Map<string, bigint>()
-  for (const topic of names) for (const extent of await logs.extents(topic)) earliest.set(`${topic}/${extent.partition}`, extent.earliest)
+  for (const topic of names) {
+    committed.set(topic, await committedOffsets(admin, group, topic))
+    for (const extent of await logs.extents(topic)) earliest.set(`${topic}/${extent.partition}`, extent.earliest)
+  }
   const changes: PositionChange[] = []
   const positions = partitions.flatMap(({ topic, partition }): Position[] => {
     const first = earliest.get(`${topic}/${partition}`)
     if (first === undefined) return []
-    const known = committed.get(`${topic}/${partition}`)
+    const known = committed.get(topic)?.get(partition)
     const id = states.get(topic)?.id
     const readOf = known === undefined ? before.get(topic)?.id : known.topicId
     const recreated = readOf !== undefined && readOf !== id

@@ -122,12 +122,12 @@ export interface PartitionLag extends Lag {
 
 /** A group's lag on each partition of its topics, by what it committed to Kafka. */
 export async function groupLag(admin: KafkaAdmin, group: string, topics: readonly Topic[]): Promise<readonly PartitionLag[]> {
-  const committed = await committedOffsets(admin, group, topics)
   const lags: PartitionLag[] = []
   for (const topic of topics) {
+    const committed = await committedOffsets(admin, group, topic)
     for (const { partition, high, low } of await (await admin[KAFKAJS]()).fetchTopicOffsets(topic)) {
       const extent = { partition, earliest: BigInt(low), end: BigInt(high) }
-      lags.push({ topic, partition, ...lagOf(committed.get(`${topic}/${partition}`), extent) })
+      lags.push({ topic, partition, ...lagOf(committed.get(partition), extent) })
     }
   }
   return lags

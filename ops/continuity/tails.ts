@@ -95,10 +95,10 @@ async function committedFrames(kafka: KafkaClient, groups: readonly ConsumerName
   await using admin = openAdmin(kafka)
   return await Promise.all(
     groups.map(async (group) =>
-      [...(await committedOffsets(admin, group, [topics.frames]))].map(([place, offset]) => ({
+      [...(await committedOffsets(admin, group, topics.frames))].map(([partition, offset]) => ({
         ...offset,
         topic: topics.frames,
-        partition: Number(place.slice(topics.frames.length + 1)),
+        partition,
       })),
     ),
   )

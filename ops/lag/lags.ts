@@ -40,8 +40,7 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
       const positions = await databases[offsets].use((session) => readPositions(session, group, topic))
       return new Map(positions.map((position) => [position.partition, position]))
     }
-    const committed = await committedOffsets(admin, group, [topic])
-    return new Map([...committed].map(([place, offset]) => [Number(place.slice(topic.length + 1)), offset]))
+    return await committedOffsets(admin, group, topic)
   }
 
   return {
