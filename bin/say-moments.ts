@@ -1,6 +1,6 @@
 /**
- * Shows how the times that were given were understood, in UTC, on standard error: standard output is
- * for the result.
+ * Shows how the times that were given were understood, in UTC, on standard error: standard output
+ * is for the result.
  */
 export function sayMoments(moments: Readonly<Record<string, number | undefined>>): void {
   for (const [option, ms] of Object.entries(moments))
