@@ -3,11 +3,9 @@ import { createFingerprintIndex, type FingerprintIndex } from '../../processors/
 import { firmwareSubject } from '../../processors/topics.ts'
 import { parseFirmware } from '../../schemas/firmware.ts'
 import { isObject } from '../../schemas/json.ts'
-import type { Log, SchemaMemory } from '../contract.ts'
 import { fullName } from './judge.ts'
 import type { KnownSchemas, SchemaEntry } from './known-schemas.ts'
-import type { SchemaRegistry } from './registry.ts'
-import { openSchemaDirectory, type SchemaDirectory } from './schema-directory.ts'
+import { openSchemaDirectory, type SchemaDirectory, type SchemaDirectoryOptions } from './schema-directory.ts'
 
 /** Every firmware in the registry: by the schema ID of its frames, and by fingerprint. */
 export interface FirmwareDirectory extends SchemaDirectory {
@@ -24,15 +22,9 @@ export interface FirmwareDirectory extends SchemaDirectory {
   fingerprints(): ReadonlyMap<string, number>
 }
 
-export interface FirmwareDirectoryOptions {
-  readonly registry: SchemaRegistry
+export interface FirmwareDirectoryOptions extends Omit<SchemaDirectoryOptions, 'prefix' | 'ownSubject' | 'changed' | 'now'> {
   /** Names of the quantities that this build knows. */
   readonly quantities: ReadonlySet<string>
-  readonly log: Log
-  readonly signal: AbortSignal
-  readonly memory?: SchemaMemory
-  readonly patienceMs?: number
-  readonly problem?: (what: string | null) => void
 }
 
 /**
@@ -98,19 +90,12 @@ export async function openFirmwareDirectory(options: FirmwareDirectoryOptions): 
     }
     return found
   }
-  return {
-    prepare: (wanted) => directory.prepare(wanted),
-    refresh: () => directory.refresh(),
-    schema: (id, fingerprint) => directory.schema(id, fingerprint),
-    lookup: (id, fingerprint) => directory.lookup(id, fingerprint),
-    ignored: () => directory.ignored(),
-    unansweredMs: () => directory.unansweredMs(),
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-    firmware: (schemaId, fingerprint) => (fingerprint === undefined ? byId(schemaId) : firmware(schemaId, fingerprint)),
-    firmwareOf: (hex) => byFingerprint(hex),
+  return Object.assign(directory, {
+    firmware: (schemaId: number, fingerprint?: Buffer) => (fingerprint === undefined ? byId(schemaId) : firmware(schemaId, fingerprint)),
+    firmwareOf: (hex: string) => byFingerprint(hex),
     wrongIds: () => wrongIds,
     fingerprints: () => ids,
-  }
+  })
 }
 
 /** Most IDs that the log names: a producer that makes up IDs must not fill it. */
