@@ -8,6 +8,18 @@ const MOST_RANGES = 12
 /** Devices listed; the rest are counted. */
 const MOST_DEVICES = 50
 
+/** What is told of all devices together, if there is any of it. */
+const NOTES: readonly (readonly [figure: (device: DeviceReport) => number, what: string])[] = [
+  [({ unknown }) => unknown, 'frames went by before the ledger was begun'],
+  [({ droppedSamples }) => droppedSamples, 'samples were discarded by the devices themselves'],
+  [({ unnumbered }) => unnumbered, 'records of JSON messages carry no number'],
+  [({ unreadable }) => unreadable, 'dead letters have no number that can be read'],
+  [({ implausible }) => implausible, 'frames have numbers that cannot be true: they are in no sum'],
+  [({ folded }) => folded, 'boots are folded together, for their devices have many: their frames are counted, and not named'],
+  [({ late }) => late, 'frames came for boots or numbers that are only counted by now: they are in no sum'],
+  [({ passedOver }) => passedOver, 'frames were not looked at: their devices have very many boots that the ledger has not counted yet'],
+]
+
 /**
  * Lines for people: the sums, then the devices with something to look at.
  * @param all every device
@@ -35,38 +47,7 @@ export function continuityTable({ frames, addsUp, strangers, devices }: Continui
     addsUp ? 'The four states add up to the frames numbered.' : 'THE STATES DO NOT ADD UP: this is a defect of the ledger.',
   ]
   const notes = [
-    remark(
-      sum(({ unknown }) => unknown),
-      'frames went by before the ledger was begun',
-    ),
-    remark(
-      sum(({ droppedSamples }) => droppedSamples),
-      'samples were discarded by the devices themselves',
-    ),
-    remark(
-      sum(({ unnumbered }) => unnumbered),
-      'records of JSON messages carry no number',
-    ),
-    remark(
-      sum(({ unreadable }) => unreadable),
-      'dead letters have no number that can be read',
-    ),
-    remark(
-      sum(({ implausible }) => implausible),
-      'frames have numbers that cannot be true: they are in no sum',
-    ),
-    remark(
-      sum(({ folded }) => folded),
-      'boots are folded together, for their devices have many: their frames are counted, and not named',
-    ),
-    remark(
-      sum(({ late }) => late),
-      'frames came for boots or numbers that are only counted by now: they are in no sum',
-    ),
-    remark(
-      sum(({ passedOver }) => passedOver),
-      'frames were not looked at: their devices have very many boots that the ledger has not counted yet',
-    ),
+    ...NOTES.map(([figure, what]) => remark(sum(figure), what)),
     remark(strangers.frames, 'frames came under names that are no devices: they are dead letters, and in no sum'),
     remark(strangers.inFlight, 'frames are on their way under names that are no devices'),
     remark(strangers.others, 'records without a number came under such names'),
