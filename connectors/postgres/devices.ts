@@ -78,11 +78,6 @@ export function moveDevices(database: Database, devices: readonly DeviceId[], to
   })
 }
 
-/** The same for one device. */
-export function moveDevice(database: Database, device: DeviceId, to: Placement, at: Date): Promise<void> {
-  return moveDevices(database, [device], to, at)
-}
-
 async function move(session: Session, device: DeviceId, place: PlacementIds, at: Date): Promise<void> {
   await session.query(
     'ending an assignment',

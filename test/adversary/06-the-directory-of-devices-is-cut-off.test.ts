@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { ConnectorError, type DeviceDirectory, type Log } from '../../connectors/contract.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { type DeviceDirectoryOptions, openDeviceDirectory } from '../../connectors/postgres/device-directory.ts'
-import { moveDevice, provisionDevices } from '../../connectors/postgres/devices.ts'
+import { moveDevices, provisionDevices } from '../../connectors/postgres/devices.ts'
 import { migrateApp } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import { openSession } from '../../connectors/postgres/session.ts'
@@ -44,7 +44,7 @@ describe('the directory of devices, cut off from its database', function () {
   /** Over a connection of its own. */
   const move = async (): Promise<void> => {
     await using database = createDatabase({ url: scratch.url, applicationName: 'test' })
-    await moveDevice(database, hive, { account: 'wasps', site: null }, new Date('2026-06-01T00:00:00Z'))
+    await moveDevices(database, [hive], { account: 'wasps', site: null }, new Date('2026-06-01T00:00:00Z'))
   }
 
   beforeEach(async () => {

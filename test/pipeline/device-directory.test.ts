@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { ConnectorError, type DeviceDirectory, type Log } from '../../connectors/contract.ts'
 import { createDatabase, type Database } from '../../connectors/postgres/database.ts'
 import { openDeviceDirectory } from '../../connectors/postgres/device-directory.ts'
-import { AssignmentError, moveDevice, provisionDevices } from '../../connectors/postgres/devices.ts'
+import { AssignmentError, moveDevices, provisionDevices } from '../../connectors/postgres/devices.ts'
 import { migrateApp } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import type { DeviceId } from '../../processors/contract.ts'
@@ -76,7 +76,7 @@ describe('the device directory', () => {
   it('follows a device that moves, without being asked', async () => {
     await provision([hive])
     expect(await prepared(hive)).to.have.length(1)
-    await moveDevice(database, hive, { account: 'bees', site: 'storage' }, june)
+    await moveDevices(database, [hive], { account: 'bees', site: 'storage' }, june)
     await eventually(() => directory.assignments(hive)?.length === 2)
     expect(directory.assignments(hive)?.map(({ fromMicros, toMicros }) => [fromMicros, toMicros])).to.deep.equal([
       [micros(may), micros(june)],
@@ -165,14 +165,14 @@ describe('the device directory', () => {
 
     it('moves a device where it already is without a trace, and replaces an assignment that begins at that moment', async () => {
       await provision([hive])
-      await moveDevice(database, hive, { account: 'bees', site: 'orchard' }, june)
+      await moveDevices(database, [hive], { account: 'bees', site: 'orchard' }, june)
       expect(await scratch.query('SELECT FROM assignments')).to.have.length(1)
-      await moveDevice(database, hive, { account: 'bees', site: 'storage' }, may)
+      await moveDevices(database, [hive], { account: 'bees', site: 'storage' }, may)
       expect(await scratch.query('SELECT name FROM assignments JOIN sites ON id = site_id')).to.deep.equal([{ name: 'storage' }])
     })
 
     it('does not move a device that nobody knows', async () => {
-      const error = await moveDevice(database, hive, { account: 'bees', site: null }, may).catch((cause: unknown) => cause)
+      const error = await moveDevices(database, [hive], { account: 'bees', site: null }, may).catch((cause: unknown) => cause)
       expect(error).to.be.instanceOf(AssignmentError)
     })
   })
