@@ -1,4 +1,5 @@
 import type { RecordPart, Rejection } from './contract.ts'
+import { grouped } from './grouped.ts'
 
 /** Details that a dead letter shows if it has several; the others are counted. */
 const SHOWN = 3
@@ -8,13 +9,7 @@ const SHOWN = 3
  * quantities that it concerns.
  */
 export function byReason(rejections: readonly Rejection[]): readonly Rejection[] {
-  const reasons = new Map<string, Rejection[]>()
-  for (const rejection of rejections) {
-    const same = reasons.get(rejection.reason)
-    if (same === undefined) reasons.set(rejection.reason, [rejection])
-    else same.push(rejection)
-  }
-  return [...reasons.values()].map(united)
+  return [...grouped(rejections, ({ reason }) => reason).values()].map(united)
 }
 
 /** A rejection as far as it concerns a part of its record; undefined if it does not. */

@@ -71,7 +71,7 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
       } catch (error) {
         const found = namedRow(error, batch.rows - first)
         if (found === undefined || found.error.code === UNIQUE_VIOLATION) return undefined
-        bad.push({ row: first + found.row, sqlState: found.error.code, detail: message(found.error) })
+        bad.push({ row: first + found.row, sqlState: found.error.code, detail: databaseMessage(found.error) })
         first += found.row + 1
       }
     }
@@ -95,7 +95,7 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
           const found = namedRow(error, end - first)
           if (found === undefined) throw error
           await session.script('looking for bad rows', 'ROLLBACK TO SAVEPOINT piece')
-          bad.push({ row: first + found.row, sqlState: found.error.code, detail: message(found.error) })
+          bad.push({ row: first + found.row, sqlState: found.error.code, detail: databaseMessage(found.error) })
           end = first + found.row
           if (end === first) copied = true
         }
@@ -140,6 +140,7 @@ function namedRow(error: unknown, rows: number): { readonly row: number; readonl
   return row === undefined ? undefined : { row, error }
 }
 
-function message(error: ConnectorError): string {
+/** What the database itself says. */
+export function databaseMessage(error: ConnectorError): string {
   return error.cause instanceof Error ? error.cause.message : error.message
 }

@@ -1,3 +1,4 @@
+import { grouped } from '../../processors/grouped.ts'
 import type { ConflictPolicy, RowValues } from '../../processors/store/merge-columns.ts'
 import { ConnectorError, type SinkBatch } from '../contract.ts'
 import { copyStream, keyBytes, readKey, writeRow } from './copy-rows.ts'
@@ -209,19 +210,9 @@ function everyRow(rows: number): readonly number[] {
   return Array.from({ length: rows }, (_, row) => row)
 }
 
-function grouped<Item, Key>(items: readonly Item[], key: (item: Item) => Key): ReadonlyMap<Key, readonly Item[]> {
-  const groups = new Map<Key, Item[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group === undefined) groups.set(key(item), [item])
-    else group.push(item)
-  }
-  return groups
-}
-
 /**
  * An error that counts as a row's fault. Which row it is, is found out by trying them one by one.
  */
-function notTaken(doing: string): ConnectorError {
+export function notTaken(doing: string): ConnectorError {
   return new ConnectorError(ROW_NOT_TAKEN, false, `${doing}: a trigger of table readings leaves rows out`)
 }

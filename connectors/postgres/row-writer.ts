@@ -1,8 +1,8 @@
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import { type BadRow, ConnectorError, type RowRange, type SinkBatch } from '../contract.ts'
-import { createBadRowFinder } from './bad-rows.ts'
+import { createBadRowFinder, databaseMessage } from './bad-rows.ts'
 import { foldRows, type RowOutcomes } from './fold-rows.ts'
-import { createTableMerge } from './merge-rows.ts'
+import { createTableMerge, notTaken } from './merge-rows.ts'
 import { copyStatement } from './readings-table.ts'
 import type { Session } from './session.ts'
 import { blame, UNIQUE_VIOLATION } from './sqlstate.ts'
@@ -32,7 +32,6 @@ export interface RowWriter {
  */
 export const CHECK_NOW = 'SET CONSTRAINTS ALL IMMEDIATE'
 const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
-const ROW_NOT_TAKEN = '02000'
 
 /** @param columns of `readings`, in the order of the batches' COPY streams */
 export function createRowWriter(columns: readonly string[], policy: ConflictPolicy): RowWriter {
@@ -48,7 +47,7 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
   const copied = async (session: Session, stream: Buffer, rows: number): Promise<boolean> => {
     try {
       const count = await session.copy('copying rows', intoReadings, stream)
-      if (count < rows) throw new ConnectorError(ROW_NOT_TAKEN, false, 'copying rows: a trigger of table readings leaves rows out')
+      if (count < rows) throw notTaken('copying rows')
       return true
     } catch (error) {
       if (!(error instanceof ConnectorError && error.code === UNIQUE_VIOLATION)) throw error
@@ -74,7 +73,7 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
     const rows = await finder.find(session, batch)
     if (rows.length > 0) return { tag: 'bad-rows', rows }
     // It is a single row, so nothing else can be at fault.
-    if (batch.rows === 1) return { tag: 'bad-rows', rows: [{ row: 0, sqlState: error.code, detail: causeOf(error) }] }
+    if (batch.rows === 1) return { tag: 'bad-rows', rows: [{ row: 0, sqlState: error.code, detail: databaseMessage(error) }] }
     throw error
   }
 
@@ -99,8 +98,4 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
 
 export function rowCount(ranges: readonly RowRange[]): number {
   return ranges.reduce((sum, { first, end }) => sum + end - first, 0)
-}
-
-function causeOf(error: ConnectorError): string {
-  return error.cause instanceof Error ? error.cause.message : error.message
 }
