@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import { caughtUp } from '../adversary/lags.ts'
 import { type Load, steadyLoad } from './frame-load.ts'
 import { address, testFirmware } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
@@ -48,6 +49,15 @@ describe('several instances of a processor', () => {
     await database.connect()
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     await millrace('devices', 'add', '--account', 'test', ...devices)
+  })
+
+  // What other tests left unread must not be counted for this one's.
+  before(async function () {
+    this.timeout(120_000)
+    await start('run', 'standardise')
+    await start('store')
+    await caughtUp('standardise', 'store')
+    for (const service of instances.splice(0)) await service[Symbol.asyncDispose]()
   })
 
   beforeEach(async () => {
