@@ -9,18 +9,20 @@ const at = (partition: number, nextOffset: bigint): Position => ({ topic: 't' as
 
 describe("offsets of a database's consumers, as Kafka is told them", () => {
   let told: string[]
+  let lines: string[]
   let away: boolean
   let offsets: KafkaOffsets
 
   const open = (everyMs: number): void => {
     told = []
+    lines = []
     away = false
     const commit = async (positions: readonly Position[]): Promise<void> => {
       attempts++
       if (away) throw new Error('Kafka is away')
       told.push(positions.map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(' '))
     }
-    offsets = createKafkaOffsets({ commit, log: silent, everyMs })
+    offsets = createKafkaOffsets({ commit, log: { ...silent, info: (line) => lines.push(line) }, everyMs })
   }
   const until = async (holds: () => boolean): Promise<void> => {
     for (let turn = 0; turn < 1_000 && !holds(); turn++) await delay(1)
@@ -45,6 +47,10 @@ describe("offsets of a database's consumers, as Kafka is told them", () => {
     away = false
     await until(() => told.length > 0)
     expect(told[0]).to.equal('0:1')
+    expect(lines, 'one line for an outage, one for its end').to.deep.equal([
+      'Kafka did not take the offsets; it is told again',
+      'Kafka takes the offsets again',
+    ])
   })
 
   it('go at the end, at once', async () => {

@@ -44,6 +44,7 @@ export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs 
   const positions = new Map<string, Position>()
   const untold = new Set<string>()
   let ticks = 0
+  let refused = false
   let telling: Promise<void> | undefined
 
   async function tellNow(): Promise<void> {
@@ -67,8 +68,11 @@ export function createKafkaOffsets({ commit, log, everyMs = TELL_MS, deadlineMs 
     })
     try {
       await Promise.race([committing, passed])
+      if (refused) log.info('Kafka takes the offsets again')
+      refused = false
     } catch (cause) {
-      log.info('Kafka did not take the offsets; it is told again', { cause: String(cause) })
+      if (!refused) log.info('Kafka did not take the offsets; it is told again', { cause: String(cause) })
+      refused = true
       again()
     } finally {
       clearTimeout(deadline)
