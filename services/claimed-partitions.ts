@@ -27,7 +27,7 @@ export interface ClaimedPartitionsOptions {
 }
 
 /** The result of a claim: where partitions resume, and what the task keeps of each. */
-export interface Taken<Place extends TopicPartition> {
+export interface ClaimResult<Place extends TopicPartition> {
   readonly claims: readonly Claim[]
   readonly places: readonly Place[]
 }
@@ -69,7 +69,7 @@ export class ClaimedPartitions<Place extends TopicPartition> {
    * Claims partitions, however long it takes. Returns none if they are assigned anew meanwhile.
    * What was held before is given up first.
    */
-  async claim(generation: number, take: () => Promise<Taken<Place>>): Promise<readonly Claim[]> {
+  async claim(generation: number, take: () => Promise<ClaimResult<Place>>): Promise<readonly Claim[]> {
     this.giveUp(generation)
     const taken = await this.patiently('claiming partitions', generation, take)
     if (taken === undefined) return []

@@ -1,5 +1,6 @@
 import { type IClientOptions, MqttClient } from 'mqtt'
-import { type Backoff, backoffMs } from '../backoff.ts'
+import { type Backoff, Failures } from '../backoff.ts'
+import { systemClock } from '../clock.ts'
 import { ConnectorError, type Log, type PublishHandler } from '../contract.ts'
 import { type Connection, openConnection, type TakePublishes } from './connection.ts'
 import { parseBroker, type TlsOptions } from './dial.ts'
@@ -131,7 +132,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let drained: (() => void) | undefined
   let stopped: Promise<void> | undefined
   let reconnectTimer: NodeJS.Timeout | undefined
-  let failures = 0
+  const failures = new Failures(systemClock, limits.reconnect)
   /** Attempts since the last connection. */
   let attempts = 0
   /** Whether the broker ended the last connection without a reason. */
@@ -306,16 +307,13 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
 
   function onClose(): void {
     if (phase !== 'running' || reconnectTimer) return
-    failures = state.tag === 'connected' && Date.now() - state.sinceMs >= STABLE_MS ? 0 : failures + 1
+    if (state.tag === 'connected' && Date.now() - state.sinceMs >= STABLE_MS) failures.count = 0
     if (state.tag === 'connected') log.warn('MQTT connection lost', { broker: broker.address, because: lastError })
     become({ tag: 'connecting', sinceMs: state.tag === 'connecting' ? state.sinceMs : Date.now(), because: lastError })
-    reconnectTimer = setTimeout(
-      () => {
-        reconnectTimer = undefined
-        client.reconnect()
-      },
-      backoffMs(failures, limits.reconnect, Math.random),
-    )
+    reconnectTimer = setTimeout(() => {
+      reconnectTimer = undefined
+      client.reconnect()
+    }, failures.next())
   }
 
   function become(next: SessionState): void {

@@ -91,7 +91,7 @@ const ABSENT_LIMIT = 10_000
 /** Health reports an outage once it has lasted this long. */
 const PROBLEM_MS = 15_000
 /** Shorter than for others: devices of a new firmware wait for the first answer, not for long. */
-const BACKOFF = { baseMs: 200, maxMs: 2_000 }
+const REGISTRY_BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
 /**
  * Reads the subjects once before it resolves, then every 10 s and when asked for what it does not
@@ -237,7 +237,7 @@ class Directory implements SchemaDirectory {
     return retry(read, {
       clock: { random: () => systemClock.random(), delay: (ms) => this.pause(ms) },
       signal: this.signal,
-      backoff: BACKOFF,
+      backoff: REGISTRY_BACKOFF,
       // If something is wrong at the start, such as a refused name, it is thrown. Later, it may be
       // fixed while work goes on with what is known.
       again: (cause) => this.opened || isTransient(cause),

@@ -43,7 +43,7 @@ export interface Supervisor extends AsyncDisposable {
  * A killed service is back within about a second. One that cannot start is tried at most every 15 s
  * on average.
  */
-const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
+const RESTART_BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
 /** A program that lived this long had started well: its next failure counts as a first one. */
 const HEALTHY_MS = 20_000
 
@@ -53,7 +53,7 @@ export async function supervise({
   happened,
   random = Math.random,
   graceMs,
-  backoff = BACKOFF,
+  backoff = RESTART_BACKOFF,
 }: SupervisorOptions): Promise<Supervisor> {
   const stopping = new AbortController()
   const running = new Map<string, ChildProcess>()
