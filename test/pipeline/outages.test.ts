@@ -105,7 +105,7 @@ describe('an outage', () => {
       await problemd('store', /^database: committing to the database/)
       await problemd('standardise', /^looking up schemas and devices/)
     })
-    expect(service('store').log()).to.include('a batch was not committed; trying again')
+    expect(service('store').log()).to.include('committing to the database failed; trying again')
   })
 
   it('of Kafka is waited out by every service', async function () {
