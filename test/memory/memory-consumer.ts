@@ -14,6 +14,8 @@ export class MemoryConsumer implements ConsumerControls {
   /** What was told for lag tools, in order. */
   readonly told: Position[] = []
   private readonly positions = new Map<string, bigint>()
+  /** Partitions of which a batch is being handled: the next one follows when it has been. */
+  private readonly handling = new Set<string>()
   private readonly record: (partition: TopicPartition, offset: bigint) => KafkaRecord
 
   /** @param record what is in Kafka's log */
@@ -48,6 +50,7 @@ export class MemoryConsumer implements ConsumerControls {
   revoke(task: ConsumerTask): number {
     this.reclaims = 0
     this.positions.clear()
+    this.handling.clear()
     task.revoked()
     return ++this.generation
   }
@@ -64,8 +67,15 @@ export class MemoryConsumer implements ConsumerControls {
     const { generation } = this
     const from = this.position(partition)
     if (from === undefined) return
-    await task.handle(this.batch(partition, from, records), generation)
-    if (generation === this.generation) this.positions.set(`${partition.topic}/${partition.partition}`, from + BigInt(records))
+    const place = `${partition.topic}/${partition.partition}`
+    if (this.handling.has(place)) return
+    this.handling.add(place)
+    try {
+      await task.handle(this.batch(partition, from, records), generation)
+      if (generation === this.generation) this.positions.set(place, from + BigInt(records))
+    } finally {
+      if (generation === this.generation) this.handling.delete(place)
+    }
   }
 
   batch({ topic, partition }: TopicPartition, from: bigint, records: number): ConsumedBatch {

@@ -35,8 +35,7 @@ const COLUMNS: readonly (keyof BootRow)[] = [
 export class MemoryContinuityStore implements ContinuityStore {
   readonly claim: ContinuityStore['claim']
   readonly reposition: ContinuityStore['reposition']
-  /** By device and boot. */
-  readonly boots = new Map<string, BootState>()
+  private readonly rows = new Map<string, BootRow>()
   private readonly database: MemoryDatabase
 
   constructor(database: MemoryDatabase) {
@@ -46,11 +45,17 @@ export class MemoryContinuityStore implements ContinuityStore {
     this.reposition = reposition
   }
 
+  /** What is written of boots, by device and boot: whoever loads one changes his own. */
+  get boots(): ReadonlyMap<string, BootState> {
+    return new Map([...this.rows].map(([key, row]) => [key, bootOf(row)]))
+  }
+
   async load(keys: readonly BootKey[]): Promise<LoadedBoots> {
     await this.database.reach()
-    const boots = keys.flatMap(({ device, boot }) => this.boots.get(`${device}/${boot}`) ?? [])
+    const written = this.boots
+    const boots = keys.flatMap(({ device, boot }) => written.get(`${device}/${boot}`) ?? [])
     const since = new Map<string, number>()
-    for (const { device, firstReceivedMs } of this.boots.values())
+    for (const { device, firstReceivedMs } of written.values())
       since.set(device, Math.min(firstReceivedMs, since.get(device) ?? Number.POSITIVE_INFINITY))
     return { boots, folded: [], strangers: new Set(), since }
   }
@@ -65,7 +70,7 @@ export class MemoryContinuityStore implements ContinuityStore {
       const again = database.refusal(consumer, moves)
       if (again !== undefined) throw new RangeError(`offsets moved under a transaction: ${again.tag}`)
       database.move(consumer, moves)
-      for (const boot of batch.boots.flatMap(decodeColumns)) this.boots.set(`${boot.device}/${boot.boot}`, boot)
+      for (const row of batch.boots.flatMap(decodeColumns)) this.rows.set(`${row.device}/${row.boot}`, row)
     })
     return true
   }
@@ -77,9 +82,10 @@ export class MemoryContinuityStore implements ContinuityStore {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-function decodeColumns(columns: readonly unknown[]): readonly BootState[] {
+function decodeColumns(columns: readonly unknown[]): readonly BootRow[] {
   const [devices = []] = columns as readonly (readonly unknown[])[]
-  return devices.map((_, index) =>
-    bootOf(Object.fromEntries(COLUMNS.map((name, column) => [name, (columns[column] as readonly unknown[])[index]])) as unknown as BootRow),
+  return devices.map(
+    (_, index) =>
+      Object.fromEntries(COLUMNS.map((name, column) => [name, (columns[column] as readonly unknown[])[index]])) as unknown as BootRow,
   )
 }
