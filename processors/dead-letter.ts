@@ -1,47 +1,9 @@
 import { avroType } from '../schemas/avro-type.ts'
+import type { DeadLetter, DeadRecord } from '../schemas/generated/dead-letter.ts'
 import { WIRE_BYTES, wireHeader } from '../schemas/wire-format.ts'
-import type { KafkaRecord, RecordHeaders, RecordPart, Rejection, Topic } from './contract.ts'
+import type { KafkaRecord, RecordHeaders, Rejection, Topic } from './contract.ts'
 
-/** One of the records of a dead letter that stands for several and keeps none of them whole. */
-export interface DeadRecord {
-  /** In the source topic; -1 for the bridge. */
-  readonly offset: number
-  /** Milliseconds since 1970. */
-  readonly timestamp: number
-  /** First bytes of its value. */
-  readonly head: Buffer
-  /** Whether only a part of it was refused. */
-  readonly partly: boolean
-}
-
-/** What could not be processed, with the original bytes untouched (schemas/dead-letter.avsc). */
-export interface DeadLetter extends RecordPart {
-  /** Kafka topic of the record; the MQTT topic for the bridge. */
-  readonly source_topic: string
-  /** -1 for the bridge. */
-  readonly source_partition: number
-  /** -1 for the bridge. */
-  readonly source_offset: number
-  /** Milliseconds since 1970: when the bridge received the frame. */
-  readonly source_timestamp: number
-  readonly key: Buffer | null
-  /** Null if it is not kept. */
-  readonly value: Buffer | null
-  /**
-   * Not empty if the dead letter stands for several records of one device, refused for one reason.
-   * Only this is kept of each.
-   */
-  readonly records: readonly DeadRecord[]
-  readonly reason: string
-  readonly detail: string
-  readonly processor: string
-  readonly processor_version: string
-  /** 1 for the first failure. */
-  readonly attempt: number
-  /** Milliseconds since 1970. */
-  readonly first_failed: number
-  readonly last_failed: number
-}
+export type { DeadLetter, DeadRecord }
 
 /** Reads and writes dead letters in the registry's wire format. */
 export interface DeadLetterCodec {

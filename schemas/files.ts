@@ -6,11 +6,10 @@ import { parseQuantities, type Quantity } from './quantities.ts'
 /** The project's root: compiled, this file is dist/schemas/files.js. */
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
 
-/** An .avsc file: its text is what gets registered. */
+/** An .avsc file. */
 export interface SchemaFile {
   /** Relative to the project's root. */
   readonly path: string
-  readonly text: string
   readonly json: unknown
 }
 
@@ -43,7 +42,7 @@ export function readOwnSchemas(): readonly SchemaFile[] {
 
 function readSchemaFile(path: string): SchemaFile {
   const text = readFileSync(`${projectRoot}${path}`, 'utf8')
-  return { path, text, json: inFile(path, () => JSON.parse(text) as unknown) }
+  return { path, json: inFile(path, () => JSON.parse(text) as unknown) }
 }
 
 function inFile<Result>(path: string, read: () => Result): Result {

@@ -5,8 +5,9 @@ import { type DeclaredService, deadTopics } from '../processors/declaration.ts'
 import { fingerprintHeaders } from '../processors/fingerprint-header.ts'
 import { firmwareSubject, valueSubject } from '../processors/topics.ts'
 import type { AvroSchema } from '../schemas/avro-schema.ts'
-import { readFirmwares, readSchema } from '../schemas/files.ts'
+import { readFirmwares } from '../schemas/files.ts'
 import { schemaFingerprint } from '../schemas/fingerprint.ts'
+import { deadLetterSchema } from '../schemas/generated/dead-letter.ts'
 
 /** A schema and the subject that it belongs to. */
 export interface Registration {
@@ -33,7 +34,7 @@ export function registrations(services: readonly DeclaredService[]): readonly Re
       schema: JSON.stringify(file.json),
     })),
     ...services.flatMap(({ writes }) => writes.flatMap(({ topic, schema }) => (schema === undefined ? [] : [one(topic, schema)]))),
-    ...deadTopics(services).map((topic) => one(topic, readSchema('dead-letter'))),
+    ...deadTopics(services).map((topic) => one(topic, deadLetterSchema)),
   ]
 }
 
@@ -52,6 +53,5 @@ export function schemaHeaders({ json }: AvroSchema<unknown>): RecordHeaders {
 
 /** The codec of a dead-letter topic. */
 export async function openDeadLetterCodec(registry: SchemaRegistry, topic: Topic): Promise<DeadLetterCodec> {
-  const schema = readSchema('dead-letter')
-  return createDeadLetterCodec(schema.json, await registeredId(registry, topic, schema))
+  return createDeadLetterCodec(deadLetterSchema.json, await registeredId(registry, topic, deadLetterSchema))
 }
