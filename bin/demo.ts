@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDatabase } from '../connectors/postgres/database.ts'
@@ -148,7 +149,7 @@ async function drive(config: Config, local: string, events: string[], signal: Ab
     events,
   }
   const live = showStatus(sources, frame)
-  await aborted(signal)
+  if (!signal.aborted) await once(signal, 'abort')
   await live.stop()
   print('stopping the devices, then the services, then the servers')
   await Promise.all(running.map((fleet) => fleet[Symbol.asyncDispose]()))
@@ -181,11 +182,4 @@ function start({ env }: Config, local: string, { prefix, firmware, devices, samp
     if (how !== 0) events.push(`fleet ${prefix} ended (${how}): see ${logFile}`)
   })
   return fleet
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { withoutCredentials } from '../processors/address.ts'
 import { projectRoot } from '../schemas/files.ts'
@@ -20,8 +21,6 @@ export async function fleet(args: readonly string[]): Promise<number> {
     },
   )
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
-  })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 1
 }

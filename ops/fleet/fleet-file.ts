@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 
 export interface FleetFile {
@@ -38,10 +39,7 @@ export async function judgeFile({ program, file, firmware, round, to }: FleetFil
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text
     })
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('close', resolve)
-    })
+    const [code] = (await once(child, 'close')) as [number | null]
     const words = said
       .split('\n')
       .filter((line) => line !== '')

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { projectRoot } from '../../schemas/files.ts'
@@ -67,11 +68,9 @@ export async function localAddresses(env: NodeJS.ProcessEnv): Promise<Readonly<R
 }
 
 /** Runs a script of deploy/local in a session of its own: a Ctrl-C must not end it halfway. */
-function script(name: string, args: readonly string[], env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<number> {
+async function script(name: string, args: readonly string[], env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<number> {
   const child = spawn(join(projectRoot, 'deploy/local', name), [...args], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', say)
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve(code ?? 1))
-  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return code ?? 1
 }
