@@ -1,4 +1,5 @@
 import type { Log, PositionChange } from '../connectors/contract.ts'
+import { forAWhile } from './for-a-while.ts'
 import type { MetricReadings } from './metrics.ts'
 
 /** Figures for metrics. */
@@ -37,19 +38,14 @@ export interface PositionChangesOptions {
 const TOLD_MS = 600_000
 
 /** Reports an event that is over to health, for a while, by partition. */
-export function forAWhile(problem: PositionChangesOptions['problem']): (place: string, what: string) => void {
-  const timers = new Map<string, NodeJS.Timeout>()
-  return (place, what) => {
-    const part = `log of ${place}`
-    clearTimeout(timers.get(part))
-    problem(part, `${what} (noticed at ${new Date().toISOString()})`)
-    timers.set(part, setTimeout(() => problem(part, null), TOLD_MS).unref())
-  }
+export function tellOfLogs(problem: PositionChangesOptions['problem']): (place: string, what: string) => void {
+  const tell = forAWhile(problem, TOLD_MS)
+  return (place, what) => tell(`log of ${place}`, `${what} (noticed at ${new Date().toISOString()})`)
 }
 
 /** Logs, counts and reports to health what Kafka no longer has. */
 export function createPositionChanges({ log, counters, problem }: PositionChangesOptions): (change: PositionChange) => void {
-  const tell = forAWhile(problem)
+  const tell = tellOfLogs(problem)
   return ({ topic, partition, tag, from, to }) => {
     const place = `${topic}/${partition}`
     const fields = { topic, partition, from: String(from), to: String(to) }

@@ -9,7 +9,7 @@ import { consumerGroups } from './consumer-groups.ts'
 import { checkCompression, countPartitions, topicLimits } from './kafka.ts'
 import { reportMetrics } from './metrics.ts'
 import { watchPartitions } from './partition-watch.ts'
-import { forAWhile } from './position-changes.ts'
+import { tellOfLogs } from './position-changes.ts'
 import type { ServiceContext } from './service.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -43,9 +43,9 @@ export async function openSending({ context, declared, kafka, waiting }: Sending
   const partitions = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => countPartitions(kafka, to))
   await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => checkCompression(kafka, to))
   const limits = await waiting.until('asking Kafka for topics', ['KAFKA_BROKERS'], () => topicLimits(kafka, config, to))
-  const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const counters = { bytes: 0, retries: 0 }
   let lostOffsets = 0
-  const tell = forAWhile((where, what) => health.set(where, what))
+  const tell = tellOfLogs((where, what) => health.set(where, what))
   let fail: (cause: Error) => void = () => undefined
   const failed = new Promise<never>((_, reject) => {
     fail = reject

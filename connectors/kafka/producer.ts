@@ -45,9 +45,7 @@ interface Message {
 
 /** Figures for metrics. */
 export interface ProducerCounters {
-  records: number
   bytes: number
-  requests: number
   retries: number
 }
 
@@ -174,7 +172,6 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
           )
         }
         note(acknowledged)
-        counters.requests++
       } finally {
         sentAt = undefined
       }
@@ -230,7 +227,6 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
     try {
       await transmit(round)
       for (const entry of round) {
-        counters.records += entry.records.length
         counters.bytes += entry.bytes
         entry.resolve()
       }

@@ -48,7 +48,7 @@ export async function openRedriveLine(options: RedriveLineOptions): Promise<Redr
   const to = [deadTopic(service.name), ...writtenTopics(service, 'device')]
   const partitions = await countPartitions(kafka, to)
   const limits = await topicLimits(kafka, config, to)
-  const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const counters = { bytes: 0, retries: 0 }
   const producer = await createProducer({ kafka, partitions, limits, log, signal, counters })
   const now = await kafkaTime(kafka, log)
   const receipt = (deadLetter: DeadLetter): number => receiptOf(deadLetter, now(), options.reason)

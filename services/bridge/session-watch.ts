@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../connectors/contract.ts'
 import { type BrokerUptime, droppedSince, isLost, type RememberedSession, wasRestarted } from '../../processors/bridge/session.ts'
+import { forAWhile } from '../for-a-while.ts'
 import type { Health } from '../service.ts'
 
 /** What outlives the bridge. */
@@ -73,7 +74,7 @@ const LOADING_MS = 2_000
 export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   const { clientId, broker, expirySeconds, memory, health, log } = options
   const counters = { lost: 0, takeovers: 0, restarts: 0, unexplained: 0, brokerDropped: 0 }
-  const said = new Map<string, NodeJS.Timeout>()
+  const say = forAWhile((part, what) => health.set(part, what), SAID_MS)
   let up = false
   let last: RememberedSession | undefined
   let known = false
@@ -85,17 +86,6 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     last ??= before
     known = true
   })
-
-  function say(part: string, what: string): void {
-    health.set(part, what)
-    clearTimeout(said.get(part))
-    const timer = setTimeout(() => {
-      said.delete(part)
-      health.set(part, null)
-    }, SAID_MS)
-    timer.unref()
-    said.set(part, timer)
-  }
 
   /** The broker's count that the last bridge, or this one, knew. */
   function droppedBefore(): number | null {
@@ -190,7 +180,6 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       await Promise.race([loading, delay(LOADING_MS, undefined, { ref: false })])
       if (up && known) remember()
       up = false
-      for (const each of said.values()) clearTimeout(each)
     },
   }
 }

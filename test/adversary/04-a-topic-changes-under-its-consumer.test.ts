@@ -22,7 +22,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
     await createTopic(topic)
   }
   async function send(...values: readonly string[]): Promise<void> {
-    const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+    const counters = { bytes: 0, retries: 0 }
     const signal = new AbortController().signal
     await using producer = await createProducer({ kafka, partitions: new Map([[topic, 1]]), log: quiet, signal, counters })
     await producer.send(values.map((value) => ({ topic, key: null, value: Buffer.from(value), timestampMs: Date.now() })))

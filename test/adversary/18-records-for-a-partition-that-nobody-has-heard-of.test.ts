@@ -25,7 +25,7 @@ describe('records for a partition that the broker has not heard of yet', () => {
         partitions: new Map([[topic, 4]]),
         log: quiet,
         signal: new AbortController().signal,
-        counters: { records: 0, bytes: 0, requests: 0, retries: 0 },
+        counters: { bytes: 0, retries: 0 },
       }),
     )
     // With four partitions, some of twenty keys are for each.

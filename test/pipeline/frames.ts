@@ -77,7 +77,7 @@ export async function openFrameProducer(): Promise<RecordProducer> {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
   await using admin = openAdmin(kafka)
   const partitions = await partitionCounts(admin, [topics.frames, topics.readings, topics.deviceStatus])
-  const counters = { records: 0, bytes: 0, requests: 0, retries: 0 }
+  const counters = { bytes: 0, retries: 0 }
   return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
 }
 
