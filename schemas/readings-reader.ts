@@ -1,11 +1,12 @@
+import { notABranch } from './avro-cursor.ts'
 import { avroType } from './avro-type.ts'
 import { MalformedError, MOST_SAMPLES } from './frame-reader.ts'
 import { quantities, type Reading, type Readings, readingOf, readingsSchema } from './generated/readings.ts'
 import { type SampleLayout, sampleLayout } from './readings-layout.ts'
+import { ReadingsWalk } from './readings-walk.ts'
 
-const INT = 0x7fffffff
 const INITIAL_CAPACITY = 256
-const NO_BYTES = Buffer.alloc(0)
+const LIMIT = 2 ** 52
 
 /**
  * Decodes the records of one writer's schema of `Readings` (schemas/readings.avsc) into columns.
@@ -16,13 +17,7 @@ const NO_BYTES = Buffer.alloc(0)
  * Records of older and newer writers are read by Avro's schema resolution: a quantity that the
  * writer did not have has no value, and one that this build does not have is left out.
  */
-export class ReadingsReader {
-  boot = 0
-  seq = 0
-  /** Samples that the device says it has discarded since its last frame. */
-  dropped = 0
-  /** Number of samples. */
-  count = 0
+export class ReadingsReader extends ReadingsWalk {
   /** Microseconds since 1970. */
   ts = new Float64Array(INITIAL_CAPACITY)
   /** 1 if the device had no time of day. */
@@ -39,13 +34,7 @@ export class ReadingsReader {
   private readonly spare: (Float64Array | undefined)[] = quantities.map(() => undefined)
   private readonly layout: SampleLayout | undefined
   private readonly resolve: ((datum: Buffer) => Readings) | undefined
-  private bytes: Buffer = NO_BYTES
-  private view: DataView = new DataView(NO_BYTES.buffer)
-  private at = 0
-  private deviceFrom = 0
-  private deviceTo = 0
-  private firmwareFrom = 0
-  private firmwareTo = 0
+  private view: DataView = new DataView(new ArrayBuffer(0))
   private device: string | undefined
   private writtenBy: string | undefined
 
@@ -55,6 +44,7 @@ export class ReadingsReader {
    * @throws Error of avsc, if Avro cannot resolve it to readings.avsc
    */
   constructor(writer: unknown) {
+    super()
     this.layout = knownLayout(writer)
     this.resolve = this.layout === undefined ? resolverOf(writer) : undefined
   }
@@ -91,40 +81,19 @@ export class ReadingsReader {
     this.count = 0
     this.values.fill(undefined)
     if (this.resolve !== undefined) this.take(this.resolve, bytes.subarray(start))
-    else if (this.layout !== undefined) this.decode(this.layout)
-  }
-
-  private decode(layout: SampleLayout): void {
-    this.deviceFrom = this.string('device_id')
-    this.deviceTo = this.at
-    this.firmwareFrom = this.string('firmware')
-    this.firmwareTo = this.at
-    this.boot = this.int('boot')
-    this.seq = this.int('seq')
-    this.dropped = this.int('dropped')
-    for (;;) {
-      let block = this.long('samples')
-      if (block === 0) break
-      if (block < 0) {
-        block = -block
-        this.long('samples')
-      }
-      // A sample takes more than a byte, so a wrong length cannot make us allocate much.
-      if (block > this.bytes.length - this.at)
-        throw new MalformedError(`samples: ${block} announced and ${this.bytes.length - this.at} bytes are left`)
-      this.reserve(this.count + block)
-      for (const end = this.count + block; this.count < end; this.count++) this.sample(layout, this.count)
+    else if (this.layout !== undefined) {
+      this.walkHead()
+      this.walkSamples(this.layout)
     }
-    if (this.at !== this.bytes.length) throw new MalformedError(`${this.bytes.length - this.at} bytes are left after the last field`)
   }
 
-  private sample(layout: SampleLayout, sample: number): void {
+  protected override sample(layout: SampleLayout, sample: number): void {
     this.ts[sample] = this.long('ts')
     const estimated = this.byte('time_estimated')
     if (estimated > 1) throw new MalformedError(`time_estimated: expected 0 or 1, got byte ${estimated}`)
     this.timeEstimated[sample] = estimated
-    this.account[sample] = this.hasValue('account_id') ? this.long('account_id') : -1
-    this.site[sample] = this.hasValue('site_id') ? this.long('site_id') : -1
+    this.account[sample] = this.optionalLong('account_id')
+    this.site[sample] = this.optionalLong('site_id')
     const { bytes, view, values } = this
     const offset = bytes.byteOffset
     // A local variable, because reading and writing a member for each quantity costs as much as the
@@ -137,7 +106,7 @@ export class ReadingsReader {
         const column = values[quantity]
         if (column !== undefined) column[sample] = Number.NaN
       } else {
-        if (branch !== 2 || at + 8 > bytes.length) throw notAQuantity(branch)
+        if (branch !== 2 || at + 8 > bytes.length) throw notABranch('a quantity', branch)
         if (quantity >= 0) this.column(quantity, sample)[sample] = view.getFloat64(offset + at, true)
         at += 8
       }
@@ -153,6 +122,7 @@ export class ReadingsReader {
     this.boot = boot
     this.seq = seq
     this.dropped = dropped
+    if (samples.length > MOST_SAMPLES) throw new MalformedError(`samples: expected at most ${MOST_SAMPLES}, got ${samples.length}`)
     this.reserve(samples.length)
     samples.forEach((sample, index) => {
       this.ts[index] = sample.ts
@@ -185,8 +155,8 @@ export class ReadingsReader {
     return column
   }
 
-  private reserve(needed: number): void {
-    if (needed > MOST_SAMPLES) throw new MalformedError(`samples: expected at most ${MOST_SAMPLES}, got ${needed}`)
+  protected override reserve(samples: number): void {
+    const needed = this.count + samples
     if (needed <= this.ts.length) return
     const length = Math.max(needed, this.ts.length * 2)
     const longer = (column: Float64Array): Float64Array<ArrayBuffer> => {
@@ -207,59 +177,12 @@ export class ReadingsReader {
     })
   }
 
-  /** Skips a string and returns where it begins. */
-  private string(field: string): number {
-    const length = this.long(field)
-    const from = this.at
-    if (length < 0 || length > this.bytes.length - from)
-      throw new MalformedError(`${field}: expected at most ${this.bytes.length - from} bytes, got ${length}`)
-    this.at += length
-    return from
-  }
-
-  /** Reads the branch of a union with null. True if there is a value. */
-  private hasValue(field: string): boolean {
-    const branch = this.byte(field)
-    if (branch !== 0 && branch !== 2) throw new MalformedError(`${field}: expected union branch 0 or 1, got byte ${branch}`)
-    return branch === 2
-  }
-
-  private byte(field: string): number {
-    const byte = this.bytes[this.at++]
-    if (byte === undefined) throw new MalformedError(`${field}: the record ends before it`)
-    return byte
-  }
-
-  private int(field: string): number {
-    const value = this.long(field)
-    if (value > INT || value < -INT - 1) throw new MalformedError(`${field}: expected a 32-bit integer, got ${value}`)
+  /** Every number is exact. */
+  protected override long(field: string): number {
+    const value = super.long(field)
+    if (value >= LIMIT || value < -LIMIT) throw new MalformedError(`${field}: expected an integer below 2^52`)
     return value
   }
-
-  private long(field: string): number {
-    const { bytes } = this
-    let value = 0
-    let factor = 1
-    for (let length = 0; length < 10; length++) {
-      const byte = bytes[this.at++]
-      if (byte === undefined) throw new MalformedError(`${field}: the record ends within it`)
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) break
-        return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-      }
-      factor *= 128
-    }
-    throw new MalformedError(`${field}: expected an integer below 2^52`)
-  }
-}
-
-function notAQuantity(branch: number | undefined): MalformedError {
-  return new MalformedError(
-    branch === undefined || branch === 2
-      ? 'a quantity: the record ends within it'
-      : `a quantity: expected union branch 0 or 1, got byte ${branch}`,
-  )
 }
 
 /**

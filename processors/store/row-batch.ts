@@ -3,9 +3,10 @@ import type { SampleLayout } from '../../schemas/readings-layout.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import type { KafkaRecord, Rejection, Topic } from '../contract.ts'
 import { NEWEST_DAYS, OLDEST_DAYS } from '../time-bounds.ts'
-import { type Admit, type CopyWriter, TooManyDaysError } from './copy-writer.ts'
+import type { Admit, CopyWriter } from './copy-writer.ts'
 import { describeNewer, type LayoutLookup } from './layouts.ts'
 import type { Reason } from './reasons.ts'
+import { TooManyDaysError } from './row-days.ts'
 
 const MILLIS_PER_DAY = 86_400_000
 
@@ -92,20 +93,20 @@ export class RowBatch {
   }
 
   get rows(): number {
-    return this.writer.rows
+    return this.writer.rows.count
   }
 
   /** Values of quantities in the rows. */
   get readings(): number {
-    return this.writer.readings
+    return this.writer.rows.readings
   }
 
   get bytes(): number {
-    return this.writer.bytes
+    return this.writer.rows.bytes
   }
 
   get days(): readonly number[] {
-    return [...this.writer.days]
+    return this.writer.days.list()
   }
 
   /** How many days the rows fall on. */
@@ -208,8 +209,8 @@ export class RowBatch {
       ([a, [one]], [b, [other]]) => (one as Entry).partition - (other as Entry).partition || (a < b ? -1 : 1),
     )
     this.entries = groups.flatMap(([, entries]) => entries)
-    this.writer.rearrange(this.entries)
-    let at = this.writer.bytes - this.entries.reduce((bytes, { start, end }) => bytes + end - start, 0)
+    this.writer.rows.rearrange(this.entries)
+    let at = this.writer.rows.bytes - this.entries.reduce((bytes, { start, end }) => bytes + end - start, 0)
     for (const entry of this.entries) {
       const bytes = entry.end - entry.start
       entry.start = at
@@ -312,7 +313,7 @@ export class RowBatch {
   /** The COPY stream. It is in the memory of the row batch's writer until the commit is over. */
   finish(): Buffer {
     this.groupByDevice()
-    return this.writer.finish()
+    return this.writer.rows.finish()
   }
 
   /**
@@ -370,9 +371,9 @@ export class RowBatch {
       return false
     }
     try {
-      entry.start = this.writer.bytes
+      entry.start = this.writer.rows.bytes
       entry.rows = this.writer.append(record.value as Buffer, layout, admit)
-      entry.end = this.writer.bytes
+      entry.end = this.writer.rows.bytes
       return true
     } catch (cause) {
       if (cause instanceof TooManyDaysError) this.refuse(topic, partition, record, 'span-too-long', cause.message)

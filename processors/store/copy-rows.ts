@@ -1,0 +1,167 @@
+import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
+
+/**
+ * Signature of binary COPY, no flags, no extension (PostgreSQL documentation, COPY, "Binary
+ * Format").
+ */
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
+const TRAILER_BYTES = 2
+/** Microseconds from 1970-01-01, the schema's epoch, to 2000-01-01, PostgreSQL's. */
+const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
+const TWO_32 = 4_294_967_296
+/**
+ * The order in which the code below writes a row. If readings.avsc has another order, this does not
+ * compile.
+ */
+const leading: readonly ['device_id', 'ts', 'time_estimated', 'account_id', 'site_id'] = leadingColumns
+const COLUMNS = leading.length + quantities.length
+export const LONGEST_DEVICE_ID = 64
+/** Column count 2, device, ts 12, estimated 5, account and site 12 each, quantities 12 each. */
+const LONGEST_ROW = 2 + 4 + LONGEST_DEVICE_ID + 12 + 5 + 24 + 12 * quantities.length
+
+/**
+ * Rows of a binary COPY in one buffer, which is used again. Columns are `leadingColumns`, then the
+ * quantities in their order.
+ */
+export class CopyRows {
+  /** Rows since `reset`. */
+  count = 0
+  /** Values of quantities in these rows. */
+  readings = 0
+  private target: Buffer
+  private view: DataView
+  /** The memory that `rearrange` puts the rows into. */
+  private spare: Buffer = Buffer.allocUnsafeSlow(0)
+  private at = 0
+  private marked = { at: 0, count: 0, readings: 0 }
+
+  constructor(initialBytes: number) {
+    this.target = Buffer.allocUnsafeSlow(initialBytes)
+    this.view = viewOf(this.target)
+    this.reset()
+  }
+
+  /** Starts a new COPY in the same memory: what `finish` returned must not be in use any more. */
+  reset(): void {
+    this.at = SIGNATURE.copy(this.target, 0)
+    this.count = 0
+    this.readings = 0
+  }
+
+  /** Bytes since `reset`. */
+  get bytes(): number {
+    return this.at
+  }
+
+  /** Marks where a record's rows begin. */
+  mark(): void {
+    this.marked.at = this.at
+    this.marked.count = this.count
+    this.marked.readings = this.readings
+  }
+
+  /** Takes back the rows since `mark`. */
+  undo(): void {
+    this.at = this.marked.at
+    this.count = this.marked.count
+    this.readings = this.marked.readings
+  }
+
+  /** Makes room for more rows. */
+  reserve(rows: number): void {
+    this.grow(rows * LONGEST_ROW)
+  }
+
+  /**
+   * Appends a row, for which there must be room.
+   * @param source has the device's ID from `device` on, 1 to LONGEST_DEVICE_ID bytes
+   * @param ts microseconds since 1970
+   * @param estimated 0 or 1
+   * @param account ID, which is positive; -1 for none
+   * @param values of the quantities; NaN for none
+   */
+  append(
+    source: Buffer,
+    device: number,
+    deviceBytes: number,
+    ts: number,
+    estimated: number,
+    account: number,
+    site: number,
+    values: Float64Array,
+  ): void {
+    const { view, target } = this
+    let at = this.at
+    view.setInt16(at, COLUMNS)
+    view.setInt32(at + 2, deviceBytes)
+    at += 6
+    for (let byte = 0; byte < deviceBytes; byte++) target[at + byte] = source[device + byte] as number
+    at += deviceBytes
+    view.setInt32(at, 8)
+    this.int64(at + 4, ts - POSTGRES_EPOCH_MICROS)
+    view.setInt32(at + 12, 1)
+    target[at + 16] = estimated
+    at = this.id(this.id(at + 17, account), site)
+    for (let column = 0; column < values.length; column++) {
+      const value = values[column] as number
+      if (Number.isNaN(value)) {
+        view.setInt32(at, -1)
+        at += 4
+      } else {
+        view.setInt32(at, 8)
+        view.setFloat64(at + 4, value)
+        at += 12
+        this.readings++
+      }
+    }
+    this.at = at
+    this.count++
+  }
+
+  /**
+   * Puts the rows into another order.
+   * @param parts all rows, in pieces: where each begins and ends, as `bytes` was before and after
+   */
+  rearrange(parts: readonly { readonly start: number; readonly end: number }[]): void {
+    if (this.spare.length < this.at) this.spare = Buffer.allocUnsafeSlow(this.target.length)
+    let at = SIGNATURE.copy(this.spare, 0)
+    for (const { start, end } of parts) at += this.target.copy(this.spare, at, start, end)
+    if (at !== this.at) throw new RangeError(`${at} bytes of ${this.at} were rearranged`)
+    ;[this.target, this.spare] = [this.spare, this.target]
+    this.view = viewOf(this.target)
+  }
+
+  /** The whole COPY stream. The rows must be reset before the next one. */
+  finish(): Buffer {
+    this.grow(TRAILER_BYTES)
+    this.target.writeInt16BE(-1, this.at)
+    return this.target.subarray(0, this.at + TRAILER_BYTES)
+  }
+
+  private id(at: number, id: number): number {
+    if (id < 0) {
+      this.view.setInt32(at, -1)
+      return at + 4
+    }
+    this.view.setInt32(at, 8)
+    this.int64(at + 4, id)
+    return at + 12
+  }
+
+  private int64(at: number, value: number): void {
+    this.view.setInt32(at, Math.floor(value / TWO_32))
+    this.view.setUint32(at + 4, value >>> 0)
+  }
+
+  private grow(needed: number): void {
+    if (this.at + needed <= this.target.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.target.length * 2, this.at + needed))
+    this.target.copy(grown, 0, 0, this.at)
+    this.target = grown
+    this.view = viewOf(grown)
+  }
+}
+
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+}
