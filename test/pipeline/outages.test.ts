@@ -24,7 +24,7 @@ type Name = keyof typeof services
 
 describe('an outage', () => {
   let schemaId: number
-  let load: Load
+  let load: Load | undefined
   const firmware = testFirmware(run)
   const running = new Map<Name, RunningService>()
 
@@ -70,6 +70,8 @@ describe('an outage', () => {
   })
 
   afterEach(async () => {
+    // Also if the test failed before it did.
+    await load?.stop()
     await revive('kafka', 'registry', 'mosquitto', 'postgres')
     for (const each of running.values()) await each[Symbol.asyncDispose]()
     running.clear()

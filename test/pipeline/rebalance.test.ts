@@ -14,7 +14,7 @@ const FRAMES_PER_SECOND = 1000
 describe('several instances of a processor', () => {
   let database: pg.Client
   let schemaId: number
-  let load: Load
+  let load: Load | undefined
   const firmware = testFirmware(run)
   const instances: RunningService[] = []
   /** Frames of loads that are over. */
@@ -65,6 +65,8 @@ describe('several instances of a processor', () => {
   })
 
   afterEach(async () => {
+    // Also if the test failed before it did.
+    await load?.stop()
     for (const service of instances.splice(0)) await service[Symbol.asyncDispose]()
   })
 
