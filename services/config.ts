@@ -33,172 +33,154 @@ const processor = z
     'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
   )
 
-const topicSettings = z.strictObject({
-  partitions: z
-    .int()
-    .min(1)
-    .max(1000)
-    .default(6)
-    .describe('Partitions of a topic that does not exist yet. docs/partitions.md says how to add more while everything runs.'),
-  replication_factor: z.int().min(1).max(10).default(1).describe('Copies of a topic that does not exist yet; 3 on a cluster.'),
-  retention_hours: z.int().min(1).default(168).describe('How far back a replay, or a store that was away, can go.'),
-  max_message_bytes: z
-    .int()
-    .min(100_000)
-    .default(2_228_224)
-    .describe(
-      'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), because a dead letter keeps it whole.',
-    ),
-})
+/** Settings with one heading: all of them may be left out. */
+function section<const Shape extends z.core.$ZodShape>(description: string, settings: Shape) {
+  return z
+    .strictObject(settings)
+    .prefault({} as z.input<z.ZodObject<Shape, z.core.$strict>>)
+    .describe(description)
+}
 
 const shape = z.strictObject({
-  bridge: z
-    .strictObject({
-      client_id: z
-        .string()
-        .min(1)
-        .max(64)
-        .default('millrace-bridge')
-        .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
-      routes: z
-        .strictObject({
-          telemetry: z.string().default('devices/{device}/telemetry').describe('MQTT topic of frames and JSON; {device} is one level.'),
-          status: z.string().default('devices/{device}/status').describe('MQTT topic of births and last wills.'),
-        })
-        .prefault({})
-        .describe('Which MQTT topics the bridge subscribes to.'),
-      receive_maximum: z
+  bridge: section('MQTT to Kafka.', {
+    client_id: z
+      .string()
+      .min(1)
+      .max(64)
+      .default('millrace-bridge')
+      .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
+    routes: section('Which MQTT topics the bridge subscribes to.', {
+      telemetry: z.string().default('devices/{device}/telemetry').describe('MQTT topic of frames and JSON; {device} is one level.'),
+      status: z.string().default('devices/{device}/status').describe('MQTT topic of births and last wills.'),
+    }),
+    receive_maximum: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .default(10_000)
+      .describe('Messages that may be under way without PUBACK: the backpressure.'),
+    session_expiry_seconds: z.int().min(0).default(86_400).describe('How long the broker keeps messages for a bridge that is away.'),
+    unknown_fingerprint_wait_ms: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(3_000)
+      .describe(
+        'Longest time that a frame waits for the registry to learn its schema; then it is a dead letter. All PUBACKs wait with it.',
+      ),
+    max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
+    rate_limit: section('Two token buckets of each device.', {
+      messages_per_second: z.number().positive().default(1000).describe('Messages of each device, sustained.'),
+      burst: z
         .int()
         .min(1)
-        .max(65_535)
-        .default(10_000)
-        .describe('Messages that may be under way without PUBACK: the backpressure.'),
-      session_expiry_seconds: z.int().min(0).default(86_400).describe('How long the broker keeps messages for a bridge that is away.'),
-      unknown_fingerprint_wait_ms: z
+        .default(100_000)
+        .describe(
+          'Messages of each device at once, after a silence, such as the backlog of a device or of the broker. The default is more than a frame a second for a day.',
+        ),
+      bytes_per_second: z.number().positive().default(524_288).describe('Payload bytes of each device, sustained.'),
+      burst_bytes: z.int().min(1).default(67_108_864).describe('Payload bytes of each device at once.'),
+      policy: z
+        .enum(['delay', 'dead-letter'])
+        .default('dead-letter')
+        .describe(
+          'What happens to what is over the rate. By default it is a dead letter: a burst of a day leaves nothing to even out, and all PUBACKs wait with a delayed message.',
+        ),
+      longest_delay_ms: z
         .int()
-        .min(0)
+        .min(1)
         .max(10_000)
-        .default(3_000)
-        .describe(
-          'Longest time that a frame waits for the registry to learn its schema; then it is a dead letter. All PUBACKs wait with it.',
-        ),
-      max_payload_bytes: z.int().min(280).max(1_048_576).default(65_536).describe('Larger payloads are dead letters.'),
-      rate_limit: z
-        .strictObject({
-          messages_per_second: z.number().positive().default(1000).describe('Messages of each device, sustained.'),
-          burst: z
-            .int()
-            .min(1)
-            .default(100_000)
-            .describe(
-              'Messages of each device at once, after a silence, such as the backlog of a device or of the broker. The default is more than a frame a second for a day.',
-            ),
-          bytes_per_second: z.number().positive().default(524_288).describe('Payload bytes of each device, sustained.'),
-          burst_bytes: z.int().min(1).default(67_108_864).describe('Payload bytes of each device at once.'),
-          policy: z
-            .enum(['delay', 'dead-letter'])
-            .default('dead-letter')
-            .describe(
-              'What happens to what is over the rate. By default it is a dead letter: a burst of a day leaves nothing to even out, and all PUBACKs wait with a delayed message.',
-            ),
-          longest_delay_ms: z
-            .int()
-            .min(1)
-            .max(10_000)
-            .default(500)
-            .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
-        })
-        .prefault({})
-        .describe('Two token buckets of each device.'),
-    })
-    .prefault({})
-    .describe('MQTT to Kafka.'),
-  kafka: z
-    .strictObject({
-      session_timeout_ms: z
-        .int()
-        .min(1000)
-        .max(300_000)
-        .default(10_000)
-        .describe('A processor that Kafka does not hear from for so long loses its partitions to the others.'),
-    })
-    .prefault({})
-    .describe('What all consumers have in common.'),
-  devices_turned_bad: z
-    .strictObject({
-      most_share: z
-        .number()
-        .min(0)
-        .max(1)
-        .default(0.05)
-        .describe('If a larger share of the devices that were good lately turns bad, their partitions stop; 1 never stops one.'),
-      minimum_devices: z.int().min(1).default(10).describe('Least number of devices that turn bad together before a partition stops.'),
-      longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not fixed by then goes on, with dead letters.'),
-    })
-    .prefault({})
-    .describe('When standardise and other processors, and the store, stop a partition: docs/dead-letters.md.'),
-  dead_letters: z
-    .strictObject({
-      per_device: z
-        .int()
-        .min(1)
-        .default(1000)
-        .describe(
-          'For each device and reason, so many dead letters in a window keep their whole record. The others keep only the offset, for a redrive.',
-        ),
-      per_device_bytes: z.int().min(1).default(1_048_576).describe('Most bytes of these records.'),
-      total_bytes: z.int().min(1).default(67_108_864).describe('Bytes of the records kept whole of all devices of a service in a window.'),
-      window_minutes: z.int().min(1).max(1440).default(60).describe('Length of the window that these are counted in.'),
-    })
-    .prefault({})
-    .describe('How much of what is refused is kept whole; of the rest a dead letter keeps the offset: docs/dead-letters.md.'),
-  topics: topicSettings.prefault({}).describe('Of topics that do not exist yet; existing ones are never changed.'),
+        .default(500)
+        .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
+    }),
+  }),
+  kafka: section('What all consumers have in common.', {
+    session_timeout_ms: z
+      .int()
+      .min(1000)
+      .max(300_000)
+      .default(10_000)
+      .describe('A processor that Kafka does not hear from for so long loses its partitions to the others.'),
+  }),
+  devices_turned_bad: section('When standardise and other processors, and the store, stop a partition: docs/dead-letters.md.', {
+    most_share: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.05)
+      .describe('If a larger share of the devices that were good lately turns bad, their partitions stop; 1 never stops one.'),
+    minimum_devices: z.int().min(1).default(10).describe('Least number of devices that turn bad together before a partition stops.'),
+    longest_minutes: z.int().min(1).max(1440).default(60).describe('A partition that is not fixed by then goes on, with dead letters.'),
+  }),
+  dead_letters: section('How much of what is refused is kept whole; of the rest a dead letter keeps the offset: docs/dead-letters.md.', {
+    per_device: z
+      .int()
+      .min(1)
+      .default(1000)
+      .describe(
+        'For each device and reason, so many dead letters in a window keep their whole record. The others keep only the offset, for a redrive.',
+      ),
+    per_device_bytes: z.int().min(1).default(1_048_576).describe('Most bytes of these records.'),
+    total_bytes: z.int().min(1).default(67_108_864).describe('Bytes of the records kept whole of all devices of a service in a window.'),
+    window_minutes: z.int().min(1).max(1440).default(60).describe('Length of the window that these are counted in.'),
+  }),
+  topics: section('Of topics that do not exist yet; existing ones are never changed.', {
+    partitions: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(6)
+      .describe('Partitions of a topic that does not exist yet. docs/partitions.md says how to add more while everything runs.'),
+    replication_factor: z.int().min(1).max(10).default(1).describe('Copies of a topic that does not exist yet; 3 on a cluster.'),
+    retention_hours: z.int().min(1).default(168).describe('How far back a replay, or a store that was away, can go.'),
+    max_message_bytes: z
+      .int()
+      .min(100_000)
+      .default(2_228_224)
+      .describe(
+        'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), because a dead letter keeps it whole.',
+      ),
+  }),
   processors: z
     .array(processor)
     .default([...DEFAULT_PROCESSORS])
     .describe(
       'What `millrace up` runs: folders of processors/ by name, others by their path from this file; continuity keeps the ledger of frame numbers.',
     ),
-  store: z
-    .strictObject({
-      backend: z
-        .enum(['auto', 'timescaledb', 'postgres'])
-        .default('auto')
-        .describe('How readings are kept: auto is timescaledb if the server offers it, else postgres.'),
-      batch_rows: z.int().min(1).max(100_000).default(10_000).describe('A transaction takes at most so many rows.'),
-      batch_ms: z
-        .int()
-        .min(1)
-        .max(60_000)
-        .default(200)
-        .describe('Longest wait of a row for others of its transaction, while no other is under way; as a rule it waits 20 ms at most.'),
-      conflicts: z
-        .enum(['first', 'last'])
-        .default('first')
-        .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
-    })
-    .prefault({})
-    .describe('Readings to the telemetry database.'),
-  metrics: z
-    .strictObject({
-      host: z
-        .string()
-        .min(1)
-        .default('127.0.0.1')
-        .describe('Address that /metrics and /health listen on; 0.0.0.0 or :: for all addresses of the machine.'),
-      host_names: z
-        .array(z.string().min(1))
-        .default([])
-        .describe('Names that the Host of a request may have, besides the addresses. Others are refused.'),
-      ports: z
-        .union([port, z.record(serviceName, port)])
-        .default({})
-        .describe(
-          'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468; another processor declares one, or has one here.',
-        ),
-    })
-    .prefault({})
-    .describe('/metrics (Prometheus) and /health of each service.'),
+  store: section('Readings to the telemetry database.', {
+    backend: z
+      .enum(['auto', 'timescaledb', 'postgres'])
+      .default('auto')
+      .describe('How readings are kept: auto is timescaledb if the server offers it, else postgres.'),
+    batch_rows: z.int().min(1).max(100_000).default(10_000).describe('A transaction takes at most so many rows.'),
+    batch_ms: z
+      .int()
+      .min(1)
+      .max(60_000)
+      .default(200)
+      .describe('Longest wait of a row for others of its transaction, while no other is under way; as a rule it waits 20 ms at most.'),
+    conflicts: z
+      .enum(['first', 'last'])
+      .default('first')
+      .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
+  }),
+  metrics: section('/metrics (Prometheus) and /health of each service.', {
+    host: z
+      .string()
+      .min(1)
+      .default('127.0.0.1')
+      .describe('Address that /metrics and /health listen on; 0.0.0.0 or :: for all addresses of the machine.'),
+    host_names: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Names that the Host of a request may have, besides the addresses. Others are refused.'),
+    ports: z
+      .union([port, z.record(serviceName, port)])
+      .default({})
+      .describe(
+        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468; another processor declares one, or has one here.',
+      ),
+  }),
 })
 
 const file = shape.check((context) => {
@@ -243,14 +225,18 @@ function* contradictions({
     ]
 }
 
-function address(kind: AddressKind, otherwise: string): z.ZodDefault<z.ZodString> {
+function checked(faultOf: (value: string) => string | undefined, otherwise: string): z.ZodDefault<z.ZodString> {
   return z
     .string()
     .superRefine((value, context) => {
-      const fault = addressFault(value, kind)
+      const fault = faultOf(value)
       if (fault !== undefined) context.addIssue(fault)
     })
     .default(otherwise)
+}
+
+function address(kind: AddressKind, otherwise: string): z.ZodDefault<z.ZodString> {
+  return checked((value) => addressFault(value, kind), otherwise)
 }
 
 const MQTT: AddressKind = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port or mqtts://host:port', path: false }
@@ -265,13 +251,7 @@ const environment = z
     MQTT_CA_FILE: z.string().optional(),
     MQTT_CERT_FILE: z.string().optional(),
     MQTT_KEY_FILE: z.string().optional(),
-    KAFKA_BROKERS: z
-      .string()
-      .superRefine((value, context) => {
-        const fault = brokersFault(value)
-        if (fault !== undefined) context.addIssue(fault)
-      })
-      .default('127.0.0.1:9092'),
+    KAFKA_BROKERS: checked(brokersFault, '127.0.0.1:9092'),
     KAFKA_USERNAME: z.string().optional(),
     KAFKA_PASSWORD: z.string().optional(),
     REGISTRY_URL: address(HTTP, 'http://127.0.0.1:8081/apis/ccompat/v7'),
