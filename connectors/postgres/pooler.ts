@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { ConnectorError } from '../contract.ts'
 
@@ -58,14 +59,6 @@ async function begin(client: pg.Client): Promise<number | undefined> {
  * Undefined if it fails or takes longer. A pool without a free process makes the second session
  * wait, which proves nothing.
  */
-async function within<Result>(ms: number, work: Promise<Result>): Promise<Result | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms)
-  })
-  try {
-    return await Promise.race([work.catch(() => undefined), late])
-  } finally {
-    clearTimeout(timer)
-  }
+function within<Result>(ms: number, work: Promise<Result>): Promise<Result | undefined> {
+  return Promise.race([work.catch(() => undefined), delay(ms, undefined, { ref: false })])
 }
