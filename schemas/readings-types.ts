@@ -17,8 +17,6 @@ export const quantities = [
 ${quantities.map((quantity) => `  ${JSON.stringify(quantity)},`).join('\n')}
 ] as const
 
-export type QuantityName = (typeof quantities)[number]['name']
-
 /** The columns of table readings before the quantities, in the order of the table and of COPY. */
 export const leadingColumns = ${JSON.stringify(['device_id', ...leading])} as const
 

@@ -89,8 +89,6 @@ export const quantities = [
   {"name":"signal_strength","unit":"dB[mW]","minimum":-200,"maximum":50,"doc":"Received signal strength of the device's radio."},
 ] as const
 
-export type QuantityName = (typeof quantities)[number]['name']
-
 /** The columns of table readings before the quantities, in the order of the table and of COPY. */
 export const leadingColumns = ["device_id","ts","time_estimated","account_id","site_id"] as const
 
