@@ -1,18 +1,13 @@
 import type { SinkBatch, SinkResult } from '../../connectors/contract.ts'
 import { noteRedriven, type RedrivenFrame } from '../../connectors/postgres/continuity-redriven.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
-import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
-import { openSchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import { readingsNumber } from '../../processors/continuity/dead-letter-number.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
-import { topics, valueSubject } from '../../processors/topics.ts'
-import { readQuantities } from '../../schemas/files.ts'
-import { schemasOf } from '../../services/lookups.ts'
-import { layoutsOf } from '../../services/store/service.ts'
+import { configuredSink, openRecordLayouts } from '../../services/store/parts.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
 import { recordOf } from './processor.ts'
@@ -27,21 +22,9 @@ const FULL_DAYS = 32
  */
 export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
   const { config, consumer, registry, log, signal } = parts
-  let layouts: (record: KafkaRecord) => LayoutLookup = () => ({ tag: 'unknown' })
-  const schemas = await openSchemaDirectory({
-    registry,
-    prefix: valueSubject(topics.readings),
-    ownSubject: () => valueSubject(topics.readings),
-    log,
-    signal,
-    changed: (known) => {
-      layouts = layoutsOf(known)
-    },
-  })
-  const url = config.env.TELEMETRY_DATABASE_URL
-  const { backend, conflicts, batch_rows: batchRows } = config.store
-  const sink = createReadingsSink({ url, backend, conflicts, quantities: readQuantities(), log })
-  const database = createDatabase({ url, applicationName: 'millrace redriven frames' })
+  const layouts = await openRecordLayouts({ registry, log, signal })
+  const sink = configuredSink(config, log)
+  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace redriven frames' })
   const placeOf = createRedrivePlaces(sink, parts)
 
   /**
@@ -53,13 +36,13 @@ export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
     at: RedrivePlace,
     write: (batch: SinkBatch) => Promise<SinkResult>,
   ): Promise<readonly Attempt[]> {
-    await schemas.prepare(schemasOf(deadLetters.map((found) => recordOf(found))))
+    await layouts.prepare(deadLetters.map((found) => recordOf(found)))
     const attempts: Attempt[] = []
     const writer = new CopyWriter()
     for (let from = 0; from < deadLetters.length; ) {
       const rowBatch = new RowBatch(writer)
       const records: KafkaRecord[] = []
-      for (; from < deadLetters.length && rowBatch.rows < batchRows && rowBatch.dayCount < FULL_DAYS; from++) {
+      for (; from < deadLetters.length && rowBatch.rows < config.store.batch_rows && rowBatch.dayCount < FULL_DAYS; from++) {
         const found = deadLetters[from] as FoundDeadLetter
         const record = recordOf(found, parts.receipt(found.deadLetter))
         records.push(record)
@@ -77,7 +60,7 @@ export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
   }
 
   function lookUp(record: KafkaRecord): LayoutLookup {
-    const found = layouts(record)
+    const found = layouts.layout(record)
     if (found.tag === 'newer') throw new Error(describeNewer(found.fields))
     return found
   }
@@ -138,7 +121,7 @@ export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
     async [Symbol.asyncDispose]() {
       await database[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
-      await schemas[Symbol.asyncDispose]()
+      await layouts[Symbol.asyncDispose]()
     },
   }
 }
