@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { MqttClient } from 'mqtt'
 import { Failures } from '../backoff.ts'
 import { systemClock } from '../clock.ts'
@@ -258,14 +259,6 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
 }
 
 /** Whether the promise was fulfilled in time. */
-async function within(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
+function within(ms: number, promise: Promise<void>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), delay(ms, false, { ref: false })])
 }
