@@ -129,6 +129,7 @@ describe('strangers in a registry that is shared', function () {
     // the device itself and all together.
     await until('the bridge has read it', async () => firmwaresKnown() > known, 60_000)
     await publish(late, firmware.frame(0, start, [2000]))
-    await until('the row', async () => (await outcomes.rows(late)) === 1)
+    // Standardise reads the registry anew, with the subjects of all tests before this one.
+    await until('the row', async () => (await outcomes.rows(late)) === 1, 60_000)
   })
 })
