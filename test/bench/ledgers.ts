@@ -26,6 +26,11 @@ export interface Latency {
 const SAMPLED_FRAMES = 50_000
 /** Connections and caches are warm by then. */
 const WARM_UP_MS = 3_000
+/**
+ * At the end of a load every device seals what it has, all at one moment: that burst is a second's
+ * worth of frames, and not the load's rate.
+ */
+const COOL_DOWN_MS = 500
 
 /**
  * Reads a ledger of the fleet into table `ledger` of the session; `load` tells its frames from
@@ -68,18 +73,19 @@ export async function checkExactness(session: Session): Promise<Exactness> {
  * From a frame's first publication until its last row was committed, as the server's commit
  * timestamps have it. Undefined if no row has one: the server forgets them with old transaction
  * IDs.
+ * @param endMs when the load ended: milliseconds since 1970
  */
-export async function measureLatency(session: Session, load: number): Promise<Latency | undefined> {
+export async function measureLatency(session: Session, load: number, endMs: number): Promise<Latency | undefined> {
   const [found] = await session.query<{ frames: bigint; p: readonly number[]; max: number }>(
     'measuring the latency',
     `WITH begun AS (SELECT min(published_us) AS us, count(*) AS frames FROM ledger WHERE load = $1),
           picked AS (SELECT device, last_ms, published_us FROM ledger, begun
-                     WHERE load = $1 AND published_us > begun.us + $2::bigint * 1000 AND hashint8(published_us) % greatest(begun.frames / $3, 1) = 0),
+                     WHERE load = $1 AND published_us > begun.us + $2::bigint * 1000 AND published_us < $4::bigint * 1000 AND hashint8(published_us) % greatest(begun.frames / $3, 1) = 0),
           timed AS (SELECT extract(epoch FROM pg_xact_commit_timestamp(r.xmin))::double precision * 1000 - published_us / 1000.0::double precision AS ms
                     FROM picked JOIN readings AS r ON r.device_id = picked.device AND r.ts = 'epoch'::timestamptz + last_ms * interval '1 ms'
                     WHERE r.ts >= (SELECT 'epoch'::timestamptz + (us / 1000 - 60000) * interval '1 ms' FROM begun))
      SELECT count(*) AS frames, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY ms) AS p, max(ms) AS max FROM timed`,
-    [load, WARM_UP_MS, SAMPLED_FRAMES],
+    [load, WARM_UP_MS, SAMPLED_FRAMES, Math.floor(endMs - COOL_DOWN_MS)],
   )
   const [p50Ms, p99Ms] = found?.p ?? []
   if (p50Ms === undefined || p99Ms === undefined || found === undefined) return undefined

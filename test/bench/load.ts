@@ -24,7 +24,7 @@ export interface LoadResult {
   /** From the load's beginning until its last row was stored. */
   readonly untilStoredMs: number
   readonly ledger: string
-  /** Microseconds since 1970: about when sampling began. */
+  /** Milliseconds since 1970: about when sampling began. */
   readonly beganMs: number
   /** CPU and memory from the beginning of the load to its end. */
   readonly use: ReadonlyMap<string, ProcessUse>

@@ -65,7 +65,7 @@ export async function measure(line: Line, profile: Profile, durations: Durations
 
   const highest = best?.rate ?? Math.min(...trials.map(({ throughput }) => throughput))
   const latencyLoad = await load(Math.min(FLOOR_RATE, Math.round(highest * BELOW_HIGHEST)), durations.latencySeconds)
-  const latency = await measureLatency(line.session, loads)
+  const latency = await measureLatency(line.session, loads, latencyLoad.beganMs + latencyLoad.seconds * 1_000)
   say(
     latency === undefined
       ? 'latency: no commit timestamp was found'
