@@ -146,6 +146,16 @@ describe('the directory of schemas', function () {
     expect(knows(400)).to.equal(true)
   })
 
+  it('finds a new subject soon though nobody asks, and reading all of them takes long', async () => {
+    for (let index = 0; index < 100; index++) registry.subjects.set(`f${index}`, [{ id: 10 + index, schema: record(`f${index}`) }])
+    registry.latestMs = 30
+    await open({ refreshMs: 50 })
+    registry.subjects.set('new', [{ id: 200, schema: record('new') }])
+    // Reading all of them takes more than 3 s, and would not be done again within a minute.
+    for (let turn = 0; turn < 100 && !knows(200); turn++) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(knows(200)).to.equal(true)
+  })
+
   it('takes an entry for what it is only under its own subject', async () => {
     registry.subjects.set('b', [
       { id: 1, schema: record('a') },

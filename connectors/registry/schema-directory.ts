@@ -29,6 +29,8 @@ export interface SchemaDirectoryOptions {
   readonly patienceMs?: number
   /** Health: what is wrong with the registry; null once it answers. */
   readonly problem?: (what: string | null) => void
+  /** How often new subjects are looked for if nobody asks; 10 s unless told otherwise. */
+  readonly refreshMs?: number
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
@@ -70,8 +72,8 @@ export interface SchemaDirectory extends AsyncDisposable {
 }
 
 /**
- * A version that was just registered is noticed after this long at the latest; if there are very
- * many subjects, after the time of twenty readings.
+ * A subject that was just registered is noticed after this long at the latest. So is a new version
+ * of a known one, unless there are very many subjects: then after the time of twenty readings.
  */
 const REFRESH_MS = 10_000
 const REFRESH_SHARE = 20
@@ -128,6 +130,7 @@ class Directory implements SchemaDirectory {
   /** Since when the registry has not answered. */
   private awaySince: number | undefined
   private timer: NodeJS.Timeout | undefined
+  private looking: NodeJS.Timeout | undefined
   private readonly remembered = new Set<string>()
 
   constructor(options: SchemaDirectoryOptions) {
@@ -146,6 +149,8 @@ class Directory implements SchemaDirectory {
     await this.recall()
     await this.readings.request()
     this.opened = true
+    this.looking = setInterval(() => this.inBackground(this.looks.request()), this.refreshMs)
+    this.looking.unref()
   }
 
   async prepare({ ids = NO_IDS, fingerprints = NO_FINGERPRINTS }: Wanted): Promise<void> {
@@ -188,7 +193,12 @@ class Directory implements SchemaDirectory {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.timer)
+    clearInterval(this.looking)
     this.stopping.abort(new ConnectorError('disposed', false, 'reading the registry after the directory was disposed of'))
+  }
+
+  private get refreshMs(): number {
+    return this.options.refreshMs ?? REFRESH_MS
   }
 
   private now(): number {
@@ -220,7 +230,7 @@ class Directory implements SchemaDirectory {
   private async readAll(): Promise<number> {
     clearTimeout(this.timer)
     this.readingMs = await this.throughOutages('all subjects')
-    this.timer = setTimeout(() => this.inBackground(this.readings.request()), Math.max(REFRESH_MS, REFRESH_SHARE * this.readingMs))
+    this.timer = setTimeout(() => this.inBackground(this.readings.request()), Math.max(this.refreshMs, REFRESH_SHARE * this.readingMs))
     this.timer.unref()
     return this.readingMs
   }
