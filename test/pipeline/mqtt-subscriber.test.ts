@@ -91,10 +91,13 @@ describe('MQTT subscriber, on a real broker', function () {
     await until(() => received().length === 5)
     await pause(100)
     expect(subscriber.counters().pubacks).to.equal(0)
-    calls.length = 0
+    const lost = calls.splice(0)
     proxy.reset()
     await until(() => received().length === 5)
     expect(received()).to.deep.equal(range(0, 5))
+    // What came on the lost connection is outstanding until its handler is done, and with too much
+    // outstanding nothing is read: neither the other five nor the end of the connection.
+    for (const call of lost) call.resolve()
     for (const call of calls) call.resolve()
     // A PUBACK that is written may be lost with its connection. The broker sends the other five once
     // it has read those of the first.
