@@ -1,7 +1,9 @@
 import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import { deadTopic } from '../../processors/topics.ts'
+import { deadTopics } from '../../processors/declaration.ts'
 import { readSchema } from '../../schemas/files.ts'
+import { DEFAULT_PROCESSORS } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { isHostile } from './hostile.ts'
 import { JSON_DEVICE, type Poison } from './publisher.ts'
 import { readTopic } from './topic-reader.ts'
@@ -33,8 +35,7 @@ export async function readDeadLetters(
   const found = new Set<Poison>()
   const wrongly = new Set<string>()
   let hostile = 0
-  for (const processor of ['bridge', 'standardise', 'store', 'devices', 'continuity']) {
-    const topic = deadTopic(processor)
+  for (const topic of deadTopics(await declaredServices({ processors: DEFAULT_PROCESSORS }))) {
     await readTopic(kafka, topic, ({ value }) => {
       if (value === null) return
       const { key, value: original, reason, detail, source_topic } = codec.decode(value)
