@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Topic } from '../../processors/contract.ts'
+import { ConnectorError } from '../contract.ts'
 import { KAFKAJS, type KafkaAdmin, type KafkaClient } from './client.ts'
 import { committedOffsets } from './committed-positions.ts'
 import { type Lag, lagOf } from './lag.ts'
@@ -16,12 +17,16 @@ export interface TopicSettings {
 
 /** A broker hears of a change a moment after the controller. Asks again after this pause. */
 const HEARD_MS = 100
+/** A cluster that has no leaders by then is not merely slow. */
+const LEADERS_MS = 60_000
 
 /**
  * Creates the topics that are missing, and changes none. Resolves, once the cluster has leaders for
  * them, to the names of those created.
+ * @throws ConnectorError, transient, if it has none in time: the topics exist, and may be asked for
+ *   again
  */
-export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly Topic[]> {
+export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[], withinMs = LEADERS_MS): Promise<readonly Topic[]> {
   const kafkajs = await admin[KAFKAJS]()
   const existing = new Set(await kafkajs.listTopics())
   const missing = wanted.filter(({ topic }) => !existing.has(topic))
@@ -37,7 +42,9 @@ export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSett
     })),
   })
   const names = missing.map(({ topic }) => topic)
-  while (!(await haveLeaders(admin, names))) await delay(HEARD_MS)
+  for (const began = performance.now(); !(await haveLeaders(admin, names)); await delay(HEARD_MS))
+    if (performance.now() - began >= withinMs)
+      throw new ConnectorError('KAFKA_NO_LEADER', true, `waiting ${withinMs / 1000} s for leaders of topics ${names.join(', ')}`)
   return names
 }
 
