@@ -187,9 +187,9 @@ export class RowBatch {
   }
 
   /**
-   * Puts each device's rows next to each other, partition by partition: the database finds their
-   * place in the key with a third less work if frames are small (ADR 6). A device's rows keep their
-   * order, which decides what is merged into what.
+   * Puts each device's rows next to each other, partition by partition. If frames are small, the
+   * database finds their place in the key with 12 to 30 % less work (ADR 6). A device's rows keep
+   * their order, which decides what is merged into what.
    */
   private groupByDevice(): void {
     if (this.grouped) return
