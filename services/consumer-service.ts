@@ -57,7 +57,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   const logs = openTopicLogs(kafka)
   const changes = new PositionCounters()
   const noticed = createPositionChanges({ log, counters: changes, problem: (place, what) => health.set(place, what) })
-  const counters = { records: 0, rebalances: 0, stale: 0 }
+  const counters = { rebalances: 0 }
   const sessionTimeoutMs = config.kafka.session_timeout_ms
   const consumer = new GroupConsumer({
     ...fetching,

@@ -8,7 +8,7 @@ import { AssignedPartitions } from './assigned-partitions.ts'
 import { KAFKAJS, type KafkaAdmin, type KafkaClient, openAdmin } from './client.ts'
 import { coPartitioned } from './co-partitioned.ts'
 import { claimCommitted, commitMetadata } from './committed-positions.ts'
-import { Delivery, type DeliveryCounters } from './delivery.ts'
+import { Delivery } from './delivery.ts'
 import { type Fetching, fetchingOf } from './fetching.ts'
 import { OFFSET_OUT_OF_RANGE } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
@@ -16,7 +16,7 @@ import { Reclaims } from './reclaims.ts'
 import { TopicWatch, WATCH_MS } from './topic-watch.ts'
 
 /** Figures for metrics. */
-export interface ConsumerCounters extends DeliveryCounters {
+export interface ConsumerCounters {
   rebalances: number
 }
 
@@ -158,7 +158,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
 
   /** Joins the group and hands batches on, until it is disposed of. Call it once. */
   async run(handler: ConsumerHandler): Promise<void> {
-    const { topics, logs, log, counters } = this.options
+    const { topics, logs, log } = this.options
     const { consumer, assigned, fetching, clock, heartbeatMs } = this
     this.listen(handler)
     const delivery = new Delivery({
@@ -170,7 +170,6 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       heartbeatMs,
       clock,
       log,
-      counters,
     })
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })

@@ -7,12 +7,6 @@ import { type AssignedPartitions, placeOf } from './assigned-partitions.ts'
 import type { FetchedBatch } from './fetched-batch.ts'
 import type { Fetching } from './fetching.ts'
 
-/** Figures for metrics. */
-export interface DeliveryCounters {
-  records: number
-  stale: number
-}
-
 export interface DeliveryOptions {
   readonly assigned: AssignedPartitions
   readonly fetching: Fetching
@@ -22,7 +16,6 @@ export interface DeliveryOptions {
   readonly heartbeatMs: number
   readonly clock: Clock
   readonly log: Log
-  readonly counters: DeliveryCounters
 }
 
 /**
@@ -41,7 +34,7 @@ export class Delivery {
 
   /** kafkajs fetches the partition again once the promise has resolved. */
   async eachBatch({ batch: fetched, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
-    const { assigned, counters, fetching, heartbeatMs } = this.options
+    const { assigned, fetching, heartbeatMs } = this.options
     const batch = fetched as unknown as FetchedBatch
     const { messages: records, nextOffset, leaderEpoch } = batch
     const place = { topic: batch.topic as Topic, partition: batch.partition }
@@ -49,7 +42,6 @@ export class Delivery {
     const position = assigned.position(place)
     if (!isRunning() || isStale() || position === undefined) return
     if (batch.fetchedFrom !== position.nextOffset) {
-      counters.stale++
       fetching.goOn(position)
       return
     }
@@ -70,7 +62,6 @@ export class Delivery {
     } finally {
       clearInterval(beating)
     }
-    counters.records += records.length
     if (assigned.isCurrent(generation) && assigned.position(place)?.nextOffset === nextOffset) resolveOffset((nextOffset - 1n).toString())
     await heartbeat()
   }

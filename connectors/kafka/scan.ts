@@ -87,7 +87,7 @@ export async function scanTopic({ kafka, topic, extents, log, signal, handle }: 
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     log: quiet,
     signal,
-    counters: { records: 0, rebalances: 0, stale: 0 },
+    counters: { rebalances: 0 },
     logs,
     noticed: () => undefined,
   })

@@ -46,7 +46,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
       sessionTimeoutMs: 6_000,
       log: quiet,
       signal: new AbortController().signal,
-      counters: { records: 0, rebalances: 0, stale: 0 },
+      counters: { rebalances: 0 },
       logs,
       noticed: (change) => void noticed.push(change),
     })
