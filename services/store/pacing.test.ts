@@ -12,13 +12,15 @@ describe('the pacing of commits', () => {
   let commits: number[]
   /** How long each takes; 0 for those that a test ends itself. */
   let takesMs: number
+  let mostRows: number
 
   beforeEach(() => {
     clock = new ManualClock()
     commits = []
     takesMs = 1
+    mostRows = full.rows
     pacing = new CommitPacing({
-      mostRows: () => full.rows,
+      mostRows: () => mostRows,
       batchMs: 200,
       clock,
       commit: () => {
@@ -57,6 +59,18 @@ describe('the pacing of commits', () => {
     takesMs = 30
     await load(400)
     expect(commits).to.deep.equal([2, 122, 242, 362])
+  })
+
+  it('commits after a slow commit as soon as many rows wait', async () => {
+    mostRows = 10_000
+    takesMs = 60
+    pacing.added(some)
+    await clock.advance(62)
+    pacing.added({ ...some, rows: 1_990 })
+    await clock.advance(10)
+    pacing.added({ ...some, rows: 2_000 })
+    await clock.advance(300)
+    expect(commits).to.deep.equal([2, 74])
   })
 
   it('waits no longer than the configuration says, however long commits take', async () => {

@@ -36,6 +36,11 @@ const LEAST_INTERVAL_MS = 20
  * transactions cost less a row.
  */
 const INTERVAL_PER_COMMIT = 4
+/**
+ * So many rows do not wait for that: larger transactions would cost little less a row, and a single
+ * slow commit would make the next ones large and slow.
+ */
+const WORTHWHILE_ROWS = 2_000
 
 /**
  * Says when the store commits: a batch that is full at once, another one as soon as the commit
@@ -49,6 +54,8 @@ export class CommitPacing {
   private waits = false
   private begunAtMs = Number.NEGATIVE_INFINITY
   private tookMs = 0
+  /** When the timer will be up. */
+  private dueMs = 0
 
   constructor(options: CommitPacingOptions) {
     this.options = options
@@ -63,7 +70,7 @@ export class CommitPacing {
   added(batch: Fill): void {
     if (this.underWay) this.waits = true
     else if (this.isFull(batch)) this.options.commit()
-    else if (this.timer === undefined) this.wait()
+    else if (this.timer === undefined || batch.rows >= WORTHWHILE_ROWS) this.wait(batch)
   }
 
   /** The batch that was being filled is on its way. */
@@ -78,7 +85,7 @@ export class CommitPacing {
     this.underWay = false
     this.tookMs = this.options.clock.monotonicMs() - this.begunAtMs
     if (this.isFull(batch)) this.options.commit()
-    else if (this.waits) this.wait()
+    else if (this.waits) this.wait(batch)
   }
 
   /** The batch that was being filled will be read again. */
@@ -88,10 +95,15 @@ export class CommitPacing {
     this.waits = false
   }
 
-  private wait(): void {
+  /** Commits after a while, or when it was said before if that is earlier. */
+  private wait({ rows }: Fill): void {
     const { batchMs, clock, commit } = this.options
-    const intervalMs = Math.max(LEAST_INTERVAL_MS, INTERVAL_PER_COMMIT * this.tookMs)
-    const waitMs = Math.max(GATHER_MS, this.begunAtMs + intervalMs - clock.monotonicMs())
-    this.timer = clock.after(Math.min(waitMs, batchMs), commit)
+    const nowMs = clock.monotonicMs()
+    const intervalMs = rows >= WORTHWHILE_ROWS ? LEAST_INTERVAL_MS : Math.max(LEAST_INTERVAL_MS, INTERVAL_PER_COMMIT * this.tookMs)
+    const dueMs = Math.min(Math.max(nowMs + GATHER_MS, this.begunAtMs + intervalMs), nowMs + batchMs)
+    if (this.timer !== undefined && dueMs >= this.dueMs) return
+    this.timer?.[Symbol.dispose]()
+    this.dueMs = dueMs
+    this.timer = clock.after(dueMs - nowMs, commit)
   }
 }
