@@ -26,12 +26,10 @@ export interface WrittenTopic {
 }
 
 /**
- * `prompt`, the default: records come at once, and a partition that was paused goes on within 100
- * ms. `patient`: records come at once, and a paused partition goes on within a second; ten times
- * fewer requests if there is nothing to read. `unhurried`: a fetch waits up to a second for a good
+ * `prompt`, the default: records come at once. `unhurried`: a fetch waits up to a second for a good
  * amount, which costs a fraction of the CPU.
  */
-export type Pace = 'prompt' | 'patient' | 'unhurried'
+export type Pace = 'prompt' | 'unhurried'
 
 /** How a consumer group fetches. */
 export interface FetchSettings {
@@ -118,7 +116,7 @@ export function declareProcess(name: string, businessProcess: BusinessProcess<un
     name: name as ConsumerName,
     reads: [businessProcess.from.topic],
     offsets: businessProcess.database,
-    fetching: { pace: 'patient' },
+    fetching: {},
     writes: [],
     needs: businessProcess.needs,
     reasons: businessProcess.reasons,

@@ -87,15 +87,12 @@ const HEARTBEATS_PER_SESSION = 5
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
 /**
- * If all partitions are paused, kafkajs notices a resume only after the longest wait of a fetch. An
- * unhurried fetch waits for fewer bytes than one partition may give, so that the backlog of a
- * single partition does not wait.
+ * A fetch is answered after a second at the latest, much sooner while a partition is paused
+ * (kafkajs.ts). An unhurried one waits for fewer bytes than one partition may give, so that the
+ * backlog of a single partition does not wait.
  */
-const FETCHES: Readonly<Record<Pace, { readonly maxWaitTimeInMs: number; readonly minBytes: number }>> = {
-  prompt: { maxWaitTimeInMs: 100, minBytes: 1 },
-  patient: { maxWaitTimeInMs: 1_000, minBytes: 1 },
-  unhurried: { maxWaitTimeInMs: 1_000, minBytes: 500_000 },
-}
+const LONGEST_WAIT_MS = 1_000
+const LEAST_BYTES: Readonly<Record<Pace, number>> = { prompt: 1, unhurried: 500_000 }
 
 /**
  * A member of a consumer group. It is made first and run later, with a handler that may already
@@ -135,7 +132,8 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       heartbeatInterval: this.heartbeatMs,
       // New partitions are assigned once the leader of the group has heard of them.
       metadataMaxAge: WATCH_MS,
-      ...FETCHES[options.pace ?? 'prompt'],
+      maxWaitTimeInMs: LONGEST_WAIT_MS,
+      minBytes: LEAST_BYTES[options.pace ?? 'prompt'],
       maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
       maxBytes: 8_000_000,
       allowAutoTopicCreation: false,

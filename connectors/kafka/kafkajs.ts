@@ -74,6 +74,11 @@ interface IncomingData {
 
 interface Group {
   readonly instrumentationEmitter: { emit(event: string, payload: object): void }
+  readonly subscriptionState: { paused(): readonly unknown[] }
+  /** Milliseconds: the longest wait of a fetch, and the pause if there is nothing to fetch. */
+  maxWaitTime: number
+  readonly minBytes: number
+  fetch(nodeId: string): Promise<unknown>
   pause(partitions: readonly { readonly topic: string; readonly partitions: readonly number[] }[]): void
   recoverFromOffsetOutOfRange(error: { readonly topic: string; readonly partition: number }): Promise<void>
 }
@@ -188,6 +193,23 @@ const ConsumerGroup = require('kafkajs/src/consumer/consumerGroup') as { readonl
 ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function tellOutOfRange({ topic, partition }) {
   this.pause([{ topic, partitions: [partition] }])
   this.instrumentationEmitter.emit(OFFSET_OUT_OF_RANGE, { topic, partition })
+}
+
+/** Longest wait of a fetch, in milliseconds, while a partition is paused. */
+const LOOK_WHILE_PAUSED_MS = 100
+const longestWaits = new WeakMap<Group, number>()
+
+/**
+ * kafkajs notices that a partition was resumed when the fetch under way is over. So a fetch may take
+ * its time only while none is paused, or if it is in no hurry.
+ */
+const { fetch } = ConsumerGroup.prototype
+ConsumerGroup.prototype.fetch = function fetchBriefly(nodeId) {
+  const longest = longestWaits.get(this) ?? this.maxWaitTime
+  longestWaits.set(this, longest)
+  const hurried = this.minBytes === 1 && this.subscriptionState.paused().length > 0
+  this.maxWaitTime = hurried ? Math.min(longest, LOOK_WHILE_PAUSED_MS) : longest
+  return fetch.call(this, nodeId)
 }
 
 /**
