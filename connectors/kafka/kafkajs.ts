@@ -200,8 +200,8 @@ const LOOK_WHILE_PAUSED_MS = 100
 const longestWaits = new WeakMap<Group, number>()
 
 /**
- * kafkajs notices that a partition was resumed when the fetch under way is over. So a fetch may take
- * its time only while none is paused, or if it is in no hurry.
+ * kafkajs notices that a partition was resumed when the fetch under way is over. So a fetch may
+ * take its time only while none is paused, or if it is in no hurry.
  */
 const { fetch } = ConsumerGroup.prototype
 ConsumerGroup.prototype.fetch = function fetchBriefly(nodeId) {
