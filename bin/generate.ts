@@ -21,7 +21,7 @@ const wanted = new Map<string, string>([
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])
-for (const { path, json } of [readSchema('device-status'), readSchema('dead-letter'), ...readOwnSchemas()]) {
+for (const { path, json } of [readSchema('device-status'), readSchema('raw'), readSchema('dead-letter'), ...readOwnSchemas()]) {
   const folder = join(dirname(path), 'generated')
   wanted.set(join(folder, `${basename(path, '.avsc')}.ts`), avroTypes(json, path, relative(folder, 'schemas/avro-schema.ts')))
 }

@@ -8,6 +8,8 @@ import type { LendingSource, Output, Source, Topic } from './contract.ts'
 /** Names of the topics of the line. Dead letters of a processor are in `<processor>.dead`. */
 export const topics = {
   frames: 'telemetry.frames' as Topic,
+  /** Messages of devices with firmware of others, as they were published. */
+  raw: 'telemetry.raw' as Topic,
   readings: 'telemetry.readings' as Topic,
   deviceStatus: 'device.status' as Topic,
   /** Nothing is read from it: Kafka tells its time when it is written to. */

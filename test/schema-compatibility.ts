@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import avro from 'avsc'
 import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schemas/files.ts'
 
-const standard = [...['readings', 'device-status', 'dead-letter'].map((name) => readSchema(name)), ...readOwnSchemas()]
+const standard = [...['readings', 'device-status', 'raw', 'dead-letter'].map((name) => readSchema(name)), ...readOwnSchemas()]
 const firmwares = readFirmwares().map(({ file }) => file)
 const base = releasedCommit()
 let refused = 0
