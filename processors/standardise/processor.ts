@@ -1,14 +1,11 @@
 import type { Firmware } from '../../schemas/firmware.ts'
 import { MalformedError, TooManySamplesError } from '../../schemas/frame-reader.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
-import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import { requireWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { defineProcessor, emit, type Outcome, parseDeviceId, type RecordPart, reject, type Source } from '../contract.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
-import { narrowed } from '../rejections.ts'
-import { MOST_DAYS, tooManyDays } from '../time-bounds.ts'
+import { MOST_DAYS } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
-import { FrameConverter, hasValue } from './frame-converter.ts'
+import { FrameConverter } from './frame-converter.ts'
 import { type Reason, reasons } from './reasons.ts'
 
 /** A frame in the registry's wire format. */
@@ -72,21 +69,21 @@ export const processor = defineProcessor({
     const assignments = lookups.assignments(device)
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {
-      const { columns, rejections } = standardsOf(found.firmware).standardise(
-        { device, deviceId: key, bytes, start: WIRE_BYTES, receivedMs },
-        assignments,
-        lookups,
-      )
-      const days = tooManyDays(columns.ts, columns.excluded, columns.count)
+      const converter = standardsOf(found.firmware)
+      const { samples } = converter
+      const head = converter.standardise({ device, deviceId: key, bytes, start: WIRE_BYTES, receivedMs }, assignments, lookups)
+      const days = samples.tooManyDays()
       if (days > 0) return reject('span-too-long', `its samples fall on ${days} days; expected at most ${MOST_DAYS}`)
-      if (rejections.length === 0 && only === undefined) return emit('readings', columns)
-      const outcomes: Outcome<{ readings: typeof readings }, Reason>[] = []
-      for (const rejection of rejections) {
-        const own = only === undefined ? rejection : narrowed(rejection, only)
-        if (own !== undefined) outcomes.push(reject(own.reason, own.detail, own.samples, own.quantities))
+      if (samples.rejections.length === 0 && only === undefined) return emit('readings', samples.under(head))
+      if (only !== undefined) {
+        const last = only.samples.at(-1) ?? -1
+        if (last >= samples.count) throw new MalformedError(`expected a sample ${last}, got ${samples.count} samples`)
+        samples.restrict(only)
       }
-      const left = only === undefined ? columns : partOf(columns, only)
-      if (left.excluded.subarray(0, left.count).includes(0)) outcomes.push(emit('readings', left))
+      const outcomes: Outcome<{ readings: typeof readings }, Reason>[] = samples.rejections.map(
+        ({ reason, detail, samples: numbers, quantities }) => reject(reason, detail, numbers, quantities),
+      )
+      if (!samples.isEmpty()) outcomes.push(emit('readings', samples.under(head)))
       return outcomes
     } catch (cause) {
       if (cause instanceof TooManySamplesError) return reject('too-many-samples', cause.message)
@@ -95,25 +92,3 @@ export const processor = defineProcessor({
     }
   },
 })
-
-/**
- * The samples and quantities that a redrive is about. The others of the frame became readings, or
- * dead letters of their own, when it was first processed. The store adds these quantities to the
- * rows that are there.
- */
-function partOf(columns: ReadingsColumns, { samples, quantities: wanted }: RecordPart): ReadingsColumns {
-  const { excluded, count } = columns
-  const last = samples.at(-1) ?? -1
-  if (last >= count) throw new MalformedError(`expected a sample ${last}, got ${count} samples`)
-  const values = wanted.length === 0 ? columns.values : columns.values.map((column, index) => (isOneOf(wanted, index) ? column : undefined))
-  const own = new Set(samples)
-  for (let sample = 0; sample < count; sample++) {
-    if (own.size > 0 && !own.has(sample)) excluded[sample] = 1
-    else if (wanted.length > 0 && !hasValue(values, sample)) excluded[sample] = 1
-  }
-  return { ...columns, values }
-}
-
-function isOneOf(wanted: readonly string[], quantity: number): boolean {
-  return wanted.includes(quantities[quantity]?.name ?? '')
-}
