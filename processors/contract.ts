@@ -87,6 +87,11 @@ export interface Rejection {
    * samples.
    */
   readonly quantities?: readonly string[]
+  /**
+   * Device that is refused, if the record is about others too. Then whoever sent the record does
+   * not count as refused.
+   */
+  readonly about?: Buffer
 }
 
 /**
@@ -101,6 +106,8 @@ interface Emit<Name, Target> {
   readonly tag: 'emit'
   readonly to: Name
   readonly value: Target extends Output<infer Value> ? Value : never
+  /** Key of the output; absent for the input's. */
+  readonly key?: Buffer
 }
 
 interface Drop {
@@ -114,11 +121,17 @@ interface Reject<Reason extends string> extends Rejection {
 }
 
 /**
- * Sends a value to one of the declared outputs, keyed by the input's key. It is encoded at once, so
+ * Sends a value to one of the declared outputs. It is encoded before the next input is handled, so
  * the value may be reused.
+ * @param key device that the output is about, if the record is about several: its records keep
+ *   their order. The input's key if absent
  */
-export function emit<Name extends string, const Value>(to: Name, value: Value): { tag: 'emit'; to: Name; value: Value } {
-  return { tag: 'emit', to, value }
+export function emit<Name extends string, const Value>(
+  to: Name,
+  value: Value,
+  key?: Buffer,
+): { tag: 'emit'; to: Name; value: Value; key?: Buffer } {
+  return key === undefined ? { tag: 'emit', to, value } : { tag: 'emit', to, value, key }
 }
 
 /** Leaves the input out on purpose: counted under its reason. */
@@ -129,14 +142,17 @@ export function drop(reason: string): Drop {
 /**
  * Makes the input, or a part of it, a dead letter: one for each record and reason, with all that it
  * concerns.
+ * @param about device that it concerns, if the record is about several
  */
 export function reject<Reason extends string>(
   reason: Reason,
   detail: string,
   samples: readonly number[] = [],
   quantities: readonly string[] = [],
+  about?: Buffer,
 ): Reject<Reason> {
-  return { tag: 'reject', reason, detail, samples, quantities }
+  const rejection = { tag: 'reject', reason, detail, samples, quantities } as const
+  return about === undefined ? rejection : { ...rejection, about }
 }
 
 /** A topic that a processor reads, and how its records become inputs. */

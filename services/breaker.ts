@@ -22,7 +22,8 @@ export interface Turned {
   readonly devices: number
 }
 
-interface Keyed {
+/** What is judged: a record, or a device that a record is about. */
+export interface Keyed {
   readonly key: Buffer | null
 }
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../connectors/clock.ts'
 import type { Log } from '../connectors/contract.ts'
-import type { KafkaRecord } from '../processors/contract.ts'
-import { Breaker, type BreakerLimits, describeTurned } from './breaker.ts'
+import { Breaker, type BreakerLimits, describeTurned, type Keyed } from './breaker.ts'
 
 export interface PartitionGuardOptions {
   readonly limits: BreakerLimits
@@ -33,7 +32,7 @@ export class PartitionGuard {
    */
   judge(
     partition: string,
-    records: readonly KafkaRecord[],
+    records: readonly Keyed[],
     bad: readonly number[],
     reasons: () => ReadonlyMap<string, number>,
   ): string | undefined {
@@ -57,7 +56,7 @@ export class PartitionGuard {
   }
 
   /** Notes that a checked batch was written: its partition goes on. */
-  passed(partition: string, records: readonly KafkaRecord[], bad: readonly number[]): void {
+  passed(partition: string, records: readonly Keyed[], bad: readonly number[]): void {
     this.breaker.passed(records, bad, this.options.clock.nowMs())
     if (this.standing.delete(partition)) this.options.stopped(partition, null)
   }

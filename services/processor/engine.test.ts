@@ -10,11 +10,11 @@ import {
   reject,
   type Topic,
 } from '../../processors/contract.ts'
-import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { createDeadLetterCodec, type DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { createDeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
-import { createEngine, createEngineCounters, DEFECT, type EngineCounters, TOO_LARGE, UNDECODABLE } from './engine.ts'
+import { createEngine, createEngineCounters, DEFECT, type Engine, type EngineCounters, TOO_LARGE, UNDECODABLE } from './engine.ts'
 
 const alerts: Output<string> = {
   topic: 'alerts' as Topic,
@@ -49,6 +49,12 @@ const processor = defineProcessor({
         return reject('unheard-of' as 'rude', 'x')
       case 'throws':
         throw new TypeError('a defect')
+      case 'for-cow':
+        return emit('alerts', word, Buffer.from('cow'))
+      case 'against-cow':
+        return reject('rude', 'of the cow', [], [], Buffer.from('cow'))
+      case 'against-ox':
+        return reject('rude', 'of the ox', [], [], Buffer.from('ox'))
       default:
         return emit('alerts', word)
     }
@@ -57,12 +63,15 @@ const processor = defineProcessor({
 
 const headers = [{ name: 'fp', value: Buffer.from('8 bytes!') }]
 
-function run(
-  value: string | null,
-  only?: RecordPart,
-): { sent: string[]; deadLetters: unknown[]; headers: unknown[]; counters: EngineCounters; bad: readonly number[] } {
+interface EngineParts {
+  readonly engine: Engine
+  readonly records: readonly KafkaRecord[]
+  readonly lookups: Lookups
+  readonly codec: DeadLetterCodec
+}
+
+function parts(values: readonly (string | null)[], only?: RecordPart): EngineParts {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 9)
-  const counters = createEngineCounters()
   const engine = createEngine({
     name: 'words',
     processor: processor as never,
@@ -77,31 +86,63 @@ function run(
       counters: { referenced: 0 },
     }),
   })
-  const record = {
+  const records = values.map((value) => ({
     key: Buffer.from('hive'),
     value: value === null ? null : Buffer.from(value),
     timestampMs: 5,
     offset: 42n,
     headers,
     ...(only === undefined ? {} : { only }),
-  }
+  }))
   const lookups: Lookups = {
     firmware: () => ({ tag: 'unknown' }),
     assignments: () => undefined,
     anchor: () => Number.NaN,
     schema: () => undefined,
   }
-  const { sent: outgoing, bad } = engine([record], { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
+  return { engine, records, lookups, codec }
+}
+
+function run(
+  value: string | null,
+  only?: RecordPart,
+): { sent: string[]; deadLetters: unknown[]; headers: unknown[]; keys: string[]; counters: EngineCounters; bad: readonly number[] } {
+  const counters = createEngineCounters()
+  const { engine, records, lookups, codec } = parts([value], only)
+  const { sent: outgoing, bad } = engine(records, { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
     deadLetters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => codec.decode(sent.value)),
     headers: outgoing.map((sent) => sent.headers),
+    keys: outgoing.map((sent) => String(sent.key)),
     counters,
     bad,
   }
 }
 
+/** Whom an engine has judged, and how. */
+function judged(...values: readonly string[]): readonly string[] {
+  const { engine, records, lookups } = parts(values)
+  const { judged = records, bad } = engine(records, { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, createEngineCounters())
+  return judged.map(({ key }, index) => `${key?.toString()} ${bad.includes(index) ? 'bad' : 'good'}`)
+}
+
 describe('the engine that runs processors', () => {
+  it('sends an output under the key that the processor gives it, else under that of the record', () => {
+    expect(run('one for-cow').keys).to.deep.equal(['hive', 'cow'])
+  })
+
+  it('judges each device of a record that is about several, and its sender only for what is about no other', () => {
+    expect(judged('one', 'rude')).to.deep.equal(['hive good', 'hive bad'])
+    expect(judged('one', 'for-cow against-ox', 'rude')).to.deep.equal(['hive good', 'hive good', 'cow good', 'ox bad', 'hive bad'])
+    expect(judged('for-cow against-cow')).to.deep.equal(['hive good', 'cow bad'])
+    expect(judged('for-cow rude')).to.deep.equal(['hive bad', 'cow good'])
+    // Nothing came of the record, and nothing was its sender's own.
+    expect(judged('against-cow against-ox')).to.deep.equal(['cow bad', 'ox bad'])
+    // What was sent of it is taken back.
+    expect(judged('for-cow throws')).to.deep.equal(['hive bad'])
+  })
+
   it('emits, drops and rejects as the processor says, and counts each', () => {
     const { sent, deadLetters, counters } = run('one dull rude two both')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])

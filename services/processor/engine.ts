@@ -14,6 +14,7 @@ import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-lett
 import { partHeaders } from '../../processors/part-header.ts'
 import { byReason } from '../../processors/rejections.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
+import type { Keyed } from '../breaker.ts'
 
 type Outputs = { readonly [name: string]: Output<never> }
 
@@ -70,7 +71,15 @@ export interface Origin {
 export interface EngineResult {
   /** What must be sent before their offsets may be committed, in order. */
   readonly sent: readonly OutgoingRecord[]
-  /** Indexes of the records of which something was rejected, ascending. */
+  /**
+   * Who is to be judged, in order: the sender of each record, and each device of a record that is
+   * about several. Absent if each record stands for its sender alone.
+   */
+  readonly judged?: readonly Keyed[]
+  /**
+   * Indexes of the entries of `judged` of which something was rejected, ascending; of the records
+   * if it is absent.
+   */
   readonly bad: readonly number[]
 }
 
@@ -122,7 +131,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
   return (records, { topic, partition, nowMs }, lookups, counters) => {
     const sent: OutgoingRecord[] = []
     const refused: RefusedRecord[] = []
-    const bad: number[] = []
+    const judging = new Judging(records)
 
     /** Of the current record. All of them are known before a dead letter is written. */
     let rejections: Rejection[] = []
@@ -140,8 +149,9 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
               throw new TooLargeError(`${output.topic} takes ${output.mostBytes} bytes, got ${value.length}`)
             counters.emitted++
             const own = part === 0 ? output.headers : [...(output.headers ?? []), ...partHeaders(part)]
-            sent.push({ topic: output.topic, key: record.key, value, timestampMs: record.timestampMs, headers: own })
+            sent.push({ topic: output.topic, key: outcome.key ?? record.key, value, timestampMs: record.timestampMs, headers: own })
           }
+          if (outcome.key !== undefined) judging.device(outcome.key, false)
           return
         }
         case 'drop':
@@ -151,6 +161,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
           if (!(outcome.reason in processor.reasons))
             throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
           rejections.push(outcome.samples.length === 0 && sample !== null ? { ...outcome, samples: [sample] } : outcome)
+          if (outcome.about !== undefined) judging.device(outcome.about, true)
           return
       }
     }
@@ -176,11 +187,12 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
         counters.emitted = emittedBefore
         const detail = cause instanceof Error ? cause.message : String(cause)
         rejections = [{ reason: reasonOf(cause), detail, samples: [] }]
+        judging.takeBack()
       }
+      judging.record(index, sent.length > sentBefore, rejections)
       if (rejections.length === 0) continue
       for (const { reason, samples, quantities = [] } of rejections)
         for (const quantity of quantities) countValues(counters, reason, quantity, samples.length)
-      bad.push(index)
       for (const rejection of byReason(rejections)) {
         count(counters.rejected, rejection.reason, 1)
         refused.push({ ...rejection, record, topic, partition })
@@ -188,7 +200,64 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       rejections = []
     }
     if (refused.length > 0) for (const deadLetter of deadLetters(refused, nowMs)) sent.push(deadLetter)
-    return { sent, bad }
+    return judging.result(sent)
+  }
+}
+
+/**
+ * Notes who is to be judged for a batch: the sender of a record, and each device that a record of
+ * several devices is about. A gateway that hears the devices of others is not refused for them.
+ */
+class Judging {
+  private readonly bad: number[] = []
+  private readonly records: readonly KafkaRecord[]
+  /** Undefined as long as each record stands for itself. */
+  private own: Keyed[] | undefined
+  /** Devices of the current record, and whether anything of theirs was rejected. */
+  private devices = new Map<string, Keyed & { bad: boolean }>()
+
+  constructor(records: readonly KafkaRecord[]) {
+    this.records = records
+  }
+
+  result(sent: readonly OutgoingRecord[]): EngineResult {
+    return this.own === undefined ? { sent, bad: this.bad } : { sent, judged: this.own, bad: this.bad }
+  }
+
+  device(key: Buffer, bad: boolean): void {
+    const name = key.toString('latin1')
+    const known = this.devices.get(name)
+    if (known === undefined) this.devices.set(name, { key, bad })
+    else known.bad ||= bad
+  }
+
+  /** Nothing of the current record was sent after all. */
+  takeBack(): void {
+    this.devices.clear()
+  }
+
+  /** Ends a record. */
+  record(index: number, sent: boolean, rejections: readonly Rejection[]): void {
+    const record = this.records[index] as KafkaRecord
+    const bad = rejections.some(({ about }) => about === undefined)
+    if (this.devices.size === 0) {
+      if (bad) this.bad.push(this.own?.length ?? index)
+      this.own?.push(record)
+      return
+    }
+    this.own ??= this.records.slice(0, index)
+    // Its sender is refused if the record is, or its devices if they are one.
+    const sender = record.key?.toString('latin1')
+    const own = sender === undefined ? undefined : this.devices.get(sender)
+    if (own !== undefined) own.bad ||= bad
+    else if (bad || sent) this.note(record, bad)
+    for (const device of this.devices.values()) this.note(device, device.bad)
+    this.devices.clear()
+  }
+
+  private note(entry: Keyed, bad: boolean): void {
+    if (bad) this.bad.push(this.own?.length ?? 0)
+    this.own?.push(entry)
   }
 }
 

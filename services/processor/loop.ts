@@ -50,10 +50,10 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
    */
   function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
     const counters = createEngineCounters()
-    const { sent, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
+    const { sent, judged = records, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
     const place = `${topic}/${partition}`
-    guard.check(place, records, bad, () => counters.rejected)
-    guard.passed(place, records, bad)
+    guard.check(place, judged, bad, () => counters.rejected)
+    guard.passed(place, judged, bad)
     addCounters(options.counters, counters)
     return sent
   }
