@@ -7,11 +7,11 @@ export const CONTINUITY = 'continuity' as ConsumerName
 
 /**
  * Whether a service is on the way of a frame to its rows, so that its dead letters are about
- * frames.
+ * frames. What makes readings of something else, as translate does, is not.
  */
-export function isOnTheWay({ kind, writes }: DeclaredService): boolean {
-  const ways: readonly Topic[] = [topics.frames, topics.readings]
-  return kind === 'store' || writes.some(({ topic }) => ways.includes(topic))
+export function isOnTheWay({ kind, reads, writes }: DeclaredService): boolean {
+  const isWritten = (wanted: Topic): boolean => writes.some(({ topic }) => topic === wanted)
+  return kind === 'store' || isWritten(topics.frames) || (reads.includes(topics.frames) && isWritten(topics.readings))
 }
 
 /**

@@ -59,6 +59,13 @@ describe('heads', () => {
     expect(head.numbered).to.equal(true)
   })
 
+  it('of a message that a dialect translated have no number', () => {
+    head.read(readings({ firmware: 'tasmota@3', boot: 0, seq: 0 }))
+    expect(head.numbered).to.equal(false)
+    head.read(readings({ firmware: 'tasmota-3', boot: 0, seq: 0 }))
+    expect(head.numbered).to.equal(true)
+  })
+
   it('of readings that are cut off are refused', () => {
     const record = readings({})
     for (let length = 0; length < 5 + 7 + 7 + 4; length++) expect(() => head.read(record.subarray(0, length))).to.throw(MalformedError)

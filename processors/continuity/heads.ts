@@ -4,6 +4,8 @@ import { requireWireHeader, WIRE_BYTES } from '../../schemas/wire-format.ts'
 
 const INT = 0x7fffffff
 const JSON_FIRMWARE = Buffer.from('generic-json', 'latin1')
+/** In what translate writes as firmware, as in tasmota@3. No firmware's ID has it. */
+const AT = 0x40
 
 /**
  * What tells frames apart. It is read from the start of a record; the samples are not looked at.
@@ -27,7 +29,10 @@ abstract class Head extends AvroCursor {
  * numbers, the first sample's time.
  */
 export class ReadingsHead extends Head {
-  /** False for JSON devices, whose frames the bridge makes: nobody numbered them. */
+  /**
+   * False for JSON devices, whose frames the bridge makes, and for messages that a dialect
+   * translated: nobody numbered them.
+   */
   numbered = false
   samples = 0
   /**
@@ -44,7 +49,7 @@ export class ReadingsHead extends Head {
     this.at = WIRE_BYTES
     this.string('device_id')
     const length = this.string('firmware')
-    this.numbered = !(length === JSON_FIRMWARE.length && this.isJsonFirmware(this.at - length))
+    this.numbered = !this.isDialect(this.at - length) && !(length === JSON_FIRMWARE.length && this.isJsonFirmware(this.at - length))
     this.boot = this.long('boot')
     this.seq = this.long('seq')
     this.dropped = this.long('dropped')
@@ -60,6 +65,12 @@ export class ReadingsHead extends Head {
     const ts = this.long('ts')
     this.firstTime = ts
     if (this.bytes[this.at] === 0) this.firstSample = ts
+  }
+
+  /** @param start of the firmware, which ends where reading goes on */
+  private isDialect(start: number): boolean {
+    for (let at = start; at < this.at; at++) if (this.bytes[at] === AT) return true
+    return false
   }
 
   private isJsonFirmware(start: number): boolean {
