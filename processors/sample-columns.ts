@@ -93,7 +93,7 @@ export class SampleColumns<Reason extends string = never> {
     this.values[quantity] = undefined
   }
 
-  /** The column of a quantity, to be filled for every sample. It still has what was there before. */
+  /** The column of a quantity, to be filled for every sample. It still has older values. */
   column(quantity: number): Float64Array {
     let column = this.values[quantity]
     if (column === undefined || column.length < this.ts.length) {
