@@ -11,12 +11,14 @@ import { readingsTypes } from '../schemas/readings-types.ts'
 import { commandsDocument } from './commands-document.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { metricsDocument } from './metrics-document.ts'
+import { quantitiesDocument } from './quantities-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
 
 const wanted = new Map<string, string>([
   ['schemas/generated/readings.ts', readingsTypes(readSchema('readings').json, 'schemas/readings.avsc')],
   ['docs/dead-letters.md', await reasonsDocument()],
   ['docs/metrics.md', await metricsDocument()],
+  ['docs/quantities.md', quantitiesDocument()],
   ['docs/commands.md', commandsDocument()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],

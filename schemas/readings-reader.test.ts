@@ -136,12 +136,12 @@ describe('ReadingsReader', () => {
     )
   })
 
-  const soil: Field = { name: 'soil_moisture', type: ['null', 'double'], default: null }
+  const soil: Field = { name: 'bee_count', type: ['null', 'double'], default: null }
   const notes: Field = { name: 'notes', type: { type: 'map', values: { type: 'array', items: ['null', 'string', 'double'] } } }
   const withMore = {
     ...record,
     gateway: 'north',
-    samples: record.samples.map((sample, index) => ({ ...sample, soil_moisture: index, notes: { a: [null, 'b', 1] } })),
+    samples: record.samples.map((sample, index) => ({ ...sample, bee_count: index, notes: { a: [null, 'b', 1] } })),
   }
   const writers: readonly (readonly [string, object])[] = [
     ['an older one, which lacked quantities', changed((fields) => fields.slice(0, -5))],

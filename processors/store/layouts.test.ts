@@ -26,8 +26,8 @@ describe('the layout of a schema of readings', () => {
   })
 
   it('is newer if there is a quantity, or anything else, that this version does not know, wherever it stands', () => {
-    const soil = { name: 'soil_moisture', type: ['null', 'double'] }
-    expect(layoutOf(withSample((fields) => [...fields, soil]))).to.deep.equal({ tag: 'newer', fields: ['soil_moisture'] })
+    const soil = { name: 'bee_count', type: ['null', 'double'] }
+    expect(layoutOf(withSample((fields) => [...fields, soil]))).to.deep.equal({ tag: 'newer', fields: ['bee_count'] })
     expect(layoutOf(withSample((fields) => [...fields.slice(0, 6), { name: 'quality', type: 'int' }, ...fields.slice(6)]))).to.deep.equal({
       tag: 'newer',
       fields: ['quality'],

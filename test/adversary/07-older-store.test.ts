@@ -12,7 +12,7 @@ import { type Outcomes, openOutcomes } from './outcomes.ts'
 
 const run = `older${Date.now().toString(36)}`
 const NEW_QUANTITY = {
-  name: 'soil_moisture',
+  name: 'bee_count',
   type: ['null', 'double'],
   default: null,
   unit: '%',
@@ -39,7 +39,7 @@ describe('a store older than the schema of readings', () => {
   let place = ''
   let registered = 0
 
-  const reading = (seq: number, soil_moisture: number | null): Buffer => {
+  const reading = (seq: number, bee_count: number | null): Buffer => {
     const none = Object.fromEntries(quantities.map(({ name }) => [name, null]))
     const sample = {
       ts: (Date.now() - 1000) * 1000 + seq,
@@ -48,7 +48,7 @@ describe('a store older than the schema of readings', () => {
       site_id: null,
       ...none,
       temperature: 20,
-      soil_moisture,
+      bee_count,
     }
     return type.toBuffer({ device_id: run, firmware: 'soil-1', boot: 1, seq, dropped: 0, samples: [sample] })
   }
@@ -94,7 +94,7 @@ describe('a store older than the schema of readings', () => {
     await until('health says it', async () => (await held()).length > 0)
     const [[where, why] = ['', '']] = await held()
     place = where
-    expect(why).to.contain('soil_moisture, which this version of the store does not know: upgrade the store')
+    expect(why).to.contain('bee_count, which this version of the store does not know: upgrade the store')
     await until('what came before is stored', async () => (await outcomes.rows(run)) === 1)
     expect(await outcomes.reasons(run)).to.deep.equal([])
   })
