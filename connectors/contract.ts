@@ -293,7 +293,8 @@ export interface ReadingsSink extends OffsetStore, AsyncDisposable {
 export interface DeviceDirectory extends AsyncDisposable {
   /**
    * Makes the cache definitive for these devices: after it resolves, `assignments` tells the truth
-   * as of now. Waits through outages.
+   * as of now. Of other devices and of gateways it knows what was so a moment ago. Waits through
+   * outages.
    */
   prepare(devices: ReadonlySet<DeviceId>): Promise<void>
   /**
@@ -301,6 +302,13 @@ export interface DeviceDirectory extends AsyncDisposable {
    * for an unknown device.
    */
   assignments(device: DeviceId): readonly Assignment[] | undefined
+  /**
+   * Whether `assignments` says that a device is unknown though the database was not asked for it
+   * lately: it may be new.
+   */
+  unsure(device: DeviceId): boolean
+  /** Whether a rule lets the gateway speak for the device, known or not. */
+  speaksFor(gateway: string, device: DeviceId): boolean
 }
 
 /**

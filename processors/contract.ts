@@ -225,6 +225,11 @@ export interface Lookups {
    */
   assignments(device: DeviceId): readonly Assignment[] | undefined
   /**
+   * Whether a rule of the app database lets a gateway speak for a device, known or not. The gateway
+   * is the identity of its messages: the key of the record as text.
+   */
+  speaksFor(gateway: string, device: DeviceId): boolean
+  /**
    * When a boot of a device without time of day began, in microseconds since 1970; NaN if it gets
    * no anchor because its device has too many.
    */

@@ -14,6 +14,7 @@ const lookups: Lookups = {
   assignments: () => undefined,
   anchor: () => Number.NaN,
   schema: () => undefined,
+  speaksFor: () => false,
 }
 /** Each byte of a record is an input with that time; a record that begins with 255 is malformed. */
 const from: Source<Item> = {

@@ -17,11 +17,21 @@ import type { Health } from './service.ts'
 export interface PreparedLookups extends Lookups, AsyncDisposable {
   /** Makes the answers for these records definitive; waits through outages. */
   prepare(records: readonly KafkaRecord[]): Promise<void>
+  /**
+   * Devices that `assignments` was asked for since the last call, and that are unknown though the
+   * database was not asked: only the message itself names them. Forgets them.
+   */
+  unsure(): ReadonlySet<DeviceId>
+  /** Makes the answers for these devices definitive; waits through outages. */
+  settle(devices: ReadonlySet<DeviceId>): Promise<void>
   /** Entries of the registry that do not count. */
   ignored(): number
   /** Frames whose schema ID belongs to another schema than their fingerprint. */
   wrongIds(): number
 }
+
+/** Most devices that are asked for after a batch. Those that are more are unknown for a second. */
+const MOST_UNSURE = 10_000
 
 /** Of a processor or a business process. */
 export interface LookedUp {
@@ -63,18 +73,31 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
       })
     : undefined
   const problem = health === undefined ? {} : { problem: (what: string | null) => health.set('devices', what) }
-  const devices = needsAny('assignments', 'anchor')
-    ? await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, ...problem })
+  const devices = needsAny('assignments', 'anchor', 'speaksFor')
+    ? await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, gateways: needsAny('speaksFor'), ...problem })
     : undefined
   const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal }) : undefined
   const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares?.firmware(schemaId, fingerprint) ?? { tag: 'unknown' }
-  const assignments: Lookups['assignments'] = (device) => devices?.assignments(device)
+  let unsure = new Set<DeviceId>()
+  const assignments: Lookups['assignments'] = (device) => {
+    const found = devices?.assignments(device)
+    if (found === undefined && unsure.size < MOST_UNSURE && devices?.unsure(device)) unsure.add(device)
+    return found
+  }
   return {
     firmware,
     assignments,
+    speaksFor: (gateway, device) => devices?.speaksFor(gateway, device) ?? false,
     anchor: (device, boot) => anchors?.anchor(device, boot) ?? Number.NaN,
     schema: (schemaId, fingerprint) => schemas?.schema(schemaId, fingerprint),
+    unsure() {
+      const taken = unsure
+      unsure = new Set()
+      return taken
+    },
+    settle: async (names) => devices?.prepare(names),
     async prepare(records) {
+      unsure.clear()
       if (firmwares !== undefined || schemas !== undefined) {
         const wanted = schemasOf(records)
         await firmwares?.prepare(wanted)

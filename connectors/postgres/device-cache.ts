@@ -82,11 +82,14 @@ export class DeviceCache {
 
   /** Which of the devices must be looked up. */
   missing(devices: ReadonlySet<DeviceId>): readonly DeviceId[] {
-    const oldest = this.options.now() - this.options.unknownMs
     const missing: DeviceId[] = []
-    for (const device of devices) {
-      if (!this.known.has(device) && !((this.unknown.get(device) ?? Number.NEGATIVE_INFINITY) > oldest)) missing.push(device)
-    }
+    for (const device of devices) if (this.isMissing(device)) missing.push(device)
     return missing
+  }
+
+  /** Whether the device must be looked up: it is not known, and was not looked up lately. */
+  isMissing(device: DeviceId): boolean {
+    const oldest = this.options.now() - this.options.unknownMs
+    return !this.known.has(device) && !((this.unknown.get(device) ?? Number.NEGATIVE_INFINITY) > oldest)
   }
 }

@@ -5,6 +5,8 @@ import { retry } from '../retry.ts'
 import { findAssignments, loadAssignments } from './assignments.ts'
 import { DeviceCache } from './device-cache.ts'
 import { type Listener, listen } from './device-listener.ts'
+import { GatewayCache } from './gateway-cache.ts'
+import { findGatewayRules, loadGatewayRules } from './gateway-rules.ts'
 import { Lease } from './lease.ts'
 import type { Session } from './session.ts'
 
@@ -20,6 +22,10 @@ export interface DeviceDirectoryOptions {
   readonly now?: () => number
   /** All devices are read again after this long, in case a notification was lost. */
   readonly readAllMs?: number
+  /**
+   * Whether it knows for which devices gateways may speak. If not, `speaksFor` is always false.
+   */
+  readonly gateways?: boolean
 }
 
 const UNKNOWN_MS = 1_000
@@ -42,6 +48,13 @@ const POLL_MS = 1_000
 const POLL_SHARE = 10
 const POLL_LEASE = 3
 const LOOK_MS = 1_000
+/**
+ * That a gateway may not speak for a device is no older than this, if notifications come. It costs
+ * at most four heartbeats a second, however many devices of others a gateway hears.
+ */
+const REFUSAL_MS = 250
+const DEVICE_CHANNEL = 'device_change'
+const GATEWAY_CHANNEL = 'gateway_change'
 
 /**
  * Reads every device, then listens for changes and reads what changed. One connection does it all,
@@ -64,6 +77,8 @@ export async function openDeviceDirectory(options: DeviceDirectoryOptions): Prom
 class ListeningDirectory implements DeviceDirectory {
   private readonly options: DeviceDirectoryOptions
   private readonly cache: DeviceCache
+  /** Undefined if nobody asks. */
+  private readonly gateways: GatewayCache | undefined
   private readonly stopping = new AbortController()
   private readonly signal: AbortSignal
   private readonly now: () => number
@@ -81,6 +96,7 @@ class ListeningDirectory implements DeviceDirectory {
     this.now = options.now ?? (() => performance.now())
     this.lease = new Lease(LEASE_MS, this.now)
     this.cache = new DeviceCache({ unknownMs: UNKNOWN_MS, unknownLimit: UNKNOWN_LIMIT, now: this.now })
+    this.gateways = options.gateways === true ? new GatewayCache() : undefined
     this.connection = this.reconnect()
     this.watching = setInterval(() => this.tell(), LOOK_MS)
     this.watching.unref()
@@ -90,12 +106,20 @@ class ListeningDirectory implements DeviceDirectory {
     return this.cache.assignments(device)
   }
 
+  unsure(device: DeviceId): boolean {
+    return this.cache.isMissing(device)
+  }
+
+  speaksFor(gateway: string, device: DeviceId): boolean {
+    return this.gateways?.speaksFor(gateway, device) ?? false
+  }
+
   async prepare(devices: ReadonlySet<DeviceId>): Promise<void> {
     for (;;) {
       const listener = await this.connected()
       const { session } = listener
       try {
-        if (!this.lease.holds) await this.confirm(listener)
+        if (!this.lease.holds || this.refusalsAreOld(listener)) await this.confirm(listener)
         await this.refreshing
         if (session.lost) {
           this.renew(session)
@@ -104,8 +128,16 @@ class ListeningDirectory implements DeviceDirectory {
         // Reading the changed devices may have taken long.
         if (!this.lease.holds) continue
         const missing = this.cache.missing(devices)
-        if (missing.length > 0) this.cache.replace(missing, await findAssignments(session, missing))
-        return
+        if (missing.length === 0) return
+        const found = await findAssignments(session, missing)
+        this.cache.replace(missing, found)
+        // New devices may come with rules. Their notification came before the answer, or never
+        // will.
+        if (this.gateways === undefined || found.size === 0) return
+        if (!listener.notifies) this.gateways.replaceAll(await loadGatewayRules(session))
+        await this.refreshing
+        if (!session.lost) return
+        this.renew(session)
       } catch (error) {
         if (!isTransient(error)) throw error
         await this.abandon(session, error)
@@ -169,9 +201,14 @@ class ListeningDirectory implements DeviceDirectory {
     const listener = await listen({
       ...this.options,
       signal: this.signal,
-      cache: this.cache,
       now: this.now,
-      notified: (session) => this.refresh(session),
+      channels: this.gateways === undefined ? [DEVICE_CHANNEL] : [DEVICE_CHANNEL, GATEWAY_CHANNEL],
+      load: (session) => this.load(session),
+      notified: (session, payload, channel) => {
+        if (channel === GATEWAY_CHANNEL) this.gateways?.notified(payload)
+        else this.cache.notified(payload)
+        this.refresh(session)
+      },
       lost: (session) => this.renew(session),
     })
     const { notifies, readAtMs } = listener
@@ -196,6 +233,10 @@ class ListeningDirectory implements DeviceDirectory {
     timer.unref()
   }
 
+  private refusalsAreOld({ notifies }: Listener): boolean {
+    return this.gateways !== undefined && notifies && this.lease.ageMs > REFUSAL_MS
+  }
+
   /** Makes the lease hold. */
   private confirm(listener: Listener): Promise<void> {
     return listener.notifies ? this.beat(listener) : this.readAll(listener)
@@ -214,9 +255,14 @@ class ListeningDirectory implements DeviceDirectory {
 
   private async readAll({ session }: Listener): Promise<void> {
     const [askedAt, lease] = [this.now(), this.lease]
-    // What is notified meanwhile is read after this, over the same connection.
-    this.cache.replaceAll(await loadAssignments(session))
+    await this.load(session)
     lease.confirmed(askedAt)
+  }
+
+  /** What is notified meanwhile is read after this, over the same connection. */
+  private async load(session: Session): Promise<void> {
+    this.cache.replaceAll(await loadAssignments(session))
+    this.gateways?.replaceAll(await loadGatewayRules(session))
   }
 
   private refresh(session: Session): void {
@@ -229,17 +275,27 @@ class ListeningDirectory implements DeviceDirectory {
 
   private async readStale(session: Session): Promise<void> {
     for (;;) {
-      const stale = this.cache.takeStale()
-      switch (stale.tag) {
-        case 'nothing':
-          return
-        case 'devices':
-          this.cache.replace(stale.devices, await findAssignments(session, stale.devices))
-          break
-        case 'everything':
-          this.cache.replaceAll(await loadAssignments(session))
-      }
+      const devices = await this.readStaleDevices(session)
+      const gateways = await this.readStaleGateways(session)
+      if (!devices && !gateways) return
     }
+  }
+
+  /** @returns whether there were any */
+  private async readStaleDevices(session: Session): Promise<boolean> {
+    const stale = this.cache.takeStale()
+    if (stale.tag === 'devices') this.cache.replace(stale.devices, await findAssignments(session, stale.devices))
+    else if (stale.tag === 'everything') this.cache.replaceAll(await loadAssignments(session))
+    return stale.tag !== 'nothing'
+  }
+
+  /** @returns whether there were any */
+  private async readStaleGateways(session: Session): Promise<boolean> {
+    if (this.gateways === undefined) return false
+    const stale = this.gateways.takeStale()
+    if (stale.tag === 'gateways') this.gateways.replace(stale.gateways, await findGatewayRules(session, stale.gateways))
+    else if (stale.tag === 'everything') this.gateways.replaceAll(await loadGatewayRules(session))
+    return stale.tag !== 'nothing'
   }
 
   private tell(): void {

@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectorError, type Log } from '../contract.ts'
-import { loadAssignments } from './assignments.ts'
-import type { DeviceCache } from './device-cache.ts'
 import { openSession, type Session } from './session.ts'
 
 const ANSWER_TIMEOUT_MS = 5_000
-const CHANNEL = 'device_change'
 /** How long to wait for a notification of our own. It comes with the answer, or a moment later. */
 const PROBE_MS = 2_000
 
@@ -14,8 +11,11 @@ export interface ListenOptions {
   readonly url: string
   readonly log: Log
   readonly signal: AbortSignal
-  readonly cache: DeviceCache
-  readonly notified: (session: Session) => void
+  /** Channels of notifications, which are names of SQL. */
+  readonly channels: readonly string[]
+  /** Reads everything. */
+  readonly load: (session: Session) => Promise<void>
+  readonly notified: (session: Session, payload: string, channel: string) => void
   readonly lost: (session: Session) => void
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
@@ -34,7 +34,7 @@ export interface Listener {
 }
 
 /** Listens first and then reads. So a change in between is notified, and read again. */
-export async function listen({ url, log, signal, cache, notified, lost, now }: ListenOptions): Promise<Listener> {
+export async function listen({ url, log, signal, channels, load, notified, lost, now }: ListenOptions): Promise<Listener> {
   const session = await openSession({
     url,
     applicationName: 'millrace devices',
@@ -50,12 +50,11 @@ export async function listen({ url, log, signal, cache, notified, lost, now }: L
     session.watch({
       notified: (payload, channel) => {
         if (channel === probe) return probed()
-        cache.notified(payload)
-        notified(session)
+        notified(session, payload, channel)
       },
       lost: () => lost(session),
     })
-    await session.script('listening for changes of devices', `LISTEN ${CHANNEL}; LISTEN ${probe}`)
+    await session.script('listening for changes of devices', [...channels, probe].map((channel) => `LISTEN ${channel}`).join('; '))
     await session.script('trying a notification', `NOTIFY ${probe}`)
     const notifies = (await Promise.race([arrived, delay(PROBE_MS, false as const, { signal })])) === true
     if (!notifies)
@@ -64,7 +63,7 @@ export async function listen({ url, log, signal, cache, notified, lost, now }: L
       })
     await session.script('trying a notification', `UNLISTEN ${probe}`)
     const readAtMs = now()
-    cache.replaceAll(await loadAssignments(session))
+    await load(session)
     signal.throwIfAborted()
     if (session.lost) throw new ConnectorError('connection-lost', true, 'listening for changes of devices')
     return { session, notifies, readAtMs }

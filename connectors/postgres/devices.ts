@@ -1,6 +1,7 @@
 import type { DeviceId } from '../../processors/contract.ts'
 import { ConnectorError } from '../contract.ts'
 import type { Database } from './database.ts'
+import { insertRules, LIKE } from './gateways.ts'
 import type { Session } from './session.ts'
 
 /** What devices are assigned to. */
@@ -18,6 +19,8 @@ export interface Provisioning extends Placement {
   readonly devices: readonly DeviceId[]
   /** Start of the assignment; null for all of the past. */
   readonly from: Date | null
+  /** Gateway that may speak for them; null for none. */
+  readonly via?: string | null
 }
 
 export interface Provisioned {
@@ -42,7 +45,7 @@ export function provisionDevices(database: Database, provisioning: Provisioning)
   return database.use((session) => provision(session, provisioning))
 }
 
-async function provision(session: Session, { devices, from, ...placement }: Provisioning): Promise<Provisioned> {
+async function provision(session: Session, { devices, from, via = null, ...placement }: Provisioning): Promise<Provisioned> {
   await session.script('provisioning devices', 'BEGIN')
   const place = await placementIds(session, placement)
   const [created] = await session.query<{ count: bigint }>(
@@ -52,6 +55,7 @@ async function provision(session: Session, { devices, from, ...placement }: Prov
     [devices],
   )
   const assigned = await assign(session, [...new Set(devices)], place, from)
+  if (via !== null) await insertRules(session, via, devices)
   await session.commit('provisioning devices')
   return { ...place, created: Number(created?.count ?? 0n), assigned }
 }
@@ -173,6 +177,8 @@ export interface ListedDevice {
   readonly site: string | null
   /** State in its last birth or will; null if none came. */
   readonly state: string | null
+  /** Gateways that may speak for it, separated by commas; null for none. */
+  readonly via: string | null
 }
 
 /** Every device, by ID. */
@@ -180,11 +186,17 @@ export function listDevices(database: Database): Promise<readonly ListedDevice[]
   return database.use((session) =>
     session.query<ListedDevice & Record<string, unknown>>(
       'listing devices',
-      `SELECT d.id, a.name AS account, s.name AS site, t.state FROM devices d
+      `WITH spoken AS (
+         SELECT r.device AS id, r.gateway FROM gateway_devices r WHERE strpos(r.device, '*') = 0
+         UNION
+         SELECT d.id, r.gateway FROM gateway_devices r JOIN devices d ON d.id LIKE ${LIKE} WHERE strpos(r.device, '*') > 0
+       ), via AS (SELECT id, string_agg(gateway, ', ' ORDER BY gateway) AS gateways FROM spoken GROUP BY id)
+       SELECT d.id, a.name AS account, s.name AS site, t.state, v.gateways AS via FROM devices d
        LEFT JOIN assignments g ON g.device_id = d.id AND g.valid @> now()
        LEFT JOIN accounts a ON a.id = g.account_id
        LEFT JOIN sites s ON s.id = g.site_id
        LEFT JOIN device_status t ON t.device_id = d.id
+       LEFT JOIN via v ON v.id = d.id
        ORDER BY d.id`,
       [],
     ),

@@ -8,7 +8,7 @@ import { createEngine, createEngineCounters } from '../../services/processor/eng
 import { outputHeaders, outputSchemaIds } from '../../services/processor/service.ts'
 import { openDeadLetterCodec } from '../../services/registered.ts'
 import { version } from '../../services/version.ts'
-import { createRecordsWay } from './records.ts'
+import { createRecordsWay, type Processed } from './records.ts'
 import type { RedriveWay, WayParts } from './way.ts'
 
 /**
@@ -32,18 +32,25 @@ export async function openProcessorWay(
     counters: { referenced: 0 },
   })
   const engine = createEngine({ name, processor, schemaIds, headers: outputHeaders(processor), limits, deadLetters })
+  const attempt = (found: FoundDeadLetter): Processed => {
+    const { source_topic, source_partition } = found.deadLetter
+    const counters = createEngineCounters()
+    const origin = { topic: source_topic as Topic, partition: source_partition, nowMs: Date.now() }
+    const { sent } = engine([recordOf(found, receipt(found.deadLetter))], origin, lookups, counters)
+    return { records: sent, dropped: counters.dropped.keys().next().value ?? null }
+  }
   return createRecordsWay({
     dead: deadTopic(name),
     codec,
     producer,
-    prepare: (deadLetters) => lookups.prepare(deadLetters.map((found) => recordOf(found, receipt(found.deadLetter)))),
-    processRecord: (found) => {
-      const { source_topic, source_partition } = found.deadLetter
-      const counters = createEngineCounters()
-      const origin = { topic: source_topic as Topic, partition: source_partition, nowMs: Date.now() }
-      const { sent } = engine([recordOf(found, receipt(found.deadLetter))], origin, lookups, counters)
-      return { records: sent, dropped: counters.dropped.keys().next().value ?? null }
+    async prepare(found) {
+      await lookups.prepare(found.map((each) => recordOf(each, receipt(each.deadLetter))))
+      // Which devices a message names, the processor finds out by a run whose result nobody takes.
+      for (const each of found) attempt(each)
+      const unsure = lookups.unsure()
+      if (unsure.size > 0) await lookups.settle(unsure)
     },
+    processRecord: attempt,
     close: async () => lookups[Symbol.asyncDispose](),
   })
 }

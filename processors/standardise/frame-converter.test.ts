@@ -63,6 +63,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     assignments: (_device: DeviceId) => ('assignments' in input ? input.assignments : [always]),
     anchor: () => input.anchor ?? Number.NaN,
     schema: () => undefined,
+    speaksFor: () => false,
   }
   const encode = readings.encoder(11, 1_000_000)
   const outcomes: Result = { samples: [], rejections: [] }

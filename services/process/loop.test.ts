@@ -21,6 +21,7 @@ const lookups: Lookups = {
   assignments: () => undefined,
   anchor: () => Number.NaN,
   schema: () => undefined,
+  speaksFor: () => false,
 }
 
 /**

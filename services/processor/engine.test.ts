@@ -99,6 +99,7 @@ function parts(values: readonly (string | null)[], only?: RecordPart): EnginePar
     assignments: () => undefined,
     anchor: () => Number.NaN,
     schema: () => undefined,
+    speaksFor: () => false,
   }
   return { engine, records, lookups, codec }
 }
@@ -106,10 +107,11 @@ function parts(values: readonly (string | null)[], only?: RecordPart): EnginePar
 function run(
   value: string | null,
   only?: RecordPart,
+  unsure?: () => boolean,
 ): { sent: string[]; deadLetters: unknown[]; headers: unknown[]; keys: string[]; counters: EngineCounters; bad: readonly number[] } {
   const counters = createEngineCounters()
   const { engine, records, lookups, codec } = parts([value], only)
-  const { sent: outgoing, bad } = engine(records, { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters)
+  const { sent: outgoing, bad } = engine(records, { topic: 'words' as Topic, partition: 3, nowMs: 77 }, lookups, counters, unsure)
   return {
     sent: outgoing.filter(({ topic }) => topic === 'alerts').map((sent) => String(sent.value)),
     deadLetters: outgoing.filter(({ topic }) => topic === 'words.dead').map((sent) => codec.decode(sent.value)),
@@ -141,6 +143,11 @@ describe('the engine that runs processors', () => {
     expect(judged('against-cow against-ox')).to.deep.equal(['cow bad', 'ox bad'])
     // What was sent of it is taken back.
     expect(judged('for-cow throws')).to.deep.equal(['hive bad'])
+  })
+
+  it('gives nothing, not even a dead letter, if a look-up had no certain answer', () => {
+    const { sent, deadLetters, bad } = run('one rude', undefined, () => true)
+    expect([sent, deadLetters, bad]).to.deep.equal([[], [], []])
   })
 
   it('emits, drops and rejects as the processor says, and counts each', () => {

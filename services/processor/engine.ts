@@ -81,10 +81,22 @@ export interface EngineResult {
    * if it is absent.
    */
   readonly bad: readonly number[]
+  /** A look-up had no certain answer. Nothing came of the records, and no dead letter. */
+  readonly unsure?: true
 }
 
-/** Runs a processor over records. Pure, except for the counters. */
-export type Engine = (records: readonly KafkaRecord[], origin: Origin, lookups: Lookups, counters: EngineCounters) => EngineResult
+/**
+ * Runs a processor over records. Pure, except for the counters.
+ * @param unsure says after the records whether a look-up had no certain answer: then the caller
+ *   settles it, and runs the processor again with counters of their own. Never if absent.
+ */
+export type Engine = (
+  records: readonly KafkaRecord[],
+  origin: Origin,
+  lookups: Lookups,
+  counters: EngineCounters,
+  unsure?: () => boolean,
+) => EngineResult
 
 /** Reason that every processor may give: its source could not decode the record. */
 export const UNDECODABLE = 'undecodable'
@@ -128,7 +140,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
     }),
   )
 
-  return (records, { topic, partition, nowMs }, lookups, counters) => {
+  return (records, { topic, partition, nowMs }, lookups, counters, unsure = () => false) => {
     const sent: OutgoingRecord[] = []
     const refused: RefusedRecord[] = []
     const judging = new Judging(records)
@@ -199,6 +211,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       }
       rejections = []
     }
+    if (unsure()) return { sent: [], bad: [], unsure: true }
     if (refused.length > 0) for (const deadLetter of deadLetters(refused, nowMs)) sent.push(deadLetter)
     return judging.result(sent)
   }

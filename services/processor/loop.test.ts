@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { ConsumedBatch } from '../../connectors/contract.ts'
-import type { KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import type { DeviceId, KafkaRecord, Lookups, OutgoingRecord, Topic } from '../../processors/contract.ts'
 import { ManualClock } from '../../test/memory/manual-clock.ts'
 import { handlerOf } from '../consumer-service.ts'
 import { createKafkaOffsets, type KafkaOffsets } from '../kafka-offsets.ts'
@@ -15,6 +15,7 @@ const lookups: Lookups = {
   assignments: () => undefined,
   anchor: () => Number.NaN,
   schema: () => undefined,
+  speaksFor: () => false,
 }
 
 describe('the loop of a processor, if too many devices turn bad', () => {
@@ -99,6 +100,65 @@ describe('the loop of a processor, if too many devices turn bad', () => {
     expect(health.size).to.equal(1)
     loop.revoked()
     expect(health.size).to.equal(0)
+  })
+})
+
+describe('the loop of a processor whose messages name devices', () => {
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+  it('asks the database for those that nobody knows, and processes the batch again, once', async () => {
+    const known = new Set<string>()
+    let asked: string[] = []
+    let unknown = new Set<DeviceId>()
+    const settled: string[][] = []
+    const sent: OutgoingRecord[] = []
+    let runs = 0
+    const counters = createEngineCounters()
+    const engine: Engine = (records, _origin, _lookups, tally, unsure) => {
+      runs++
+      tally.records += records.length
+      unknown = new Set(asked.filter((device) => !known.has(device)) as DeviceId[])
+      if (unsure?.()) return { sent: [], bad: [], unsure: true }
+      return { sent: [{ topic: TOPIC, key: null, value: Buffer.from([...unknown].join()), timestampMs: 0 }], bad: [] }
+    }
+    const loop = createProcessorLoop({
+      engine,
+      lookups,
+      prepare: async () => undefined,
+      unsure: {
+        take: () => unknown,
+        async settle(devices) {
+          settled.push([...devices])
+          known.add('new')
+        },
+      },
+      producer: {
+        send: async (records) => {
+          sent.push(...records)
+        },
+        async [Symbol.asyncDispose]() {},
+      },
+      offsets: { tell: () => undefined },
+      log: silent,
+      counters,
+      guard: new PartitionGuard({
+        clock: new ManualClock(),
+        limits: { share: 0.05, minimumDevices: 10, longestMs: 60_000 },
+        log: silent,
+        stopped: () => undefined,
+      }),
+    })
+    const record: KafkaRecord = { key: null, value: null, timestampMs: 0, offset: 0n }
+    const handle = async (...devices: string[]): Promise<void> => {
+      asked = devices
+      await loop.handle({ topic: TOPIC, partition: 0, records: [record], nextOffset: 1n, leaderEpoch: 0 }, 0)
+    }
+    await handle('new', 'foreign')
+    await handle('new')
+    await loop.drain()
+    expect(settled).to.deep.equal([['new', 'foreign']])
+    expect(sent.map(({ value }) => String(value))).to.deep.equal(['foreign', ''])
+    expect([runs, counters.records]).to.deep.equal([3, 2])
   })
 })
 

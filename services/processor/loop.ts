@@ -1,5 +1,5 @@
 import type { ConsumedBatch, Log, RecordProducer } from '../../connectors/contract.ts'
-import type { KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
+import type { DeviceId, KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
@@ -9,12 +9,25 @@ export interface ProcessorLoopOptions {
   readonly lookups: Lookups
   /** Prepares the look-ups for these records. Waits through outages. */
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
+  /**
+   * Devices that only the messages name, and that the database must be asked for. Absent if keys
+   * name all devices.
+   */
+  readonly unsure?: Unsure
   readonly producer: RecordProducer
   /** They are forgotten when partitions are taken away. */
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
+}
+
+/** Look-ups that had no certain answer. */
+export interface Unsure {
+  /** Those since the last call. */
+  take(): ReadonlySet<DeviceId>
+  /** Makes the answers for them definitive; waits through outages. */
+  settle(devices: ReadonlySet<DeviceId>): Promise<void>
 }
 
 /** What the consumer of a processor's topic calls. */
@@ -48,9 +61,25 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
    * The outputs of a batch. Throws if too many devices have turned bad: then nothing is sent, and
    * the partition is read again after a pause.
    */
-  function processed({ topic, partition, records }: ConsumedBatch): readonly OutgoingRecord[] {
+  async function processed(batch: ConsumedBatch, generation: number): Promise<readonly OutgoingRecord[]> {
+    const { unsure } = options
+    if (unsure === undefined) return run(batch, () => false) ?? []
+    let names: ReadonlySet<DeviceId> = new Set()
+    const first = run(batch, () => {
+      names = unsure.take()
+      return names.size > 0
+    })
+    if (first !== undefined) return first
+    await unsure.settle(names)
+    return generation === current ? (run(batch, () => false) ?? []) : []
+  }
+
+  /** Undefined if a look-up had no certain answer. */
+  function run({ topic, partition, records }: ConsumedBatch, unsure: () => boolean): readonly OutgoingRecord[] | undefined {
     const counters = createEngineCounters()
-    const { sent, judged = records, bad } = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters)
+    const result = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters, unsure)
+    if (result.unsure) return undefined
+    const { sent, judged = records, bad } = result
     const place = `${topic}/${partition}`
     guard.check(place, judged, bad, () => counters.rejected)
     guard.passed(place, judged, bad)
@@ -81,7 +110,8 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       if (generation !== current) return
       // An acknowledgement counts once those before it have come, so that offsets never pass a
       // batch that failed.
-      const outgoing = processed(batch)
+      const outgoing = await processed(batch, generation)
+      if (generation !== current) return
       const bytes = outgoing.reduce((sum, { value }) => sum + value.length, 0)
       bytesUnderWay += bytes
       const delivery = deliver(batch, outgoing, generation, last)

@@ -69,6 +69,10 @@ async function openProcessor({ name, processor }: DeclaredProcessor, parts: Cons
     }),
     offsets,
     prepare: (records) => waiting.during('looking up schemas and devices', ['REGISTRY_URL', 'APP_DATABASE_URL'], lookups.prepare(records)),
+    unsure: {
+      take: () => lookups.unsure(),
+      settle: (devices) => waiting.during('looking up devices', ['APP_DATABASE_URL'], lookups.settle(devices)),
+    },
   })
   return {
     task,

@@ -96,6 +96,7 @@ describe('the process runner and its database', () => {
     const lookups: Lookups = {
       firmware: () => ({ tag: 'unknown' }),
       assignments: () => undefined,
+      speaksFor: () => false,
       anchor: () => Number.NaN,
       schema: (id) => (id === 1 ? schema : undefined),
     }
