@@ -4,6 +4,9 @@ import { CONFIG, examples, exits, moment, text } from './command-line.ts'
 const IDS = 'device IDs; - alone reads them from standard input, with blanks or new lines between'
 const ACCOUNT = new Option('--account <name>', 'whose they are').argParser(text('--account')).makeOptionMandatory()
 const SITE = new Option('--site <name>', 'where they are').argParser(text('--site'))
+const VIA = new Option('--via <gateway>', 'gateway that may speak for them: the identity in the topic of its messages').argParser(
+  text('--via'),
+)
 const TIME = 'a time with its zone (2026-11-23T04:00:00Z) or an age (90s, 15m, 2h, 3d)'
 
 export const devices = new Command('devices')
@@ -17,10 +20,15 @@ devices
   .addOption(new Option('--from <time>', `since when: ${TIME}; without it, since ever`).argParser(moment('--from')))
   .addOption(ACCOUNT)
   .addOption(SITE)
+  .addOption(VIA)
   .addOption(CONFIG)
   .addHelpText(
     'after',
-    examples('millrace devices add --account demo --site orchard my-hive', 'millrace devices add --account demo - < ids.txt'),
+    examples(
+      'millrace devices add --account demo --site orchard my-hive',
+      'millrace devices add --account demo - < ids.txt',
+      'millrace devices add --account demo --via gateway-1 my-tag',
+    ),
   )
   .action(exits(async (ids, options) => (await import('./devices.ts')).addDevices(ids, options)))
 
@@ -36,7 +44,26 @@ devices
   .action(exits(async (ids, options) => (await import('./devices.ts')).moveDevices(ids, options)))
 
 devices
+  .command('via')
+  .description(
+    'Lets a gateway speak for devices: its messages may name them. Without a pattern it lists the rules, separated by tabs. A rule holds for devices that are added later, too.',
+  )
+  .addArgument(new Argument('[gateway]', 'identity in the topic of its messages, which is the key of its raw records'))
+  .addArgument(new Argument('[pattern...]', 'device IDs, or patterns: * stands for any characters, or none'))
+  .option('--remove', 'the gateway may no longer speak for these')
+  .addOption(CONFIG)
+  .addHelpText(
+    'after',
+    examples(
+      "millrace devices via gateway-1 my-tag 'silo-*'",
+      "millrace devices via gateway-1 'silo-*' --remove",
+      'millrace devices via gateway-1',
+    ),
+  )
+  .action(exits(async (gateway, patterns, options) => (await import('./gateways.ts')).gatewayRules(gateway, patterns, options)))
+
+devices
   .command('list')
-  .description('Known devices, with account, site and state, separated by tabs.')
+  .description('Known devices, with account, site, state and the gateways that may speak for them, separated by tabs.')
   .addOption(CONFIG)
   .action(exits(async (options) => (await import('./devices.ts')).listDevices(options)))

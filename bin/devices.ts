@@ -11,6 +11,7 @@ import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
 import { visible } from '../processors/visible.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import type { ConfigOption } from './command-line.ts'
+import { gatewayName } from './gateways.ts'
 import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
@@ -25,17 +26,21 @@ interface PlacementOptions extends ConfigOption {
 /** `millrace devices add` */
 export async function addDevices(
   names: readonly string[],
-  options: PlacementOptions & { readonly from?: number | undefined },
+  options: PlacementOptions & { readonly from?: number | undefined; readonly via?: string | undefined },
 ): Promise<number> {
   const { from } = options
+  const via = options.via === undefined ? null : gatewayName(options.via, '--via')
   const place = placement(options)
   return withDevices(options, names, { '--from': from }, async (database, devices) => {
     const { created, assigned } = await provisionDevices(database, {
       ...place,
       devices,
       from: from === undefined ? null : new Date(from),
+      via,
     })
-    print(`${devices.length} devices: ${created} new, ${assigned} newly assigned to ${where(place)}`)
+    print(
+      `${devices.length} devices: ${created} new, ${assigned} newly assigned to ${where(place)}${via === null ? '' : `, via gateway ${via}`}`,
+    )
   })
 }
 
@@ -55,8 +60,8 @@ export async function moveDevices(
 /** `millrace devices list` */
 export async function listDevices({ config: file }: ConfigOption): Promise<number> {
   await using database = open(loadConfig(process.env, file))
-  for (const { id, account, site, state } of await knownDevices(database))
-    process.stdout.write(`${[id, account, site, state].map((field) => visible(field ?? '-')).join('\t')}\n`)
+  for (const { id, account, site, state, via } of await knownDevices(database))
+    process.stdout.write(`${[id, account, site, state, via].map((field) => visible(field ?? '-')).join('\t')}\n`)
   return 0
 }
 
