@@ -1,8 +1,8 @@
 import { isObject } from '../../schemas/json.ts'
 import type { RecordPart, Rejection } from '../contract.ts'
+import { shown } from '../shown.ts'
 import { TextRefusal } from './json-text.ts'
 import { repeatedNames } from './repeated-names.ts'
-import { shown } from './shown.ts'
 import { parseTimestamp } from './timestamp.ts'
 
 /** Nothing of the message can be taken. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { printable } from './shown.ts'
+import { printable } from '../shown.ts'
 
 /**
  * The payload is not the JSON that it should be. The message becomes the dead letter's detail: it

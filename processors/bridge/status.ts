@@ -2,9 +2,9 @@ import { avroType } from '../../schemas/avro-type.ts'
 import { isObject } from '../../schemas/json.ts'
 import { wireHeader } from '../../schemas/wire-format.ts'
 import type { DeviceId } from '../contract.ts'
+import { shown } from '../shown.ts'
 import { depthOf, JsonText, TextRefusal } from './json-text.ts'
 import { repeatedNames } from './repeated-names.ts'
-import { shown } from './shown.ts'
 
 /** A status as it came from MQTT. */
 export interface StatusMessage {

@@ -1,4 +1,4 @@
-import { isObject } from '../../schemas/json.ts'
+import { isObject } from '../schemas/json.ts'
 
 /** More would not help a reader. */
 const SHOWN_CHARACTERS = 100
@@ -11,7 +11,8 @@ const SHOWN_DEPTH = 3
  */
 export function shown(value: unknown): string {
   // JSON has no infinity: 1e999 would be shown as null.
-  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number too large for a double'
+  if (typeof value === 'number' && !Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : 'a number too large for a double'
+  if (typeof value === 'bigint') return String(value).slice(0, SHOWN_CHARACTERS)
   const text = JSON.stringify(beginning(value, SHOWN_DEPTH)) ?? 'nothing'
   return printable(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text)
 }
@@ -24,6 +25,7 @@ export function printable(text: string): string {
 
 function beginning(value: unknown, depth: number): unknown {
   if (typeof value === 'number' && !Number.isFinite(value)) return 'a number too large for a double'
+  if (typeof value === 'bigint') return String(value)
   if (typeof value === 'string') return value.slice(0, SHOWN_CHARACTERS + 1)
   if (typeof value !== 'object' || value === null) return value
   if (depth === 0) return '…'
