@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { type Dialect, parseDialect } from './dialect.ts'
 import { type Firmware, parseFirmware } from './firmware.ts'
 import { parseQuantities, type Quantity } from './quantities.ts'
 
@@ -71,5 +72,18 @@ export function readFirmwares(): readonly { readonly file: SchemaFile; readonly 
       const firmware = inFile(file.path, () => parseFirmware(file.json, quantities))
       if (firmware.id !== id) throw new SchemaFileError(file.path, `the file must be named ${firmware.id}.avsc after its schema`)
       return { file, firmware }
+    })
+}
+
+/** Every dialect of schemas/dialects/, by name. */
+export function readDialects(): readonly Dialect[] {
+  return readdirSync(`${projectRoot}schemas/dialects`)
+    .filter((name) => name.endsWith('.yaml'))
+    .sort()
+    .map((name) => {
+      const path = `schemas/dialects/${name}`
+      const dialect = parseDialect(readFileSync(`${projectRoot}${path}`, 'utf8'), path)
+      if (`${dialect.name}.yaml` !== name) throw new SchemaFileError(path, `the file must be named ${dialect.name}.yaml after its dialect`)
+      return dialect
     })
 }
