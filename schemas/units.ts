@@ -1,12 +1,13 @@
 import { type Conversion, conversion, exactDecimal } from './conversion.ts'
+import { BASES, BINARY_PREFIXES, MEANT, MEASURED, METRIC, PLAIN, PREFIXES, SCALES } from './unit-table.ts'
 
 /**
  * UCUM codes (https://ucum.org/ucum) of what such devices report, and how values go from one to
  * another, exactly.
  *
  * A code is read by its grammar, so that `km/h`, `ug/m3` and `mW.h` need no entry: units with
- * metric prefixes, exponents, `.` and `/`, integers as factors, annotations in braces. The tables
- * below hold the units by themselves. Codes are case-sensitive, as in UCUM.
+ * metric prefixes, exponents, `.` and `/`, integers as factors, annotations in braces. The units by
+ * themselves are in unit-table.ts. Codes are case-sensitive, as in UCUM.
  *
  * Three things are not UCUM's. [ftcd] and B[mW] are units of this project. mol is a dimension of
  * its own, and not a number: nobody means 6.02e23 of something per litre. Levels (B, dB[mW]) are
@@ -79,134 +80,6 @@ const MOST_REMEMBERED = 1_000
 const MOST_CHARACTERS = 40
 const MOST_EXPONENT = 9
 const conversions = new Map<string, Conversion>()
-
-const PREFIXES: Readonly<Record<string, number>> = {
-  Y: 24,
-  Z: 21,
-  E: 18,
-  P: 15,
-  T: 12,
-  G: 9,
-  M: 6,
-  k: 3,
-  h: 2,
-  da: 1,
-  d: -1,
-  c: -2,
-  m: -3,
-  u: -6,
-  n: -9,
-  p: -12,
-  f: -15,
-  a: -18,
-}
-const BINARY_PREFIXES: Readonly<Record<string, bigint>> = { Ki: 2n ** 10n, Mi: 2n ** 20n, Gi: 2n ** 30n, Ti: 2n ** 40n }
-
-/** Units that every other is made of, all of which take prefixes. The gram is UCUM's. */
-const BASES = ['m', 's', 'g', 'rad', 'K', 'A', 'cd', 'mol', 'bit', 'B', 'B[W]', 'B[SPL]', 'B[V]', 'Np', '[pH]'] as const
-
-/** Code: factor and what it is a multiple of, each after the ones that it needs. */
-const METRIC: readonly (readonly [code: string, factor: string, of: string])[] = [
-  ['Hz', '1', '/s'],
-  ['Bq', '1', '/s'],
-  ['N', '1', 'kg.m/s2'],
-  ['Pa', '1', 'N/m2'],
-  ['J', '1', 'N.m'],
-  ['W', '1', 'J/s'],
-  ['C', '1', 'A.s'],
-  ['V', '1', 'W/A'],
-  ['F', '1', 'C/V'],
-  ['Ohm', '1', 'V/A'],
-  ['S', '1', 'A/V'],
-  ['Wb', '1', 'V.s'],
-  ['T', '1', 'Wb/m2'],
-  ['G', '1e-4', 'T'],
-  ['H', '1', 'Wb/A'],
-  ['sr', '1', 'rad2'],
-  ['lm', '1', 'cd.sr'],
-  ['lx', '1', 'lm/m2'],
-  ['Gy', '1', 'J/kg'],
-  ['Sv', '1', 'J/kg'],
-  ['REM', '0.01', 'Sv'],
-  ['Ci', '3.7e10', 'Bq'],
-  ['l', '1', 'dm3'],
-  ['L', '1', 'dm3'],
-  ['ar', '100', 'm2'],
-  ['t', '1000', 'kg'],
-  ['bar', '1e5', 'Pa'],
-  ['m[Hg]', '133322', 'Pa'],
-  ['m[H2O]', '9806.65', 'Pa'],
-  ['cal', '4.184', 'J'],
-  ['eV', '1.602176634e-19', 'J'],
-  ['By', '8', 'bit'],
-  ['Bd', '1', '/s'],
-  ['[g]', '9.80665', 'm/s2'],
-  ['gf', '1', 'g.[g]'],
-]
-
-const PLAIN: readonly (readonly [code: string, factor: string, of: string])[] = [
-  ['10*', '10', '1'],
-  ['10^', '10', '1'],
-  ['%', '0.01', '1'],
-  ['[ppth]', '1e-3', '1'],
-  ['[ppm]', '1e-6', '1'],
-  ['[ppb]', '1e-9', '1'],
-  ['[pptr]', '1e-12', '1'],
-  ['min', '60', 's'],
-  ['h', '60', 'min'],
-  ['d', '24', 'h'],
-  ['wk', '7', 'd'],
-  ['a', '365.25', 'd'],
-  ['mo', '30.4375', 'd'],
-  // Enough places that no double can tell it from the number itself.
-  ['[pi]', '3.14159265358979323846264338327950288419716939937510582097494459', '1'],
-  ['deg', '2', '[pi].rad/360'],
-  ["'", '1', 'deg/60'],
-  ["''", '1', "'/60"],
-  ['gon', '0.9', 'deg'],
-  ['circ', '2', '[pi].rad'],
-  ['atm', '101325', 'Pa'],
-  ['att', '1', 'kgf/cm2'],
-  ['[in_i]', '2.54', 'cm'],
-  ['[ft_i]', '12', '[in_i]'],
-  ['[yd_i]', '3', '[ft_i]'],
-  ['[mi_i]', '5280', '[ft_i]'],
-  ['[nmi_i]', '1852', 'm'],
-  ['[kn_i]', '1', '[nmi_i]/h'],
-  ['[sin_i]', '1', '[in_i]2'],
-  ['[sft_i]', '1', '[ft_i]2'],
-  ['[cin_i]', '1', '[in_i]3'],
-  ['[cft_i]', '1', '[ft_i]3'],
-  ['[gal_us]', '231', '[in_i]3'],
-  ['[qt_us]', '1', '[gal_us]/4'],
-  ['[pt_us]', '1', '[qt_us]/2'],
-  ['[foz_us]', '1', '[gal_us]/128'],
-  ['[gal_br]', '4.54609', 'l'],
-  ['[gr]', '64.79891', 'mg'],
-  ['[lb_av]', '7000', '[gr]'],
-  ['[oz_av]', '1', '[lb_av]/16'],
-  ['[ston_av]', '2000', '[lb_av]'],
-  ['[lton_av]', '2240', '[lb_av]'],
-  ['[lbf_av]', '1', '[lb_av].[g]'],
-  ['[psi]', '1', '[lbf_av]/[sin_i]'],
-  ["[in_i'Hg]", '25.4', 'mm[Hg]'],
-  ["[in_i'H2O]", '25.4', 'mm[H2O]'],
-  ['[ftcd]', '1', 'lm/[sft_i]'],
-  ['[HP]', '550', '[ft_i].[lbf_av]/s'],
-  ['[Btu_IT]', '1.05505585262', 'kJ'],
-]
-
-/** value in the base = value × factor + addend. All take prefixes but the Fahrenheit. */
-const SCALES: readonly (readonly [code: string, base: string, top: bigint, bottom: bigint, plus: bigint, metric: boolean])[] = [
-  ['Cel', 'K', 100n, 100n, 27_315n, true],
-  ['[degF]', 'K', 500n, 900n, 229_835n, false],
-  ['[degR]', 'K', 5n, 9n, 0n, false],
-  ['B[mW]', 'B[W]', 1n, 1n, -3n, true],
-  ['B[uW]', 'B[W]', 1n, 1n, -6n, true],
-  ['B[kW]', 'B[W]', 1n, 1n, 3n, true],
-  ['B[mV]', 'B[V]', 1n, 1n, -6n, true],
-  ['B[uV]', 'B[V]', 1n, 1n, -12n, true],
-]
 
 /** One of `.` and `/`, and what stands up to the next one outside brackets. */
 const COMPONENT = /([./]?)((?:\[[^\]]*\]|\{[^}]*\}|[^./[\]{}])+)/y
@@ -318,90 +191,12 @@ function sameDimension(one: Dimension, other: Dimension): boolean {
   return true
 }
 
-/** What a unit measures, in words, by a unit of its dimension. */
-const MEASURED: readonly (readonly [code: string, what: string])[] = [
-  ['1', 'a ratio or a count'],
-  ['m', 'a length'],
-  ['m2', 'an area'],
-  ['m3', 'a volume'],
-  ['s', 'a duration'],
-  ['g', 'a mass'],
-  ['rad', 'an angle'],
-  ['K', 'a temperature'],
-  ['A', 'an electric current'],
-  ['V', 'a voltage'],
-  ['W', 'a power'],
-  ['J', 'an energy'],
-  ['C', 'an electric charge'],
-  ['Ohm', 'a resistance'],
-  ['S', 'a conductance'],
-  ['S/m', 'a conductivity'],
-  ['F', 'a capacitance'],
-  ['T', 'a magnetic flux density'],
-  ['Pa', 'a pressure'],
-  ['N', 'a force'],
-  ['Hz', 'a frequency'],
-  ['m/s', 'a speed'],
-  ['m/s2', 'an acceleration'],
-  ['lx', 'an illuminance'],
-  ['m3/s', 'a flow'],
-  ['g/m3', 'a concentration by mass'],
-  ['Sv', 'a dose'],
-  ['Sv/h', 'a dose rate'],
-  ['bit', 'an amount of data'],
-  ['bit/s', 'a data rate'],
-  ['B', 'a level'],
-  ['B[W]', 'a level of power'],
-  ['B[SPL]', 'a level of sound pressure'],
-  ['B[V]', 'a level of voltage'],
-  ['[pH]', 'an acidity'],
-]
-
 function describe(dimension: Dimension): string {
   for (const [code, what] of MEASURED) {
     const unit = unitOf(code)
     if (unit !== undefined && sameDimension(unit.dimension, dimension)) return what
   }
   return [...dimension].map(([base, exponent]) => (exponent === 1 ? base : `${base}${exponent}`)).join('.')
-}
-
-/** What people write instead of the code. */
-const MEANT: Readonly<Record<string, string>> = {
-  '°C': 'Cel',
-  degC: 'Cel',
-  celsius: 'Cel',
-  '°F': '[degF]',
-  degF: '[degF]',
-  '°': 'deg',
-  mmHg: 'mm[Hg]',
-  inHg: "[in_i'Hg]",
-  psi: '[psi]',
-  lb: '[lb_av]',
-  lbs: '[lb_av]',
-  oz: '[oz_av]',
-  Wh: 'W.h',
-  kWh: 'kW.h',
-  MWh: 'MW.h',
-  Ah: 'A.h',
-  mAh: 'mA.h',
-  VA: 'V.A',
-  kVA: 'kV.A',
-  ppm: '[ppm]',
-  ppb: '[ppb]',
-  dBm: 'dB[mW]',
-  rpm: '/min',
-  mph: '[mi_i]/h',
-  'km/hr': 'km/h',
-  kmh: 'km/h',
-  kn: '[kn_i]',
-  ft: '[ft_i]',
-  in: '[in_i]',
-  lux: 'lx',
-  '%RH': '%',
-  µA: 'uA',
-  'µg/m³': 'ug/m3',
-  'm³': 'm3',
-  '': '1',
 }
 
 function explainUnknown(code: string): string {
