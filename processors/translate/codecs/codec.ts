@@ -18,6 +18,8 @@ import { visible } from '../../visible.ts'
 export type Codec = (payload: Buffer, receivedMicros: number) => unknown
 
 export const MOST_DEPTH = 64
+/** Records of one message, in the codecs that have records. */
+export const MOST_RECORDS = 10_000
 const MOST_DETAIL_CHARACTERS = 300
 const MOST_SHOWN_CHARACTERS = 40
 
@@ -82,4 +84,10 @@ export function quoted(text: string): string {
 /** A byte as two hexadecimal digits. */
 export function hexByte(byte: number | undefined): string {
   return (byte ?? 0).toString(16).padStart(2, '0')
+}
+
+/** An integer as the tree has it: a bigint only beyond ±(2^53 − 1). */
+export function integerOf(value: bigint): number | bigint {
+  const double = Number(value)
+  return Number.isSafeInteger(double) ? double : value
 }
