@@ -16,7 +16,11 @@ export interface SocketReader {
 export type Dial = (reader: SocketReader) => Socket
 
 /** Takes the publishes of one read. */
-export type TakePublishes = (packets: Pick<Packets, 'publishes' | 'packetIds'>, bytes: number, acknowledge: () => void) => void
+export type TakePublishes = (
+  packets: Pick<Packets, 'publishes' | 'packetIds' | 'identifiers'>,
+  bytes: number,
+  acknowledge: () => void,
+) => void
 
 export interface ConnectionOptions {
   readonly dial: Dial

@@ -95,6 +95,36 @@ describe('MQTT packets', () => {
     )
   })
 
+  it('come with the identifiers of their subscriptions, whatever properties stand around them', () => {
+    const text = Buffer.from([0, 2, 0x61, 0x62])
+    const others = [
+      Buffer.from([1, 1]),
+      Buffer.from([2, 0, 0, 0, 9]),
+      Buffer.concat([Buffer.from([3]), text]),
+      Buffer.concat([Buffer.from([8]), text]),
+      Buffer.concat([Buffer.from([9]), text]),
+      Buffer.concat([Buffer.from([38]), text, text]),
+    ]
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.integer({ min: 1, max: 268_435_455 }), fc.constantFrom(...others)), { maxLength: 8 }),
+        (properties) => {
+          const identifiers = properties.filter((each): each is number => typeof each === 'number')
+          const encoded = properties.map((each) =>
+            typeof each === 'number' ? Buffer.concat([Buffer.from([11]), variableByteInteger(each)]) : each,
+          )
+          const plain = { topic: 'a', payload: Buffer.from('x'), packetId: 1, retain: false, dup: false }
+          const stream = Buffer.concat([
+            encodePublish({ ...plain, properties: Buffer.alloc(0) }),
+            encodePublish({ ...plain, properties: Buffer.concat(encoded) }),
+          ])
+          const found = read(stream).identifiers
+          expect(found === undefined ? [] : [...found]).to.deep.equal(identifiers.length === 0 ? [] : [[1, identifiers]])
+        },
+      ),
+    )
+  })
+
   it('says how long the packet is that is cut off, as soon as that can be known', () => {
     const whole = encodePublish({
       topic: 'a',

@@ -1,16 +1,23 @@
-import type { MqttClient } from 'mqtt'
+import { ErrorWithSubackPacket, type MqttClient } from 'mqtt'
 
 /**
- * Subscribes with QoS 1.
- * @throws Error if the broker does not grant it for every filter
+ * Subscribes to one filter with QoS 1.
+ * @param identifier comes with every message for it; none if undefined
+ * @returns what the broker did if it does not grant it; undefined if it does
+ * @throws Error if there is no answer
  */
-export async function subscribe(client: MqttClient, filters: readonly string[]): Promise<void> {
-  // rh 1: retained messages only for a subscription that is new. rap false: a live message does
-  // not carry its retain flag, so the flag means that a message is old and out of the broker's
-  // store. Every connection subscribes: the filters may have changed.
-  const granted = await client.subscribeAsync([...filters], { qos: 1, rh: 1, rap: false })
-  const refused = granted.find((grant) => grant.qos !== 1)
-  if (refused !== undefined) throw new Error(`the broker granted QoS ${refused.qos} in place of 1 for ${refused.topic}`)
+export async function subscribe(client: MqttClient, filter: string, identifier?: number): Promise<string | undefined> {
+  const properties = identifier === undefined ? {} : { properties: { subscriptionIdentifier: identifier } }
+  try {
+    // rh 1: retained messages only for a subscription that is new. rap false: a live message does
+    // not carry its retain flag, so the flag means that a message is old and out of the broker's
+    // store. Every connection subscribes: the filters may have changed.
+    const [granted] = await client.subscribeAsync(filter, { qos: 1, rh: 1, rap: false, ...properties })
+    return granted?.qos === 1 ? undefined : `granted QoS ${granted?.qos} in place of 1`
+  } catch (cause) {
+    if (!(cause instanceof ErrorWithSubackPacket)) throw cause
+    return `refused (${cause.message})`
+  }
 }
 
 /**

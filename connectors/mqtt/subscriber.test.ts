@@ -50,7 +50,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
     subscriber = createSubscriber({
       url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
       clientId: 'test',
-      filters: ['a'],
+      filters: { required: ['a'], optional: [], everything: false },
       handler: async (publishes) => void topics.push(...publishes.map(({ topic }) => topic)),
       log: {
         info() {},

@@ -2,14 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { MqttClient } from 'mqtt'
 import { Failures } from '../backoff.ts'
 import { systemClock } from '../clock.ts'
-import { ConnectorError, type Log, type PublishHandler } from '../contract.ts'
+import { ConnectorError, type Log, type Publish, type PublishHandler } from '../contract.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { parseBroker, type TlsOptions } from './dial.ts'
 import { createFlow } from './flow.ts'
 import { Handover } from './handover.ts'
 import { KeepAlive } from './keep-alive.ts'
+import { type GrantedFilters, SessionFilters, type WantedFilters } from './session-filters.ts'
 import { DEFAULT_LIMITS, type SubscriberLimits, sessionOptions } from './session-options.ts'
-import { observe, subscribe } from './subscribe.ts'
+import { observe } from './subscribe.ts'
 import { TakeOver } from './take-over.ts'
 import { createTopicCache } from './topic-cache.ts'
 
@@ -22,11 +23,17 @@ export interface SubscriberOptions {
   readonly password?: string
   /** Names the session at the broker. Two subscribers with the same ID disconnect each other. */
   readonly clientId: string
+  /** Topic filters, subscribed with QoS 1. `change` gives others. */
+  readonly filters: WantedFilters
   /**
-   * Topic filters, subscribed with QoS 1. If a filter is taken out later, it stays in the broker's
-   * session until that expires.
+   * Filters that the session may have from earlier processes, the oldest first. Nothing is
+   * subscribed before this is known.
    */
-  readonly filters: readonly string[]
+  readonly filtersBefore?: Promise<readonly string[]>
+  /** Keeps the filters that the session may have, for `filtersBefore` of the next process. */
+  readonly rememberFilters?: (filters: readonly string[]) => void
+  /** The broker has answered: what it refuses, and whether the session is subscribed to `#`. */
+  readonly onFilters?: (granted: GrantedFilters) => void
   /**
    * Topics on which a broker tells about itself, subscribed with QoS 0. A broker need not have
    * them. They come to the handler like any other.
@@ -71,6 +78,8 @@ export interface SubscriberCounters {
    * 0: gone.
    */
   readonly left: number
+  /** Deliveries of a message that came for another subscription too. They are acknowledged. */
+  readonly copies: number
   readonly outstandingPublishes: number
   readonly outstandingBytes: number
 }
@@ -78,6 +87,11 @@ export interface SubscriberCounters {
 export interface Subscriber extends AsyncDisposable {
   readonly state: SessionState
   counters(): SubscriberCounters
+  /**
+   * Subscribes to other filters, in the same session; also again to those that were refused. Waits
+   * for the broker's answer if it is connected. Later connections have them at any rate.
+   */
+  change(filters: WantedFilters): Promise<void>
 }
 
 /** A connection that lived this long was good: its loss counts as a first failure. */
@@ -110,19 +124,25 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let lastError: string | undefined
   let pubacks = 0
   let connections = 0
+  let copies = 0
 
   const credentials = { username: options.username ?? broker.username, password: options.password ?? broker.password }
   const client = new MqttClient(connect, sessionOptions(options.clientId, credentials, limits))
-  client.on('connect', ({ sessionPresent }) => {
+  const filters = new SessionFilters({
+    client,
+    wanted: options.filters,
+    before: options.filtersBefore ?? Promise.resolve([]),
+    remember: options.rememberFilters ?? (() => undefined),
+    onGranted: options.onFilters ?? (() => undefined),
+    log,
+  })
+  client.on('connect', ({ sessionPresent, properties }) => {
     connections++
     if (takeOver.accepted()) options.onTakenOver?.(false)
     keepAlive.connected()
     // Not after subscribing: a reason may come in one piece with SUBACK.
     lastError = undefined
-    const current = connection
-    begin(sessionPresent).catch((error: unknown) => {
-      current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', error))
-    })
+    begin(sessionPresent, properties?.subscriptionIdentifiersAvailable !== false).catch(giveUp(connection))
   })
   client.on('error', (error) => {
     lastError = error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message
@@ -156,9 +176,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       largestPacketBytes: limits.largestPacketBytes,
       readIntervalMs: limits.readIntervalMs,
       mayRead: () => phase === 'closing' || (phase === 'running' && !flow.full),
-      take({ publishes }, bytes, acknowledge) {
+      take({ publishes, identifiers }, bytes, acknowledge) {
         keepAlive.received()
-        handover.take(publishes, bytes, acknowledge, opened.stream)
+        handover.take(identifiers === undefined ? publishes : once(publishes, identifiers), bytes, acknowledge, opened.stream)
       },
       onPubacks: (count) => {
         pubacks += count
@@ -170,9 +190,22 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     return opened.stream
   }
 
-  async function begin(sessionPresent: boolean): Promise<void> {
-    await subscribe(client, options.filters)
-    log.info('MQTT session up', { broker: broker.address, sessionPresent, filters: options.filters })
+  function once(publishes: readonly Publish[], identifiers: ReadonlyMap<number, readonly number[]>): Publish[] {
+    const taken = publishes.filter(({ topic, retain }, index) => {
+      const own = identifiers.get(index)
+      return own === undefined || !filters.isCopy(topic, own, retain)
+    })
+    copies += publishes.length - taken.length
+    return taken
+  }
+
+  function giveUp(current: Connection | undefined): (cause: unknown) => void {
+    return (cause) => current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', cause))
+  }
+
+  async function begin(sessionPresent: boolean, identifiable: boolean): Promise<void> {
+    await filters.begin(sessionPresent, identifiable)
+    log.info('MQTT session up', { broker: broker.address, sessionPresent })
     observe(client, options.observed ?? []).catch((error: unknown) => {
       log.info('the broker says nothing of itself', { broker: broker.address, error: String(error) })
     })
@@ -246,7 +279,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     get state() {
       return state
     },
+    change: (wanted) => filters.change(wanted).catch(giveUp(connection)),
     counters: () => ({
+      copies,
       publishes: handover.publishes,
       pubacks,
       connections,

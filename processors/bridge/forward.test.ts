@@ -164,7 +164,7 @@ describe('bridge', () => {
 
   it('drops a cleared status, and counts it', () => {
     expect(run([received(STATUS, '')])).to.deep.equal([])
-    expect(counters.dropped).to.deep.equal({ 'status-cleared': 1 })
+    expect(counters.dropped).to.include({ 'status-cleared': 1 })
   })
 
   it('forwards telemetry that the broker had retained if it has a time: a repeat is recognised by that', () => {

@@ -66,6 +66,10 @@ export type Reason = keyof typeof reasons
 
 /** Why the bridge leaves a message out on purpose. */
 export const dropReasons = {
+  copy: {
+    means: 'The broker delivered the message once more, because two of the subscriptions match its topic: see docs/broker.md.',
+    whatToDo: 'Nothing.',
+  },
   'status-cleared': {
     means: 'An empty status message: somebody cleared the retained status of a device. There is no state in it.',
     whatToDo: 'Nothing.',

@@ -11,6 +11,11 @@ export interface RememberedSession {
   readonly expirySeconds: number
   /** How many messages the broker said it had dropped by then; null if it did not say. */
   readonly dropped: number | null
+  /**
+   * Filters that it may be subscribed to, the oldest first. Absent if a bridge wrote it that did
+   * not remember them.
+   */
+  readonly filters?: readonly string[]
 }
 
 /**
@@ -79,7 +84,8 @@ export function decodeSession(bytes: Buffer): RememberedSession | undefined {
     throw cause
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined
-  const { broker, seenMs, expirySeconds, dropped } = parsed as Partial<Record<keyof RememberedSession, unknown>>
+  const { broker, seenMs, expirySeconds, dropped, filters } = parsed as Partial<Record<keyof RememberedSession, unknown>>
   if (typeof broker !== 'string' || typeof seenMs !== 'number' || typeof expirySeconds !== 'number') return undefined
-  return { broker, seenMs, expirySeconds, dropped: typeof dropped === 'number' ? dropped : null }
+  const known = Array.isArray(filters) && filters.every((filter) => typeof filter === 'string') ? { filters } : {}
+  return { broker, seenMs, expirySeconds, dropped: typeof dropped === 'number' ? dropped : null, ...known }
 }

@@ -95,7 +95,10 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     ...bridgeUser(env),
     tls: tlsOptions(env),
     clientId: bridge.client_id,
-    filters: routes.map(({ filter }) => filter),
+    filters: { required: routes.map(({ filter }) => filter), optional: [], everything: false },
+    // A bridge that did not remember them had those of its configuration.
+    filtersBefore: session.filtersBefore().then((before) => before ?? routes.map(({ filter }) => filter)),
+    rememberFilters: (filters) => session.subscribing(filters),
     observed: [DROPPED_BY_BROKER, UPTIME_OF_BROKER],
     handler: clock.guard(handler),
     log,
@@ -116,7 +119,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   reportMetrics(metrics, {
     millrace_ignored_schemas: () => directory.ignored(),
     millrace_rejected_total: () => Object.entries(counters.dead),
-    millrace_dropped_total: () => Object.entries(counters.dropped),
+    millrace_dropped_total: () => Object.entries({ ...counters.dropped, copy: subscriber.counters().copies }),
     millrace_forwarded_messages_total: () => [
       ['frame', counters.frames],
       ['json', counters.json],

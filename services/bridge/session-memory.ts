@@ -42,7 +42,7 @@ export function createSessionMemory({ kafka, producer, clientId, log, signal }: 
     }),
     remember(session) {
       producer
-        .send([{ topic: topics.bridgeSession, key, value: encodeSession(session), timestampMs: session.seenMs }])
+        .send([{ topic: topics.bridgeSession, key, value: encodeSession(session), timestampMs: Date.now() }])
         .catch((cause: unknown) => log.warn('the session was not remembered', { cause: String(cause) }))
     },
   }

@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import { expect } from 'chai'
-import type { BrokerUptime } from '../../processors/bridge/session.ts'
+import type { BrokerUptime, RememberedSession } from '../../processors/bridge/session.ts'
 import { createSessionWatch, type SessionWatch } from './session-watch.ts'
 
 const START_MS = 1_000_000
@@ -9,6 +9,7 @@ describe('the watch over the session of the bridge', () => {
   let uptime: BrokerUptime | undefined
   let health: Map<string, string>
   let said: string[]
+  let written: RememberedSession[]
   let watch: SessionWatch
 
   beforeEach(async () => {
@@ -16,6 +17,7 @@ describe('the watch over the session of the bridge', () => {
     uptime = undefined
     health = new Map()
     said = []
+    written = []
     const note =
       (level: string) =>
       (what: string): void =>
@@ -24,7 +26,7 @@ describe('the watch over the session of the bridge', () => {
       clientId: 'bridge',
       broker: 'mqtt://a:1',
       expirySeconds: 60,
-      memory: { before: Promise.resolve(undefined), remember() {} },
+      memory: { before: Promise.resolve(undefined), remember: (session) => void written.push(session) },
       dropped: () => undefined,
       uptime: () => uptime,
       health: { set: (part, what) => void (what === null ? health.delete(part) : health.set(part, what)) },
@@ -106,6 +108,36 @@ describe('the watch over the session of the bridge', () => {
     hear(12)
     mock.timers.tick(1_000)
     expect(counted()).to.deep.equal([1, 0, 0])
+  })
+
+  it('remembers the filters of a session, also before it is up, and takes no new session for a lost one because of it', async () => {
+    await watch[Symbol.asyncDispose]()
+    const options = {
+      clientId: 'bridge',
+      broker: 'mqtt://a:1',
+      expirySeconds: 60,
+      dropped: () => undefined,
+      uptime: () => undefined,
+      health: { set: (part: string, what: string | null) => void (what === null ? health.delete(part) : health.set(part, what)) },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    }
+    const open = (before: RememberedSession | undefined): SessionWatch =>
+      createSessionWatch({ ...options, memory: { before: Promise.resolve(before), remember: (session) => void written.push(session) } })
+    watch = open(undefined)
+    expect(await watch.filtersBefore()).to.equal(undefined)
+    watch.subscribing(['a', 'b'])
+    expect(written.at(-1)).to.include({ seenMs: 0 }).and.to.have.deep.property('filters', ['a', 'b'])
+    await watch.connected(false)
+    expect(watch.counters.lost).to.equal(0)
+    expect(written.at(-1)).to.have.deep.property('filters', ['a', 'b'])
+    const last = written.at(-1)
+    await watch[Symbol.asyncDispose]()
+    watch = open(last)
+    expect(await watch.filtersBefore()).to.deep.equal(['a', 'b'])
+    watch.subscribing(['b'])
+    await watch.connected(false)
+    expect(watch.counters.lost).to.equal(1)
+    expect(written.at(-1)).to.have.deep.property('filters', ['b'])
   })
 
   it('believes the broker that says it', () => {

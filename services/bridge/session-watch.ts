@@ -36,6 +36,10 @@ export interface SessionWatchOptions {
 export interface SessionWatch extends AsyncDisposable {
   /** A session is up: the one that was there before, or a new one. */
   connected(present: boolean): Promise<void>
+  /** Filters that the session may have, the oldest first; undefined if nobody knows. */
+  filtersBefore(): Promise<readonly string[] | undefined>
+  /** Remembers the filters that it may have from now on. */
+  subscribing(filters: readonly string[]): void
   /** The connection has ended. */
   disconnected(): void
   /**
@@ -79,6 +83,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   let last: RememberedSession | undefined
   let known = false
   let connectedMs = 0
+  let filters: readonly string[] | undefined
   /** Connections that ended without a reason, while the cause is not known yet. */
   let ended: { readonly before: BrokerUptime; readonly sinceMs: number; times: number } | undefined
 
@@ -92,6 +97,10 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     return last?.broker === broker ? last.dropped : null
   }
 
+  function filtersOf(session: RememberedSession | undefined): readonly string[] | undefined {
+    return session?.broker === broker ? session.filters : undefined
+  }
+
   function remember(): void {
     // The new count takes the place of the old one only after the difference was reported.
     const dropped = options.dropped() ?? null
@@ -102,7 +111,14 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       log.error(what, { broker })
       say('queue of the broker', what)
     }
-    last = { broker, seenMs: Date.now(), expirySeconds, dropped: dropped ?? droppedBefore() }
+    const subscribed = filters ?? filtersOf(last)
+    last = {
+      broker,
+      seenMs: Date.now(),
+      expirySeconds,
+      dropped: dropped ?? droppedBefore(),
+      ...(subscribed === undefined ? {} : { filters: subscribed }),
+    }
     memory.remember(last)
   }
 
@@ -158,6 +174,20 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
         say('mqtt session', what)
       }
       remember()
+    },
+    async filtersBefore() {
+      await loading
+      return filtersOf(last)
+    },
+    subscribing(now) {
+      if (filters?.join('\n') === now.join('\n')) return
+      filters = now
+      if (!known) return
+      if (up) return remember()
+      // The session is about to have them. Whether it was lost is not known yet, so nothing else of
+      // the memory may change.
+      last = { ...(last?.broker === broker ? last : { broker, seenMs: 0, expirySeconds, dropped: null }), filters }
+      memory.remember(last)
     },
     disconnected() {
       if (up && known) remember()

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { connectAsync, type MqttClient } from 'mqtt'
 import type { Log, Publish } from '../../connectors/contract.ts'
+import type { WantedFilters } from '../../connectors/mqtt/session-filters.ts'
 import type { SubscriberLimits } from '../../connectors/mqtt/session-options.ts'
 import { createSubscriber, type Subscriber } from '../../connectors/mqtt/subscriber.ts'
 import { type MqttProxy, openMqttProxy } from './mqtt-proxy.ts'
@@ -53,11 +54,15 @@ describe('MQTT subscriber, on a real broker', function () {
     error: (message) => warnings.push(message),
   }
 
-  async function subscribe(limits: Partial<SubscriberLimits> = {}, settle: 'at once' | 'by hand' = 'by hand'): Promise<Subscriber> {
+  async function subscribe(
+    limits: Partial<SubscriberLimits> = {},
+    settle: 'at once' | 'by hand' = 'by hand',
+    filters: WantedFilters = { required: [topic], optional: [], everything: false },
+  ): Promise<Subscriber> {
     const subscriber = createSubscriber({
       url: proxy.url,
       clientId,
-      filters: [topic],
+      filters,
       log,
       limits: { reconnect: { baseMs: 50, maxMs: 200 }, drainMs: 300, ...limits },
       handler: (publishes: readonly Publish[]) =>
@@ -107,6 +112,46 @@ describe('MQTT subscriber, on a real broker', function () {
     proxy.reset()
     await until(() => received().length === 5)
     expect(received()).to.deep.equal(range(5, 10))
+  })
+
+  it('takes a message once that two of its subscriptions match, and changes them without a new connection', async () => {
+    const name = randomUUID()
+    const on = (...optional: string[]) => ({ required: [topic], optional, everything: false })
+    const subscriber = await subscribe({}, 'at once', on(`${name}/+`, `+/${name}`))
+    const both = `${name}/${name}`
+    for (const payload of range(0, 100)) await publisher.publishAsync(both, payload, { qos: 1 })
+    await until(() => subscriber.counters().pubacks === 200)
+    expect(received()).to.deep.equal(range(0, 100))
+    expect(subscriber.counters()).to.include({ copies: 100, connections: 1 })
+    // A filter goes, while messages come on both.
+    const publishing = Promise.all(range(100, 300).map((payload) => publisher.publishAsync(both, payload, { qos: 1 })))
+    await subscriber.change(on(`+/${name}`, `late/${name}/#`))
+    await publishing
+    await publisher.publishAsync(`late/${name}/x`, '300', { qos: 1 })
+    await publisher.publishAsync(`${name}/gone`, 'gone', { qos: 1 })
+    await until(() => received().includes('300'))
+    expect([...new Set(received())]).to.deep.equal(range(0, 301))
+    expect(subscriber.counters().connections).to.equal(1)
+  })
+
+  it('subscribes to everything in place of its filters, and again to them, and misses nothing between', async () => {
+    const subscriber = await subscribe({}, 'at once')
+    const everything = { required: [topic], optional: [], everything: true }
+    const publishing = publish(0, 500)
+    await subscriber.change(everything)
+    await publishing
+    const other = `elsewhere/${randomUUID()}`
+    await publisher.publishAsync(other, 'other', { qos: 1 })
+    await publish(500, 600)
+    await until(() => received().includes('other') && received().includes('599'))
+    const before = received().filter((payload) => payload !== 'other')
+    expect([...new Set(before)]).to.deep.equal(range(0, 600))
+    expect(before.filter((payload) => Number(payload) >= 500)).to.have.length(100)
+    await subscriber.change({ ...everything, everything: false })
+    await publisher.publishAsync(other, 'unheard', { qos: 1 })
+    await publish(600, 700)
+    await until(() => received().includes('699'))
+    expect(received()).to.not.include('unheard')
   })
 
   it('sends no acknowledgement on a new connection for what came on an old one', async () => {
@@ -248,7 +293,7 @@ describe('MQTT subscriber, on a real broker', function () {
         url: tlsProxy.url,
         ...(ca === undefined ? {} : { tls: { ca } }),
         clientId,
-        filters: [topic],
+        filters: { required: [topic], optional: [], everything: false },
         log: { ...log, warn: (_message, fields) => warnings.push(String(fields?.error)) },
         handler: async (publishes) => void receivedOverTls.push(...publishes.map(({ payload }) => payload.toString())),
       })
@@ -272,7 +317,7 @@ describe('MQTT subscriber, on a real broker', function () {
     const subscriber = createSubscriber({
       url: proxy.url,
       clientId,
-      filters: [statusTopic],
+      filters: { required: [statusTopic], optional: [], everything: false },
       log,
       limits: { receiveMaximum: 1 },
       handler: async (publishes) => void flags.push(...publishes.map(({ retain }) => retain)),
