@@ -55,6 +55,11 @@ export class RepeatedMember {
     return `a member that is there ${this.#values.length} times`
   }
 
+  /** In a tree that is printed. */
+  toJSON(): string {
+    return this.toString()
+  }
+
   add(value: unknown): void {
     this.#values.push(value)
   }

@@ -71,6 +71,7 @@ describe('the codec for JSON', () => {
     expect((tree.a.t as RepeatedMember).values).to.deep.equal([1, 'two', null])
     expect(Object.keys(tree.a.t as object)).to.deep.equal([])
     expect(String(tree.a.t)).to.equal('a member that is there 3 times')
+    expect(JSON.stringify(tree.a)).to.equal('{"t":"a member that is there 3 times","h":3}')
   })
 
   it('takes __proto__ as a name like any other', () => {
