@@ -1,5 +1,5 @@
 import type { MqttClient } from 'mqtt'
-import { Subscriptions } from '../../processors/bridge/subscriptions.ts'
+import { NO_IDENTIFIER, type Subscription, Subscriptions } from '../../processors/bridge/subscriptions.ts'
 import type { Log } from '../contract.ts'
 import { subscribe } from './subscribe.ts'
 
@@ -24,10 +24,10 @@ export interface GrantedFilters {
 export interface SessionFiltersOptions {
   readonly client: MqttClient
   readonly wanted: WantedFilters
-  /** Filters that the session may have from earlier processes, the oldest first. */
-  readonly before: Promise<readonly string[]>
+  /** What the session may have from earlier processes, the oldest first. */
+  readonly before: Promise<readonly Subscription[]>
   /** Keeps all that the session may have, the oldest first. Called before the broker is told. */
-  readonly remember: (filters: readonly string[]) => void
+  readonly remember: (subscriptions: readonly Subscription[]) => void
   readonly onGranted: (granted: GrantedFilters) => void
   readonly log: Log
 }
@@ -102,9 +102,9 @@ export class SessionFilters {
       if (!refused.has(filter)) log.warn('the broker refuses a subscription', { filter, why })
       refused.set(filter, why)
     }
-    if (everything && !subscriptions.filters.includes(EVERYTHING)) {
+    if (everything && !subscriptions.all.some(({ filter }) => filter === EVERYTHING)) {
       // The others stay until it is known whether this one takes their place.
-      remember([...subscriptions.filters, EVERYTHING])
+      remember([...subscriptions.all, { filter: EVERYTHING, identifier: NO_IDENTIFIER }])
       await attempt(EVERYTHING)
     }
     let gone: readonly string[]
@@ -112,11 +112,11 @@ export class SessionFilters {
       const all = everything && !refused.has(EVERYTHING)
       // What is refused may have covered others.
       const filters = all ? [EVERYTHING] : [...required, ...optional].filter((filter) => !refused.has(filter))
-      const change = subscriptions.change(filters)
+      const change = subscriptions.change(filters, Date.now())
       gone = change.unsubscribe
       if (refused.size === before) break
       before = refused.size
-      remember(subscriptions.filters)
+      remember(subscriptions.all)
       if (change.identified && this.identifiable) for (const { filter, identifier } of change.subscribe) await attempt(filter, identifier)
       else await Promise.all(change.subscribe.map(({ filter }) => attempt(filter)))
     }
@@ -124,7 +124,7 @@ export class SessionFilters {
       await client.unsubscribeAsync([...gone])
       subscriptions.unsubscribed(gone)
     }
-    remember(subscriptions.filters)
+    remember(subscriptions.all)
     onGranted({ refused, everything: everything && !refused.has(EVERYTHING) })
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { MqttClient } from 'mqtt'
+import type { Subscription } from '../../processors/bridge/subscriptions.ts'
 import { Failures } from '../backoff.ts'
 import { systemClock } from '../clock.ts'
 import { ConnectorError, type Log, type Publish, type PublishHandler } from '../contract.ts'
@@ -26,12 +27,12 @@ export interface SubscriberOptions {
   /** Topic filters, subscribed with QoS 1. `change` gives others. */
   readonly filters: WantedFilters
   /**
-   * Filters that the session may have from earlier processes, the oldest first. Nothing is
+   * What the session may be subscribed to from earlier processes, the oldest first. Nothing is
    * subscribed before this is known.
    */
-  readonly filtersBefore?: Promise<readonly string[]>
-  /** Keeps the filters that the session may have, for `filtersBefore` of the next process. */
-  readonly rememberFilters?: (filters: readonly string[]) => void
+  readonly subscribedBefore?: Promise<readonly Subscription[]>
+  /** Keeps what the session may be subscribed to, for the next process. */
+  readonly rememberSubscribed?: (subscriptions: readonly Subscription[]) => void
   /** The broker has answered: what it refuses, and whether the session is subscribed to `#`. */
   readonly onFilters?: (granted: GrantedFilters) => void
   /**
@@ -131,8 +132,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   const filters = new SessionFilters({
     client,
     wanted: options.filters,
-    before: options.filtersBefore ?? Promise.resolve([]),
-    remember: options.rememberFilters ?? (() => undefined),
+    before: options.subscribedBefore ?? Promise.resolve([]),
+    remember: options.rememberSubscribed ?? (() => undefined),
     onGranted: options.onFilters ?? (() => undefined),
     log,
   })

@@ -1,3 +1,5 @@
+import type { Subscription } from './subscriptions.ts'
+
 /**
  * What a bridge remembers of its session at the broker, for the next bridge with the same client
  * ID.
@@ -12,10 +14,10 @@ export interface RememberedSession {
   /** How many messages the broker said it had dropped by then; null if it did not say. */
   readonly dropped: number | null
   /**
-   * Filters that it may be subscribed to, the oldest first. Absent if a bridge wrote it that did
-   * not remember them.
+   * What it may be subscribed to, the oldest first. Absent if a bridge wrote it that did not
+   * remember it.
    */
-  readonly filters?: readonly string[]
+  readonly subscriptions?: readonly Subscription[]
 }
 
 /**
@@ -84,8 +86,14 @@ export function decodeSession(bytes: Buffer): RememberedSession | undefined {
     throw cause
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined
-  const { broker, seenMs, expirySeconds, dropped, filters } = parsed as Partial<Record<keyof RememberedSession, unknown>>
+  const { broker, seenMs, expirySeconds, dropped, subscriptions } = parsed as Partial<Record<keyof RememberedSession, unknown>>
   if (typeof broker !== 'string' || typeof seenMs !== 'number' || typeof expirySeconds !== 'number') return undefined
-  const known = Array.isArray(filters) && filters.every((filter) => typeof filter === 'string') ? { filters } : {}
+  const known = Array.isArray(subscriptions) && subscriptions.every(isSubscription) ? { subscriptions } : {}
   return { broker, seenMs, expirySeconds, dropped: typeof dropped === 'number' ? dropped : null, ...known }
+}
+
+function isSubscription(value: unknown): value is Subscription {
+  if (typeof value !== 'object' || value === null) return false
+  const { filter, identifier } = value as Partial<Record<keyof Subscription, unknown>>
+  return typeof filter === 'string' && typeof identifier === 'number'
 }

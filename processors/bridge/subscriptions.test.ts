@@ -53,22 +53,35 @@ describe('the subscriptions of a session', () => {
 
   it('need no identifiers unless two overlap', () => {
     const subscriptions = new Subscriptions()
-    expect(subscriptions.change(['a/+', 'b/+']).identified).to.equal(false)
-    expect(subscriptions.change(['a/+', '+/b']).identified).to.equal(true)
+    expect(subscriptions.change(['a/+', 'b/+'], 1).identified).to.equal(false)
+    expect(subscriptions.change(['a/+', '+/b'], 2).identified).to.equal(true)
+  })
+
+  it('do not take what a filter brought in its first life for a copy in its second', () => {
+    const subscriptions = new Subscriptions()
+    const [, first] = subscriptions.change(['+', 'a/#'], 1).subscribe
+    subscriptions.change(['a'], 2)
+    subscriptions.change(['+/a/b', 'a/#'], 3)
+    for (const each of ['+/a/b', 'a/#']) subscriptions.granted(each)
+    expect(subscriptions.isCopy('a/a/b', [first?.identifier ?? 0], false)).to.equal(false)
   })
 
   it('say what to unsubscribe until that is done, also of an earlier process', () => {
-    const subscriptions = new Subscriptions(['old/+', 'a/+'])
-    expect(subscriptions.change(['a/+', 'b']).unsubscribe).to.deep.equal(['old/+'])
-    expect(subscriptions.filters).to.deep.equal(['a/+', 'b', 'old/+'])
-    expect(subscriptions.change(['b']).unsubscribe).to.have.members(['old/+', 'a/+'])
+    const subscriptions = new Subscriptions([
+      { filter: 'old/+', identifier: 1 },
+      { filter: 'a/+', identifier: 2 },
+    ])
+    expect(subscriptions.change(['a/+', 'b'], 1).unsubscribe).to.deep.equal(['old/+'])
+    const filters = (): readonly string[] => subscriptions.all.map(({ filter: each }) => each)
+    expect(filters()).to.deep.equal(['a/+', 'b', 'old/+'])
+    expect(subscriptions.change(['b'], 2).unsubscribe).to.have.members(['old/+', 'a/+'])
     subscriptions.unsubscribed(['old/+', 'a/+'])
-    expect(subscriptions.filters).to.deep.equal(['b'])
+    expect(filters()).to.deep.equal(['b'])
   })
 
   it('take retained messages of a filter that is new, though an older one matches: it had them long ago', () => {
-    const subscriptions = new Subscriptions(['a/+'])
-    const [, added] = subscriptions.change(['a/+', '+/b', '+/+/c', 'x/#']).subscribe
+    const subscriptions = new Subscriptions([{ filter: 'a/+', identifier: 1 }])
+    const [, added] = subscriptions.change(['a/+', '+/b', '+/+/c', 'x/#'], 1).subscribe
     for (const each of ['+/b', '+/+/c', 'x/#']) subscriptions.granted(each)
     expect(subscriptions.isCopy('a/b', [added?.identifier ?? 0], true)).to.equal(false)
     expect(subscriptions.isCopy('a/b', [added?.identifier ?? 0], false)).to.equal(true)
@@ -120,13 +133,14 @@ describe('the subscriptions of a session', () => {
           const broker = new Broker(merges)
           const taken = new Map<number, number>()
           let subscriptions = new Subscriptions()
+          let epoch = 0
           const deliver = (count: number): void => {
             for (const { number, topic: name, identifiers } of broker.queue.splice(0, count))
               if (identifiers.length === 0 || !subscriptions.isCopy(name, identifiers, false))
                 taken.set(number, (taken.get(number) ?? 0) + 1)
           }
           const change = (wanted: readonly string[], during?: string): void => {
-            const { subscribe, identified, unsubscribe } = subscriptions.change(wanted)
+            const { subscribe, identified, unsubscribe } = subscriptions.change(wanted, epoch++)
             for (const { filter: each, identifier } of subscribe) {
               broker.subscribed.set(each, identified ? identifier : undefined)
               if (during !== undefined) broker.publish(during)
@@ -146,7 +160,7 @@ describe('the subscriptions of a session', () => {
             else if ('deliver' in each) deliver(each.deliver)
             else if ('change' in each) change(each.change, each.during)
             else {
-              subscriptions = new Subscriptions(subscriptions.filters)
+              subscriptions = new Subscriptions(subscriptions.all)
               change(each.restart, each.during)
             }
           }
@@ -159,7 +173,7 @@ describe('the subscriptions of a session', () => {
           }
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 3_000 },
     )
   })
 })

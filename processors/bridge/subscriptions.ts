@@ -8,7 +8,10 @@
 /** A filter of the session at the broker. */
 export interface Subscription {
   readonly filter: string
-  /** 1 to 268,435,455; the same in every process. */
+  /**
+   * 1 to 268,435,455, or NO_IDENTIFIER. A filter that is subscribed anew has another one: what was published for the
+   * old one must not be taken for a copy of what the new one brings.
+   */
   readonly identifier: number
 }
 
@@ -29,6 +32,8 @@ const WILDCARD_LEVEL = '+'
 const WILDCARD_REST = '#'
 /** Topics that wildcards do not match: the broker's own. */
 const BROKERS_OWN = '$'
+/** Of a subscription without one. */
+export const NO_IDENTIFIER = 0
 const LARGEST_IDENTIFIER = 268_435_455
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
@@ -74,19 +79,19 @@ export class Subscriptions {
   /** Filters of one round were new to the broker together: each brought the retained messages. */
   private readonly rounds = new Map<string, number>()
   private readonly has = new Set<string>()
-  private gone: readonly string[] = []
+  private gone: readonly Subscription[] = []
   private round = 0
   private identified = false
 
-  /** @param remembered filters of the session that may be there, the oldest first */
-  constructor(remembered: readonly string[] = []) {
-    this.current = [...new Set(remembered)].map(subscription)
-    for (const filter of remembered) this.has.add(filter)
+  /** @param remembered what the session may have, the oldest first */
+  constructor(remembered: readonly Subscription[] = []) {
+    this.current = remembered
+    for (const { filter } of remembered) this.has.add(filter)
   }
 
-  /** All filters that the session may have, the oldest first: what to remember. */
-  get filters(): readonly string[] {
-    return [...this.current.map(({ filter }) => filter), ...this.gone]
+  /** All that the session may have, the oldest first: what to remember. */
+  get all(): readonly Subscription[] {
+    return [...this.current, ...this.gone]
   }
 
   /** The broker has no session: no filter is older than another. */
@@ -100,22 +105,27 @@ export class Subscriptions {
   /**
    * Makes these the filters. A filter that is no longer wanted stops counting at once: a message
    * that only another filter matches must not be taken for a copy of one that never comes.
+   * @param epoch another one for each call, over processes too: the time, for one
    */
-  change(wanted: readonly string[]): SubscriptionChange {
+  change(wanted: readonly string[], epoch: number): SubscriptionChange {
     this.round++
     const filters = widest(wanted)
     const before = new Set(this.current.map(({ filter }) => filter))
-    const kept = this.current.filter(({ filter }) => filters.includes(filter))
-    const added = filters.filter((filter) => !before.has(filter)).map(subscription)
-    this.gone = this.filters.filter((filter) => !filters.includes(filter))
+    const begun = (filter: string): Subscription => ({ filter, identifier: identifierOf(`${epoch} ${filter}`) })
+    // One that was subscribed before this class knew of it has no identifier.
+    const kept = this.current
+      .filter(({ filter }) => filters.includes(filter))
+      .map((each) => (each.identifier === NO_IDENTIFIER ? begun(each.filter) : each))
+    const added = filters.filter((filter) => !before.has(filter)).map(begun)
+    this.gone = this.all.filter(({ filter }) => !filters.includes(filter))
     this.current = [...kept, ...added]
     for (const { filter } of added) this.rounds.set(filter, this.round)
-    for (const filter of this.gone) {
+    for (const { filter } of this.gone) {
       this.rounds.delete(filter)
       this.has.delete(filter)
     }
     this.identified ||= this.current.some((one, index) => this.current.slice(index + 1).some((other) => overlap(one.filter, other.filter)))
-    return { subscribe: this.current, identified: this.identified, unsubscribe: this.gone }
+    return { subscribe: this.current, identified: this.identified, unsubscribe: this.gone.map(({ filter }) => filter) }
   }
 
   /** The broker has granted it. */
@@ -125,7 +135,7 @@ export class Subscriptions {
 
   /** The broker has unsubscribed these. */
   unsubscribed(filters: readonly string[]): void {
-    this.gone = this.gone.filter((filter) => !filters.includes(filter))
+    this.gone = this.gone.filter(({ filter }) => !filters.includes(filter))
   }
 
   /**
@@ -145,8 +155,9 @@ export class Subscriptions {
   }
 }
 
-function subscription(filter: string): Subscription {
+/** FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/. */
+function identifierOf(text: string): number {
   let hash = FNV_OFFSET
-  for (const byte of Buffer.from(filter)) hash = Math.imul(hash ^ byte, FNV_PRIME)
-  return { filter, identifier: ((hash >>> 0) % LARGEST_IDENTIFIER) + 1 }
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, FNV_PRIME)
+  return ((hash >>> 0) % LARGEST_IDENTIFIER) + 1
 }

@@ -7,6 +7,7 @@ import { openFirmwareDirectory } from '../../connectors/registry/firmware-direct
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
+import { NO_IDENTIFIER } from '../../processors/bridge/subscriptions.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { bridgeRoutes, type Config } from '../config.ts'
@@ -97,8 +98,10 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     clientId: bridge.client_id,
     filters: { required: routes.map(({ filter }) => filter), optional: [], everything: false },
     // A bridge that did not remember them had those of its configuration.
-    filtersBefore: session.filtersBefore().then((before) => before ?? routes.map(({ filter }) => filter)),
-    rememberFilters: (filters) => session.subscribing(filters),
+    subscribedBefore: session
+      .subscribedBefore()
+      .then((before) => before ?? routes.map(({ filter }) => ({ filter, identifier: NO_IDENTIFIER }))),
+    rememberSubscribed: (subscriptions) => session.subscribing(subscriptions),
     observed: [DROPPED_BY_BROKER, UPTIME_OF_BROKER],
     handler: clock.guard(handler),
     log,

@@ -1,6 +1,7 @@
 import { mock } from 'node:test'
 import { expect } from 'chai'
 import type { BrokerUptime, RememberedSession } from '../../processors/bridge/session.ts'
+import type { Subscription } from '../../processors/bridge/subscriptions.ts'
 import { createSessionWatch, type SessionWatch } from './session-watch.ts'
 
 const START_MS = 1_000_000
@@ -124,20 +125,22 @@ describe('the watch over the session of the bridge', () => {
     const open = (before: RememberedSession | undefined): SessionWatch =>
       createSessionWatch({ ...options, memory: { before: Promise.resolve(before), remember: (session) => void written.push(session) } })
     watch = open(undefined)
-    expect(await watch.filtersBefore()).to.equal(undefined)
-    watch.subscribing(['a', 'b'])
-    expect(written.at(-1)).to.include({ seenMs: 0 }).and.to.have.deep.property('filters', ['a', 'b'])
+    const [a, b] = ['a', 'b'].map((filter, identifier) => ({ filter, identifier })) as [Subscription, Subscription]
+    const both = [a, b]
+    expect(await watch.subscribedBefore()).to.equal(undefined)
+    watch.subscribing(both)
+    expect(written.at(-1)).to.include({ seenMs: 0 }).and.to.have.deep.property('subscriptions', both)
     await watch.connected(false)
     expect(watch.counters.lost).to.equal(0)
-    expect(written.at(-1)).to.have.deep.property('filters', ['a', 'b'])
+    expect(written.at(-1)).to.have.deep.property('subscriptions', both)
     const last = written.at(-1)
     await watch[Symbol.asyncDispose]()
     watch = open(last)
-    expect(await watch.filtersBefore()).to.deep.equal(['a', 'b'])
-    watch.subscribing(['b'])
+    expect(await watch.subscribedBefore()).to.deep.equal(both)
+    watch.subscribing([b])
     await watch.connected(false)
     expect(watch.counters.lost).to.equal(1)
-    expect(written.at(-1)).to.have.deep.property('filters', ['b'])
+    expect(written.at(-1)).to.have.deep.property('subscriptions', [b])
   })
 
   it('believes the broker that says it', () => {

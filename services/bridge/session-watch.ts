@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../../connectors/contract.ts'
 import { type BrokerUptime, droppedSince, isLost, type RememberedSession, wasRestarted } from '../../processors/bridge/session.ts'
+import type { Subscription } from '../../processors/bridge/subscriptions.ts'
 import { forAWhile } from '../for-a-while.ts'
 import type { Health } from '../service.ts'
 
@@ -36,10 +38,10 @@ export interface SessionWatchOptions {
 export interface SessionWatch extends AsyncDisposable {
   /** A session is up: the one that was there before, or a new one. */
   connected(present: boolean): Promise<void>
-  /** Filters that the session may have, the oldest first; undefined if nobody knows. */
-  filtersBefore(): Promise<readonly string[] | undefined>
-  /** Remembers the filters that it may have from now on. */
-  subscribing(filters: readonly string[]): void
+  /** What the session may be subscribed to, the oldest first; undefined if nobody knows. */
+  subscribedBefore(): Promise<readonly Subscription[] | undefined>
+  /** Remembers what it may be subscribed to from now on. */
+  subscribing(subscriptions: readonly Subscription[]): void
   /** The connection has ended. */
   disconnected(): void
   /**
@@ -83,7 +85,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   let last: RememberedSession | undefined
   let known = false
   let connectedMs = 0
-  let filters: readonly string[] | undefined
+  let subscriptions: readonly Subscription[] | undefined
   /** Connections that ended without a reason, while the cause is not known yet. */
   let ended: { readonly before: BrokerUptime; readonly sinceMs: number; times: number } | undefined
 
@@ -97,8 +99,8 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     return last?.broker === broker ? last.dropped : null
   }
 
-  function filtersOf(session: RememberedSession | undefined): readonly string[] | undefined {
-    return session?.broker === broker ? session.filters : undefined
+  function subscribedOf(session: RememberedSession | undefined): readonly Subscription[] | undefined {
+    return session?.broker === broker ? session.subscriptions : undefined
   }
 
   function remember(): void {
@@ -111,13 +113,13 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       log.error(what, { broker })
       say('queue of the broker', what)
     }
-    const subscribed = filters ?? filtersOf(last)
+    const subscribed = subscriptions ?? subscribedOf(last)
     last = {
       broker,
       seenMs: Date.now(),
       expirySeconds,
       dropped: dropped ?? droppedBefore(),
-      ...(subscribed === undefined ? {} : { filters: subscribed }),
+      ...(subscribed === undefined ? {} : { subscriptions: subscribed }),
     }
     memory.remember(last)
   }
@@ -175,18 +177,18 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       }
       remember()
     },
-    async filtersBefore() {
+    async subscribedBefore() {
       await loading
-      return filtersOf(last)
+      return subscribedOf(last)
     },
     subscribing(now) {
-      if (filters?.join('\n') === now.join('\n')) return
-      filters = now
+      if (isDeepStrictEqual(subscriptions, now)) return
+      subscriptions = now
       if (!known) return
       if (up) return remember()
       // The session is about to have them. Whether it was lost is not known yet, so nothing else of
       // the memory may change.
-      last = { ...(last?.broker === broker ? last : { broker, seenMs: 0, expirySeconds, dropped: null }), filters }
+      last = { ...(last?.broker === broker ? last : { broker, seenMs: 0, expirySeconds, dropped: null }), subscriptions }
       memory.remember(last)
     },
     disconnected() {
