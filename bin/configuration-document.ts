@@ -68,6 +68,7 @@ function typeOf(schema: Schema): string {
     case 'array':
       return `list of ${typeOf(schema.items as Schema)}`
     case 'object':
+      if (schema.properties !== undefined) return `\`{ ${Object.keys(schema.properties).join(', ')} }\``
       return `${typeOf(schema.additionalProperties as Schema)} by name`
     case 'string':
       return 'text'

@@ -10,5 +10,16 @@ export const topics = new Command('topics')
     ),
   )
   .addOption(CONFIG)
-  .addHelpText('after', examples('millrace topics', 'millrace topics --partitions 12'))
+  .addHelpText('after', examples('millrace topics', 'millrace topics --partitions 12', 'millrace topics unknown'))
   .action(exits(async (options) => (await import('./topics.ts')).topics(options)))
+
+topics
+  .command('unknown')
+  .summary('list MQTT topics that no route and no dialect takes')
+  .description(
+    'MQTT topics that the bridge has seen since its start and that no route and no dialect takes, with an example of each. With `bridge.unknown_topics: count` or `dead-letter` it subscribes to all topics that the broker lets it read.',
+  )
+  .option('--json', 'print it as JSON, with times and the beginning of the last payload of each')
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace topics unknown', 'millrace topics unknown --json'))
+  .action(exits(async (options) => (await import('./unknown-topics.ts')).unknownTopics(options)))

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
 import type { ConsumerName } from '../processors/contract.ts'
 import type { Declaration } from '../processors/declaration.ts'
-import { type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
+import { bridgeRoutes, type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
 
 describe('the configuration', () => {
   let folder: string
@@ -46,6 +46,50 @@ describe('the configuration', () => {
         'bridge: max_payload_bytes: expected at most 195904, which topics.max_message_bytes (200000) leaves for a payload, got 262144',
       )
     })
+  })
+
+  describe('of routes', () => {
+    const routes = (yaml: string): readonly string[] =>
+      bridgeRoutes(load(yaml)).map(({ pattern, carries, topic }) => `${pattern} ${carries} ${topic}`)
+    const telemetry = 'devices/{device}/telemetry frames telemetry.frames'
+    const status = 'devices/{device}/status status device.status'
+
+    it('is a list, of which the first that matches counts', () => {
+      expect(routes('')).to.deep.equal([telemetry, status])
+      expect(
+        routes(
+          'bridge: { routes: [{ telemetry: "a/{device}" }, { raw: "plc/{all...}" }, { status: "lwt/n-{device}" }, { telemetry: "b/{device}" }] }',
+        ),
+      ).to.deep.equal([
+        'a/{device} frames telemetry.frames',
+        'plc/{all...} raw telemetry.raw',
+        'lwt/n-{device} status device.status',
+        'b/{device} frames telemetry.frames',
+      ])
+    })
+
+    it('may be one of each, as it was before it was a list', () => {
+      expect(routes('bridge: { routes: { telemetry: "a/{device}" } }')).to.deep.equal(['a/{device} frames telemetry.frames', status])
+      expect(routes('bridge: { routes: { status: "a/{device}" } }')).to.deep.equal([telemetry, 'a/{device} status device.status'])
+      expect(routes('bridge: { routes: {} }')).to.deep.equal([telemetry, status])
+    })
+
+    for (const [yaml, message] of [
+      ['[{ telemetri: "a" }]', 'bridge: routes: 0: Unrecognized key: "telemetri"'],
+      [
+        '[{ telemetry: "a/{device}", status: "b/{device}" }]',
+        'bridge: routes: 0: expected one of telemetry, raw and status, with its topic',
+      ],
+      ['[{ telemetry: 5 }]', 'bridge: routes: 0: telemetry: Invalid input: expected string'],
+      ['{ telemetry: 5 }', 'bridge: routes'],
+      ['[{ telemetry: "a/{name}" }]', 'bridge: routes: route "a/{name}": expected {device} in it'],
+      ['[{ raw: "a/+" }]', 'bridge: routes: route "a/+": expected no + or #'],
+      ['[{ raw: "a" }, { telemetry: "a/{device}" }, { raw: "a" }]', 'bridge: routes: route "a": expected once, it is there twice'],
+    ] as const) {
+      it(`refuses ${yaml}`, () => {
+        expect(() => load(`bridge: { routes: ${yaml} }`)).to.throw(ConfigError, message)
+      })
+    }
   })
 
   describe('of the environment', () => {

@@ -6,7 +6,6 @@ import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
-import { topics } from '../processors/topics.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
 import { PasswordFileError, withPasswords } from './password-files.ts'
@@ -41,6 +40,15 @@ function section<const Shape extends z.core.$ZodShape>(description: string, sett
     .describe(description)
 }
 
+const DEFAULT_TELEMETRY = 'devices/{device}/telemetry'
+const DEFAULT_STATUS = 'devices/{device}/status'
+
+const CARRIES = { telemetry: 'frames', raw: 'raw', status: 'status' } as const
+
+const route = z
+  .strictObject({ telemetry: z.string().optional(), raw: z.string().optional(), status: z.string().optional() })
+  .refine((given) => Object.keys(given).length === 1, 'expected one of telemetry, raw and status, with its topic')
+
 const shape = z.strictObject({
   bridge: section('MQTT to Kafka.', {
     client_id: z
@@ -49,10 +57,24 @@ const shape = z.strictObject({
       .max(64)
       .default('millrace-bridge')
       .describe('Fixed, so that the broker keeps the session while the bridge is away.'),
-    routes: section('Which MQTT topics the bridge subscribes to.', {
-      telemetry: z.string().default('devices/{device}/telemetry').describe('MQTT topic of frames and JSON; {device} is one level.'),
-      status: z.string().default('devices/{device}/status').describe('MQTT topic of births and last wills.'),
-    }),
+    routes: z
+      .union([
+        z.array(route),
+        z.strictObject({
+          telemetry: z.string().default(DEFAULT_TELEMETRY).describe('MQTT topic of frames; {device} takes a level, or a part of one.'),
+          status: z.string().default(DEFAULT_STATUS).describe('MQTT topic of births and last wills.'),
+        }),
+      ])
+      .default([{ telemetry: DEFAULT_TELEMETRY }, { status: DEFAULT_STATUS }])
+      .describe(
+        'Which MQTT topics the bridge takes beside those of the dialects: a list, as in `- telemetry: "devices/{device}/telemetry"`, of which the first that matches counts. telemetry has frames, and what a dialect reads; raw has what a dialect reads, whatever its bytes are; status has births and last wills.',
+      ),
+    unknown_topics: z
+      .enum(['ignore', 'count', 'dead-letter'])
+      .default('ignore')
+      .describe(
+        'What becomes of topics that no route and no dialect takes: count subscribes to everything that the broker lets the bridge read, and counts them for `millrace topics unknown`; dead-letter also keeps their messages; ignore only counts what comes by itself.',
+      ),
     receive_maximum: z
       .int()
       .min(1)
@@ -289,10 +311,12 @@ export type Config = z.output<typeof file> & { readonly env: z.output<typeof env
  * @throws RangeError that names the route; `loadConfig` has checked the routes before
  */
 export function bridgeRoutes({ bridge: { routes } }: Pick<Config, 'bridge'>): readonly Route[] {
-  return parseRoutes([
-    { pattern: routes.telemetry, carries: 'frames', topic: topics.frames },
-    { pattern: routes.status, carries: 'status', topic: topics.deviceStatus },
-  ])
+  const list = Array.isArray(routes) ? routes : [{ telemetry: routes.telemetry }, { status: routes.status }]
+  return parseRoutes(
+    list.flatMap((each) =>
+      Object.entries(each).map(([kind, pattern]) => ({ pattern: pattern ?? '', carries: CARRIES[kind as keyof typeof CARRIES] })),
+    ),
+  )
 }
 
 export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLimits {
@@ -380,12 +404,22 @@ const ENVIRONMENT = 'environment'
 function check<Schema extends z.ZodType>(place: string, schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  const lines = result.error.issues.map((issue) => {
+  const lines = result.error.issues.map(mostSpecific).map((issue) => {
     const where = [place, ...issue.path.map(String)].join(': ').replace(/: (?=[^:]*$)/, ': ')
     const given = issue.code === 'unrecognized_keys' || issue.input === undefined ? '' : shownInput(place, issue.path, issue.input)
     return `${where}: ${issue.message}${given}`
   })
   throw new ConfigError(lines.join('\n'))
+}
+
+/**
+ * A setting may have several forms. The one that is wrong at the deepest place is the one that was
+ * meant.
+ */
+function mostSpecific(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  const [found] = issue.errors.flatMap(([first]) => (first === undefined ? [] : [first])).sort((a, b) => b.path.length - a.path.length)
+  return found === undefined || found.path.length === 0 ? issue : mostSpecific({ ...found, path: [...issue.path, ...found.path] })
 }
 
 /** Never shows a password, neither a variable's nor one in an address. */

@@ -64,6 +64,7 @@ describe('declared services', () => {
       'standardise.dead',
       'store.dead',
       'telemetry.frames',
+      'telemetry.raw',
       'telemetry.readings',
     ])
   })

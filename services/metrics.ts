@@ -49,7 +49,11 @@ export const METRICS = {
   millrace_forwarded_messages_total: {
     of: ['bridge'],
     labels: ['kind'],
-    means: 'Messages forwarded to Kafka: `frame` as they came, `json` as frames, `status` for births and last wills.',
+    means: 'Messages forwarded to Kafka: `frame` and `raw` as they came, `json` as frames, `status` for births and last wills.',
+  },
+  millrace_unknown_topics: {
+    of: ['bridge'],
+    means: 'Topics, or groups of them, that no route and no dialect takes: `millrace topics unknown` lists them.',
   },
   millrace_payload_bytes_total: { of: ['bridge'], means: 'Bytes of all messages received.' },
   millrace_pubacks_total: { of: ['bridge'], means: 'Messages acknowledged to the broker.' },

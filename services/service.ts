@@ -7,7 +7,7 @@ import type { DeclaredService } from '../processors/declaration.ts'
 import { visible } from '../processors/visible.ts'
 import { type Config, metricsPort } from './config.ts'
 import { expectedFailure } from './expected.ts'
-import { serveHttp, sharedAnswer } from './http-server.ts'
+import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
 import { labelService, requireMetrics } from './metrics.ts'
 import { createRedactor } from './secrets.ts'
@@ -20,11 +20,18 @@ export interface ServiceContext {
   readonly signal: AbortSignal
   readonly metrics: Registry
   readonly health: Health
+  readonly pages: Pages
 }
 
 /** What is wrong, by part. /health serves it: 200 if nothing is wrong, else 503. */
 export interface Health {
   set(part: string, problem: string | null): void
+}
+
+/** Pages of its own, beside /metrics and /health. */
+export interface Pages {
+  /** @param make the value of the page, which is served as JSON */
+  add(path: `/${string}`, make: () => unknown): void
 }
 
 /** A started service. */
@@ -81,9 +88,18 @@ export async function runService(
   }
   const stopping = signalled()
   const port = metricsPort(config, declared)
-  const server = await serve(config, port, metrics, problems)
+  const own: Record<string, () => Answer> = Object.create(null) as Record<string, () => Answer>
+  const pages: Pages = {
+    add(path, make) {
+      own[path] = () => json(200, make())
+    },
+  }
+  const server = await serve(config, port, metrics, problems, own)
   try {
-    const service = await Promise.race([start({ config, log, signal: abort.signal, metrics, health }), stopping.then(() => undefined)])
+    const service = await Promise.race([
+      start({ config, log, signal: abort.signal, metrics, health, pages }),
+      stopping.then(() => undefined),
+    ])
     if (service === undefined) return 0
     requireMetrics(metrics, declared.kind)
     health.set(STARTING, null)
@@ -119,19 +135,20 @@ function serve(
   port: number,
   metrics: Registry,
   problems: ReadonlyMap<string, string>,
+  own: Record<string, () => Answer>,
 ): Promise<Server> {
   const figures = sharedAnswer(FIGURES_SHARE, FIGURES_LONGEST_MS, () => metrics.metrics())
   return serveHttp({
     host,
     port,
     names: host_names,
-    pages: {
+    pages: Object.assign(own, {
       '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
-      '/health': () => ({
-        status: problems.size === 0 ? 200 : 503,
-        type: 'application/json',
-        body: `${visible(JSON.stringify({ ok: problems.size === 0, problems: Object.fromEntries(problems) }))}\n`,
-      }),
-    },
+      '/health': () => json(problems.size === 0 ? 200 : 503, { ok: problems.size === 0, problems: Object.fromEntries(problems) }),
+    }),
   })
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json', body: `${visible(JSON.stringify(value))}\n` }
 }

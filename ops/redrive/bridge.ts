@@ -2,15 +2,25 @@ import { openFirmwareDirectory } from '../../connectors/registry/firmware-direct
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
+import { createRouter } from '../../processors/bridge/routes.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
+import type { DeadLetterLimits } from '../../processors/dead-letter-budget.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
+import { rawSchema } from '../../schemas/generated/raw.ts'
 import { forwarding } from '../../services/bridge/forwarding.ts'
+import { bridgeRoutes } from '../../services/config.ts'
 import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
 import { createRecordsWay } from './records.ts'
 import type { RedriveWay, WayParts } from './way.ts'
 
+const UNBOUNDED: DeadLetterLimits = {
+  deadLetters: Number.POSITIVE_INFINITY,
+  bytes: Number.POSITIVE_INFINITY,
+  totalBytes: Number.POSITIVE_INFINITY,
+  windowMs: 1,
+}
 const MICROS_PER_MILLI = 1000
 const HALF_MILLI_MICROS = 500
 
@@ -22,10 +32,15 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
   const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   const codec = await openDeadLetterCodec(registry, deadTopic(name))
   const statusSchemaId = await registeredId(registry, topics.deviceStatus, deviceStatusSchema)
+  const rawSchemaId = await registeredId(registry, topics.raw, rawSchema)
+  const route = createRouter(bridgeRoutes(config))
   const counters = new BridgeCounters()
   let fingerprints = createFingerprints(new Map())
   const forward = createForwarder({
-    ...forwarding({ config, limits, codec, statusSchemaId, counters }),
+    ...forwarding({ config, limits, codec, statusSchemaId, rawSchemaId, route, counters }),
+    // What still has no route fails again, whatever the bridge does with new ones.
+    keepUnknown: true,
+    keptDeadLetters: UNBOUNDED,
     // Only reads what fails again. The run writes the dead letters, and bounds them.
     deadLetterBytes: Number.POSITIVE_INFINITY,
   })

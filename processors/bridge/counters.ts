@@ -2,7 +2,7 @@ import { type DropReason, dropReasons, type Reason, reasons } from './reasons.ts
 import type { BrokerUptime } from './session.ts'
 
 /**
- * Figures for metrics: every message received ends in exactly one of frames, json, statuses, dead
+ * Figures for metrics: every message received ends in exactly one of frames, json, raw, statuses, dead
  * or dropped. A reason that never occurred is zero, not unknown.
  */
 export class BridgeCounters {
@@ -10,6 +10,8 @@ export class BridgeCounters {
   frames = 0
   /** JSON messages forwarded as frames. */
   json = 0
+  /** Messages copied as they came, for a dialect. */
+  raw = 0
   statuses = 0
   /**
    * Messages that had to wait for their device's rate limit. Each is in one of the other figures

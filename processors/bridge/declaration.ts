@@ -1,4 +1,5 @@
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
+import { rawSchema } from '../../schemas/generated/raw.ts'
 import type { ConsumerName } from '../contract.ts'
 import type { DeclaredService } from '../declaration.ts'
 import { topics } from '../topics.ts'
@@ -13,6 +14,7 @@ export const bridge = {
   fetching: {},
   writes: [
     { topic: topics.frames },
+    { topic: topics.raw, schema: rawSchema },
     { topic: topics.deviceStatus, schema: deviceStatusSchema },
     { topic: topics.clock, holds: 'clock' },
     { topic: topics.bridgeSession, holds: 'latest' },

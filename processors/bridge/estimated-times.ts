@@ -13,6 +13,29 @@ export interface EstimatedTimes {
   readonly size: number
 }
 
+/** A message with more is refused (processors/translate/reasons.ts). */
+const MOST_SAMPLES_COUNTED = 10_000
+const BRACE = 0x7b
+const BRACKET = 0x5b
+const COMMA = 0x2c
+
+/**
+ * How many samples a message can have at most, without decoding it. In JSON every value of an array
+ * or object stands behind a comma or an opening bracket; in any other encoding it takes a byte.
+ */
+export function mostSamples(payload: Buffer): number {
+  let start = 0
+  while (start < payload.length && (payload[start] as number) <= 0x20) start++
+  const first = payload[start]
+  if (first !== BRACE && first !== BRACKET) return Math.min(Math.max(payload.length, 1), MOST_SAMPLES_COUNTED)
+  let values = 1
+  for (let at = start; at < payload.length; at++) {
+    const byte = payload[at]
+    if (byte === COMMA || byte === BRACE || byte === BRACKET) values++
+  }
+  return Math.min(values, MOST_SAMPLES_COUNTED)
+}
+
 /** At this many devices, those whose last time is past are forgotten. */
 const REMEMBERED = 100_000
 

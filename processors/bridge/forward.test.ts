@@ -1,18 +1,23 @@
+import avro from 'avsc'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
+import { RawWriter } from '../../schemas/raw-writer.ts'
+import { parseTopicPattern } from '../../schemas/topic-pattern.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
 import { fingerprintOf } from '../fingerprint-header.ts'
+import { CodecError } from '../translate/codecs/codec.ts'
 import { BridgeCounters } from './counters.ts'
 import { createEstimatedTimes } from './estimated-times.ts'
 import { createFingerprints } from './fingerprints.ts'
-import { createForwarder, type Forward, type Received } from './forward.ts'
+import { createForwarder, type Forward, type ForwarderOptions, type Received } from './forward.ts'
 import { createJsonFrameEncoder } from './json-frame.ts'
 import type { Reason } from './reasons.ts'
-import { createRouter, defaultRoutes, parseRoutes } from './routes.ts'
+import { createRouter, defaultRoutes, parseRoutes, type RoutedDialect } from './routes.ts'
 import { createStatusEncoder } from './status.ts'
+import { UnknownTopics } from './unknown-topics.ts'
 
 const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
 const FINGERPRINT = Buffer.from('0123456789abcdef', 'hex')
@@ -29,11 +34,23 @@ describe('bridge', () => {
     ]),
   )
   const none = createFingerprints(new Map())
+  const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
   let counters: BridgeCounters
   let forward: Forward
+  let unknownTopics: UnknownTopics
+  let others: Pick<ForwarderOptions, 'keptDeadLetters' | 'unknownTopics' | 'keepUnknown' | 'raw' | 'rawBytes' | 'receipts'>
 
   beforeEach(() => {
     counters = new BridgeCounters()
+    unknownTopics = new UnknownTopics()
+    others = {
+      keptDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      unknownTopics,
+      keepUnknown: true,
+      raw: new RawWriter(10),
+      rawBytes: 900_000,
+      receipts: createEstimatedTimes(),
+    }
     forward = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
       jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
@@ -44,7 +61,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       deadLetterBytes: 2_000_000,
       version: '1.2.3',
-      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      ...others,
       counters,
     })
   })
@@ -206,7 +223,12 @@ describe('bridge', () => {
     ['too-many-samples', TELEMETRY, `[${'{},'.repeat(10_000)}{}]`, /at most 10000 samples in a message, got 10001/],
     ['bad-status', STATUS, '{"state":"ready","firmware":"hive-1\\u0000"}', /got \\u0000 at position 6/],
     ['bad-status', STATUS, '{"state":"gone"}', /got "gone"/],
-    ['bad-topic', 'devices/hive-a/other', frame('x'), /"devices\/hive-a\/other" matches no route/],
+    [
+      'no-route',
+      'devices/hive-a/other',
+      frame('x'),
+      /takes "devices\/hive-a\/other"; once one does: millrace redrive bridge --reason no-route/,
+    ],
     ['bad-device-id', 'devices/hive a/telemetry', frame('x'), /got "hive a"/],
     ['bad-device-id', 'devices//telemetry', frame('x'), /got ""/],
   ]
@@ -224,7 +246,7 @@ describe('bridge', () => {
         source_timestamp: 1_000,
         samples: [],
         quantities: [],
-        key: reason === 'bad-topic' || reason === 'bad-device-id' ? null : Buffer.from('hive-a'),
+        key: reason === 'no-route' || reason === 'bad-device-id' ? null : Buffer.from('hive-a'),
         processor: 'bridge',
         processor_version: '1.2.3',
         attempt: 1,
@@ -248,7 +270,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       deadLetterBytes: 2_000_000,
       version: '1',
-      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      ...others,
       counters,
     })
     large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
@@ -300,7 +322,7 @@ describe('bridge', () => {
       frameBytes: 900_000,
       deadLetterBytes: 2_000_000,
       version: '1',
-      overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+      ...others,
       counters,
     })
     const records: OutgoingRecord[] = []
@@ -331,6 +353,97 @@ describe('bridge', () => {
     const reader = new FrameReader(generic)
     reader.read(frame?.value ?? Buffer.alloc(0), 5)
     expect([reader.count, reader.base, reader.present.filter((each) => each).length]).to.deep.equal([1, 1_795_406_401_000_000, 1])
+  })
+
+  describe('messages for dialects', () => {
+    const online: RoutedDialect = {
+      topics: [parseTopicPattern('tele/{device}/SENSOR')],
+      match: (topic) => parseTopicPattern('tele/{device}/SENSOR').match(topic),
+      key: (topic, { device }) => device ?? topic,
+      status: {
+        topic: parseTopicPattern('tele/{device}/LWT'),
+        read: (payload, { device = '' }) => {
+          if (payload.length === 0) return undefined
+          if (payload.toString() === '?') throw new CodecError('expected Online or Offline, got "?"')
+          return { device, state: payload.toString() === 'Online' ? 'ready' : 'lost' }
+        },
+      },
+    }
+    const statusType = avro.Type.forSchema(readSchema('device-status').json as avro.Schema)
+    const raw = (record: OutgoingRecord | undefined): object => ({
+      ...(rawType.fromBuffer(record?.value.subarray(5) ?? Buffer.alloc(0)) as object),
+    })
+
+    beforeEach(() => {
+      forward = createForwarder({
+        ...others,
+        route: createRouter(parseRoutes(defaultRoutes), [online]),
+        jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
+        jsonFingerprint: generic.fingerprint,
+        status: createStatusEncoder(readSchema('device-status').json, 8),
+        codec: deadLetters,
+        payloadBytes: 100_000,
+        frameBytes: 900_000,
+        deadLetterBytes: 2_000_000,
+        version: '1.2.3',
+        counters,
+      })
+    })
+
+    it('are copied untouched, whatever their bytes, keyed by their identity', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), fc.boolean(), (bytes, retain) => {
+          const [record] = run([received('tele/plug/SENSOR', Buffer.from(bytes), retain)])
+          expect(record).to.deep.include({ topic: 'telemetry.raw', key: Buffer.from('plug'), timestampMs: 1_000 })
+          expect(raw(record)).to.deep.include({ topic: 'tele/plug/SENSOR', payload: Buffer.from(bytes), retained: retain })
+        }),
+      )
+    })
+
+    it('get moments of receipt that rise, with room for the samples of each', () => {
+      const payloads = ['[1,2,3]', '{"a":1,"b":[{},{}]}', '7', Buffer.from([0x83, 1, 2, 3])]
+      const records = run(payloads.map((payload) => received('tele/plug/SENSOR', payload)))
+      const moments = records.map((record) => (raw(record) as { received: number }).received - 1_000_000)
+      expect(moments).to.deep.equal([0, 4, 11, 12])
+      expect(raw(run([received('tele/other/SENSOR', '1')])[0])).to.include({ received: 1_000_000 })
+    })
+
+    it('are states in the same record as a birth', () => {
+      const [birth, death, cleared] = run([
+        received('tele/plug/LWT', 'Online', true),
+        received('tele/plug/LWT', 'Offline'),
+        received('tele/plug/LWT', ''),
+      ])
+      const decoded = [birth, death].map((record) => ({
+        ...(statusType.fromBuffer(record?.value.subarray(5) ?? Buffer.alloc(0)) as object),
+      }))
+      expect(birth).to.deep.include({ topic: 'device.status', key: Buffer.from('plug') })
+      expect(decoded[0]).to.include({ device_id: 'plug', state: 'ready', retained: true, received: 1_000_000 })
+      expect(decoded[1]).to.include({ state: 'lost', retained: false })
+      expect(cleared).to.equal(undefined)
+      expect(counters).to.include({ statuses: 2 })
+      expect(counters.dropped).to.include({ 'status-cleared': 1 })
+    })
+
+    it('are dead letters if they are no state that the dialect knows, or of nobody who could be a device', () => {
+      expect(deadLetterOf('tele/plug/LWT', '?')).to.include({ reason: 'bad-status', detail: 'expected Online or Offline, got "?"' })
+      expect(deadLetterOf('tele/my plug/LWT', 'Online')).to.include({ reason: 'bad-device-id' })
+      expect(deadLetterOf('tele/plug/SENSOR', 'x'.repeat(100_001))).to.include({ reason: 'over-size' })
+    })
+
+    it('are left out, and counted, if they have no bytes: somebody cleared what was retained', () => {
+      expect(run([received('tele/plug/SENSOR', '')])).to.deep.equal([])
+      expect(counters.dropped).to.include({ 'empty-payload': 1 })
+    })
+
+    it('are counted if nobody takes them, and dead letters within their bound, but never for a cleared one', () => {
+      const topic = 'cmnd/plug/POWER'
+      expect(run([received(topic, 'on'), received(topic, 'off'), received(topic, 'on'), received(topic, '')])).to.have.length(2)
+      expect(unknownTopics.list()).to.have.length(1)
+      expect(unknownTopics.list()[0]).to.include({ topic, messages: 4, empty: 1 })
+      expect(counters.dead['no-route']).to.equal(2)
+      expect(counters.dropped['no-route']).to.equal(2)
+    })
   })
 
   it('counts every message exactly once, whatever it is', () => {
@@ -365,5 +478,6 @@ describe('bridge', () => {
   })
 
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
-  const total = ({ frames, json, statuses, dead, dropped }: BridgeCounters): number => frames + json + statuses + sum(dead) + sum(dropped)
+  const total = ({ frames, json, raw, statuses, dead, dropped }: BridgeCounters): number =>
+    frames + json + raw + statuses + sum(dead) + sum(dropped)
 })

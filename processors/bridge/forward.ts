@@ -1,14 +1,17 @@
 import { clocks } from '../../schemas/firmware.ts'
 import { clockOf } from '../../schemas/frame-reader.ts'
+import type { RawWriter } from '../../schemas/raw-writer.ts'
 import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { WIRE_BYTES, writeWireHeader } from '../../schemas/wire-format.ts'
-import type { OutgoingRecord, RecordHeaders, RecordPart, Rejection } from '../contract.ts'
+import { type OutgoingRecord, parseDeviceId, type RecordHeaders, type RecordPart, type Rejection } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
-import type { DeadLetterLimits } from '../dead-letter-budget.ts'
+import { DeadLetterBudget, type DeadLetterLimits } from '../dead-letter-budget.ts'
 import { byReason } from '../rejections.ts'
-import { deadTopic } from '../topics.ts'
+import { deadTopic, topics } from '../topics.ts'
+import { CodecError } from '../translate/codecs/codec.ts'
 import type { BridgeCounters } from './counters.ts'
 import { bridge } from './declaration.ts'
+import { type EstimatedTimes, mostSamples } from './estimated-times.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import type { JsonFrameEncoder } from './json-frame.ts'
 import { JsonRefusal } from './json-samples.ts'
@@ -18,6 +21,7 @@ import type { DropReason, Reason } from './reasons.ts'
 import { type Destination, type Router, UPTIME_OF_BROKER } from './routes.ts'
 import { readUptime } from './session.ts'
 import type { StatusEncoder } from './status.ts'
+import type { UnknownTopics } from './unknown-topics.ts'
 
 /** A message as it came from MQTT. A frame's payload is overwritten when it is forwarded. */
 export interface Received {
@@ -57,8 +61,19 @@ export interface ForwarderOptions {
   readonly deadLetterBytes: number
   /** Version of this program, for dead letters. */
   readonly version: string
-  /** How much is kept of what a device sends over its rate. */
-  readonly overRateDeadLetters: DeadLetterLimits
+  /** How much is kept of what a device sends over its rate, and of unknown topics. */
+  readonly keptDeadLetters: DeadLetterLimits
+  /** Counts messages of topics that no route takes. */
+  readonly unknownTopics: UnknownTopics
+  /** Whether these become dead letters. */
+  readonly keepUnknown: boolean
+  readonly raw: RawWriter
+  /** Of raw records: the fingerprint of their schema. */
+  readonly rawHeaders?: RecordHeaders
+  /** Largest raw record. */
+  readonly rawBytes: number
+  /** Moments of receipt that no two messages of one identity share. */
+  readonly receipts: EstimatedTimes
   readonly counters: BridgeCounters
 }
 
@@ -77,6 +92,7 @@ export type Forward = (
 ) => number
 
 type Device = Extract<Destination, { tag: 'device' }>
+type Identified = Extract<Destination, { key: Buffer }>
 
 const WHOLE: RecordPart = { samples: [], quantities: [] }
 const MICROS_PER_MILLI = 1000
@@ -92,7 +108,8 @@ const TOPIC_CHARACTERS = 1_000
 export function createForwarder(options: ForwarderOptions): Forward {
   const { route, jsonFrame, counters, payloadBytes } = options
   const dead = deadTopic(bridge.name)
-  const overRate = new OverRate(options.overRateDeadLetters)
+  const overRate = new OverRate(options.keptDeadLetters)
+  const unknownBudget = new DeadLetterBudget(options.keptDeadLetters)
   let records: OutgoingRecord[] = []
 
   return (messages, first, fingerprints, registryIsFresh, into) => {
@@ -131,8 +148,10 @@ export function createForwarder(options: ForwarderOptions): Forward {
     if (to.tag === 'broker') return note(message)
     if (message.overRate === true) return refuseRate(message, to)
     if (to.tag === 'device') return to.route.carries === 'frames' ? forwardTelemetry(message, to, fingerprints) : forwardStatus(message, to)
-    if (to.tag === 'no-route') return refuse(message, to, 'bad-topic', `${shown(message.topic)} matches no route`)
-    return refuse(message, to, 'bad-device-id', `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(to.text)}`)
+    if (to.tag === 'raw') return forwardRaw(message, to)
+    if (to.tag === 'dialect-status') return forwardDialectStatus(message, to)
+    if (to.tag === 'no-route') return takeUnknown(message, to)
+    return refuse(message, to, 'bad-device-id', badDevice(to.text))
   }
 
   /** Takes what the broker says about itself. */
@@ -195,6 +214,62 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return true
   }
 
+  /** The bytes as they came. A dialect says what is in them. */
+  function forwardRaw(message: Received, to: Identified): true {
+    const { topic, payload, retain, receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI } = message
+    if (payload.length === 0) return drop('empty-payload')
+    if (payload.length > payloadBytes) return refuseSize(message, to)
+    const receivedMicros = options.receipts.take(to.key.toString(), estimateMicros, mostSamples(payload))
+    const value = options.raw.write(topic, payload, receivedMicros, retain)
+    if (value.length > options.rawBytes)
+      return refuse(
+        message,
+        to,
+        'over-size',
+        `expected a record of at most ${options.rawBytes} bytes, with its topic this takes ${value.length}`,
+      )
+    counters.raw++
+    records.push({ topic: topics.raw, key: to.key, value, timestampMs: receivedMs, headers: options.rawHeaders })
+    return true
+  }
+
+  /** State of a device as a dialect reads it. */
+  function forwardDialectStatus(message: Received, to: Extract<Destination, { tag: 'dialect-status' }>): true {
+    const { payload, receivedMs } = message
+    if (payload.length === 0) return drop('status-cleared')
+    if (payload.length > payloadBytes) return refuseSize(message, to)
+    let read: ReturnType<typeof to.read>
+    try {
+      read = to.read(payload)
+    } catch (cause) {
+      if (cause instanceof CodecError) return refuse(message, to, 'bad-status', cause.message)
+      throw cause
+    }
+    if (read === undefined) return drop('status-cleared')
+    const device = parseDeviceId(read.device)
+    if (device === undefined) return refuse(message, to, 'bad-device-id', badDevice(read.device))
+    counters.statuses++
+    const value = options.status({ ...message, payload: Buffer.from(JSON.stringify({ state: read.state })) }, device)
+    records.push({ topic: topics.deviceStatus, key: Buffer.from(device), value, timestampMs: receivedMs, headers: options.statusHeaders })
+    return true
+  }
+
+  function takeUnknown(message: Received, to: Destination): true {
+    const { topic, payload, receivedMs } = message
+    options.unknownTopics.note(message)
+    if (!options.keepUnknown || payload.length === 0) return drop('no-route')
+    if (!unknownBudget.admit(Buffer.from(topic.slice(0, SHOWN_CHARACTERS)), 'no-route', payload.length, receivedMs)) {
+      counters.unkept++
+      return drop('no-route')
+    }
+    return refuse(
+      message,
+      to,
+      'no-route',
+      `no route and no dialect takes ${shown(topic)}; once one does: millrace redrive bridge --reason no-route`,
+    )
+  }
+
   function forwardStatus(message: Received, to: Device): boolean {
     const { payload } = message
     if (payload.length === 0) return drop('status-cleared')
@@ -216,7 +291,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
   }
 
   function refuseRate(message: Received, to: Destination): true {
-    if (overRate.admit(message, to.tag === 'device' ? to.key : null)) return refuse(message, to, 'over-rate', OVER_RATE)
+    if (overRate.admit(message, keyOf(to))) return refuse(message, to, 'over-rate', OVER_RATE)
     counters.dead['over-rate']++
     counters.unkept++
     return true
@@ -249,7 +324,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     counters.dead[reason]++
     const { length } = message.topic
     if (length > TOPIC_CHARACTERS) detail += `; its topic of ${length} characters is cut`
-    const key = to.tag === 'device' ? to.key : null
+    const key = keyOf(to)
     let value = options.codec.encode(deadLetter(message, key, message.payload, reason, detail, part))
     if (value.length > options.deadLetterBytes) {
       // Kafka would refuse it each time that the broker sends it again, and nothing would get past
@@ -297,6 +372,14 @@ export function createForwarder(options: ForwarderOptions): Forward {
       last_failed: message.receivedMs,
     }
   }
+}
+
+function keyOf(to: Destination): Buffer | null {
+  return 'key' in to ? to.key : null
+}
+
+function badDevice(text: string): string {
+  return `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(text)}`
 }
 
 function describeStart(payload: Buffer): string {

@@ -47,10 +47,10 @@ export const reasons = {
     means: 'A status message that is not {"state": "init|ready|sleeping|lost", …}: the detail names the field.',
     whatToDo: 'Correct the device. Until then its state in the app database is the one before.',
   },
-  'bad-topic': {
-    means: 'The topic matches no route of the bridge.',
+  'no-route': {
+    means: 'No route and no dialect takes the topic, and `bridge.unknown_topics` is `dead-letter`.',
     whatToDo:
-      "Probably a route was removed from the configuration, but its subscription is still in the broker's session. Put the route back and redrive, or wait until the session expires.",
+      'Add a dialect for it (`dialects`), or a route (`bridge.routes`), and redrive: `millrace redrive bridge --reason no-route`. `millrace topics unknown` has an overview.',
   },
   'bad-device-id': {
     means: 'The device level of the topic is no device ID: 1 to 64 of A–Z, a–z, 0–9, _ and -, starting with a letter or digit.',
@@ -66,6 +66,14 @@ export type Reason = keyof typeof reasons
 
 /** Why the bridge leaves a message out on purpose. */
 export const dropReasons = {
+  'no-route': {
+    means: 'No route and no dialect takes the topic: `millrace topics unknown` has an example of each.',
+    whatToDo: 'Add a dialect or a route if it is telemetry. To keep such messages until then, set `bridge.unknown_topics: dead-letter`.',
+  },
+  'empty-payload': {
+    means: 'A message without any bytes, such as the one that clears a retained message. There is nothing in it.',
+    whatToDo: 'Nothing.',
+  },
   copy: {
     means: 'The broker delivered the message once more, because two of the subscriptions match its topic: see docs/broker.md.',
     whatToDo: 'Nothing.',

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { topics } from '../topics.ts'
-import { createRouter, defaultRoutes, parseRoutes, type RouteConfig } from './routes.ts'
+import { parseTopicPattern } from '../../schemas/topic-pattern.ts'
+import { createRouter, defaultRoutes, dialectFilters, parseRoutes, type RouteConfig, type RoutedDialect } from './routes.ts'
 
-const config = (pattern: string): RouteConfig => ({ pattern, carries: 'frames', topic: topics.frames })
+const config = (pattern: string): RouteConfig => ({ pattern, carries: 'frames' })
 
 describe('bridge routes', () => {
   const route = createRouter(parseRoutes(defaultRoutes))
@@ -19,8 +19,8 @@ describe('bridge routes', () => {
     '{device}/{device}',
     'a/+/{device}',
     'a/#/{device}',
-    'x{device}/a',
-    '{device}/{kind}',
+    '{kind}/a',
+    '{device}{kind}',
     '$SYS/{device}',
     '',
   ]) {
@@ -53,6 +53,53 @@ describe('bridge routes', () => {
     })
   }
 
+  it('take parts of levels, the rest of a topic, and the first route that matches', () => {
+    const several = createRouter(
+      parseRoutes([
+        { pattern: 'plant/line-{device}/out', carries: 'frames' },
+        { pattern: 'plant/{all...}', carries: 'raw' },
+        { pattern: 'lwt/{site}/{device}', carries: 'status' },
+      ]),
+    )
+    expect(several('plant/line-7/out')).to.include({ tag: 'device', device: '7' })
+    expect(several('plant/x/out')).to.deep.equal({ tag: 'raw', identity: 'plant/x/out', key: Buffer.from('plant/x/out') })
+    expect(several('lwt/vienna/a')).to.include({ tag: 'device', device: 'a' })
+    expect(several('lwt/a')).to.deep.equal({ tag: 'no-route' })
+  })
+
+  it('leave to dialects what they do not take: states before telemetry, the first dialect first', () => {
+    const dialect = (name: string, topics: readonly string[], state?: string): RoutedDialect => {
+      const patterns = topics.map(parseTopicPattern)
+      return {
+        topics: patterns,
+        match: (topic) => patterns.map((pattern) => pattern.match(topic)).find((captures) => captures !== undefined),
+        key: (topic, captures) => `${name}:${captures.device ?? topic}`,
+        status:
+          state === undefined
+            ? undefined
+            : {
+                topic: parseTopicPattern(state),
+                read: (payload, { device = '' }) => ({ device, state: payload.length > 0 ? 'ready' : 'lost' }),
+              },
+      }
+    }
+    const dialects = [dialect('one', ['z/{name...}'], 'z/{device}/availability'), dialect('two', ['z/x', 'devices/{device}/telemetry'])]
+    const all = createRouter(parseRoutes(defaultRoutes), dialects)
+    expect(all('devices/a/telemetry')).to.include({ tag: 'device', device: 'a' })
+    expect(all('z/x')).to.deep.include({ tag: 'raw', identity: 'one:z/x' })
+    const state = all('z/x/availability')
+    expect(state).to.include({ tag: 'dialect-status', identity: 'one:x' })
+    if (state.tag !== 'dialect-status') return
+    expect(state.read(Buffer.from('online'))).to.deep.equal({ device: 'x', state: 'ready' })
+    expect(dialectFilters(dialects)).to.deep.equal(['z/#', 'z/+/availability', 'z/x', 'devices/+/telemetry'])
+  })
+
+  it('cut a key that is longer than any name of a device or gateway', () => {
+    const all = createRouter(parseRoutes([{ pattern: 'x/{all...}', carries: 'raw' }]))
+    const found = all(`x/${'y'.repeat(60_000)}`)
+    expect(found.tag === 'raw' && found.key.length).to.equal(256)
+  })
+
   it('take what the broker says of itself for no message', () => {
     expect(route('$SYS/broker/publish/messages/dropped')).to.deep.equal({ tag: 'broker' })
     expect(route('$SYS/broker/uptime')).to.deep.equal({ tag: 'broker' })
@@ -68,7 +115,7 @@ describe('bridge routes', () => {
   })
 
   it('forget when there are too many topics, and find the same again', () => {
-    const small = createRouter(parseRoutes(defaultRoutes), 2)
+    const small = createRouter(parseRoutes(defaultRoutes), [], 2)
     fc.assert(
       fc.property(fc.constantFrom('a', 'b', 'c', 'd'), (device) => {
         expect(small(`devices/${device}/telemetry`)).to.include({ tag: 'device', device })

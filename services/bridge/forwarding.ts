@@ -3,15 +3,18 @@ import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import type { ForwarderOptions } from '../../processors/bridge/forward.ts'
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
-import { createRouter } from '../../processors/bridge/routes.ts'
+import type { Router } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
+import { UnknownTopics } from '../../processors/bridge/unknown-topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { readFirmwares } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
-import { bridgeRoutes, type Config, ConfigError } from '../config.ts'
+import { rawSchema } from '../../schemas/generated/raw.ts'
+import { RawWriter } from '../../schemas/raw-writer.ts'
+import { type Config, ConfigError } from '../config.ts'
 import { deadLetterLimits } from '../dead-letters.ts'
 import { schemaHeaders } from '../registered.ts'
 import { version } from '../version.ts'
@@ -33,15 +36,18 @@ export interface ForwardingParts {
   readonly codec: DeadLetterCodec
   /** ID of schemas/device-status.avsc in the registry. */
   readonly statusSchemaId: number
+  /** ID of schemas/raw.avsc in the registry. */
+  readonly rawSchemaId: number
+  readonly route: Router
   readonly counters: BridgeCounters
 }
 
 /** How the bridge forwards messages, also those of a redrive. */
-export function forwarding({ config, limits, codec, statusSchemaId, counters }: ForwardingParts): ForwarderOptions {
+export function forwarding({ config, limits, codec, statusSchemaId, rawSchemaId, route, counters }: ForwardingParts): ForwarderOptions {
   const generic = jsonFirmware()
   const frameBytes = Math.min(LARGEST_FRAME_BYTES, limits.get(topics.frames) ?? 0)
   return {
-    route: createRouter(bridgeRoutes(config)),
+    route,
     jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
     jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(deviceStatusSchema.json, statusSchemaId),
@@ -51,7 +57,13 @@ export function forwarding({ config, limits, codec, statusSchemaId, counters }: 
     frameBytes,
     deadLetterBytes: limits.get(deadTopic(declared.name)) ?? 0,
     version,
-    overRateDeadLetters: deadLetterLimits(config),
+    keptDeadLetters: deadLetterLimits(config),
+    unknownTopics: new UnknownTopics(),
+    keepUnknown: config.bridge.unknown_topics === 'dead-letter',
+    raw: new RawWriter(rawSchemaId),
+    rawHeaders: schemaHeaders(rawSchema),
+    rawBytes: limits.get(topics.raw) ?? 0,
+    receipts: createEstimatedTimes(),
     counters,
   }
 }

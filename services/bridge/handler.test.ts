@@ -5,9 +5,11 @@ import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts
 import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import { createRouter, defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
+import { UnknownTopics } from '../../processors/bridge/unknown-topics.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { RawWriter } from '../../schemas/raw-writer.ts'
 import { createBridge } from './handler.ts'
 
 const FINGERPRINT = '0123456789abcdef'
@@ -72,7 +74,12 @@ describe('bridge service', () => {
           frameBytes: 900_000,
           deadLetterBytes: 2_000_000,
           version: '1',
-          overRateDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
+          unknownTopics: new UnknownTopics(),
+          keepUnknown: true,
+          raw: new RawWriter(4),
+          rawBytes: 900_000,
+          receipts: createEstimatedTimes(),
+          keptDeadLetters: { deadLetters: 2, bytes: 1000, totalBytes: 10_000, windowMs: 60_000 },
           counters,
         },
         unknownWaitMs,

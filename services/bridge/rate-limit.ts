@@ -2,7 +2,7 @@ import type { Publish, PublishHandler } from '../../connectors/contract.ts'
 import type { BridgeCounters } from '../../processors/bridge/counters.ts'
 import type { Received } from '../../processors/bridge/forward.ts'
 import { HeldMessages } from '../../processors/bridge/held-messages.ts'
-import type { Router } from '../../processors/bridge/routes.ts'
+import { identityOf, type Router } from '../../processors/bridge/routes.ts'
 import { createTokenBuckets, type RateLimit } from '../../processors/bridge/token-buckets.ts'
 
 export interface RateLimitOptions extends RateLimit {
@@ -96,6 +96,7 @@ export function createRateLimiter({ limit, route, forward, counters, now }: Rate
     const to = route(topic)
     // The broker sends retained messages all at once when the bridge subscribes, which is not the
     // device's fault.
-    return to.tag === 'device' && !retain ? buckets.take(to.device, payload.length, nowMs, limit.longestDelayMs) : 0
+    const identity = retain ? undefined : identityOf(to)
+    return identity !== undefined ? buckets.take(identity, payload.length, nowMs, limit.longestDelayMs) : 0
   }
 }

@@ -1,15 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import { parseBroker, type TlsOptions } from '../../connectors/mqtt/dial.ts'
+import type { GrantedFilters, WantedFilters } from '../../connectors/mqtt/session-filters.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
-import { DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
+import { createRouter, DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
 import { NO_IDENTIFIER } from '../../processors/bridge/subscriptions.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
+import { rawSchema } from '../../schemas/generated/raw.ts'
 import { bridgeRoutes, type Config } from '../config.ts'
 import { kafkaClient } from '../kafka.ts'
 import { reportMetrics } from '../metrics.ts'
@@ -24,8 +26,11 @@ import { createBridge } from './handler.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
 import { createSessionMemory } from './session-memory.ts'
 import { createSessionWatch } from './session-watch.ts'
+import { UNKNOWN_PAGE, unknownPage } from './unknown-page.ts'
 
 const DEFAULT_USER = 'millrace-bridge'
+/** How often the broker is asked again for what it refused. */
+const REFUSED_AGAIN_MS = 60_000
 
 function rateLimit({ bridge: { rate_limit: limit } }: Config): RateLimitOptions {
   return {
@@ -39,9 +44,11 @@ function rateLimit({ bridge: { rate_limit: limit } }: Config): RateLimitOptions 
 
 /** Starts the bridge: MQTT publishes → the same bytes on Kafka. */
 export async function bridgeService(context: ServiceContext): Promise<Service> {
-  const { config, log, signal, metrics, health } = context
+  const { config, log, signal, metrics, health, pages } = context
   const { bridge, env } = config
   const routes = bridgeRoutes(config)
+  const required = routes.map(({ filter }) => filter)
+  const route = createRouter(routes)
   const schemas = firmwareOptions(config, log, signal)
   const { registry } = schemas
   const waiting = createWaiting({ config, log, signal, health })
@@ -69,10 +76,13 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     registeredId(registry, topics.deviceStatus, deviceStatusSchema),
   )
   const codec = await waiting.until('registering schemas', ['REGISTRY_URL'], () => openDeadLetterCodec(registry, deadTopic(declared.name)))
+  const rawSchemaId = await waiting.until('registering schemas', ['REGISTRY_URL'], () => registeredId(registry, topics.raw, rawSchema))
+  const parts = forwarding({ config, limits, codec, statusSchemaId, rawSchemaId, route: (topic) => route(topic), counters })
+  const { unknownTopics } = parts
   const handler = createBridge({
     directory,
     producer,
-    forwarding: forwarding({ config, limits, codec, statusSchemaId, counters }),
+    forwarding: parts,
     rateLimit: rateLimit(config),
     unknownWaitMs: bridge.unknown_fingerprint_wait_ms,
     log,
@@ -91,17 +101,23 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   // Until it is connected nobody is subscribed, and the broker refuses what devices publish.
   health.set('mqtt', `session is connecting to ${address}`)
   let connectedAtMs: number | undefined
+  let granted: GrantedFilters = { refused: new Map(), everything: false }
+  const wantedFilters = (): WantedFilters => ({ required, optional: [], everything: bridge.unknown_topics !== 'ignore' })
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
     ...bridgeUser(env),
     tls: tlsOptions(env),
     clientId: bridge.client_id,
-    filters: { required: routes.map(({ filter }) => filter), optional: [], everything: false },
+    filters: wantedFilters(),
     // A bridge that did not remember them had those of its configuration.
     subscribedBefore: session
       .subscribedBefore()
-      .then((before) => before ?? routes.map(({ filter }) => ({ filter, identifier: NO_IDENTIFIER }))),
+      .then((before) => before ?? required.map((filter) => ({ filter, identifier: NO_IDENTIFIER }))),
     rememberSubscribed: (subscriptions) => session.subscribing(subscriptions),
+    onFilters: (now) => {
+      granted = now
+      health.set('subscriptions', refusedProblem(now))
+    },
     observed: [DROPPED_BY_BROKER, UPTIME_OF_BROKER],
     handler: clock.guard(handler),
     log,
@@ -118,14 +134,23 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     },
     onTakenOver: (said) => session.takenOver(said),
   })
+  // The broker's access list may have been corrected.
+  const retry = setInterval(() => {
+    if (granted.refused.size > 0) void subscriber.change(wantedFilters())
+  }, REFUSED_AGAIN_MS)
+  retry.unref()
+  const since = new Date().toISOString()
+  pages.add(UNKNOWN_PAGE, () => unknownPage(unknownTopics, { mode: bridge.unknown_topics, everything: granted.everything, since }))
 
   reportMetrics(metrics, {
+    millrace_unknown_topics: () => unknownTopics.size,
     millrace_ignored_schemas: () => directory.ignored(),
     millrace_rejected_total: () => Object.entries(counters.dead),
     millrace_dropped_total: () => Object.entries({ ...counters.dropped, copy: subscriber.counters().copies }),
     millrace_forwarded_messages_total: () => [
       ['frame', counters.frames],
       ['json', counters.json],
+      ['raw', counters.raw],
       ['status', counters.statuses],
     ],
     millrace_payload_bytes_total: () => counters.payloadBytes,
@@ -150,6 +175,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   return {
     failed: sending.failed,
     stop: async () => {
+      clearInterval(retry)
       await subscriber[Symbol.asyncDispose]()
       await session[Symbol.asyncDispose]()
       await databaseClock[Symbol.asyncDispose]()
@@ -174,6 +200,13 @@ function problemOf(address: string, state: SessionState): string | null {
   if (state.tag === 'connecting') return `session is connecting to ${address}${state.because === undefined ? '' : `: ${state.because}`}`
   if (state.unansweredSinceMs === undefined) return null
   return `the broker is overloaded: it sends, but has not answered since ${new Date(state.unansweredSinceMs).toISOString()}`
+}
+
+/** What the broker does not let the bridge read, for health. */
+function refusedProblem({ refused }: GrantedFilters): string | null {
+  if (refused.size === 0) return null
+  const list = [...refused].map(([filter, why]) => `${filter} (${why})`).join(', ')
+  return `the broker does not grant every subscription, and what comes on these topics does not reach the bridge: ${list}. See its access list, docs/broker.md`
 }
 
 function tlsOptions({ MQTT_CA_FILE: ca, MQTT_CERT_FILE: cert, MQTT_KEY_FILE: key }: Config['env']): TlsOptions {
