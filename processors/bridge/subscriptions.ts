@@ -9,8 +9,8 @@
 export interface Subscription {
   readonly filter: string
   /**
-   * 1 to 268,435,455, or NO_IDENTIFIER. A filter that is subscribed anew has another one: what was published for the
-   * old one must not be taken for a copy of what the new one brings.
+   * 1 to 268,435,455, or NO_IDENTIFIER. A filter that is subscribed anew has another one: what was
+   * published for the old one must not be taken for a copy of what the new one brings.
    */
   readonly identifier: number
 }
