@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "json.h"
+
 #define RECEIVE_SIZE 128
 
 static int64_t wall_us(void) {
@@ -38,22 +40,43 @@ static void mark_dirty(struct device *device) {
   device->shared->dirty = device;
 }
 
-/* The batcher's sink: puts the frame in the store and notes what the ledger will say of it. */
+/* Puts a frame or a message in the store and notes what the ledger will say of it. OK or FULL. */
+static enum millrace_status keep(struct device *device, const uint8_t *bytes, const struct frame_record *record,
+                                 int32_t *discarded) {
+  struct totals *totals = &device->shared->totals;
+  uint16_t slot;
+  enum millrace_status status = millrace_ram_store_put(&device->store, bytes, record->bytes, discarded, &slot);
+  if (status != MILLRACE_OK) return status;
+  device->records[slot] = *record;
+  totals->sealed++;
+  totals->sealed_samples += record->samples;
+  totals->bytes += record->bytes;
+  mark_dirty(device);
+  return status;
+}
+
+/* The batcher's sink. */
 static enum millrace_status put(void *context, const uint8_t *frame, uint16_t length, int32_t *discarded) {
   struct device *device = context;
   const struct millrace_frame *open = &device->batcher.frame;
-  struct totals *totals = &device->shared->totals;
-  uint16_t slot;
-  enum millrace_status status = millrace_ram_store_put(&device->store, frame, length, discarded, &slot);
-  if (status != MILLRACE_OK) return status;
   struct frame_record record = {open->start.boot, open->start.seq, open->start.base, open->last,
                                 0,                open->samples,   length};
-  device->records[slot] = record;
-  totals->sealed++;
-  totals->sealed_samples += open->samples;
-  totals->bytes += length;
-  unlist(device);
-  mark_dirty(device);
+  enum millrace_status status = keep(device, frame, &record, discarded);
+  if (status == MILLRACE_OK) unlist(device);
+  return status;
+}
+
+/* A sample as JSON, in the place of a frame. OK or FULL. */
+static enum millrace_status put_json(struct device *device, int64_t time_ms, const int32_t *values) {
+  char message[JSON_MAX];
+  struct frame_record record = {device->shared->boot, device->messages, time_ms, time_ms, 0, 1, 0};
+  int32_t discarded = 0;
+  enum millrace_status status;
+
+  if (!millrace_ram_store_has_room(&device->store)) return MILLRACE_FULL;
+  record.bytes = json_write(&device->shared->options->firmware, time_ms, values, message);
+  status = keep(device, (const uint8_t *)message, &record, &discarded);
+  if (status == MILLRACE_OK) device->messages++;
   return status;
 }
 
@@ -71,8 +94,8 @@ static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
   uint16_t length;
   if (reason >= 0x80 || reason == 0x10) {
     if (shared->totals.refused++ == 0)
-      fprintf(stderr, "fleet: the broker did not take a frame of %s: reason 0x%02X%s; it is sent again, and others like it are counted\n",
-              device->identity.device, reason, reason == 0x10 ? ", nobody is subscribed" : "");
+      fprintf(stderr, "fleet: the broker did not take %s of %s: reason 0x%02X%s; it is sent again, and others like it are counted\n",
+              shared->options->json ? "a message" : "a frame", device->identity.device, reason, reason == 0x10 ? ", nobody is subscribed" : "");
     return;
   }
   shared->totals.acked++;
@@ -135,6 +158,7 @@ struct device *device_create(struct fleet_state *shared, const char *id, uint32_
 }
 
 enum millrace_status device_offer(struct device *device, int64_t time_ms, const int32_t *values) {
+  if (device->shared->options->json) return put_json(device, time_ms, values);
   enum millrace_status status = millrace_batcher_offer(&device->batcher, MILLRACE_SYNCED, time_ms, values);
   if (status == MILLRACE_OK) list(device);
   return status;

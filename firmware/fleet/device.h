@@ -1,4 +1,5 @@
-/* A virtual device: the library's batcher, store, publisher and MQTT client over a socket of its own. */
+/* A virtual device: the library's batcher, store, publisher and MQTT client over a socket of its own. With --json the
+ * batcher is left out. */
 #ifndef FLEET_DEVICE_H
 #define FLEET_DEVICE_H
 
@@ -27,6 +28,7 @@ struct device {
   struct device *older;
   struct device *newer;
   struct device *next_dirty;
+  int32_t messages; /* put in the store with --json, numbered from 0 as frames are */
   uint16_t early; /* samples until the first frame is sealed early; 0: that is done */
   bool listed; /* in the list of open frames */
   bool dirty;  /* has put frames that the publisher has not seen */
@@ -35,7 +37,7 @@ struct device {
 /* Makes a device; its memory lives as long as the fleet. NULL: out of memory, or an ID that is not one. */
 struct device *device_create(struct fleet_state *shared, const char *id, uint32_t number);
 
-/* Gives a sample to the batcher. OK, or FULL: the queue is full and nothing was taken. */
+/* Gives a sample to the batcher; with --json, to the store as a message of its own. OK, or FULL: the queue is full and nothing was taken. */
 enum millrace_status device_offer(struct device *device, int64_t time_ms, const int32_t *values);
 
 /* One synthetic sample; what does not fit is dropped and counted. */

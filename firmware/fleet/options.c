@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "firmwares.h"
+#include "json.h"
 #include "millrace/frame.h"
 #include "millrace/identity.h"
 #include "model.h"
@@ -32,6 +33,7 @@ static const char help[] =
     "  --sample-hz F         samples a second of each device (1)\n"
     "  --rate R              readings a second of all devices together; sets --sample-hz\n"
     "  --sparse              one sample a frame\n"
+    "  --json                in place of frames, each sample as a JSON object in a message of its own: ts, standard names\n"
     "  --flush-ms N          seal a frame when its first sample is this old (1000)\n"
     "  --max-payload N       most bytes of a frame (280)\n"
     "  --duration S          seconds of sampling; 0: until SIGINT or SIGTERM (0)\n"
@@ -110,7 +112,7 @@ static void check_prefix(const char *prefix) {
 }
 
 enum option_id {
-  URL = 256, PASSWORD, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, FLUSH_MS,
+  URL = 256, PASSWORD, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, JSON, FLUSH_MS,
   MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, PRINT, LEDGER, LEDGER_FRAMES, STATS_JSON, TURN_MS, HELP
 };
 
@@ -121,7 +123,7 @@ static const struct option_name {
 } names[] = {
     {"url", 1, URL}, {"password", 1, PASSWORD}, {"devices", 1, DEVICES}, {"prefix", 1, PREFIX},
     {"firmware", 1, FIRMWARE}, {"list-devices", 0, LIST_DEVICES}, {"boot-file", 1, BOOT_FILE},
-    {"sample-hz", 1, SAMPLE_HZ}, {"rate", 1, RATE}, {"sparse", 0, SPARSE}, {"flush-ms", 1, FLUSH_MS},
+    {"sample-hz", 1, SAMPLE_HZ}, {"rate", 1, RATE}, {"sparse", 0, SPARSE}, {"json", 0, JSON}, {"flush-ms", 1, FLUSH_MS},
     {"max-payload", 1, MAX_PAYLOAD}, {"duration", 1, DURATION}, {"seed", 1, SEED}, {"inflight", 1, INFLIGHT},
     {"queue", 1, QUEUE}, {"drain", 1, DRAIN}, {"csv", 0, CSV}, {"round", 0, ROUND}, {"print", 0, PRINT}, {"ledger", 1, LEDGER},
     {"ledger-frames", 0, LEDGER_FRAMES}, {"stats-json", 0, STATS_JSON}, {"turn-ms", 1, TURN_MS}, {"help", 0, HELP}};
@@ -140,6 +142,7 @@ static void set(struct options *options, enum option_id option, const char *name
     case SAMPLE_HZ: options->sample_hz = number(name, value, 0.0001, 1000); break;
     case RATE: options->rate = number(name, value, 0.001, 1e9); break;
     case SPARSE: options->sparse = true; break;
+    case JSON: options->json = true; break;
     case FLUSH_MS: options->flush_ms = (uint32_t)whole(name, value, 1, INT32_MAX); break;
     case MAX_PAYLOAD: options->max_payload = (uint16_t)whole(name, value, 1, 4096); break;
     case DURATION: options->duration_s = number(name, value, 0, 1e9); break;
@@ -158,6 +161,17 @@ static void set(struct options *options, enum option_id option, const char *name
   }
 }
 
+/* A slot of the queue holds the longest sample. */
+static void check_json(struct options *options) {
+  size_t longest = json_longest(&options->firmware);
+  if (options->sparse || options->flush_ms != MILLRACE_FLUSH_MS || options->max_payload != MILLRACE_MAX_PAYLOAD)
+    refuse("--json sends no frames: it takes no --sparse, --flush-ms or --max-payload");
+  if (longest > JSON_MAX)
+    refuse("--json: expected samples of at most %d bytes, those of %s may have %zu", JSON_MAX,
+           options->firmware.schema->firmware, longest);
+  options->max_payload = (uint16_t)longest;
+}
+
 static void check(struct options *options) {
   uint16_t least = millrace_frame_least_payload(options->firmware.schema);
   if (options->max_payload < least)
@@ -169,6 +183,7 @@ static void check(struct options *options) {
     refuse("--firmware \"%s\": there is no synthetic data for it: add a model to firmware/fleet/model.c, or send a file with --csv",
            options->firmware.schema->firmware);
   if (options->ledger_frames && options->ledger == NULL) refuse("--ledger-frames adds to the lines of --ledger FILE: give both");
+  if (options->json) check_json(options);
   if (options->round && !options->csv) refuse("--round is for --csv: synthetic data is exact");
   if (options->print && !options->csv) refuse("--print is for --csv: it prints the file");
   if (options->rate > 0 && options->sample_hz > 0) refuse("--rate sets --sample-hz: give one of them");

@@ -22,6 +22,7 @@ struct options {
   double duration_s;
   double drain_s;
   bool sparse;
+  bool json;
   uint16_t in_flight;
   uint16_t queue;
   bool csv;

@@ -72,6 +72,7 @@ bool report_end(struct fleet *fleet) {
   struct sums sums = sum(fleet);
   double seconds = (double)((fleet->loaded_ns == 0 ? fleet->now_ns : fleet->loaded_ns) - fleet->start_ns) / NANOSECONDS;
   double cpu = cpu_seconds();
+  const char *unit = fleet->shared.options->json ? "message" : "frame";
   uint64_t open = 0;
 
   for (struct device *device = fleet->shared.oldest; device != NULL; device = device->newer) open += device->batcher.frame.samples;
@@ -82,13 +83,15 @@ bool report_end(struct fleet *fleet) {
           fleet->shared.options->firmware.schema->firmware, fleet->shared.boot, seconds);
   fprintf(stderr, "fleet: %" PRIu64 " samples (%.0f/s), %" PRIu64 " readings (%.0f/s)\n", totals->samples,
           (double)totals->samples / seconds, totals->readings, (double)totals->readings / seconds);
-  fprintf(stderr, "fleet: %" PRIu64 " frames (%.0f/s), %.1f samples and %.1f bytes a frame\n", totals->sealed,
+  fprintf(stderr, "fleet: %" PRIu64 " %ss (%.0f/s), %.1f samples and %.1f bytes a %s\n", totals->sealed, unit,
           (double)totals->sealed / seconds, per((double)totals->sealed_samples, totals->sealed),
-          per((double)totals->bytes, totals->sealed));
+          per((double)totals->bytes, totals->sealed), unit);
   fprintf(stderr, "fleet: %" PRIu64 " acknowledged, %" PRIu64 " not, %" PRIu64 " resent, %" PRIu64 " refused, %" PRIu64
           " connections\n", totals->acked, fleet_unacknowledged(fleet), sums.resent, totals->refused, sums.connections);
-  fprintf(stderr, "fleet: %" PRIu64 " samples dropped, of which %" PRIu64 " not yet reported in a frame; %.2f s of CPU, %.1f us a frame\n",
-          totals->dropped, sums.unreported, cpu, per(cpu * 1e6, totals->sealed));
+  fprintf(stderr, "fleet: %" PRIu64 " samples dropped", totals->dropped);
+  /* Nothing in JSON says what was dropped. */
+  if (!fleet->shared.options->json) fprintf(stderr, ", of which %" PRIu64 " not yet reported in a frame", sums.unreported);
+  fprintf(stderr, "; %.2f s of CPU, %.1f us a %s\n", cpu, per(cpu * 1e6, totals->sealed), unit);
   if (fleet->csv.errors > 0) fprintf(stderr, "fleet: %" PRIu64 " lines not taken\n", fleet->csv.errors);
   if (fleet->shared.options->csv && fleet->csv.rows == 0 && fleet->csv.errors == 0) fprintf(stderr, "fleet: expected lines after the header, got none\n");
   if (open > 0) fprintf(stderr, "fleet: %" PRIu64 " samples were not sealed: the queue was full to the end\n", open);

@@ -1,7 +1,9 @@
+#define _POSIX_C_SOURCE 200809L
 #include "time_text.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define YEAR_1_MS (-62135596800000)
 #define YEAR_10000_MS 253402300800000
@@ -91,4 +93,28 @@ bool time_text_parse(const char *text, int64_t *time_ms) {
     return *time_ms >= YEAR_1_MS && *time_ms < YEAR_10000_MS;
   }
   return parse_iso(text, time_ms) && *time_ms >= YEAR_1_MS && *time_ms < YEAR_10000_MS;
+}
+
+static char *add_digits(char *end, int count, int value, char after) {
+  for (int i = count - 1; i >= 0; i--, value /= 10) end[i] = (char)('0' + value % 10);
+  end[count] = after;
+  return end + count + 1;
+}
+
+void time_text_write(int64_t time_ms, char out[TIME_TEXT_LENGTH]) {
+  int ms = (int)(time_ms % 1000);
+  time_t seconds = (time_t)(time_ms / 1000);
+  struct tm utc;
+  if (ms < 0) {
+    ms += 1000;
+    seconds--;
+  }
+  (void)gmtime_r(&seconds, &utc);
+  out = add_digits(out, 4, utc.tm_year + 1900, '-');
+  out = add_digits(out, 2, utc.tm_mon + 1, '-');
+  out = add_digits(out, 2, utc.tm_mday, 'T');
+  out = add_digits(out, 2, utc.tm_hour, ':');
+  out = add_digits(out, 2, utc.tm_min, ':');
+  out = add_digits(out, 2, utc.tm_sec, '.');
+  (void)add_digits(out, 3, ms, 'Z');
 }

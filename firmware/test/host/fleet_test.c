@@ -12,6 +12,7 @@
 #include "csv.h"
 #include "hive_1.h"
 #include "hive_2.h"
+#include "json.h"
 #include "ledger.h"
 #include "model.h"
 #include "plant_1.h"
@@ -115,6 +116,61 @@ static void times_in_text_are_milliseconds(void) {
     int64_t ms;
     CHECK(!time_text_parse(bad[i], &ms));
   }
+}
+
+static void milliseconds_become_text_and_the_same_time_again(void) {
+  static const struct { int64_t ms; const char *text; } some[] = {
+      {1624061098250, "2021-06-19T00:04:58.250Z"}, {0, "1970-01-01T00:00:00.000Z"}, {-1, "1969-12-31T23:59:59.999Z"},
+      {-1000, "1969-12-31T23:59:59.000Z"}, {1582934400007, "2020-02-29T00:00:00.007Z"},
+      {-62135596800000, "0001-01-01T00:00:00.000Z"}, {253402300799999, "9999-12-31T23:59:59.999Z"}};
+  char text[TIME_TEXT_LENGTH + 1] = "";
+  int64_t ms;
+  for (unsigned i = 0; i < sizeof some / sizeof some[0]; i++) {
+    time_text_write(some[i].ms, text);
+    CHECK_TEXT(text, some[i].text);
+    CHECK(time_text_parse(text, &ms) && ms == some[i].ms);
+  }
+  for (int i = 0; i < 10000; i++) {
+    int64_t any = (int64_t)random_number() * 50000 + random_up_to(49999);
+    time_text_write(any, text);
+    CHECK(time_text_parse(text, &ms) && ms == any);
+  }
+}
+
+static const struct firmware plant = {&plant_1_schema, plant_1_metrics};
+static const struct firmware second_hive = {&hive_2_schema, hive_2_metrics};
+
+static const char *json_of(const struct firmware *firmware, const int32_t *values) {
+  static char text[JSON_MAX + 1];
+  uint16_t length = json_write(firmware, 1795406400123, values, text);
+  CHECK(length <= json_longest(firmware));
+  text[length] = '\0';
+  return text;
+}
+
+static void a_sample_becomes_json_with_the_decimals_that_the_firmware_holds(void) {
+  static const int32_t usual[] = {6213, 2431, 75003, 10132, 11801};
+  static const int32_t unusual[] = {-1, 0, INT32_MAX, -2147483647, INT32_MIN};
+  static const int32_t hives[] = {1057, 255, 9001, -32768, 3};
+  static const int32_t strange[] = {1057, 110, 9000, 420, 77};
+  CHECK_TEXT(json_of(&plant, usual), "{\"ts\":\"2026-11-23T04:00:00.123Z\",\"temperature\":62.13,\"vibration\":2.431,\"power\":7500.3,"
+                                     "\"pressure\":1013.2,\"rotational_speed\":2950.25}");
+  CHECK_TEXT(json_of(&plant, unusual), "{\"ts\":\"2026-11-23T04:00:00.123Z\",\"temperature\":-0.01,\"vibration\":0,\"power\":214748364.7,"
+                                       "\"pressure\":-214748364.7,\"rotational_speed\":null}");
+  CHECK_TEXT(json_of(&second_hive, hives), "{\"ts\":\"2026-11-23T04:00:00.123Z\",\"temperature\":26.0625,\"humidity\":null,\"weight\":45.005,"
+                                           "\"sound_level\":null,\"battery_level\":75}");
+  /* A code that the schema does not list stands for no value. */
+  CHECK(strstr(json_of(&second_hive, strange), "\"battery_level\":null}") != NULL);
+}
+
+static void no_sample_of_json_is_longer_than_its_firmware_says(void) {
+  /* Seven thousandths of a raw value: as many decimals as are written. */
+  static const struct millrace_metric long_metrics[] = {{"x", "x", INT64_MAX / 5, 0, 7, 0, 0, NULL}, {"y", "y", 1, 0, 7, 0, 0, NULL}};
+  static const int32_t none[] = {0, 0};
+  static const struct millrace_schema schema = {"long-1", {0}, 2, none};
+  static const struct firmware wide = {&schema, long_metrics};
+  static const int32_t values[] = {-5, INT32_MIN};
+  CHECK_TEXT(json_of(&wide, values), "{\"ts\":\"2026-11-23T04:00:00.123Z\",\"x\":-1317624576693539400.714285714285,\"y\":-306783378.285714285714}");
 }
 
 static struct csv csv;
@@ -280,6 +336,9 @@ void fleet_tests(void) {
   run("a coded metric takes the values of its map", a_coded_metric_takes_the_values_of_its_map);
   run("a falling scale is converted too", a_falling_scale_is_converted_too);
   run("times in text are milliseconds", times_in_text_are_milliseconds);
+  run("milliseconds become text, and the same time again", milliseconds_become_text_and_the_same_time_again);
+  run("a sample becomes JSON with the decimals that the firmware holds", a_sample_becomes_json_with_the_decimals_that_the_firmware_holds);
+  run("no sample of JSON is longer than its firmware says", no_sample_of_json_is_longer_than_its_firmware_says);
   run("lines become samples and bad ones are counted", lines_become_samples_and_bad_ones_are_counted);
   run("a header that is not one is refused", a_header_that_is_not_one_is_refused);
   run("a line too long is an error, not a crash", a_line_too_long_is_an_error_not_a_crash);

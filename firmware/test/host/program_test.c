@@ -53,6 +53,37 @@ static void a_file_goes_through_whole_and_is_in_the_ledger(void) {
   listener_stop();
 }
 
+static void a_file_goes_through_as_json_one_sample_a_message(void) {
+  listener_start(port, "devices/a/telemetry");
+  CHECK_EQUAL(shell("printf 'time,device,temperature,humidity\\n1795406400123,a,20.25,\\n1795406400124,a,-1,40\\n' | $B/fleet %s --csv --json --boot-file boot --ledger json.csv --ledger-frames"), 0);
+  CHECK_EQUAL(listener_count(), 2);
+  CHECK_EQUAL(shell("awk -F, 'NR > 1 && ($3 != NR - 2 || $4 != 1795406400121 + NR || $4 != $5 || $6 != 1 || length($10) != 2 * $7) { exit 1 } END { exit NR != 3 }' json.csv"), 0);
+  CHECK(listener_waits_for("devices/a/telemetry", "{\"ts\":\"2026-11-23T04:00:00.123Z\",\"temperature\":20.25,\"humidity\":null}"));
+  CHECK(listener_waits_for("devices/a/telemetry", "{\"ts\":\"2026-11-23T04:00:00.124Z\",\"temperature\":-1,\"humidity\":40}"));
+  listener_stop();
+}
+
+static void a_silent_network_loses_no_json(void) {
+  listener_start(port, "devices/+/telemetry");
+  pid_t fleet = start("$B/fleet %s --json --devices 5 --firmware plant-1 --sample-hz 20 --duration 3 --queue 200 --boot-file boot --ledger cutjson.csv --stats-json > stats.json");
+  usleep(1000000);
+  broker_freeze(true);
+  usleep(1000000);
+  broker_freeze(false);
+  CHECK_EQUAL(wait_for(fleet), 0);
+  CHECK_EQUAL(shell("awk -F, 'NR > 1 { s += $6 } END { exit s != 300 }' cutjson.csv"), 0);
+  CHECK_EQUAL(shell("tail -1 stats.json | grep -q '\"samples\":300,\"readings\":1500,\"sealed\":300,.*\"acked\":300,.*\"dropped\":0,'"), 0);
+  listener_stop();
+}
+
+static void json_that_finds_its_queue_full_is_counted(void) {
+  listener_start(port, "devices/+/telemetry");
+  CHECK_EQUAL(shell("$B/fleet %s --json --devices 1 --rate 900 --queue 1 --inflight 1 --turn-ms 50 --duration 1 --boot-file boot --ledger full.csv --stats-json > stats.json"), 0);
+  CHECK_EQUAL(shell("f() { tail -1 stats.json | tr ',{' '\\n' | sed -n \"s/\\\"$1\\\"://p\"; }; n=$(awk -F, 'NR > 1 { s += $6 } END { print s }' full.csv); "
+                    "test $((n + $(f dropped))) = $(f samples) && test $(f dropped) -gt 0 && test $n = $(f acked)"), 0);
+  listener_stop();
+}
+
 static void a_line_that_cannot_be_taken_shows_in_the_exit_status(void) {
   listener_start(port, "devices/+/telemetry");
   CHECK_EQUAL(shell("printf 'time,device,temperature\\n1795416369100,a,20.25\\n1795416369101,a,20.255\\n' | $B/fleet %s --csv --boot-file boot"), 1);
@@ -67,7 +98,7 @@ static void a_file_without_lines_is_an_error(void) {
 }
 
 static void bad_usage_is_refused(void) {
-  static const char *bad[] = {"--devices 0", "--devices x", "--url http://x", "--url mqtt://x:70000", "--firmware hive-9", "--prefix a/b", "--rate 5 --sample-hz 5",
+  static const char *bad[] = {"--devices 0", "--devices x", "--url http://x", "--url mqtt://x:70000", "--firmware hive-9", "--prefix a/b", "--json --sparse", "--json --flush-ms 5", "--json --max-payload 300", "--rate 5 --sample-hz 5",
                               "--csv --rate 5", "--round", "--max-payload 40", "--rate 1e9 --devices 1", "--print", "--nonsense", "extra", "--seed", "--sample-hz nan"};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char command[128];
@@ -177,6 +208,9 @@ void program_tests(void) {
   run("lines of readings are understood", lines_of_readings_are_understood);
   run("bad usage is refused", bad_usage_is_refused);
   run("a file goes through whole and is in the ledger", a_file_goes_through_whole_and_is_in_the_ledger);
+  run("a file goes through as JSON, one sample a message", a_file_goes_through_as_json_one_sample_a_message);
+  run("a network that is silent for a second loses no JSON", a_silent_network_loses_no_json);
+  run("JSON that finds its queue full is counted", json_that_finds_its_queue_full_is_counted);
   run("a line that cannot be taken shows in the exit status", a_line_that_cannot_be_taken_shows_in_the_exit_status);
   run("a file without lines is an error", a_file_without_lines_is_an_error);
   run("a network that is silent for two seconds loses nothing", a_silent_network_loses_nothing);
