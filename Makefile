@@ -26,7 +26,7 @@ unit: build ## Unit and property tests only
 unit-nodes: build ## Unit and property tests on Node.js 20.19, 22 and 24
 	@test/nodes
 
-bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|all
+bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|json|all
 	@test/bench/run
 
 chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random

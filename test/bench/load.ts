@@ -5,7 +5,7 @@ import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
 import { isHopeless, type Point } from './backlog.ts'
 import type { Line } from './line.ts'
-import { createMeter, type ProcessUse } from './meter.ts'
+import { createMeter, type Meter, type ProcessUse } from './meter.ts'
 import type { Profile } from './profile.ts'
 
 /** What one run of the fleet did, and what became of it. */
@@ -28,10 +28,12 @@ export interface LoadResult {
   readonly beganMs: number
   /** CPU and memory from the beginning of the load to its end. */
   readonly use: ReadonlyMap<string, ProcessUse>
+  /** Messages that were published for the first time while that was used. */
+  readonly usedMessages: number
 }
 
 const POLL_MS = 200
-/** Frames that wait for their PUBACK at the end of an overload. */
+/** Messages that wait for their PUBACK at the end of an overload. */
 const DRAIN_SECONDS = 60
 /** Rows that have not come after this long without any will not come. */
 const STANDSTILL_MS = 15_000
@@ -42,23 +44,31 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
   const rowsPerSecond = rate / profile.quantities
   const points: Point[] = []
   let beganMs: number | undefined
-  let meter: ReturnType<typeof createMeter> | undefined
+  let meter: Meter | undefined
   let use: ReadonlyMap<string, ProcessUse> | undefined
+  let [messagesBefore, usedMessages] = [0, 0]
   let looking: Promise<void> = Promise.resolve()
   let stopped = false
 
+  const finish = (of: Meter, stats: FleetStats): void => {
+    use = of.finish()
+    usedMessages = publishedOnce(stats) - messagesBefore
+  }
   const heard = async (stats: FleetStats): Promise<void> => {
     if (stats.samples === 0) return
     const now = Date.now()
     beganMs ??= now - (stats.samples / rowsPerSecond) * 1_000
-    meter ??= createMeter(() => new Map([...line.pids(), ...(fleet.pid === undefined ? [] : [['fleet', fleet.pid] as const])]))
+    if (meter === undefined) {
+      meter = createMeter(() => new Map([...line.pids(), ...(fleet.pid === undefined ? [] : [['fleet', fleet.pid] as const])]))
+      messagesBefore = publishedOnce(stats)
+    }
     meter.look()
     const elapsedMs = now - beganMs
     if (elapsedMs < seconds * 1_000) {
       points.push({ atMs: now, stored: (await line.stored()) - before })
-      if (elapsedMs > (seconds - 1.5) * 1_000) use = meter.finish()
+      if (elapsedMs > (seconds - 1.5) * 1_000) finish(meter, stats)
       if (!stopped && isHopeless(points, rowsPerSecond)) {
-        use ??= meter.finish()
+        if (use === undefined) finish(meter, stats)
         // Only once: a second time it would leave without its PUBACKs, and what is stored of that
         // would pass for doubled.
         stopped = true
@@ -95,7 +105,12 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
     ledger,
     beganMs,
     use,
+    usedMessages,
   }
+}
+
+function publishedOnce({ published, resent }: FleetStats): number {
+  return published - resent
 }
 
 /** Waits until so many rows are stored, or none come any more. */

@@ -69,7 +69,7 @@ export async function measure(line: Line, profile: Profile, durations: Durations
   say(
     latency === undefined
       ? 'latency: no commit timestamp was found'
-      : `latency: ${whole(latency.frames)} frames looked up, slowest ${decimal(latency.maxMs, 0)} ms`,
+      : `latency: ${whole(latency.frames)} messages looked up, slowest ${decimal(latency.maxMs, 0)} ms`,
   )
   return { profile, best, copy, latencyLoad, latency, exactness: await checkExactness(line.session) }
 }
@@ -91,7 +91,7 @@ function describe(
     `backlog ${growth >= 0 ? 'grew' : 'shrank'} by ${decimal(Math.abs(growth) * 100, 1)} % of the load`,
     `${decimal(judgement.endSeconds, 1)} s behind at the end, all stored after ${decimal(untilStoredMs / 1_000, 1)} s`,
     ...(stats.dropped > 0 ? [`${whole(stats.dropped)} samples found their device's queue full`] : []),
-    ...(ended === 0 ? [] : [`${whole(stats.sealed - stats.acked)} frames were not acknowledged`]),
+    ...(ended === 0 ? [] : [`${whole(stats.sealed - stats.acked)} messages were not acknowledged`]),
     ...(stored === stats.acked_samples ? [] : [`${whole(stats.acked_samples - stored)} rows missing`]),
   ].join(', ')
 }

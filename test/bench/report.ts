@@ -21,8 +21,9 @@ export interface Summary {
   readonly profile: string
   readonly seconds: number
   readonly readings_per_second: number | null
-  readonly frames_per_second: number | null
-  readonly bytes_per_frame: number
+  /** A message is a frame, or JSON: profile json. */
+  readonly messages_per_second: number | null
+  readonly bytes_per_message: number
   readonly latency_p50_ms: number | null
   readonly latency_p99_ms: number | null
   /** Below 104,167 where the line does not sustain that with this profile. */
@@ -33,6 +34,8 @@ export interface Summary {
   readonly copy_readings_per_second: number | null
   readonly ratio: number | null
   readonly cpu_seconds_by_process: Readonly<Record<string, number>>
+  /** Microseconds of CPU for each message that was published. */
+  readonly cpu_us_per_message_by_process: Readonly<Record<string, number>>
   readonly peak_rss_mb_by_process: Readonly<Record<string, number>>
 }
 
@@ -53,8 +56,8 @@ export function summarise({ profile, best, copy, latencyLoad, latency, exactness
     profile: profile.name,
     seconds: load.seconds,
     readings_per_second: reached === null ? null : Math.round(reached),
-    frames_per_second: best === undefined ? null : Math.round(best.stats.sealed / best.seconds),
-    bytes_per_frame: rounded(load.stats.bytes / load.stats.sealed, 1),
+    messages_per_second: best === undefined ? null : Math.round(best.stats.sealed / best.seconds),
+    bytes_per_message: rounded(load.stats.bytes / load.stats.sealed, 1),
     latency_p50_ms: latency === undefined ? null : rounded(latency.p50Ms, 1),
     latency_p99_ms: latency === undefined ? null : rounded(latency.p99Ms, 1),
     latency_at_readings_per_second: latencyLoad.rate,
@@ -64,6 +67,9 @@ export function summarise({ profile, best, copy, latencyLoad, latency, exactness
     copy_readings_per_second: copied === null ? null : Math.round(copied),
     ratio: reached === null || copied === null ? null : rounded(reached / copied, 3),
     cpu_seconds_by_process: Object.fromEntries([...load.use].map(([name, { cpuSeconds }]) => [name, rounded(cpuSeconds, 2)])),
+    cpu_us_per_message_by_process: Object.fromEntries(
+      [...load.use].map(([name, { cpuSeconds }]) => [name, rounded((cpuSeconds * 1e6) / load.usedMessages, 1)]),
+    ),
     peak_rss_mb_by_process: Object.fromEntries([...load.use].map(([name, { peakMb }]) => [name, Math.round(peakMb)])),
   }
 }
@@ -73,11 +79,11 @@ export function latest(summaries: readonly [Summary, ...Summary[]], at: string):
 }
 
 /** The table for people. */
-export function renderReport(summary: Summary, { says }: Profile): readonly string[] {
+export function renderReport(summary: Summary, { says, message }: Profile): readonly string[] {
   const rate = summary.readings_per_second
   const facts: readonly (readonly [string, string, string])[] = [
     ['highest sustained rate', orNone(rate), 'readings/s'],
-    ['', orNone(summary.frames_per_second), `frames/s of ${decimal(summary.bytes_per_frame, 0)} bytes`],
+    ['', orNone(summary.messages_per_second), `${message}s/s of ${decimal(summary.bytes_per_message, 0)} bytes`],
     ['', rate === null ? 'none' : decimal((rate * 86_400) / 1e9, 1), 'billion readings a day'],
     ['raw binary COPY', orNone(summary.copy_readings_per_second), 'readings/s, the same rows into the same table'],
     ['ratio to raw COPY', summary.ratio === null ? 'none' : decimal(summary.ratio, 2), ''],
@@ -92,6 +98,7 @@ export function renderReport(summary: Summary, { says }: Profile): readonly stri
     ['doubled', whole(summary.doubled), 'rows'],
   ]
   const total = Object.values(summary.cpu_seconds_by_process).reduce((sum, seconds) => sum + seconds, 0)
+  const perMessage = Object.values(summary.cpu_us_per_message_by_process).reduce((sum, us) => sum + us, 0)
   const processes = Object.entries(summary.cpu_seconds_by_process)
     .toSorted(([, a], [, b]) => b - a)
     .map(([name, seconds]) => [
@@ -99,6 +106,7 @@ export function renderReport(summary: Summary, { says }: Profile): readonly stri
       decimal(seconds, 1),
       decimal(seconds / summary.seconds, 2),
       `${decimal((100 * seconds) / total, 0)} %`,
+      decimal(summary.cpu_us_per_message_by_process[name] ?? 0, 1),
       whole(summary.peak_rss_mb_by_process[name]),
     ])
   return [
@@ -107,11 +115,11 @@ export function renderReport(summary: Summary, { says }: Profile): readonly stri
     '',
     ...table(
       [
-        ['process', 'CPU s', 'cores', 'share', 'peak MB'],
+        ['process', 'CPU s', 'cores', 'share', `us a ${message}`, 'peak MB'],
         ...processes,
-        ['all', decimal(total, 1), decimal(total / summary.seconds, 2), '', ''],
+        ['all', decimal(total, 1), decimal(total / summary.seconds, 2), '', decimal(perMessage, 1), ''],
       ],
-      ['left', 'right', 'right', 'right', 'right'],
+      ['left', 'right', 'right', 'right', 'right', 'right'],
     ).map((line) => `  ${line}`),
     ...remarks(summary).flatMap((remark) => ['', `  ${remark}`]),
   ]
