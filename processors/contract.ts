@@ -5,6 +5,8 @@
  */
 import type { AvroSchema } from '../schemas/avro-schema.ts'
 import type { Firmware } from '../schemas/firmware.ts'
+import type { Captures } from '../schemas/topic-pattern.ts'
+import type { CompiledDialect } from './translate/translation.ts'
 
 declare const brand: unique symbol
 type Branded<Base, Name extends string> = Base & { readonly [brand]: Name }
@@ -212,6 +214,12 @@ export type FirmwareLookup =
   | { readonly tag: 'unknown'; readonly detail?: string }
   | { readonly tag: 'invalid'; readonly detail: string }
 
+/** A dialect that takes a topic, and what its pattern took of it. */
+export interface FoundDialect {
+  readonly dialect: CompiledDialect
+  readonly captures: Captures
+}
+
 /**
  * What a processor may look up: prepared for a whole batch before its first input is handled, so
  * every answer is at hand.
@@ -234,6 +242,8 @@ export interface Lookups {
    * no anchor because its device has too many.
    */
   anchor(device: DeviceId, boot: number): number
+  /** The dialect that takes an MQTT topic; undefined if none does. */
+  dialect(topic: string): FoundDialect | undefined
   /** Schema that a record was written with; undefined if the registry does not know the ID. */
   schema(schemaId: number, fingerprint?: Buffer): unknown
 }

@@ -15,6 +15,7 @@ const lookups: Lookups = {
   anchor: () => Number.NaN,
   schema: () => undefined,
   speaksFor: () => false,
+  dialect: () => undefined,
 }
 /** Each byte of a record is an input with that time; a record that begins with 255 is malformed. */
 const from: Source<Item> = {

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { expect } from 'chai'
 import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
 import type { ConsumerName } from '../processors/contract.ts'
@@ -124,6 +124,44 @@ describe('the configuration', () => {
           ConfigError,
           'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
         )
+    })
+  })
+
+  describe('of dialects', () => {
+    const dialects = (yaml: string): readonly unknown[] =>
+      load(yaml).dialects.map(({ path, site }) => [relative(folder, path).replace(/^.*schemas\/dialects/, 'shipped'), site])
+
+    beforeEach(() => {
+      mkdirSync(join(folder, 'own'))
+      writeFileSync(join(folder, 'one.yaml'), '')
+    })
+
+    it('takes a name, a path from where the file is, or either with what the site has of its own; in this order', () => {
+      expect(dialects('')).to.deep.equal([['shipped/millrace-json.yaml', {}]])
+      expect(dialects('dialects: ./own')).to.deep.equal([
+        ['own', {}],
+        ['shipped/millrace-json.yaml', {}],
+      ])
+      const site = '{ use: millrace-json, topics: ["home/{device}"], zone: Europe/Vienna }'
+      expect(dialects(`dialects: [one.yaml, ${site}, ./own/]`)).to.deep.equal([
+        ['one.yaml', {}],
+        ['shipped/millrace-json.yaml', { topics: ['home/{device}'], zone: 'Europe/Vienna' }],
+        ['own', {}],
+      ])
+    })
+
+    it('lets the one go that is always there', () => {
+      expect(dialects('dialects: [./own, { name: millrace-json, enabled: false }]')).to.deep.equal([['own', {}]])
+    })
+
+    it('names what does not exist', () => {
+      expect(() => load('dialects: [no-such]')).to.throw(ConfigError, 'dialects: there is no dialect "no-such": expected one of ')
+      expect(() => load('dialects: [./no-such]')).to.throw(
+        ConfigError,
+        `dialects: there is no ${join(folder, 'no-such')}: expected a file or folder`,
+      )
+      for (const entry of ['Tasmota', '""', '7', '{ use: ./own, topics: [] }', '{ use: ./own, topic: x }'])
+        expect(() => load(`dialects: [${entry}]`), entry).to.throw(ConfigError, 'dialects')
     })
   })
 

@@ -1,11 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
+import { projectRoot } from '../schemas/files.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
 import { PasswordFileError, withPasswords } from './password-files.ts'
@@ -20,7 +21,7 @@ export class ConfigError extends Error {
 }
 
 /** What `millrace up` runs if the configuration does not say, beside bridge and store. */
-export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'devices', 'continuity']
+export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'translate', 'devices', 'continuity']
 
 const port = z.int().min(1).max(65_535)
 const serviceName = z.string().regex(/^[a-z][a-z0-9-]*$/)
@@ -31,6 +32,25 @@ const processor = z
     /^(?:\.{0,2}\/(?:.*\/)?)?[a-z][a-z0-9-]*\/?$/,
     'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
   )
+
+/** The dialect of devices that publish the standard names. It is there unless it is taken out. */
+const STANDARD_DIALECT = 'millrace-json'
+
+const dialectSource = z
+  .string()
+  .regex(
+    /^(?:[a-z][a-z0-9-]*|.*\/.*|.*\.ya?ml)$/,
+    'expected the name of a dialect that Millrace comes with, or a path to a file or folder, as in ./dialects',
+  )
+const dialect = z.union([
+  dialectSource,
+  z.strictObject({
+    use: dialectSource,
+    topics: z.array(z.string().min(1)).min(1).optional(),
+    zone: z.string().min(1).optional(),
+  }),
+  z.strictObject({ name: z.string().min(1), enabled: z.boolean() }),
+])
 
 /** Settings with one heading: all of them may be left out. */
 function section<const Shape extends z.core.$ZodShape>(description: string, settings: Shape) {
@@ -169,6 +189,12 @@ const shape = z.strictObject({
     .describe(
       'What `millrace up` runs: folders of processors/ by name, others by their path from this file; continuity keeps the ledger of frame numbers.',
     ),
+  dialects: z
+    .union([dialect, z.array(dialect)])
+    .default([STANDARD_DIALECT])
+    .describe(
+      "What devices with firmware of others send: names of dialects that Millrace comes with, paths of files or folders from this file, or `{ use, topics, zone }` for a site's own topics or time zone. If two take a topic, the first does. Files are looked at again every 2 seconds. `{ name: millrace-json, enabled: false }` takes out the dialect that is always there.",
+    ),
   store: section('Readings to the telemetry database.', {
     backend: z
       .enum(['auto', 'timescaledb', 'postgres'])
@@ -200,7 +226,7 @@ const shape = z.strictObject({
       .union([port, z.record(serviceName, port)])
       .default({})
       .describe(
-        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468; another processor declares one, or has one here.',
+        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468, translate 9469; another processor declares one, or has one here.',
       ),
   }),
 })
@@ -304,7 +330,19 @@ const environment = z
       })
   })
 
-export type Config = z.output<typeof file> & { readonly env: z.output<typeof environment> }
+/** A dialect, or a folder of them, as the configuration lists it. */
+export interface DialectEntry {
+  /** Of a file, or of a folder with files. */
+  readonly path: string
+  /** What takes the place of the dialect's own. */
+  readonly site: { readonly topics?: readonly string[]; readonly zone?: string }
+}
+
+export type Config = Omit<z.output<typeof file>, 'dialects'> & {
+  readonly env: z.output<typeof environment>
+  /** In order: if two take a topic, the first does. */
+  readonly dialects: readonly DialectEntry[]
+}
 
 /**
  * What the bridge subscribes to, and where it goes.
@@ -332,7 +370,7 @@ type Listening = Pick<Declaration, 'name' | 'metricsPort'>
 export function metricsPort({ metrics: { ports } }: Config, { name, metricsPort: otherwise }: Listening): number {
   const chosen = typeof ports === 'number' ? ports : Object.hasOwn(ports, name) ? ports[name] : otherwise
   if (chosen === undefined)
-    throw new ConfigError(`metrics: ports: expected a port for ${name}, as in \`metrics: { ports: { ${name}: 9469 } }\``)
+    throw new ConfigError(`metrics: ports: expected a port for ${name}, as in \`metrics: { ports: { ${name}: 9470 } }\``)
   return chosen
 }
 
@@ -365,7 +403,42 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
   checkRoutes(chosen, settings)
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
-  return { ...settings, processors, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
+  const dialects = dialectEntries(chosen, settings.dialects)
+  return { ...settings, processors, dialects, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
+}
+
+const SHIPPED_DIALECTS = join(projectRoot, 'schemas', 'dialects')
+
+/** @throws ConfigError that names an entry whose file does not exist */
+function dialectEntries(place: string, given: Settings['dialects']): readonly DialectEntry[] {
+  const entries: DialectEntry[] = []
+  const named = new Set<string>()
+  for (const entry of Array.isArray(given) ? given : [given]) {
+    if (typeof entry === 'object' && 'name' in entry) {
+      named.add(entry.name)
+      if (entry.enabled) entries.push({ path: dialectPath(place, entry.name), site: {} })
+      continue
+    }
+    const { use, topics: own, zone } = typeof entry === 'string' ? { use: entry } : entry
+    named.add(use)
+    entries.push({
+      path: dialectPath(place, use),
+      site: { ...(own === undefined ? {} : { topics: own }), ...(zone === undefined ? {} : { zone }) },
+    })
+  }
+  if (!named.has(STANDARD_DIALECT)) entries.push({ path: dialectPath(place, STANDARD_DIALECT), site: {} })
+  return entries
+}
+
+function dialectPath(place: string, use: string): string {
+  const isPath = use.includes('/') || /\.ya?ml$/.test(use)
+  const path = isPath ? resolve(dirname(place), use) : join(SHIPPED_DIALECTS, `${use}.yaml`)
+  if (existsSync(path)) return path
+  const shipped = readdirSync(SHIPPED_DIALECTS).filter((name) => name.endsWith('.yaml'))
+  const known = shipped.map((name) => name.slice(0, -'.yaml'.length)).sort()
+  throw new ConfigError(
+    `${place}: dialects: there is no ${isPath ? path : `dialect "${use}"`}: expected ${isPath ? 'a file or folder' : `one of ${known.join(', ')}, or a path, as in ./dialects`}`,
+  )
 }
 
 function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {

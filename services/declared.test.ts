@@ -41,7 +41,15 @@ describe('declared services', () => {
   })
 
   it('are the bridge, the processors in the order of the configuration, and the store', async () => {
-    expect(services.map(({ name }) => name)).to.deep.equal(['bridge', 'standardise', 'devices', 'continuity', 'frost-alert', 'store'])
+    expect(services.map(({ name }) => name)).to.deep.equal([
+      'bridge',
+      'standardise',
+      'translate',
+      'devices',
+      'continuity',
+      'frost-alert',
+      'store',
+    ])
     expect((await declaredServices({ processors: ['continuity', 'standardise'] })).map(({ name }) => name)).to.deep.equal([
       'bridge',
       'continuity',
@@ -51,7 +59,7 @@ describe('declared services', () => {
   })
 
   it('have a port each, the same in whatever order they are listed', () => {
-    expect(services.map(({ metricsPort }) => metricsPort)).to.deep.equal([9464, 9466, 9467, 9468, 9470, 9465])
+    expect(services.map(({ metricsPort }) => metricsPort)).to.deep.equal([9464, 9466, 9469, 9467, 9468, 9470, 9465])
   })
 
   it('give the topics: what they write and read, and dead letters of those that have any', () => {
@@ -66,6 +74,7 @@ describe('declared services', () => {
       'telemetry.frames',
       'telemetry.raw',
       'telemetry.readings',
+      'translate.dead',
     ])
   })
 
@@ -90,7 +99,15 @@ describe('declared services', () => {
       schema: JSON.stringify(schema),
     })
     expect(subjects.get('frost-alert.dead-value')?.path).to.equal('schemas/dead-letter.avsc')
-    for (const topic of ['telemetry.readings', 'device.status', 'bridge.dead', 'standardise.dead', 'devices.dead', 'store.dead'])
+    for (const topic of [
+      'telemetry.readings',
+      'device.status',
+      'bridge.dead',
+      'standardise.dead',
+      'translate.dead',
+      'devices.dead',
+      'store.dead',
+    ])
       expect(subjects.has(`${topic}-value`), topic).to.equal(true)
   })
 
@@ -116,6 +133,6 @@ describe('declared services', () => {
 
   it('are all documented: those that the repository has say what their reasons mean', async () => {
     const shipped = await shippedServices()
-    expect(shipped.map(({ name }) => name)).to.include.members(['bridge', 'standardise', 'devices', 'continuity', 'store'])
+    expect(shipped.map(({ name }) => name)).to.include.members(['bridge', 'standardise', 'translate', 'devices', 'continuity', 'store'])
   })
 })

@@ -17,7 +17,7 @@ describe('processors', () => {
   })
 
   it('are known by name: those that come with Millrace, and the ledger of frames', () => {
-    expect(() => requireProcessors(['standardise', 'devices', 'continuity'])).to.not.throw()
+    expect(() => requireProcessors(['standardise', 'translate', 'devices', 'continuity'])).to.not.throw()
   })
 
   it('are refused by name if there are none', () => {

@@ -7,9 +7,11 @@ import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDe
 import { fingerprintOf } from '../processors/fingerprint-header.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
 import { valueSubject } from '../processors/topics.ts'
+import type { CompiledDialect } from '../processors/translate/translation.ts'
 import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
 import { openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
+import { openDialects } from './dialects.ts'
 import { firmwareOptions, schemaWatch } from './schema-registry.ts'
 import type { Health } from './service.ts'
 
@@ -24,6 +26,8 @@ export interface PreparedLookups extends Lookups, AsyncDisposable {
   unsure(): ReadonlySet<DeviceId>
   /** Makes the answers for these devices definitive; waits through outages. */
   settle(devices: ReadonlySet<DeviceId>): Promise<void>
+  /** Those that are loaded, in the order of the configuration. */
+  dialects(): readonly CompiledDialect[]
   /** Entries of the registry that do not count. */
   ignored(): number
   /** Frames whose schema ID belongs to another schema than their fingerprint. */
@@ -84,10 +88,15 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
     if (found === undefined && unsure.size < MOST_UNSURE && devices?.unsure(device)) unsure.add(device)
     return found
   }
+  const dialects = needsAny('dialect')
+    ? await openDialects({ config, log, ...(health === undefined ? {} : { problem: (what) => health.set('dialects', what) }) })
+    : undefined
   return {
     firmware,
     assignments,
     speaksFor: (gateway, device) => devices?.speaksFor(gateway, device) ?? false,
+    dialect: (topic) => dialects?.find(topic),
+    dialects: () => dialects?.current() ?? [],
     anchor: (device, boot) => anchors?.anchor(device, boot) ?? Number.NaN,
     schema: (schemaId, fingerprint) => schemas?.schema(schemaId, fingerprint),
     unsure() {
@@ -112,6 +121,7 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
     ignored: () => (firmwares?.ignored() ?? 0) + (schemas?.ignored() ?? 0),
     wrongIds: () => firmwares?.wrongIds() ?? 0,
     async [Symbol.asyncDispose]() {
+      await dialects?.[Symbol.asyncDispose]()
       await anchors?.[Symbol.asyncDispose]()
       await devices?.[Symbol.asyncDispose]()
       await schemas?.[Symbol.asyncDispose]()

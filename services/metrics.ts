@@ -96,6 +96,7 @@ export const METRICS = {
     labels: ['reason', 'quantity'],
     means: 'Refused values of samples whose other quantities went on.',
   },
+  millrace_dialect_version: { of: ['processor'], labels: ['dialect'], means: 'Version of each dialect that is loaded.' },
   millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint belongs to another schema than their ID.' },
 
   millrace_inserted_rows_total: { of: ['store'], means: 'Rows committed that were new.' },

@@ -27,7 +27,7 @@ export function registrations(services: readonly DeclaredService[]): readonly Re
     path,
     schema: JSON.stringify(json),
   })
-  return [
+  const all = [
     ...readFirmwares().map(({ file, firmware }) => ({
       subject: firmwareSubject(firmware.fullName),
       path: file.path,
@@ -36,6 +36,8 @@ export function registrations(services: readonly DeclaredService[]): readonly Re
     ...services.flatMap(({ writes }) => writes.flatMap(({ topic, schema }) => (schema === undefined ? [] : [one(topic, schema)]))),
     ...deadTopics(services).map((topic) => one(topic, deadLetterSchema)),
   ]
+  // Several services may write one topic.
+  return [...new Map(all.map((registration) => [`${registration.subject} ${registration.schema}`, registration])).values()]
 }
 
 /** The schema's ID as registered for a topic; registers it if it is missing. */

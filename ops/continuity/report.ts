@@ -20,7 +20,7 @@ export class DeviceReport {
   unknown = 0
   /** Samples that the device says it discarded. */
   droppedSamples = 0
-  /** Records of JSON messages, which carry no number. */
+  /** Records of messages that are no frames: they carry no number. */
   unnumbered = 0
   /** Dead letters out of which no number can be read. */
   unreadable = 0

@@ -12,7 +12,7 @@ const MOST_DEVICES = 50
 const NOTES: readonly (readonly [figure: (device: DeviceReport) => number, what: string])[] = [
   [({ unknown }) => unknown, 'frames went by before the ledger was begun'],
   [({ droppedSamples }) => droppedSamples, 'samples were discarded by the devices themselves'],
-  [({ unnumbered }) => unnumbered, 'records of JSON messages carry no number'],
+  [({ unnumbered }) => unnumbered, 'records of messages that are no frames carry no number'],
   [({ unreadable }) => unreadable, 'dead letters have no number that can be read'],
   [({ implausible }) => implausible, 'frames have numbers that cannot be true: they are in no sum'],
   [({ folded }) => folded, 'boots are folded together, for their devices have many: their frames are counted, and not named'],

@@ -4,7 +4,7 @@ import type { Boot } from './boot.ts'
 export interface DeviceCounts {
   /** STRANGERS for all names together that are no devices. */
   readonly device: string
-  /** Readings and dead letters of JSON messages, which carry no number. A repeat counts again. */
+  /** Readings and dead letters of messages that are no frames. A repeat counts again. */
   unnumbered: number
   /** Dead letters out of which no number can be read. */
   unreadable: number

@@ -64,6 +64,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     anchor: () => input.anchor ?? Number.NaN,
     schema: () => undefined,
     speaksFor: () => false,
+    dialect: () => undefined,
   }
   const encode = readings.encoder(11, 1_000_000)
   const outcomes: Result = { samples: [], rejections: [] }

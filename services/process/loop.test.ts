@@ -22,6 +22,7 @@ const lookups: Lookups = {
   anchor: () => Number.NaN,
   schema: () => undefined,
   speaksFor: () => false,
+  dialect: () => undefined,
 }
 
 /**

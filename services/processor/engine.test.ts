@@ -100,6 +100,7 @@ function parts(values: readonly (string | null)[], only?: RecordPart): EnginePar
     anchor: () => Number.NaN,
     schema: () => undefined,
     speaksFor: () => false,
+    dialect: () => undefined,
   }
   return { engine, records, lookups, codec }
 }

@@ -16,6 +16,7 @@ const lookups: Lookups = {
   anchor: () => Number.NaN,
   schema: () => undefined,
   speaksFor: () => false,
+  dialect: () => undefined,
 }
 
 describe('the loop of a processor, if too many devices turn bad', () => {

@@ -77,6 +77,7 @@ async function openProcessor({ name, processor }: DeclaredProcessor, parts: Cons
   return {
     task,
     readings: {
+      millrace_dialect_version: () => lookups.dialects().map(({ name, version }) => [name, version]),
       millrace_ignored_schemas: () => lookups.ignored(),
       millrace_wrong_schema_ids_total: () => lookups.wrongIds(),
       millrace_records_total: () => counters.records,

@@ -30,7 +30,7 @@ export interface HostileOptions {
   readonly say: (text: string) => void
 }
 
-const WATCHED: readonly Instance[] = ['bridge', 'standardise', 'store', 'continuity', 'devices']
+const WATCHED: readonly Instance[] = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices']
 const LOOK_MS = 1_000
 /** The devices of the phase have sent by then. */
 const WARM_MS = 4_000

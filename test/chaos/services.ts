@@ -7,7 +7,7 @@ import { projectRoot } from '../../schemas/files.ts'
 import { requireFree } from './ports.ts'
 
 /** The services of the line. Of the consumers there may be a second instance. */
-export const instances = ['bridge', 'standardise', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
+export const instances = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
 export type Instance = (typeof instances)[number]
 
 /**

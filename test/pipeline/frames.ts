@@ -76,7 +76,7 @@ export function frameRecord(device: string, value: Buffer, timestampMs = Date.no
 export async function openFrameProducer(): Promise<RecordProducer> {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
   await using admin = openAdmin(kafka)
-  const partitions = await partitionCounts(admin, [topics.frames, topics.readings, topics.deviceStatus])
+  const partitions = await partitionCounts(admin, [topics.frames, topics.raw, topics.readings, topics.deviceStatus])
   const counters = { bytes: 0, retries: 0 }
   return createProducer({ kafka, partitions, log: quiet, signal: new AbortController().signal, counters })
 }

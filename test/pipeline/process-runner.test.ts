@@ -97,6 +97,7 @@ describe('the process runner and its database', () => {
       firmware: () => ({ tag: 'unknown' }),
       assignments: () => undefined,
       speaksFor: () => false,
+      dialect: () => undefined,
       anchor: () => Number.NaN,
       schema: (id) => (id === 1 ? schema : undefined),
     }
