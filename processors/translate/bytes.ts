@@ -1,4 +1,5 @@
 import type { BytesRule } from '../../schemas/dialect.ts'
+import { shortestDecimal, single } from '../../schemas/shortest-decimal.ts'
 import { shown } from '../shown.ts'
 
 /** The text is not what the bytes should be in. The message says what was expected. */
@@ -44,7 +45,7 @@ function decodeBase64(text: string): Buffer {
 
 function reader({ kind, size, littleEndian, shift, mask }: BytesRule): (bytes: Buffer, at: number) => number | bigint {
   if (kind === 'float') {
-    if (size === 4) return littleEndian ? (bytes, at) => bytes.readFloatLE(at) : (bytes, at) => bytes.readFloatBE(at)
+    if (size === 4) return (bytes, at) => shortestDecimal(littleEndian ? bytes.readFloatLE(at) : bytes.readFloatBE(at), single)
     return littleEndian ? (bytes, at) => bytes.readDoubleLE(at) : (bytes, at) => bytes.readDoubleBE(at)
   }
   return (bytes, at) => {

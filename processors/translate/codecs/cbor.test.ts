@@ -18,7 +18,7 @@ const READ: readonly (readonly [hex: string, value: unknown])[] = [
   ['c074323031332d30332d32315432303a30343a30305a', '2013-03-21T20:04:00Z'],
   ['d9d9f7a1617401', { t: 1 }],
   ['f93e00', 1.5],
-  ['fa41bb3333', 23.399999618530273],
+  ['fa41bb3333', 23.4],
   ['f97c00', Number.POSITIVE_INFINITY],
   ['f6', null],
   ['f7', null],

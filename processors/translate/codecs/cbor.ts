@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type Token, Tokenizer, Type } from 'cborg'
+import { half, shortestDecimal, single } from '../../../schemas/shortest-decimal.ts'
 import { addMember, CodecError, hexByte, integerOf, MOST_DEPTH } from './codec.ts'
 
 /**
@@ -9,7 +10,8 @@ import { addMember, CodecError, hexByte, integerOf, MOST_DEPTH } from './codec.t
  * - bignums are bigints, of up to 16 bytes; a decimal fraction (tag 4) is its number;
  * - any other tag is left out, and its content stands for it: 1(1795923004) is 1795923004;
  * - undefined is null;
- * - a float of 16 or 32 bits is the double of the same value: 23.4 becomes 23.399999618530273.
+ * - a float of 16 or 32 bits is the shortest decimal that it stands for: 23.4, and not
+ *   23.399999618530273.
  * @throws CodecError
  */
 export function decodeCbor(payload: Buffer): unknown {
@@ -24,6 +26,8 @@ export function readCbor(payload: Buffer, bytesAs: 'hex' | 'base64url'): unknown
   return new CborReader(payload, bytesAs).read()
 }
 
+const HALF = 0xf9
+const SINGLE = 0xfa
 const BIGNUM = 2
 const NEGATIVE_BIGNUM = 3
 const DECIMAL_FRACTION = 4
@@ -36,6 +40,11 @@ class Items extends Tokenizer {
   skipByte(): void {
     this._pos++
   }
+}
+
+function shortened(first: number | undefined, value: unknown): unknown {
+  if (typeof value !== 'number' || (first !== HALF && first !== SINGLE)) return value
+  return shortestDecimal(value, first === HALF ? half : single)
 }
 
 /** In place of an item: the end of an array, a map or a string of indefinite length. */
@@ -76,7 +85,7 @@ class CborReader {
     if (token.type === Type.break) return BREAK
     if (token.type === Type.string) return this.textOf(token, at)
     if (token.type === Type.bytes) return Buffer.from(token.value as Uint8Array).toString(this.bytesAs)
-    if (token.type.terminal) return token.value as unknown
+    if (token.type.terminal) return shortened(first, token.value)
     if (++this.depth > MOST_DEPTH) this.refuse(`arrays, maps and tags nested at most ${MOST_DEPTH} deep`, at)
     const value = this.readNested(token, at)
     this.depth--

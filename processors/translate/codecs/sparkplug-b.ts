@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
+import { shortestDecimal, single } from '../../../schemas/shortest-decimal.ts'
 import { addMember, CodecError, integerOf, MOST_RECORDS } from './codec.ts'
 
 /**
@@ -231,7 +232,7 @@ class SparkplugReader {
     else if (kind === 2) into.value = this.uint64(wire)
     else if (kind === 3) {
       this.expectWire(wire, WireType.Bit32)
-      into.value = this.reader.float()
+      into.value = shortestDecimal(this.reader.float(), single)
     } else if (kind === 4) {
       this.expectWire(wire, WireType.Bit64)
       into.value = this.reader.double()
