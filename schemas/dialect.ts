@@ -625,7 +625,8 @@ const dialectFile = keys({
     map: mapOf(z.enum(['ready', 'sleeping', 'lost'], { error: 'expected ready, sleeping or lost' })),
   }).optional(),
 }).transform((given): Omit<Dialect, 'file'> => {
-  const device: TextRule = given.device ?? [{ origin: { kind: 'text', template: parseTemplate('{device}') }, change: NO_CHANGE }]
+  const byTopic: TextRule = [{ origin: { kind: 'text', template: parseTemplate('{device}') }, change: NO_CHANGE }]
+  const device = given.device ?? byTopic
   return {
     name: given.dialect,
     version: given.version,
@@ -642,7 +643,7 @@ const dialectFile = keys({
     status: given.status && {
       topic: given.status.topic,
       payload: given.status.payload ?? given.payload,
-      device: given.status.device ?? device,
+      device: given.status.device ?? (given.status.topic.names.includes('device') ? byTopic : device),
       origin: originOf(given.status) ?? { kind: 'paths', paths: [parsePath('$')] },
       map: given.status.map,
     },

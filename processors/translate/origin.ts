@@ -152,7 +152,8 @@ function typeOf(value: unknown): NonNullable<Condition['type']>[number] | undefi
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
   if (typeof value === 'string') return 'text'
-  if (typeof value === 'number' || typeof value === 'bigint') return 'number'
+  // JSON has no infinity, but 1e999 is read as one.
+  if (typeof value === 'bigint' || Number.isFinite(value)) return 'number'
   if (typeof value === 'boolean') return 'boolean'
   return isObject(value) ? 'object' : undefined
 }
