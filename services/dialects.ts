@@ -31,8 +31,9 @@ export interface DialectsOptions {
 
 /** A correction holds within seconds. Twenty files take 1 ms. */
 const LOOK_MS = 2_000
-/** Topics whose dialect is remembered: anybody can make them up. */
-const MOST_TOPICS = 20_000
+/** Topics whose dialect is remembered, and the longest of them: anybody can make them up. */
+const MOST_TOPICS = 10_000
+const LONGEST_TOPIC = 256
 
 /**
  * Reads the files, and looks at them again as long as it is open. A file that is no dialect is as
@@ -79,6 +80,7 @@ class WatchedDialects implements Dialects {
     let found = this.topics.get(topic)
     if (found === undefined) {
       found = this.match(topic)
+      if (topic.length > LONGEST_TOPIC) return found ?? undefined
       if (this.topics.size >= MOST_TOPICS) this.topics.clear()
       this.topics.set(topic, found)
     }

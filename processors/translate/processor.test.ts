@@ -314,6 +314,21 @@ describe('translate', () => {
     expect(run({ key: null, payload: {} }).rejected.map(({ reason }) => reason)).to.deep.equal(['bad-key'])
   })
 
+  it('keeps details short and printable, however long or strange topic, gateway and device are', () => {
+    const long = `x${'\u001b[2J/y'.repeat(8000)}`
+    const details = [
+      run({ topic: long, payload: {} }),
+      run({ key: long, payload: { tags: [{ tag: 'c', t: 1 }] } }),
+      run({ key: "it's", payload: { tags: [{ tag: long, t: 1 }] } }),
+    ].flatMap(({ rejected }) => rejected.map(({ detail }) => detail))
+    expect(details).to.have.length(3)
+    for (const detail of details) {
+      expect(detail.length, detail.slice(0, 300)).to.be.lessThan(400)
+      expect(detail).to.match(/^[\x20-\x7e…]*$/)
+    }
+    expect(details[1]).to.include('its name is longer than the 512 bytes of which there can be a rule')
+  })
+
   describe('in a redrive of a part', () => {
     const payload = {
       tags: [

@@ -16,6 +16,7 @@ import {
 } from '../contract.ts'
 import { narrowed } from '../rejections.ts'
 import { SampleColumns } from '../sample-columns.ts'
+import { printable, shown } from '../shown.ts'
 import { MOST_DAYS } from '../time-bounds.ts'
 import { readings, topics } from '../topics.ts'
 import { type IgnoreReason, type Reason, reasons } from './reasons.ts'
@@ -59,12 +60,12 @@ const messages: Source<Item> = {
       const item = (value: Item): void => each(value, null)
       const refuse = (reason: Reason, detail: string): void =>
         item({ tag: 'untranslated', rejection: { reason, detail, samples: only?.samples ?? [], quantities: only?.quantities ?? [] } })
-      if (key === null) return refuse('bad-key', `${JSON.stringify(topic)} came without a key`)
+      if (key === null) return refuse('bad-key', `${shown(topic)} came without a key`)
       const found = lookups.dialect(topic)
       if (found === undefined)
         return refuse(
           'unknown-topic',
-          `no dialect takes ${JSON.stringify(topic)}; once one does: millrace redrive translate --reason unknown-topic`,
+          `no dialect takes ${shown(topic)}; once one does: millrace redrive translate --reason unknown-topic`,
         )
       const { dialect, captures } = found
       const translation = dialect.translate({ topic, payload, receivedMicros: received, retained }, captures)
@@ -116,8 +117,6 @@ function subDevice(device: string, channel: string | null): string {
   return channel === null ? device : `${device}/${channel}`
 }
 
-const MOST_SHOWN = 80
-
 type To = { readonly readings: typeof readings }
 
 /** Used for one input after the other: what is emitted is encoded before the next is handled. */
@@ -157,7 +156,7 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   if (device === undefined)
     return reject(
       'bad-device-id',
-      `expected a device ID, got ${JSON.stringify(first.device.slice(0, MOST_SHOWN))}`,
+      `expected a device ID, got ${shown(first.device)}`,
       numbers,
       only?.quantities ?? [],
     )
@@ -220,8 +219,13 @@ function fill(samples: readonly DialectSample[], numbers: readonly number[], rec
   columns.excludeEmpty()
 }
 
+/** Longest name of a gateway that there can be a rule of. */
+const MOST_GATEWAY_BYTES = 512
+
 function notViaThisGateway(device: DeviceId, identity: string): string {
-  const gateway = quoted(identity)
+  if (Buffer.byteLength(identity) > MOST_GATEWAY_BYTES)
+    return `${device} may not come via ${shown(identity)}: its name is longer than the ${MOST_GATEWAY_BYTES} bytes of which there can be a rule`
+  const gateway = quoted(printable(identity))
   return `${device} may not come via ${gateway}. If it may: millrace devices via ${gateway} ${device}, or for a new device millrace devices add ${device} --account ACCOUNT --via ${gateway}`
 }
 
