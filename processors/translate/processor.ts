@@ -63,10 +63,7 @@ const messages: Source<Item> = {
       if (key === null) return refuse('bad-key', `${shown(topic)} came without a key`)
       const found = lookups.dialect(topic)
       if (found === undefined)
-        return refuse(
-          'unknown-topic',
-          `no dialect takes ${shown(topic)}; once one does: millrace redrive translate --reason unknown-topic`,
-        )
+        return refuse('unknown-topic', `no dialect takes ${shown(topic)}; once one does: millrace redrive translate --reason unknown-topic`)
       const { dialect, captures } = found
       const translation = dialect.translate({ topic, payload, receivedMicros: received, retained }, captures)
       requirePart(translation, only)
@@ -154,12 +151,7 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   const numbers = samples.map(({ index }) => index)
   const device = parseDeviceId(first.device)
   if (device === undefined)
-    return reject(
-      'bad-device-id',
-      `expected a device ID, got ${shown(first.device)}`,
-      numbers,
-      only?.quantities ?? [],
-    )
+    return reject('bad-device-id', `expected a device ID, got ${shown(first.device)}`, numbers, only?.quantities ?? [])
   const key = Buffer.from(device, 'latin1')
   const refuse = (reason: 'unknown-device' | 'not-via-this-gateway', detail: string): Outcome<To, Reason> =>
     dialect.unknownDevices === 'ignore'
