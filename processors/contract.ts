@@ -153,8 +153,8 @@ export function reject<Reason extends string>(
   quantities: readonly string[] = [],
   about?: Buffer,
 ): Reject<Reason> {
-  const rejection = { tag: 'reject', reason, detail, samples, quantities } as const
-  return about === undefined ? rejection : { ...rejection, about }
+  const tag = 'reject'
+  return about === undefined ? { tag, reason, detail, samples, quantities } : { tag, reason, detail, samples, quantities, about }
 }
 
 /** A topic that a processor reads, and how its records become inputs. */
