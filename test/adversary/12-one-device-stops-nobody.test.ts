@@ -164,5 +164,5 @@ describe('what is one device’s own fault', () => {
 })
 
 function ready(listed: string, id: string): boolean {
-  return listed.split('\n').some((line) => line.startsWith(`${id}\t`) && line.endsWith('ready'))
+  return listed.split('\n').some((line) => line.startsWith(`${id}\t`) && line.split('\t')[3] === 'ready')
 }

@@ -57,7 +57,7 @@ describe('the line, from MQTT to rows', () => {
     await publish(name, '{"temperature": 30}')
     await until('the first row', async () => (await count(name)) === 1)
     const before = Date.now()
-    await publish(name, '{"ts": "2026-11-23T04:00:00Z", "temperature": 34.2, "humidity": null, "latitude": 45.123456789}')
+    await publish(name, '{"ts": "2026-11-23T04:00:00Z", "temperature": 34.2, "humidity": null, "latitude": 45.123456789, "longitude": 7.5}')
     await until('the second row', async () => (await count(name)) === 2)
     expect(Date.now() - before).to.be.below(1000)
     const { rows } = await database.query('SELECT * FROM readings WHERE device_id = $1 ORDER BY ts', [name])
@@ -91,15 +91,18 @@ describe('the line, from MQTT to rows', () => {
     const name = device('status')
     await millrace('devices', 'add', '--account', 'test', name)
     const say = (status: object): Promise<unknown> => publisher.publishAsync(`devices/${name}/status`, JSON.stringify(status), { qos: 1 })
-    const listed = async (): Promise<string> =>
-      (await millrace('devices', 'list')).split('\n').find((line) => line.startsWith(`${name}\t`)) ?? ''
+    const state = async (): Promise<string | undefined> =>
+      (await millrace('devices', 'list'))
+        .split('\n')
+        .find((line) => line.startsWith(`${name}\t`))
+        ?.split('\t')[3]
     await say({ state: 'ready', boot: 8, firmware: 'hive-1' })
-    await until('the birth', async () => (await listed()).endsWith('ready'))
+    await until('the birth', async () => (await state()) === 'ready')
     await say({ state: 'lost', boot: 7 })
     await say({ state: 'sleeping', boot: 8 })
-    await until('the device sleeps', async () => (await listed()).endsWith('sleeping'))
+    await until('the device sleeps', async () => (await state()) === 'sleeping')
     await say({ state: 'lost', boot: 8 })
-    await until('the will', async () => (await listed()).endsWith('lost'))
+    await until('the will', async () => (await state()) === 'lost')
   })
 
   it('keeps what is published while the bridge is away and the broker has been restarted', async () => {
