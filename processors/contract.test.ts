@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { AvroSchema } from '../schemas/avro-schema.ts'
 import { avroOutput, avroSource } from './avro.ts'
-import { defineProcessor, drop, emit, reject, type Topic } from './contract.ts'
+import { defineProcessor, drop, emit, parseSubDevice, reject, type Topic } from './contract.ts'
 import { defineProcess } from './process.ts'
 import { readingFrames, readings } from './topics.ts'
 
@@ -26,6 +26,19 @@ const alerts = avroOutput('alerts' as Topic, schema)
 const from = avroSource('alerts' as Topic, schema)
 const process = { database: 'app', order: 'as-they-came', time: () => 0, reasons: {}, handle: async () => undefined } as const
 const reasons = { rude: { means: 'a rude word', whatToDo: 'be polite' } }
+
+describe('the device ID of a row', () => {
+  it('is a device, or a channel of one', () => {
+    expect(parseSubDevice('hive-1')).to.deep.equal({ device: 'hive-1', channel: null })
+    expect(parseSubDevice('hive-1/brood')).to.deep.equal({ device: 'hive-1', channel: 'brood' })
+    expect(parseSubDevice(`${'a'.repeat(64)}/${'b'.repeat(32)}`)).to.deep.equal({ device: 'a'.repeat(64), channel: 'b'.repeat(32) })
+  })
+
+  it('is nothing else', () => {
+    for (const text of ['', '/', 'a/', '/b', 'a/b/c', 'a b', 'a/-b', `a/${'b'.repeat(33)}`, `${'a'.repeat(65)}/b`, 'a/b\n'])
+      expect(parseSubDevice(text), JSON.stringify(text)).to.equal(undefined)
+  })
+})
 
 describe('what a processor declares', () => {
   it('may be as little as where it reads, where it emits to, and what it makes of a reading', () => {

@@ -4,6 +4,7 @@
  * outside it is transient (back off, keep the place).
  */
 import type { AvroSchema } from '../schemas/avro-schema.ts'
+import { isChannel } from '../schemas/channel.ts'
 import type { Firmware } from '../schemas/firmware.ts'
 import type { Captures } from '../schemas/topic-pattern.ts'
 import type { CompiledDialect } from './translate/translation.ts'
@@ -23,6 +24,30 @@ const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 /** The text as a device ID, or undefined if it is none. */
 export function parseDeviceId(text: string): DeviceId | undefined {
   return DEVICE_ID.test(text) ? (text as DeviceId) : undefined
+}
+
+/** The text as the name of a channel, or undefined if it is none. */
+export function parseChannel(text: string): string | undefined {
+  return isChannel(text) ? text : undefined
+}
+
+/** Whose a row of readings is: a device, or a channel of it, which is a sub-device. */
+export interface SubDevice {
+  readonly device: DeviceId
+  /** Null for the device itself. */
+  readonly channel: string | null
+}
+
+/** Takes apart the `device_id` of readings. Undefined if it is no device, and no channel of one. */
+export function parseSubDevice(text: string): SubDevice | undefined {
+  const slash = text.indexOf('/')
+  if (slash < 0) {
+    const own = parseDeviceId(text)
+    return own === undefined ? undefined : { device: own, channel: null }
+  }
+  const device = parseDeviceId(text.slice(0, slash))
+  const channel = parseChannel(text.slice(slash + 1))
+  return device === undefined || channel === undefined ? undefined : { device, channel }
 }
 
 /** A header of a record. */

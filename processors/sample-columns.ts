@@ -13,8 +13,16 @@ const INITIAL_CAPACITY = 256
 /** Reason of every processor that makes readings: a value is outside the range of its quantity. */
 export const OUT_OF_RANGE = 'out-of-range'
 
+/** The same: a position of which a part is missing. */
+export const INCOMPLETE_POSITION = 'incomplete-position'
+
+const LATITUDE = quantities.findIndex(({ name }) => name === 'latitude')
+const LONGITUDE = quantities.findIndex(({ name }) => name === 'longitude')
+/** It says something of a position, and nothing without one. */
+const ACCURACY = quantities.findIndex(({ name }) => name === 'position_accuracy')
+
 /** Reasons that `SampleColumns` itself rejects for. */
-type OwnReason = typeof TIME_OUT_OF_RANGE | typeof OUT_OF_RANGE
+type OwnReason = typeof TIME_OUT_OF_RANGE | typeof OUT_OF_RANGE | typeof INCOMPLETE_POSITION
 
 /**
  * Samples that are rejected for one reason, as a whole or in one quantity; the detail is of the
@@ -35,7 +43,9 @@ export type ReadingsHead = Pick<ReadingsColumns, 'deviceId' | 'firmware' | 'boot
  * columns are reused from record to record: nothing is allocated for a sample.
  *
  * Fill it in this order: `begin`; times into `ts`, then `judgeTimes`; each quantity, with `absent`
- * or `column`; `excludeEmpty`; `assign`; `restrict` for a redrive.
+ * or `column`; `judgePositions`; `excludeEmpty`; `assign`; `restrict` for a redrive. A channel of
+ * the device has columns of its own, which `follow` those of the device in place of the first two
+ * steps.
  */
 export class SampleColumns<Reason extends string = never> {
   /** Number of samples. */
@@ -56,6 +66,13 @@ export class SampleColumns<Reason extends string = never> {
   private hasLost = false
   /** How the record numbers its samples; undefined if as the columns do. */
   private numbers: readonly number[] | undefined
+  /** What rejections put before the names of quantities: `brood/` for channel brood. */
+  private readonly prefix: string
+
+  /** @param channel of the device; the device itself if absent */
+  constructor(channel?: string) {
+    this.prefix = channel === undefined ? '' : `${channel}/`
+  }
 
   /**
    * Forgets the record before.
@@ -69,6 +86,13 @@ export class SampleColumns<Reason extends string = never> {
     if (this.hasLost) this.lost.fill(0)
     this.hasLost = false
     this.rejections = []
+  }
+
+  /** Begins with the samples of another, with its times. What it left out is left out here. */
+  follow(other: SampleColumns<Reason>): void {
+    this.begin(other.count, other.numbers)
+    this.ts.set(other.ts.subarray(0, other.count))
+    this.excluded.set(other.excluded.subarray(0, other.count))
   }
 
   /** Rejects samples whose time is too far from that of their receipt. */
@@ -134,6 +158,32 @@ export class SampleColumns<Reason extends string = never> {
   }
 
   /**
+   * Rejects what is left of a position if its latitude or its longitude is not there: half a
+   * position is none, and an accuracy is the accuracy of a position.
+   */
+  judgePositions(): void {
+    const [latitude, longitude, accuracy] = [this.values[LATITUDE], this.values[LONGITUDE], this.values[ACCURACY]]
+    if (latitude === undefined && longitude === undefined && accuracy === undefined) return
+    for (let sample = 0; sample < this.count; sample++) {
+      const [hasLatitude, hasLongitude] = [hasValue(latitude, sample), hasValue(longitude, sample)]
+      if (hasLatitude && hasLongitude) continue
+      if (hasLatitude) this.dropPart(sample, latitude, LATITUDE, LONGITUDE)
+      if (hasLongitude) this.dropPart(sample, longitude, LONGITUDE, LATITUDE)
+      if (hasValue(accuracy, sample)) this.dropPart(sample, accuracy, ACCURACY, hasLatitude ? LONGITUDE : LATITUDE)
+    }
+  }
+
+  /** Leaves out a sample, without a rejection. */
+  leaveOut(sample: number): void {
+    this.excluded[sample] = 1
+  }
+
+  /** Whether a sample has a value, or had one that was rejected. */
+  measured(sample: number): boolean {
+    return this.lost[sample] === 1 || this.hasValue(sample)
+  }
+
+  /**
    * Excludes the samples that lost all their values. A sample that never had a value is a row all
    * the same.
    */
@@ -164,7 +214,8 @@ export class SampleColumns<Reason extends string = never> {
   restrict(part: RecordPart): void {
     const { values, excluded } = this
     const wanted = new Set(part.quantities)
-    if (wanted.size > 0) for (const [quantity, { name }] of quantities.entries()) if (!wanted.has(name)) values[quantity] = undefined
+    if (wanted.size > 0)
+      for (const [quantity, { name }] of quantities.entries()) if (!wanted.has(this.prefix + name)) values[quantity] = undefined
     const own = new Set(part.samples)
     for (let sample = 0; sample < this.count; sample++) {
       if (own.size > 0 && !own.has(this.numberOf(sample))) excluded[sample] = 1
@@ -192,10 +243,11 @@ export class SampleColumns<Reason extends string = never> {
 
   /** @param quantity undefined for the whole sample */
   private note(sample: number, reason: Reason | OwnReason, quantity: string | undefined, detail: () => string): void {
-    const before = this.rejections.find((rejection) => rejection.reason === reason && rejection.quantities[0] === quantity)
+    const name = quantity === undefined ? undefined : this.prefix + quantity
+    const before = this.rejections.find((rejection) => rejection.reason === reason && rejection.quantities[0] === name)
     const number = this.numberOf(sample)
     if (before !== undefined) before.samples.push(number)
-    else this.rejections.push({ reason, detail: detail(), samples: [number], quantities: quantity === undefined ? [] : [quantity] })
+    else this.rejections.push({ reason, detail: detail(), samples: [number], quantities: name === undefined ? [] : [name] })
   }
 
   private numberOf(sample: number): number {
@@ -204,8 +256,16 @@ export class SampleColumns<Reason extends string = never> {
 
   /** Whether a sample has a value of any quantity. */
   private hasValue(sample: number): boolean {
-    for (const column of this.values) if (column !== undefined && !Number.isNaN(column[sample] as number)) return true
+    for (const column of this.values) if (hasValue(column, sample)) return true
     return false
+  }
+
+  private dropPart(sample: number, column: Float64Array | undefined, quantity: number, missing: number): void {
+    if (column === undefined) return
+    const value = column[sample] as number
+    column[sample] = Number.NaN
+    const [name, other] = [quantities[quantity]?.name ?? '', quantities[missing]?.name ?? '']
+    this.reject(sample, INCOMPLETE_POSITION, name, () => `${name} is ${value} in a sample without a valid ${other}`)
   }
 
   private grow(length: number): void {
@@ -215,6 +275,10 @@ export class SampleColumns<Reason extends string = never> {
     this.excluded = new Uint8Array(length)
     this.lost = new Uint8Array(length)
   }
+}
+
+function hasValue(column: Float64Array | undefined, sample: number): boolean {
+  return column !== undefined && !Number.isNaN(column[sample] as number)
 }
 
 function describeTime(ms: number): string {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -31,6 +31,14 @@ describe('cHeader', () => {
   it('has the fingerprint in the order it is sent', () => {
     const printed = runC('hive-2', 'for (int i = 0; i < 8; i++) printf("%02x", hive_2_schema.fingerprint[i]);')
     expect(printed).to.equal(firmware('hive-2').fingerprint.toString('hex'))
+  })
+
+  it('names a metric of a channel with the channel, for programs on a host', () => {
+    const example = JSON.parse(readFileSync('docs/examples/hive-3.avsc', 'utf8')) as unknown
+    const header = cHeader(parseFirmware(example, quantities))
+    expect(header).to.include('{"brood", "brood/temperature", 1, 0, 100, -32768, 0, 0}')
+    expect(header).to.include('{"outside", "temperature", 1, 0, 100, -32768, 0, 0}')
+    expect(header).to.include('int32_t brood; /* brood/temperature = raw * 0.01 */')
   })
 
   it('keeps the order of the metrics', () => {

@@ -1,4 +1,4 @@
-import type { Firmware, Metric } from './firmware.ts'
+import { type Firmware, type Metric, quantityOf } from './firmware.ts'
 
 /** Name of a firmware's generated header: `hive-1` is in `hive_1.h`. */
 export function cHeaderName(firmware: Firmware): string {
@@ -106,9 +106,9 @@ function literal(value: number): string {
 }
 
 function meaning(metric: Metric): string {
-  if (metric.map) return `${metric.standard}: a code`
+  if (metric.map) return `${quantityOf(metric)}: a code`
   const addend = metric.offset === '0' ? '' : metric.offset.startsWith('-') ? ` - ${metric.offset.slice(1)}` : ` + ${metric.offset}`
-  return `${metric.standard} = raw * ${metric.scale}${addend}`
+  return `${quantityOf(metric)} = raw * ${metric.scale}${addend}`
 }
 
 function codes(name: string, metric: Metric): string {
@@ -124,7 +124,7 @@ ${rows.join('\n')}
 
 function conversion(name: string, metric: Metric): string {
   const map = metric.map ? `${metric.map.size}, ${name}_${metric.name}_codes` : '0, 0'
-  return `{"${metric.name}", "${metric.standard}", ${metric.numerator}, ${metric.addend}, ${metric.denominator}, ${literal(metric.missing)}, ${map}}`
+  return `{"${metric.name}", "${quantityOf(metric)}", ${metric.numerator}, ${metric.addend}, ${metric.denominator}, ${literal(metric.missing)}, ${map}}`
 }
 
 function check(metric: Metric): string {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { readSchema } from './files.ts'
-import { FirmwareSchemaError, parseFirmware } from './firmware.ts'
+import { FirmwareSchemaError, parseFirmware, quantityOf } from './firmware.ts'
 
 const quantities = new Set(['temperature', 'humidity', 'weight', 'sound_level', 'battery_level'])
 
@@ -40,6 +40,19 @@ describe('parseFirmware', () => {
     expect(times(altered((schema) => Object.assign(schema.fields[2] ?? {}, { type: clock })))).to.include({ clockCount: 3 })
   })
 
+  it('tells metrics of one quantity apart by their channel, which is no part of the fingerprint', () => {
+    const plain = parseFirmware(readSchema('firmware/hive-2').json, quantities)
+    const probes = altered((schema) => {
+      Object.assign(schema.fields[6] ?? {}, { channel: 'brood' })
+      Object.assign(schema.fields[7] ?? {}, { standard: 'temperature', channel: 'Top.2_a-b' })
+      Object.assign(schema.fields[8] ?? {}, { standard: 'temperature' })
+    })
+    const { metrics, fingerprint } = parseFirmware(probes, quantities)
+    expect(metrics.map(({ channel }) => channel)).to.deep.equal(['brood', 'Top.2_a-b', null, null, null])
+    expect(metrics.slice(0, 3).map(quantityOf)).to.deep.equal(['brood/temperature', 'Top.2_a-b/temperature', 'temperature'])
+    expect(fingerprint).to.deep.equal(plain.fingerprint)
+  })
+
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
     [
       'a namespace of another kind',
@@ -66,7 +79,7 @@ describe('parseFirmware', () => {
     [
       'two metrics for one quantity',
       altered((schema) => Object.assign(schema.fields[7] ?? {}, { standard: 'temperature' })),
-      /two metrics measure temperature/,
+      /two metrics measure temperature without a "channel", temp16 and rh: give them different channels/,
     ],
     [
       'a scale that is a number',
@@ -85,6 +98,22 @@ describe('parseFirmware', () => {
       altered((schema) => Object.assign(schema.fields[10] ?? {}, { map: { low: 1 } })),
       /metric charge: "map" must give a number for an integer code/,
     ],
+    [
+      'two metrics for one quantity of one channel',
+      altered((schema) => {
+        Object.assign(schema.fields[6] ?? {}, { channel: 'brood' })
+        Object.assign(schema.fields[7] ?? {}, { standard: 'temperature', channel: 'brood' })
+      }),
+      /two metrics measure temperature on channel brood, temp16 and rh/,
+    ],
+    ...['', 'a/b', '-a', 'a b', 'ä', 'a'.repeat(33), 7, {}].map(
+      (channel) =>
+        [
+          `the channel ${JSON.stringify(channel)}`,
+          altered((schema) => Object.assign(schema.fields[6] ?? {}, { channel })),
+          /metric temp16: "channel" must be 1 to 32 of A-Z, a-z, 0-9, _, \. and -, starting with a letter or digit, not /,
+        ] as const,
+    ),
     ['no metrics', altered((schema) => schema.fields.splice(6)), /at least one metric/],
   ]
   for (const [what, schema, message] of refused) {

@@ -1,3 +1,4 @@
+import { CHANNEL_EXPECTED, isChannel } from './channel.ts'
 import { parseDecimal } from './decimal.ts'
 import { canonicalForm, schemaFingerprint } from './fingerprint.ts'
 import { isObject } from './json.ts'
@@ -10,6 +11,11 @@ export interface Metric {
   readonly name: string
   /** Name of the standard quantity in readings.avsc. */
   readonly standard: string
+  /**
+   * Channel of the device that it measures: its values are rows of `device/channel`. Null for the
+   * device itself.
+   */
+  readonly channel: string | null
   readonly kind: MetricKind
   /** Decimal text, as the schema has it. */
   readonly scale: string
@@ -25,6 +31,11 @@ export interface Metric {
   readonly missing: number
   /** Raw code → value, in place of the scale. */
   readonly map: ReadonlyMap<number, number> | undefined
+}
+
+/** A metric's quantity as dead letters and columns of files name it: `brood/temperature`. */
+export function quantityOf({ standard, channel }: Pick<Metric, 'standard' | 'channel'>): string {
+  return channel === null ? standard : `${channel}/${standard}`
 }
 
 /**
@@ -108,9 +119,7 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
   const fields: readonly unknown[] = Array.isArray(schema.fields) ? schema.fields : []
   const metrics = fields.slice(HEAD.length).map((field) => parseMetric(field, quantities))
   if (metrics.length === 0) throw new FirmwareSchemaError('a firmware needs at least one metric')
-  const standards = metrics.map((metric) => metric.standard)
-  const repeated = standards.find((standard, index) => standards.indexOf(standard) !== index)
-  if (repeated !== undefined) throw new FirmwareSchemaError(`two metrics measure ${repeated}`)
+  refuseRepeated(metrics)
   return {
     id: `${namespace.slice(NAMESPACE.length)}-${name.slice(1)}`,
     fullName: `${namespace}.${name}`,
@@ -123,9 +132,23 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
   }
 }
 
+/** One quantity of one device and time is one value of one row. */
+function refuseRepeated(metrics: readonly Metric[]): void {
+  const measured = new Map<string, string>()
+  for (const { name, standard, channel } of metrics) {
+    const row = `${channel ?? ''}/${standard}`
+    const before = measured.get(row)
+    if (before !== undefined) {
+      const where = channel === null ? 'without a "channel"' : `on channel ${channel}`
+      throw new FirmwareSchemaError(`two metrics measure ${standard} ${where}, ${before} and ${name}: give them different channels`)
+    }
+    measured.set(row, name)
+  }
+}
+
 function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
   if (!isObject(field)) throw new FirmwareSchemaError(`a metric must be an object, not ${JSON.stringify(field)}`)
-  const { name, type, standard, scale = '1', offset = '0', missing } = field
+  const { name, type, standard, channel = null, scale = '1', offset = '0', missing } = field
   const fail = (message: string): never => {
     throw new FirmwareSchemaError(`metric ${String(name)}: ${message}`)
   }
@@ -137,6 +160,9 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
   if (typeof standard !== 'string' || !quantities.has(standard)) {
     return fail(`"standard" must be a quantity of readings.avsc, not ${JSON.stringify(standard)}`)
   }
+  if (channel !== null && !(typeof channel === 'string' && isChannel(channel))) {
+    return fail(`"channel" must be ${CHANNEL_EXPECTED}, not ${JSON.stringify(channel)}`)
+  }
   if (typeof scale !== 'string' || typeof offset !== 'string') {
     return fail('"scale" and "offset" must be decimals in quotes, so that they stay exact')
   }
@@ -145,7 +171,7 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
     return fail(`"missing" must be an integer ("NaN" for doubles), not ${JSON.stringify(missing)}`)
   }
   const conversion = exactConversion(kind, scale, offset, fail)
-  return { name, standard, kind, scale, offset, ...conversion, missing: none, map: parseMap(field.map, fail) }
+  return { name, standard, channel, kind, scale, offset, ...conversion, missing: none, map: parseMap(field.map, fail) }
 }
 
 type Fail = (message: string) => never

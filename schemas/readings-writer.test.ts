@@ -36,6 +36,21 @@ function columns(count: number, excluded: readonly number[] = []): ReadingsColum
 const decoded = (parts: Buffer | readonly Buffer[]): readonly Written[] =>
   [parts].flat().map((part) => type.fromBuffer((part as Buffer).subarray(5)) as Written)
 
+describe('readings of a frame with channels', () => {
+  it('become a record each, in order, and each several if it would be too large', () => {
+    const [own, brood, top] = [columns(2), { ...columns(3), deviceId: Buffer.from('hive-a/brood') }, columns(40)]
+    const parts = new ReadingsWriter(1, 600).writeParts({ ...own, channels: [brood, top] })
+    const records = decoded(parts) as readonly (Written & { readonly device_id: string })[]
+    expect(records.slice(0, 2).map(({ device_id, samples }) => [device_id, samples.length])).to.deep.equal([
+      ['hive-a', 2],
+      ['hive-a/brood', 3],
+    ])
+    expect(records.length).to.be.greaterThan(3)
+    expect(records.reduce((sum, { samples }) => sum + samples.length, 0)).to.equal(45)
+    expect(new Set(records.map(({ boot, seq }) => `${boot}/${seq}`)).size).to.equal(1)
+  })
+})
+
 describe('readings that are larger than a record may be', () => {
   it('become several, none too large, each with the head, and together the same samples in their order', () => {
     fc.assert(

@@ -22,6 +22,8 @@ export interface ReadingsColumns {
   readonly values: readonly (Float64Array | undefined)[]
   /** 1 for each sample that is left out. */
   readonly excluded: Uint8Array
+  /** More records of the same frame: those of its channels. Absent if there are none. */
+  readonly channels?: readonly ReadingsColumns[]
 }
 
 const SLAB_BYTES = 1 << 18
@@ -57,8 +59,13 @@ export class ReadingsWriter {
     return this.part(columns, 0, columns.count)
   }
 
-  /** One record, or several if one would be too large. */
+  /** One record, or several if one would be too large, or if the frame has channels. */
   writeParts(columns: ReadingsColumns): Buffer | readonly Buffer[] {
+    const { channels } = columns
+    return channels === undefined ? this.within(columns) : [columns, ...channels].flatMap((each) => this.within(each))
+  }
+
+  private within(columns: ReadingsColumns): Buffer | readonly Buffer[] {
     const { deviceId, firmware, count } = columns
     const head = HEAD_BYTES + deviceId.length + firmware.length
     if (head + count * SAMPLE_BYTES <= this.mostBytes) return this.part(columns, 0, count)

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
 import { firmwaresFor } from './firmware-choice.ts'
 
-const measures = (id: string, ...standards: readonly string[]) => ({ id, metrics: standards.map((standard) => ({ standard })) })
+const measures = (id: string, ...standards: readonly string[]) => ({
+  id,
+  metrics: standards.map((standard) => ({ standard, channel: null })),
+})
 
 const firmwares = [
   measures('hive-2', 'temperature', 'humidity', 'weight'),
@@ -16,6 +19,12 @@ describe('the firmwares for a file', () => {
     expect(ids('humidity', 'temperature')).to.deep.equal(['hive-1', 'hive-2'])
     expect(ids('weight')).to.deep.equal(['hive-2'])
     expect(ids('temperature')).to.deep.equal(['hive-1', 'plant-1', 'hive-2'])
+  })
+
+  it('are none whose quantity is one of a channel, unless the file names the channel', () => {
+    const probes = { id: 'hive-3', metrics: [{ standard: 'temperature', channel: 'brood' }] }
+    expect(firmwaresFor(['temperature'], [probes])).to.deep.equal([])
+    expect(firmwaresFor(['brood/temperature'], [probes])).to.deep.equal([probes])
   })
 
   it('are none if no firmware measures them all', () => {

@@ -1,7 +1,9 @@
+import { quantityOf } from '../../schemas/firmware.ts'
+
 /** A firmware and what it measures. */
 export interface Measures {
   readonly id: string
-  readonly metrics: readonly { readonly standard: string }[]
+  readonly metrics: readonly { readonly standard: string; readonly channel: string | null }[]
 }
 
 /** The firmwares that measure all of these quantities, the one with the fewest metrics first. */
@@ -10,6 +12,6 @@ export function firmwaresFor<Candidate extends Measures>(
   firmwares: readonly Candidate[],
 ): readonly Candidate[] {
   return firmwares
-    .filter(({ metrics }) => quantities.every((quantity) => metrics.some(({ standard }) => standard === quantity)))
+    .filter(({ metrics }) => quantities.every((quantity) => metrics.some((metric) => quantityOf(metric) === quantity)))
     .toSorted((a, b) => a.metrics.length - b.metrics.length || a.id.localeCompare(b.id))
 }

@@ -22,7 +22,7 @@ export interface Column {
  * makes COPY 9 % faster (docs/adr/0006-storage.md).
  */
 const LEADING: Readonly<Record<(typeof leadingColumns)[number], Omit<Column, 'name'>>> = {
-  device_id: { type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID.' },
+  device_id: { type: 'text', constraint: 'COLLATE "C" NOT NULL', comment: 'Device ID; device/channel for a channel of the device.' },
   ts: { type: 'timestamp with time zone', constraint: 'NOT NULL', comment: 'Time of the sample.' },
   time_estimated: {
     type: 'boolean',

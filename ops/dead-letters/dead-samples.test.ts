@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
 import avro from 'avsc'
 import { expect } from 'chai'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
-import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { projectRoot, readFirmwares, readQuantities, readSchema } from '../../schemas/files.ts'
+import { parseFirmware } from '../../schemas/firmware.ts'
 import { createDeadSamples } from './dead-samples.ts'
 
 const BASE = Date.UTC(2021, 5, 19, 0, 4, 58)
@@ -53,6 +55,28 @@ describe('the samples of a dead letter', () => {
     expect(samples(deadLetter({ value: onKafka, samples: [1] }))).to.deep.equal([{ device: '3629', tsMicros, quantities: [] }])
     const quantities = ['humidity']
     expect(samples(deadLetter({ value: onKafka, samples: [1], quantities }))).to.deep.equal([{ device: '3629', tsMicros, quantities }])
+  })
+
+  it('are rows of the channels that they name, or of all if they are whole samples', () => {
+    const example = JSON.parse(readFileSync(`${projectRoot}docs/examples/hive-3.avsc`, 'utf8')) as avro.Schema
+    const firmware = parseFirmware(example, new Set(readQuantities().map(({ name }) => name)))
+    const columns = { brood: [3_450], super: [], outside: [1_200], weight: [] }
+    const datum = avro.Type.forSchema(example).toBuffer({ boot: 1, seq: 2, clock: 'SYNCED', base: BASE, dropped: 0, dt: [0], ...columns })
+    const value = Buffer.concat([Buffer.from([0, 0, 0, 0, 9]), datum])
+    const of = (quantities: readonly string[]) =>
+      createDeadSamples(
+        firmware,
+        readings,
+      )(deadLetter({ value, samples: [0], quantities: [...quantities] })).map(({ device, quantities: own }) => [device, own])
+    expect(of(['brood/temperature', 'weight', 'temperature'])).to.deep.equal([
+      ['3629/brood', ['temperature']],
+      ['3629', ['weight', 'temperature']],
+    ])
+    expect(of([])).to.deep.equal([
+      ['3629/brood', []],
+      ['3629/super', []],
+      ['3629', []],
+    ])
   })
 
   it('are found in a payload that the bridge could not forward', () => {

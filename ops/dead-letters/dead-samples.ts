@@ -8,6 +8,7 @@ import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 
 /** A sample that became a dead letter: a key that table `readings` may lack. */
 export interface DeadSample {
+  /** Device, or `device/channel`, as in the rows. */
   readonly device: string
   /** Microseconds since 1970. */
   readonly tsMicros: number
@@ -20,6 +21,15 @@ export interface DeadSample {
  * decoded.
  */
 export type DeadSamples = (deadLetter: DeadLetter) => readonly DeadSample[]
+
+interface ReadingsDatum {
+  readonly device_id: string
+  readonly samples: readonly { readonly ts: number }[]
+}
+
+function rowOf(device: string, channel: string | null): string {
+  return channel === null ? device : `${device}/${channel}`
+}
 
 /**
  * @param firmware what wrote the frames
@@ -34,9 +44,22 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
     return Array.from(reader.elapsed.subarray(0, reader.count), (elapsed) => (reader.base + elapsed) * 1000)
   }
 
-  function readingTimes(bytes: Buffer): readonly number[] {
-    const { samples } = type.fromBuffer(bytes.subarray(WIRE_BYTES)) as { samples: readonly { ts: number }[] }
-    return samples.map(({ ts }) => ts)
+  /** Of the device, or of a channel of it. */
+  function readingTimes(bytes: Buffer): { readonly device: string; readonly times: readonly number[] } {
+    const { device_id: own, samples } = type.fromBuffer(bytes.subarray(WIRE_BYTES)) as ReadingsDatum
+    return { device: own, times: samples.map(({ ts }) => ts) }
+  }
+
+  /** Whose rows lack what a dead letter of a frame is about: a dead letter names channels. */
+  function rowsOf(device: string, quantities: readonly string[]): ReadonlyMap<string, readonly string[]> {
+    const channels = quantities.length === 0 ? new Set(firmware.metrics.map(({ channel }) => channel)) : []
+    const rows = new Map<string, string[]>([...channels].map((channel) => [rowOf(device, channel), []]))
+    for (const name of quantities) {
+      const slash = name.lastIndexOf('/')
+      const row = rowOf(device, slash < 0 ? null : name.slice(0, slash))
+      rows.set(row, [...(rows.get(row) ?? []), name.slice(slash + 1)])
+    }
+    return rows
   }
 
   return ({ key, value, samples, quantities, source_topic: source }) => {
@@ -44,9 +67,11 @@ export function createDeadSamples(firmware: Firmware, readings: unknown): DeadSa
     const device = key?.toString('latin1') ?? source.split('/')[1]
     if (value === null || device === undefined) return []
     try {
-      const times = source === topics.readings ? readingTimes(value) : frameTimes(value)
+      const stored = source === topics.readings ? readingTimes(value) : undefined
+      const times = stored?.times ?? frameTimes(value)
       const dead = samples.length === 0 ? times : samples.flatMap((sample) => times[sample] ?? [])
-      return dead.map((tsMicros) => ({ device, tsMicros, quantities }))
+      const rows = stored === undefined ? [...rowsOf(device, quantities)] : [[stored.device, quantities] as const]
+      return dead.flatMap((tsMicros) => rows.map(([row, own]) => ({ device: row, tsMicros, quantities: own })))
     } catch (cause) {
       // It may be a dead letter because nobody can decode it. Any other error is a defect here.
       if (cause instanceof MalformedError || cause instanceof RangeError || (cause as Error).message.startsWith('truncated')) return []

@@ -1,19 +1,32 @@
-import { clocks, type Firmware, type Metric } from '../../schemas/firmware.ts'
+import { clocks, type Firmware, type Metric, quantityOf } from '../../schemas/firmware.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
-import type { Assignment, DeviceId, Lookups } from '../contract.ts'
-import { type ReadingsHead, SampleColumns } from '../sample-columns.ts'
+import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
+import type { Assignment, DeviceId, Lookups, RecordPart } from '../contract.ts'
+import { type ReadingsHead, SampleColumns, type SamplesRejected } from '../sample-columns.ts'
 import type { Reason } from './reasons.ts'
 import { countsBoots, LONGEST_UPTIME_MICROS } from './uptimes.ts'
 
 const MICROS_PER_MILLI = 1000
 
+/** Why samples of a frame are rejected. */
+type Rejected = SampleColumns<Reason>['rejections'][number]['reason']
+
 interface Conversion {
+  /** Where its values go: the samples of the device, or of one of its channels. */
+  readonly samples: SampleColumns<Reason>
   readonly metric: Metric
   readonly column: number
   readonly quantity: number
   readonly minimum: number
   readonly maximum: number
+}
+
+/** The samples of one channel of the device. */
+interface Channel {
+  /** What it adds to the device ID. */
+  readonly suffix: Buffer
+  readonly samples: SampleColumns<Reason>
 }
 
 /** The frame as it came. */
@@ -33,7 +46,10 @@ export interface ReceivedFrame {
  * frame to frame: nothing is allocated for a sample.
  */
 export class FrameConverter {
+  /** Those of the device itself. */
   readonly samples = new SampleColumns<Reason>()
+  /** In the order of the schema. */
+  private readonly channels: readonly Channel[]
   private readonly reader: FrameReader
   private readonly conversions: readonly Conversion[]
   private readonly name: Uint8Array
@@ -43,11 +59,17 @@ export class FrameConverter {
     this.countsBoots = countsBoots(firmware)
     this.reader = new FrameReader(firmware)
     this.name = Buffer.from(firmware.id, 'utf8')
+    const names = [...new Set(firmware.metrics.flatMap(({ channel }) => channel ?? []))]
+    const channels = new Map(
+      names.map((name) => [name, { suffix: Buffer.from(`/${name}`, 'latin1'), samples: new SampleColumns<Reason>(name) }]),
+    )
+    this.channels = [...channels.values()]
     this.conversions = firmware.metrics.map((metric, column) => {
       const quantity = quantities.findIndex(({ name }) => name === metric.standard)
       const range = quantities[quantity]
       if (range === undefined) throw new RangeError(`${firmware.id}: no quantity ${metric.standard}`)
-      return { metric, column, quantity, minimum: range.minimum, maximum: range.maximum }
+      const { samples } = (metric.channel === null ? undefined : channels.get(metric.channel)) ?? this
+      return { samples, metric, column, quantity, minimum: range.minimum, maximum: range.maximum }
     })
   }
 
@@ -64,10 +86,84 @@ export class FrameConverter {
     samples.begin(count)
     this.stamp(frame, lookups)
     samples.judgeTimes(frame.receivedMs)
+    for (const channel of this.channels) channel.samples.follow(samples)
     for (const conversion of this.conversions) this.convert(conversion)
+    samples.judgePositions()
     samples.excludeEmpty()
     samples.assign(assignments)
+    if (this.channels.length > 0) this.finishChannels(assignments)
     return { deviceId: frame.deviceId, firmware: this.name, boot, seq, dropped, timeEstimated: clock !== clocks.synced }
+  }
+
+  /** What is rejected of the device and its channels. */
+  rejections(): readonly SamplesRejected<Rejected>[] {
+    if (this.channels.length === 0) return this.samples.rejections
+    return [this.samples, ...this.channels.map(({ samples }) => samples)].flatMap(({ rejections }) => rejections)
+  }
+
+  /** Leaves the part that a redrive is about. */
+  restrict(part: RecordPart): void {
+    const own = { ...part, quantities: part.quantities.flatMap((name) => this.quantitiesNamed(name)) }
+    this.samples.restrict(own)
+    for (const { samples } of this.channels) samples.restrict(own)
+  }
+
+  /**
+   * The quantities that a dead letter means. Its metric may have another channel now than when it
+   * was written, or have got one.
+   */
+  private quantitiesNamed(name: string): readonly string[] {
+    const { metrics } = this.reader.firmware
+    if (metrics.some((metric) => quantityOf(metric) === name)) return [name]
+    const standard = name.slice(name.lastIndexOf('/') + 1)
+    const moved = metrics.filter((metric) => metric.standard === standard).map(quantityOf)
+    return moved.length === 0 ? [name] : moved
+  }
+
+  /** How many days the samples fall on, if these are more than a record may have; else 0. */
+  tooManyDays(): number {
+    return this.channels.reduce((days, { samples }) => Math.max(days, samples.tooManyDays()), this.samples.tooManyDays())
+  }
+
+  /** Whether any sample is left, of the device or of a channel. */
+  isEmpty(): boolean {
+    return this.samples.isEmpty() && this.channels.every(({ samples }) => samples.isEmpty())
+  }
+
+  /**
+   * The readings of the frame. Those of its channels follow those of the device, if any are left.
+   */
+  columns(head: ReadingsHead): ReadingsColumns {
+    if (this.channels.length === 0) return this.samples.under(head)
+    const [first, ...others] = [
+      ...(this.samples.isEmpty() ? [] : [this.samples.under(head)]),
+      ...this.channels.flatMap(({ suffix, samples }) =>
+        samples.isEmpty() ? [] : [samples.under({ ...head, deviceId: Buffer.concat([head.deviceId, suffix]) })],
+      ),
+    ]
+    if (first === undefined) return this.samples.under(head)
+    return others.length === 0 ? first : { ...first, channels: others }
+  }
+
+  /**
+   * A channel has rows only for the samples in which it has values. The device has them too if it
+   * has values of its own, or if the sample has none at all: that it came must not be lost.
+   */
+  private finishChannels(assignments: readonly Assignment[]): void {
+    const { samples: own, channels } = this
+    for (const { samples } of channels) {
+      samples.judgePositions()
+      samples.excludeEmpty()
+      samples.assign(assignments)
+    }
+    for (let sample = 0; sample < own.count; sample++) {
+      let elsewhere = false
+      for (const { samples } of channels) {
+        if (samples.measured(sample)) elsewhere = true
+        else samples.leaveOut(sample)
+      }
+      if (elsewhere && !own.measured(sample)) own.leaveOut(sample)
+    }
   }
 
   private stamp(frame: ReceivedFrame, lookups: Pick<Lookups, 'anchor'>): void {
@@ -95,8 +191,7 @@ export class FrameConverter {
     return anchor + base * tickMicros
   }
 
-  private convert({ metric, column, quantity, minimum, maximum }: Conversion): void {
-    const { samples } = this
+  private convert({ samples, metric, column, quantity, minimum, maximum }: Conversion): void {
     const { count } = this.reader
     if (!this.reader.present[column]) {
       samples.absent(quantity)

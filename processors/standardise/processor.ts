@@ -70,20 +70,20 @@ export const processor = defineProcessor({
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {
       const converter = standardsOf(found.firmware)
-      const { samples } = converter
       const head = converter.standardise({ device, deviceId: key, bytes, start: WIRE_BYTES, receivedMs }, assignments, lookups)
-      const days = samples.tooManyDays()
+      const days = converter.tooManyDays()
       if (days > 0) return reject('span-too-long', `its samples fall on ${days} days; expected at most ${MOST_DAYS}`)
-      if (samples.rejections.length === 0 && only === undefined) return emit('readings', samples.under(head))
+      if (only === undefined && converter.rejections().length === 0) return emit('readings', converter.columns(head))
       if (only !== undefined) {
         const last = only.samples.at(-1) ?? -1
-        if (last >= samples.count) throw new MalformedError(`expected a sample ${last}, got ${samples.count} samples`)
-        samples.restrict(only)
+        const { count } = converter.samples
+        if (last >= count) throw new MalformedError(`expected a sample ${last}, got ${count} samples`)
+        converter.restrict(only)
       }
-      const outcomes: Outcome<{ readings: typeof readings }, Reason>[] = samples.rejections.map(
-        ({ reason, detail, samples: numbers, quantities }) => reject(reason, detail, numbers, quantities),
-      )
-      if (!samples.isEmpty()) outcomes.push(emit('readings', samples.under(head)))
+      const outcomes: Outcome<{ readings: typeof readings }, Reason>[] = converter
+        .rejections()
+        .map(({ reason, detail, samples: numbers, quantities }) => reject(reason, detail, numbers, quantities))
+      if (!converter.isEmpty()) outcomes.push(emit('readings', converter.columns(head)))
       return outcomes
     } catch (cause) {
       if (cause instanceof TooManySamplesError) return reject('too-many-samples', cause.message)

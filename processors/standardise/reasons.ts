@@ -40,6 +40,12 @@ export const reasons = {
     whatToDo:
       'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive: the value is added to its row.',
   },
+  'incomplete-position': {
+    means:
+      'The sample has a latitude without a longitude, or the other way round, or an accuracy without a position: half a position is none. The other quantities of the sample are stored.',
+    whatToDo:
+      'If the other half is a dead letter of its own, correct the conversion and redrive both. Else look at the receiver: it should give both, or the missing code for both.',
+  },
   'unknown-code': {
     means: 'A coded metric has a code that its map does not name.',
     whatToDo: 'Register a firmware schema whose map has the code and redrive: the value is added to its row.',

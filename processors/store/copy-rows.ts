@@ -1,3 +1,4 @@
+import { LONGEST_CHANNEL } from '../../schemas/channel.ts'
 import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
 
 /**
@@ -15,7 +16,8 @@ const TWO_32 = 4_294_967_296
  */
 const leading: readonly ['device_id', 'ts', 'time_estimated', 'account_id', 'site_id'] = leadingColumns
 const COLUMNS = leading.length + quantities.length
-export const LONGEST_DEVICE_ID = 64
+/** A device ID, a slash and a channel. */
+export const LONGEST_DEVICE_ID = 64 + 1 + LONGEST_CHANNEL
 /** Column count 2, device, ts 12, estimated 5, account and site 12 each, quantities 12 each. */
 const LONGEST_ROW = 2 + 4 + LONGEST_DEVICE_ID + 12 + 5 + 24 + 12 * quantities.length
 

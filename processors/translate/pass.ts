@@ -1,3 +1,4 @@
+import { isChannel } from '../../schemas/channel.ts'
 import type { Dialect } from '../../schemas/dialect.ts'
 import type { Path } from '../../schemas/dialect-path.ts'
 import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
@@ -13,8 +14,6 @@ import { shownValue } from './shown-value.ts'
 import { readStandard } from './standard.ts'
 import type { DialectSample, RawMessage, Translation } from './translation.ts'
 
-/** A channel of a device: one of several of a kind on it. */
-const CHANNEL = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/
 const NO_VALUES = new Float64Array(quantities.length).fill(Number.NaN)
 
 export type Explain = (step: string) => void
@@ -224,7 +223,7 @@ export class Pass implements Scope {
       return
     }
     const channel = rule.channel?.(this)
-    if (rule.channel !== undefined && !(channel === undefined ? rule.channelOptional : CHANNEL.test(channel))) {
+    if (rule.channel !== undefined && !(channel === undefined ? rule.channelOptional : isChannel(channel))) {
       const expected = '1 to 32 letters, digits, _, . and -, starting with a letter or digit'
       this.samples.reject('bad-channel', () => `channel: expected ${expected}, got ${shownValue(channel)}`, [index])
       return

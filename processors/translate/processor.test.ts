@@ -38,6 +38,8 @@ samples:
   - quantities:
       temperature: { path: "$.t" }
       humidity: { path: "$.h" }
+      latitude: { path: "$.lat" }
+      longitude: { path: "$.lon" }
   - each: "$.legs.{leg}"
     channel: "{leg}"
     quantities:
@@ -194,6 +196,14 @@ describe('translate', () => {
       ['a', 'a/left', 20],
       ['a', 'a/right', 21],
     ])
+  })
+
+  it('rejects half a position, and stores the rest of its sample', () => {
+    const half = run({ topic: 'probe/a/state', payload: { at: RECEIVED_MS, t: 5, lat: 48.2 } })
+    expect(half.sent.map(({ readings: { samples } }) => [samples[0]?.temperature, samples[0]?.latitude])).to.deep.equal([[5, null]])
+    expect(half.rejected.map(({ reason, quantities }) => [reason, quantities])).to.deep.equal([['incomplete-position', ['latitude']]])
+    const whole = run({ topic: 'probe/a/state', payload: { at: RECEIVED_MS, lat: 48.2, lon: 16.4 } })
+    expect(whole.rejected).to.deep.equal([])
   })
 
   it('rejects devices that the gateway may not speak for without asking for them, and names the command', () => {

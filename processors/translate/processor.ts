@@ -208,6 +208,7 @@ function fill(samples: readonly DialectSample[], numbers: readonly number[], rec
     }
     if (column === undefined) columns.absent(quantity)
   }
+  columns.judgePositions()
   columns.excludeEmpty()
 }
 

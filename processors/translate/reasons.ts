@@ -30,6 +30,12 @@ export const reasons = {
     means: 'The message gives a value a unit that the dialect does not know, or none where it must have one.',
     whatToDo: 'Add the unit to the `map` of `unit` in the dialect, or an `otherwise`, and redrive.',
   },
+  'incomplete-position': {
+    means:
+      'The sample has a latitude without a longitude, or the other way round, or an accuracy without a position: half a position is none. The other quantities of the sample are stored.',
+    whatToDo:
+      'If the other half is a dead letter of its own, correct the dialect and redrive both. Else let the dialect take both from one message.',
+  },
   'unknown-code': {
     means: 'A value that the `map` of its quantity does not have.',
     whatToDo: 'Add it to the map, or to `missing`, and redrive: the value is added to its row.',

@@ -203,8 +203,9 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       }
       judging.record(index, sent.length > sentBefore, rejections)
       if (rejections.length === 0) continue
+      // Without its channel: a label must have few values.
       for (const { reason, samples, quantities = [] } of rejections)
-        for (const quantity of quantities) countValues(counters, reason, quantity, samples.length)
+        for (const quantity of quantities) countValues(counters, reason, quantity.slice(quantity.lastIndexOf('/') + 1), samples.length)
       for (const rejection of byReason(rejections)) {
         count(counters.rejected, rejection.reason, 1)
         refused.push({ ...rejection, record, topic, partition })
