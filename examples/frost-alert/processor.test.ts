@@ -39,6 +39,13 @@ describe('frost-alert', () => {
       expect(handle(orphan, assignments)).to.deep.include({ tag: 'reject', reason: 'nobody-to-alert' })
   })
 
+  it('asks for the device of a channel', () => {
+    const asked: string[] = []
+    const lookups = { assignments: (device: string) => void asked.push(device) } as unknown as Lookups
+    processor.handle(reading(-5, { device_id: 'hive-1/brood', account_id: null, site_id: null }), lookups)
+    expect(asked).to.deep.equal(['hive-1'])
+  })
+
   it('says the same of a sample whenever it is asked, whatever it was asked before', () => {
     const temperatures = fc.array(fc.option(fc.double({ min: -60, max: 200, noNaN: true })), { minLength: 1 })
     fc.assert(

@@ -1,5 +1,14 @@
 import { avroOutput } from '../../processors/avro.ts'
-import { type Assignment, defineProcessor, drop, emit, type Lookups, parseDeviceId, reject, type Topic } from '../../processors/contract.ts'
+import {
+  type Assignment,
+  defineProcessor,
+  drop,
+  emit,
+  type Lookups,
+  parseSubDevice,
+  reject,
+  type Topic,
+} from '../../processors/contract.ts'
 import { readings } from '../../processors/topics.ts'
 import { frostAlertSchema } from './generated/frost-alert.ts'
 import { reasons } from './reasons.ts'
@@ -25,7 +34,8 @@ export const processor = defineProcessor({
 })
 
 function assignmentAt(lookups: Lookups, deviceId: string, ts: number): Assignment | undefined {
-  const device = parseDeviceId(deviceId)
+  // A channel has the assignments of its device.
+  const device = parseSubDevice(deviceId)?.device
   if (device === undefined) return undefined
   return lookups.assignments(device)?.find(({ fromMicros, toMicros }) => ts >= fromMicros && ts < toMicros)
 }
