@@ -173,7 +173,7 @@ const MOST_SHOWN = 80
  */
 export function parseDialect(text: string, file: string): Dialect {
   if (text.length > MOST_CHARACTERS) throw new DialectError(`${file}: expected at most ${MOST_CHARACTERS} characters, got ${text.length}`)
-  const result = dialectFile.safeParse(parseYaml(text, file))
+  const result = dialectFile.safeParse(parseYaml(text, file), { reportInput: true })
   if (!result.success) throw new DialectError(result.error.issues.map((issue) => `${file}: ${described(issue)}`).join('\n'))
   const dialect = { ...result.data, file }
   checkCaptures(dialect)
