@@ -17,11 +17,15 @@ export type Step =
   | { readonly kind: 'all' }
   | { readonly kind: 'elements' }
 
-/** Text with the captures of a topic or a path in it: `{gateway}-{tag}`. */
+/**
+ * Text with captures of a topic or a path in it, `{gateway}-{tag}`, or with values, `{$.model}`.
+ */
 export interface Template {
   readonly text: string
-  readonly parts: readonly ({ readonly literal: string } | { readonly capture: string })[]
+  readonly parts: readonly TemplatePart[]
 }
+
+export type TemplatePart = { readonly literal: string } | { readonly capture: string } | { readonly path: Path }
 
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y
 /** RFC 9535 has fewer characters in a name without quotation marks; what is meant is clear. */
@@ -94,11 +98,13 @@ export function parseTemplate(text: string): Template {
   const parts = text
     .split(/(\{[^{}]*\})/)
     .filter((part) => part !== '')
-    .map((part) => {
+    .map((part): TemplatePart => {
       if (!part.startsWith('{') && !/[{}]/.test(part)) return { literal: part }
-      const name = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(part)?.[1]
-      if (name === undefined) throw new RangeError('expected names in braces, as in {device}, and no other braces')
-      return { capture: name }
+      const inner = /^\{(.*)\}$/.exec(part)?.[1]
+      if (inner !== undefined && isPath(inner)) return { path: parsePath(inner) }
+      if (inner === undefined || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(inner))
+        throw new RangeError('expected names or paths in braces, as in {device} or {$.id}, and no other braces')
+      return { capture: inner }
     })
   return { text, parts }
 }

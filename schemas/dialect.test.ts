@@ -119,7 +119,11 @@ describe('the file of a dialect', () => {
       'quantities: { power: { path: $.d, bytes: { encoding: hex, type: word } } }',
       /power\.bytes\.type: expected one of uint8, .*got "word"/,
     ],
-    ['braces that are no capture', '{ device: "a{b", quantities: { power: $.P } }', /samples\[0\]\.device: expected names in braces/],
+    [
+      'braces that are no capture',
+      '{ device: "a{b", quantities: { power: $.P } }',
+      /samples\[0\]\.device: expected names or paths in braces/,
+    ],
     ['each from the record', '{ each: "@.a", quantities: { power: $.P } }', /samples\[0\]\.each: expected a path from the message/],
     [
       'a zone that is none',
@@ -131,6 +135,12 @@ describe('the file of a dialect', () => {
       '{ time: { path: $.t, format: rfc822 }, quantities: { power: $.P } }',
       /time\.format: expected one of iso8601/,
     ],
+    [
+      'a time pattern without a day',
+      '{ time: { path: $.t, format: "%Y %H" }, quantities: { power: $.P } }',
+      /time\.format: expected a year/,
+    ],
+    ['a key of the message', 'key: "{$.id}"', /key: expected text of the topic alone, got \$\.id/],
     ['a duration of nothing', '{ time: { receipt: true, floor: 0s }, quantities: { power: $.P } }', /time\.floor: expected a duration/],
     [
       'an earliest that is no date',
@@ -142,6 +152,10 @@ describe('the file of a dialect', () => {
   ]
   for (const [what, text, message] of refused) {
     it(`is refused with ${what}`, () => {
+      if (text.startsWith('key:')) {
+        expect(() => parse(`${HEAD}${text}\nsamples: [{ quantities: standard }]`)).to.throw(DialectError, message)
+        return
+      }
       const isWhole = /^(?:dialect|hello|- 1|a:|$)/.test(text)
       expect(() => (isWhole ? parse(text) : withSamples(text))).to.throw(DialectError, message)
     })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Conversion, IDENTITY, scaling } from './conversion.ts'
 import { capturesOf, isPath, isSingular, type Path, parsePath, parseTemplate, type Template } from './dialect-path.ts'
 import { quantities } from './generated/readings.ts'
+import { parseTimePattern, type TimePattern } from './time-pattern.ts'
 import { parseTopicPattern, type TopicPattern } from './topic-pattern.ts'
 import { conversionOf, explainNoConversion, isUnit } from './units.ts'
 
@@ -66,7 +67,9 @@ export interface Condition {
 }
 
 export const timeFormats = ['iso8601', 'unix-s', 'unix-ms', 'unix-us', 'unix-ns'] as const
-export type TimeFormat = (typeof timeFormats)[number]
+export type NamedTimeFormat = (typeof timeFormats)[number]
+/** One that has a name, or a pattern. */
+export type TimeFormat = NamedTimeFormat | TimePattern
 
 export type TimeRule =
   | { readonly kind: 'receipt'; readonly floorMicros: number }
@@ -455,7 +458,13 @@ const receiptRule: z.ZodType<TimeRule> = keys({
 const timeValueRule: z.ZodType<TimeRule> = keys({
   path: paths.optional(),
   text: template.optional(),
-  format: several(z.enum(timeFormats, { error: `expected one of ${timeFormats.join(', ')}` })),
+  format: several(
+    choose<TimeFormat>((value) =>
+      typeof value === 'string' && value.includes('%')
+        ? text(parseTimePattern)
+        : z.enum(timeFormats, { error: `expected one of ${timeFormats.join(', ')}, or a pattern as in "%d.%m.%Y %H:%M:%S"` }),
+    ),
+  ),
   zone: zone.optional(),
   earliest: date.optional(),
 }).transform((given, context) => {
@@ -709,7 +718,11 @@ class CaptureCheck {
 
   origin(place: string, origin: Origin, bound: ReadonlySet<string>, from: string): void {
     if (origin.kind === 'paths') this.paths(place, origin.paths, bound, from)
-    else for (const part of origin.template.parts) if ('capture' in part) this.capture(place, part.capture, bound)
+    else
+      for (const part of origin.template.parts) {
+        if ('capture' in part) this.capture(place, part.capture, bound)
+        else if ('path' in part) this.paths(place, [part.path], bound, from)
+      }
   }
 
   paths(place: string, paths: readonly Path[], bound: ReadonlySet<string>, from: string): void {

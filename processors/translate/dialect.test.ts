@@ -295,6 +295,14 @@ describe('a dialect', () => {
       ).to.include({ device: 'd-a', fromTopic: false })
     })
 
+    it('of several fields of the message', () => {
+      const text = 'device: "{$.model}-{$.id}"\nsamples: [{ quantities: { temperature: $.t } }]'
+      expect(translate(text, { model: 'TX29', id: 17, t: 1 }).samples[0]).to.include({ device: 'TX29-17', fromTopic: false })
+      expect(translate(text, { model: 'TX29', t: 1 }).rejections[0]?.reason).to.equal('bad-device-id')
+      const standard = 'device: "{@.model}-{@.id}"\nsamples: [{ quantities: standard }]'
+      expect(translate(standard, { model: 'TX29', id: 17, temperature: 1 }).rejections).to.deep.equal([])
+    })
+
     it('of the first that can be made', () => {
       const text = 'device: ["{device}-{phase}", "{device}"]\nsamples: [{ quantities: { power: $ } }]'
       expect(translate(text, '1', 't/d/power/L1').samples[0]?.device).to.equal('d-L1')
@@ -398,6 +406,18 @@ describe('a dialect', () => {
         expect(timed(time, given)).to.deep.equal(expected)
       })
     }
+
+    it('by a pattern, and of several fields', () => {
+      const parts = '{ text: "{$.t.date} {$.t.time}", format: "%d.%m.%Y %H:%M:%S", zone: Europe/Vienna }'
+      expect(timed(parts, { date: '29.11.2026', time: '4:30:04' })).to.deep.equal(['2026-11-29T03:30:04.000000', false])
+      expect(timed(parts, { date: '31.11.2026', time: '4:30:04' })).to.equal('bad-time')
+      expect(timed(parts, { date: '29.11.2026' })).to.deep.equal([receipt, true])
+      expect(timed('{ path: $.t, format: "%Y%m%d%H%M%S" }', 20_261_129_043_004)).to.equal('bad-time')
+      expect(timed('{ path: $.t, format: "%Y%m%d%H%M%S", zone: UTC }', 20_261_129_043_004)).to.deep.equal([
+        '2026-11-29T04:30:04.000000',
+        false,
+      ])
+    })
 
     it('in local time where an hour comes twice, or not at all', () => {
       const local = (t: string, received: string): string => {

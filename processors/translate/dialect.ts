@@ -2,7 +2,7 @@ import { atSite, type Dialect, type Site, type TextRule } from '../../schemas/di
 import { parseDeviceId } from '../contract.ts'
 import { type Codec, CodecError } from './codecs/codec.ts'
 import { codecs } from './codecs/codecs.ts'
-import { compileConditions, compileOrigin, compileText, originText, type ReadText, textOf } from './origin.ts'
+import { compileConditions, compileOrigin, compileText, isOfNames, originText, type ReadText, textOf } from './origin.ts'
 import { ignored, Pass, whole } from './pass.ts'
 import { compileRule } from './rule.ts'
 import { type Scope, TooManyRecords } from './scope.ts'
@@ -60,7 +60,7 @@ function compileKey({ key, device }: Dialect): ReadText {
 }
 
 function isOfTopic(rule: TextRule): boolean {
-  return rule.every(({ origin }) => origin.kind === 'text')
+  return rule.every(({ origin }) => isOfNames(origin))
 }
 
 function compileStatus({ status }: Dialect): DialectStatus | undefined {
@@ -101,7 +101,7 @@ function decodeStatus(codec: Codec, payload: Buffer): unknown {
 function createTranslator(dialect: Dialect, codec: Codec): CompiledDialect['translate'] {
   const rules = dialect.samples.map((rule, number) => compileRule(dialect, rule, number))
   const ignore = dialect.ignore.map(compileConditions)
-  const ignoresByTopic = dialect.ignore.every((list) => list.every(({ origin }) => origin.kind === 'text'))
+  const ignoresByTopic = dialect.ignore.every((list) => list.every(({ origin }) => isOfNames(origin)))
   return (message, captures, explain) => {
     const ofTopic: Scope = { ...NOTHING, names: captures }
     if (ignoresByTopic && ignore.length > 0 && ignore.some((test) => test(ofTopic))) return ignored('not-telemetry', explain)

@@ -1,5 +1,5 @@
 import type { BytesRule, Condition, Origin, Scalar, TextChange, TextRule } from '../../schemas/dialect.ts'
-import type { Template } from '../../schemas/dialect-path.ts'
+import type { Path, Template } from '../../schemas/dialect-path.ts'
 import { isObject } from '../../schemas/json.ts'
 import { BytesFault, compileBytes } from './bytes.ts'
 import { compileGlob } from './glob.ts'
@@ -22,22 +22,35 @@ export function compileOrigin(origin: Origin): Read {
   }
 }
 
-/** Undefined if a capture has no value: not every topic of a dialect has every one. */
-export function compileTemplate(template: Template): (scope: Pick<Scope, 'names'>) => string | undefined {
-  const [only] = template.parts
-  if (only !== undefined && template.parts.length === 1 && 'capture' in only) {
-    const { capture } = only
-    return ({ names }) => names[capture]
-  }
-  return ({ names }) => {
+/** Undefined if a part has no value: not every topic of a dialect has every capture. */
+export function compileTemplate(template: Template): (scope: Scope) => string | undefined {
+  const parts = template.parts.map((part): ((scope: Scope) => string | undefined) => {
+    if ('literal' in part) return () => part.literal
+    if ('capture' in part) return ({ names }) => names[part.capture]
+    const read = compilePath(part.path)
+    return (scope) => textOf(read(scope))
+  })
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return only
+  return (scope) => {
     let text = ''
-    for (const part of template.parts) {
-      const piece = 'literal' in part ? part.literal : names[part.capture]
+    for (const part of parts) {
+      const piece = part(scope)
       if (piece === undefined) return undefined
       text += piece
     }
     return text
   }
+}
+
+/** The paths of an origin, also those in its text. */
+export function pathsOf(origin: Origin): readonly Path[] {
+  return origin.kind === 'paths' ? origin.paths : origin.template.parts.flatMap((part) => ('path' in part ? [part.path] : []))
+}
+
+/** Whether it is of the topic and the way to the record alone, and has no value of the message. */
+export function isOfNames(origin: Origin): boolean {
+  return origin.kind === 'text' && origin.template.parts.every((part) => !('path' in part))
 }
 
 /** A text, or undefined if nothing is there of which one can be made. */

@@ -1,6 +1,6 @@
 import type { Dialect, SampleRule, TextRule } from '../../schemas/dialect.ts'
 import type { Path } from '../../schemas/dialect-path.ts'
-import { compileConditions, compileText, type ReadText, type Test } from './origin.ts'
+import { compileConditions, compileText, isOfNames, pathsOf, type ReadText, type Test } from './origin.ts'
 import { QuantityReader } from './quantity.ts'
 import { compileEach, compilePath, type Read } from './scope.ts'
 import { TimeReader } from './times.ts'
@@ -45,7 +45,7 @@ export function compileRule(dialect: Dialect, rule: SampleRule, number: number):
       .join(', '),
     fromTopic: dialect.key === undefined && isOfCaptures(device, ofTopics),
     channel: channel === undefined ? undefined : compileText(channel),
-    channelOptional: channel?.every(({ origin }) => origin.kind === 'text') === true,
+    channelOptional: channel?.every(({ origin }) => isOfNames(origin)) === true,
     times,
     name: rule.name === undefined ? undefined : compileText(rule.name),
     value: rule.value.map((path) => ({ path, read: compilePath(path) })),
@@ -63,13 +63,16 @@ function namesOf(dialect: Dialect, rule: SampleRule): ReadonlySet<string> {
     ...[rule.device ?? dialect.device, rule.channel ?? dialect.channel ?? []].flatMap((text) => text.map(({ origin }) => origin)),
     ...(rule.time ?? dialect.time ?? []).flatMap((time) => (time.kind === 'value' ? [time.origin] : [])),
   ]
-  const paths = origins.flatMap((origin) => (origin.kind === 'paths' ? origin.paths : []))
+  const paths = origins.flatMap(pathsOf)
   return new Set(paths.flatMap(({ steps: [first] }) => (first?.kind === 'member' ? [first.name] : [])))
 }
 
 /** Whether a text is of captures that topics have, and has nothing of the message. */
 function isOfCaptures(rule: TextRule, captures: ReadonlySet<string>): boolean {
   return rule.every(
-    ({ origin }) => origin.kind === 'text' && origin.template.parts.every((part) => !('capture' in part) || captures.has(part.capture)),
+    ({ origin }) =>
+      isOfNames(origin) &&
+      origin.kind === 'text' &&
+      origin.template.parts.every((part) => !('capture' in part) || captures.has(part.capture)),
   )
 }

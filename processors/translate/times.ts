@@ -1,7 +1,8 @@
-import type { TimeFormat, TimeRule } from '../../schemas/dialect.ts'
+import type { NamedTimeFormat, TimeFormat, TimeRule } from '../../schemas/dialect.ts'
+import type { TimeParts } from '../../schemas/time-pattern.ts'
 import { parseIso8601 } from '../iso8601.ts'
 import { RepeatedMember } from './codecs/codec.ts'
-import { compileOrigin, originText } from './origin.ts'
+import { compileOrigin, originText, pathsOf } from './origin.ts'
 import type { Read, Scope } from './scope.ts'
 import { shownValue } from './shown-value.ts'
 import { type LocalTime, localTimeOf } from './zone.ts'
@@ -28,8 +29,7 @@ export class TimeReader {
   /** @param rules undefined if the dialect says nothing of times */
   constructor(rules: readonly TimeRule[] | undefined) {
     this.ofRecord =
-      rules === undefined ||
-      rules.some((rule) => rule.kind === 'value' && rule.origin.kind === 'paths' && rule.origin.paths.some(({ from }) => from === '@'))
+      rules === undefined || rules.some((rule) => rule.kind === 'value' && pathsOf(rule.origin).some(({ from }) => from === '@'))
     this.rules = (rules ?? []).map(compileRule)
   }
 
@@ -98,7 +98,7 @@ function compileRule(rule: TimeRule): CompiledRule {
     floorMicros: 1,
     earliestMicros,
     parse,
-    expected: formats.map((format) => (format === 'iso8601' && local !== undefined ? EXPECTED_LOCAL : EXPECTED[format])),
+    expected: formats.map((format) => expectedOf(format, local !== undefined)),
     place: originText(rule.origin),
     isUnset: (value, receivedMicros) =>
       earliestMicros > 0 &&
@@ -107,8 +107,12 @@ function compileRule(rule: TimeRule): CompiledRule {
   }
 }
 
-const EXPECTED_LOCAL = 'ISO 8601'
-const EXPECTED: Readonly<Record<TimeFormat, string>> = {
+function expectedOf(format: TimeFormat, isLocal: boolean): string {
+  if (typeof format === 'object') return format.text
+  return format === 'iso8601' && isLocal ? 'ISO 8601' : EXPECTED[format]
+}
+
+const EXPECTED: Readonly<Record<NamedTimeFormat, string>> = {
   iso8601: 'ISO 8601 with an offset or Z',
   'unix-s': 'seconds since 1970 (10 digits)',
   'unix-ms': 'milliseconds since 1970 (13 digits)',
@@ -117,13 +121,31 @@ const EXPECTED: Readonly<Record<TimeFormat, string>> = {
 }
 
 function compileFormat(format: TimeFormat, local: LocalTime | undefined): Parse {
+  if (typeof format === 'object')
+    return (value, receivedMicros) => {
+      const parts = typeof value === 'string' || typeof value === 'number' ? format.match(String(value)) : undefined
+      return parts === undefined ? Number.NaN : microsOf(parts, local, receivedMicros)
+    }
   if (format !== 'iso8601') return (value) => parseUnix(value, format)
   if (local === undefined) return (value) => (typeof value === 'string' ? parseIso8601(value) : Number.NaN)
   return (value, receivedMicros) =>
     typeof value === 'string' ? parseIso8601(value, (localMicros) => local(localMicros, receivedMicros)) : Number.NaN
 }
 
-type UnixFormat = Exclude<TimeFormat, 'iso8601'>
+/** The same text as ISO 8601 is read by the one who knows calendars. */
+function microsOf(
+  { year, month, day, hour, minute, second, micros, offset }: TimeParts,
+  local: LocalTime | undefined,
+  receivedMicros: number,
+): number {
+  const two = (number: number): string => String(number).padStart(2, '0')
+  const zone =
+    offset === undefined ? '' : `${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`
+  const text = `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}.${String(micros).padStart(6, '0')}${zone}`
+  return parseIso8601(text, local && ((localMicros) => local(localMicros, receivedMicros)))
+}
+
+type UnixFormat = Exclude<NamedTimeFormat, 'iso8601'>
 
 /**
  * The least number of as many digits as a time has in this century, and how many are a microsecond.
@@ -148,7 +170,7 @@ function parseUnix(value: unknown, format: UnixFormat): number {
 
 /** The same for any number that is not negative. */
 function unixMicros(value: unknown, format: TimeFormat): number {
-  if (format === 'iso8601') return Number.NaN
+  if (format === 'iso8601' || typeof format === 'object') return Number.NaN
   const { perMicro } = UNIX[format]
   // Nanoseconds have more digits than a double.
   if (format === 'unix-ns' && typeof value === 'bigint') return Number(value / 1000n)
