@@ -1,14 +1,14 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
-import { projectRoot } from '../schemas/files.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
+import { type DialectEntry, dialectEntries, dialectSettings } from './dialect-entries.ts'
 import { PasswordFileError, withPasswords } from './password-files.ts'
 
 /**
@@ -32,25 +32,6 @@ const processor = z
     /^(?:\.{0,2}\/(?:.*\/)?)?[a-z][a-z0-9-]*\/?$/,
     'expected a folder of processors/ by its name, or a path to a folder, as in ./examples/frost-alert',
   )
-
-/** The dialect of devices that publish the standard names. It is there unless it is taken out. */
-const STANDARD_DIALECT = 'millrace-json'
-
-const dialectSource = z
-  .string()
-  .regex(
-    /^(?:[a-z][a-z0-9-]*|.*\/.*|.*\.ya?ml)$/,
-    'expected the name of a dialect that Millrace comes with, or a path to a file or folder, as in ./dialects',
-  )
-const dialect = z.union([
-  dialectSource,
-  z.strictObject({
-    use: dialectSource,
-    topics: z.array(z.string().min(1)).min(1).optional(),
-    zone: z.string().min(1).optional(),
-  }),
-  z.strictObject({ name: z.string().min(1), enabled: z.boolean() }),
-])
 
 /** Settings with one heading: all of them may be left out. */
 function section<const Shape extends z.core.$ZodShape>(description: string, settings: Shape) {
@@ -189,12 +170,7 @@ const shape = z.strictObject({
     .describe(
       'What `millrace up` runs: folders of processors/ by name, others by their path from this file; continuity keeps the ledger of frame numbers.',
     ),
-  dialects: z
-    .union([dialect, z.array(dialect)])
-    .default([STANDARD_DIALECT])
-    .describe(
-      "What devices with firmware of others send: names of dialects that Millrace comes with, paths of files or folders from this file, or `{ use, topics, zone }` for a site's own topics or time zone. If two take a topic, the first does. Files are looked at again every 2 seconds. `{ name: millrace-json, enabled: false }` takes out the dialect that is always there.",
-    ),
+  dialects: dialectSettings,
   store: section('Readings to the telemetry database.', {
     backend: z
       .enum(['auto', 'timescaledb', 'postgres'])
@@ -330,14 +306,6 @@ const environment = z
       })
   })
 
-/** A dialect, or a folder of them, as the configuration lists it. */
-export interface DialectEntry {
-  /** Of a file, or of a folder with files. */
-  readonly path: string
-  /** What takes the place of the dialect's own. */
-  readonly site: { readonly topics?: readonly string[]; readonly zone?: string }
-}
-
 export type Config = Omit<z.output<typeof file>, 'dialects'> & {
   readonly env: z.output<typeof environment>
   /** In order: if two take a topic, the first does. */
@@ -401,52 +369,19 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   const chosen = named ?? DEFAULT_CONFIG_FILE
   if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
-  checkRoutes(chosen, settings)
+  within(`${chosen}: bridge: routes`, () => bridgeRoutes(settings))
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
-  const dialects = dialectEntries(chosen, settings.dialects)
+  const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects))
   return { ...settings, processors, dialects, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
 }
 
-const SHIPPED_DIALECTS = join(projectRoot, 'schemas', 'dialects')
-
-/** @throws ConfigError that names an entry whose file does not exist */
-function dialectEntries(place: string, given: Settings['dialects']): readonly DialectEntry[] {
-  const entries: DialectEntry[] = []
-  const named = new Set<string>()
-  for (const entry of Array.isArray(given) ? given : [given]) {
-    if (typeof entry === 'object' && 'name' in entry) {
-      named.add(entry.name)
-      if (entry.enabled) entries.push({ path: dialectPath(place, entry.name), site: {} })
-      continue
-    }
-    const { use, topics: own, zone } = typeof entry === 'string' ? { use: entry } : entry
-    named.add(use)
-    entries.push({
-      path: dialectPath(place, use),
-      site: { ...(own === undefined ? {} : { topics: own }), ...(zone === undefined ? {} : { zone }) },
-    })
-  }
-  if (!named.has(STANDARD_DIALECT)) entries.push({ path: dialectPath(place, STANDARD_DIALECT), site: {} })
-  return entries
-}
-
-function dialectPath(place: string, use: string): string {
-  const isPath = use.includes('/') || /\.ya?ml$/.test(use)
-  const path = isPath ? resolve(dirname(place), use) : join(SHIPPED_DIALECTS, `${use}.yaml`)
-  if (existsSync(path)) return path
-  const shipped = readdirSync(SHIPPED_DIALECTS).filter((name) => name.endsWith('.yaml'))
-  const known = shipped.map((name) => name.slice(0, -'.yaml'.length)).sort()
-  throw new ConfigError(
-    `${place}: dialects: there is no ${isPath ? path : `dialect "${use}"`}: expected ${isPath ? 'a file or folder' : `one of ${known.join(', ')}, or a path, as in ./dialects`}`,
-  )
-}
-
-function checkRoutes(place: string, settings: Pick<Config, 'bridge'>): void {
+/** @throws ConfigError that names the place in the file */
+function within<Value>(place: string, make: () => Value): Value {
   try {
-    bridgeRoutes(settings)
+    return make()
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
-    throw new ConfigError(`${place}: bridge: routes: ${cause.message}`, { cause })
+    throw new ConfigError(`${place}: ${cause.message}`, { cause })
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { DialectEntry } from './config.ts'
+import type { DialectEntry } from './dialect-entries.ts'
 import { type Dialects, openDialects } from './dialects.ts'
 
 const dialect = (name: string, version = 1, topic = `${name}/{device}`): string => `

@@ -5,7 +5,8 @@ import type { FoundDialect } from '../processors/contract.ts'
 import { compileDialect } from '../processors/translate/dialect.ts'
 import type { CompiledDialect } from '../processors/translate/translation.ts'
 import { type Dialect, DialectError, parseDialect } from '../schemas/dialect.ts'
-import type { Config, DialectEntry } from './config.ts'
+import type { Config } from './config.ts'
+import type { DialectEntry } from './dialect-entries.ts'
 
 /** The dialects of a configuration, as their files are now. */
 export interface Dialects extends AsyncDisposable {
