@@ -123,6 +123,14 @@ describe('the dialects of a configuration', () => {
     expect(loaded()).to.deep.equal(['cow@1', 'bee@1'])
   })
 
+  it('that cannot be read are named, and end nothing', async () => {
+    // A path below a file, as if the folder had been replaced.
+    const one = write('one.yaml', dialect('one'))
+    await open(join(one, 'below'), one)
+    expect(loaded()).to.deep.equal(['one@1'])
+    expect(problems[0]).to.match(/one\.yaml\/below: ENOTDIR: .*; what it had goes on$/)
+  })
+
   it('without which a service begins are named, and are there once they can be used', async () => {
     const [one, two] = [write('one.yaml', 'dialect: ['), write('two.yaml', dialect('two'))]
     await open(one, two)

@@ -118,8 +118,8 @@ class WatchedDialects implements Dialects {
     const seen = new Set<string>()
     for (const [index, entry] of this.options.config.dialects.entries()) {
       const files = await filesOf(entry)
-      if (files === undefined) problems.push(`${shown(entry.path)}: there is no such file or folder any more; what it had goes on`)
-      const paths = files ?? [...this.known.keys()].filter((key) => key.startsWith(`${index} `)).map((key) => key.slice(`${index} `.length))
+      if (typeof files === 'string') problems.push(`${shown(entry.path)}: ${files}; what it had goes on`)
+      const paths = typeof files !== 'string' ? files : [...this.known.keys()].filter((key) => key.startsWith(`${index} `)).map((key) => key.slice(`${index} `.length))
       for (const path of paths) {
         seen.add(`${index} ${path}`)
         const { compiled, problem } = await this.read(index, path, entry)
@@ -200,8 +200,8 @@ function shown(path: string): string {
   return from.startsWith('..') ? path : from
 }
 
-/** The files of an entry, in order; undefined if there is no such file or folder. */
-async function filesOf({ path }: DialectEntry): Promise<readonly string[] | undefined> {
+/** The files of an entry, in order; or why they cannot be told. */
+async function filesOf({ path }: DialectEntry): Promise<readonly string[] | string> {
   try {
     if (!(await stat(path)).isDirectory()) return [path]
     const names = await readdir(path)
@@ -210,8 +210,8 @@ async function filesOf({ path }: DialectEntry): Promise<readonly string[] | unde
       .sort()
       .map((name) => join(path, name))
   } catch (cause) {
-    if (isGone(cause)) return undefined
-    throw cause
+    if (isGone(cause)) return 'there is no such file or folder any more'
+    return cause instanceof Error ? cause.message : String(cause)
   }
 }
 
