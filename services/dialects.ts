@@ -119,7 +119,10 @@ class WatchedDialects implements Dialects {
     for (const [index, entry] of this.options.config.dialects.entries()) {
       const files = await filesOf(entry)
       if (typeof files === 'string') problems.push(`${shown(entry.path)}: ${files}; what it had goes on`)
-      const paths = typeof files !== 'string' ? files : [...this.known.keys()].filter((key) => key.startsWith(`${index} `)).map((key) => key.slice(`${index} `.length))
+      const paths =
+        typeof files !== 'string'
+          ? files
+          : [...this.known.keys()].filter((key) => key.startsWith(`${index} `)).map((key) => key.slice(`${index} `.length))
       for (const path of paths) {
         seen.add(`${index} ${path}`)
         const { compiled, problem } = await this.read(index, path, entry)
