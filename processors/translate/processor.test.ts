@@ -206,6 +206,11 @@ describe('translate', () => {
     expect(whole.rejected).to.deep.equal([])
   })
 
+  it('takes half a position at an estimated time: the other half may come in a message of its own', () => {
+    const half = run({ topic: 'probe/a/state', payload: { lat: 48.2 } })
+    expect([half.sent.map(({ readings: { samples } }) => samples[0]?.latitude), half.rejected]).to.deep.equal([[48.2], []])
+  })
+
   it('rejects devices that the gateway may not speak for without asking for them, and names the command', () => {
     const { sent, rejected, asked } = run({
       payload: {

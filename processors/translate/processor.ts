@@ -208,7 +208,8 @@ function fill(samples: readonly DialectSample[], numbers: readonly number[], rec
     }
     if (column === undefined) columns.absent(quantity)
   }
-  columns.judgePositions()
+  // Devices with a topic for each value give no time: the other half comes in another message.
+  if (samples[0]?.estimated === false) columns.judgePositions()
   columns.excludeEmpty()
 }
 

@@ -32,7 +32,7 @@ export const reasons = {
   },
   'incomplete-position': {
     means:
-      'The sample has a latitude without a longitude, or the other way round, or an accuracy without a position: half a position is none. The other quantities of the sample are stored.',
+      'The sample has a time, and a latitude without a longitude, or the other way round, or an accuracy without a position: half a position is none. The other quantities of the sample are stored.',
     whatToDo:
       'If the other half is a dead letter of its own, correct the dialect and redrive both. Else let the dialect take both from one message.',
   },
