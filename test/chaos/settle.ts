@@ -5,6 +5,8 @@ import { KAFKAJS, type KafkaAdmin, type KafkaClient, openAdmin } from '../../con
 import { kafkaError } from '../../connectors/kafka/outage.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
+import { DEFAULT_PROCESSORS } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import type { GoodReading } from './publisher.ts'
 
 /** The device of the last reading of a phase. */
@@ -56,23 +58,30 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
   const database = new pg.Client(telemetryUrl)
   await database.connect()
   await using admin = openAdmin(kafka)
+  const processors = (await declaredServices({ processors: DEFAULT_PROCESSORS })).filter(
+    ({ offsets, reads }) => offsets === 'kafka' && reads.length > 0,
+  )
   try {
     let progress = ''
     for (let sinceMs = Date.now(); ; await delay(POLL_MS, undefined, { signal })) {
       // Each hop is asked after the one before it: what came through meanwhile cannot slip past.
       const rowCount = (await unlessExhausted(() => findLast(database, last)))?.rowCount ?? null
-      const lags = await onceThere(() => groupLag(admin, 'standardise', [topics.frames]), signal)
-      const toStandardise = lags.filter(({ lag }) => lag !== 0n)
+      const lags = await Promise.all(
+        processors.map(async ({ name, reads }) =>
+          (await onceThere(() => groupLag(admin, name, reads), signal)).map((each) => ({ ...each, name })),
+        ),
+      )
+      const toProcess = lags.flat().filter(({ lag }) => lag !== 0n)
       const offsets = (await unlessExhausted(() => findOffsets(database)))?.rows ?? []
       const next = new Map(offsets.map(({ partition, next_offset }) => [partition, BigInt(next_offset ?? 0)]))
       const ends = await onceThere(async () => (await admin[KAFKAJS]()).fetchTopicOffsets(topics.readings), signal)
       const toStore = ends.filter(({ partition, high }) => (next.get(partition) ?? 0n) < BigInt(high))
       const behind = everyone ? await notAtEnd(admin, [telemetryUrl, appUrl], signal) : []
-      if (rowCount === 1 && toStore.length === 0 && toStandardise.length === 0 && behind.length === 0) return last
-      const now = JSON.stringify([offsets, toStandardise.map(({ committed }) => String(committed)), rowCount, behind])
+      if (rowCount === 1 && toStore.length === 0 && toProcess.length === 0 && behind.length === 0) return last
+      const now = JSON.stringify([offsets, toProcess.map(({ name, committed }) => `${name} ${committed}`), rowCount, behind])
       if (now !== progress) sinceMs = Date.now()
       else if (Date.now() - sinceMs > STUCK_MS)
-        throw new StuckError(last, `nothing moved for ${STUCK_MS / 1000} s: ${stuck(rowCount, toStandardise, toStore, behind)}`)
+        throw new StuckError(last, `nothing moved for ${STUCK_MS / 1000} s: ${stuck(rowCount, toProcess, toStore, behind)}`)
       progress = now
     }
   } finally {
@@ -166,13 +175,13 @@ async function onceThere<Answer>(ask: () => Promise<Answer>, signal: AbortSignal
 
 function stuck(
   lastRow: number | null,
-  toStandardise: readonly { partition: number; lag: bigint | null }[],
+  toProcess: readonly { name: string; partition: number; lag: bigint | null }[],
   toStore: readonly { partition: number }[],
   behind: readonly string[],
 ): string {
   return [
     `the last reading is ${lastRow === 1 ? '' : 'not '}stored`,
-    `standardise has left ${toStandardise.map(({ partition, lag }) => `${partition}: ${lag}`).join(', ') || 'nothing'}`,
+    `processors have left ${toProcess.map(({ name, partition, lag }) => `${name} ${partition}: ${lag}`).join(', ') || 'nothing'}`,
     `the store has left partitions ${toStore.map(({ partition }) => partition).join(', ') || 'none'}`,
     `others: ${behind.join(', ') || 'none'}`,
   ].join('; ')
