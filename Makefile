@@ -14,8 +14,10 @@ endif
 help: ## List the targets; NODE=22 (or 24, 20.19) runs one on that Node.js
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
 
-run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead (ROUND=1: its values rounded to what the firmware holds)
-	@deploy/run $(if $(DATA),--data "$(DATA)" $(if $(ROUND),--round))
+# What the shell makes of a mapping's quotes and blanks must not depend on make.
+export MAP
+run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead (MAP="time=…,device=…" says which column is what, ZONE, ROUND=1; OPTIONS="…": others of `millrace help demo`)
+	@deploy/run $(if $(DATA),--data "$(DATA)" $(if $(MAP),--map "$$MAP") $(if $(ZONE),--zone "$(ZONE)") $(if $(ROUND),--round) $(OPTIONS))
 
 test: ## Every test there is, on real services; CHAOS=5 adds five minutes of chaos
 	@test/run

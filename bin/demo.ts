@@ -18,7 +18,7 @@ import { localDirectory } from '../services/local-directory.ts'
 import type { ConfigOption } from './command-line.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, deviceIds, FLEET_PROGRAM } from './demo/fleets.ts'
-import { prepareFile } from './demo/prepared-file.ts'
+import { type PrepareOptions, prepareFile } from './demo/prepared-file.ts'
 import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
 import { migrate } from './migrate.ts'
 import { print } from './print.ts'
@@ -32,11 +32,22 @@ const EVENTS = 6
 const READY_MS = 30_000
 
 interface Options extends ConfigOption {
+  readonly map: readonly string[]
+  readonly device?: string | undefined
+  readonly zone?: string | undefined
+  readonly timeFormat?: string | undefined
+  readonly separator?: keyof typeof SEPARATOR | undefined
+  readonly decimal?: 'point' | 'comma' | undefined
+  readonly missing: readonly string[]
+  readonly header: boolean
+  readonly skip?: true | undefined
   readonly round?: true | undefined
 }
 
+const SEPARATOR = { comma: ',', semicolon: ';', tab: '\t', bar: '|' } as const
+
 /**
- * `millrace demo [[--round] FILE.csv]`: starts everything on this machine and drives it, with
+ * `millrace demo [options] [FILE.csv]`: starts everything on this machine and drives it, with
  * simulated devices until Ctrl-C or with a file.
  */
 export async function demo(file: string | undefined, options: Options): Promise<number> {
@@ -52,11 +63,12 @@ export async function demo(file: string | undefined, options: Options): Promise<
 }
 
 async function runDemo(file: string | undefined, options: Options): Promise<DemoEnd> {
-  if (options.round === true && file === undefined) throw new ConfigError('--round is for a file, and none was given')
+  const forFiles = optionOfFiles(options)
+  if (file === undefined && forFiles !== undefined) throw new ConfigError(`${forFiles} is for a file, and none was given`)
   if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
   loadConfig(process.env, options.config)
   const local = localDirectory(process.env)
-  const prepared = file === undefined ? undefined : await prepareFile(file, local, options.round === true)
+  const prepared = file === undefined ? undefined : await prepareFile(file, local, fileOptions(options))
 
   const stopping = new AbortController()
   void stopSignal().then(() => {
@@ -81,6 +93,28 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
   return await drive(config, local, events, stopping.signal)
+}
+
+function fileOptions({ map, device, zone, timeFormat, separator, decimal, missing, header, skip, round }: Options): PrepareOptions {
+  return {
+    map,
+    device,
+    zone,
+    timeFormat,
+    separator: separator === undefined ? undefined : SEPARATOR[separator],
+    decimal,
+    missing,
+    header,
+    skip: skip === true,
+    round: round === true,
+  }
+}
+
+/** An option that only a file has, if there is one. */
+function optionOfFiles({ map, device, zone, timeFormat, separator, decimal, missing, header, skip, round }: Options): string | undefined {
+  const given = { map: map[0], device, zone, 'time-format': timeFormat, separator, decimal, missing: missing[0], skip, round }
+  const name = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
+  return name === undefined ? (header ? undefined : '--no-header') : `--${name}`
 }
 
 /** Starts the services, unless `millrace up` runs them already. */

@@ -8,6 +8,7 @@ import { compareSentRows, type SentRows } from '../../connectors/postgres/sent-r
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
 import { type DeadLetterFinds, deadLettersSince } from '../../ops/dead-letters/since.ts'
 import { whole } from '../../ops/figures.ts'
+import { type FileSender, sendAsJson } from '../../ops/file/json-sender.ts'
 import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import { openStatusSources } from '../../ops/status/status-sources.ts'
 import { type DeviceId, parseDeviceId } from '../../processors/contract.ts'
@@ -44,7 +45,7 @@ const interrupted: DemoEnd = { code: 130, lastWords: ['interrupted: what was sen
  * @returns code 0 if everything adds up, else 1
  */
 export async function sendFile({ file, config, local, signal, say }: FileRun): Promise<DemoEnd> {
-  const { path, quantities, firmware } = file
+  const { path, quantities, way } = file
   const session = await openSession({
     url: config.env.TELEMETRY_DATABASE_URL,
     applicationName: 'millrace demo',
@@ -53,23 +54,20 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
   })
   try {
     const { table, lines, keys, devices } = await readFile(path, session, quantities)
-    say(
-      `file       ${file.name}: ${whole(lines)} lines, ${whole(devices.length)} devices with ${quantities.join(', ')}, sent as firmware ${firmware.id}`,
-    )
+    say(`file       ${file.name}: ${whole(lines)} lines, ${whole(devices.length)} devices with ${quantities.join(', ')}`)
+    for (const line of [...file.words, ...file.leftOut]) say(`           ${line}`)
+    say(way.tag === 'frames' ? `           sent as firmware ${way.firmware.id}` : `           sent as JSON, with all decimals: ${way.why}`)
     await provision(config, devices)
     await using sources = await openStatusSources(config)
-    const deadLetters = await deadLettersSince(config, firmware, signal)
+    const deadLetters = await deadLettersSince(config, way.tag === 'frames' ? way.firmware : undefined, signal)
     const [mark, before] = await Promise.all([deadLetters.mark(), sources.stored()])
-    const log = join(local, 'log', 'fleet-file.log')
-    const args = ['--url', config.env.MQTT_URL, '--csv', '--firmware', firmware.id, '--boot-file', bootFile(local, 'file')]
-    const logBegins = existsSync(log) ? statSync(log).size : 0
-    await using fleet = startFleet({ program: FLEET_PROGRAM, args, input: path, logFile: log })
-    const progress = createProgress(sources, () => fleet.stats(), lines, before)
+    await using sender = startSender(file, config, local)
+    const progress = createProgress(sources, () => sender.stats(), lines, before)
     let stands: readonly string[] = []
     let ended: number | NodeJS.Signals | undefined
 
     for (;;) {
-      ended = (await Promise.race([fleet.ended, delay(PACE.pollMs)])) ?? undefined
+      ended = (await Promise.race([sender.ended, delay(PACE.pollMs)])) ?? undefined
       if (ended !== undefined) break
       await progress.look()
       if (signal.aborted) return interrupted
@@ -77,7 +75,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
       stands = await progress.why()
       break
     }
-    const sent = fleet.stats()?.acked_samples ?? 0
+    const sent = sender.stats()?.acked_samples ?? 0
     let found: DeadLetterFinds | undefined
     let balance: FileBalance | undefined
     for (let last = Number.NaN, sinceMs = Date.now(); ; ) {
@@ -111,7 +109,8 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
             ]),
         ...wrong.map((complaint) => `does not add up: ${complaint}`),
         ...stands,
-        ...(sent === lines && ended === 0 ? [] : fleetWords(log, logBegins, ended)),
+        ...(sent === lines && ended === 0 ? [] : senderWords(sender, ended)),
+        ...file.leftOut,
         renderBalance(balance),
       ],
     }
@@ -120,14 +119,34 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
   }
 }
 
-/** The fleet's last lines in this run. */
-function fleetWords(log: string, begins: number, ended: number | NodeJS.Signals | undefined): readonly string[] {
-  const said = readFileSync(log)
-    .subarray(begins)
-    .toString('utf8')
-    .split('\n')
-    .slice(-FLEET_LINES - 1, -1)
-  return [ended === undefined ? 'the fleet had not come to its end:' : `the fleet ended with ${ended}:`, ...said.map((line) => `  ${line}`)]
+function startSender({ path, way }: PreparedFile, { env, bridge }: Config, local: string): FileSender {
+  if (way.tag === 'json') {
+    const { burst_bytes: burstBytes, bytes_per_second: bytesPerSecond } = bridge.rate_limit
+    return sendAsJson({ path, url: env.MQTT_URL, topicOf: (device) => `devices/${device}/telemetry`, rate: { burstBytes, bytesPerSecond } })
+  }
+  const log = join(local, 'log', 'fleet-file.log')
+  const logBegins = existsSync(log) ? statSync(log).size : 0
+  const args = ['--url', env.MQTT_URL, '--csv', '--firmware', way.firmware.id, '--boot-file', bootFile(local, 'file')]
+  const fleet = startFleet({ program: FLEET_PROGRAM, args, input: path, logFile: log })
+  return {
+    stats: () => fleet.stats(),
+    ended: fleet.ended,
+    words: () =>
+      readFileSync(log)
+        .subarray(logBegins)
+        .toString('utf8')
+        .split('\n')
+        .slice(-FLEET_LINES - 1, -1),
+    [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose](),
+  }
+}
+
+/** Why not everything was sent. */
+function senderWords(sender: FileSender, ended: number | NodeJS.Signals | undefined): readonly string[] {
+  return [
+    ended === undefined ? 'the sender had not come to its end:' : `the sender ended with ${ended}:`,
+    ...sender.words().map((line) => `  ${line}`),
+  ]
 }
 
 interface ReadFile {

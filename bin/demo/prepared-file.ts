@@ -1,65 +1,104 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { FileError, type FileOptions, standardFile } from '../../ops/file/standard-file.ts'
 import { judgeFile } from '../../ops/fleet/fleet-file.ts'
+import { NEWEST_DAYS, OLDEST_DAYS } from '../../processors/time-bounds.ts'
 import { readFirmwares } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { ConfigError } from '../../services/config.ts'
-import { firstLine, parseHeader } from './csv-lines.ts'
 import { firmwaresFor } from './firmware-choice.ts'
 import { FLEET_PROGRAM } from './fleets.ts'
 
-/** A file whose every line can be sent. */
+/**
+ * How a file goes through the line: as frames of a firmware, or as JSON, which holds any decimal.
+ */
+export type FileWay =
+  | { readonly tag: 'frames'; readonly firmware: Firmware }
+  /** `why` says which value no firmware holds. */
+  | { readonly tag: 'json'; readonly why: string }
+
+/** A file that can be sent. */
 export interface PreparedFile {
   /** The user's name for it. */
   readonly name: string
-  /** What is sent: the file, or a rounded copy. */
+  /** What is sent: the file in standard form. */
   readonly path: string
   readonly quantities: readonly string[]
-  readonly firmware: Firmware
+  readonly way: FileWay
+  /** How it was read, in words. */
+  readonly words: readonly string[]
+  /** What is not sent, in words. */
+  readonly leftOut: readonly string[]
 }
 
+export interface PrepareOptions extends FileOptions {
+  /** Whether values become the nearest that the firmware can hold. */
+  readonly round: boolean
+}
+
+const MS_PER_DAY = 86_400_000
+
 /**
- * Chooses the firmware that sends a file: among those that measure its quantities, the first that
- * can hold every value. It looks at every line, so that mistakes in the file are reported before
- * anything is started.
- * @param round whether values become the nearest that the firmware can hold; the rounded file goes
- *   into the local directory
- * @throws ConfigError that names the first lines that cannot be sent, their columns and values, and
+ * Reads a file, writes it in standard form into the local directory, and chooses how it is sent:
+ * as the firmware with the fewest metrics that holds every value, else as JSON. It looks at every
+ * line, so that mistakes in the file are reported before anything is started.
+ * @throws ConfigError that names the first lines that cannot be read, their columns and values, and
  *   what was expected
  */
-export async function prepareFile(file: string, local: string, round: boolean): Promise<PreparedFile> {
+export async function prepareFile(file: string, local: string, options: PrepareOptions): Promise<PreparedFile> {
   if (!existsSync(file)) throw new ConfigError(`there is no file ${file}`)
   if (!statSync(file).isFile()) throw new ConfigError(`${file} is no file`)
-  const quantities = parseHeader(await firstLine(file)).slice(2)
-  const candidates = candidatesFor(file, quantities)
-  const refusals: string[] = []
-  for (const firmware of candidates) {
+  const path = join(local, 'fleet', 'standard.csv')
+  const now = Date.now()
+  try {
+    const { quantities, words, rejected, examples, empty } = await standardFile({
+      path: file,
+      to: path,
+      options,
+      oldest: (now - OLDEST_DAYS * MS_PER_DAY) * 1000,
+      newest: (now + NEWEST_DAYS * MS_PER_DAY) * 1000,
+      span: 'of the last ten years, or of the next day',
+    })
+    const leftOut = [
+      ...(empty === 0 ? [] : [`not sent: ${empty.toLocaleString('en')} lines without any value`]),
+      ...[...rejected].map(([reason, count]) => `rejected: ${count.toLocaleString('en')} lines with ${reason}`),
+      ...examples.map((line) => `  ${line}`),
+    ]
+    const chosen = await choose(path, local, quantities, options.round)
+    return { name: basename(file), quantities, words, leftOut, ...chosen }
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause
+    const lines = cause.message.split('\n').map((line) => `  ${line}`)
+    throw new ConfigError(`${file} cannot be sent, and nothing was\n${lines.join('\n')}`, { cause })
+  }
+}
+
+async function choose(
+  path: string,
+  local: string,
+  quantities: readonly string[],
+  round: boolean,
+): Promise<Pick<PreparedFile, 'path' | 'way'>> {
+  const built = readFirmwares()
+    .map(({ firmware }) => firmware)
+    .filter(({ id }) => id !== 'generic-json')
+  let why = 'no firmware measures all of these'
+  let complained = false
+  for (const firmware of firmwaresFor(quantities, built)) {
     const to = round ? join(local, 'fleet', 'rounded.csv') : undefined
     if (to !== undefined) mkdirSync(dirname(to), { recursive: true })
     const { taken, words } = await judgeFile({
       program: FLEET_PROGRAM,
-      file,
+      file: path,
       firmware: firmware.id,
       round,
       ...(to === undefined ? {} : { to }),
     })
-    if (taken) return { name: basename(file), path: to ?? file, quantities, firmware }
-    // For the first firmware the complaints are shown in full. For the others the last line is
-    // enough.
-    if (refusals.length === 0) refusals.push([`as firmware ${firmware.id}:`, ...words.map((line) => `  ${line}`)].join('\n'))
-    else refusals.push(`as firmware ${firmware.id} neither: ${words.at(-1) ?? ''}`)
+    if (taken) return { path: to ?? path, way: { tag: 'frames', firmware } }
+    // What the firmware with the fewest metrics does not hold is enough.
+    if (!complained)
+      why = `no firmware holds all of it: ${words[0]?.replace(/^line \d+, column \d+ /, '').replace(' (--round takes the nearest)', '')}`
+    complained = true
   }
-  const hint = !round && refusals.some((words) => words.includes('--round')) ? '\nTo round its values: make run DATA=… ROUND=1' : ''
-  throw new ConfigError(`${file} cannot be sent, and nothing was\n${refusals.join('\n')}${hint}`)
-}
-
-function candidatesFor(file: string, quantities: readonly string[]): readonly Firmware[] {
-  const firmwares = readFirmwares().map(({ firmware }) => firmware)
-  const built = firmwares.filter(({ id }) => id !== 'generic-json')
-  const candidates = quantities.length === 0 ? [] : firmwaresFor(quantities, built)
-  if (candidates.length > 0) return candidates
-  const known = built.map(({ id, metrics }) => `  ${id}: ${metrics.map(({ standard }) => standard).join(', ')}`).join('\n')
-  throw new ConfigError(
-    `${file}: expected a header line of time, device and quantities of one firmware, got ${quantities.join(', ') || 'no quantity'}\n${known}`,
-  )
+  return { path, way: { tag: 'json', why } }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { whole } from '../../ops/figures.ts'
-import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
+import type { SentFigures } from '../../ops/file/json-sender.ts'
 import { lagByGroup } from '../../ops/lag/lag-table.ts'
 import { createScreen } from '../../ops/status/screen.ts'
 import { handledRows, type StatusSources, type StoredRows } from '../../ops/status/status.ts'
@@ -41,7 +41,7 @@ export interface Progress {
  */
 export function createProgress(
   sources: Pick<StatusSources, 'services' | 'service' | 'stored' | 'lags'>,
-  stats: () => FleetStats | undefined,
+  stats: () => SentFigures | undefined,
   lines: number,
   before: StoredRows | undefined,
   { pollMs, quietMs, standstillMs }: Pace = PACE,

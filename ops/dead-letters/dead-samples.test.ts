@@ -10,6 +10,7 @@ const BASE = Date.UTC(2021, 5, 19, 0, 4, 58)
 
 const hive = readFirmwares().find(({ firmware }) => firmware.id === 'hive-1')
 const readings = readSchema('readings').json
+const raw = readSchema('raw').json
 
 function deadLetter(fields: Partial<DeadLetter>): DeadLetter {
   return {
@@ -35,7 +36,7 @@ function deadLetter(fields: Partial<DeadLetter>): DeadLetter {
 
 describe('the samples of a dead letter', () => {
   if (hive === undefined) throw new Error('schemas/firmware/hive-1.avsc is missing')
-  const samples = createDeadSamples(hive.firmware, readings)
+  const samples = createDeadSamples(hive.firmware, readings, raw)
   const frame = avro.Type.forSchema(hive.file.json as avro.Schema).toBuffer({
     boot: 1,
     seq: 2,
@@ -57,6 +58,26 @@ describe('the samples of a dead letter', () => {
     expect(samples(deadLetter({ value: onKafka, samples: [1], quantities }))).to.deep.equal([{ device: '3629', tsMicros, quantities }])
   })
 
+  it('are those of JSON, in the message as the bridge got it and as Kafka has it, and of none if it cannot be read', () => {
+    const json = createDeadSamples(undefined, readings, raw)
+    const payload = Buffer.from('[{"ts":"2021-06-19T00:04:58Z","power":1},{"ts":"2021-06-19T00:04:59.5Z","power":"x"}]')
+    const times = [BASE * 1_000, (BASE + 1_500) * 1_000]
+    expect(
+      json(deadLetter({ source_topic: 'devices/3629/telemetry', key: null, value: payload })).map(({ tsMicros }) => tsMicros),
+    ).to.deep.equal(times)
+    const record = avro.Type.forSchema(raw as avro.Schema, { logicalTypes: {} }).toBuffer({
+      topic: 'devices/3629/telemetry',
+      payload,
+      received: 1,
+      retained: false,
+    })
+    const value = Buffer.concat([Buffer.from([0, 0, 0, 0, 9]), record])
+    expect(json(deadLetter({ source_topic: 'telemetry.raw', value, samples: [1], quantities: ['power'] }))).to.deep.equal([
+      { device: '3629', tsMicros: times[1], quantities: ['power'] },
+    ])
+    expect(json(deadLetter({ source_topic: 'devices/3629/telemetry', value: Buffer.from('{') }))).to.deep.equal([])
+  })
+
   it('are rows of the channels that they name, or of all if they are whole samples', () => {
     const example = JSON.parse(readFileSync(`${projectRoot}docs/examples/hive-3.avsc`, 'utf8')) as avro.Schema
     const firmware = parseFirmware(example, new Set(readQuantities().map(({ name }) => name)))
@@ -67,6 +88,7 @@ describe('the samples of a dead letter', () => {
       createDeadSamples(
         firmware,
         readings,
+        raw,
       )(deadLetter({ value, samples: [0], quantities: [...quantities] })).map(({ device, quantities: own }) => [device, own])
     expect(of(['brood/temperature', 'weight', 'temperature'])).to.deep.equal([
       ['3629/brood', ['temperature']],

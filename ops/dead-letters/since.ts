@@ -3,7 +3,7 @@ import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/sca
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopics } from '../../processors/declaration.ts'
-import { readSchema } from '../../schemas/files.ts'
+import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import type { Config } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
@@ -30,14 +30,14 @@ export interface DeadLettersSince {
   since(mark: DeadLetterMark, devices: ReadonlySet<string>): Promise<DeadLetterFinds>
 }
 
-/** @param firmware what writes the frames of these devices */
-export async function deadLettersSince(config: Config, firmware: Firmware, signal: AbortSignal): Promise<DeadLettersSince> {
+/** @param firmware what writes the frames of these devices; undefined if they send JSON */
+export async function deadLettersSince(config: Config, firmware: Firmware | undefined, signal: AbortSignal): Promise<DeadLettersSince> {
   const log = createLog('demo')
   const kafka = kafkaClient(config, 'millrace-demo', log)
   const topics = deadTopics(await declaredServices(config))
   // It only decodes, so the ID for encoding does not matter.
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const samplesOf = createDeadSamples(firmware, readSchema('readings').json)
+  const samplesOf = createDeadSamples(firmware ?? bridgesFirmware(), readSchema('readings').json, readSchema('raw').json)
 
   async function mark(): Promise<DeadLetterMark> {
     return new Map(await Promise.all(topics.map(async (topic) => [topic, await topicExtents(kafka, topic)] as const)))
@@ -84,4 +84,9 @@ export async function deadLettersSince(config: Config, firmware: Firmware, signa
 function after(extent: Extent, marks: readonly Extent[]): Extent {
   const end = marks.find(({ partition }) => partition === extent.partition)?.end ?? extent.earliest
   return { ...extent, earliest: end > extent.earliest ? end : extent.earliest }
+}
+
+/** What the bridge writes of JSON. */
+function bridgesFirmware(): Firmware | undefined {
+  return readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
 }
