@@ -27,6 +27,8 @@ export interface ReadingsColumns {
 }
 
 const SLAB_BYTES = 1 << 18
+/** Not Buffer's, which looks at its arguments for as long as the filling takes. */
+const { fill } = Uint8Array.prototype
 /**
  * Kafka's header of 5, boot, seq and dropped 5 each, sample count 10, end of array 1, lengths of
  * two strings 10.
@@ -47,6 +49,8 @@ export class ReadingsWriter {
   private view: DataView = new DataView(new ArrayBuffer(0))
   private at = 0
   private readonly mostBytes: number
+  /** No sample of the record has a quantity from here on. */
+  private used = 0
 
   /** @param mostBytes of a record; one with a single sample may have more */
   constructor(schemaId: number, mostBytes = Number.POSITIVE_INFINITY) {
@@ -87,7 +91,7 @@ export class ReadingsWriter {
 
   /** A record of the samples from `from` up to, not including, `to`. */
   private part(columns: ReadingsColumns, from: number, to: number): Buffer {
-    const { deviceId, firmware, boot, seq, dropped, excluded } = columns
+    const { deviceId, firmware, boot, seq, dropped, excluded, values } = columns
     this.reserve(HEAD_BYTES + deviceId.length + firmware.length + (to - from) * SAMPLE_BYTES)
     const start = this.at
     this.slab[this.at++] = 0
@@ -102,6 +106,7 @@ export class ReadingsWriter {
     for (let sample = from; sample < to; sample++) included += 1 - (excluded[sample] as number)
     if (included > 0) {
       this.varint(included)
+      this.used = values.findLastIndex((column) => column !== undefined) + 1
       for (let sample = from; sample < to; sample++) if (excluded[sample] === 0) this.sample(columns, sample)
     }
     this.slab[this.at++] = 0
@@ -115,7 +120,7 @@ export class ReadingsWriter {
     this.optionalId(site[sample] as number)
     const { slab, view } = this
     let at = this.at
-    for (let quantity = 0; quantity < values.length; quantity++) {
+    for (let quantity = 0; quantity < this.used; quantity++) {
       const column = values[quantity]
       const value = column === undefined ? Number.NaN : (column[sample] as number)
       if (Number.isNaN(value)) slab[at++] = 0
@@ -125,7 +130,11 @@ export class ReadingsWriter {
         at += 8
       }
     }
-    this.at = at
+    // Branch 0 is null. Those at the end are one call: quantities that few devices have are last,
+    // and cost others next to nothing.
+    const end = at + values.length - this.used
+    if (end > at) fill.call(slab, 0, at, end)
+    this.at = end
   }
 
   private optionalId(id: number): void {

@@ -7,6 +7,9 @@ import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
  */
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const TRAILER_BYTES = 2
+const NULL_BYTES = 4
+/** Not Buffer's, which looks at its arguments for as long as the filling takes. */
+const { fill } = Uint8Array.prototype
 /** Microseconds from 1970-01-01, the schema's epoch, to 2000-01-01, PostgreSQL's. */
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 const TWO_32 = 4_294_967_296
@@ -81,6 +84,7 @@ export class CopyRows {
    * @param estimated 0 or 1
    * @param account ID, which is positive; -1 for none
    * @param values of the quantities; NaN for none
+   * @param used quantities from here on have none
    */
   append(
     source: Buffer,
@@ -91,6 +95,7 @@ export class CopyRows {
     account: number,
     site: number,
     values: Float64Array,
+    used = values.length,
   ): void {
     const { view, target } = this
     let at = this.at
@@ -104,7 +109,7 @@ export class CopyRows {
     view.setInt32(at + 12, 1)
     target[at + 16] = estimated
     at = this.id(this.id(at + 17, account), site)
-    for (let column = 0; column < values.length; column++) {
+    for (let column = 0; column < used; column++) {
       const value = values[column] as number
       if (Number.isNaN(value)) {
         view.setInt32(at, -1)
@@ -116,7 +121,11 @@ export class CopyRows {
         this.readings++
       }
     }
-    this.at = at
+    // A length of -1 is NULL. Those at the end are one call: quantities that few devices have are
+    // last, and cost others next to nothing.
+    const end = at + NULL_BYTES * (values.length - used)
+    if (end > at) fill.call(target, 0xff, at, end)
+    this.at = end
     this.count++
   }
 

@@ -17,7 +17,9 @@ export type Admit = (tsMicros: number, sample: number) => boolean
 export class CopyWriter extends ReadingsWalk {
   readonly rows: CopyRows
   readonly days = new RowDays()
-  private readonly values = new Float64Array(quantities.length)
+  /** NaN from `used` on. */
+  private readonly values = new Float64Array(quantities.length).fill(Number.NaN)
+  private used = 0
   private admit: Admit = () => true
 
   constructor(initialBytes = 1 << 20) {
@@ -70,7 +72,10 @@ export class CopyWriter extends ReadingsWalk {
     const estimated = this.byte('time_estimated')
     const account = this.optionalLong('account_id')
     const site = this.optionalLong('site_id')
-    values.fill(Number.NaN)
+    if (this.used > 0) values.fill(Number.NaN, 0, this.used)
+    // So that all are filled anew if this record turns out to be malformed.
+    this.used = values.length
+    let used = 0
     // A local variable, because reading and writing a member for each quantity costs as much as the
     // quantity.
     let at = this.at
@@ -79,12 +84,16 @@ export class CopyWriter extends ReadingsWalk {
       if (branch === 0) continue
       if (branch !== 2 || at + 8 > bytes.length) throw notABranch('a quantity', branch)
       const column = layout[place] as number
-      if (column >= 0) values[column] = bytes.readDoubleLE(at)
+      if (column >= 0) {
+        values[column] = bytes.readDoubleLE(at)
+        if (column >= used) used = column + 1
+      }
       at += 8
     }
     this.at = at
+    this.used = used
     if (!this.admit(ts, index)) return
     this.days.note(ts)
-    this.rows.append(bytes, this.deviceFrom, this.deviceTo - this.deviceFrom, ts, estimated, account, site, values)
+    this.rows.append(bytes, this.deviceFrom, this.deviceTo - this.deviceFrom, ts, estimated, account, site, values, used)
   }
 }
