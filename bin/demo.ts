@@ -66,9 +66,9 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   const forFiles = optionOfFiles(options)
   if (file === undefined && forFiles !== undefined) throw new ConfigError(`${forFiles} is for a file, and none was given`)
   if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
-  loadConfig(process.env, options.config)
+  const { oldest_years: oldestYears } = loadConfig(process.env, options.config).time
   const local = localDirectory(process.env)
-  const prepared = file === undefined ? undefined : await prepareFile(file, local, fileOptions(options))
+  const prepared = file === undefined ? undefined : await prepareFile(file, local, { ...fileOptions(options), oldestYears })
 
   const stopping = new AbortController()
   void stopSignal().then(() => {
@@ -95,7 +95,18 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   return await drive(config, local, events, stopping.signal)
 }
 
-function fileOptions({ map, device, zone, timeFormat, separator, decimal, missing, header, skip, round }: Options): PrepareOptions {
+function fileOptions({
+  map,
+  device,
+  zone,
+  timeFormat,
+  separator,
+  decimal,
+  missing,
+  header,
+  skip,
+  round,
+}: Options): Omit<PrepareOptions, 'oldestYears'> {
   return {
     map,
     device,

@@ -271,10 +271,12 @@ export interface Lookups {
   dialect(topic: string): FoundDialect | undefined
   /** Schema that a record was written with; undefined if the registry does not know the ID. */
   schema(schemaId: number, fingerprint?: Buffer): unknown
+  /** How old samples may be when they are received; OLDEST_DAYS if it is not given. */
+  readonly oldestDays?: number
 }
 
 /** Names of lookups that need preparing. */
-export type LookupName = keyof Lookups
+export type LookupName = Exclude<keyof Lookups, 'oldestDays'>
 
 type Outputs = { readonly [name: string]: Output<never> }
 type Reasons = Readonly<Record<string, ReasonDoc>>

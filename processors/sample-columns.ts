@@ -96,10 +96,10 @@ export class SampleColumns<Reason extends string = never> {
   }
 
   /** Rejects samples whose time is too far from that of their receipt. */
-  judgeTimes(receivedMs: number): void {
+  judgeTimes(receivedMs: number, oldestDays = OLDEST_DAYS): void {
     const { ts, count } = this
     const receivedMicros = receivedMs * MICROS_PER_MILLI
-    const oldest = receivedMicros - OLDEST_DAYS * MICROS_PER_DAY
+    const oldest = receivedMicros - oldestDays * MICROS_PER_DAY
     const newest = receivedMicros + NEWEST_DAYS * MICROS_PER_DAY
     for (let sample = 0; sample < count; sample++) {
       const micros = ts[sample] as number

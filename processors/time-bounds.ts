@@ -1,10 +1,17 @@
 /**
  * Which times of samples are taken, in days before and after their receipt. Each day is a chunk or
  * a partition of table `readings`, so this bounds these too: there are at most 3,655, whatever
- * devices send.
+ * devices send. Old data needs more: `time.oldest_years` of the configuration.
  */
 export const OLDEST_DAYS = 3_653
 export const NEWEST_DAYS = 1
+
+const DAYS_PER_YEAR = 365.25
+
+/** Days of so many years: `OLDEST_DAYS` of ten. */
+export function daysOfYears(years: number): number {
+  return Math.ceil(years * DAYS_PER_YEAR)
+}
 
 /**
  * Days (UTC) that the samples of one frame may fall on. A new chunk of TimescaleDB takes 11 locks

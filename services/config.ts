@@ -164,6 +164,16 @@ const shape = z.strictObject({
         'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), because a dead letter keeps it whole.',
       ),
   }),
+  time: section('Times of samples.', {
+    oldest_years: z
+      .int()
+      .min(1)
+      .max(200)
+      .default(10)
+      .describe(
+        'Samples that are older are refused. Each day with samples is a chunk or a partition of its own: for old files, raise it, and max_locks_per_transaction of PostgreSQL with it.',
+      ),
+  }),
   processors: z
     .array(processor)
     .default([...DEFAULT_PROCESSORS])

@@ -6,6 +6,7 @@ import { openSchemaDirectory, type Wanted } from '../connectors/registry/schema-
 import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId, type Source } from '../processors/contract.ts'
 import { fingerprintOf } from '../processors/fingerprint-header.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
+import { daysOfYears } from '../processors/time-bounds.ts'
 import { valueSubject } from '../processors/topics.ts'
 import type { CompiledDialect } from '../processors/translate/translation.ts'
 import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
@@ -118,6 +119,7 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
       // Unknown devices get no anchor: the table must not grow with names that anybody invents.
       if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => assignments(device) !== undefined))
     },
+    oldestDays: daysOfYears(config.time.oldest_years),
     ignored: () => (firmwares?.ignored() ?? 0) + (schemas?.ignored() ?? 0),
     wrongIds: () => firmwares?.wrongIds() ?? 0,
     async [Symbol.asyncDispose]() {

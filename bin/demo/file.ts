@@ -55,7 +55,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
   try {
     const { table, lines, keys, devices } = await readFile(path, session, quantities)
     say(`file       ${file.name}: ${whole(lines)} lines, ${whole(devices.length)} devices with ${quantities.join(', ')}`)
-    for (const line of [...file.words, ...file.leftOut]) say(`           ${line}`)
+    for (const line of [...file.words, ...file.leftOut, ...file.examples.map((each) => `  ${each}`)]) say(`           ${line}`)
     say(way.tag === 'frames' ? `           sent as firmware ${way.firmware.id}` : `           sent as JSON, with all decimals: ${way.why}`)
     await provision(config, devices)
     await using sources = await openStatusSources(config)

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { FileError, type FileOptions, standardFile } from '../../ops/file/standard-file.ts'
 import { judgeFile } from '../../ops/fleet/fleet-file.ts'
-import { NEWEST_DAYS, OLDEST_DAYS } from '../../processors/time-bounds.ts'
+import { daysOfYears, NEWEST_DAYS } from '../../processors/time-bounds.ts'
 import { readFirmwares } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
 import { ConfigError } from '../../services/config.ts'
@@ -29,11 +29,15 @@ export interface PreparedFile {
   readonly words: readonly string[]
   /** What is not sent, in words. */
   readonly leftOut: readonly string[]
+  /** The first of these lines, and what is wrong with them. */
+  readonly examples: readonly string[]
 }
 
 export interface PrepareOptions extends FileOptions {
   /** Whether values become the nearest that the firmware can hold. */
   readonly round: boolean
+  /** How old the line lets samples be: time.oldest_years of the configuration. */
+  readonly oldestYears: number
 }
 
 const MS_PER_DAY = 86_400_000
@@ -55,22 +59,25 @@ export async function prepareFile(file: string, local: string, options: PrepareO
       path: file,
       to: path,
       options,
-      oldest: (now - OLDEST_DAYS * MS_PER_DAY) * 1000,
+      oldest: (now - daysOfYears(options.oldestYears) * MS_PER_DAY) * 1000,
       newest: (now + NEWEST_DAYS * MS_PER_DAY) * 1000,
-      span: 'of the last ten years, or of the next day',
+      span: `of the last ${options.oldestYears} years (time.oldest_years in millrace.yaml), or of the next day`,
     })
     const leftOut = [
-      ...(empty === 0 ? [] : [`not sent: ${empty.toLocaleString('en')} lines without any value`]),
-      ...[...rejected].map(([reason, count]) => `rejected: ${count.toLocaleString('en')} lines with ${reason}`),
-      ...examples.map((line) => `  ${line}`),
+      ...(empty === 0 ? [] : [`not sent: ${linesOf(empty)} without any value`]),
+      ...[...rejected].map(([reason, count]) => `rejected: ${linesOf(count)} with ${reason}`),
     ]
     const chosen = await choose(path, local, quantities, options.round)
-    return { name: basename(file), quantities, words, leftOut, ...chosen }
+    return { name: basename(file), quantities, words, leftOut, examples, ...chosen }
   } catch (cause) {
     if (!(cause instanceof FileError)) throw cause
     const lines = cause.message.split('\n').map((line) => `  ${line}`)
     throw new ConfigError(`${file} cannot be sent, and nothing was\n${lines.join('\n')}`, { cause })
   }
+}
+
+function linesOf(count: number): string {
+  return count === 1 ? '1 line' : `${count.toLocaleString('en')} lines`
 }
 
 async function choose(
@@ -97,7 +104,7 @@ async function choose(
     if (taken) return { path: to ?? path, way: { tag: 'frames', firmware } }
     // What the firmware with the fewest metrics does not hold is enough.
     if (!complained)
-      why = `no firmware holds all of it: ${words[0]?.replace(/^line \d+, column \d+ /, '').replace(' (--round takes the nearest)', '')}`
+      why = `no firmware holds all of it: ${words[0]?.replace(/^line \d+, column \d+ \((\w+)\)/, '$1').replace(' (--round takes the nearest)', '')}`
     complained = true
   }
   return { path, way: { tag: 'json', why } }

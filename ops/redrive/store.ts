@@ -7,6 +7,7 @@ import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
+import { daysOfYears } from '../../processors/time-bounds.ts'
 import { configuredSink, openRecordLayouts } from '../../services/store/parts.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
@@ -40,7 +41,7 @@ export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
     const attempts: Attempt[] = []
     const writer = new CopyWriter()
     for (let from = 0; from < deadLetters.length; ) {
-      const rowBatch = new RowBatch(writer)
+      const rowBatch = new RowBatch(writer, daysOfYears(config.time.oldest_years))
       const records: KafkaRecord[] = []
       for (; from < deadLetters.length && rowBatch.rows < config.store.batch_rows && rowBatch.dayCount < FULL_DAYS; from++) {
         const found = deadLetters[from] as FoundDeadLetter

@@ -15,6 +15,7 @@ const RECEIVED_MS = Date.UTC(2026, 10, 23, 6)
 const always: Assignment = { fromMicros: -Infinity, toMicros: Infinity, accountId: 7, siteId: 9 }
 
 interface Input {
+  readonly oldestDays?: number
   readonly clock?: 'SYNCED' | 'UPTIME'
   readonly base?: number
   readonly dt?: readonly number[]
@@ -65,6 +66,7 @@ function handle(id: string, columns: Readonly<Record<string, readonly number[]>>
     schema: () => undefined,
     speaksFor: () => false,
     dialect: () => undefined,
+    ...(input.oldestDays === undefined ? {} : { oldestDays: input.oldestDays }),
   }
   const encode = readings.encoder(11, 1_000_000)
   const outcomes: Result = { samples: [], rejections: [] }
@@ -236,6 +238,12 @@ describe('standardise', () => {
       expect(samples).to.deep.equal([])
       expect(rejections.map(({ reason, samples: gone }) => [reason, gone])).to.deep.equal([['time-out-of-range', [0]]])
     }
+  })
+
+  it('takes older times if the lookups say how old they may be', () => {
+    const base = Date.UTC(1999, 0, 1)
+    expect(handle('hive-1', { temperature: [2000] }, { base, oldestDays: 36_525 }).samples).to.have.length(1)
+    expect(handle('hive-1', { temperature: [2000] }, { base, oldestDays: 5_000 }).samples).to.deep.equal([])
   })
 
   const whole: readonly (readonly [string, string, Input])[] = [

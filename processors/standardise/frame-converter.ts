@@ -79,13 +79,13 @@ export class FrameConverter {
    * @returns the head of its readings
    * @throws MalformedError
    */
-  standardise(frame: ReceivedFrame, assignments: readonly Assignment[], lookups: Pick<Lookups, 'anchor'>): ReadingsHead {
+  standardise(frame: ReceivedFrame, assignments: readonly Assignment[], lookups: Pick<Lookups, 'anchor' | 'oldestDays'>): ReadingsHead {
     const { reader, samples } = this
     reader.read(frame.bytes, frame.start)
     const { boot, seq, dropped, clock, count } = reader
     samples.begin(count)
     this.stamp(frame, lookups)
-    samples.judgeTimes(frame.receivedMs)
+    samples.judgeTimes(frame.receivedMs, lookups.oldestDays)
     // Walking an empty list costs a frame of most firmwares 2 %.
     if (this.channels.length > 0) for (const channel of this.channels) channel.samples.follow(samples)
     for (const conversion of this.conversions) this.convert(conversion)

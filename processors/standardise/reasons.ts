@@ -56,7 +56,7 @@ export const reasons = {
     whatToDo: 'Look at the device: it may be in a loop. What it sent can be redriven when its older boots are a month old.',
   },
   'time-out-of-range': {
-    means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
+    means: 'The time of the sample is more than 10 years (time.oldest_years) before or 1 day after its receipt.',
     whatToDo:
       'The clock of the device was wrong although it claimed to be synchronised: the sample has no usable time. If the clock of the bridge was wrong, set it and redrive with `--reason time-out-of-range`: then the samples are judged by the time of the redrive.',
   },

@@ -13,7 +13,7 @@ export const reasons = {
   },
   'time-out-of-range': {
     means:
-      'The time of the sample is more than 10 years before or 1 day after the receipt of its frame; it would make a partition of its own.',
+      'The time of the sample is more than 10 years (time.oldest_years) before or 1 day after the receipt of its frame; it would make a partition of its own.',
     whatToDo: 'Find what wrote it: standardise rejects such samples itself.',
   },
   'span-too-long': {

@@ -202,6 +202,14 @@ describe('RowBatch', () => {
     ])
   })
 
+  it('takes a sample from 1999 if it is told how old samples may be', () => {
+    const old = record('a', [{ ts: Date.UTC(1999, 0) * 1000 }])
+    const [usual, patient] = [rowBatch(), new RowBatch(new CopyWriter(64), 36_525)]
+    usual.add(TOPIC, 0, old, known)
+    patient.add(TOPIC, 0, old, known)
+    expect([usual.rows, patient.rows]).to.deep.equal([0, 1])
+  })
+
   it('refuses garbage as a whole, and writes nothing of it', () => {
     const good = record('a', [{}])
     for (const value of [

@@ -84,11 +84,14 @@ export class RowBatch {
   private readonly taken = new Map<string, Taken>()
   private last: Taken | undefined
   private readonly writer: CopyWriter
+  private readonly oldestDays: number
   private entries: Entry[] = []
   private grouped = true
 
-  constructor(writer: CopyWriter) {
+  /** @param oldestDays how old samples may be when they are received */
+  constructor(writer: CopyWriter, oldestDays = OLDEST_DAYS) {
     this.writer = writer
+    this.oldestDays = oldestDays
     writer.reset()
   }
 
@@ -274,7 +277,7 @@ export class RowBatch {
    * any more.
    */
   part(from: number, end: number): RowBatch {
-    const part = new RowBatch(this.writer)
+    const part = new RowBatch(this.writer, this.oldestDays)
     const ours = new Set<KafkaRecord>()
     let before = 0
     for (const [place, { topic, partition, records, ends }] of this.taken) {
@@ -352,7 +355,7 @@ export class RowBatch {
 
   private append(entry: Entry, excluded: ReadonlySet<number>, note: boolean): boolean {
     const { record, topic, partition, layout } = entry
-    const oldest = (record.timestampMs - OLDEST_DAYS * MILLIS_PER_DAY) * 1000
+    const oldest = (record.timestampMs - this.oldestDays * MILLIS_PER_DAY) * 1000
     const newest = (record.timestampMs + NEWEST_DAYS * MILLIS_PER_DAY) * 1000
     const only = samplesOf(record)
     const admit: Admit = (ts, sample) => {

@@ -163,7 +163,7 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   if (assignments === undefined)
     return refuse('unknown-device', `${device} is not in the app database: millrace devices add ${device} --account ACCOUNT`)
 
-  fill(samples, numbers, receivedMs)
+  fill(samples, numbers, receivedMs, lookups.oldestDays)
   columns.assign(assignments)
   const days = columns.tooManyDays()
   if (days > 0)
@@ -191,10 +191,10 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   return outcomes
 }
 
-function fill(samples: readonly DialectSample[], numbers: readonly number[], receivedMs: number): void {
+function fill(samples: readonly DialectSample[], numbers: readonly number[], receivedMs: number, oldestDays: number | undefined): void {
   columns.begin(samples.length, numbers)
   for (let sample = 0; sample < samples.length; sample++) columns.ts[sample] = (samples[sample] as DialectSample).micros
-  columns.judgeTimes(receivedMs)
+  columns.judgeTimes(receivedMs, oldestDays)
   for (let quantity = 0; quantity < quantities.length; quantity++) {
     const { minimum, maximum } = quantities[quantity] as (typeof quantities)[number]
     let column: Float64Array | undefined

@@ -87,7 +87,7 @@ export const reasons = {
     whatToDo: 'Look at the sensor. If the conversion is wrong, correct the dialect and redrive: the value is added to its row.',
   },
   'time-out-of-range': {
-    means: 'The time of the sample is more than 10 years before or 1 day after its receipt.',
+    means: 'The time of the sample is more than 10 years (time.oldest_years) before or 1 day after its receipt.',
     whatToDo:
       'The clock of the device was wrong: the sample has no usable time (`earliest` in the dialect takes the time of receipt instead). If the clock of the bridge was wrong, set it and redrive with `--reason time-out-of-range`: then the samples are judged by the time of the redrive.',
   },

@@ -27,6 +27,8 @@ export interface StoreLoopOptions {
   readonly layout: (record: KafkaRecord) => LayoutLookup
   readonly batchRows: number
   readonly batchMs: number
+  /** How old samples may be when they are received; OLDEST_DAYS if it is not given. */
+  readonly oldestDays?: number
   readonly consumer: Pick<ConsumerControls, 'reclaim'>
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly clock: Clock
@@ -50,11 +52,12 @@ export class StoreLoop implements ConsumerTask {
   private readonly committer: Committer
   private readonly pacing: CommitPacing
   private readonly writers = [new CopyWriter(), new CopyWriter()]
-  private rowBatch = new RowBatch(this.writers[0] as CopyWriter)
+  private rowBatch: RowBatch
   private committing: Promise<void> | undefined
 
   constructor(options: StoreLoopOptions) {
     this.options = options
+    this.rowBatch = this.nextBatch()
     this.claimed = new ClaimedPartitions({ ...options, givenUp: () => this.drop() })
     this.committer = new Committer({ ...options, consumer: options.name, claimed: this.claimed })
     this.pacing = new CommitPacing({
@@ -124,7 +127,7 @@ export class StoreLoop implements ConsumerTask {
     const { rowBatch } = this
     this.writers.reverse()
     this.pacing.begun()
-    this.rowBatch = new RowBatch(this.writers[0] as CopyWriter)
+    this.rowBatch = this.nextBatch()
     this.committing = this.committer
       .commit(rowBatch, this.claimed.generation)
       .catch((cause: unknown) => {
@@ -136,13 +139,17 @@ export class StoreLoop implements ConsumerTask {
       })
   }
 
+  private nextBatch(): RowBatch {
+    return new RowBatch(this.writers[0] as CopyWriter, this.options.oldestDays)
+  }
+
   /**
    * Begins another batch: what was filled is dropped and will be read again. The writer stays the
    * same, because a commit that is under way may use the other one.
    */
   private drop(): void {
     this.pacing.dropped()
-    this.rowBatch = new RowBatch(this.writers[0] as CopyWriter)
+    this.rowBatch = this.nextBatch()
   }
 
   /**

@@ -2,6 +2,7 @@ import { systemClock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
 import type { PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import { store } from '../../processors/store/declaration.ts'
+import { daysOfYears } from '../../processors/time-bounds.ts'
 import { claimPositions } from '../claims.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
@@ -39,6 +40,7 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     layout: (record) => layouts.layout(record),
     batchRows: config.store.batch_rows,
     batchMs: config.store.batch_ms,
+    oldestDays: daysOfYears(config.time.oldest_years),
     log,
     signal,
     counters,

@@ -18,6 +18,7 @@ const plain: PrepareOptions = {
   header: true,
   skip: false,
   round: false,
+  oldestYears: 10,
 }
 
 describe('a file that the firmware cannot hold', function () {

@@ -9,7 +9,7 @@ import { sendFile } from '../../bin/demo/file.ts'
 import { type PrepareOptions, prepareFile } from '../../bin/demo/prepared-file.ts'
 import { openPublisher } from '../../connectors/mqtt/publisher.ts'
 import { loadConfig } from '../../services/config.ts'
-import { millrace, type RunningService, startService } from './service.ts'
+import { launchConfigured, millrace, type RunningService } from './service.ts'
 
 const run = `f${Date.now().toString(36)}`
 const plain: PrepareOptions = {
@@ -23,6 +23,7 @@ const plain: PrepareOptions = {
   header: true,
   skip: false,
   round: false,
+  oldestYears: 10,
 }
 
 describe('a file of somebody, through the line', function () {
@@ -38,7 +39,8 @@ describe('a file of somebody, through the line', function () {
     database = new pg.Client(process.env.TELEMETRY_DATABASE_URL)
     await database.connect()
     for (const args of [['bridge'], ['run', 'standardise'], ['run', 'devices'], ['run', 'continuity'], ['store']])
-      services.push(await startService(...args))
+      services.push(await launchConfigured('time: { oldest_years: 40 }', ...args))
+    await Promise.all(services.map((service) => service.ready()))
   })
 
   after(async () => {
@@ -90,9 +92,9 @@ describe('a file of somebody, through the line', function () {
     )
     expect(said)
       .to.contain('sent as firmware hive-1')
-      .and.to.contain('rejected: 1 lines with a value that is no number')
+      .and.to.contain('rejected: 1 line with a value that is no number')
       .and.to.contain('line 3, column 3 (T, temperature): expected a number, got "never"')
-      .and.to.contain('not sent: 1 lines without any value')
+      .and.to.contain('not sent: 1 line without any value')
       .and.to.contain('2 sent, 2 rows, 0 repeats, 0 dead letters, 0 missing')
     expect(code).to.equal(0)
     const { rows } = await database.query('SELECT ts, temperature, humidity FROM readings WHERE device_id = $1 ORDER BY ts', [device])
@@ -100,6 +102,19 @@ describe('a file of somebody, through the line', function () {
       { ts: new Date('2026-11-01T09:00:00Z'), temperature: 20, humidity: 55 },
       { ts: new Date('2026-11-13T09:10:00Z'), temperature: 10, humidity: null },
     ])
+  })
+
+  it('is taken though its times are older than ten years, if the configuration says so', async () => {
+    const device = `${run}-old`
+    const text = 'time,device,temperature\n1999-12-31 23:59:59+00:00,DEVICE,20.5\n'.replace('DEVICE', device)
+    const refusal = await send(text, {}).then(
+      ({ said }) => said,
+      (cause: unknown) => String(cause),
+    )
+    expect(refusal).to.contain('expected a time of the last 10 years (time.oldest_years in millrace.yaml)')
+    const { code, said } = await send(text, { oldestYears: 40 })
+    expect(said).to.contain('1 sent, 1 rows, 0 repeats, 0 dead letters, 0 missing')
+    expect(code).to.equal(0)
   })
 
   it('waits while nobody subscribes, and counts that', async () => {
