@@ -57,7 +57,11 @@ const messages: Source<Item> = {
   decode: (record, lookups, each) => {
     const { key, timestampMs: receivedMs, only } = record
     raw.decode(record, lookups, ({ topic, payload, received, retained }) => {
-      const item = (value: Item): void => each(value, null)
+      let given = 0
+      const item = (value: Item): void => {
+        given++
+        each(value, null)
+      }
       const refuse = (reason: Reason, detail: string): void =>
         item({ tag: 'untranslated', rejection: { reason, detail, samples: only?.samples ?? [], quantities: only?.quantities ?? [] } })
       if (key === null) return refuse('bad-key', `${shown(topic)} came without a key`)
@@ -74,6 +78,7 @@ const messages: Source<Item> = {
       if (translation.ignored !== null) item({ tag: 'ignored', reason: translation.ignored })
       const identity = key.toString('utf8')
       for (const samples of byDevice(translation.samples, only)) item({ tag: 'samples', identity, receivedMs, dialect, samples, only })
+      if (given === 0) refuse('nothing-found', describeGone(only))
     })
   },
 }
@@ -89,6 +94,14 @@ function requirePart({ samples, rejections, ignored }: Translation, only: Record
   if (rejections.some((rejection) => rejection.samples.length === 0)) return
   const gone = only.samples.find((number) => !found.has(number))
   if (gone !== undefined) throw new MalformedError(`the dialect finds no sample ${gone} in the message any more`)
+}
+
+/** Numbers of samples in a detail; the dead letter has all. */
+const MOST_NAMED = 5
+
+/** What is found is all about other parts of the message, which have dead letters of their own. */
+function describeGone({ samples = [], quantities: wanted = [] }: Partial<RecordPart> = {}): string {
+  return `the dialect finds no ${wanted.join(', ') || 'value'} in ${samples.length === 0 ? 'the message' : `sample ${samples.slice(0, MOST_NAMED).join(', ')}`} any more`
 }
 
 /** Those of a part, by device and channel, in the order of the message. */
