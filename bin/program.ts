@@ -4,6 +4,7 @@ import { continuity } from './continuity.command.ts'
 import { dead } from './dead.command.ts'
 import { demo } from './demo.command.ts'
 import { devices } from './devices.command.ts'
+import { dialect } from './dialect.command.ts'
 import { fleet } from './fleet.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
@@ -21,7 +22,7 @@ import { up } from './up.command.ts'
  */
 const groups = {
   'The line:': [up, bridge, run, store],
-  'Before and after a change:': [migrate, schemas, devices, topics, partitions],
+  'Before and after a change:': [migrate, schemas, dialect, devices, topics, partitions],
   'What is going on:': [status, lag, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const
