@@ -63,7 +63,7 @@ function readInput(file: string | number, what: string): Buffer {
 }
 
 function configured(file: string | undefined): ConfiguredDialects {
-  return { dialects: [], ...loadConfig(process.env, file) }
+  return loadConfig(process.env, file)
 }
 
 /** A dialect that cannot be used is a wrong configuration, and no defect. */
