@@ -36,7 +36,7 @@ dialect
 dialect
   .command('check')
   .description(
-    'Reads dialects, and compares what they make of the examples beside them (examples/*.json) with what must come of them. Exits with 1 if one differs.',
+    'Reads dialects, and compares what they make of the examples beside them, in a folder examples, with what must come of them. Exits with 1 if one differs.',
   )
   .argument('[path...]', 'files or folders; otherwise those that Millrace comes with, and those of the configuration')
   .addOption(CONFIG)

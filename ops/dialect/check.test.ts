@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { compileDialect } from '../../processors/translate/dialect.ts'
 import { parseDialect } from '../../schemas/dialect.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { checkDialects } from './check.ts'
 import { differences, exampleText, parseExample } from './example.ts'
 import { dialectFiles } from './files.ts'
@@ -96,6 +97,15 @@ describe('an example of a dialect', () => {
       expect(example.message.payload.toString('latin1').replace(/1000/, '1e3')).to.equal(message.payload.toString('latin1'))
       expect(differences(scale, example)).to.deep.equal([])
     }
+  })
+})
+
+describe('docs/dialects.md', () => {
+  it('has a dialect and an example that belong together', () => {
+    const page = readFileSync(`${projectRoot}docs/dialects.md`, 'utf8')
+    const block = (language: string): string => new RegExp('```' + language + '\\n(.*?)```', 's').exec(page)?.[1] ?? ''
+    const dialect = compileDialect(parseDialect(block('yaml'), 'docs/dialects.md'))
+    expect(differences(dialect, parseExample(block('json'), 'docs/dialects.md'))).to.deep.equal([])
   })
 })
 
