@@ -336,10 +336,12 @@ function draftNamed(
     if (best === undefined) continue
     // What is never in one message with the best is the same under another name.
     const same = others.filter(({ leaf }) => ![...leaf.trees].some((tree) => best.leaf.trees.has(tree)))
-    const yaml = [
+    const together = [
       best,
       ...same.filter((one, at) => same.slice(0, at).every(({ leaf }) => ![...leaf.trees].some((tree) => one.leaf.trees.has(tree)))),
     ]
+    // Deeper ones first: some devices send a list in place of the number that others send.
+    const yaml = together.sort((a, b) => b.leaf.steps.length - a.leaf.steps.length)
     main.push({
       quantity,
       yaml:

@@ -1,7 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { RawMessage } from '../../processors/translate/translation.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { NoDraftError } from './draft.ts'
+import { parseExample } from './example.ts'
+import { groupBy } from './guess-topics.ts'
 import { learn } from './learn.ts'
 import { Observations } from './observed.ts'
 
@@ -130,6 +134,18 @@ describe('the draft of a dialect', () => {
     expect(linesOf(draft.text)).to.include('device: { text: "{metric}", remove_suffix: ["_temperature", "_weight"] }')
     expect(linesOf(draft.text)).to.include('- "homeassistant/sensor/{metric}/state"')
     expect(samples).to.equal(2)
+  })
+
+  it('translates the messages that it was learned from, of every firmware that there are examples of', () => {
+    const folder = `${projectRoot}schemas/dialects/examples`
+    const examples = readdirSync(folder)
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => parseExample(readFileSync(`${folder}/${file}`, 'utf8'), file))
+    for (const [name, each] of groupBy(examples, ({ dialect }) => dialect)) {
+      const { draft, samples, rejections } = lesson(each.map((example) => example.message))
+      expect(rejections, `${name}\n${draft.text}`).to.deep.equal([])
+      expect(samples, `${name}\n${draft.text}`).to.be.greaterThan(0)
+    }
   })
 
   it('says why there is none', () => {

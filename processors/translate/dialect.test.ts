@@ -514,11 +514,14 @@ describe('a dialect', () => {
     translate(text, { a: { T: 50 }, b: 1, c: {} }, 't/d', { explain: (step) => steps.push(step) })
     expect(steps).to.deep.equal([
       'payload json: {"a":{"T":50},"b":1,"c":{}}',
-      '  $.a: temperature: 50 is 10',
-      '  sample 0: d at 2026-11-29T03:30:05.250Z (estimated): temperature 10 Cel',
-      '  $.b: `when` does not hold',
-      '  $.c: nothing that the rule looks for',
-      'rule 1, each $.{s}: 3 of them',
+      'rule 1, each $.{s}',
+      '  $.a: {"T":50}',
+      '    temperature: $.a.T 50, (value × 5 − 160) / 9 is 10 Cel',
+      '    time: none in the message: the moment of receipt',
+      '    sample 0: d at 2026-11-29T03:30:05.250Z (estimated): temperature 10 Cel',
+      '  $.b: left out by `when`: $.b is 1, expected type object',
+      '  $.c: {}',
+      '    nothing that the rule looks for',
     ])
   })
 })

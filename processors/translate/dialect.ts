@@ -105,6 +105,7 @@ function createTranslator(dialect: Dialect, codec: Codec): CompiledDialect['tran
   return (message, captures, explain) => {
     const ofTopic: Scope = { ...NOTHING, names: captures }
     if (ignoresByTopic && ignore.length > 0 && ignore.some((test) => test(ofTopic))) return ignored('not-telemetry', explain)
+    if (ignoresByTopic && ignore.length > 0) explain?.('no condition of `ignore` holds')
     let root: unknown
     try {
       root = codec(message.payload, message.receivedMicros)
@@ -115,6 +116,7 @@ function createTranslator(dialect: Dialect, codec: Codec): CompiledDialect['tran
     explain?.(`payload ${dialect.payload}: ${shownValue(root)}`)
     const scope: Scope = { root, record: root, place: undefined, names: captures }
     if (!ignoresByTopic && ignore.some((test) => test(scope))) return ignored('not-telemetry', explain)
+    if (!ignoresByTopic) explain?.('no condition of `ignore` holds')
     const pass = new Pass(dialect, message, root, captures, rules.length, explain)
     try {
       for (const rule of rules) pass.apply(rule)

@@ -4,6 +4,7 @@ import { isObject } from '../../schemas/json.ts'
 import { BytesFault, compileBytes } from './bytes.ts'
 import { compileGlob } from './glob.ts'
 import { compilePath, pathPlace, type Read, type Scope } from './scope.ts'
+import { shownValue } from './shown-value.ts'
 
 /** Compiles where a value comes from: the first that is there, and not null if another is there. */
 export function compileOrigin(origin: Origin): Read {
@@ -108,6 +109,34 @@ export function compileChange({ split, removePrefix, removeSuffix, replace }: Te
 }
 
 export type Test = (scope: Scope) => boolean
+
+/**
+ * Compiles what says which of the conditions does not hold, and what is there instead; undefined if
+ * all of them hold.
+ */
+export function explainConditions(conditions: readonly Condition[]): (scope: Scope) => string | undefined {
+  const compiled = conditions.map((condition) => ({
+    condition,
+    test: compileCondition(condition),
+    read: compileOrigin(condition.origin),
+    place: originText(condition.origin),
+  }))
+  return (scope) => {
+    const failed = compiled.find(({ test }) => !test(scope))
+    return failed && `${failed.place(scope)} is ${shownValue(failed.read(scope))}, expected ${expectationOf(failed.condition)}`
+  }
+}
+
+function expectationOf({ bytes, equals, in: among, exists, matches, type, not }: Condition): string {
+  const parts = [
+    ...(equals === undefined ? [] : [JSON.stringify(equals)]),
+    ...(among === undefined ? [] : [`one of ${among.map((each) => JSON.stringify(each)).join(', ')}`]),
+    ...(exists === undefined ? [] : [exists ? 'a value' : 'no value']),
+    ...(matches === undefined ? [] : [matches.join(' or ')]),
+    ...(type === undefined ? [] : [`type ${type.join(' or ')}`]),
+  ]
+  return `${not ? 'not ' : ''}${parts.join(' and ')}${bytes === undefined ? '' : ' in its bytes'}`
+}
 
 /** All of them must hold. */
 export function compileConditions(conditions: readonly Condition[]): Test {

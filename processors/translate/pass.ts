@@ -84,6 +84,7 @@ export class Pass implements Scope {
       const { path, walk } = rule.each[position] as CompiledRule['each'][number]
       const isLast = position === rule.each.length - 1
       const before = this.ordinal
+      this.explain?.(`rule ${rule.number + 1}, each ${path.text}`)
       walk(this.root, this.captures, (record) => {
         if (arrays?.has(record.node)) return
         if (!isLast && Array.isArray(record.within)) {
@@ -92,7 +93,7 @@ export class Pass implements Scope {
         }
         this.applyTo(rule, record)
       })
-      this.explain?.(`rule ${rule.number + 1}, each ${path.text}: ${this.ordinal - before} of them`)
+      if (this.ordinal === before) this.explain?.('  there is none')
     }
     if (this.untimed.length > 0) this.takeUntimed(rule)
   }
@@ -123,16 +124,17 @@ export class Pass implements Scope {
     const index = ++this.index
     if (index >= MOST_SAMPLES) throw new TooManyRecords()
     if (rule.when !== undefined && !rule.when(this)) {
-      this.explain?.(`  ${placeText(place)}: \`when\` does not hold`)
+      this.explain?.(`  ${placeText(place)}: left out by \`when\`: ${rule.whyNot(this) ?? ''}`)
       return
     }
+    this.explain?.(`  ${placeText(place)}: ${shownValue(node)}`)
     const values = new Float64Array(NO_VALUES)
     this.faults = NO_FAULTS
     // Null is the same as no reading, also in place of a record.
     const hasValue =
       node === null && !rule.standard ? false : rule.standard ? this.readStandard(rule, values, index) : this.readQuantities(rule, values)
     if (hasValue === undefined) {
-      this.explain?.(`  ${placeText(place)}: nothing that the rule looks for`)
+      this.explain?.('    nothing that the rule looks for')
       if (rule.ofArray && typeof place?.key === 'number' && this.dialect.otherwise === 'reject') this.empty.push({ index, place, node })
       return
     }
@@ -175,12 +177,12 @@ export class Pass implements Scope {
       if (reader.state === 'value') {
         values[reader.index] = reader.value
         hasValue = true
-        this.explain?.(`  ${placeText(this.place)}: ${reader.quantity}: ${shownValue(reader.found)} is ${reader.value}`)
+        this.explain?.(`    ${reader.told(this)}`)
         continue
       }
       hasValue ??= false
       if (reader.state === 'bad') this.addFault(reader.reason, reader.quantity, reader.detail)
-      else this.explain?.(`  ${placeText(this.place)}: ${reader.quantity}: no reading`)
+      else this.explain?.(`    ${reader.quantity}: ${shownValue(reader.found)} is no reading`)
     }
     return hasValue
   }
@@ -201,7 +203,7 @@ export class Pass implements Scope {
     return (place) => {
       const owner = claims.get(place)
       if (owner === undefined) claims.set(place, rule)
-      else if (owner !== rule) this.explain?.(`  ${place}: rule ${owner + 1} has it`)
+      else if (owner !== rule) this.explain?.(`    ${place}: rule ${owner + 1} has it`)
       return owner === undefined || owner === rule
     }
   }
@@ -213,7 +215,7 @@ export class Pass implements Scope {
     if (times.state === 'bad' || times.state === 'repeated') {
       const detail = times.explain(this)
       this.samples.reject(times.state === 'bad' ? 'bad-time' : 'repeated-name', () => detail, [index])
-      this.explain?.(`  time: ${detail}`)
+      this.explain?.(`    time: ${detail}`)
       return
     }
     const device = rule.device(this)
@@ -229,6 +231,7 @@ export class Pass implements Scope {
       return
     }
     const estimated = times.state !== 'value'
+    this.explain?.(`    time: ${times.told(this)}`)
     const sample: OpenSample = {
       device,
       channel: channel ?? null,
@@ -238,7 +241,7 @@ export class Pass implements Scope {
       values,
       index,
     }
-    if (this.explain !== undefined) this.explain(`  sample ${index}: ${describe(sample)}`)
+    if (this.explain !== undefined) this.explain(`    sample ${index}: ${describe(sample)}`)
     if (times.state === 'value') this.timed = true
     if (estimated && retained) {
       if (times.state === 'receipt') this.ignoredRetained = true
@@ -262,7 +265,7 @@ export class Pass implements Scope {
   }
 
   private addFault(reason: Reason, quantity: string, detail: string): void {
-    this.explain?.(`  ${reason}: ${detail}`)
+    this.explain?.(`    ${reason}: ${detail}`)
     this.faults = [...this.faults, { reason, quantity, detail }]
   }
 

@@ -36,8 +36,9 @@ export class QuantityReader {
   detail = ''
   /** Whether it goes by the record's name. */
   readonly isNamed: boolean
-  /** For `explain`: what was there. */
+  /** For `explain`: what was there, and where. */
   found: unknown
+  private foundAt: Path | undefined
   readonly index: number
   readonly quantity: string
   private readonly when: Test | undefined
@@ -48,7 +49,7 @@ export class QuantityReader {
   private readonly missing: QuantityRule['missing']
   private readonly map: QuantityRule['map']
   private readonly fixed: Conversion | undefined
-  private readonly told: ToldUnit | undefined
+  private readonly toldUnit: ToldUnit | undefined
   /** Whether a number is taken as it is. */
   private readonly plain: boolean
   /** Two rules may take different parts of one text. */
@@ -69,7 +70,7 @@ export class QuantityReader {
     this.missing = rule.missing
     this.map = map
     this.fixed = unit.kind === 'fixed' ? unit.conversion : undefined
-    this.told = unit.kind === 'told' ? new ToldUnit(unit, rule.index) : undefined
+    this.toldUnit = unit.kind === 'told' ? new ToldUnit(unit, rule.index) : undefined
     this.plain =
       !changes &&
       bytes === undefined &&
@@ -102,9 +103,19 @@ export class QuantityReader {
     if (isNull) this.state = 'missing'
   }
 
+  /** What was read last, from where, and how it became a standard value. */
+  told(scope: Scope): string {
+    const place = this.foundAt === undefined ? '' : `${pathPlace(this.foundAt, scope)} `
+    const conversion = this.fixed ?? this.toldUnit?.read(scope) ?? IDENTITY
+    const unit = this.toldUnit === undefined ? '' : ` (unit ${this.toldUnit.shown(scope)})`
+    const by = isIdentity(conversion) ? '' : `, ${formula(conversion)}`
+    return `${this.quantity}: ${place}${shownValue(this.found)}${unit}${by} is ${this.value} ${quantities[this.index]?.unit ?? ''}`
+  }
+
   /** Returns false if there is nothing after all. */
   private take(found: unknown, path: Path, scope: Scope, claim: Claim | undefined): boolean {
     this.found = found
+    this.foundAt = path
     if (this.bytes === undefined && !this.claims(path, scope, claim)) return false
     if (this.plain && typeof found === 'number') {
       this.finish(found, found, path, scope)
@@ -166,11 +177,11 @@ export class QuantityReader {
       this.refuse('bad-value', path, scope, 'a number', given)
       return
     }
-    const conversion = this.fixed ?? this.told?.read(scope)
+    const conversion = this.fixed ?? this.toldUnit?.read(scope)
     if (conversion === undefined) {
       this.state = 'bad'
       this.reason = 'unknown-unit'
-      this.detail = `${this.quantity} (${pathPlace(path, scope)}): ${this.told?.explain(scope) ?? ''}`
+      this.detail = `${this.quantity} (${pathPlace(path, scope)}): ${this.toldUnit?.explain(scope) ?? ''}`
     } else this.finish(convert(number, conversion), given, path, scope)
   }
 
@@ -213,6 +224,13 @@ function isIdentity({ numerator, denominator, addend }: Conversion): boolean {
   return numerator === 1n && denominator === 1n && addend === 0n
 }
 
+/** As in (value × 5 − 160) / 9. */
+function formula({ numerator, denominator, addend }: Conversion): string {
+  const scaled = numerator === 1n ? 'value' : `value × ${numerator}`
+  const sum = addend === 0n ? scaled : `${scaled} ${addend < 0n ? '−' : '+'} ${addend < 0n ? -addend : addend}`
+  return denominator === 1n ? sum : `${addend === 0n ? sum : `(${sum})`} / ${denominator}`
+}
+
 /** A unit that the message tells. */
 class ToldUnit {
   private readonly origin: Read
@@ -240,6 +258,11 @@ class ToldUnit {
     if (text === undefined) return this.same ? IDENTITY : this.fallback
     // A unit that is there but unknown is not just any other.
     return this.same && !this.conversions.has(text) ? conversionOf(text, this.standard) : this.conversions.get(text)
+  }
+
+  /** What the message says of the unit. */
+  shown(scope: Scope): string {
+    return `${this.place(scope)} ${shownValue(this.origin(scope))}`
   }
 
   explain(scope: Scope): string {

@@ -1,8 +1,8 @@
 import type { Dialect, SampleRule, TextRule } from '../../schemas/dialect.ts'
 import type { Path } from '../../schemas/dialect-path.ts'
-import { compileConditions, compileText, isOfNames, pathsOf, type ReadText, type Test } from './origin.ts'
+import { compileConditions, compileText, explainConditions, isOfNames, pathsOf, type ReadText, type Test } from './origin.ts'
 import { QuantityReader } from './quantity.ts'
-import { compileEach, compilePath, type Read } from './scope.ts'
+import { compileEach, compilePath, type Read, type Scope } from './scope.ts'
 import { TimeReader } from './times.ts'
 
 /** A rule of `samples`, compiled. */
@@ -12,6 +12,8 @@ export interface CompiledRule {
   /** Whether its records are elements of arrays: each of them is expected to have a value. */
   readonly ofArray: boolean
   readonly when: Test | undefined
+  /** Which condition of `when` does not hold. */
+  readonly whyNot: (scope: Scope) => string | undefined
   readonly device: ReadText
   readonly deviceText: string
   readonly fromTopic: boolean
@@ -39,6 +41,7 @@ export function compileRule(dialect: Dialect, rule: SampleRule, number: number):
     each: rule.each.map((path) => ({ path, walk: compileEach(path, ofTopics) })),
     ofArray: rule.name === undefined && rule.each.some(({ steps }) => steps.at(-1)?.kind === 'elements'),
     when: rule.when.length === 0 ? undefined : compileConditions(rule.when),
+    whyNot: explainConditions(rule.when),
     device: compileText(device),
     deviceText: device
       .map(({ origin }) => (origin.kind === 'text' ? origin.template.text : origin.paths.map(({ text }) => text).join(', ')))

@@ -25,6 +25,8 @@ export class TimeReader {
   /** Whether the dialect says where to look in a record, so that records are moments in time. */
   readonly ofRecord: boolean
   private readonly rules: readonly CompiledRule[]
+  /** The rule that gave the time. */
+  private used: CompiledRule | undefined
 
   /** @param rules undefined if the dialect says nothing of times */
   constructor(rules: readonly TimeRule[] | undefined) {
@@ -39,6 +41,7 @@ export class TimeReader {
     for (const rule of this.rules) {
       if (rule.read === undefined) {
         this.state = 'receipt'
+        this.used = rule
         this.micros = Math.floor(receivedMicros / rule.floorMicros) * rule.floorMicros
         return
       }
@@ -48,6 +51,7 @@ export class TimeReader {
         const micros = parse(value, receivedMicros)
         if (micros >= rule.earliestMicros && micros < LATEST_MICROS) {
           this.state = 'value'
+          this.used = rule
           this.micros = micros
           return
         }
@@ -56,6 +60,17 @@ export class TimeReader {
       state = value instanceof RepeatedMember ? 'repeated' : 'bad'
     }
     this.state = state
+  }
+
+  /** Where the time that was read last comes from. */
+  told(scope: Scope): string {
+    if (this.state === 'none') return 'none in the message: the moment of receipt'
+    const used = this.used
+    if (used === undefined) return this.state
+    const rule = `time[${this.rules.indexOf(used)}]`
+    if (used.read === undefined)
+      return `${rule}: the moment of receipt${used.floorMicros > 1 ? `, cut down to ${used.floorMicros / 1e6} s` : ''}`
+    return `${rule}: ${used.place(scope)} ${shownValue(used.read(scope))}, ${used.expected.join(' or ')}${used.zone === undefined ? '' : ` in ${used.zone}`}`
   }
 
   /** What is wrong with a time of which the state is `bad` or `repeated`. */
@@ -81,13 +96,14 @@ interface CompiledRule {
   readonly parse: readonly Parse[]
   readonly expected: readonly string[]
   readonly place: (scope: Scope) => string
+  readonly zone: string | undefined
   /** Whether the value is of a clock that is not set. */
   readonly isUnset: (value: unknown, receivedMicros: number) => boolean
 }
 
 function compileRule(rule: TimeRule): CompiledRule {
   if (rule.kind === 'receipt') {
-    const nothing = { parse: [], expected: [], place: () => '', isUnset: () => false }
+    const nothing = { parse: [], expected: [], place: () => '', zone: undefined, isUnset: () => false }
     return { ...nothing, read: undefined, floorMicros: rule.floorMicros, earliestMicros: 0 }
   }
   const { earliestMicros, formats } = rule
@@ -100,6 +116,7 @@ function compileRule(rule: TimeRule): CompiledRule {
     parse,
     expected: formats.map((format) => expectedOf(format, local !== undefined)),
     place: originText(rule.origin),
+    zone: rule.zone,
     isUnset: (value, receivedMicros) =>
       earliestMicros > 0 &&
       (parse.some((each) => each(value, receivedMicros) < earliestMicros) ||
