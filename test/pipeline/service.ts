@@ -11,6 +11,8 @@ import type { MetricName } from '../../services/metrics.ts'
 /** A service as its users run it: a process of the command line. */
 export interface RunningService extends AsyncDisposable {
   readonly pid: number
+  /** Its configuration file. */
+  readonly config: string
   /** What it wrote so far. */
   log(): string
   /** One metric's value, summed over the labels that are not given. */
@@ -94,6 +96,7 @@ export async function launchWith(
   const ended = exited(child).finally(() => running.delete(child))
   const service: RunningService = {
     pid: child.pid ?? -1,
+    config,
     log: () => log,
     async metric(name, wanted = {}) {
       const samples = parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
