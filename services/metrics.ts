@@ -49,7 +49,7 @@ export const METRICS = {
   millrace_forwarded_messages_total: {
     of: ['bridge'],
     labels: ['kind'],
-    means: 'Messages forwarded to Kafka: `frame` and `raw` as they came, `json` as frames, `status` for births and last wills.',
+    means: 'Messages forwarded to Kafka: `frame`; `raw` for a dialect; `status` for births, last wills and other states.',
   },
   millrace_unknown_topics: {
     of: ['bridge'],

@@ -2,6 +2,7 @@ import { openFirmwareDirectory } from '../../connectors/registry/firmware-direct
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { createFingerprints } from '../../processors/bridge/fingerprints.ts'
 import { createForwarder } from '../../processors/bridge/forward.ts'
+import { partOfJson } from '../../processors/bridge/json-part.ts'
 import { createRouter } from '../../processors/bridge/routes.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import type { DeadLetterLimits } from '../../processors/dead-letter-budget.ts'
@@ -59,7 +60,7 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
       const records: OutgoingRecord[] = []
       // A copy, because forwarding overwrites the payload's header, and a dead letter's bytes must
       // stay as they are.
-      const payload = Buffer.from(value ?? Buffer.alloc(0))
+      const payload = Buffer.from(partOfJson(value ?? Buffer.alloc(0), { samples, quantities }))
       const message = {
         topic: source_topic,
         payload,
@@ -69,7 +70,6 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
         // the bridge has given away the first half. The dead letter's offset decides, so that a run
         // that is killed and begun again gives the same times.
         estimateMicros: receivedMs * MICROS_PER_MILLI + HALF_MILLI_MICROS + Number(offset % BigInt(HALF_MILLI_MICROS)),
-        ...(samples.length + quantities.length === 0 ? {} : { only: { samples, quantities } }),
       }
       forward([message], 0, fingerprints, true, records)
       const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])

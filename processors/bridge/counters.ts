@@ -2,14 +2,12 @@ import { type DropReason, dropReasons, type Reason, reasons } from './reasons.ts
 import type { BrokerUptime } from './session.ts'
 
 /**
- * Figures for metrics: every message received ends in exactly one of frames, json, raw, statuses,
- * dead or dropped. A reason that never occurred is zero, not unknown.
+ * Figures for metrics: every message received ends in exactly one of frames, raw, statuses, dead
+ * or dropped. A reason that never occurred is zero, not unknown.
  */
 export class BridgeCounters {
   /** Frames forwarded as they came. */
   frames = 0
-  /** JSON messages forwarded as frames. */
-  json = 0
   /** Messages copied as they came, for a dialect. */
   raw = 0
   statuses = 0

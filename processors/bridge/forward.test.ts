@@ -1,38 +1,28 @@
 import avro from 'avsc'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { readFirmwares, readSchema } from '../../schemas/files.ts'
-import { FrameReader } from '../../schemas/frame-reader.ts'
+import { readSchema } from '../../schemas/files.ts'
 import { RawWriter } from '../../schemas/raw-writer.ts'
 import { parseTopicPattern } from '../../schemas/topic-pattern.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
-import { fingerprintOf } from '../fingerprint-header.ts'
 import { CodecError } from '../translate/codecs/codec.ts'
 import { BridgeCounters } from './counters.ts'
 import { createEstimatedTimes } from './estimated-times.ts'
 import { createFingerprints } from './fingerprints.ts'
 import { createForwarder, type Forward, type ForwarderOptions, type Received } from './forward.ts'
-import { createJsonFrameEncoder } from './json-frame.ts'
 import type { Reason } from './reasons.ts'
 import { createRouter, defaultRoutes, parseRoutes, type RoutedDialect } from './routes.ts'
 import { createStatusEncoder } from './status.ts'
 import { UnknownTopics } from './unknown-topics.ts'
 
-const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
 const FINGERPRINT = Buffer.from('0123456789abcdef', 'hex')
 const TELEMETRY = 'devices/hive-a/telemetry'
 const STATUS = 'devices/hive-a/status'
 
 describe('bridge', () => {
-  if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
   const deadLetters = createDeadLetterCodec(readSchema('dead-letter').json, 7)
-  const known = createFingerprints(
-    new Map([
-      [FINGERPRINT.toString('hex'), 0x01020304],
-      [generic.fingerprint.toString('hex'), 9],
-    ]),
-  )
+  const known = createFingerprints(new Map([[FINGERPRINT.toString('hex'), 0x01020304]]))
   const none = createFingerprints(new Map())
   const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
   let counters: BridgeCounters
@@ -53,12 +43,9 @@ describe('bridge', () => {
     }
     forward = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-      jsonFingerprint: generic.fingerprint,
       status: createStatusEncoder(readSchema('device-status').json, 8),
       codec: deadLetters,
       payloadBytes: 65_536,
-      frameBytes: 900_000,
       deadLetterBytes: 2_000_000,
       version: '1.2.3',
       ...others,
@@ -78,6 +65,9 @@ describe('bridge', () => {
     expect(forward(messages, 0, fingerprints, true, records)).to.equal(messages.length)
     return records
   }
+  const raw = (record: OutgoingRecord | undefined): object => ({
+    ...(rawType.fromBuffer(record?.value.subarray(5) ?? Buffer.alloc(0)) as object),
+  })
   const deadLetterOf = (topic: string, payload: Buffer | string, fingerprints = known): DeadLetter => {
     const [record] = run([received(topic, payload)], fingerprints)
     expect(record).to.include({ topic: 'bridge.dead', timestampMs: 1_000 })
@@ -108,16 +98,27 @@ describe('bridge', () => {
     expect([...bytes.subarray(0, 20), ...bytes.subarray(35)].every((byte) => byte === 0xee)).to.equal(true)
   })
 
-  it('forwards JSON as a frame of generic-json, whitespace before it or not', () => {
-    const records = run([
-      received(TELEMETRY, '{"ts": 1795406400, "temperature": 34.2}'),
-      received(TELEMETRY, ' \r\n\t[{"ts": 1795406400, "temperature": 34.2}]'),
-    ])
-    expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
-    expect(records[0]?.value).to.deep.equal(records[1]?.value)
-    expect(records[0]?.value.readUInt32BE(1)).to.equal(9)
-    expect(records.map((record) => fingerprintOf({ ...record, offset: 0n }))).to.deep.equal([generic.fingerprint, generic.fingerprint])
-    expect(counters).to.include({ json: 2, frames: 0 })
+  it('copies what is no frame untouched to telemetry.raw, whatever it is: a dialect says what is in it', () => {
+    // Behind a message there is room for as many samples as it can have.
+    const ROOM = [0, 3, 7, 12, 15]
+    const payloads = [
+      '{"ts": 1795406400, "temperature": 34.2}',
+      '21.5',
+      'hello',
+      Buffer.from([0xc3, 1, 2]),
+      Buffer.from([0xc3, 2, ...FINGERPRINT]),
+    ]
+    const records = run(payloads.map((payload) => received(TELEMETRY, payload)))
+    expect(records.map(({ topic, key }) => `${topic} ${key?.toString()}`)).to.deep.equal(Array(5).fill('telemetry.raw hive-a'))
+    expect(records.map(raw)).to.deep.equal(
+      payloads.map((payload, index) => ({
+        topic: TELEMETRY,
+        payload: Buffer.from(payload),
+        received: 1_000_000 + (ROOM[index] ?? 0),
+        retained: false,
+      })),
+    )
+    expect(counters).to.include({ raw: 5, frames: 0 })
   })
 
   it('forwards status to its own topic, retained or not', () => {
@@ -184,21 +185,17 @@ describe('bridge', () => {
     expect(counters.dropped).to.include({ 'status-cleared': 1 })
   })
 
-  it('forwards telemetry that the broker had retained if it has a time: a repeat is recognised by that', () => {
+  it('forwards telemetry that the broker had retained: a frame if it has a time, by which a repeat is recognised, and all else with a mark', () => {
     const synced = frame(Buffer.from([0x84, 1, 0x80, 2, 0, 0]))
-    const records = run([received(TELEMETRY, synced, true), received(TELEMETRY, '{"ts":1795406400,"power":1}', true)])
-    expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.frames'])
+    const records = run([received(TELEMETRY, synced, true), received(TELEMETRY, '{"power":1}', true)])
+    expect(records.map(({ topic }) => topic)).to.deep.equal(['telemetry.frames', 'telemetry.raw'])
+    expect(raw(records[1])).to.include({ retained: true })
   })
 
   it('makes a dead letter of telemetry that the broker had retained and that has no time: nobody knows how old it is', () => {
     const uptime = frame(Buffer.from([0x84, 1, 0x80, 2, 2, 0]))
-    const records = run([
-      received(TELEMETRY, uptime, true),
-      received(TELEMETRY, '[{"power":1}]', true),
-      received(TELEMETRY, '{"power":1', true),
-    ])
-    expect(records.map(({ value }) => deadLetters.decode(value).reason)).to.deep.equal(['retained', 'retained', 'bad-json'])
-    expect(counters.dead.retained).to.equal(2)
+    const records = run([received(TELEMETRY, uptime, true)])
+    expect(records.map(({ value }) => deadLetters.decode(value).reason)).to.deep.equal(['retained'])
   })
 
   it('never takes a device ID from a payload', () => {
@@ -207,20 +204,9 @@ describe('bridge', () => {
   })
 
   const refused: readonly (readonly [Reason, string, Buffer | string, RegExp])[] = [
-    ['not-a-frame', TELEMETRY, 'hello', /expected C3 01 and a fingerprint, or JSON, got 5 bytes: 68656c6c6f/],
-    ['not-a-frame', TELEMETRY, frame('').subarray(0, 9), /got 9 bytes/],
-    ['not-a-frame', TELEMETRY, ' \n', /got 2 bytes/],
-    ['not-a-frame', TELEMETRY, Buffer.from([0xc3, 2, ...FINGERPRINT]), /c302/],
-    ['empty-payload', TELEMETRY, '', /no bytes/],
     ['over-size', TELEMETRY, frame(Buffer.alloc(65_527)), /at most 65536 bytes, got 65537/],
     ['over-size', TELEMETRY, Buffer.alloc(1_048_576), /got 1048576/],
     ['over-size', STATUS, `{"state":"ready","x":"${'y'.repeat(65_536)}"}`, /at most 65536/],
-    ['bad-json', TELEMETRY, '{"colour": 3}', /"colour" is no standard quantity/],
-    ['bad-json', TELEMETRY, Buffer.from('\ufeff{"power": 3}', 'utf16le'), /expected UTF-8, got UTF-16: its byte order mark is fffe/],
-    ['bad-json', TELEMETRY, Buffer.from('{"power": 3}', 'utf16le'), /got UTF-16, low byte first, without/],
-    ['bad-json', TELEMETRY, Buffer.from('[{"power": 3}]', 'utf16le').swap16(), /got UTF-16, high byte first, without/],
-    ['bad-json', TELEMETRY, `{"power": ${'['.repeat(30_000)}${']'.repeat(30_000)}}`, /"power": expected a finite number/],
-    ['too-many-samples', TELEMETRY, `[${'{},'.repeat(10_000)}{}]`, /at most 10000 samples in a message, got 10001/],
     ['bad-status', STATUS, '{"state":"ready","firmware":"hive-1\\u0000"}', /got \\u0000 at position 6/],
     ['bad-status', STATUS, '{"state":"gone"}', /got "gone"/],
     [
@@ -257,26 +243,6 @@ describe('bridge', () => {
     })
   }
 
-  it('refuses JSON that is small but becomes a frame larger than Kafka takes', () => {
-    const names = generic.metrics.map(({ standard }) => standard)
-    const samples = Array.from({ length: 7_000 }, (_, index) => ({ [names[index % names.length] ?? '']: 1 }))
-    const large = createForwarder({
-      route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-      jsonFingerprint: generic.fingerprint,
-      status: () => Buffer.alloc(0),
-      codec: deadLetters,
-      payloadBytes: 1_000_000,
-      frameBytes: 900_000,
-      deadLetterBytes: 2_000_000,
-      version: '1',
-      ...others,
-      counters,
-    })
-    large([received(TELEMETRY, JSON.stringify(samples))], 0, known, true, [])
-    expect(counters.dead['over-size']).to.equal(1)
-  })
-
   it('leaves out the bytes of a message that no dead letter could hold, and says so', () => {
     const deadLetter = deadLetterOf(TELEMETRY, Buffer.alloc(2_000_000))
     expect(deadLetter).to.include({ reason: 'over-size', value: null })
@@ -300,59 +266,28 @@ describe('bridge', () => {
     const deadLetter = deadLetterOf(TELEMETRY, frame('x'), none)
     expect(deadLetter).to.include({ reason: 'unknown-fingerprint', detail: 'the registry has no schema with fingerprint 0123456789abcdef' })
     expect(deadLetter.value).to.deep.equal(frame('x'))
-    expect(deadLetterOf(TELEMETRY, '{"power":1}', none)).to.include({
-      reason: 'unknown-fingerprint',
-      detail: 'the registry does not have generic-json',
-    })
   })
 
   it('makes a dead letter of a message on which its own code fails, and goes on', () => {
     const failing = createForwarder({
       route: createRouter(parseRoutes(defaultRoutes)),
-      jsonFrame: {
-        encode: () => {
-          throw new TypeError('a mistake')
-        },
-        rejections: [],
-      },
-      jsonFingerprint: generic.fingerprint,
       status: () => Buffer.from('status'),
       codec: deadLetters,
       payloadBytes: 100,
-      frameBytes: 900_000,
       deadLetterBytes: 2_000_000,
       version: '1',
       ...others,
+      raw: {
+        write: () => {
+          throw new TypeError('a mistake')
+        },
+      },
       counters,
     })
     const records: OutgoingRecord[] = []
     failing([received(TELEMETRY, '{}'), received(STATUS, 'x')], 0, known, false, records)
     expect(deadLetters.decode(records[0]?.value ?? Buffer.alloc(0))).to.include({ reason: 'defect', detail: 'TypeError: a mistake' })
     expect(records[1]?.value.toString()).to.equal('status')
-  })
-
-  it('forwards the rest of a message of which it cannot take a part, and makes one dead letter of all such parts', () => {
-    const payload = '[{"ts":1795406400,"power":1},{"ts":"yesterday","power":2},{"ts":1795406402},{"ts":1795406403,"power":4}]'
-    const [frame, deadLetter, ...others] = run([received(TELEMETRY, payload)])
-    expect([frame?.topic, deadLetter?.topic, others.length]).to.deep.equal(['telemetry.frames', 'bridge.dead', 0])
-    expect(deadLetters.decode(deadLetter?.value ?? Buffer.alloc(0))).to.deep.include({
-      reason: 'bad-json',
-      samples: [1, 2],
-      quantities: [],
-      value: Buffer.from(payload),
-    })
-    expect(counters.json).to.equal(1)
-    expect(counters.dead['bad-json']).to.equal(1)
-  })
-
-  it('gives what a redrive is about, and no more', () => {
-    const payload = Buffer.from('[{"ts":1795406400,"power":1},{"ts":1795406401,"power":2,"humidity":3}]')
-    const only = { samples: [1], quantities: ['humidity'] }
-    const [frame, ...others] = run([{ topic: TELEMETRY, payload, retain: false, receivedMs: 1, only }])
-    expect(others).to.deep.equal([])
-    const reader = new FrameReader(generic)
-    reader.read(frame?.value ?? Buffer.alloc(0), 5)
-    expect([reader.count, reader.base, reader.present.filter((each) => each).length]).to.deep.equal([1, 1_795_406_401_000_000, 1])
   })
 
   describe('messages for dialects', () => {
@@ -370,20 +305,14 @@ describe('bridge', () => {
       },
     }
     const statusType = avro.Type.forSchema(readSchema('device-status').json as avro.Schema)
-    const raw = (record: OutgoingRecord | undefined): object => ({
-      ...(rawType.fromBuffer(record?.value.subarray(5) ?? Buffer.alloc(0)) as object),
-    })
 
     beforeEach(() => {
       forward = createForwarder({
         ...others,
         route: createRouter(parseRoutes(defaultRoutes), [online]),
-        jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-        jsonFingerprint: generic.fingerprint,
         status: createStatusEncoder(readSchema('device-status').json, 8),
         codec: deadLetters,
         payloadBytes: 100_000,
-        frameBytes: 900_000,
         deadLetterBytes: 2_000_000,
         version: '1.2.3',
         counters,
@@ -478,6 +407,6 @@ describe('bridge', () => {
   })
 
   const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((all, count) => all + count, 0)
-  const total = ({ frames, json, raw, statuses, dead, dropped }: BridgeCounters): number =>
-    frames + json + raw + statuses + sum(dead) + sum(dropped)
+  const total = ({ frames, raw: copied, statuses, dead, dropped }: BridgeCounters): number =>
+    frames + copied + statuses + sum(dead) + sum(dropped)
 })

@@ -3,19 +3,16 @@ import { clockOf } from '../../schemas/frame-reader.ts'
 import type { RawWriter } from '../../schemas/raw-writer.ts'
 import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { WIRE_BYTES, writeWireHeader } from '../../schemas/wire-format.ts'
-import { type OutgoingRecord, parseDeviceId, type RecordHeaders, type RecordPart, type Rejection } from '../contract.ts'
+import { type OutgoingRecord, parseDeviceId, type RecordHeaders } from '../contract.ts'
 import type { DeadLetter, DeadLetterCodec } from '../dead-letter.ts'
 import { DeadLetterBudget, type DeadLetterLimits } from '../dead-letter-budget.ts'
-import { byReason } from '../rejections.ts'
 import { deadTopic, topics } from '../topics.ts'
 import { CodecError } from '../translate/codecs/codec.ts'
 import type { BridgeCounters } from './counters.ts'
 import { bridge } from './declaration.ts'
 import { type EstimatedTimes, mostSamples } from './estimated-times.ts'
 import type { Fingerprints } from './fingerprints.ts'
-import type { JsonFrameEncoder } from './json-frame.ts'
-import { JsonRefusal } from './json-samples.ts'
-import { foreignEncoding, looksLikeJson, TextRefusal } from './json-text.ts'
+import { TextRefusal } from './json-text.ts'
 import { OverRate, type OverRateNote } from './over-rate.ts'
 import type { DropReason, Reason } from './reasons.ts'
 import { type Destination, type Router, UPTIME_OF_BROKER } from './routes.ts'
@@ -32,31 +29,18 @@ export interface Received {
   readonly receivedMs: number
   /** It is over its device's rate, and becomes a dead letter, whatever it is. */
   readonly overRate?: boolean
-  /** The part of it that a redrive is about. */
-  readonly only?: RecordPart
-  /**
-   * When its samples were taken, if the message does not say: microseconds since 1970. The time of
-   * receipt if absent.
-   */
+  /** The least moment of receipt of a raw record, microseconds since 1970. `receivedMs` if absent. */
   readonly estimateMicros?: number
 }
 
 export interface ForwarderOptions {
   readonly route: Router
-  readonly jsonFrame: JsonFrameEncoder
-  /** Fingerprint of generic-json: 8 bytes, little-endian. */
-  readonly jsonFingerprint: Buffer
   readonly status: StatusEncoder
   /** Of records of status: the fingerprint of their schema. */
   readonly statusHeaders?: RecordHeaders
   readonly codec: DeadLetterCodec
   /** Largest payload that is forwarded. */
   readonly payloadBytes: number
-  /**
-   * Largest frame that a JSON message may become: every hop after this one carries it in one Kafka
-   * record.
-   */
-  readonly frameBytes: number
   /** Largest dead letter that Kafka takes. */
   readonly deadLetterBytes: number
   /** Version of this program, for dead letters. */
@@ -67,7 +51,7 @@ export interface ForwarderOptions {
   readonly unknownTopics: UnknownTopics
   /** Whether these become dead letters. */
   readonly keepUnknown: boolean
-  readonly raw: RawWriter
+  readonly raw: Pick<RawWriter, 'write'>
   /** Of raw records: the fingerprint of their schema. */
   readonly rawHeaders?: RecordHeaders
   /** Largest raw record. */
@@ -94,10 +78,8 @@ export type Forward = (
 type Device = Extract<Destination, { tag: 'device' }>
 type Identified = Extract<Destination, { key: Buffer }>
 
-const WHOLE: RecordPart = { samples: [], quantities: [] }
 const MICROS_PER_MILLI = 1000
 const OVER_RATE = 'its device sends more than it may (bridge.rate_limit)'
-const SHOWN_BYTES = 16
 const SHOWN_CHARACTERS = 200
 /**
  * Most characters of a topic in a dead letter. A device's topic is shorter; a stranger's may take
@@ -106,7 +88,7 @@ const SHOWN_CHARACTERS = 200
 const TOPIC_CHARACTERS = 1_000
 
 export function createForwarder(options: ForwarderOptions): Forward {
-  const { route, jsonFrame, counters, payloadBytes } = options
+  const { route, counters, payloadBytes } = options
   const dead = deadTopic(bridge.name)
   const overRate = new OverRate(options.keptDeadLetters)
   const unknownBudget = new DeadLetterBudget(options.keptDeadLetters)
@@ -170,7 +152,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
   function forwardTelemetry(message: Received, to: Device, fingerprints: Fingerprints): boolean {
     const { payload } = message
     if (payload.length > payloadBytes) return refuseSize(message, to)
-    if (!isSingleObject(payload)) return forwardOther(message, to, fingerprints)
+    if (!isSingleObject(payload)) return forwardRaw(message, to)
     if (message.retain && clockOf(payload, SINGLE_OBJECT_BYTES) === clocks.uptime)
       return refuse(message, to, 'retained', 'a frame that the broker had retained, and it gives an uptime: expected a time of day')
     const schema = fingerprints.find(payload, 2)
@@ -186,31 +168,6 @@ export function createForwarder(options: ForwarderOptions): Forward {
       timestampMs: message.receivedMs,
       headers: schema.headers,
     })
-    return true
-  }
-
-  function forwardOther(message: Received, to: Device, fingerprints: Fingerprints): boolean {
-    const { payload } = message
-    if (payload.length === 0) return refuse(message, to, 'empty-payload', 'expected a frame or JSON, got no bytes')
-    const foreign = foreignEncoding(payload)
-    if (foreign !== undefined) return refuse(message, to, 'bad-json', foreign)
-    if (!looksLikeJson(payload))
-      return refuse(message, to, 'not-a-frame', `expected C3 01 and a fingerprint, or JSON, got ${describeStart(payload)}`)
-    const schema = fingerprints.find(options.jsonFingerprint, 0)
-    if (schema === undefined) return false
-    const { receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI, retain, only } = message
-    let value: Buffer
-    try {
-      value = jsonFrame.encode({ payload, device: to.device, receivedMicros: estimateMicros, retained: retain, only }, schema.id)
-    } catch (cause) {
-      if (cause instanceof TextRefusal) return refuse(message, to, cause instanceof JsonRefusal ? cause.reason : 'bad-json', cause.message)
-      throw cause
-    }
-    if (value.length > options.frameBytes)
-      return refuse(message, to, 'over-size', `expected a frame of at most ${options.frameBytes} bytes, this JSON takes ${value.length}`)
-    counters.json++
-    records.push({ topic: to.route.topic, key: to.key, value, timestampMs: receivedMs, headers: schema.headers })
-    if (jsonFrame.rejections.length > 0) refuseParts(message, to, jsonFrame.rejections)
     return true
   }
 
@@ -299,7 +256,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
 
   function sayOverRate({ topic, key, receivedMs, records: kept, messages, bytes }: OverRateNote): void {
     const detail = `${OVER_RATE}; ${messages} messages with ${bytes} bytes are not kept`
-    const told = deadLetter({ topic, receivedMs }, key, null, 'over-rate', detail, WHOLE)
+    const told = deadLetter({ topic, receivedMs }, key, null, 'over-rate', detail)
     const value = options.codec.encode({ ...told, records: kept })
     records.push({
       topic: dead,
@@ -314,18 +271,12 @@ export function createForwarder(options: ForwarderOptions): Forward {
     return true
   }
 
-  /** A dead letter for each reason. The rest of the message is forwarded. */
-  function refuseParts(message: Received, to: Destination, rejections: readonly Rejection[]): void {
-    for (const { reason, detail, samples, quantities = [] } of byReason(rejections))
-      refuse(message, to, reason as Reason, detail, { samples, quantities })
-  }
-
-  function refuse(message: Received, to: Destination, reason: Reason, detail: string, part: RecordPart = WHOLE): true {
+  function refuse(message: Received, to: Destination, reason: Reason, detail: string): true {
     counters.dead[reason]++
     const { length } = message.topic
     if (length > TOPIC_CHARACTERS) detail += `; its topic of ${length} characters is cut`
     const key = keyOf(to)
-    let value = options.codec.encode(deadLetter(message, key, message.payload, reason, detail, part))
+    let value = options.codec.encode(deadLetter(message, key, message.payload, reason, detail))
     if (value.length > options.deadLetterBytes) {
       // Kafka would refuse it each time that the broker sends it again, and nothing would get past
       // it. It goes without a value: a part of the value could be taken for the whole.
@@ -337,7 +288,6 @@ export function createForwarder(options: ForwarderOptions): Forward {
           null,
           reason,
           `${detail}; its ${size} bytes are left out: a dead letter may have ${options.deadLetterBytes}`,
-          part,
         ),
       )
     }
@@ -351,15 +301,14 @@ export function createForwarder(options: ForwarderOptions): Forward {
     value: Buffer | null,
     reason: Reason,
     detail: string,
-    { samples, quantities }: RecordPart,
   ): DeadLetter {
     return {
       source_topic: message.topic.length > TOPIC_CHARACTERS ? `${message.topic.slice(0, TOPIC_CHARACTERS)}…` : message.topic,
       source_partition: -1,
       source_offset: -1,
       source_timestamp: message.receivedMs,
-      samples,
-      quantities,
+      samples: [],
+      quantities: [],
       key,
       value,
       records: [],
@@ -382,15 +331,8 @@ function badDevice(text: string): string {
   return `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(text)}`
 }
 
-function describeStart(payload: Buffer): string {
-  return `${payload.length} bytes: ${payload.toString('hex', 0, SHOWN_BYTES)}${payload.length > SHOWN_BYTES ? '…' : ''}`
-}
-
 function describeUnknown(payload: Buffer): string {
-  const isFrame = payload[0] === 0xc3
-  return isFrame
-    ? `the registry has no schema with fingerprint ${singleObjectFingerprint(payload)}`
-    : 'the registry does not have generic-json'
+  return `the registry has no schema with fingerprint ${singleObjectFingerprint(payload)}`
 }
 
 function shown(text: string): string {

@@ -1,4 +1,3 @@
-import { MOST_SAMPLES } from '../../schemas/frame-reader.ts'
 import type { ReasonDoc } from '../contract.ts'
 
 /** Why the bridge makes a message a dead letter. */
@@ -9,16 +8,8 @@ export const reasons = {
     whatToDo:
       'Register the firmware schema that the device was built with and redrive. A fingerprint that nobody knows is a device with foreign firmware.',
   },
-  'not-a-frame': {
-    means: 'The payload starts neither with C3 01 and a fingerprint (a frame) nor with { or [ (JSON).',
-    whatToDo: 'The detail shows its first bytes. Find out what publishes there; the message cannot be fixed.',
-  },
-  'empty-payload': {
-    means: 'A telemetry message without any bytes.',
-    whatToDo: 'Some clients clear retained messages in this way; telemetry should not be retained in the first place.',
-  },
   'over-size': {
-    means: 'The payload, or the frame that its JSON becomes, is larger than the bridge forwards.',
+    means: 'The payload, or the record that it becomes with its topic, is larger than the bridge forwards.',
     whatToDo: 'Let the device publish smaller messages. If it cannot, raise the limit of the bridge and redrive.',
   },
   'over-rate': {
@@ -27,19 +18,9 @@ export const reasons = {
     whatToDo:
       'Look at the device. Raise the rate or the burst if it is right; redrive what should be stored after all: a redrive has no rate limit.',
   },
-  'bad-json': {
-    means:
-      'The JSON, or the samples and quantities that the dead letter names, cannot be parsed or are not what the bridge takes: the detail has the first value and what was expected. The rest of the message went on.',
-    whatToDo:
-      'Correct the device: UTF-8, standard field names with numbers or null, each once, and "ts" with its zone in all samples or in none.',
-  },
-  'too-many-samples': {
-    means: `The message has more than ${MOST_SAMPLES} samples.`,
-    whatToDo: 'Let the device publish its backlog in several messages.',
-  },
   retained: {
     means:
-      "Telemetry out of the broker's store of retained messages, without a time of day: it may have been measured at any time, and stored when it was published.",
+      "A frame out of the broker's store of retained messages that gives an uptime and no time of day: it may have been measured at any time, and stored when it was published.",
     whatToDo:
       'Let the device publish telemetry without the retain flag, and clear what is retained. A redrive stores it with the moment at which the bridge met it.',
   },

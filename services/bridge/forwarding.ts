@@ -2,19 +2,16 @@ import type { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
 import type { ForwarderOptions } from '../../processors/bridge/forward.ts'
-import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import type { Router } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import { UnknownTopics } from '../../processors/bridge/unknown-topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import type { DeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
-import { readFirmwares } from '../../schemas/files.ts'
-import type { Firmware } from '../../schemas/firmware.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { rawSchema } from '../../schemas/generated/raw.ts'
 import { RawWriter } from '../../schemas/raw-writer.ts'
-import { type Config, ConfigError } from '../config.ts'
+import type { Config } from '../config.ts'
 import { deadLetterLimits } from '../dead-letters.ts'
 import { schemaHeaders } from '../registered.ts'
 import { version } from '../version.ts'
@@ -24,7 +21,6 @@ import { version } from '../version.ts'
  * default, less the record's own overhead.
  */
 const LARGEST_FRAME_BYTES = 900_000
-const JSON_FIRMWARE = 'generic-json'
 
 export interface ForwardingParts {
   readonly config: Config
@@ -44,17 +40,13 @@ export interface ForwardingParts {
 
 /** How the bridge forwards messages, also those of a redrive. */
 export function forwarding({ config, limits, codec, statusSchemaId, rawSchemaId, route, counters }: ForwardingParts): ForwarderOptions {
-  const generic = jsonFirmware()
   const frameBytes = Math.min(LARGEST_FRAME_BYTES, limits.get(topics.frames) ?? 0)
   return {
     route,
-    jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-    jsonFingerprint: generic.fingerprint,
     status: createStatusEncoder(deviceStatusSchema.json, statusSchemaId),
     statusHeaders: schemaHeaders(deviceStatusSchema),
     codec,
     payloadBytes: Math.min(config.bridge.max_payload_bytes, frameBytes, limits.get(topics.deviceStatus) ?? 0),
-    frameBytes,
     deadLetterBytes: limits.get(deadTopic(declared.name)) ?? 0,
     version,
     keptDeadLetters: deadLetterLimits(config),
@@ -66,11 +58,4 @@ export function forwarding({ config, limits, codec, statusSchemaId, rawSchemaId,
     receipts: createEstimatedTimes(),
     counters,
   }
-}
-
-/** The firmware that JSON messages are encoded as. */
-function jsonFirmware(): Firmware {
-  const generic = readFirmwares().find(({ firmware }) => firmware.id === JSON_FIRMWARE)?.firmware
-  if (generic === undefined) throw new ConfigError(`schemas/firmware/${JSON_FIRMWARE}.avsc is missing: JSON is encoded with it`)
-  return generic
 }

@@ -2,13 +2,12 @@ import { expect } from 'chai'
 import type { Publish, PublishHandler, RecordProducer } from '../../connectors/contract.ts'
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { createEstimatedTimes } from '../../processors/bridge/estimated-times.ts'
-import { createJsonFrameEncoder } from '../../processors/bridge/json-frame.ts'
 import { createRouter, defaultRoutes, parseRoutes } from '../../processors/bridge/routes.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import { UnknownTopics } from '../../processors/bridge/unknown-topics.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import { readFirmwares, readSchema } from '../../schemas/files.ts'
+import { readSchema } from '../../schemas/files.ts'
 import { RawWriter } from '../../schemas/raw-writer.ts'
 import { createBridge } from './handler.ts'
 
@@ -41,8 +40,6 @@ describe('bridge service', () => {
     let released: (() => void) | undefined
     letRefresh = () => released?.()
     counters = new BridgeCounters()
-    const generic = readFirmwares().find(({ firmware }) => firmware.id === 'generic-json')?.firmware
-    if (generic === undefined) throw new Error('schemas/firmware/generic-json.avsc is missing')
     const producer: RecordProducer = {
       send: (records) => {
         sent.push(...records)
@@ -66,12 +63,9 @@ describe('bridge service', () => {
         producer,
         forwarding: {
           route: createRouter(parseRoutes(defaultRoutes)),
-          jsonFrame: createJsonFrameEncoder(generic, createEstimatedTimes()),
-          jsonFingerprint: generic.fingerprint,
           status: createStatusEncoder(readSchema('device-status').json, 2),
           codec: createDeadLetterCodec(readSchema('dead-letter').json, 3),
           payloadBytes: 65_536,
-          frameBytes: 900_000,
           deadLetterBytes: 2_000_000,
           version: '1',
           unknownTopics: new UnknownTopics(),

@@ -149,7 +149,6 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     millrace_dropped_total: () => Object.entries({ ...counters.dropped, copy: subscriber.counters().copies }),
     millrace_forwarded_messages_total: () => [
       ['frame', counters.frames],
-      ['json', counters.json],
       ['raw', counters.raw],
       ['status', counters.statuses],
     ],
