@@ -2,6 +2,8 @@ import { Command, Option } from '@commander-js/extra-typings'
 import { CONFIG, examples, exits, positive } from './command-line.ts'
 
 export const topics = new Command('topics')
+  // Of two commands that have --config, the one that it stands behind gets it.
+  .enablePositionalOptions()
   .summary('list the topics and their partitions; give all of them more')
   .description('How many partitions each topic of the line has. Partitions can be added while everything runs: docs/partitions.md.')
   .addOption(

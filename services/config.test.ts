@@ -154,6 +154,13 @@ describe('the configuration', () => {
       expect(dialects('dialects: [./own, { name: millrace-json, enabled: false }]')).to.deep.equal([['own', {}]])
     })
 
+    it('gives the standard dialect the topics of telemetry routes: JSON may come wherever frames may', () => {
+      const routes = 'bridge: { routes: [{ telemetry: "a/{device}" }, { raw: "b/{any...}" }, { telemetry: "c/{device}/t" }] }'
+      expect(dialects(routes)).to.deep.equal([['shipped/millrace-json.yaml', { topics: ['a/{device}', 'c/{device}/t'] }]])
+      const own = '{ use: millrace-json, topics: ["d/{device}"] }'
+      expect(dialects(`${routes}\ndialects: [${own}]`)).to.deep.equal([['shipped/millrace-json.yaml', { topics: ['d/{device}'] }]])
+    })
+
     it('names what does not exist', () => {
       expect(() => load('dialects: [no-such]')).to.throw(ConfigError, 'dialects: there is no dialect "no-such": expected one of ')
       expect(() => load('dialects: [./no-such]')).to.throw(

@@ -381,8 +381,14 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
   within(`${chosen}: bridge: routes`, () => bridgeRoutes(settings))
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
-  const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects))
+  const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects, telemetryTopics(settings)))
   return { ...settings, processors, dialects, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
+}
+
+/** Topics of frames, if they are others than the default: JSON may come wherever frames may. */
+function telemetryTopics(settings: Pick<Config, 'bridge'>): readonly string[] | undefined {
+  const topics = bridgeRoutes(settings).flatMap(({ carries, pattern }) => (carries === 'frames' ? [pattern] : []))
+  return topics.length === 0 || (topics.length === 1 && topics[0] === DEFAULT_TELEMETRY) ? undefined : topics
 }
 
 /** @throws ConfigError that names the place in the file */

@@ -43,9 +43,15 @@ const SHIPPED = join(projectRoot, 'schemas', 'dialects')
 /**
  * The files and folders of the setting, in its order.
  * @param folder that paths begin at
+ * @param standardTopics topics of the standard dialect if the setting gives it none; its own if
+ *   undefined
  * @throws RangeError that names an entry whose file does not exist
  */
-export function dialectEntries(folder: string, given: z.output<typeof dialectSettings>): readonly DialectEntry[] {
+export function dialectEntries(
+  folder: string,
+  given: z.output<typeof dialectSettings>,
+  standardTopics?: readonly string[],
+): readonly DialectEntry[] {
   const entries: DialectEntry[] = []
   const named = new Set<string>()
   for (const entry of Array.isArray(given) ? given : [given]) {
@@ -60,7 +66,9 @@ export function dialectEntries(folder: string, given: z.output<typeof dialectSet
     entries.push({ path: pathOf(folder, use), site })
   }
   if (!named.has(STANDARD)) entries.push({ path: pathOf(folder, STANDARD), site: {} })
-  return entries
+  if (standardTopics === undefined) return entries
+  const standard = pathOf(folder, STANDARD)
+  return entries.map(({ path, site }) => ({ path, site: path === standard ? { topics: standardTopics, ...site } : site }))
 }
 
 function pathOf(folder: string, use: string): string {

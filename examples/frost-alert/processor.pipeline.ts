@@ -42,7 +42,7 @@ describe('frost-alert, on the line', () => {
     await app.query('INSERT INTO devices (id) VALUES ($1)', [stray])
     await app.end()
     stopReading = await readTopics()
-    for (const args of [['bridge'], ['run', 'standardise'], ['run', 'frost-alert']]) {
+    for (const args of [['bridge'], ['run', 'translate'], ['run', 'frost-alert']]) {
       const service = await launchConfigured(CONFIGURATION, ...args)
       services.push(service)
       await service.ready()

@@ -11,6 +11,7 @@ import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { rawSchema } from '../../schemas/generated/raw.ts'
 import { forwarding } from '../../services/bridge/forwarding.ts'
 import { bridgeRoutes } from '../../services/config.ts'
+import { openDialects } from '../../services/dialects.ts'
 import { openDeadLetterCodec, registeredId } from '../../services/registered.ts'
 import { firmwareOptions } from '../../services/schema-registry.ts'
 import { createRecordsWay } from './records.ts'
@@ -33,8 +34,9 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
   const directory = await openFirmwareDirectory(firmwareOptions(config, log, signal))
   const codec = await openDeadLetterCodec(registry, deadTopic(name))
   const statusSchemaId = await registeredId(registry, topics.deviceStatus, deviceStatusSchema)
+  const dialects = await openDialects({ config, log })
   const rawSchemaId = await registeredId(registry, topics.raw, rawSchema)
-  const route = createRouter(bridgeRoutes(config))
+  const route = createRouter(bridgeRoutes(config), dialects.current())
   const counters = new BridgeCounters()
   let fingerprints = createFingerprints(new Map())
   const forward = createForwarder({
@@ -75,6 +77,9 @@ export async function openBridgeWay({ config, name, receipt, registry, producer,
       const dropped = Object.entries(counters.dropped).find(([reason, times]) => times > before[reason as keyof typeof before])
       return { records, dropped: dropped?.[0] ?? null }
     },
-    close: async () => directory[Symbol.asyncDispose](),
+    close: async () => {
+      await dialects[Symbol.asyncDispose]()
+      await directory[Symbol.asyncDispose]()
+    },
   })
 }

@@ -7,12 +7,13 @@ import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
 import { openFirmwareDirectory } from '../../connectors/registry/firmware-directory.ts'
 import { BridgeCounters } from '../../processors/bridge/counters.ts'
 import { bridge as declared } from '../../processors/bridge/declaration.ts'
-import { createRouter, DROPPED_BY_BROKER, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
+import { createRouter, DROPPED_BY_BROKER, dialectFilters, UPTIME_OF_BROKER } from '../../processors/bridge/routes.ts'
 import { NO_IDENTIFIER } from '../../processors/bridge/subscriptions.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
 import { rawSchema } from '../../schemas/generated/raw.ts'
 import { bridgeRoutes, type Config } from '../config.ts'
+import { openDialects } from '../dialects.ts'
 import { kafkaClient } from '../kafka.ts'
 import { reportMetrics } from '../metrics.ts'
 import { openDeadLetterCodec, registeredId } from '../registered.ts'
@@ -48,7 +49,8 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const { bridge, env } = config
   const routes = bridgeRoutes(config)
   const required = routes.map(({ filter }) => filter)
-  const route = createRouter(routes)
+  const dialects = await openDialects({ config, log, problem: (what) => health.set('dialects', what) })
+  let route = createRouter(routes, dialects.current())
   const schemas = firmwareOptions(config, log, signal)
   const { registry } = schemas
   const waiting = createWaiting({ config, log, signal, health })
@@ -102,7 +104,11 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   health.set('mqtt', `session is connecting to ${address}`)
   let connectedAtMs: number | undefined
   let granted: GrantedFilters = { refused: new Map(), everything: false }
-  const wantedFilters = (): WantedFilters => ({ required, optional: [], everything: bridge.unknown_topics !== 'ignore' })
+  const wantedFilters = (): WantedFilters => ({
+    required,
+    optional: dialectFilters(dialects.current()),
+    everything: bridge.unknown_topics !== 'ignore',
+  })
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
     ...bridgeUser(env),
@@ -133,6 +139,11 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
       if (state.tag === 'connecting') session.disconnected()
     },
     onTakenOver: (said) => session.takenOver(said),
+  })
+  // A topic must have its route before its messages come.
+  dialects.onChange(() => {
+    route = createRouter(routes, dialects.current())
+    void subscriber.change(wantedFilters())
   })
   // The broker's access list may have been corrected.
   const retry = setInterval(() => {
@@ -175,6 +186,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     failed: sending.failed,
     stop: async () => {
       clearInterval(retry)
+      await dialects[Symbol.asyncDispose]()
       await subscriber[Symbol.asyncDispose]()
       await session[Symbol.asyncDispose]()
       await databaseClock[Symbol.asyncDispose]()

@@ -19,7 +19,7 @@ describe('two messages of one time on the line', () => {
   before(async () => {
     await provision(device)
     outcomes = await use(openOutcomes())
-    for (const service of [['bridge'], ['run', 'standardise'], ['run', 'continuity']]) await use(startService(...service))
+    for (const service of [['bridge'], ['run', 'translate'], ['run', 'continuity']]) await use(startService(...service))
     store = await use(startService('store'))
   })
 

@@ -65,7 +65,7 @@ describe('readings without time of day', () => {
     )
     await sendMessages(frames.map((payload) => ({ topic: topic('uptime'), payload })))
     await use(launchConfigured(settings, 'bridge'))
-    for (const service of [['run', 'standardise'], ['store']]) await use(startService(...service))
+    for (const service of [['run', 'standardise'], ['run', 'translate'], ['store']]) await use(startService(...service))
     await until(
       'all are rows',
       async () => (await outcomes.rows(device('queued'))) === 60 && (await outcomes.rows(device('uptime'))) === 600,

@@ -53,7 +53,7 @@ describe('a clock that is wrong', () => {
     await app.connect()
     atEnd(() => app.end())
     outcomes = await use(openOutcomes())
-    for (const service of [['run', 'standardise'], ['run', 'devices'], ['store']]) await use(startService(...service))
+    for (const service of [['run', 'standardise'], ['run', 'translate'], ['run', 'devices'], ['store']]) await use(startService(...service))
   })
 
   it('in the bridge holds everything back, whether it was wrong at the start or is set while it runs; health says by how much', async () => {

@@ -25,7 +25,7 @@ describe('a frame of thousands of days', () => {
     await provision(stranger, good, logger)
     outcomes = await use(openOutcomes())
     producer = await use(openFrameProducer())
-    for (const service of [['bridge'], ['run', 'standardise'], ['store']]) await use(startService(...service))
+    for (const service of [['bridge'], ['run', 'standardise'], ['run', 'translate'], ['store']]) await use(startService(...service))
   })
 
   it('is one small dead letter, and the other devices are stored', async () => {

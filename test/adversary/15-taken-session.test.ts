@@ -56,7 +56,7 @@ describe('a stranger with the client ID of the bridge', () => {
 
   it('takes nothing that is queued while the bridge is away: every row comes', async () => {
     const outcomes = await use(openOutcomes())
-    await use(startService('run', 'standardise'))
+    await use(startService('run', 'translate'))
     await use(startService('store'))
     await bridge?.[Symbol.asyncDispose]()
     const sent = Array.from({ length: MESSAGES }, (_, index) => ({

@@ -12,7 +12,7 @@ describe('partitions that are added while everything runs', () => {
   const run = `pa${Date.now().toString(36)}`
   const devices = Array.from({ length: 40 }, (_, index) => `${run}-${index}`)
   let outcomes: Outcomes
-  let services: Record<'bridge' | 'standardise' | 'store' | 'continuity', RunningService>
+  let services: Record<'bridge' | 'translate' | 'store' | 'continuity', RunningService>
   let rounds = 0
 
   /** One message of each device, over MQTT. */
@@ -45,7 +45,7 @@ describe('partitions that are added while everything runs', () => {
     // Other tests count on as many partitions as the configuration has.
     opened.atEnd(() => recreateTopics())
     services = {
-      standardise: await opened.use(startService('run', 'standardise')),
+      translate: await opened.use(startService('run', 'translate')),
       store: await opened.use(startService('store')),
       continuity: await opened.use(startService('run', 'continuity')),
       bridge: await opened.use(startService('bridge')),
@@ -57,15 +57,15 @@ describe('partitions that are added while everything runs', () => {
 
   it('are read and sent to within seconds, in order, and health says so only while something waits', async function () {
     this.timeout(120_000)
-    expect(await millrace('topics')).to.match(/telemetry\.frames +6/)
-    expect(await millrace('topics', '--partitions', '8')).to.match(/telemetry\.frames +8/)
+    expect(await millrace('topics')).to.match(/telemetry\.raw +6/)
+    expect(await millrace('topics', '--partitions', '8')).to.match(/telemetry\.raw +8/)
     await until('the bridge sends to them', async () => services.bridge.log().includes('sending to the new partitions too'), 30_000)
-    await until('standardise sends to them', async () => services.standardise.log().includes('sending to the new partitions too'), 30_000)
+    await until('translate sends to them', async () => services.translate.log().includes('sending to the new partitions too'), 30_000)
     await send()
     await stored()
-    expect(await beyond(topics.frames, 6)).to.be.greaterThan(0)
+    expect(await beyond(topics.raw, 6)).to.be.greaterThan(0)
     expect(await beyond(topics.readings, 6)).to.be.greaterThan(0)
-    await caughtUp('standardise', 'continuity', 'store')
+    await caughtUp('translate', 'continuity', 'store')
     await healthy()
     for (const { log } of Object.values(services)) expect(log()).to.not.include('out of order')
   })
@@ -77,7 +77,7 @@ describe('partitions that are added while everything runs', () => {
     services.continuity = await opened.use(startService('run', 'continuity'))
     await send()
     await stored()
-    await caughtUp('standardise', 'continuity', 'store')
+    await caughtUp('translate', 'continuity', 'store')
     await healthy()
   })
 

@@ -15,13 +15,13 @@ describe('one bad value', () => {
   const firmware = testFirmware(run)
   const [json, framed] = [`${run}-json`, `${run}-framed`]
   let outcomes: Outcomes
-  let standardise: RunningService
+  let translate: RunningService
 
   before(async () => {
     await provision(json, framed)
     outcomes = await use(openOutcomes())
-    standardise = await use(startService('run', 'standardise'))
-    for (const service of [['bridge'], ['store'], ['run', 'continuity']]) await use(startService(...service))
+    translate = await use(startService('run', 'translate'))
+    for (const service of [['run', 'standardise'], ['bridge'], ['store'], ['run', 'continuity']]) await use(startService(...service))
   })
 
   const values = async (device: string): Promise<readonly object[]> => (await outcomes.readings(device)).map((reading) => reading.values)
@@ -39,9 +39,9 @@ describe('one bad value', () => {
       reason: 'out-of-range',
       samples: [0],
       quantities: ['temperature'],
-      detail: 'temperature is 327.67 Cel; expected -60 to 200',
+      detail: `${json}: temperature is 327.67 Cel; expected -60 to 200`,
     })
-    expect(await standardise.metric('millrace_rejected_values_total')).to.equal(1)
+    expect(await translate.metric('millrace_rejected_values_total')).to.equal(1)
   })
 
   it('is added to its row by a redrive once its conversion is succeeded, and nothing else is emitted anew', async function () {

@@ -18,8 +18,8 @@ describe('escape sequences that a stranger wrote', () => {
 
   it('reach no terminal: dead, dead show and dead export spell them out', async () => {
     await provision(device)
-    const outcomes = await use(openOutcomes(['bridge']))
-    await use(startService('bridge'))
+    const outcomes = await use(openOutcomes(['bridge', 'translate']))
+    for (const service of [['bridge'], ['run', 'translate']]) await use(startService(...service))
     // Escape sequences in JSON and in a topic; C1, which needs no ESC; text that reads backwards.
     const hostile = ['{"temperature":\u001b]0;owned\u0007\u001b[2J\u001b[31mRED}', '{"\u009b31mtemperature\u202e":1}', '\u009b2J\u001b[2J']
     await sendMessages([
@@ -30,14 +30,15 @@ describe('escape sequences that a stranger wrote', () => {
       { topic: `devices/${device}/status`, payload: '{"state":"\u009b31m\u202e"}' },
     ])
     await until('the dead letters are there', async () => (await outcomes.deadLetters(device)).length === 5)
-    const exported = await runMillrace(['dead', 'export', 'bridge'])
-    const deadLetters = exported.output
-      .trim()
+    const exported = await Promise.all(['bridge', 'translate'].map((processor) => runMillrace(['dead', 'export', processor])))
+    const deadLetters = exported
+      .map(({ output }) => output.trim())
+      .join('\n')
       .split('\n')
-      .map((line) => JSON.parse(line) as { topic: string; partition: number; offset: number; source_topic: string; detail: string })
-      .filter(({ source_topic }) => source_topic.includes(run))
+      .map((line) => JSON.parse(line) as { topic: string; partition: number; offset: number; source_topic: string; device: string | null })
+      .filter(({ source_topic, device: of }) => source_topic.includes(run) || of === device)
     expect(deadLetters).to.have.length(6)
-    expect(exported.output).to.not.match(OBEYED)
+    for (const { output } of exported) expect(output).to.not.match(OBEYED)
     for (const { topic, partition, offset } of deadLetters) {
       const { code, output, error } = await runMillrace(['dead', 'show', `${topic}/${partition}/${offset}`])
       expect(code).to.equal(0)

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
+import avro from 'avsc'
 import { expect } from 'chai'
-import { projectRoot } from '../../schemas/files.ts'
+import { projectRoot, readSchema } from '../../schemas/files.ts'
 import { millrace, type RunningService, startService, until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
 import { type Message, messagesOf, provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes, type Reading } from './outcomes.ts'
 
+const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
 const run = `t28-${Date.now().toString(36)}`
 const BEGUN_MICROS = (Date.now() - 60_000) * 1000
 const MICROS_PER_DAY = 86_400_000_000
@@ -24,7 +26,16 @@ const micros = (text: string): number => Date.parse(`${text.slice(0, 23)}Z`) * 1
  */
 type Expected = readonly [row: string | 'now', value: number] | readonly [deadLetter: string]
 
-const deadLetter: Expected = ['bridge bad-json']
+const badTime: Expected = ['translate bad-time']
+const badValue: Expected = ['translate bad-value']
+const badPayload: Expected = ['translate bad-payload']
+const repeatedName: Expected = ['translate repeated-name']
+
+/**
+ * The digits of a time in quotation marks are that time. The row of the third message is there
+ * already, with another value: the store counts it.
+ */
+const conflict: Expected = ['store conflict']
 
 /** Of devices dev-j and dev-k, line by line. */
 const times: readonly Expected[] = [
@@ -32,48 +43,49 @@ const times: readonly Expected[] = [
   ['2026-11-29T03:40:00.500000', 2],
   ['2026-11-29T03:40:00.123000', 3],
   ['2026-11-29T03:40:00.123900', 4],
-  deadLetter,
-  deadLetter,
-  deadLetter,
+  badTime,
+  badTime,
+  conflict,
   ['2026-11-29T03:10:00.000000', 8],
   ['2026-11-29T03:11:00.000000', 9],
   ['2026-11-29T03:12:00.000000', 10],
   ['2026-11-29T03:13:00.000000', 11],
   ['2026-11-29T03:14:00.000000', 12],
-  deadLetter,
+  badTime,
   // The leap second is the next one; ten years later it is too old for anything.
   BEGUN_MICROS - micros('2017-01-01T00:00:00.000000') < 3_652 * MICROS_PER_DAY
     ? ['2017-01-01T00:00:00.000000', 14]
-    : ['standardise time-out-of-range'],
-  deadLetter,
+    : ['translate time-out-of-range'],
+  badTime,
   ['now', 16],
   ['2026-11-29T03:16:00.123456', 17],
   ['2026-11-29T00:00:00.000000', 18],
-  deadLetter,
-  deadLetter,
-  deadLetter,
+  badTime,
+  badTime,
+  badTime,
 ]
 const numbers: readonly Expected[] = [
   ['2026-11-29T03:40:00.000000', 0],
-  deadLetter,
-  ['standardise out-of-range'],
-  deadLetter,
-  deadLetter,
+  badValue,
+  ['translate out-of-range'],
+  badPayload,
+  badValue,
   ['2026-11-29T03:40:05.000000', 5e-324],
   ['2026-11-29T03:40:06.000000', Number('21.123456789012345678')],
-  deadLetter,
-  deadLetter,
-  deadLetter,
-  deadLetter,
-  deadLetter,
-  deadLetter,
-  deadLetter,
+  badValue,
+  badPayload,
+  badValue,
+  badPayload,
+  badPayload,
+  repeatedName,
+  repeatedName,
 ]
 
 describe('times and numbers of JSON, in every form that a device may think of', () => {
   const { use } = closing()
   let outcomes: Outcomes
   let bridge: RunningService
+  let store: RunningService
 
   const device = (name: string): string => `${run}-${name}`
   const settled = async (name: string, rows: number, deadLetters: number): Promise<readonly Reading[]> => {
@@ -87,7 +99,8 @@ describe('times and numbers of JSON, in every form that a device may think of', 
     await provision(...['dev-a', 'dev-j', 'dev-k', 'dev-y'].map(device))
     outcomes = await use(openOutcomes())
     bridge = await use(startService('bridge'))
-    for (const service of [['run', 'standardise'], ['store']]) await use(startService(...service))
+    await use(startService('run', 'translate'))
+    store = await use(startService('store'))
   })
 
   it('make a row at the right time, to the microsecond, or a dead letter; nothing vanishes', async () => {
@@ -99,7 +112,7 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       ['dev-k', numbers],
     ] as const) {
       const rows = expected.filter((each) => each.length === 2)
-      const deadLetters = expected.filter((each) => each.length === 1)
+      const deadLetters = expected.filter((each) => each.length === 1 && each !== conflict)
       const readings = await settled(name, rows.length, deadLetters.length)
       const found = readings.map(({ tsMicros, estimated, values }) => ({ at: estimated ? 'now' : tsMicros, value: values.temperature }))
       const wanted = rows.map(([at, value]) => ({ at: at === 'now' ? at : micros(at), value }))
@@ -107,11 +120,12 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       for (const { tsMicros, estimated } of readings) if (estimated) expect(tsMicros).to.be.greaterThan(BEGUN_MICROS)
       expect(await outcomes.reasons(device(name)), name).to.deep.equal(deadLetters.map(([reason]) => reason).sort())
     }
+    await until('the conflict is counted', async () => (await store.metric('millrace_conflicting_rows_total')) === 1)
     const own = messages.filter(({ topic }) => topic.includes('dev-j'))
     const bytes = (await outcomes.deadLetters(device('dev-j')))
-      .filter(({ processor }) => processor === 'bridge')
-      .map(({ value }) => value?.toString())
-    expect(bytes).to.have.members(own.filter((_, index) => times[index] === deadLetter).map(({ payload }) => payload))
+      .filter(({ reason }) => reason === 'bad-time')
+      .map(({ value }) => (rawType.fromBuffer(value?.subarray(5) ?? Buffer.alloc(0)) as { readonly payload: Buffer }).payload.toString())
+    expect(bytes).to.have.members(own.filter((_, index) => times[index] === badTime).map(({ payload }) => payload))
   })
 
   it('are two rows if they are less than a millisecond apart', async () => {
@@ -128,13 +142,13 @@ describe('times and numbers of JSON, in every form that a device may think of', 
     const payload = `[{"ts":0,"humidity":1},{"ts":"0001-01-01T00:00:00Z","humidity":2},{"ts":"1999-01-01T00:00:00Z","humidity":3},
       {"ts":"2026-11-29T05:00:00Z","humidity":4},{"ts":"2026-11-29T05:00:01Z"},{"ts":"2026-11-29T05:00:02Z","humidity":5}]`
     await sendMessages([{ topic: `devices/${device('dev-y')}/telemetry`, payload }])
-    const rows = (await settled('dev-y', 5, 2)).filter(({ values }) => values.humidity !== undefined)
+    const rows = (await settled('dev-y', 5, 3)).filter(({ values }) => values.humidity !== undefined)
     expect(rows.map(({ values }) => values)).to.deep.equal([{ humidity: 4 }, { humidity: 5 }])
     const deadLetters = await outcomes.deadLetters(device('dev-y'))
     expect(deadLetters.map(({ processor, reason, samples }) => ({ processor, reason, samples }))).to.deep.equal([
-      { processor: 'bridge', reason: 'bad-json', samples: [0, 1, 4] },
-      // Of the frame, in which the first two are no more.
-      { processor: 'standardise', reason: 'time-out-of-range', samples: [0] },
+      { processor: 'translate', reason: 'bad-time', samples: [0, 1] },
+      { processor: 'translate', reason: 'nothing-found', samples: [4] },
+      { processor: 'translate', reason: 'time-out-of-range', samples: [2] },
     ])
   })
 
@@ -146,8 +160,8 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       .map(({ reason, detail }) => `${reason}: ${detail}`)
       .sort()
     expect(details).to.deep.equal([
-      'bad-json: expected JSON: byte 00 at position 18 of 19 has no place in it',
-      'bad-json: expected UTF-8, got UTF-16: its byte order mark is fffe',
+      'bad-payload: expected JSON: the end at position 18 of 19, got byte 00',
+      'bad-payload: expected UTF-8, got UTF-16: its byte order mark is fffe',
       'bad-status: expected UTF-8, got byte ff at position 32 of 35',
     ])
   })
@@ -161,9 +175,15 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       { topic: `devices/${name}/status`, payload: `{"state":"ready","x":${deep}}` },
     ])
     await until('three dead letters', async () => (await outcomes.reasons(name)).length === 3)
-    expect(await outcomes.reasons(name)).to.deep.equal(['bridge bad-json', 'bridge bad-json', 'bridge bad-status'])
+    expect(await outcomes.reasons(name)).to.deep.equal(['bridge bad-status', 'translate bad-payload', 'translate bad-payload'])
     expect(await bridge.health()).to.deep.equal({})
-    for (const line of (await millrace('dead', 'export', 'bridge', '--device', name)).split('\n').filter((each) => each.startsWith('{'))) {
+    const exported = await Promise.all(['bridge', 'translate'].map((processor) => millrace('dead', 'export', processor, '--device', name)))
+    const lines = exported
+      .join('\n')
+      .split('\n')
+      .filter((each) => each.startsWith('{'))
+    expect(lines).to.have.length(3)
+    for (const line of lines) {
       const { topic, partition, offset } = JSON.parse(line) as { topic: string; partition: number; offset: number }
       expect(await millrace('dead', 'show', `${topic}/${partition}/${offset}`)).to.match(/original: \d+ bytes/)
     }

@@ -21,7 +21,7 @@ describe('telemetry that the broker had retained before the bridge ever subscrib
   before(async () => {
     await provision(...['timed', 'untimed'].map(device))
     outcomes = await use(openOutcomes())
-    for (const service of [['run', 'standardise'], ['store']]) await use(startService(...service))
+    for (const service of [['run', 'translate'], ['store']]) await use(startService(...service))
     await sendMessages([
       { topic: topic('timed'), payload: `{"ts":${Date.now() - 60_000},"temperature":20}`, retain: true },
       { topic: topic('untimed'), payload: '{"temperature":20}', retain: true },
@@ -33,7 +33,7 @@ describe('telemetry that the broker had retained before the bridge ever subscrib
     await using _bridge = await session('first')
     await until('the row is there', async () => (await outcomes.rows(device('timed'))) === 1)
     await until('the dead letter is there', async () => (await outcomes.reasons(device('untimed'))).length === 1)
-    expect(await outcomes.reasons(device('timed'), device('untimed'))).to.deep.equal(['bridge retained'])
+    expect(await outcomes.reasons(device('timed'), device('untimed'))).to.deep.equal(['translate retained'])
     expect(await outcomes.rows(device('untimed'))).to.equal(0)
   })
 

@@ -16,7 +16,7 @@ describe("the adversary's helpers", () => {
   before(async () => {
     await provision(device)
     outcomes = await use(openOutcomes())
-    for (const service of [['bridge'], ['run', 'standardise'], ['store']]) await use(startService(...service))
+    for (const service of [['bridge'], ['run', 'translate'], ['store']]) await use(startService(...service))
     hostile = await use(openHostileClient({ clientId: `${device}-hostile` }))
   })
 
@@ -28,7 +28,7 @@ describe("the adversary's helpers", () => {
     )
     expect(await hostile.publish(`devices/${device}/telemetry`, '{"temperature": 1e9}')).to.equal(0)
     await until('all is there', async () => (await outcomes.rows(device)) === 1 && (await outcomes.reasons(device)).length === 2)
-    expect(await outcomes.reasons(device)).to.deep.equal(['bridge not-a-frame', 'standardise out-of-range'])
+    expect(await outcomes.reasons(device)).to.deep.equal(['translate bad-payload', 'translate out-of-range'])
     expect((await outcomes.readings(device)).map(({ values, estimated }) => ({ values, estimated }))).to.deep.equal([
       { values: { temperature: 21.5 }, estimated: false },
     ])

@@ -37,7 +37,7 @@ export interface Reading {
 const quantities = readQuantities().map(({ name }) => name)
 
 /** @param processors whose dead letters are looked at */
-export async function openOutcomes(processors: readonly string[] = ['bridge', 'standardise', 'store']): Promise<Outcomes> {
+export async function openOutcomes(processors: readonly string[] = ['bridge', 'standardise', 'translate', 'store']): Promise<Outcomes> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-outcomes' }, quiet)
   const topics = processors.map(deadTopic)

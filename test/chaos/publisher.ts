@@ -140,22 +140,20 @@ function nth(number: number, fingerprint: Buffer): Message {
   const frame = (print: Buffer): Buffer => Buffer.concat([Buffer.from([0xc3, 0x01]), print, mark])
   switch ((number / 4) % 6) {
     case 0:
-      return bad(POISON_DEVICE, mark, 'bridge.dead', 'not-a-frame')
+      return bad(POISON_DEVICE, mark, 'translate.dead', 'bad-payload')
     case 1:
-      return bad(POISON_DEVICE, Buffer.from(`{"temperature": "${mark.toString()}"}`), 'bridge.dead', 'bad-json')
+      return bad(POISON_DEVICE, Buffer.from(`{"temperature": "${mark.toString()}"}`), 'translate.dead', 'bad-value')
     case 2:
       return bad(POISON_DEVICE, frame(Buffer.from('no such!')), 'bridge.dead', 'unknown-fingerprint')
     case 3:
       return bad(POISON_DEVICE, frame(fingerprint), 'standardise.dead', 'malformed-frame')
     case 4: {
       const stranger = `stranger-${number}-`
-      return bad(stranger, Buffer.from('{"temperature": 20}'), 'standardise.dead', 'unknown-device', Buffer.from(stranger))
+      return bad(stranger, Buffer.from('{"temperature": 20}'), 'translate.dead', 'unknown-device', Buffer.from(stranger))
     }
     default: {
-      // The bridge makes a frame of it, which holds the value as a double.
-      const value = Buffer.alloc(8)
-      value.writeDoubleLE(100_000 + number)
-      return bad(POISON_DEVICE, Buffer.from(`{"temperature": ${100_000 + number}}`), 'standardise.dead', 'out-of-range', value)
+      const payload = Buffer.from(`{"temperature": ${100_000 + number}}`)
+      return bad(POISON_DEVICE, payload, 'translate.dead', 'out-of-range', payload)
     }
   }
 }

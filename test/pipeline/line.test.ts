@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import avro from 'avsc'
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
@@ -18,6 +19,7 @@ const env = (name: string): string => {
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `t${Date.now().toString(36)}`
+const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
 const device = (name: string): string => `${run}-${name}`
 
 describe('the line, from MQTT to rows', () => {
@@ -34,6 +36,7 @@ describe('the line, from MQTT to rows', () => {
     for (const [name, ...args] of [
       ['bridge', 'bridge'],
       ['standardise', 'run', 'standardise'],
+      ['translate', 'run', 'translate'],
       ['store', 'store'],
       ['devices', 'run', 'devices'],
     ] as const)
@@ -78,13 +81,14 @@ describe('the line, from MQTT to rows', () => {
     await publish(name, '{"temperature": 21}')
     await until('the good row', async () => (await count(name)) === 1)
     expect(deadLetters.map(({ processor, reason, samples }) => `${processor} ${reason} ${samples.join() || 'all'}`).sort()).to.deep.equal([
-      'bridge not-a-frame all',
-      'standardise out-of-range 0',
-      'standardise unknown-device all',
+      'translate bad-payload all',
+      'translate out-of-range 0',
+      'translate unknown-device 0',
     ])
     const hot = deadLetters.find(({ reason }) => reason === 'out-of-range')
-    expect(hot?.detail).to.equal('temperature is 900 Cel; expected -60 to 200')
-    expect(deadLetters.find(({ reason }) => reason === 'not-a-frame')?.value?.toString()).to.equal('garbage')
+    expect(hot?.detail).to.equal(`${name}: temperature is 900 Cel; expected -60 to 200`)
+    const garbage = deadLetters.find(({ reason }) => reason === 'bad-payload')?.value?.subarray(5) ?? Buffer.alloc(0)
+    expect(rawType.fromBuffer(garbage)).to.deep.include({ topic: `devices/${name}/telemetry`, payload: Buffer.from('garbage') })
   })
 
   it('keeps what a device says of itself, and takes no old will for its end', async () => {
@@ -194,7 +198,7 @@ async function collectDeadLetters(expected: number, act: () => Promise<void>): P
   })
   const deadLetters: DeadLetter[] = []
   await consumer.connect()
-  await consumer.subscribe({ topics: ['bridge.dead', 'standardise.dead', 'store.dead'], fromBeginning: true })
+  await consumer.subscribe({ topics: ['bridge.dead', 'standardise.dead', 'translate.dead', 'store.dead'], fromBeginning: true })
   await consumer.run({
     eachMessage: async ({ message: { key, value } }) => {
       if (key?.toString().startsWith(run) && value !== null) deadLetters.push(codec.decode(value))

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import avro from 'avsc'
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
@@ -18,6 +19,7 @@ const telemetry = (device: string): string => `devices/${device}/telemetry`
 
 const good: HiveFrame = { boot: 1, seq: 0, base: Date.now() - 60_000, temperature: [2000, 2010] }
 const HEADER_BYTES = 10
+const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
 
 /** A frame of which the datum's bytes are changed. */
 function spoilt(change: (datum: Buffer) => Buffer): Buffer {
@@ -84,13 +86,13 @@ const cases: readonly Case[] = [
   {
     what: 'another encoding version',
     payload: Buffer.concat([Buffer.from([0xc3, 2]), hiveFingerprint, hiveDatum(good)]),
-    deadLetters: ['bridge not-a-frame all'],
+    deadLetters: ['translate bad-payload all'],
   },
-  { what: 'garbage', payload: randomBytes(40).fill(0x11, 0, 1), deadLetters: ['bridge not-a-frame all'] },
-  { what: 'no bytes', payload: Buffer.alloc(0), deadLetters: ['bridge empty-payload all'] },
+  { what: 'garbage', payload: randomBytes(40).fill(0x11, 0, 1), deadLetters: ['translate bad-payload all'] },
+  { what: 'no bytes, which is counted only', payload: Buffer.alloc(0), deadLetters: [] },
   { what: 'a megabyte', payload: Buffer.concat([hiveFrame(good), randomBytes(1 << 20)]), deadLetters: ['bridge over-size all'] },
-  { what: 'JSON that is none', payload: Buffer.from('{"temperature": 20'), deadLetters: ['bridge bad-json all'] },
-  { what: 'JSON of a strange quantity', payload: Buffer.from('{"colour": 3}'), deadLetters: ['bridge bad-json all'] },
+  { what: 'JSON that is none', payload: Buffer.from('{"temperature": 20'), deadLetters: ['translate bad-payload all'] },
+  { what: 'JSON of a strange quantity', payload: Buffer.from('{"colour": 3}'), deadLetters: ['translate unknown-quantity 0'] },
   {
     what: 'a status that is none',
     topic: `devices/${bad}/status`,
@@ -98,10 +100,10 @@ const cases: readonly Case[] = [
     deadLetters: ['bridge bad-status all'],
   },
   {
-    what: 'a topic that is no route of the bridge any more',
+    what: 'a topic that is no route of the bridge any more, which is counted only',
     topic: `devices/${bad}/other`,
     payload: hiveFrame(good),
-    deadLetters: ['bridge no-route all'],
+    deadLetters: [],
   },
   {
     what: 'a device level that is no device ID',
@@ -146,9 +148,9 @@ describe('a line with devices that misbehave', function () {
     })
     await earlier.subscribeAsync(`devices/${bad}/other`, { qos: 1 })
     await earlier.endAsync()
-    const settings = `bridge: { client_id: ${run}-bridge, session_expiry_seconds: 60, unknown_topics: dead-letter, rate_limit: { messages_per_second: 0.01, burst: 60, policy: dead-letter } }\n`
+    const settings = `bridge: { client_id: ${run}-bridge, session_expiry_seconds: 60, rate_limit: { messages_per_second: 0.01, burst: 60, policy: dead-letter } }\n`
     bridge = await launchConfigured(settings, 'bridge')
-    services.push(bridge, await startService('run', 'standardise'), await startService('store'))
+    services.push(bridge, await startService('run', 'standardise'), await startService('run', 'translate'), await startService('store'))
     await bridge.ready()
   })
 
@@ -175,17 +177,21 @@ describe('a line with devices that misbehave', function () {
     expect(deadLetters.map(named).sort()).to.deep.equal([...expected].sort())
     for (const { what, payload, deadLetters: names } of cases) {
       // The bridge keeps what came; standardise has it with the registry's header in place of the
-      // fingerprint's.
-      const holds = ({ processor, value }: DeadLetter): boolean =>
-        processor === 'bridge'
-          ? payload.equals(value ?? Buffer.alloc(1))
-          : payload.subarray(HEADER_BYTES).equals(value?.subarray(5) ?? Buffer.alloc(1))
+      // fingerprint's, translate within the record of schemas/raw.avsc.
+      const holds = ({ processor, value }: DeadLetter): boolean => {
+        if (processor === 'bridge') return payload.equals(value ?? Buffer.alloc(1))
+        const record = value?.subarray(5) ?? Buffer.alloc(1)
+        if (processor === 'standardise') return payload.subarray(HEADER_BYTES).equals(record)
+        return payload.equals((rawType.fromBuffer(record) as { readonly payload: Buffer }).payload)
+      }
       for (const name of names)
         expect(
           deadLetters.some((deadLetter) => named(deadLetter) === name && holds(deadLetter)),
           `${what}: ${name}`,
         ).to.equal(true)
     }
+    expect(await bridge.metric('millrace_dropped_total', { reason: 'no-route' })).to.equal(1)
+    expect(await bridge.metric('millrace_dropped_total', { reason: 'empty-payload' })).to.equal(1)
     expect(await bridge.metric('millrace_rejected_total')).to.equal(expected.filter((name) => name.startsWith('bridge')).length)
   })
 
@@ -207,7 +213,7 @@ async function readDeadLetters(): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
   const deadLetters: DeadLetter[] = []
-  for (const topic of ['bridge.dead', 'standardise.dead', 'store.dead'] as Topic[]) {
+  for (const topic of ['bridge.dead', 'standardise.dead', 'translate.dead', 'store.dead'] as Topic[]) {
     await scanTopic({
       kafka,
       topic,

@@ -17,6 +17,7 @@ const OUTAGE_MS = Number(process.env.MILLRACE_OUTAGE_S ?? 12) * 1000
 const MOST_BYTES = 300 << 20
 const services = {
   standardise: ['run', 'standardise'],
+  translate: ['run', 'translate'],
   store: ['store'],
   bridge: ['bridge'],
 } as const
@@ -40,7 +41,7 @@ describe('an outage', () => {
   }
   const deadLetters = async (): Promise<number> => {
     let deadLetters = 0
-    for (const processor of ['bridge', 'standardise', 'store']) {
+    for (const processor of ['bridge', 'standardise', 'translate', 'store']) {
       const exported = await millrace('dead', 'export', processor)
       deadLetters += exported.split('\n').filter((line) => line.includes(`"device":"${run}`)).length
     }
@@ -141,7 +142,7 @@ describe('an outage', () => {
 
   it('of Mosquitto is told by the bridge, which goes on when it is back', async function () {
     this.timeout(OUTAGE_MS + 120_000)
-    for (const name of ['bridge', 'standardise', 'store'] as const) running.set(name, await startService(...services[name]))
+    for (const name of ['bridge', 'translate', 'store'] as const) running.set(name, await startService(...services[name]))
     const earlier = await rows()
     await crash('mosquitto')
     await problemd('bridge', /^mqtt: session is /)
@@ -160,7 +161,11 @@ describe('an outage', () => {
       await crash(part)
       for (const [name, args] of Object.entries(services)) running.set(name as Name, await launchService(...args))
       const affected: readonly Name[] =
-        part === 'postgres' ? ['standardise', 'store'] : part === 'mosquitto' ? ['bridge'] : ['bridge', 'standardise', 'store']
+        part === 'postgres'
+          ? ['standardise', 'translate', 'store']
+          : part === 'mosquitto'
+            ? ['bridge']
+            : ['bridge', 'standardise', 'translate', 'store']
       for (const name of affected) await problemd(name, /./)
       await revive(part)
       for (const each of running.values()) await each.ready(90_000)

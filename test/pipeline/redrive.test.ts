@@ -251,7 +251,7 @@ describe('dead letters and their redrive', () => {
     ])
     const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
     await publisher.publishAsync(`devices/${device}/telemetry`, frame, { qos: 1 })
-    await publisher.publishAsync(`devices/${device}/telemetry`, 'garbage', { qos: 1 })
+    await publisher.publishAsync(`devices/${device}/status`, 'garbage', { qos: 1 })
     await publisher.endAsync()
     await until('two dead letters', async () => (await deadLetters('bridge', '--device', device)).length === 2)
     const [unknown] = await deadLetters('bridge', '--reason', 'unknown-fingerprint', '--device', device)
@@ -263,7 +263,7 @@ describe('dead letters and their redrive', () => {
     const states = (await deadLetters('bridge', '--device', device))
       .map(({ reason, attempt, state }) => `${reason} ${attempt} ${state}`)
       .sort()
-    expect(states).to.deep.equal(['not-a-frame 1 failed-again', 'not-a-frame 2 open', 'unknown-fingerprint 1 succeeded'])
+    expect(states).to.deep.equal(['bad-status 1 failed-again', 'bad-status 2 open', 'unknown-fingerprint 1 succeeded'])
   })
 
   it('redrives what a business process rejected, in the app database', async function () {
