@@ -25,7 +25,7 @@ const lag = (group: string, behind: bigint): GroupPartitionLag => ({
 function page(service: string, seconds: number): string {
   switch (service) {
     case 'bridge':
-      return `millrace_forwarded_messages_total{kind="frame",service="bridge"} ${seconds * 300}\nmillrace_forwarded_messages_total{kind="json",service="bridge"} ${seconds}\nmillrace_forwarded_messages_total{kind="status",service="bridge"} 5\n`
+      return `millrace_forwarded_messages_total{kind="frame",service="bridge"} ${seconds * 300}\nmillrace_forwarded_messages_total{kind="raw",service="bridge"} ${seconds}\nmillrace_forwarded_messages_total{kind="status",service="bridge"} 5\n`
     case 'store':
       return `millrace_records_total{service="store"} ${seconds * 299}\nmillrace_readings_total{service="store"} ${seconds * 6000}\n`
     default:

@@ -137,11 +137,11 @@ function hop({ kind, name }: StatusService, { metrics }: ServiceReport, stored: 
   switch (kind) {
     case 'bridge': {
       const forwarded = byLabel(metrics ?? [], FORWARDED, 'kind')
-      const [frames, json] = [forwarded.get('frame'), forwarded.get('json')]
+      const [frames, raw] = [forwarded.get('frame'), forwarded.get('raw')]
       return {
         name,
         does: 'forwarded',
-        frames: frames === undefined ? undefined : frames + (json ?? 0),
+        frames: frames === undefined ? undefined : frames + (raw ?? 0),
         rows: null,
         readings: null,
         foremost: 'frames',
