@@ -13,8 +13,8 @@ them: [counters.md](counters.md) says how to ask for consumption.
 const FOOT = `
 ## Adding one
 
-Append a field to \`Sample\` in \`schemas/readings.avsc\`: a nullable double with \`"default": null\`, its unit, its range and a \`doc\`. Append a metric of the same name to
-\`schemas/firmware/generic-json.avsc\`, with \`"default": []\`, so that JSON devices can send it. \`make generate\` and \`make check\` do the rest. On a running line the order is:
+Append a field to \`Sample\` in \`schemas/readings.avsc\`: a nullable double with \`"default": null\`, its unit, its range and a \`doc\`. JSON devices can send it
+from then on. \`make generate\` and \`make check\` do the rest. On a running line the order is:
 \`millrace migrate\` adds the column (no row is rewritten), then the store, then \`millrace schemas register\`, then the other services. A store that is older than its readings
 stops and says so.
 

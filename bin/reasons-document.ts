@@ -66,7 +66,13 @@ on.
 
 The service tries again by itself, after 0.5 to 30 seconds, with what the registry and the databases say by then. **Fix the cause and it goes on**, with nothing to redrive.
 If the cause is not fixed within an hour (\`devices_turned_bad.longest_minutes\`), the records become dead letters and the partition goes on. To get this at once, set
-\`devices_turned_bad.most_share\` to 1 and restart. The bridge never stops for this reason, because what devices publish can only be mended at the devices. `
+\`devices_turned_bad.most_share\` to 1 and restart. The bridge never stops for this reason, because what devices publish can only be mended at the devices.
+
+## Reasons of before
+
+Until dialects, the bridge decoded JSON itself. Its dead letters \`bad-json\`, \`not-a-frame\`, \`too-many-samples\`, \`empty-payload\` and \`bad-topic\` of then can be listed, shown and
+redriven as all others. \`millrace redrive bridge\` copies such a message to \`telemetry.raw\`, cut to the samples and quantities that the dead letter is about, and what is still
+wrong with it is a dead letter of translate. Frames that the bridge made of JSON are still in \`telemetry.frames\`; their schema (\`generic-json\`) is kept for them. `
 
 /** Text of docs/dead-letters.md: every reason of every service. */
 export async function reasonsDocument(): Promise<string> {

@@ -1,4 +1,6 @@
 import { expect } from 'chai'
+import { rawSchema } from '../../schemas/generated/raw.ts'
+import { RawWriter } from '../../schemas/raw-writer.ts'
 import { hexDump, type KnownSchemas, originalOf } from './original.ts'
 
 const json = {
@@ -27,6 +29,25 @@ describe('the original of a dead letter', () => {
     expect(originalOf(Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), datum]), schemas)).to.deep.equal([
       'original: 10 bytes, Avro with schema 7, pairs',
       ...decoded,
+    ])
+  })
+
+  it('is a message of MQTT, with its payload as it was published', () => {
+    const known: KnownSchemas = { ...schemas, byId: () => ({ subject: 'telemetry.raw-value', json: rawSchema.json }) }
+    const of = (payload: Buffer): readonly string[] =>
+      originalOf(new RawWriter(9).write('tele/plug/SENSOR', payload, 1_795_406_400_250_001, true), known)
+    expect(of(Buffer.from('{"power":5}'))).to.deep.equal([
+      'original: 43 bytes, Avro with schema 9, telemetry.raw-value',
+      'topic: tele/plug/SENSOR',
+      'received: 2026-11-23T04:00:00.250Z, the broker had retained it',
+      'payload: 11 bytes of JSON',
+      '{',
+      '  "power": 5',
+      '}',
+    ])
+    expect(of(Buffer.from('21.5')).slice(3)).to.deep.equal([
+      'payload: 4 bytes, no JSON',
+      '000000  32 31 2e 35                                      21.5',
     ])
   })
 

@@ -1,6 +1,7 @@
 import { depthOf } from '../../processors/bridge/json-text.ts'
 import { repeatedNames } from '../../processors/bridge/repeated-names.ts'
 import { avroType } from '../../schemas/avro-type.ts'
+import type { Raw } from '../../schemas/generated/raw.ts'
 import { isSingleObject, SINGLE_OBJECT_BYTES, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 
@@ -23,6 +24,9 @@ const BYTES_PER_LINE = 16
 const MOST_DUMPED = 4096
 /** JSON that is nested deeper is shown as bytes. */
 const MOST_DEPTH = 100
+/** Full name of schemas/raw.avsc. */
+const RAW = 'millrace.Raw'
+const MICROS_PER_MILLI = 1000
 
 /**
  * Lines that show bytes as far as they can be decoded: Avro by its schema, JSON as it is,
@@ -48,12 +52,34 @@ function datum(bytes: Buffer, start: number, schema: KnownSchema | undefined, wh
   if (schema === undefined) return [`original: ${what}, which the registry does not know`, ...hexDump(bytes)]
   try {
     const type = avroType(schema.json)
-    // `fromBuffer` refuses trailing bytes.
-    return [`original: ${what}, ${schema.subject}`, ...JSON.stringify(type.fromBuffer(bytes.subarray(start)), shortened, 2).split('\n')]
+    // It refuses trailing bytes.
+    const decoded: unknown = type.fromBuffer(bytes.subarray(start))
+    const head = `original: ${what}, ${schema.subject}`
+    if (type.name === RAW) return [head, ...rawLines(decoded as Raw)]
+    return [head, ...JSON.stringify(decoded, shortened, 2).split('\n')]
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     return [`original: ${what}, ${schema.subject}, which it is not: ${why}`, ...hexDump(bytes)]
   }
+}
+
+/** A message of MQTT, with its payload as far as it is text. */
+function rawLines({ topic, payload, received, retained }: Raw): readonly string[] {
+  const [first = '', ...lines] = payloadLines(payload)
+  return [
+    `topic: ${topic}`,
+    `received: ${new Date(received / MICROS_PER_MILLI).toISOString()}${retained ? ', the broker had retained it' : ''}`,
+    `payload: ${first}`,
+    ...lines,
+  ]
+}
+
+/** What it is, and its lines. */
+function payloadLines(bytes: Buffer): readonly string[] {
+  const size = `${bytes.length} bytes`
+  const json = jsonLines(bytes)
+  if (json !== undefined) return [`${size} of JSON`, ...json]
+  return [`${size}, no JSON`, ...hexDump(bytes)]
 }
 
 /** Columns of numbers on one line. */

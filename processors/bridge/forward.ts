@@ -15,7 +15,7 @@ import type { Fingerprints } from './fingerprints.ts'
 import { TextRefusal } from './json-text.ts'
 import { OverRate, type OverRateNote } from './over-rate.ts'
 import type { DropReason, Reason } from './reasons.ts'
-import { type Destination, type Router, UPTIME_OF_BROKER } from './routes.ts'
+import { type Destination, identityOf, type Router, UPTIME_OF_BROKER } from './routes.ts'
 import { readUptime } from './session.ts'
 import type { StatusEncoder } from './status.ts'
 import type { UnknownTopics } from './unknown-topics.ts'
@@ -29,7 +29,7 @@ export interface Received {
   readonly receivedMs: number
   /** It is over its device's rate, and becomes a dead letter, whatever it is. */
   readonly overRate?: boolean
-  /** The least moment of receipt of a raw record, microseconds since 1970. `receivedMs` if absent. */
+  /** Least moment of receipt of a raw record: microseconds since 1970. `receivedMs` if absent. */
   readonly estimateMicros?: number
 }
 
@@ -176,7 +176,7 @@ export function createForwarder(options: ForwarderOptions): Forward {
     const { topic, payload, retain, receivedMs, estimateMicros = receivedMs * MICROS_PER_MILLI } = message
     if (payload.length === 0) return drop('empty-payload')
     if (payload.length > payloadBytes) return refuseSize(message, to)
-    const receivedMicros = options.receipts.take(to.key.toString(), estimateMicros, mostSamples(payload))
+    const receivedMicros = options.receipts.take(identityOf(to) ?? topic, estimateMicros, mostSamples(payload))
     const value = options.raw.write(topic, payload, receivedMicros, retain)
     if (value.length > options.rawBytes)
       return refuse(
