@@ -63,7 +63,8 @@ export const METRICS = {
   millrace_parked_messages_total: { of: ['bridge'], means: 'Messages that waited for their schema.' },
   millrace_discarded_messages_total: {
     of: ['bridge'],
-    means: "Refused messages over their device's rate whose bytes no dead letter keeps.",
+    means:
+      "Messages whose bytes no dead letter keeps: over their device's rate, or of unknown topics, and beyond the bounds of `dead_letters`.",
   },
   millrace_broker_connections_total: { of: ['bridge'], means: 'Sessions opened or resumed.' },
   millrace_lost_sessions_total: {

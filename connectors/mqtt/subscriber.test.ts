@@ -1,9 +1,11 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { expect } from 'chai'
+import type { GrantedFilters } from './session-filters.ts'
 import { createSubscriber, type SessionState, type Subscriber, type SubscriberOptions } from './subscriber.ts'
 
 const CONNECT = 1
 const SUBSCRIBE = 8
+const UNSUBSCRIBE = 10
 const PINGREQ = 12
 const DISCONNECT = 14
 const PINGRESP = Buffer.from([0xd0, 0])
@@ -121,6 +123,55 @@ describe('MQTT subscriber, against a scripted broker', () => {
       expect(warnings[0]).to.match(/^MQTT connection failed: subscribing: /)
     })
   }
+
+  /** A broker that refuses some filters. */
+  function refusing(refused: readonly string[], asked: string[] = []): Script {
+    // The client may write several packets at once, or one in pieces.
+    let bytes = Buffer.alloc(0)
+    return (_type, _connection, more) => {
+      bytes = Buffer.concat([bytes, more])
+      const answers: Buffer[] = []
+      while (bytes.length > 1 && bytes.length >= 2 + (bytes[1] ?? 0)) {
+        const packet = bytes.subarray(0, 2 + (bytes[1] ?? 0))
+        bytes = bytes.subarray(packet.length)
+        const type = (packet[0] ?? 0) >> 4
+        if (type === CONNECT) answers.push(CONNACK)
+        if (type === UNSUBSCRIBE) answers.push(Buffer.from([0xb0, 4, packet[2] ?? 0, packet[3] ?? 0, 0, 0]))
+        if (type !== SUBSCRIBE) continue
+        const filter = packet.toString('utf8', 7, 7 + packet.readUInt16BE(5))
+        asked.push(filter)
+        answers.push(suback(packet, refused.includes(filter) ? 0x87 : 1))
+      }
+      return answers
+    }
+  }
+
+  it('goes on without a filter that is not required, and says which the broker refuses', async () => {
+    const granted: GrantedFilters[] = []
+    const asked: string[] = []
+    await run(refusing(['d/#'], asked), {
+      filters: { required: ['a', 'd/x'], optional: ['d/#', 'e'], everything: false },
+      onFilters: (now) => granted.push(now),
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    // What the refused one would have covered is asked for then.
+    expect(asked).to.include('d/x')
+    expect([...(granted.at(-1)?.refused ?? [])]).to.deep.equal([['d/#', 'refused (Subscribe error: Not authorized)']])
+    expect(sockets).to.have.length(1)
+  })
+
+  it('has its other filters if the broker refuses #', async () => {
+    const granted: GrantedFilters[] = []
+    const asked: string[] = []
+    await run(refusing(['#'], asked), {
+      filters: { required: ['a'], optional: ['b'], everything: true },
+      onFilters: (now) => granted.push(now),
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(asked.slice(0, 3)).to.deep.equal(['#', 'a', 'b'])
+    expect(granted.at(-1)).to.have.property('everything', false)
+    expect([...(granted.at(-1)?.refused.keys() ?? [])]).to.deep.equal(['#'])
+  })
 
   it('tries again if the broker refuses the connection', async () => {
     await run((type, connection, packet) => {

@@ -22,8 +22,8 @@ export class BridgeCounters {
    */
   parked = 0
   /**
-   * Messages over their device's rate whose bytes no dead letter keeps. They are among the rejected
-   * ones.
+   * Messages over their device's rate, or of unknown topics, whose bytes no dead letter keeps. They
+   * are among the rejected ones, or the dropped ones.
    */
   unkept = 0
   /**

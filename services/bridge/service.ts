@@ -140,11 +140,14 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     },
     onTakenOver: (said) => session.takenOver(said),
   })
-  // A topic must have its route before its messages come.
-  dialects.onChange(() => {
+  const follow = (): void => {
+    // A topic must have its route before its messages come.
     route = createRouter(routes, dialects.current())
     void subscriber.change(wantedFilters())
-  })
+  }
+  dialects.onChange(follow)
+  // They may have changed while Kafka or the registry was waited for.
+  follow()
   // The broker's access list may have been corrected.
   const retry = setInterval(() => {
     if (granted.refused.size > 0) void subscriber.change(wantedFilters())
