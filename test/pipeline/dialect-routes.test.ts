@@ -24,6 +24,8 @@ topics: ["${topic}"]
 samples:
   - quantities: { power: { path: "$.power" } }
 ${status}`
+/** Of `devices list`. */
+const STATE_COLUMN = 3
 const LWT = `status:
   topic: "${run}/lwt/{device}"
   payload: text
@@ -87,15 +89,18 @@ describe('the bridge and dialects that change while it runs', function () {
   it('takes a state as the dialect says it for that of the device', async () => {
     writeFileSync(join(folder, 'one.yaml'), dialect('one', `${run}/one/{device}`, LWT))
     const lwt = (payload: string, device = plug): Message => ({ topic: `${run}/lwt/${device}`, payload })
-    const listed = async (): Promise<string> =>
-      (await millrace('devices', 'list')).split('\n').find((line) => line.startsWith(`${plug}\t`)) ?? ''
-    for (let turn = 0; turn < 20 && !(await listed()).endsWith('ready'); turn++) {
+    const state = async (): Promise<string | undefined> =>
+      (await millrace('devices', 'list'))
+        .split('\n')
+        .find((line) => line.startsWith(`${plug}\t`))
+        ?.split('\t')[STATE_COLUMN]
+    for (let turn = 0; turn < 20 && (await state()) !== 'ready'; turn++) {
       await sendMessages([lwt('Online')])
       await delay(500)
     }
-    expect(await listed()).to.match(/ready$/)
+    expect(await state()).to.equal('ready')
     await sendMessages([lwt('Offline'), lwt(''), lwt('Gone'), lwt('Online', `${run} x`)])
-    await until('it is lost', async () => (await listed()).endsWith('lost'))
+    await until('it is lost', async () => (await state()) === 'lost')
     await until(
       'two dead letters',
       async () => (await outcomes.deadLetters()).filter(({ source_topic }) => source_topic.includes(run)).length === 2,
