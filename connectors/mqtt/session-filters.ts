@@ -1,5 +1,5 @@
 import type { MqttClient } from 'mqtt'
-import { NO_IDENTIFIER, type Subscription, Subscriptions } from '../../processors/bridge/subscriptions.ts'
+import { NO_IDENTIFIER, overlapping, type Subscription, Subscriptions, widest } from '../../processors/bridge/subscriptions.ts'
 import type { Log } from '../contract.ts'
 import { subscribe } from './subscribe.ts'
 
@@ -56,17 +56,27 @@ export class SessionFilters {
   }
 
   /**
-   * Subscribes a connection that is up.
+   * Subscribes a connection that is up. If what the session had before is not known yet, and no two
+   * filters overlap, it does not wait for that: what is gone is unsubscribed later.
+   * @param failed is called if that fails
    * @param present whether the broker had the session
    * @param identifiable whether the broker has Subscription Identifiers
    * @throws Error if the broker refuses a filter that is required
    */
-  begin(present: boolean, identifiable: boolean): Promise<void> {
-    return this.inTurn(async (subscriptions) => {
+  async begin(present: boolean, identifiable: boolean, failed: (cause: unknown) => void): Promise<void> {
+    const begun = this.inTurn(async (subscriptions) => {
       this.identifiable = identifiable
       if (!present) subscriptions.forget()
       await this.apply(subscriptions)
     })
+    const { required, optional, everything } = this.wanted
+    const plain = widest([...required, ...optional])
+    if (this.known !== undefined || everything || overlapping(plain)) return begun
+    begun.catch(failed)
+    for (const filter of plain) {
+      const why = await subscribe(this.options.client, filter)
+      if (why !== undefined && required.includes(filter)) throw new Error(`the broker ${why} for ${filter}`)
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { expect } from 'chai'
+import type { Subscription } from '../../processors/bridge/subscriptions.ts'
 import type { GrantedFilters } from './session-filters.ts'
 import { createSubscriber, type SessionState, type Subscriber, type SubscriberOptions } from './subscriber.ts'
 
@@ -125,7 +126,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
   }
 
   /** A broker that refuses some filters. */
-  function refusing(refused: readonly string[], asked: string[] = []): Script {
+  function refusing(refused: readonly string[], asked: string[] = [], connack = CONNACK): Script {
     // The client may write several packets at once, or one in pieces.
     let bytes = Buffer.alloc(0)
     return (_type, _connection, more) => {
@@ -135,7 +136,7 @@ describe('MQTT subscriber, against a scripted broker', () => {
         const packet = bytes.subarray(0, 2 + (bytes[1] ?? 0))
         bytes = bytes.subarray(packet.length)
         const type = (packet[0] ?? 0) >> 4
-        if (type === CONNECT) answers.push(CONNACK)
+        if (type === CONNECT) answers.push(connack)
         if (type === UNSUBSCRIBE) answers.push(Buffer.from([0xb0, 4, packet[2] ?? 0, packet[3] ?? 0, 0, 0]))
         if (type !== SUBSCRIBE) continue
         const filter = packet.toString('utf8', 7, 7 + packet.readUInt16BE(5))
@@ -158,6 +159,29 @@ describe('MQTT subscriber, against a scripted broker', () => {
     expect(asked).to.include('d/x')
     expect([...(granted.at(-1)?.refused ?? [])]).to.deep.equal([['d/#', 'refused (Subscribe error: Not authorized)']])
     expect(sockets).to.have.length(1)
+  })
+
+  it('does not wait for what the session had before if no two filters overlap, and unsubscribes that later', async () => {
+    const asked: string[] = []
+    let know: (before: readonly Subscription[]) => void = () => undefined
+    const subscribedBefore = new Promise<readonly Subscription[]>((resolve) => (know = resolve))
+    const remembered: (readonly Subscription[])[] = []
+    // Session present.
+    await run(refusing([], asked, Buffer.from([0x20, 3, 1, 0, 0])), {
+      filters: { required: ['a', 'b/+'], optional: [], everything: false },
+      subscribedBefore,
+      rememberSubscribed: (now) => remembered.push(now),
+    })
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(asked).to.deep.equal(['a', 'b/+'])
+    expect(remembered).to.deep.equal([])
+    know([
+      { filter: 'old', identifier: 5 },
+      { filter: 'a', identifier: 6 },
+    ])
+    await until(() => remembered.length > 1)
+    expect(remembered[0]?.map(({ filter }) => filter)).to.deep.equal(['a', 'b/+', 'old'])
+    expect(remembered.at(-1)?.map(({ filter }) => filter)).to.deep.equal(['a', 'b/+'])
   })
 
   it('has its other filters if the broker refuses #', async () => {

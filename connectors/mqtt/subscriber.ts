@@ -143,7 +143,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     keepAlive.connected()
     // Not after subscribing: a reason may come in one piece with SUBACK.
     lastError = undefined
-    begin(sessionPresent, properties?.subscriptionIdentifiersAvailable !== false).catch(giveUp(connection))
+    const failed = giveUp(connection)
+    begin(sessionPresent, properties?.subscriptionIdentifiersAvailable !== false, failed).catch(failed)
   })
   client.on('error', (error) => {
     lastError = error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message
@@ -204,8 +205,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     return (cause) => current?.stream.destroy(new ConnectorError('MQTT_SUBSCRIBE', true, 'subscribing', cause))
   }
 
-  async function begin(sessionPresent: boolean, identifiable: boolean): Promise<void> {
-    await filters.begin(sessionPresent, identifiable)
+  async function begin(sessionPresent: boolean, identifiable: boolean, failed: (cause: unknown) => void): Promise<void> {
+    await filters.begin(sessionPresent, identifiable, failed)
     log.info('MQTT session up', { broker: broker.address, sessionPresent })
     observe(client, options.observed ?? []).catch((error: unknown) => {
       log.info('the broker says nothing of itself', { broker: broker.address, error: String(error) })

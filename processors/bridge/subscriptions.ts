@@ -63,6 +63,11 @@ export function overlap(one: string, other: string): boolean {
   }
 }
 
+/** Whether any two of the filters overlap. */
+export function overlapping(filters: readonly string[]): boolean {
+  return filters.some((one, index) => filters.slice(index + 1).some((other) => overlap(one, other)))
+}
+
 /** The filters in their order, each once, without those that another one covers. */
 export function widest(filters: readonly string[]): readonly string[] {
   const once = [...new Set(filters)]
@@ -124,7 +129,7 @@ export class Subscriptions {
       this.rounds.delete(filter)
       this.has.delete(filter)
     }
-    this.identified ||= this.current.some((one, index) => this.current.slice(index + 1).some((other) => overlap(one.filter, other.filter)))
+    this.identified ||= overlapping(this.current.map(({ filter }) => filter))
     return { subscribe: this.current, identified: this.identified, unsubscribe: this.gone.map(({ filter }) => filter) }
   }
 

@@ -40,7 +40,8 @@ export function frameNumber(
   if (value === null) return { tag: 'unreadable' }
   const published = partition < 0
   const start = published ? SINGLE_OBJECT_BYTES : WIRE_BYTES
-  if (published && value.length >= start && (value[0] === 0x7b || value[0] === 0x5b)) return { tag: 'unnumbered' }
+  // A message of other firmware.
+  if (published && !isSingleObject(value)) return { tag: 'unnumbered' }
   const found = published ? publishedWith(value, schemas) : writtenWith(value, schemas, fingerprint)
   // If only the attributes of a firmware are wrong, the fields of its frames can still be read.
   if (found.tag === 'unknown') return { tag: 'unreadable' }

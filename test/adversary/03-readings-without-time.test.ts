@@ -52,6 +52,7 @@ describe('readings without time of day', () => {
     // So that the broker has a session in which to queue.
     const first = await launchConfigured(settings, 'bridge')
     await first.ready()
+    await until('it is subscribed', async () => Object.keys((await first.health()) ?? { no: 'answer' }).length === 0)
     await first[Symbol.asyncDispose]()
     await sendMessages(Array.from({ length: 60 }, (_, index) => ({ topic: topic('queued'), payload: `{"temperature": ${index}}` })))
     // Ten seconds of uptime each; the first came into being long before the last.

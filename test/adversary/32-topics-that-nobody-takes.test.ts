@@ -81,7 +81,7 @@ describe('topics that nobody takes', function () {
     expect(found.get(`${run}/tele/+/SENSOR`)).to.include({ messages: 40, retained: 0, empty: 0 })
     expect(found.get(`${run}/tele/+/SENSOR`)?.example).to.deep.equal({
       topic: `${run}/tele/plug-39/SENSOR`,
-      bytes: 24,
+      bytes: 23,
       text: '{"ENERGY":{"Power":39}}',
     })
     expect(found.get(`${run}/kept`)).to.include({ messages: 1, retained: 1 })
