@@ -105,7 +105,7 @@ describe('the bridge and dialects that change while it runs', function () {
       'two dead letters',
       async () => (await outcomes.deadLetters()).filter(({ source_topic }) => source_topic.includes(run)).length === 2,
     )
-    expect(await outcomes.reasons(plug, `${run} x`)).to.deep.equal(['bridge bad-device-id', 'bridge bad-status'])
+    expect(await outcomes.reasons(plug, `${run} x`)).to.deep.equal(['bridge bad-status', 'bridge bad-status'])
   })
 
   it('unsubscribes what a dialect that is taken out had, and what others take goes on', async () => {
