@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings'
-import { CONFIG, examples, exits, text } from './command-line.ts'
+import { CONFIG, examples, exits, positive, text } from './command-line.ts'
 
 const list = (option: string): ((given: string, before: readonly string[] | undefined) => readonly string[]) => {
   const one = text(option)
@@ -40,6 +40,7 @@ expected. Files are sent as frames of the smallest firmware that holds every val
       .argParser(list('--missing'))
       .default([] as readonly string[], 'none'),
   )
+  .option('--from-line <line>', 'the header is in this line, from 1', positive('--from-line', 'whole'))
   .option('--no-header', 'the file has no header: columns are #1, #2, …')
   .option('--skip', 'send the lines that can be read, and count the others')
   .option('--round', 'round to what the firmware holds, and send frames')

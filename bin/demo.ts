@@ -39,6 +39,7 @@ interface Options extends ConfigOption {
   readonly separator?: keyof typeof SEPARATOR | undefined
   readonly decimal?: 'point' | 'comma' | undefined
   readonly missing: readonly string[]
+  readonly fromLine?: number | undefined
   readonly header: boolean
   readonly skip?: true | undefined
   readonly round?: true | undefined
@@ -103,6 +104,7 @@ function fileOptions({
   separator,
   decimal,
   missing,
+  fromLine,
   header,
   skip,
   round,
@@ -115,6 +117,7 @@ function fileOptions({
     separator: separator === undefined ? undefined : SEPARATOR[separator],
     decimal,
     missing,
+    fromLine,
     header,
     skip: skip === true,
     round: round === true,
@@ -122,8 +125,31 @@ function fileOptions({
 }
 
 /** An option that only a file has, if there is one. */
-function optionOfFiles({ map, device, zone, timeFormat, separator, decimal, missing, header, skip, round }: Options): string | undefined {
-  const given = { map: map[0], device, zone, 'time-format': timeFormat, separator, decimal, missing: missing[0], skip, round }
+function optionOfFiles({
+  map,
+  device,
+  zone,
+  timeFormat,
+  separator,
+  decimal,
+  missing,
+  fromLine,
+  header,
+  skip,
+  round,
+}: Options): string | undefined {
+  const given = {
+    map: map[0],
+    device,
+    zone,
+    'time-format': timeFormat,
+    separator,
+    decimal,
+    missing: missing[0],
+    'from-line': fromLine,
+    skip,
+    round,
+  }
   const name = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
   return name === undefined ? (header ? undefined : '--no-header') : `--${name}`
 }

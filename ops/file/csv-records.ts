@@ -8,6 +8,8 @@ import { parse as parseSync } from 'csv-parse/sync'
 export interface CsvLayout {
   readonly encoding: 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'
   readonly separator: string
+  /** Where the header is, from 1. */
+  readonly fromLine: number
 }
 
 /** A record, and the line of the file in which it ends. */
@@ -35,16 +37,21 @@ const MOST_RECORDS = 50
  * Looks at the beginning of a file: UTF-16 has a byte order mark, what is no UTF-8 is taken for
  * Windows-1252, and the separator is the one that gives most fields, the same number in each line.
  * @param separator if the user has told it
+ * @param fromLine where the header is, if the user has told it
  */
-export async function findLayout(path: string, separator: string | undefined): Promise<CsvLayout> {
+export async function findLayout(path: string, separator: string | undefined, fromLine: number | undefined): Promise<CsvLayout> {
   const bytes = await beginning(path)
   const encoding = encodingOf(bytes)
-  if (separator !== undefined) return { encoding, separator }
   const text = new TextDecoder(encoding).decode(bytes)
+  // What spreadsheets write and take for an answer.
+  const told = /^sep=(.)\r?\n/.exec(text)?.[1]
+  const from = fromLine ?? (told === undefined ? 1 : 2)
+  const chosen = separator ?? told
+  if (chosen !== undefined) return { encoding, separator: chosen, fromLine: from }
   // The last line may be cut off.
   const whole = bytes.length < SAMPLE_BYTES ? text : text.slice(0, text.lastIndexOf('\n') + 1)
-  const scored = SEPARATORS.map((each) => ({ each, score: score(whole, each) }))
-  return { encoding, separator: scored.reduce((best, next) => (next.score > best.score ? next : best)).each }
+  const scored = SEPARATORS.map((each) => ({ each, score: score(whole, each, from) }))
+  return { encoding, separator: scored.reduce((best, next) => (next.score > best.score ? next : best)).each, fromLine: from }
 }
 
 async function beginning(path: string): Promise<Buffer> {
@@ -66,9 +73,9 @@ function encodingOf(bytes: Buffer): CsvLayout['encoding'] {
   }
 }
 
-function score(text: string, separator: string): number {
+function score(text: string, separator: string, fromLine: number): number {
   try {
-    const records = parseSync(text, { ...options(separator), to: MOST_RECORDS, info: false }) as unknown as readonly string[][]
+    const records = parseSync(text, { ...options(separator, fromLine), to: MOST_RECORDS, info: false }) as unknown as readonly string[][]
     const [first] = records
     if (first === undefined) return 0
     const same = records.filter(({ length }) => length === first.length).length
@@ -79,9 +86,12 @@ function score(text: string, separator: string): number {
   }
 }
 
-function options(separator: string): Options {
+function options(separator: string, fromLine: number): Options {
   return {
     delimiter: separator,
+    // Any of them in one file: programs append to what others wrote.
+    record_delimiter: ['\r\n', '\n', '\r'],
+    from_line: fromLine,
     bom: true,
     relax_column_count: true,
     skip_empty_lines: true,
@@ -95,10 +105,10 @@ function options(separator: string): Options {
  * The records of a file.
  * @throws CsvFormatError that names the line
  */
-export async function* csvRecords(path: string, { encoding, separator }: CsvLayout): AsyncGenerator<CsvRecord> {
+export async function* csvRecords(path: string, { encoding, separator, fromLine }: CsvLayout): AsyncGenerator<CsvRecord> {
   const source = createReadStream(path, { highWaterMark: 1 << 18 })
   const text = Readable.from(decoded(source, encoding))
-  const parser = text.pipe(parse({ ...options(separator), info: true }))
+  const parser = text.pipe(parse({ ...options(separator, fromLine), info: true }))
   text.on('error', (cause) => parser.destroy(cause))
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>)

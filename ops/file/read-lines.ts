@@ -50,11 +50,14 @@ export class LineReader {
   /** Lines whose local time was there twice, when clocks were put back. */
   repeatedHour = 0
   private readonly rules: LineRules
+  /** Of the texts that mean no reading, those that are numbers: -9999.0 is -9999. */
+  private readonly missingNumbers: ReadonlySet<number>
   /** By device: a local time that comes twice is the later one if the earlier is over. */
   private readonly last = new Map<string, number>()
 
   constructor(rules: LineRules) {
     this.rules = rules
+    this.missingNumbers = new Set([...rules.missing].flatMap((text) => numberText(text, rules.decimal) ?? []).map(Number))
   }
 
   read(fields: readonly string[]): LineResult {
@@ -80,6 +83,10 @@ export class LineReader {
           'value',
           `${this.column(index, quantity)}: expected a number${this.rules.decimal === 'comma' ? ' with a decimal comma' : ''}, got ${quoted(text)}`,
         )
+      if (this.missingNumbers.size > 0 && this.missingNumbers.has(Number(number))) {
+        values.push('')
+        continue
+      }
       values.push(converted)
       present = true
     }

@@ -12,6 +12,7 @@ const plain: FileOptions = {
   separator: undefined,
   decimal: undefined,
   missing: [],
+  fromLine: undefined,
   header: true,
   skip: false,
 }
@@ -66,6 +67,14 @@ describe('a file in standard form', () => {
     expect(await lines(Buffer.from(text, 'latin1'), map)).to.deep.equal(expected)
   })
 
+  it('takes what several programs have written to: lines that end in one way or another, `sep=`, lines before the header', async () => {
+    const line = '2021-06-19T00:00:00Z,a,1'
+    expect(await lines(`time,device,power\r\n${line}\n${line}\r\n`)).to.deep.equal([line, line])
+    expect(await lines(`sep=;\r\ntime;device;power\r\n${line.replaceAll(',', ';')}\r\n`)).to.deep.equal([line])
+    expect(await lines(`# logger 5\n# (serial, 7)\ntime,device,power\n${line}\n`, { fromLine: 3 })).to.deep.equal([line])
+    expect(await refusal(`# logger 5\ntime,device,power\n${line}x\n`, { fromLine: 2 })).to.contain('line 3, column 3')
+  })
+
   it('joins date and time of day, and needs no header', async () => {
     expect(
       await lines('19/06/2021,14:04,7,1\n', { map: ['time=#1+#2', 'device=#3,power=#4[kW]'], header: false, zone: 'UTC' }),
@@ -74,7 +83,7 @@ describe('a file in standard form', () => {
 
   it('leaves out lines without a value, and counts them', async () => {
     const file = await read(
-      'time,device,temperature\n2021-06-19T00:00:00Z,a,NA\n2021-06-19T00:00:01Z,a,1\n2021-06-19T00:00:02Z,a,-9999\n',
+      'time,device,temperature\n2021-06-19T00:00:00Z,a,NA\n2021-06-19T00:00:01Z,a,1\n2021-06-19T00:00:02Z,a,-9999.0\n',
       {
         missing: ['-9999'],
       },

@@ -23,6 +23,8 @@ export interface FileOptions {
   readonly decimal: Decimal | undefined
   /** Further texts that mean no reading. */
   readonly missing: readonly string[]
+  /** Line of the header, from 1; undefined for the first, or the one after `sep=;`. */
+  readonly fromLine: number | undefined
   /** Whether the first line is the header. */
   readonly header: boolean
   /** Whether the other lines are sent if some cannot be read. */
@@ -77,7 +79,7 @@ const REASONS: Readonly<Record<LineFault, string>> = {
  * @throws FileError if it cannot be read, or some of its lines cannot and `skip` is not set
  */
 export async function standardFile({ path, to, options, oldest, newest, span }: StandardFileJob): Promise<StandardFile> {
-  const layout = await findLayout(path, options.separator)
+  const layout = await findLayout(path, options.separator, options.fromLine)
   const sample = await readSample(path, layout, options)
   const columns = columnsOf(sample.header, options)
   const decimal = decimalOf(sample, columns, options)

@@ -15,6 +15,7 @@ const plain: PrepareOptions = {
   separator: undefined,
   decimal: undefined,
   missing: [],
+  fromLine: undefined,
   header: true,
   skip: false,
   round: false,

@@ -20,6 +20,7 @@ const plain: PrepareOptions = {
   separator: undefined,
   decimal: undefined,
   missing: [],
+  fromLine: undefined,
   header: true,
   skip: false,
   round: false,
@@ -38,7 +39,7 @@ describe('a file of somebody, through the line', function () {
     await millrace('schemas', 'register')
     database = new pg.Client(process.env.TELEMETRY_DATABASE_URL)
     await database.connect()
-    for (const args of [['bridge'], ['run', 'standardise'], ['run', 'devices'], ['run', 'continuity'], ['store']])
+    for (const args of [['bridge'], ['run', 'standardise'], ['run', 'translate'], ['run', 'devices'], ['run', 'continuity'], ['store']])
       services.push(await launchConfigured('time: { oldest_years: 40 }', ...args))
     await Promise.all(services.map((service) => service.ready()))
   })
