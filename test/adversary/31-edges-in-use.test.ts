@@ -20,7 +20,7 @@ describe('a reader that has seen enough', () => {
     await use(startService('bridge'))
     // More than a pipe holds, so that what is left cannot be written.
     const payload = 'x'.repeat(60_000)
-    await sendMessages(Array.from({ length: 30 }, () => ({ topic: `devices/${run}/telemetry`, payload })))
+    await sendMessages(Array.from({ length: 30 }, () => ({ topic: `devices/${run}/status`, payload })))
     await until('the dead letters are there', async () => (await outcomes.deadLetters(run)).length === 30)
     const { code, error } = await pipe('dead export bridge | head -c 100 >/dev/null')
     expect([code, error]).to.deep.equal([0, ''])
