@@ -11,6 +11,10 @@ describe('the shortest decimal of a number of few bits', () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) expect(shortestDecimal(value, single)).to.deep.equal(value)
   })
 
+  it('is an integer as it is: 2^53 became 9007199000000000', () => {
+    for (const value of [-(2 ** 53), 2 ** 53, 123_456_792]) expect(shortestDecimal(value, single)).to.equal(value)
+  })
+
   it('is the same number in the format, for every single', () => {
     fc.assert(
       fc.property(fc.float({ noNaN: true }), (value) => {

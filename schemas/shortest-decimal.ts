@@ -14,6 +14,8 @@ export const half = { bits: 10, least: -14, digits: 3 } as const
  */
 export function shortestDecimal(value: number, format: typeof single | typeof half): number {
   if (!Number.isFinite(value) || value === 0) return value
+  // A count, such as of watt hours, that the format holds exactly.
+  if (Number.isInteger(value) && Math.abs(value) <= 2 ** 53) return value
   const { bits, least } = format
   const exponent = Math.max(least, Math.floor(Math.log2(Math.abs(value))))
   // Half of the distance to the next number of the format.
