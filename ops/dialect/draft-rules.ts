@@ -1,55 +1,18 @@
-import { guessQuantity, type QuantityGuess, wordsOf } from './guess-quantity.ts'
-import { guessRecords, isNumber, MISSING, quantityOf, type RecordGuess } from './guess-records.ts'
+import type { DraftMessages, DraftQuantity, DraftRule, DraftRules, DraftTime } from './draft-parts.ts'
+import { draftSeries, makeSeries, type Series } from './draft-series.ts'
+import { channelName, missingYaml, quoted, range, replacements, short, unitYaml } from './draft-yaml.ts'
+import { guessQuantity, type QuantityGuess } from './guess-quantity.ts'
+import { guessRecords, isNumber, quantityOf, type RecordGuess } from './guess-records.ts'
 import { guessTimes, type TimeGuess } from './guess-time.ts'
 import { groupBy } from './guess-topics.ts'
-import { unitLeaf, unitMap } from './guess-units.ts'
+import { unitLeaf } from './guess-units.ts'
 import { isTree, type Leaf, leavesOf, namesOf, numberOf, pathText } from './leaves.ts'
-
-/** One quantity of a rule. */
-export interface DraftQuantity {
-  readonly quantity: string
-  /** YAML of its value: `{ path: "@.t", unit: mV }`. */
-  readonly yaml: string
-  /** What was seen. */
-  readonly comment: string
-}
-
-export interface DraftRule {
-  readonly each: string | undefined
-  /** YAML of further keys, as in `channel: "{part}"`. */
-  readonly keys: readonly string[]
-  readonly quantities: readonly DraftQuantity[]
-}
-
-/** A time, as YAML in the list of `time`. */
-export interface DraftTime {
-  readonly yaml: string
-  readonly comment: string
-}
-
-export interface DraftRules {
-  readonly rules: readonly DraftRule[]
-  readonly times: readonly DraftTime[]
-  /** The device, if it is the messages that name it: YAML. */
-  readonly device: string | undefined
-  /** What was seen, and is in no rule. */
-  readonly left: readonly string[]
-}
-
-/** Messages for rules: trees, and when each was received. */
-export interface DraftMessages {
-  readonly trees: readonly unknown[]
-  readonly receivedMicros: readonly number[]
-  /** The topic of each. */
-  readonly topics: readonly string[]
-}
 
 const NAME_NAMES = /^(?:n|name|id|key|metric|sensor|type|variable|measurement|tag|channel|field|parameter|quantity|code)$/i
 const VALUE_NAMES = /^(?:v|val|value|reading|measurement|data|wert)$/i
 const UNIT_NAMES = /^(?:u|unit|units|uom|einheit|unit_of_measurement)$/i
 const DEVICE_NAMES =
   /^(?:device|device_?id|dev|dev_?eui|node|node_?id|sensor_?id|station|serial|mac|imei|deviceName|device_name|thing|asset|meter_?id)$/i
-const MOST_SHOWN = 60
 const MOST_NAMES = 200
 
 /** Rules for messages with members. */
@@ -142,14 +105,6 @@ function partKeys({ records, lists }: RecordGuess, topicNamesGateway: boolean): 
   ]
 }
 
-/** What takes characters out of names that an ID must not have: a key of YAML, or nothing. */
-export function replacements(names: readonly string[], bad: RegExp): string {
-  const found = new Set(names.flatMap((name) => [...name.matchAll(bad)].map(([each]) => each)))
-  if (found.size === 0) return ''
-  const to = (each: string): string => (each === '/' || each === '.' ? '-' : each === ':' ? '' : '_')
-  return `, replace: { ${[...found].map((each) => `${quoted(each)}: ${quoted(to(each))}`).join(', ')} }`
-}
-
 /** A rule for records that say in one member what is measured, and in another the value. */
 function draftPairs(
   guess: RecordGuess,
@@ -184,20 +139,6 @@ function isValue({ numbers }: Leaf): boolean {
   return numbers !== undefined
 }
 
-/** Values of one name. */
-export interface Series {
-  readonly name: string
-  readonly numbers: { readonly minimum: number; readonly maximum: number } | undefined
-  readonly units: ReadonlySet<string>
-  /** Texts beside numbers, as in nan. */
-  readonly texts: ReadonlySet<string>
-  /** Types beside numbers and texts. */
-  readonly others: readonly string[]
-  /** The devices, or the like, that have it. */
-  readonly owners: ReadonlySet<string>
-  readonly guess: QuantityGuess | undefined
-}
-
 function seriesOf({ records }: RecordGuess, name: Leaf, value: Leaf, unit: Leaf | undefined, topics: readonly string[]): readonly Series[] {
   const member = (node: unknown, leaf: Leaf | undefined): unknown =>
     leaf !== undefined && isTree(node) ? node[String(leaf.steps[0])] : undefined
@@ -213,97 +154,6 @@ function seriesOf({ records }: RecordGuess, name: Leaf, value: Leaf, unit: Leaf 
         each.map(({ node }) => member(node, unit)),
       ),
     )
-}
-
-export function makeSeries(name: string, values: readonly unknown[], owners: ReadonlySet<string>, units: readonly unknown[] = []): Series {
-  const numbers = values.map(numberOf).filter((value) => value !== undefined)
-  const seen = numbers.length === 0 ? undefined : { minimum: Math.min(...numbers), maximum: Math.max(...numbers) }
-  const texts = new Set(values.filter((value): value is string => typeof value === 'string' && numberOf(value) === undefined))
-  const told = new Set(units.filter((unit): unit is string => typeof unit === 'string'))
-  const isClean = values.every((value) => typeof value !== 'boolean') && [...texts].every((text) => MISSING.test(text))
-  // The unit that the message gives fits better than one by the numbers alone.
-  const byName = guessQuantity([name], undefined)
-  const isTold = byName !== undefined && told.size > 0 && unitMap(told, byName.quantity) !== undefined
-  const isKnown = isClean && (seen !== undefined || texts.size > 0)
-  const guess = isKnown ? (isTold ? byName : guessQuantity([name], seen)) : undefined
-  const others = new Set(
-    values.flatMap((value) =>
-      typeof value === 'boolean' ? ['true or false'] : value === null ? ['null'] : typeof value === 'object' ? ['object or list'] : [],
-    ),
-  )
-  return { name, numbers: seen, units: told, texts, others: [...others], owners, guess }
-}
-
-/** Rules for values that are told apart by a name; two names of one quantity get channels. */
-export function draftSeries(
-  series: readonly Series[],
-  named: { readonly name: string; readonly value: string; readonly unit: string | undefined },
-  { each, keys }: Pick<DraftRule, 'each' | 'keys'>,
-  channelOf: (name: string) => string = channelName,
-): { readonly rules: readonly DraftRule[]; readonly left: readonly string[] } {
-  const byQuantity = groupBy(
-    series.filter(({ guess }) => guess !== undefined),
-    ({ guess }) => guess?.quantity ?? '',
-  )
-  const pair = [`name: ${named.name}`, `value: ${named.value}`]
-  const main: DraftQuantity[] = []
-  const extra: DraftRule[] = []
-  for (const [quantity, alternatives] of byQuantity) {
-    const sorted = [...alternatives].sort((a, b) => (b.guess?.score ?? 0) - (a.guess?.score ?? 0))
-    // Two names that no device has both are two words for one thing.
-    const same = sorted.filter((one, at) => sorted.slice(0, at).every((other) => isDisjoint(one.owners, other.owners)))
-    main.push({
-      quantity,
-      yaml: alternativesYaml(same, named.unit, quantity),
-      comment: `guess: ${same.slice(0, 3).map(shownNumbers).join('; ')}`,
-    })
-    for (const one of sorted.filter((other) => !same.includes(other)))
-      extra.push({
-        each,
-        keys: [...keys.filter((key) => !key.startsWith('channel:')), `channel: ${quoted(channelOf(one.name))}  # guess`, ...pair],
-        quantities: [{ quantity, yaml: alternativesYaml([one], named.unit, quantity), comment: `guess: ${shownNumbers(one)}` }],
-      })
-  }
-  const left = series.filter(({ guess }) => guess === undefined).map((one) => `${one.name}: ${shownNumbers(one)}`)
-  const rules = main.length === 0 ? [] : [...extra, { each, keys: [...keys, ...pair], quantities: main }]
-  return { rules, left }
-}
-
-function isDisjoint(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return ![...a].some((each) => b.has(each))
-}
-
-/** Names of one quantity: in one list if all else is the same. */
-function alternativesYaml(series: readonly Series[], unitPath: string | undefined, quantity: string): string {
-  const groups = groupBy(series, (one) => restYaml(one, unitPath, quantity))
-  const parts = [...groups].map(([rest, each]) => {
-    const names = [...new Set(each.map(({ name }) => quoted(patternOf(name))))]
-    return `{ named: ${names.length === 1 ? names[0] : `[${names.join(', ')}]`}${rest} }`
-  })
-  return parts.length === 1 ? (parts[0] ?? '') : `[${parts.join(', ')}]`
-}
-
-/** What precedes the last part of a name is often the device's own address. */
-function patternOf(name: string): string {
-  return /^urn:|[0-9A-Fa-f]{12}/.test(name) ? `*${name.split(/[:/]/).at(-1)}` : name
-}
-
-function restYaml(one: Series, unitPath: string | undefined, quantity: string): string {
-  const map = unitPath === undefined || one.units.size === 0 ? undefined : unitMap(one.units, quantity)
-  const unit =
-    map === undefined || unitPath === undefined
-      ? unitYaml(one.guess)
-      : `, unit: { path: ${quoted(unitPath)}, map: { ${[...map].map(([called, code]) => `${quoted(called)}: ${quoted(code)}`).join(', ')} } }`
-  return `${unit}${missingYaml(one.texts)}`
-}
-
-export function missingYaml(texts: ReadonlySet<string>): string {
-  return texts.size === 0 ? '' : `, missing: [${[...texts].map(quoted).join(', ')}]`
-}
-
-export function unitYaml(guess: QuantityGuess | undefined): string {
-  if (guess?.scale !== undefined) return `, scale: ${quoted(guess.scale)}`
-  return guess?.unit === undefined ? '' : `, unit: ${quoted(guess.unit)}`
 }
 
 interface Named {
@@ -425,43 +275,9 @@ function deviceOf({ each, records }: RecordGuess, leaves: readonly Leaf[], { top
   return undefined
 }
 
-/** A channel of a name: what is no channel's character becomes a dash. */
-export function channelName(name: string): string {
-  const made = name
-    .normalize('NFD')
-    .replace(/\p{M}/gu, '')
-    .replace(/[^A-Za-z0-9_.-]+/g, '-')
-    .replace(/^[^A-Za-z0-9]+/, '')
-  return (made === '' ? wordsOf(name).join('-') || 'other' : made).slice(-32).replace(/^[^A-Za-z0-9]+/, '')
-}
-
-/** Text as YAML. JSON's are. */
-export function quoted(text: string): string {
-  return JSON.stringify(text)
-}
-
 function shown(leaf: Leaf): string {
   const types = [...leaf.types].join(' or ')
   if (leaf.numbers !== undefined) return `${types} ${range(leaf.numbers)}`
   const [first] = leaf.values
   return first === undefined || first.value === null ? types : `${types} ${short(first.value)}`
-}
-
-function shownNumbers({ numbers, units, texts, others }: Series): string {
-  const told = units.size === 0 ? '' : ` ${[...units].join(', ')}`
-  const parts = [
-    ...(numbers === undefined ? [] : [`number ${range(numbers)}${told}`]),
-    ...(texts.size === 0 ? [] : [`text ${[...texts].slice(0, 3).map(short).join(', ')}`]),
-    ...others,
-  ]
-  return parts.join(' or ')
-}
-
-function range({ minimum, maximum }: { readonly minimum: number; readonly maximum: number }): string {
-  return minimum === maximum ? String(minimum) : `${minimum} to ${maximum}`
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(typeof value === 'bigint' ? String(value) : value) ?? ''
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text
 }

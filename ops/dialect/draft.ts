@@ -1,17 +1,10 @@
 import type { RawMessage } from '../../processors/translate/translation.ts'
 import { visible } from '../../processors/visible.ts'
 import type { PayloadCodec } from '../../schemas/dialect.ts'
-import {
-  channelName,
-  type DraftQuantity,
-  type DraftRule,
-  type DraftTime,
-  draftRules,
-  draftSeries,
-  makeSeries,
-  quoted,
-  replacements,
-} from './draft-rules.ts'
+import type { DraftQuantity, DraftRule, DraftTime } from './draft-parts.ts'
+import { draftRules } from './draft-rules.ts'
+import { draftSeries, makeSeries } from './draft-series.ts'
+import { channelName, quoted, replacements } from './draft-yaml.ts'
 import { type DecodedMessage, guessPayload, isScalar } from './guess-payload.ts'
 import { type StatusText, statusMap, statusText } from './guess-status.ts'
 import { groupBy, guessTopics, type TopicGuess } from './guess-topics.ts'
