@@ -140,6 +140,11 @@ describe('the file of a dialect', () => {
       '{ time: { path: $.t, format: "%Y %H" }, quantities: { power: $.P } }',
       /time\.format: expected a year/,
     ],
+    [
+      'a state of a device that the message names',
+      'status: { topic: "a/{x}/state", device: $.id, map: { on: ready } }',
+      /status\.device: expected text of the topic alone, got \$\.id/,
+    ],
     ['a key of the message', 'key: "{$.id}"', /key: expected text of the topic alone, got \$\.id/],
     ['a duration of nothing', '{ time: { receipt: true, floor: 0s }, quantities: { power: $.P } }', /time\.floor: expected a duration/],
     [
@@ -152,7 +157,7 @@ describe('the file of a dialect', () => {
   ]
   for (const [what, text, message] of refused) {
     it(`is refused with ${what}`, () => {
-      if (text.startsWith('key:')) {
+      if (/^(?:key|status):/.test(text)) {
         expect(() => parse(`${HEAD}${text}\nsamples: [{ quantities: standard }]`)).to.throw(DialectError, message)
         return
       }

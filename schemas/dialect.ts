@@ -693,7 +693,8 @@ function checkCaptures(dialect: Dialect): void {
   }
   if (dialect.status === undefined) return
   const ofStatus = new Set(dialect.status.topic.names)
-  check.text('status.device', dialect.status.device, ofStatus, '$')
+  // Whoever may publish on the topic speaks for its device, and for no other.
+  check.text('status.device', dialect.status.device, ofStatus, '')
   check.origin('status', dialect.status.origin, ofStatus, '$')
 }
 
