@@ -13,10 +13,9 @@ them: [counters.md](counters.md) says how to ask for consumption.
 const FOOT = `
 ## Adding one
 
-Append a field to \`Sample\` in \`schemas/readings.avsc\`: a nullable double with \`"default": null\`, its unit, its range and a \`doc\`. JSON devices can send it
-from then on. \`make generate\` and \`make check\` do the rest. On a running line the order is:
-\`millrace migrate\` adds the column (no row is rewritten), then the store, then \`millrace schemas register\`, then the other services. A store that is older than its readings
-stops and says so.
+Append a field to \`Sample\` in \`schemas/readings.avsc\`: a nullable double with \`"default": null\`, its unit, its range and a \`doc\`. \`make generate\` and \`make check\` do
+the rest: dialects, firmware schemas and JSON may name it. On a running line the order is: \`millrace migrate\` adds the column (no row is rewritten), then the store, then
+\`millrace schemas register\`, then the other services. A store that is older than its readings stops and says so.
 
 A quantity that a row lacks costs a byte in Kafka and, up to 72 columns, nothing on disk: the bitmap of NULLs ends within the header's padding.
 `
