@@ -16,6 +16,15 @@ describe('the messages of a file', () => {
     expect(batches.finish()).to.deep.equal([])
   })
 
+  it('have each time once: of two values in one message none would be taken', () => {
+    const batches = new JsonBatches(['temperature'])
+    const line = '2021-06-19T00:00:00Z,a,1'
+    expect(batches.add(line)).to.deep.equal([])
+    expect(batches.add('2021-06-19T00:00:00Z,a,2').map(({ text }) => text)).to.deep.equal([
+      '[{"ts":"2021-06-19T00:00:00Z","temperature":1}]',
+    ])
+  })
+
   it('are small, and of few days, whatever the order', () => {
     const batches = new JsonBatches(['temperature'])
     const messages = Array.from({ length: 5_000 }, (_, line) =>

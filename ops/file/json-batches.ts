@@ -7,6 +7,8 @@ export interface JsonBatch {
 
 interface Open {
   parts: string[]
+  /** Two values for one time in one message would be ambiguous; in two, the store decides. */
+  times: Set<string>
   bytes: number
   firstDay: number
   lastDay: number
@@ -39,15 +41,19 @@ export class JsonBatches {
     const day = Math.floor(Date.parse(time.slice(0, 10)) / 86_400_000)
     const complete: JsonBatch[] = []
     let batch = this.open.get(device)
-    if (batch !== undefined && (batch.bytes + sample.length + 2 > MOST_BYTES || this.days(batch, day) > MOST_DAYS)) {
+    if (
+      batch !== undefined &&
+      (batch.times.has(time) || batch.bytes + sample.length + 2 > MOST_BYTES || this.days(batch, day) > MOST_DAYS)
+    ) {
       complete.push(this.close(device, batch))
       batch = undefined
     }
     if (batch === undefined) {
-      batch = { parts: [], bytes: 2, firstDay: day, lastDay: day }
+      batch = { parts: [], times: new Set(), bytes: 2, firstDay: day, lastDay: day }
       this.open.set(device, batch)
     }
     batch.parts.push(sample)
+    batch.times.add(time)
     batch.bytes += sample.length + 1
     batch.firstDay = Math.min(batch.firstDay, day)
     batch.lastDay = Math.max(batch.lastDay, day)
