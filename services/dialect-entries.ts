@@ -36,6 +36,8 @@ export interface DialectEntry {
   readonly path: string
   /** What takes the place of the dialect's own. */
   readonly site: { readonly topics?: readonly string[]; readonly zone?: string }
+  /** It is there by itself, and gives way to another dialect of its name. */
+  readonly implied?: true
 }
 
 const SHIPPED = join(projectRoot, 'schemas', 'dialects')
@@ -65,10 +67,10 @@ export function dialectEntries(
     const site = { ...(topics === undefined ? {} : { topics }), ...(zone === undefined ? {} : { zone }) }
     entries.push({ path: pathOf(folder, use), site })
   }
-  if (!named.has(STANDARD)) entries.push({ path: pathOf(folder, STANDARD), site: {} })
+  if (!named.has(STANDARD)) entries.push({ path: pathOf(folder, STANDARD), site: {}, implied: true })
   if (standardTopics === undefined) return entries
   const standard = pathOf(folder, STANDARD)
-  return entries.map(({ path, site }) => ({ path, site: path === standard ? { topics: standardTopics, ...site } : site }))
+  return entries.map((entry) => (entry.path === standard ? { ...entry, site: { topics: standardTopics, ...entry.site } } : entry))
 }
 
 function pathOf(folder: string, use: string): string {

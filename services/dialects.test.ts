@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { DialectEntry } from './dialect-entries.ts'
+import { type DialectEntry, dialectEntries } from './dialect-entries.ts'
 import { type Dialects, openDialects } from './dialects.ts'
 
 const dialect = (name: string, version = 1, topic = `${name}/{device}`): string => `
@@ -56,6 +56,24 @@ describe('the dialects of a configuration', () => {
     for (let tries = 0; tries < 400 && !holds(); tries++) await delay(5)
     expect(holds()).to.equal(true)
   }
+
+  it('of a folder that take fixed topics come before those that take any: ESPHome took the topics of Home Assistant', async () => {
+    write('esphome.yaml', dialect('esphome', 1, '{device}/sensor/{object}/state'))
+    write('ha.yaml', dialect('ha', 1, 'homeassistant/sensor/{device}/state'))
+    write('rest.yaml', dialect('rest', 1, 'homeassistant/{device...}'))
+    write('a.yaml', dialect('a', 1, '{device...}'))
+    const found = await open(folder)
+    expect(loaded()).to.deep.equal(['ha@1', 'rest@1', 'esphome@1', 'a@1'])
+    expect(found.find('homeassistant/sensor/scale/state')?.dialect.name).to.equal('ha')
+    expect(found.find('node/sensor/scale/state')?.dialect.name).to.equal('esphome')
+  })
+
+  it("with the name of the standard one takes its place: a deployment's own millrace-json was a problem for ever", async () => {
+    write('own.yaml', dialect('millrace-json'))
+    await open(...dialectEntries(folder, './'))
+    expect(loaded()).to.deep.equal(['millrace-json@1'])
+    expect(problems).to.deep.equal([])
+  })
 
   it('are in the order of the configuration, and of the names of files in a folder', async () => {
     mkdirSync(join(folder, 'own'))

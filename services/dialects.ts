@@ -123,16 +123,20 @@ class WatchedDialects implements Dialects {
         typeof files !== 'string'
           ? files
           : [...this.known.keys()].filter((key) => key.startsWith(`${index} `)).map((key) => key.slice(`${index} `.length))
+      const own: CompiledDialect[] = []
       for (const path of paths) {
         seen.add(`${index} ${path}`)
         const { compiled, problem } = await this.read(index, path, entry)
         if (problem !== null) problems.push(problem)
         if (compiled === undefined) continue
         const owner = owners.get(compiled.name)
-        if (owner === undefined || owner === path) dialects.push(compiled)
-        else problems.push(`${shown(path)}: there is another dialect ${compiled.name}, in ${shown(owner)}: expected a name of its own`)
+        if (owner === undefined || owner === path) own.push(compiled)
+        else if (entry.implied !== true)
+          problems.push(`${shown(path)}: there is another dialect ${compiled.name}, in ${shown(owner)}: expected a name of its own`)
         owners.set(compiled.name, owner ?? path)
       }
+      // Nobody has chosen the order of a folder's files.
+      dialects.push(...own.sort(byGenerality))
     }
     for (const key of this.known.keys()) if (!seen.has(key)) this.known.delete(key)
     this.tell(problems)
@@ -191,6 +195,23 @@ class WatchedDialects implements Dialects {
     else this.options.log.info('every dialect can be used again')
     this.options.problem?.(text)
   }
+}
+
+/**
+ * `homeassistant/sensor/{entity}/state` before `{device}/sensor/{object}/state`, which would leave
+ * it nothing. The most general topic of each counts. Others stay as they are.
+ */
+function byGenerality(one: CompiledDialect, other: CompiledDialect): number {
+  const [first, second] = [generality(one), generality(other)]
+  return first < second ? -1 : first > second ? 1 : 0
+}
+
+function generality({ topics }: CompiledDialect): string {
+  const most = topics.map(({ filter }) => {
+    const levels = filter.split('/')
+    return levels.map((level) => (level === '#' ? 2 : level === '+' ? 1 : 0)).join('')
+  })
+  return most.sort().at(-1) ?? ''
 }
 
 function parsed(text: string, path: string): Dialect {
