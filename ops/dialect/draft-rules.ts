@@ -1,5 +1,5 @@
 import type { DraftMessages, DraftQuantity, DraftRule, DraftRules, DraftTime } from './draft-parts.ts'
-import { draftSeries, makeSeries, type Series } from './draft-series.ts'
+import { draftSeries, MOST_NAMES, makeSeries, type Series } from './draft-series.ts'
 import { channelName, missingYaml, quoted, range, replacements, short, unitYaml } from './draft-yaml.ts'
 import { guessQuantity, type QuantityGuess } from './guess-quantity.ts'
 import { guessRecords, isNumber, quantityOf, type RecordGuess } from './guess-records.ts'
@@ -13,7 +13,6 @@ const VALUE_NAMES = /^(?:v|val|value|reading|measurement|data|wert)$/i
 const UNIT_NAMES = /^(?:u|unit|units|uom|einheit|unit_of_measurement)$/i
 const DEVICE_NAMES =
   /^(?:device|device_?id|dev|dev_?eui|node|node_?id|sensor_?id|station|serial|mac|imei|deviceName|device_name|thing|asset|meter_?id)$/i
-const MOST_NAMES = 200
 
 /** Rules for messages with members. */
 export function draftRules(messages: DraftMessages, topicNamesGateway: boolean): DraftRules {

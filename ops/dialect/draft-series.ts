@@ -6,6 +6,9 @@ import { groupBy } from './guess-topics.ts'
 import { unitMap } from './guess-units.ts'
 import { numberOf } from './leaves.ts'
 
+/** A dialect with a rule for each of more names is none that a person corrects. */
+export const MOST_NAMES = 200
+
 /** Values of one name. */
 export interface Series {
   readonly name: string

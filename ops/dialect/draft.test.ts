@@ -148,6 +148,14 @@ describe('the draft of a dialect', () => {
     }
   })
 
+  it('takes bounded time for thousands of names: it took a minute', () => {
+    const names = Array.from({ length: 5_000 }, (_, index) => message(`sensors/room${index % 50}/temp_${index}`, '21.5'))
+    const { draft, samples } = lesson(names)
+    expect(draft.text).to.match(/4800 names more, of 5000/)
+    expect(draft.text.length).to.be.lessThan(100_000)
+    expect(samples).to.equal(200)
+  }).timeout(15_000)
+
   it('says why there is none', () => {
     const why = (...messages: readonly RawMessage[]): string => {
       try {

@@ -3,7 +3,7 @@ import { visible } from '../../processors/visible.ts'
 import type { PayloadCodec } from '../../schemas/dialect.ts'
 import type { DraftQuantity, DraftRule, DraftTime } from './draft-parts.ts'
 import { draftRules } from './draft-rules.ts'
-import { draftSeries, makeSeries } from './draft-series.ts'
+import { draftSeries, MOST_NAMES, makeSeries } from './draft-series.ts'
 import { channelName, quoted, replacements } from './draft-yaml.ts'
 import { type DecodedMessage, guessPayload, isScalar } from './guess-payload.ts'
 import { type StatusText, statusMap, statusText } from './guess-status.ts'
@@ -237,7 +237,7 @@ function draftScalars(used: readonly DecodedMessage[], guesses: readonly TopicGu
     ),
     ({ name }) => name,
   )
-  const series = [...values].map(([name, each]) =>
+  const series = [...values].slice(0, MOST_NAMES).map(([name, each]) =>
     makeSeries(
       name,
       each.map(({ tree }) => tree),
@@ -251,6 +251,7 @@ function draftScalars(used: readonly DecodedMessage[], guesses: readonly TopicGu
   )
   rules.push(...drafted.rules)
   left.push(...drafted.left)
+  if (values.size > MOST_NAMES) left.push(`${values.size - MOST_NAMES} names more, of ${values.size}: learn by a narrower --topic`)
   for (const { pattern, topics } of guesses.filter(({ metric }) => metric === undefined)) {
     const trees = topics.flatMap((topic) => (byTopic.get(topic) ?? []).map(({ tree }) => tree))
     left.push(
