@@ -144,7 +144,8 @@ describe('MQTT subscriber, on a real broker', function () {
     await publisher.publishAsync(other, 'other', { qos: 1 })
     await publish(500, 600)
     await until(() => received().includes('other') && received().includes('599'))
-    const before = received().filter((payload) => payload !== 'other')
+    // What other tests left retained comes too.
+    const before = received().filter((payload) => /^\d+$/.test(payload))
     expect([...new Set(before)]).to.deep.equal(range(0, 600))
     expect(before.filter((payload) => Number(payload) >= 500)).to.have.length(100)
     await subscriber.change({ ...everything, everything: false })
