@@ -165,7 +165,9 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   const device = parseDeviceId(first.device)
   if (device === undefined)
     return reject('bad-device-id', `expected a device ID, got ${shown(first.device)}`, numbers, only?.quantities ?? [])
-  const key = Buffer.from(device, 'latin1')
+  const deviceId = Buffer.from(device, 'latin1')
+  // Most devices speak for themselves: the record has their key, and is judged for them.
+  const key = device === identity ? undefined : deviceId
   const refuse = (reason: 'unknown-device' | 'not-via-this-gateway', detail: string): Outcome<To, Reason> =>
     dialect.unknownDevices === 'ignore'
       ? drop('unknown-device' satisfies IgnoreReason)
@@ -193,7 +195,7 @@ function translated(item: DeviceSamples, lookups: Lookups): Outcome<To, Reason> 
   )
   if (columns.isEmpty()) return outcomes.length === 0 ? drop('no-reading' satisfies IgnoreReason) : outcomes
   const head = {
-    deviceId: first.channel === null ? key : Buffer.from(subDevice(device, first.channel), 'latin1'),
+    deviceId: first.channel === null ? deviceId : Buffer.from(subDevice(device, first.channel), 'latin1'),
     firmware: nameOf(dialect),
     boot: 0,
     seq: 0,

@@ -1,11 +1,11 @@
+import { zoneOffset } from '../../schemas/zone-offset.ts'
+
 /** The time of a local time of day, as it would be in UTC; all in microseconds since 1970. */
 export type LocalTime = (localMicros: number, receivedMicros: number) => number
 
 const MICROS_PER_MS = 1_000
-const SLOT_MS = 900_000
 const DAY_MS = 86_400_000
 const TOLERANCE_MICROS = 600_000_000
-const MOST_SLOTS = 10_000
 /** Beyond, the calendar has other rules, and a row has no such time. */
 const LATEST_MS = 2 ** 52 / MICROS_PER_MS
 
@@ -19,30 +19,7 @@ const LATEST_MS = 2 ** 52 / MICROS_PER_MS
  * @param zone IANA name
  */
 export function localTimeOf(zone: string): LocalTime {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  })
-  // Asking Intl takes longer than all the rest of a message. No zone changes within a slot.
-  const offsets = new Map<number, number>()
-
-  function offsetMs(ms: number): number {
-    const slot = Math.floor(ms / SLOT_MS)
-    let offset = offsets.get(slot)
-    if (offset === undefined) {
-      if (offsets.size >= MOST_SLOTS) offsets.clear()
-      offset = askOffset(format, slot * SLOT_MS)
-      offsets.set(slot, offset)
-    }
-    return offset
-  }
-
+  const offsetMs = zoneOffset(zone)
   return (localMicros, receivedMicros) => {
     const localMs = Math.floor(localMicros / MICROS_PER_MS)
     if (!(localMs >= 0 && localMs < LATEST_MS)) return Number.NaN
@@ -59,11 +36,4 @@ export function localTimeOf(zone: string): LocalTime {
     }
     return isLate ? late : early
   }
-}
-
-function askOffset(format: Intl.DateTimeFormat, ms: number): number {
-  const parts: Record<string, number> = {}
-  for (const { type, value } of format.formatToParts(ms)) parts[type] = Number(value)
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
-  return Date.UTC(year, month - 1, day, hour, minute, second) - ms
 }
