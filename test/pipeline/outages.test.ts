@@ -87,7 +87,17 @@ describe('an outage', () => {
     for (const name of ['standardise', 'store'] as const) running.set(name, await startService(...services[name]))
     load = await steadyLoad(firmware, schemaId, devices, FRAMES_PER_SECOND)
     await until('rows arrive', async () => (await rows()) > earlier, 30_000)
+    // The store finds readings to commit, even if standardise notices first and sends no more.
+    const { pid } = service('store')
+    process.kill(pid, 'SIGSTOP')
+    const { length } = devices
+    const before = await service('standardise').metric('millrace_emitted_records_total')
+    await until(
+      'readings wait for the store',
+      async () => (await service('standardise').metric('millrace_emitted_records_total')) >= before + length,
+    )
     await crash(...parts)
+    process.kill(pid, 'SIGCONT')
     const since = Date.now()
     await meanwhile()
     await delay(Math.max(0, OUTAGE_MS - (Date.now() - since)))
