@@ -59,6 +59,8 @@ export class SampleColumns<Reason extends string = never> {
   excluded = new Uint8Array(INITIAL_CAPACITY)
   /** Per quantity: values, NaN for none; undefined if no sample has any. */
   readonly values: (Float64Array | undefined)[] = quantities.map(() => undefined)
+  /** Columns to use again. */
+  private readonly spare: (Float64Array | undefined)[] = quantities.map(() => undefined)
   /** One for each reason and quantity. The other quantities of a sample go on. */
   rejections: SamplesRejected<Reason | OwnReason>[] = []
   /** 1 for each sample that lost a value. */
@@ -119,11 +121,12 @@ export class SampleColumns<Reason extends string = never> {
 
   /** The column of a quantity, to be filled for every sample. It still has older values. */
   column(quantity: number): Float64Array {
-    let column = this.values[quantity]
+    let column = this.spare[quantity]
     if (column === undefined || column.length < this.ts.length) {
       column = new Float64Array(this.ts.length)
-      this.values[quantity] = column
+      this.spare[quantity] = column
     }
+    this.values[quantity] = column
     return column
   }
 

@@ -23,7 +23,7 @@ describe('dialect millrace-json', () => {
       { topic: TOPIC, payload: Buffer.from(payload), receivedMicros: RECEIVED_MICROS, retained },
       dialect.match(TOPIC) ?? {},
     )
-  const valuesOf = (values: Float64Array): Record<string, number> =>
+  const valuesOf = (values: readonly number[]): Record<string, number> =>
     Object.fromEntries(
       quantities.flatMap(({ name }, index) => (Number.isNaN(values[index]) ? [] : ([[name, values[index] as number]] as const))),
     )

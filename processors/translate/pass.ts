@@ -14,7 +14,8 @@ import { shownValue } from './shown-value.ts'
 import { readStandard } from './standard.ts'
 import type { DialectSample, RawMessage, Translation } from './translation.ts'
 
-const NO_VALUES = new Float64Array(quantities.length).fill(Number.NaN)
+/** Copied for each record. A typed array of this size would cost four times as much. */
+const NO_VALUES: readonly number[] = quantities.map(() => Number.NaN)
 
 export type Explain = (step: string) => void
 
@@ -128,7 +129,7 @@ export class Pass implements Scope {
       return
     }
     this.explain?.(`  ${placeText(place)}: ${shownValue(node)}`)
-    const values = new Float64Array(NO_VALUES)
+    const values = NO_VALUES.slice()
     this.faults = NO_FAULTS
     // Null is the same as no reading, also in place of a record.
     const hasValue =
@@ -145,7 +146,7 @@ export class Pass implements Scope {
   }
 
   /** Returns whether there is a value; undefined if there is nothing of what is looked for. */
-  private readStandard(rule: CompiledRule, values: Float64Array, index: number): boolean | undefined {
+  private readStandard(rule: CompiledRule, values: number[], index: number): boolean | undefined {
     let isRefused = false
     const readings = readStandard(this, values, rule.known, (reason, quantity, detail) => {
       if (quantity !== undefined) this.addFault(reason, quantity, detail)
@@ -161,7 +162,7 @@ export class Pass implements Scope {
     return readings > 0 || this.faults.length > 0 ? readings > 0 : undefined
   }
 
-  private readQuantities(rule: CompiledRule, values: Float64Array): boolean | undefined {
+  private readQuantities(rule: CompiledRule, values: number[]): boolean | undefined {
     const named = rule.name === undefined ? undefined : this.readNamed(rule)
     const claim = this.claims === undefined ? undefined : this.claimOf(rule.number, this.claims)
     let hasValue: boolean | undefined
@@ -208,7 +209,7 @@ export class Pass implements Scope {
     }
   }
 
-  private takeValues(rule: CompiledRule, values: Float64Array, index: number, ordinal: number): void {
+  private takeValues(rule: CompiledRule, values: number[], index: number, ordinal: number): void {
     const { receivedMicros, retained } = this.message
     const { times } = rule
     times.read(this, receivedMicros)

@@ -1,7 +1,8 @@
 import { MalformedError } from '../../schemas/frame-reader.ts'
-import { rawSchema } from '../../schemas/generated/raw.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
-import { avroSource } from '../avro.ts'
+import { createRawReader } from '../../schemas/raw-reader.ts'
+import { requireWireHeader, WIRE_BYTES } from '../../schemas/wire-format.ts'
+import { resolved } from '../avro.ts'
 import {
   type DeviceId,
   defineProcessor,
@@ -49,37 +50,37 @@ interface Ignored {
 /** A message is an input for each device and channel in it, and for each thing wrong with it. */
 type Item = DeviceSamples | Untranslated | Ignored
 
-const raw = avroSource(topics.raw, rawSchema)
+const readerOf = resolved(createRawReader)
 
 const messages: Source<Item> = {
   topic: topics.raw,
   needs: ['schema', 'dialect'],
   decode: (record, lookups, each) => {
     const { key, timestampMs: receivedMs, only } = record
-    raw.decode(record, lookups, ({ topic, payload, received, retained }) => {
-      let given = 0
-      const item = (value: Item): void => {
-        given++
-        each(value, null)
-      }
-      const refuse = (reason: Reason, detail: string): void =>
-        item({ tag: 'untranslated', rejection: { reason, detail, samples: only?.samples ?? [], quantities: only?.quantities ?? [] } })
-      if (key === null) return refuse('bad-key', `${shown(topic)} came without a key`)
-      const found = lookups.dialect(topic)
-      if (found === undefined)
-        return refuse('unknown-topic', `no dialect takes ${shown(topic)}; once one does: millrace redrive translate --reason unknown-topic`)
-      const { dialect, captures } = found
-      const translation = dialect.translate({ topic, payload, receivedMicros: received, retained }, captures)
-      requirePart(translation, only)
-      for (const rejection of translation.rejections) {
-        const own = only === undefined ? rejection : narrowed(rejection, only)
-        if (own !== undefined) item({ tag: 'untranslated', rejection: own })
-      }
-      if (translation.ignored !== null) item({ tag: 'ignored', reason: translation.ignored })
-      const identity = key.toString('utf8')
-      for (const samples of byDevice(translation.samples, only)) item({ tag: 'samples', identity, receivedMs, dialect, samples, only })
-      if (given === 0) refuse('nothing-found', describeGone(only))
-    })
+    const value = requireWireHeader(record.value)
+    const { topic, payload, received, retained } = readerOf(value, record, lookups).read(value, WIRE_BYTES)
+    let given = 0
+    const item = (value: Item): void => {
+      given++
+      each(value, null)
+    }
+    const refuse = (reason: Reason, detail: string): void =>
+      item({ tag: 'untranslated', rejection: { reason, detail, samples: only?.samples ?? [], quantities: only?.quantities ?? [] } })
+    if (key === null) return refuse('bad-key', `${shown(topic)} came without a key`)
+    const found = lookups.dialect(topic)
+    if (found === undefined)
+      return refuse('unknown-topic', `no dialect takes ${shown(topic)}; once one does: millrace redrive translate --reason unknown-topic`)
+    const { dialect, captures } = found
+    const translation = dialect.translate({ topic, payload, receivedMicros: received, retained }, captures)
+    requirePart(translation, only)
+    for (const rejection of translation.rejections) {
+      const own = only === undefined ? rejection : narrowed(rejection, only)
+      if (own !== undefined) item({ tag: 'untranslated', rejection: own })
+    }
+    if (translation.ignored !== null) item({ tag: 'ignored', reason: translation.ignored })
+    const identity = key.toString('utf8')
+    for (const samples of byDevice(translation.samples, only)) item({ tag: 'samples', identity, receivedMs, dialect, samples, only })
+    if (given === 0) refuse('nothing-found', describeGone(only))
   },
 }
 
@@ -210,22 +211,27 @@ function fill(samples: readonly DialectSample[], numbers: readonly number[], rec
   columns.begin(samples.length, numbers)
   for (let sample = 0; sample < samples.length; sample++) columns.ts[sample] = (samples[sample] as DialectSample).micros
   columns.judgeTimes(receivedMs, oldestDays)
-  for (let quantity = 0; quantity < quantities.length; quantity++) {
-    const { minimum, maximum } = quantities[quantity] as (typeof quantities)[number]
-    let column: Float64Array | undefined
-    for (let sample = 0; sample < samples.length; sample++) {
-      const value = (samples[sample] as DialectSample).values[quantity] as number
-      const isWithin = value >= minimum && value <= maximum
-      if (isWithin && column === undefined) column = columns.column(quantity).fill(Number.NaN, 0, sample)
-      if (column !== undefined) column[sample] = isWithin ? value : Number.NaN
-      // NaN is no value, and so is not outside.
-      if (value < minimum || value > maximum) columns.rejectOutOfRange(sample, quantity, value)
-    }
-    if (column === undefined) columns.absent(quantity)
-  }
+  for (let quantity = 0; quantity < quantities.length; quantity++) fillQuantity(samples, quantity)
   // Devices with a topic for each value give no time: the other half comes in another message.
   if (samples[0]?.estimated === false) columns.judgePositions()
   columns.excludeEmpty()
+}
+
+function fillQuantity(samples: readonly DialectSample[], quantity: number): void {
+  let column: Float64Array | undefined
+  for (let sample = 0; sample < samples.length; sample++) {
+    const value = (samples[sample] as DialectSample).values[quantity] as number
+    if (Number.isNaN(value)) {
+      if (column !== undefined) column[sample] = value
+      continue
+    }
+    const { minimum, maximum } = quantities[quantity] as (typeof quantities)[number]
+    const isWithin = value >= minimum && value <= maximum
+    if (isWithin && column === undefined) column = columns.column(quantity).fill(Number.NaN, 0, sample)
+    if (column !== undefined) column[sample] = isWithin ? value : Number.NaN
+    if (!isWithin) columns.rejectOutOfRange(sample, quantity, value)
+  }
+  if (column === undefined) columns.absent(quantity)
 }
 
 /** Longest name of a gateway that there can be a rule of. */

@@ -27,7 +27,7 @@ export type Refuse = (reason: Reason, quantity: string | undefined, detail: stri
  * @param known names that have another meaning in the dialect
  * @returns how many readings there are; -1 if the sample as a whole is refused
  */
-export function readStandard(scope: Scope, values: Float64Array, known: ReadonlySet<string>, refuse: Refuse): number {
+export function readStandard(scope: Scope, values: number[], known: ReadonlySet<string>, refuse: Refuse): number {
   const { record } = scope
   if (!isObject(record)) {
     refuse('bad-value', undefined, `${placeText(scope.place)}: expected an object, got ${shownValue(record)}`)

@@ -30,7 +30,7 @@ export interface DialectSample {
   /** Whether the time was derived from the moment of receipt. */
   readonly estimated: boolean
   /** In standard units, by index of `quantities`; NaN if there is none. At least one is there. */
-  readonly values: Float64Array
+  readonly values: number[]
   /** Its number within the message, as dead letters name it. */
   readonly index: number
 }
