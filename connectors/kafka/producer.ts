@@ -81,8 +81,9 @@ export interface PartitionedProducer extends RecordProducer {
 /**
  * An idempotent producer with one request under way, begun at most every 10 ms, and less often
  * while Kafka is slow to answer. What is sent meanwhile is gathered into the next request, so
- * batches grow with load and latency stays low without it. A failed request is sent again unchanged until it succeeds. With other records in it,
- * the sequence numbers by which the broker recognises a repeat would be wrong.
+ * batches grow with load and latency stays low without it. A failed request is sent again unchanged
+ * until it succeeds. With other records in it, the sequence numbers by which the broker recognises
+ * a repeat would be wrong.
  */
 export async function createProducer(options: ProducerOptions): Promise<PartitionedProducer> {
   const { kafka, log, signal, counters, problem } = options
