@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Dialect, parseDialect } from './dialect.ts'
+import type { Dialect } from './dialect.ts'
 import { type Firmware, parseFirmware } from './firmware.ts'
+import { parseDialect } from './parse-dialect.ts'
 import { parseQuantities, type Quantity } from './quantities.ts'
 
 /** The project's root: compiled, this file is dist/schemas/files.js. */

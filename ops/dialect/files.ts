@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { compileDialect } from '../../processors/translate/dialect.ts'
 import type { CompiledDialect } from '../../processors/translate/translation.ts'
-import { parseDialect, type Site } from '../../schemas/dialect.ts'
 import { projectRoot } from '../../schemas/files.ts'
+import { parseDialect, type Site } from '../../schemas/parse-dialect.ts'
 import { ConfigError } from '../../services/config.ts'
 
 /** The folder of the dialects that Millrace comes with. */

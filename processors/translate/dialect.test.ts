@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { parseDialect, type Site } from '../../schemas/dialect.ts'
+import { parseDialect, type Site } from '../../schemas/parse-dialect.ts'
 import { compileDialect } from './dialect.ts'
 import { outcomeOf, valuesOf } from './example.ts'
 import type { CompiledDialect, Translation } from './translation.ts'

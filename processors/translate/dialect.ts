@@ -1,4 +1,5 @@
-import { atSite, type Dialect, type Site, type TextRule } from '../../schemas/dialect.ts'
+import type { Dialect, TextRule } from '../../schemas/dialect.ts'
+import { atSite, type Site } from '../../schemas/parse-dialect.ts'
 import { parseDeviceId } from '../contract.ts'
 import { type Codec, CodecError } from './codecs/codec.ts'
 import { codecs } from './codecs/codecs.ts'

@@ -6,9 +6,9 @@ import type { Lookups, RecordPart } from '../../processors/contract.ts'
 import { readings, topics } from '../../processors/topics.ts'
 import { compileDialect } from '../../processors/translate/dialect.ts'
 import { processor } from '../../processors/translate/processor.ts'
-import { parseDialect } from '../../schemas/dialect.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { rawSchema } from '../../schemas/generated/raw.ts'
+import { parseDialect } from '../../schemas/parse-dialect.ts'
 import { createEngine, createEngineCounters, DEFECT } from './engine.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 29, 6)

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { atSite, type Dialect, DialectError, parseDialect } from './dialect.ts'
+import { type Dialect, DialectError } from './dialect.ts'
 import { isPath, parsePath, parseTemplate } from './dialect-path.ts'
+import { atSite, parseDialect } from './parse-dialect.ts'
 
 const HEAD = 'dialect: x\nversion: 1\ntopics: "a/{device}"\n'
 const parse = (text: string): Dialect => parseDialect(text, 'x.yaml')
