@@ -41,6 +41,14 @@ export function moment(option: string): (given: string) => number {
   }
 }
 
+/** Parses the fingerprint of a schema. */
+export function fingerprint(option: string): (given: string) => string {
+  return (given) => {
+    if (!/^[0-9a-fA-F]{16}$/.test(given)) throw new UsageError(`${option}: expected 16 hexadecimal digits, got ${JSON.stringify(given)}`)
+    return given.toLowerCase()
+  }
+}
+
 /** Parses a number above 0. */
 export function positive(option: string, what: 'whole' | 'any'): (given: string) => number {
   return (given) => {

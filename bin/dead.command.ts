@@ -1,6 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings'
 import { CONFIG, examples, exits, text } from './command-line.ts'
-import { DEVICE, FROM, REASON, TO } from './dead-letter-options.ts'
+import { DEVICE, FINGERPRINT, FROM, REASON, TO } from './dead-letter-options.ts'
 
 export const dead = new Command('dead')
   .summary('list dead letters by reason; show one decoded; export them')
@@ -12,6 +12,7 @@ dead
   .argument('[processor]', 'whose dead letters; otherwise those of all')
   .addOption(REASON)
   .addOption(DEVICE)
+  .addOption(FINGERPRINT)
   .addOption(FROM)
   .addOption(TO)
   .addOption(CONFIG)
@@ -32,6 +33,7 @@ dead
   .argument('<processor>', 'whose dead letters')
   .addOption(REASON)
   .addOption(DEVICE)
+  .addOption(FINGERPRINT)
   .addOption(FROM)
   .addOption(TO)
   .addOption(new Option('--out <file>', 'a file that is not there yet; otherwise standard output').argParser(text('--out')))

@@ -1,6 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings'
 import { CONFIG, examples, exits, positive } from './command-line.ts'
-import { DEVICE, FROM, REASON, TO } from './dead-letter-options.ts'
+import { DEVICE, FINGERPRINT, FROM, REASON, TO } from './dead-letter-options.ts'
 
 export const redrive = new Command('redrive')
   .summary('run a processor over its own dead letters')
@@ -8,6 +8,7 @@ export const redrive = new Command('redrive')
   .argument('<processor>', 'bridge, store, or a folder of processors/')
   .addOption(REASON)
   .addOption(DEVICE)
+  .addOption(FINGERPRINT)
   .addOption(FROM)
   .addOption(TO)
   .option('--dry-run', 'only say what would happen, by reason')

@@ -1,7 +1,8 @@
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import { loadConfig } from '../services/config.ts'
+import { type FirmwareFile, readFirmwareFiles, readQuantities, SchemaFileError } from '../schemas/files.ts'
+import { ConfigError, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
-import { type Registration, registrations } from '../services/registered.ts'
+import { firmwareRegistration, type Registration, registrations } from '../services/registered.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
@@ -11,21 +12,63 @@ export async function checkSchemas({ config: file }: ConfigOption): Promise<numb
   return check(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
 }
 
+/** `millrace schemas check <file...>` */
+export async function checkFirmwares(files: readonly string[], { config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
+  return check(createRegistry(config.env.REGISTRY_URL), named(files).map(firmwareRegistration))
+}
+
 /** `millrace schemas register` */
 export async function registerSchemas({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
   return register(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
 }
 
+/** `millrace schemas register <file...>` */
+export async function registerFirmwares(files: readonly string[], { config: file }: ConfigOption): Promise<number> {
+  const config = loadConfig(process.env, file)
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const firmwares = named(files)
+  const all = firmwares.map(firmwareRegistration)
+  if ((await refusals(registry, all)) > 0) {
+    print('nothing was registered')
+    return 1
+  }
+  const code = await register(registry, all)
+  for (const { file: from, firmware } of firmwares) {
+    const fingerprint = firmware.fingerprint.toString('hex')
+    print(
+      `${from.path}: ${firmware.id}, fingerprint ${fingerprint}. If its frames came before: millrace redrive bridge --reason unknown-fingerprint --fingerprint ${fingerprint}`,
+    )
+  }
+  return code
+}
+
+/** @throws ConfigError that names the file, and what was expected */
+function named(files: readonly string[]): readonly FirmwareFile[] {
+  try {
+    return readFirmwareFiles(files, new Set(readQuantities().map(({ name }) => name)))
+  } catch (cause) {
+    if (cause instanceof SchemaFileError) throw new ConfigError(cause.message, { cause })
+    throw cause
+  }
+}
+
 async function check(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {
+  const refused = await refusals(registry, all)
+  print(`${all.length - refused} schemas fit the registry, ${refused} do not`)
+  return refused === 0 ? 0 : 1
+}
+
+/** Prints each schema that the registry would refuse, and returns how many there are. */
+async function refusals(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {
   let refused = 0
   for (const { subject, path, schema } of all) {
     if (await registry.compatible(subject, schema)) continue
     refused++
     print(`${path}: cannot be read with what ${subject} has; give new fields a default`)
   }
-  print(`${all.length - refused} schemas fit the registry, ${refused} do not`)
-  return refused === 0 ? 0 : 1
+  return refused
 }
 
 async function register(registry: SchemaRegistry, all: readonly Registration[]): Promise<number> {

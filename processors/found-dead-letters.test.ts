@@ -33,6 +33,15 @@ describe('dead letters', () => {
     expect(matches({ ...deadLetter, key: null }, { device: 'hive' })).to.equal(false)
   })
 
+  it('are chosen by the fingerprint of the frame that they keep, and what is no frame has none', () => {
+    const fingerprint = '0123456789abcdef'
+    const frame = { ...deadLetter, value: Buffer.from(`c301${fingerprint}00`, 'hex') }
+    expect(matches(frame, { fingerprint })).to.equal(true)
+    expect(matches(frame, { fingerprint: fingerprint.replace('f', 'e') })).to.equal(false)
+    for (const value of [null, Buffer.alloc(0), Buffer.from('c301', 'hex'), Buffer.from(fingerprint, 'hex')])
+      expect(matches({ ...deadLetter, value }, { fingerprint })).to.equal(false)
+  })
+
   it('keep their bytes, their source and the time of their first failure when they fail again', () => {
     const again = failedAgain(deadLetter, { reason: 'out-of-range', detail: 'hot', samples: [7], quantities: ['temperature'] }, 9000, '2')
     expect(again).to.deep.equal({

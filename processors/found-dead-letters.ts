@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isSingleObject, singleObjectFingerprint } from '../schemas/single-object.ts'
 import type { RecordHeaders, Rejection, Topic } from './contract.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { narrowed } from './rejections.ts'
@@ -20,15 +21,26 @@ export interface DeadLetterFilter {
   /** Last failure, milliseconds since 1970: from, inclusive, to, exclusive. */
   readonly fromMs?: number
   readonly toMs?: number
+  /**
+   * In the header of a frame as a device sent it: 8 bytes, the lowest first, as 16 hexadecimal
+   * digits in small letters.
+   */
+  readonly fingerprint?: string
 }
 
-export function matches({ reason, key, last_failed }: DeadLetter, filter: DeadLetterFilter): boolean {
+export function matches({ reason, key, value, last_failed }: DeadLetter, filter: DeadLetterFilter): boolean {
   return (
     (filter.reason === undefined || reason === filter.reason) &&
     (filter.device === undefined || key?.toString('utf8') === filter.device) &&
     (filter.fromMs === undefined || last_failed >= filter.fromMs) &&
-    (filter.toMs === undefined || last_failed < filter.toMs)
+    (filter.toMs === undefined || last_failed < filter.toMs) &&
+    (filter.fingerprint === undefined || (value !== null && fingerprintIn(value) === filter.fingerprint))
   )
+}
+
+/** Of a frame as a device sent it; undefined if the bytes are none. */
+export function fingerprintIn(value: Buffer): string | undefined {
+  return isSingleObject(value) ? singleObjectFingerprint(value) : undefined
 }
 
 /**

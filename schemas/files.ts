@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Dialect } from './dialect.ts'
 import { type Firmware, parseFirmware } from './firmware.ts'
@@ -10,7 +11,7 @@ export const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
 
 /** An .avsc file. */
 export interface SchemaFile {
-  /** Relative to the project's root. */
+  /** Relative to the project's root; of a file that was named, as it was named. */
   readonly path: string
   readonly json: unknown
 }
@@ -61,8 +62,14 @@ export function readQuantities(): readonly Quantity[] {
   return inFile(path, () => parseQuantities(json))
 }
 
+/** A firmware and the file that declares it. */
+export interface FirmwareFile {
+  readonly file: SchemaFile
+  readonly firmware: Firmware
+}
+
 /** Every firmware of schemas/firmware/, by name. */
-export function readFirmwares(): readonly { readonly file: SchemaFile; readonly firmware: Firmware }[] {
+export function readFirmwares(): readonly FirmwareFile[] {
   const quantities = new Set(readQuantities().map(({ name }) => name))
   return readdirSync(`${projectRoot}schemas/firmware`)
     .filter((name) => name.endsWith('.avsc'))
@@ -74,6 +81,33 @@ export function readFirmwares(): readonly { readonly file: SchemaFile; readonly 
       if (firmware.id !== id) throw new SchemaFileError(file.path, `the file must be named ${firmware.id}.avsc after its schema`)
       return { file, firmware }
     })
+}
+
+/**
+ * Firmwares of files of one's own, wherever they are: all .avsc of a folder, by name. A file may
+ * have any name.
+ * @param quantities names of the standard quantities that there are
+ * @throws SchemaFileError that names the file, and what was expected
+ */
+export function readFirmwareFiles(paths: readonly string[], quantities: ReadonlySet<string>): readonly FirmwareFile[] {
+  const owners = new Map<string, string>()
+  return paths.flatMap(schemaFilesOf).map((path) => {
+    const json = inFile(path, () => JSON.parse(readFileSync(path, 'utf8')) as unknown)
+    const firmware = inFile(path, () => parseFirmware(json, quantities))
+    const owner = owners.get(firmware.fullName)
+    if (owner !== undefined) throw new SchemaFileError(path, `${owner} has ${firmware.fullName} too: expected it in one file`)
+    owners.set(firmware.fullName, path)
+    return { file: { path, json }, firmware }
+  })
+}
+
+function schemaFilesOf(path: string): readonly string[] {
+  return inFile(path, () => {
+    if (!statSync(path).isDirectory()) return [path]
+    const names = readdirSync(path).filter((name) => name.endsWith('.avsc') && !name.startsWith('.'))
+    if (names.length === 0) throw new Error('expected at least one .avsc file in the folder, got none')
+    return names.sort().map((name) => join(path, name))
+  })
 }
 
 /** Every dialect of schemas/dialects/, by name. */

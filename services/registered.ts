@@ -5,7 +5,7 @@ import { type DeclaredService, deadTopics } from '../processors/declaration.ts'
 import { fingerprintHeaders } from '../processors/fingerprint-header.ts'
 import { firmwareSubject, valueSubject } from '../processors/topics.ts'
 import type { AvroSchema } from '../schemas/avro-schema.ts'
-import { readFirmwares } from '../schemas/files.ts'
+import { type FirmwareFile, readFirmwares } from '../schemas/files.ts'
 import { schemaFingerprint } from '../schemas/fingerprint.ts'
 import { deadLetterSchema } from '../schemas/generated/dead-letter.ts'
 
@@ -28,16 +28,17 @@ export function registrations(services: readonly DeclaredService[]): readonly Re
     schema: JSON.stringify(json),
   })
   const all = [
-    ...readFirmwares().map(({ file, firmware }) => ({
-      subject: firmwareSubject(firmware.fullName),
-      path: file.path,
-      schema: JSON.stringify(file.json),
-    })),
+    ...readFirmwares().map(firmwareRegistration),
     ...services.flatMap(({ writes }) => writes.flatMap(({ topic, schema }) => (schema === undefined ? [] : [one(topic, schema)]))),
     ...deadTopics(services).map((topic) => one(topic, deadLetterSchema)),
   ]
   // Several services may write one topic.
   return [...new Map(all.map((registration) => [`${registration.subject} ${registration.schema}`, registration])).values()]
+}
+
+/** The registration of a firmware's schema. */
+export function firmwareRegistration({ file, firmware }: FirmwareFile): Registration {
+  return { subject: firmwareSubject(firmware.fullName), path: file.path, schema: JSON.stringify(file.json) }
 }
 
 /** The schema's ID as registered for a topic; registers it if it is missing. */

@@ -9,9 +9,8 @@ import type { ReasonDoc } from '../../processors/contract.ts'
 import type { DeadLetter } from '../../processors/dead-letter.ts'
 import type { DeclaredService } from '../../processors/declaration.ts'
 import { fingerprintOf } from '../../processors/fingerprint-header.ts'
-import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
+import { type FoundDeadLetter, fingerprintIn } from '../../processors/found-dead-letters.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
-import { isSingleObject, singleObjectFingerprint } from '../../schemas/single-object.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import { engineReasons } from '../../services/processor/engine.ts'
 import { type KnownSchema, type KnownSchemas, originalOf } from './original.ts'
@@ -92,7 +91,9 @@ async function knownSchemas(
   { deadLetter: { value }, headers }: FoundDeadLetter,
   { registry, memory, log }: ShowSources,
 ): Promise<KnownSchemas> {
-  const fingerprint = fingerprintIn(value) ?? fingerprintOf({ key: null, value, timestampMs: 0, offset: 0n, headers })?.toString('hex')
+  const fingerprint =
+    (value === null ? undefined : fingerprintIn(value)) ??
+    fingerprintOf({ key: null, value, timestampMs: 0, offset: 0n, headers })?.toString('hex')
   try {
     const found = await (fingerprint === undefined ? schemaOf(value, registry) : firmwareOf(fingerprint, { registry, memory, log }))
     return { byId: () => found, byFingerprint: () => found }
@@ -100,11 +101,6 @@ async function knownSchemas(
     log.warn('the registry does not say what the bytes are', { cause: String(cause) })
     return { byId: () => undefined, byFingerprint: () => undefined }
   }
-}
-
-/** The fingerprint in a frame as a device sent it. */
-function fingerprintIn(value: Buffer | null): string | undefined {
-  return value !== null && isSingleObject(value) ? singleObjectFingerprint(value) : undefined
 }
 
 async function firmwareOf(fingerprint: string, { registry, memory, log }: Omit<ShowSources, 'services'>): Promise<KnownSchema | undefined> {

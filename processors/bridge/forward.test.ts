@@ -264,7 +264,11 @@ describe('bridge', () => {
 
   it('makes a dead letter of a fingerprint that a fresh registry does not have', () => {
     const deadLetter = deadLetterOf(TELEMETRY, frame('x'), none)
-    expect(deadLetter).to.include({ reason: 'unknown-fingerprint', detail: 'the registry has no schema with fingerprint 0123456789abcdef' })
+    expect(deadLetter).to.include({
+      reason: 'unknown-fingerprint',
+      detail:
+        'the registry has no schema with fingerprint 0123456789abcdef; once it has (millrace schemas register FILE): millrace redrive bridge --reason unknown-fingerprint --fingerprint 0123456789abcdef',
+    })
     expect(deadLetter.value).to.deep.equal(frame('x'))
   })
 

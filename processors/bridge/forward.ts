@@ -331,8 +331,10 @@ function badDevice(text: string): string {
   return `expected a device ID (1 to 64 of A-Z a-z 0-9 _ -), got ${shown(text)}`
 }
 
+/** It ends in the command to run then. */
 function describeUnknown(payload: Buffer): string {
-  return `the registry has no schema with fingerprint ${singleObjectFingerprint(payload)}`
+  const fingerprint = singleObjectFingerprint(payload)
+  return `the registry has no schema with fingerprint ${fingerprint}; once it has (millrace schemas register FILE): millrace redrive bridge --reason unknown-fingerprint --fingerprint ${fingerprint}`
 }
 
 function shown(text: string): string {

@@ -6,7 +6,7 @@ export const reasons = {
     means:
       'The frame was written with a schema that the registry does not have, also after reading it again; or the registry did not answer while the frame could wait.',
     whatToDo:
-      'Register the firmware schema that the device was built with and redrive. A fingerprint that nobody knows is a device with foreign firmware.',
+      'Register the firmware schema that the device was built with (`millrace schemas register FILE`, while everything runs), and redrive: the detail has the command. A fingerprint that nobody knows is a device with foreign firmware.',
   },
   'over-size': {
     means: 'The payload, or the record that it becomes with its topic, is larger than the bridge forwards.',

@@ -33,6 +33,9 @@ const frames: Source<FrameRecord> = {
   },
 }
 
+const AGAIN = 'once it has (millrace schemas register FILE): millrace redrive standardise --reason unknown-schema'
+const CORRECTED = 'once it is corrected (millrace schemas register FILE): millrace redrive standardise --reason bad-firmware-schema'
+
 /**
  * Converters by firmware: a new version of a firmware's attributes is another object, and gets
  * another converter.
@@ -64,8 +67,8 @@ export const processor = defineProcessor({
     if (key === null || device === undefined)
       return reject('bad-key', `expected a device ID, got ${JSON.stringify(key?.toString('latin1') ?? null)}`)
     const found = lookups.firmware(schemaId, fingerprint)
-    if (found.tag === 'unknown') return reject('unknown-schema', found.detail ?? `the registry has no schema ${schemaId}`)
-    if (found.tag === 'invalid') return reject('bad-firmware-schema', found.detail)
+    if (found.tag === 'unknown') return reject('unknown-schema', `${found.detail ?? `the registry has no schema ${schemaId}`}; ${AGAIN}`)
+    if (found.tag === 'invalid') return reject('bad-firmware-schema', `${found.detail}; ${CORRECTED}`)
     const assignments = lookups.assignments(device)
     if (assignments === undefined) return reject('unknown-device', `${device} is not in the app database`)
     try {

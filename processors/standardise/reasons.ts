@@ -24,7 +24,8 @@ export const reasons = {
   'unknown-schema': {
     means:
       'The registry has no schema with the fingerprint that the record carries, or with its ID if it carries none; or it has given that ID to several schemas.',
-    whatToDo: 'Was the registry restored from an older backup? Register the firmware again and redrive.',
+    whatToDo:
+      'Was the registry restored from an older backup? Register the firmware again (`millrace schemas register FILE`) and redrive: the detail has the command.',
   },
   'bad-firmware-schema': {
     means: 'The newest version of the firmware schema cannot be used; the detail says why.',

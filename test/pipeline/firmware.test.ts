@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import mqtt from 'mqtt'
+import pg from 'pg'
+import { address, testFirmware } from './frames.ts'
+import { millrace, type RunningService, startService, until } from './service.ts'
+
+/** Names of this run: the stack keeps those of earlier ones. */
+const run = `f${Date.now().toString(36)}`
+
+describe('a firmware that is registered while everything runs', () => {
+  const firmware = testFirmware(run)
+  const device = `${run}-hive`
+  const services: RunningService[] = []
+  let folder: string
+  let database: pg.Client
+  let publisher: mqtt.MqttClient
+
+  before(async function () {
+    this.timeout(60_000)
+    await millrace('migrate')
+    await millrace('schemas', 'register')
+    await millrace('devices', 'add', '--account', 'test', device)
+    folder = mkdtempSync(join(tmpdir(), 'millrace-firmware-'))
+    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    await database.connect()
+    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    services.push(...(await Promise.all([startService('bridge'), startService('run', 'standardise'), startService('store')])))
+  })
+
+  after(async () => {
+    await publisher?.endAsync()
+    for (const service of services) await service[Symbol.asyncDispose]()
+    await database?.end()
+    rmSync(folder, { recursive: true })
+  })
+
+  const send = (seq: number, temperatures: readonly number[]): Promise<unknown> =>
+    publisher.publishAsync(`devices/${device}/telemetry`, firmware.frame(seq, Date.now() - 5_000, temperatures), { qos: 1 })
+  const temperatures = async (): Promise<readonly number[]> => {
+    const { rows } = await database.query('SELECT temperature FROM readings WHERE device_id = $1 ORDER BY temperature', [device])
+    return rows.map((row: { temperature: number }) => row.temperature)
+  }
+  const details = async (): Promise<readonly string[]> => {
+    const lines = (await millrace('dead', 'export', 'bridge', '--device', device)).split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => (JSON.parse(line) as { detail: string }).detail)
+  }
+
+  it('has its early frames back with the command that their dead letter names, and its later ones without', async function () {
+    this.timeout(60_000)
+    await send(0, [2000, 2100])
+    await until('a dead letter', async () => (await details()).length === 1)
+    const [, command] = /: millrace (redrive .*)$/.exec((await details())[0] ?? '') ?? []
+    expect(command).to.equal(`redrive bridge --reason unknown-fingerprint --fingerprint ${firmware.fingerprint.toString('hex')}`)
+    expect(await temperatures()).to.deep.equal([])
+
+    const file = join(folder, 'mine.avsc')
+    writeFileSync(file, firmware.schema('0.01'))
+    const said = await millrace('schemas', 'register', file)
+    expect(said).to.include('1 schemas registered')
+    expect(said).to.include(`If its frames came before: millrace ${command}`)
+    expect(await millrace(...(command as string).split(' '))).to.include('1 dead letters redriven: 1 succeeded')
+    await until('the early rows', async () => (await temperatures()).length === 2)
+
+    await send(1, [2200])
+    await until('the later row', async () => (await temperatures()).length === 3)
+    expect(await temperatures()).to.deep.equal([20, 21, 22])
+    expect(await details()).to.have.length(1)
+    // The same again sends nothing twice.
+    expect(await millrace(...(command as string).split(' '))).to.include('0 dead letters redriven')
+  })
+
+  it('is refused, with all that is registered beside it, if it could not read what is there', async () => {
+    const { fields, ...record } = JSON.parse(firmware.schema('0.01')) as { fields: readonly { name: string }[] }
+    const more = { ...fields.at(-1), name: 'more', standard: 'weight' }
+    writeFileSync(join(folder, 'mine.avsc'), JSON.stringify({ ...record, fields: [...fields, more] }))
+    writeFileSync(join(folder, 'another.avsc'), testFirmware(`${run}b`).schema('0.01'))
+    const failure = await millrace('schemas', 'register', folder).catch(String)
+    expect(failure).to.include('exited with 1')
+    expect(failure).to.match(/mine\.avsc: cannot be read with what telemetry\.frames-millrace\.firmware\.\w+\.V1 has/)
+    expect(failure).to.include('nothing was registered')
+  })
+})
