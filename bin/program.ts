@@ -12,6 +12,7 @@ import { partitions } from './partitions.command.ts'
 import { redrive } from './redrive.command.ts'
 import { schemas } from './schemas.command.ts'
 import { bridge, run, store } from './services.command.ts'
+import { shadow } from './shadow.command.ts'
 import { status } from './status.command.ts'
 import { topics } from './topics.command.ts'
 import { up } from './up.command.ts'
@@ -22,7 +23,7 @@ import { up } from './up.command.ts'
  */
 const groups = {
   'The line:': [up, bridge, run, store],
-  'Before and after a change:': [migrate, schemas, dialect, devices, topics, partitions],
+  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions],
   'What is going on:': [status, lag, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const

@@ -1,5 +1,5 @@
 import type { Log } from '../connectors/contract.ts'
-import { anchorBoots, type BootAnchor } from '../connectors/postgres/boot-anchors.ts'
+import { anchorBoots, type BootAnchor, presumedAnchors } from '../connectors/postgres/boot-anchors.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import type { DeviceId } from '../processors/contract.ts'
 import type { UptimeBoot } from '../processors/standardise/uptimes.ts'
@@ -85,15 +85,19 @@ export function openBootAnchors({
   url,
   log,
   signal,
+  readOnly = false,
 }: {
   readonly url: string
   readonly log: Log
   readonly signal: AbortSignal
+  /** A boot without an anchor has its estimate for one, and nothing is written down. */
+  readonly readOnly?: boolean | undefined
 }): BootAnchors {
   const database = createDatabase({ url, applicationName: 'millrace boot anchors' })
+  const ask = readOnly ? presumedAnchors : anchorBoots
   const anchors = createBootAnchors({
     find: (boots) =>
-      throughOutages('looking up the beginnings of boots', () => database.use((session) => anchorBoots(session, boots)), { log, signal }),
+      throughOutages('looking up the beginnings of boots', () => database.use((session) => ask(session, boots)), { log, signal }),
   })
   return { ...anchors, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() }
 }

@@ -53,6 +53,11 @@ export interface LookupsOptions {
    * bounded time.
    */
   readonly health?: Health
+  /**
+   * Nothing is written: no anchor of a boot, and no schema into the memory of schemas. False if
+   * absent.
+   */
+  readonly readOnly?: boolean
 }
 
 /**
@@ -60,12 +65,12 @@ export interface LookupsOptions {
  * the registry and the app database once, through outages.
  */
 export async function openLookups({ from, needs }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
-  const { config, log, signal, health } = options
+  const { config, log, signal, health, readOnly } = options
   const watch = health === undefined ? {} : schemaWatch(health)
   const needsAny = (...names: readonly LookupName[]): boolean => names.some((name) => needs.includes(name))
   const subject = valueSubject(from.topic)
   const firmwares = needsAny('firmware', 'anchor')
-    ? await openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...watch })
+    ? await openFirmwareDirectory({ ...firmwareOptions(config, log, signal, readOnly), ...watch })
     : undefined
   const schemas = needsAny('schema')
     ? await openSchemaDirectory({
@@ -81,7 +86,7 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
   const devices = needsAny('assignments', 'anchor', 'speaksFor')
     ? await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, gateways: needsAny('speaksFor'), ...problem })
     : undefined
-  const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal }) : undefined
+  const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal, readOnly }) : undefined
   const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares?.firmware(schemaId, fingerprint) ?? { tag: 'unknown' }
   let unsure = new Set<DeviceId>()
   const assignments: Lookups['assignments'] = (device) => {

@@ -13,9 +13,13 @@ import type { Health } from './service.ts'
  */
 const PATIENCE_MS = 30_000
 
-/** What a directory of firmwares needs: the registry, and the memory that outlives it. */
-export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal): FirmwareDirectoryOptions {
-  const [registry, memory] = [createRegistry(env.REGISTRY_URL), createSchemaMemory(env.APP_DATABASE_URL)]
+/**
+ * What a directory of firmwares needs: the registry, and the memory that outlives it.
+ * @param readOnly nothing is added to that memory
+ */
+export function firmwareOptions({ env }: Config, log: Log, signal: AbortSignal, readOnly = false): FirmwareDirectoryOptions {
+  const [registry, kept] = [createRegistry(env.REGISTRY_URL), createSchemaMemory(env.APP_DATABASE_URL)]
+  const memory = readOnly ? { ...kept, memorise: async () => undefined } : kept
   return { registry, memory, quantities: new Set(readQuantities().map(({ name }) => name)), log, signal }
 }
 

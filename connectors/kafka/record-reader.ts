@@ -14,6 +14,12 @@ export interface RecordReader extends AsyncDisposable {
    * @throws ConnectorError, transient if Kafka is not there
    */
   read(topic: Topic, partition: number, offsets: readonly bigint[]): Promise<ReadonlyMap<bigint, KafkaRecord>>
+  /**
+   * The records of one partition from one offset up to, not including, another, in order, a fetch
+   * at a time. It passes over what Kafka no longer has.
+   * @throws ConnectorError, transient if Kafka is not there: go on from the last offset
+   */
+  readRange(topic: Topic, partition: number, from: bigint, end: bigint): AsyncGenerator<readonly KafkaRecord[]>
 }
 
 /** Most bytes of a fetch. A larger record comes alone. */
@@ -62,6 +68,31 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
         // The next attempt asks for the partition's leader anew.
         await close()
         throw kafkaError(`reading records of ${topic}/${partition} again`, cause)
+      }
+    },
+    async *readRange(topic, partition, from, end) {
+      for (let next = from; next < end; ) {
+        let fetched: FetchedRecords | undefined
+        try {
+          fetched = await fetch(topic, partition, next)
+        } catch (cause) {
+          if (!isOutOfRange(cause)) {
+            await close()
+            throw kafkaError(`reading ${topic}/${partition} from ${next}`, cause)
+          }
+          const extent = (await topicExtents(kafka, topic)).find((each) => each.partition === partition)
+          if (extent === undefined || extent.earliest <= next || extent.earliest >= end) return
+          next = extent.earliest
+          continue
+        }
+        const began = next
+        // Batches come whole, with records on both sides of what was asked for.
+        const records = (fetched?.records ?? []).filter(
+          ({ offset, isControlRecord }) => !isControlRecord && offset >= began && offset < end,
+        )
+        if (records.length > 0) yield records
+        if (fetched?.nextOffset === undefined || fetched.nextOffset <= next) return
+        next = fetched.nextOffset
       }
     },
     [Symbol.asyncDispose]: close,

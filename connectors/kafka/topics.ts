@@ -145,6 +145,18 @@ export async function endOffset(admin: KafkaAdmin, topic: Topic): Promise<bigint
   return (await (await admin[KAFKAJS]()).fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + BigInt(high), 0n)
 }
 
+/**
+ * For each partition, the first offset, in their order, of a record whose timestamp is that or
+ * later; the end if there is none. Timestamps need not ascend: records after it may be older.
+ * @param ms milliseconds since 1970
+ */
+export async function offsetsAt(admin: KafkaAdmin, topic: Topic, ms: number): Promise<ReadonlyMap<number, bigint>> {
+  // kafkajs takes anything: what is no number would be the beginning.
+  if (!Number.isSafeInteger(ms) || ms < 0) throw new RangeError(`expected milliseconds since 1970, got ${ms}`)
+  const found = await (await admin[KAFKAJS]()).fetchTopicOffsetsByTimestamp(topic, ms)
+  return new Map(found.map(({ partition, offset }) => [partition, BigInt(offset)]))
+}
+
 /** A topic's ID, which tells a recreated topic from its namesake: 32 hexadecimal digits. */
 export async function topicId(kafka: KafkaClient, topic: Topic): Promise<string> {
   await using logs = openTopicLogs(kafka)

@@ -54,6 +54,16 @@ export async function anchorBoots(
   return found
 }
 
+/**
+ * The anchors of these boots as they would be now, without writing any: an estimate stands for an
+ * anchor that is missing.
+ */
+export async function presumedAnchors(session: Session, estimates: readonly BootEstimate[]): Promise<readonly BootAnchor[]> {
+  const found = await findAnchors(session, estimates)
+  const presumed = without(estimates, found).map(({ device, boot, beganMicros }) => ({ device, boot, anchorMicros: beganMicros }))
+  return [...found, ...presumed]
+}
+
 async function findAnchors(session: Session, boots: readonly BootEstimate[]): Promise<BootAnchor[]> {
   const rows = await session.query<Row>(
     'looking up the beginnings of boots',

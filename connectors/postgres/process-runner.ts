@@ -124,7 +124,11 @@ async function handleDevices<Item>(
   return rejections
 }
 
-async function handleDevice<Item>(
+/**
+ * Handles one device within a savepoint. What it did is taken back if it is rejected.
+ * @throws ConnectorError if the database is at fault
+ */
+export async function handleDevice<Item>(
   session: Session,
   consumer: ConsumerName,
   { handle, reasons }: BusinessProcess<Item>,

@@ -1,0 +1,384 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isTransient, type Log } from '../../connectors/contract.ts'
+import { openAdmin } from '../../connectors/kafka/client.ts'
+import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
+import { partitionOf } from '../../connectors/kafka/partition.ts'
+import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
+import { topicExtents } from '../../connectors/kafka/scan.ts'
+import { offsetsAt } from '../../connectors/kafka/topics.ts'
+import { createRegistry } from '../../connectors/registry/registry.ts'
+import { openSchemaDirectory, type SchemaDirectory } from '../../connectors/registry/schema-directory.ts'
+import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
+import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
+import { createDeadLetterWriter } from '../../processors/dead-letter-writer.ts'
+import type { DeclaredProcessor } from '../../processors/declaration.ts'
+import { fingerprintOf } from '../../processors/fingerprint-header.ts'
+import { deadTopic, topics, valueSubject } from '../../processors/topics.ts'
+import { avroType } from '../../schemas/avro-type.ts'
+import { deadLetterSchema } from '../../schemas/generated/dead-letter.ts'
+import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
+import type { Config } from '../../services/config.ts'
+import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
+import { openLookups, schemasOf } from '../../services/lookups.ts'
+import { createEngine, createEngineCounters, type EngineResult } from '../../services/processor/engine.ts'
+import { outputHeaders } from '../../services/processor/service.ts'
+import { throughOutages } from '../../services/through-outages.ts'
+import { version } from '../../services/version.ts'
+import { openDeadLetters } from '../dead-letters/reader.ts'
+import { compareItems } from './compare.ts'
+import { compareDead, type DeadPart, MOST_REFUSED, partOf, RefusedInputs } from './dead-letters.ts'
+import { type Item, readingItems, recordItems } from './items.ts'
+import type { ShadowReport } from './report.ts'
+import { type Group, isAlike, lacks, type OutputRecord, type Place, Window } from './window.ts'
+
+/** The slice of the source's topic that is asked for. */
+export interface Slice {
+  /** Record timestamps, milliseconds since 1970: from, inclusive, to, exclusive. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Keys of the inputs; empty for all. */
+  readonly devices: ReadonlySet<string>
+  /** Most inputs. */
+  readonly most: number
+}
+
+export interface ShadowOptions {
+  readonly config: Config
+  readonly declared: DeclaredProcessor
+  readonly slice: Slice
+  readonly report: ShadowReport
+  readonly log: Log
+  /** Ends the run. What was compared by then is in the report. */
+  readonly signal: AbortSignal
+  /** Called after each window. */
+  readonly progress: () => void
+}
+
+/** A window is compared when it has this many inputs, or this many bytes of outputs. */
+const WINDOW_INPUTS = 5_000
+const WINDOW_BYTES = 32 << 20
+/** Clocks of the source's producers are apart by less than this. */
+const SLACK_MS = 60_000
+/**
+ * How many records are read on for outputs that are missing: another processor that writes the same
+ * topic may be far ahead, so that older times come after newer ones.
+ */
+const READ_AHEAD = 100_000n
+const RETRY_MS = 1_000
+
+/**
+ * Runs the working copy over a slice of its source's topic, and compares what it gives with what
+ * the deployed one gave. It publishes nothing, registers nothing, joins no group and commits
+ * nothing. One partition of the source after the other, a window of inputs at a time. Waits
+ * through outages.
+ */
+export async function shadowProcessor(options: ShadowOptions): Promise<void> {
+  const { config, declared, slice, report, log, signal, progress } = options
+  const { name, processor } = declared
+  const source = processor.from.topic
+  const outputs = [...new Set(Object.values(processor.to).map(({ topic }) => topic))]
+  const dead = deadTopic(name)
+  const kafka = kafkaClient(config, 'millrace-shadow', log)
+  const counts = await countPartitions(kafka, [source, ...outputs])
+  const persist = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> => throughOutages(doing, work, { log, signal })
+
+  await using admin = openAdmin(kafka)
+  await using reader = createRecordReader(kafka)
+  await using lookups = await openLookups(processor, { config, log, signal, readOnly: true })
+  const codec = createDeadLetterCodec(deadLetterSchema.json, 0)
+  const engine = createEngine({
+    name,
+    processor,
+    // A schema of the working copy may not be registered, and is not registered here.
+    schemaIds: Object.fromEntries(Object.keys(processor.to).map((output) => [output, 0])),
+    headers: outputHeaders(processor),
+    limits: await topicLimits(kafka, config, outputs),
+    deadLetters: createDeadLetterWriter({
+      processor: name,
+      version,
+      codec,
+      deadLetterBytes: Number.POSITIVE_INFINITY,
+      headBytes: 0,
+      counters: { referenced: 0 },
+    }),
+  })
+  await using decoders = await openDecoders(options, outputs)
+  const refused = await readRefused(options, source, dead)
+  if (refused.overflowed)
+    report.notes.add(`dead letters were not compared: there are more than those of ${MOST_REFUSED} inputs; take a shorter slice`)
+
+  const committed = await committedOffsets(admin, name, source)
+  const extents = await topicExtents(kafka, source)
+  const [firsts, ends] = [await offsetsAt(admin, source, slice.fromMs), await offsetsAt(admin, source, slice.toMs)]
+  const outputExtents = new Map(
+    await Promise.all(
+      outputs.map(async (topic) => [topic, new Map((await topicExtents(kafka, topic)).map((each) => [each.partition, each]))] as const),
+    ),
+  )
+  const oldest = new Map<string, number>()
+
+  /** Records of a range, in order. After an outage it goes on where it was. */
+  async function* range(topic: Topic, partition: number, from: bigint, to: bigint): AsyncGenerator<readonly KafkaRecord[]> {
+    for (let next = from; ; ) {
+      try {
+        for await (const records of reader.readRange(topic, partition, next, to)) {
+          signal.throwIfAborted()
+          yield records
+          next = (records.at(-1)?.offset ?? next) + 1n
+        }
+        return
+      } catch (cause) {
+        if (!isTransient(cause)) throw cause
+        log.warn('waiting for Kafka', { topic, partition, cause: String(cause) })
+        await delay(RETRY_MS, undefined, { signal })
+      }
+    }
+  }
+
+  /** The time of the first record that Kafka still has, if it has deleted some; else -Infinity. */
+  async function oldestMs(topic: Topic, partition: number): Promise<number> {
+    const place = `${topic}/${partition}`
+    const known = oldest.get(place)
+    if (known !== undefined) return known
+    const extent = outputExtents.get(topic)?.get(partition)
+    let found = Number.NEGATIVE_INFINITY
+    if (extent !== undefined && extent.earliest > 0n) {
+      found = Number.POSITIVE_INFINITY
+      for await (const [first] of range(topic, partition, extent.earliest, extent.end)) {
+        if (first === undefined) continue
+        found = first.timestampMs
+        break
+      }
+    }
+    oldest.set(place, found)
+    return found
+  }
+
+  async function processed(record: KafkaRecord, partition: number): Promise<readonly OutgoingRecord[]> {
+    const origin = { topic: source, partition, nowMs: record.timestampMs }
+    const run = (unsure: () => boolean): EngineResult => engine([record], origin, lookups, createEngineCounters(), unsure)
+    let names: ReturnType<typeof lookups.unsure> = new Set()
+    const first = run(() => {
+      names = lookups.unsure()
+      return names.size > 0
+    })
+    if (first.unsure !== true) return first.sent
+    await lookups.settle(names)
+    return run(() => false).sent
+  }
+
+  /** Compares the dead letters of one input. */
+  function judgeDead(place: Place, record: KafkaRecord, sent: readonly OutgoingRecord[]): void {
+    if (refused.overflowed) return
+    const working = sent
+      .filter(({ topic }) => topic === dead)
+      .map(({ value }) => codec.decode(value))
+      .map((deadLetter): DeadPart => ({ reason: deadLetter.reason, part: partOf(deadLetter) }))
+    const deployed = refused.of(place.partition, place.offset)?.open ?? []
+    const { added, gone } = compareDead(working, deployed)
+    report.deadAlike += working.length - added.length
+    const device = record.key?.toString('utf8') ?? null
+    for (const reason of added) report.noted(`${dead} (only the working copy)`, place, device, null, reason)
+    for (const reason of gone) report.noted(`${dead} (only the deployed one)`, place, device, reason, null)
+  }
+
+  /** Partitions that may have outputs of a key. A topic may have got partitions since. */
+  function partitionsOf(topic: Topic, key: Buffer | null, own: number): readonly number[] {
+    const count = counts.get(topic) ?? 0
+    if (key === null) return Array.from({ length: count }, (_, partition) => partition)
+    return [...new Set([partitionOf(key, count), own])].filter((partition) => partition < count)
+  }
+
+  async function readDeployed(window: Window, topic: Topic, own: number): Promise<void> {
+    const byPartition = new Map<number, Group[]>()
+    for (const group of window.groups) {
+      if (group.topic !== topic) continue
+      for (const partition of partitionsOf(topic, group.key, own)) {
+        const groups = byPartition.get(partition)
+        if (groups === undefined) byPartition.set(partition, [group])
+        else groups.push(group)
+      }
+    }
+    const begins = await persist(`asking for offsets of ${topic}`, () => offsetsAt(admin, topic, window.firstMs))
+    const usual = await persist(`asking for offsets of ${topic}`, () => offsetsAt(admin, topic, window.lastMs + SLACK_MS))
+    for (const [partition, groups] of byPartition) {
+      const end = outputExtents.get(topic)?.get(partition)?.end ?? 0n
+      const read = async (from: bigint, to: bigint, whole: boolean): Promise<void> => {
+        for await (const records of range(topic, partition, from, to < end ? to : end)) {
+          for (const record of records) window.take(topic, record)
+          if (!whole && !groups.some(lacks)) return
+        }
+      }
+      const until = usual.get(partition) ?? end
+      await read(begins.get(partition) ?? end, until, true)
+      // What a redrive wrote is at the end, whatever its time.
+      if (groups.some(({ redriven }) => redriven)) await read(until, end, true)
+      else if (groups.some(lacks)) await read(until, until + READ_AHEAD, false)
+    }
+  }
+
+  async function compare(window: Window, own: number): Promise<void> {
+    if (window.inputs === 0) return
+    for (const topic of outputs) await readDeployed(window, topic, own)
+    for (const group of window.groups) {
+      report.sameRecords += group.found.size
+      if (isAlike(group)) continue
+      const { topic, place, key } = group
+      if (lacks(group)) {
+        const ages = await Promise.all(partitionsOf(topic, key, own).map((partition) => oldestMs(topic, partition)))
+        if (ages.some((ms) => group.timestampMs < ms)) {
+          report.cut++
+          continue
+        }
+      }
+      report.sameRecords -= group.found.size
+      const deployed: Item[] = []
+      for (const record of [...group.found, ...group.deployed]) {
+        try {
+          for (const item of await decoders.deployed(topic, record, group.found.has(record))) deployed.push(item)
+        } catch (cause) {
+          report.noted(
+            `${topic} (cannot be read)`,
+            place,
+            key?.toString('utf8') ?? null,
+            cause instanceof Error ? cause.message : String(cause),
+            null,
+          )
+        }
+      }
+      const working = group.working.flatMap((record) => decoders.working(topic, record))
+      report.compared(topic, place, compareItems(working, deployed, topic === topics.readings))
+    }
+    report.inputs += window.inputs
+    report.repeats += window.repeats
+    if (window.unheld > 0) report.notes.add('more outputs of one key and time than are kept were not compared')
+    progress()
+  }
+
+  let taken = 0
+  for (const { partition, earliest, end: last } of extents) {
+    const begin = firsts.get(partition) ?? last
+    if (begin === earliest && earliest > 0n)
+      report.notes.add(`Kafka has deleted what was in ${source}/${partition} before offset ${earliest}`)
+    const end = ends.get(partition) ?? last
+    const limit = committed.get(partition)?.nextOffset ?? begin
+    const until = limit < end ? limit : end
+    if (end > begin && until < end) report.notYet += Number(end - (until > begin ? until : begin))
+    let window = new Window(outputs)
+    for await (const records of range(source, partition, begin, until)) {
+      const chosen = records.filter(
+        ({ timestampMs, key }) =>
+          timestampMs >= slice.fromMs &&
+          timestampMs < slice.toMs &&
+          (slice.devices.size === 0 || slice.devices.has(key?.toString('utf8') ?? '')),
+      )
+      if (chosen.length === 0) continue
+      await lookups.prepare(chosen)
+      for (const record of chosen) {
+        if (taken === slice.most) break
+        // Inputs of one key and time are compared together.
+        if ((window.inputs >= WINDOW_INPUTS || window.bytes >= WINDOW_BYTES) && record.timestampMs !== window.lastMs) {
+          await compare(window, partition)
+          window = new Window(outputs)
+        }
+        taken++
+        const place = { topic: source, partition, offset: record.offset }
+        const sent = await processed(record, partition)
+        judgeDead(place, record, sent)
+        window.expect(
+          place,
+          record,
+          sent.filter(({ topic }) => topic !== dead),
+          refused.of(partition, record.offset)?.redriven === true,
+        )
+      }
+      if (taken === slice.most) break
+    }
+    await compare(window, partition)
+    if (taken === slice.most) {
+      report.notes.add(`not compared: what is after the first ${slice.most} inputs (--most)`)
+      return
+    }
+  }
+}
+
+/** Reads what the deployed one refused of the slice. A dead letter comes after its input. */
+async function readRefused({ config, slice, report, log, signal }: ShadowOptions, source: Topic, dead: Topic): Promise<RefusedInputs> {
+  const found = new RefusedInputs()
+  const deadLetters = openDeadLetters(config, { ...log, info: () => undefined }, signal)
+  if (!(await deadLetters.topics()).includes(dead)) {
+    report.notes.add(`there is no topic ${dead}: the deployed one has no dead letters`)
+    return found
+  }
+  const settled = await deadLetters.settled(dead)
+  if (settled === undefined) report.notes.add('dead letters count as open: the database does not say which ones a redrive has settled')
+  const kafka = kafkaClient(config, 'millrace-shadow', log)
+  await using admin = openAdmin(kafka)
+  const firsts = await offsetsAt(admin, dead, Math.max(0, slice.fromMs - SLACK_MS))
+  const extents = (await deadLetters.extents(dead)).map((extent) => ({
+    ...extent,
+    earliest: firsts.get(extent.partition) ?? extent.earliest,
+  }))
+  await deadLetters.read(
+    dead,
+    (each) => {
+      if (each === null || each.deadLetter.source_topic !== source) return undefined
+      const { deadLetter, partition, offset } = each
+      const times = deadLetter.records.length > 0 ? deadLetter.records.map(({ timestamp }) => timestamp) : [deadLetter.source_timestamp]
+      if (times.some((ms) => ms >= slice.fromMs && ms < slice.toMs)) found.add(deadLetter, settled?.get(partition)?.has(offset) === true)
+      return undefined
+    },
+    extents,
+  )
+  return found
+}
+
+interface Decoders extends AsyncDisposable {
+  /** @param own the record has the bytes of the working copy's, and so its schema */
+  deployed(topic: Topic, record: OutputRecord, own: boolean): Promise<readonly Item[]>
+  working(topic: Topic, record: OutputRecord): readonly Item[]
+}
+
+/** Each side is read by its own schema, so that nothing of it is left out. */
+async function openDecoders({ config, declared: { processor }, log, signal }: ShadowOptions, outputs: readonly Topic[]): Promise<Decoders> {
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const own = new Map(Object.values(processor.to).map(({ topic, schema }) => [topic, avroType(schema.json)]))
+  const directories = new Map<Topic, SchemaDirectory>()
+  const types = new WeakMap<object, ReturnType<typeof avroType>>()
+  const itemsOf = (topic: Topic, value: unknown): readonly Item[] => (topic === topics.readings ? readingItems(value) : recordItems(value))
+
+  for (const topic of outputs) {
+    const subject = valueSubject(topic)
+    directories.set(topic, await openSchemaDirectory({ registry, prefix: subject, ownSubject: () => subject, log, signal }))
+  }
+
+  function working(topic: Topic, { value }: OutputRecord): readonly Item[] {
+    const type = own.get(topic)
+    if (type === undefined || value === null) return []
+    return itemsOf(topic, type.fromBuffer(value.subarray(WIRE_BYTES)))
+  }
+
+  return {
+    working,
+    async deployed(topic, record, isOwn) {
+      if (isOwn) return working(topic, record)
+      const { value } = record
+      if (value === null || !hasWireHeader(value)) throw new Error('expected a value in the wire format of the registry')
+      const asRecord: KafkaRecord = { key: null, value, timestampMs: 0, offset: 0n, headers: record.headers }
+      const directory = directories.get(topic)
+      await directory?.prepare(schemasOf([asRecord]))
+      const id = schemaIdOf(value)
+      const schema = directory?.schema(id, fingerprintOf(asRecord))
+      if (typeof schema !== 'object' || schema === null) throw new Error(`the registry has no schema ${id}`)
+      let type = types.get(schema)
+      if (type === undefined) {
+        type = avroType(schema)
+        types.set(schema, type)
+      }
+      return itemsOf(topic, type.fromBuffer(value.subarray(WIRE_BYTES)))
+    },
+    async [Symbol.asyncDispose]() {
+      for (const directory of directories.values()) await directory[Symbol.asyncDispose]()
+    },
+  }
+}
