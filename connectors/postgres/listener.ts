@@ -9,6 +9,10 @@ const PROBE_MS = 2_000
 
 export interface ListenOptions {
   readonly url: string
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string
+  /** What is read, for messages: `devices`. */
+  readonly what: string
   readonly log: Log
   readonly signal: AbortSignal
   /** Channels of notifications, which are names of SQL. */
@@ -21,7 +25,7 @@ export interface ListenOptions {
   readonly now: () => number
 }
 
-/** A session that has read every device, and hears of changes. */
+/** A session that has read everything, and hears of changes. */
 export interface Listener {
   readonly session: Session
   /**
@@ -34,10 +38,21 @@ export interface Listener {
 }
 
 /** Listens first and then reads. So a change in between is notified, and read again. */
-export async function listen({ url, log, signal, channels, load, notified, lost, now }: ListenOptions): Promise<Listener> {
+export async function listen({
+  url,
+  applicationName,
+  what,
+  log,
+  signal,
+  channels,
+  load,
+  notified,
+  lost,
+  now,
+}: ListenOptions): Promise<Listener> {
   const session = await openSession({
     url,
-    applicationName: 'millrace devices',
+    applicationName,
     answerTimeoutMs: ANSWER_TIMEOUT_MS,
     statementTimeoutMs: ANSWER_TIMEOUT_MS,
   })
@@ -54,18 +69,18 @@ export async function listen({ url, log, signal, channels, load, notified, lost,
       },
       lost: () => lost(session),
     })
-    await session.script('listening for changes of devices', [...channels, probe].map((channel) => `LISTEN ${channel}`).join('; '))
+    await session.script(`listening for changes of ${what}`, [...channels, probe].map((channel) => `LISTEN ${channel}`).join('; '))
     await session.script('trying a notification', `NOTIFY ${probe}`)
     const notifies = (await Promise.race([arrived, delay(PROBE_MS, false as const, { signal })])) === true
     if (!notifies)
-      log.warn('the database is not heard: is a pooler or proxy in between? Devices are read again every second instead', {
+      log.warn(`the database is not heard: is a pooler or proxy in between? All ${what} are read again every second instead`, {
         url: hostOf(url),
       })
     await session.script('trying a notification', `UNLISTEN ${probe}`)
     const readAtMs = now()
     await load(session)
     signal.throwIfAborted()
-    if (session.lost) throw new ConnectorError('connection-lost', true, 'listening for changes of devices')
+    if (session.lost) throw new ConnectorError('connection-lost', true, `listening for changes of ${what}`)
     return { session, notifies, readAtMs }
   } catch (error) {
     await session.close()
