@@ -1,6 +1,6 @@
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
-import { migrateApp, migrateTelemetry } from '../connectors/postgres/migrate.ts'
+import { migrateApp, migrateLookupTables, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { readMigrations } from '../connectors/postgres/migrations.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { loadConfig } from '../services/config.ts'
@@ -16,7 +16,8 @@ import { print } from './print.ts'
  */
 export async function migrate({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
-  const topics = wantedTopics(config, await declaredServices(config))
+  const services = await declaredServices(config)
+  const topics = wantedTopics(config, services)
   const done = [
     ...(await migrateTelemetry({
       url: config.env.TELEMETRY_DATABASE_URL,
@@ -28,6 +29,11 @@ export async function migrate({ config: file }: ConfigOption): Promise<number> {
   ]
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
-  print(...(done.length === 0 ? ['nothing to migrate'] : done))
+  const tables = services.flatMap((service) => Object.values(service.tables ?? {}))
+  // What was done is said even if a table, which is the user's, is missing.
+  if (done.length > 0) print(...done)
+  const added = tables.length === 0 ? [] : await migrateLookupTables(config.env.APP_DATABASE_URL, tables)
+  if (added.length > 0) print(...added)
+  if (done.length + added.length === 0) print('nothing to migrate')
   return 0
 }

@@ -7,6 +7,7 @@ import type { AvroSchema } from '../schemas/avro-schema.ts'
 import { isChannel } from '../schemas/channel.ts'
 import type { Firmware } from '../schemas/firmware.ts'
 import type { Captures } from '../schemas/topic-pattern.ts'
+import type { LookupTables, RowsOf } from './lookup-table.ts'
 import type { CompiledDialect } from './translate/translation.ts'
 
 declare const brand: unique symbol
@@ -278,6 +279,15 @@ export interface Lookups {
 /** Names of lookups that need preparing. */
 export type LookupName = Exclude<keyof Lookups, 'oldestDays'>
 
+/**
+ * What a processor may look up, with the tables that it declares: their rows as they were when the
+ * batch was prepared.
+ */
+export type LookupsWith<Tables extends LookupTables> = Lookups & { readonly table: RowsOf<Tables> }
+
+/** No table is declared. */
+export type NoTables = Readonly<Record<never, never>>
+
 type Outputs = { readonly [name: string]: Output<never> }
 type Reasons = Readonly<Record<string, ReasonDoc>>
 
@@ -291,22 +301,27 @@ export interface Processor<Item, To extends Outputs> {
   readonly to: To
   /** Its own look-ups and those of its source. */
   readonly needs: readonly LookupName[]
+  /** Tables of the app database that `handle` looks up. None if absent. */
+  readonly tables?: LookupTables
   /** Closed list: an outcome with another reason is a defect. */
   readonly reasons: Reasons
   /**
    * Port of its metrics on a machine that runs several services, if the configuration names none.
    */
   readonly metricsPort?: number
+  /** Takes look-ups that have its tables, if it declares any. */
   readonly handle: (item: Item, lookups: Lookups) => Outcome<To> | readonly Outcome<To>[]
 }
 
 /** What a processor declares. */
-export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reasons> {
+export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reasons, Tables extends LookupTables = NoTables> {
   readonly from: Source<Item>
   /** All outputs. `handle` may not emit to another. */
   readonly to: To
   /** What `handle` looks up. Nothing if absent. */
   readonly needs?: readonly LookupName[]
+  /** Tables of the app database that `handle` looks up, by the names that it has for them. */
+  readonly tables?: Tables
   /** The reasons for which `handle` may reject. It may give no other. None if absent. */
   readonly reasons?: Own
   /**
@@ -317,18 +332,26 @@ export interface ProcessorDeclaration<Item, To extends Outputs, Own extends Reas
    * Pure and synchronous. What it throws is a defect: the record becomes a dead letter, and nothing
    * of it is emitted. An empty list leaves the input out without a count.
    */
-  readonly handle: (item: Item, lookups: Lookups) => Outcome<To, keyof Own & string> | readonly Outcome<To, keyof Own & string>[]
+  readonly handle: (
+    item: Item,
+    lookups: LookupsWith<Tables>,
+  ) => Outcome<To, keyof Own & string> | readonly Outcome<To, keyof Own & string>[]
 }
 
 /**
  * Declares a processor. The types tie its outcomes to its outputs and reasons, and the values to
  * the schemas of the outputs.
  */
-export function defineProcessor<Item, const To extends Outputs, const Own extends Reasons = Record<never, ReasonDoc>>(
-  declaration: ProcessorDeclaration<Item, To, Own>,
-): Processor<Item, To> {
+export function defineProcessor<
+  Item,
+  const To extends Outputs,
+  const Own extends Reasons = Record<never, ReasonDoc>,
+  const Tables extends LookupTables = NoTables,
+>(declaration: ProcessorDeclaration<Item, To, Own, Tables>): Processor<Item, To> {
   const { from, needs = [], reasons = {} } = declaration
-  return { ...declaration, needs: withNeedsOf(from, needs), reasons }
+  // Whoever runs it prepares the tables that it declares.
+  const handle = declaration.handle as Processor<Item, To>['handle']
+  return { ...declaration, handle, needs: withNeedsOf(from, needs), reasons }
 }
 
 /** Without repeats. */

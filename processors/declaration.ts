@@ -4,6 +4,7 @@
  */
 import type { AvroSchema } from '../schemas/avro-schema.ts'
 import type { ConsumerName, LookupName, Output, Processor, ReasonDoc, Topic } from './contract.ts'
+import type { LookupTables } from './lookup-table.ts'
 import type { BusinessProcess } from './process.ts'
 import { deadTopic } from './topics.ts'
 
@@ -60,6 +61,8 @@ export interface Declaration {
   /** Topics that it writes, without its dead letters. */
   readonly writes: readonly WrittenTopic[]
   readonly needs: readonly LookupName[]
+  /** Tables of the app database that it looks up. None if absent. */
+  readonly tables?: LookupTables | undefined
   /**
    * Closed list of the reasons for which it refuses records. Undefined if it has no dead letters.
    */
@@ -103,6 +106,7 @@ export function declareProcessor(name: string, processor: AnyProcessor): Declare
     fetching: { partitionBytes: PROCESSOR_FETCH_BYTES },
     writes: Object.values(processor.to),
     needs: processor.needs,
+    tables: processor.tables,
     reasons: processor.reasons,
     metricsPort: processor.metricsPort,
   }
@@ -119,6 +123,7 @@ export function declareProcess(name: string, businessProcess: BusinessProcess<un
     fetching: {},
     writes: [],
     needs: businessProcess.needs,
+    tables: businessProcess.tables,
     reasons: businessProcess.reasons,
     metricsPort: businessProcess.metricsPort,
   }

@@ -10,12 +10,15 @@ import {
   type KafkaRecord,
   type LookupName,
   type Lookups,
+  type LookupsWith,
+  type NoTables,
   parseDeviceId,
   type ReasonDoc,
   type reject,
   type Source,
   withNeedsOf,
 } from './contract.ts'
+import type { LookupTables } from './lookup-table.ts'
 
 /** What `reject` gives. */
 export type Rejected = ReturnType<typeof reject>
@@ -46,6 +49,8 @@ export interface BusinessProcess<Item> {
   readonly time: (item: Item) => number
   /** Its own look-ups and those of its source. */
   readonly needs: readonly LookupName[]
+  /** Tables of the app database that `handle` looks up. None if absent. */
+  readonly tables?: LookupTables
   /** Closed list: a rejection with another reason is a defect. */
   readonly reasons: Readonly<Record<string, ReasonDoc>>
   /**
@@ -58,19 +63,41 @@ export interface BusinessProcess<Item> {
    * it throws or rejects, this device's records become dead letters, and what it did for them is
    * taken back; the other devices go on. (If the database is at fault, the batch is tried again
    * instead.) It may run again for the same inputs if the transaction did not commit, so it must do
-   * everything through `tx`.
+   * everything through `tx`. What it looks up is as it was when the batch was prepared; what it
+   * reads through `tx` is as of the transaction.
+   *
+   * The look-ups are absent only if it needs none and declares no table: `withLookups` adds them.
    */
-  readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction) => Promise<Rejected | undefined>
+  readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
 }
 
 /** What a process says of itself: `needs` are its own, none if absent. */
-export interface ProcessDeclaration<Item> extends Omit<BusinessProcess<Item>, 'from' | 'needs'> {
+export interface ProcessDeclaration<Item, Tables extends LookupTables = NoTables>
+  extends Omit<BusinessProcess<Item>, 'from' | 'needs' | 'tables' | 'handle'> {
   readonly from: GivingSource<Item>
   readonly needs?: readonly LookupName[]
+  /** Tables of the app database that `handle` looks up, by the names that it has for them. */
+  readonly tables?: Tables
+  /** As that of a `BusinessProcess`. */
+  readonly handle: (
+    device: DeviceId,
+    items: readonly Item[],
+    tx: Transaction,
+    lookups: LookupsWith<Tables>,
+  ) => Promise<Rejected | undefined>
 }
 
-export function defineProcess<Item>(declaration: ProcessDeclaration<Item>): BusinessProcess<Item> {
-  return { ...declaration, needs: withNeedsOf(declaration.from, declaration.needs ?? []) }
+export function defineProcess<Item, const Tables extends LookupTables = NoTables>(
+  declaration: ProcessDeclaration<Item, Tables>,
+): BusinessProcess<Item> {
+  // Whoever runs it prepares what it looks up, and adds it.
+  const handle = declaration.handle as BusinessProcess<Item>['handle']
+  return { ...declaration, handle, needs: withNeedsOf(declaration.from, declaration.needs ?? []) }
+}
+
+/** The process with its look-ups at hand, for one batch. */
+export function withLookups<Item>(businessProcess: BusinessProcess<Item>, lookups: Lookups): BusinessProcess<Item> {
+  return { ...businessProcess, handle: (device, items, tx) => businessProcess.handle(device, items, tx, lookups) }
 }
 
 /** One device's part of a micro-batch. */

@@ -1,10 +1,12 @@
 import type { Log } from '../connectors/contract.ts'
 import { openDeviceDirectory } from '../connectors/postgres/device-directory.ts'
+import { type AllRows, openLookupTables } from '../connectors/postgres/lookup-tables.ts'
 import { openFirmwareDirectory } from '../connectors/registry/firmware-directory.ts'
 import { createRegistry } from '../connectors/registry/registry.ts'
 import { openSchemaDirectory, type Wanted } from '../connectors/registry/schema-directory.ts'
 import { type DeviceId, type KafkaRecord, type LookupName, type Lookups, parseDeviceId, type Source } from '../processors/contract.ts'
 import { fingerprintOf } from '../processors/fingerprint-header.ts'
+import type { LookupTables } from '../processors/lookup-table.ts'
 import { uptimeBoots } from '../processors/standardise/uptimes.ts'
 import { daysOfYears } from '../processors/time-bounds.ts'
 import { valueSubject } from '../processors/topics.ts'
@@ -18,6 +20,11 @@ import type { Health } from './service.ts'
 
 /** What processors may look up, kept in memory and fresh. */
 export interface PreparedLookups extends Lookups, AsyncDisposable {
+  /**
+   * The rows of declared tables, as they were prepared last. It is another object after a change:
+   * a copy of these look-ups keeps the rows as they were.
+   */
+  readonly table: AllRows
   /** Makes the answers for these records definitive; waits through outages. */
   prepare(records: readonly KafkaRecord[]): Promise<void>
   /**
@@ -42,6 +49,7 @@ const MOST_UNSURE = 10_000
 export interface LookedUp {
   readonly from: Pick<Source<unknown>, 'topic'>
   readonly needs: readonly LookupName[]
+  readonly tables?: LookupTables
 }
 
 export interface LookupsOptions {
@@ -64,11 +72,22 @@ export interface LookupsOptions {
  * Opens only what is needed. Schemas are those of the source's topic. Before it resolves it reads
  * the registry and the app database once, through outages.
  */
-export async function openLookups({ from, needs }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
+export async function openLookups({ from, needs, tables: declared = {} }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
   const { config, log, signal, health, readOnly } = options
   const watch = health === undefined ? {} : schemaWatch(health)
   const needsAny = (...names: readonly LookupName[]): boolean => names.some((name) => needs.includes(name))
   const subject = valueSubject(from.topic)
+  // First of all: if one is not as declared, nothing else is open yet.
+  const tables =
+    Object.keys(declared).length === 0
+      ? undefined
+      : await openLookupTables({
+          url: config.env.APP_DATABASE_URL,
+          tables: declared,
+          log,
+          signal,
+          ...(health === undefined ? {} : { problem: (what: string | null) => health.set('tables', what) }),
+        })
   const firmwares = needsAny('firmware', 'anchor')
     ? await openFirmwareDirectory({ ...firmwareOptions(config, log, signal, readOnly), ...watch })
     : undefined
@@ -105,6 +124,9 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
     dialects: () => dialects?.current() ?? [],
     anchor: (device, boot) => anchors?.anchor(device, boot) ?? Number.NaN,
     schema: (schemaId, fingerprint) => schemas?.schema(schemaId, fingerprint),
+    get table() {
+      return tables?.rows ?? {}
+    },
     unsure() {
       const taken = unsure
       unsure = new Set()
@@ -119,10 +141,12 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
         await schemas?.prepare(wanted)
       }
       await devices?.prepare(devicesOf(records))
-      if (anchors === undefined) return
-      const boots = uptimeBoots(records, { firmware })
-      // Unknown devices get no anchor: the table must not grow with names that anybody invents.
-      if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => assignments(device) !== undefined))
+      if (anchors !== undefined) {
+        const boots = uptimeBoots(records, { firmware })
+        // Unknown devices get no anchor: the table must not grow with names that anybody invents.
+        if (boots.length > 0) await anchors.prepare(boots.filter(({ device }) => assignments(device) !== undefined))
+      }
+      await tables?.prepare()
     },
     oldestDays: daysOfYears(config.time.oldest_years),
     ignored: () => (firmwares?.ignored() ?? 0) + (schemas?.ignored() ?? 0),
@@ -133,6 +157,7 @@ export async function openLookups({ from, needs }: LookedUp, options: LookupsOpt
       await devices?.[Symbol.asyncDispose]()
       await schemas?.[Symbol.asyncDispose]()
       await firmwares?.[Symbol.asyncDispose]()
+      await tables?.[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,7 +1,9 @@
+import type { LookupTable } from '../../processors/lookup-table.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
 import type { BackendChoice } from './backend.ts'
 import { chooseBackend } from './backend-choice.ts'
 import { retryOnLock } from './lock-retry.ts'
+import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
 import { checkColumns } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
@@ -27,6 +29,15 @@ export interface TelemetryMigrateOptions extends MigrateOptions {
  */
 export function migrateApp({ url, migrations }: MigrateOptions): Promise<Done> {
   return exclusively(url, (session) => migrate(session, migrations))
+}
+
+/**
+ * Gives tables of the app database, which are the user's own, a trigger that tells their changes to
+ * services. After `migrateApp`.
+ * @throws ConnectorError `lookup-table` if a table is missing, or not as declared
+ */
+export function migrateLookupTables(url: string, tables: readonly LookupTable[]): Promise<Done> {
+  return exclusively(url, (session) => addLookupTriggers(session, tables))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createProcessRunner, type DeviceRejection } from '../../connectors/postgres/process-runner.ts'
 import type { KafkaRecord, Rejection } from '../../processors/contract.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
-import { type BusinessProcess, type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
+import { type BusinessProcess, type DeviceInputs, inputsByDevice, withLookups } from '../../processors/process.ts'
 import { openLookups } from '../../services/lookups.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
 import { throughOutages } from '../../services/through-outages.ts'
@@ -13,7 +13,11 @@ import type { Attempt, RedriveWay, WayParts } from './way.ts'
  * Handles all of the devices, or none: then it returns the rejected ones. `dead`: how many records
  * of the chunk belong to none of these devices.
  */
-type Handle = (devices: readonly DeviceInputs<unknown>[], dead: number) => Promise<readonly DeviceRejection[]>
+type Handle = (
+  businessProcess: BusinessProcess<unknown>,
+  devices: readonly DeviceInputs<unknown>[],
+  dead: number,
+) => Promise<readonly DeviceRejection[]>
 
 /**
  * The way for business processes. It handles each device's records again, in one transaction with
@@ -28,13 +32,15 @@ export async function openProcessWay(parts: WayParts, businessProcess: BusinessP
   /** Handles all devices that are not rejected. Returns an attempt for each record. */
   async function run(records: readonly KafkaRecord[], handle: Handle): Promise<readonly Attempt[]> {
     await lookups.prepare(records)
-    const { devices, undecodable } = inputsByDevice(businessProcess, records, lookups)
+    const prepared = { ...lookups }
+    const { devices, undecodable } = inputsByDevice(businessProcess, records, prepared)
+    const handled = withLookups(businessProcess, prepared)
     const again = new Map<KafkaRecord, Rejection>(
       undecodable.map(({ record, detail }) => [record, { reason: UNDECODABLE, detail, samples: [] }]),
     )
     let left = devices
     for (;;) {
-      const rejected = await handle(left, again.size)
+      const rejected = await handle(handled, left, again.size)
       if (rejected.length === 0) break
       const reasons = new Map(rejected.map((rejection) => [rejection.device, rejection]))
       for (const inputs of left) {
@@ -52,7 +58,7 @@ export async function openProcessWay(parts: WayParts, businessProcess: BusinessP
 
   /** Commits the devices that are left of a chunk, unless some are rejected. */
   function committing(deadLetters: readonly FoundDeadLetter[], place: RedrivePlace, last: FoundDeadLetter): Handle {
-    return async (devices, dead) => {
+    return async (handled, devices, dead) => {
       const { topic, partition } = last
       const move = {
         topic,
@@ -66,7 +72,7 @@ export async function openProcessWay(parts: WayParts, businessProcess: BusinessP
       }
       const result = await throughOutages(
         'committing redriven records',
-        () => runner.commit(consumer, businessProcess, { devices, moves: [move] }),
+        () => runner.commit(consumer, handled, { devices, moves: [move] }),
         parts,
       )
       switch (result.tag) {
@@ -94,7 +100,7 @@ export async function openProcessWay(parts: WayParts, businessProcess: BusinessP
     dryRun: (deadLetters) =>
       run(
         deadLetters.map((found) => recordOf(found)),
-        (devices) => throughOutages('trying redriven records', () => runner.dryRun(consumer, businessProcess, devices), parts),
+        (handled, devices) => throughOutages('trying redriven records', () => runner.dryRun(consumer, handled, devices), parts),
       ),
     async [Symbol.asyncDispose]() {
       await runner[Symbol.asyncDispose]()

@@ -6,7 +6,7 @@ import { offsetsAt } from '../../connectors/kafka/topics.ts'
 import { LOCK_MS, type ShadowedProcess, STATEMENT_MS, shadowProcess, TRANSACTION_MS } from '../../connectors/postgres/process-shadow.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
 import type { DeclaredProcess } from '../../processors/declaration.ts'
-import { type DeviceInputs, inputsByDevice } from '../../processors/process.ts'
+import { type DeviceInputs, inputsByDevice, withLookups } from '../../processors/process.ts'
 import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { openLookups } from '../../services/lookups.ts'
@@ -73,7 +73,9 @@ export async function shadowBusinessProcess({ config, declared, slice, log, sign
     }
     if (cutShort) break
   }
-  const done = await shadowProcess({ url: config.env.APP_DATABASE_URL, consumer: name, businessProcess, devices, signal })
+  // What it looks up is as it was for the last inputs.
+  const handled = withLookups(businessProcess, { ...lookups })
+  const done = await shadowProcess({ url: config.env.APP_DATABASE_URL, consumer: name, businessProcess: handled, devices, signal })
   for (const { reason } of done.rejections) count(reason)
   return { ...done, inputs, reasons, cutShort }
 }

@@ -4,7 +4,7 @@ import type { ConsumerControls } from '../../connectors/kafka/consumer.ts'
 import type { ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
-import type { BusinessProcess } from '../../processors/process.ts'
+import { type BusinessProcess, withLookups } from '../../processors/process.ts'
 import { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
@@ -83,14 +83,24 @@ export class ProcessLoop implements ConsumerTask {
     await prepare(consumed.records)
     const place = this.claimed.get(consumed)
     if (place === undefined) return
-    const batch = new DeviceBatch(businessProcess, consumed, lookups)
-    const refusal = await this.claimed.patiently('committing to the app database', generation, () => this.attempt(batch, place, generation))
+    // A copy: tables may change while the batch is handled, and while it is tried again.
+    const prepared = { ...lookups }
+    const batch = new DeviceBatch(businessProcess, consumed, prepared)
+    const handled = withLookups(businessProcess, prepared)
+    const refusal = await this.claimed.patiently('committing to the app database', generation, () =>
+      this.attempt(handled, batch, place, generation),
+    )
     if (refusal !== undefined) throw new Error(refusal)
   }
 
   /** Commits a batch. If nothing of it may be written, returns the reason. */
-  private async attempt(batch: DeviceBatch, place: ProcessPlace, generation: number): Promise<string | undefined> {
-    const { name, businessProcess, runner, guard } = this.options
+  private async attempt(
+    businessProcess: BusinessProcess<unknown>,
+    batch: DeviceBatch,
+    place: ProcessPlace,
+    generation: number,
+  ): Promise<string | undefined> {
+    const { name, runner, guard } = this.options
     const { claimed } = this
     const { topic, partition, records, nextOffset, leaderEpoch } = batch.consumed
     const named = `${topic}/${partition}`
