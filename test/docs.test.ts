@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path'
 import { expect } from 'chai'
 import { projectRoot } from '../schemas/files.ts'
 
-const ROOMS = 'bin|ops|services|connectors|processors|schemas|firmware|db|deploy|examples|test|docs'
+const ROOMS = 'bin|ops|kit|services|connectors|processors|schemas|firmware|db|deploy|examples|test|docs'
 /** A path of the repository in running text. It begins with a room; nothing is before that. */
 const CITED = new RegExp(`(?<![\\w./-])(?:${ROOMS})/[\\w./<>*{},-]*`, 'g')
 const LINK = /\]\(([^)\s]+)\)/g

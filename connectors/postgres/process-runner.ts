@@ -161,3 +161,54 @@ function isDevices(error: unknown, session: Session): boolean {
   if (session.lost) return false
   return !(error instanceof ConnectorError) || error.code === FAILED_TRANSACTION || blame(error.code) === 'row'
 }
+
+/** A transaction that is taken back at its end, whatever happens in it. */
+export interface Rehearsal {
+  /** The transaction itself, for what a test prepares and looks at. */
+  readonly tx: Transaction
+  /** Handles these devices as `ProcessRunner.commit` does, each within a savepoint. */
+  handle<Item>(
+    consumer: ConsumerName,
+    businessProcess: BusinessProcess<Item>,
+    devices: readonly DeviceInputs<Item>[],
+  ): Promise<readonly DeviceRejection[]>
+}
+
+/**
+ * Runs business processes for a test, in one transaction that never commits. It refuses statements
+ * that would end the transaction, which is the service's: with them nothing could be taken back.
+ * Throws ConnectorError.
+ */
+export async function rehearse<Result>(url: string, work: (rehearsal: Rehearsal) => Promise<Result>): Promise<Result> {
+  await using database = createDatabase({ url, applicationName: 'millrace test' })
+  return await database.use(async (session) => {
+    await session.script('beginning a rehearsal', 'BEGIN')
+    try {
+      return await work({
+        tx: guarded({ query: (text, values) => session.query('looking at a rehearsal', text, values) }),
+        handle: (consumer, businessProcess, devices) =>
+          handleDevices(
+            session,
+            consumer,
+            { ...businessProcess, handle: (device, items, tx) => businessProcess.handle(device, items, guarded(tx)) },
+            devices,
+          ),
+      })
+    } finally {
+      if (!session.lost) await session.script('taking back the rehearsal', 'ROLLBACK')
+    }
+  })
+}
+
+function guarded(tx: Transaction): Transaction {
+  return {
+    query: async (text, values) => {
+      if (ENDS_TRANSACTION.test(text)) throw new RangeError(`a process must leave its transaction alone, got ${JSON.stringify(text)}`)
+      return tx.query(text, values)
+    },
+  }
+}
+
+/** After comments. SAVEPOINT too: the service has one for each device. */
+const ENDS_TRANSACTION =
+  /^(?:\s|;|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction|savepoint|release)\b/i

@@ -1,58 +1,63 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { Assignment, Lookups } from '../../processors/contract.ts'
-import { quantities, type Reading } from '../../schemas/generated/readings.ts'
+import {
+  checkGolden,
+  checkProcessor,
+  feed,
+  type GivenLookups,
+  type RecordOutcome,
+  type reading,
+  readingsRecord,
+} from '../../kit/testing.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { processor } from './processor.ts'
 
 const TS = 1_764_400_000_000_000
-const assigned: Assignment = { fromMicros: TS, toMicros: Infinity, accountId: 7, siteId: 9 }
+const site = { accountId: 7, siteId: 9 }
 
-function reading(temperature: number | null, own: Partial<Reading> = {}): Reading {
-  const none = Object.fromEntries(quantities.map(({ name }) => [name, null])) as Record<(typeof quantities)[number]['name'], null>
-  const head = { device_id: 'hive-1', firmware: 'hive-1', boot: 1, seq: 2 }
-  return { ...head, ts: TS, time_estimated: false, account_id: 1, site_id: 2, ...none, temperature, ...own }
+/** What becomes of one sample of hive-1, which an account has. */
+function outcomeOf(own: Partial<ReturnType<typeof reading>>, lookups: GivenLookups = {}): RecordOutcome | undefined {
+  return feed(processor, [readingsRecord({ device_id: 'hive-1', ts: TS, account_id: 1, site_id: 2, ...own })], lookups)[0]
 }
-
-const handle = (input: Reading, assignments?: readonly Assignment[]): unknown =>
-  processor.handle(input, { assignments: () => assignments } as unknown as Lookups)
 
 describe('frost-alert', () => {
   it('emits an alert for a sample below zero, with what is known of it', () => {
-    expect(handle(reading(-0.01))).to.deep.equal({
-      tag: 'emit',
-      to: 'alerts',
-      value: { device_id: 'hive-1', ts: TS, time_estimated: false, temperature: -0.01, account_id: 1, site_id: 2 },
-    })
+    const value = { device_id: 'hive-1', ts: TS, time_estimated: false, temperature: -0.01, account_id: 1, site_id: 2 }
+    expect(outcomeOf({ temperature: -0.01 })?.emitted).to.deep.equal([{ output: 'alerts', key: 'hive-1', value }])
   })
 
   it('leaves out what is at zero or above, or has no temperature, and counts why', () => {
-    expect(handle(reading(0))).to.deep.equal({ tag: 'drop', reason: 'no-frost' })
-    expect(handle(reading(34.2))).to.deep.equal({ tag: 'drop', reason: 'no-frost' })
-    expect(handle(reading(null))).to.deep.equal({ tag: 'drop', reason: 'no-temperature' })
+    expect(outcomeOf({ temperature: 0 })?.dropped).to.deep.equal({ 'no-frost': 1 })
+    expect(outcomeOf({ temperature: 34.2 })?.dropped).to.deep.equal({ 'no-frost': 1 })
+    expect(outcomeOf({ humidity: 80 })?.dropped).to.deep.equal({ 'no-temperature': 1 })
   })
 
   it('asks whose the device was if the sample does not say, and rejects it if nobody was there', () => {
-    const orphan = reading(-5, { account_id: null, site_id: null })
-    expect(handle(orphan, [assigned])).to.deep.include({ tag: 'emit' })
-    expect(handle(orphan, [assigned])).to.have.nested.include({ 'value.account_id': 7, 'value.site_id': 9 })
-    for (const assignments of [undefined, [], [{ ...assigned, fromMicros: TS + 1 }], [{ ...assigned, fromMicros: 0, toMicros: TS }]])
-      expect(handle(orphan, assignments)).to.deep.include({ tag: 'reject', reason: 'nobody-to-alert' })
+    const orphan = { temperature: -5, account_id: null, site_id: null }
+    const found = outcomeOf(orphan, { assignments: { 'hive-1': [{ fromMicros: TS, ...site }] } })
+    expect(found?.emitted[0]?.value).to.include({ account_id: 7, site_id: 9 })
+    for (const assignments of [null, [], [{ fromMicros: TS + 1, ...site }], [{ toMicros: TS, ...site }]])
+      expect(outcomeOf(orphan, { assignments: { 'hive-1': assignments } })?.rejected).to.deep.equal([
+        { reason: 'nobody-to-alert', detail: 'hive-1 had -5 °C and was assigned to no account', samples: [0], quantities: [] },
+      ])
   })
 
   it('asks for the device of a channel', () => {
-    const asked: string[] = []
-    const lookups = { assignments: (device: string) => void asked.push(device) } as unknown as Lookups
-    processor.handle(reading(-5, { device_id: 'hive-1/brood', account_id: null, site_id: null }), lookups)
-    expect(asked).to.deep.equal(['hive-1'])
+    const brood = { device_id: 'hive-1/brood', temperature: -5, account_id: null }
+    expect(outcomeOf(brood, { assignments: { 'hive-1': [site] } })?.emitted).to.have.length(1)
   })
 
-  it('says the same of a sample whenever it is asked, whatever it was asked before', () => {
-    const temperatures = fc.array(fc.option(fc.double({ min: -60, max: 200, noNaN: true })), { minLength: 1 })
-    fc.assert(
-      fc.property(temperatures, (some) => {
-        const first = some.map((temperature) => handle(reading(temperature)))
-        expect([...some].reverse().map((temperature) => handle(reading(temperature)))).to.deep.equal(first.reverse())
-      }),
-    )
+  it('keeps to what every processor must keep to, whatever it is fed', () => {
+    const temperature = fc.option(fc.double({ min: -60, max: 200, noNaN: true }))
+    const sample = fc.record({ device_id: fc.constantFrom('hive-1', 'hive-2'), temperature, account_id: fc.option(fc.nat()) })
+    const property = fc.property(fc.array(sample, { maxLength: 5 }), (samples) => {
+      const records = samples.map((each) => readingsRecord(each))
+      checkProcessor(processor, records, { assignments: { 'hive-1': [site], 'hive-2': null } })
+    })
+    fc.assert(property, { numRuns: 30 })
+  })
+
+  it('gives of a cold night what it gave when that was looked at', () => {
+    checkGolden(processor, `${projectRoot}examples/frost-alert/golden/cold-night`)
   })
 })
