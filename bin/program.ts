@@ -9,6 +9,7 @@ import { fleet } from './fleet.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
 import { partitions } from './partitions.command.ts'
+import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
 import { schemas } from './schemas.command.ts'
 import { bridge, run, store } from './services.command.ts'
@@ -25,7 +26,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions],
   'What is going on:': [status, lag, continuity, dead, redrive],
-  'Trying it out:': [demo, fleet],
+  'Trying it out:': [demo, fleet, record],
 } as const
 
 const FOOTER = `

@@ -1,0 +1,107 @@
+import type { GivenAssignment, GivenLookups } from '../../kit/testing/given-lookups.ts'
+import type { Assignment, FirmwareLookup, Lookups } from '../../processors/contract.ts'
+import { firmwareSchema } from './firmware-schema.ts'
+
+/** What was looked up for one record. */
+export interface LookedUp {
+  readonly lookups: GivenLookups
+  /** Schemas of writers by ID. */
+  readonly schemas: ReadonlyMap<number, unknown>
+}
+
+/** Passes look-ups on, and notes each answer that was asked for. */
+export class RecordedLookups {
+  readonly lookups: Lookups
+  private noted = notes()
+
+  constructor(real: Lookups) {
+    const oldestDays = (): number | undefined => {
+      if (real.oldestDays !== undefined) this.noted.oldestDays = real.oldestDays
+      return real.oldestDays
+    }
+    this.lookups = {
+      firmware: (schemaId, fingerprint) => {
+        const found = real.firmware(schemaId, fingerprint)
+        if (found.tag === 'known') this.noted.schemas.set(schemaId, firmwareSchema(found.firmware))
+        else this.noted.firmwares[schemaId] = found
+        return found
+      },
+      assignments: (device) => {
+        const found = real.assignments(device)
+        this.noted.assignments[device] = found === undefined ? null : found.map(given)
+        return found
+      },
+      speaksFor: (gateway, device) => {
+        const speaks = real.speaksFor(gateway, device)
+        const devices = this.noted.speaksFor[gateway] ?? []
+        this.noted.speaksFor[gateway] = speaks && !devices.includes(device) ? [...devices, device] : devices
+        return speaks
+      },
+      anchor: (device, boot) => {
+        const found = real.anchor(device, boot)
+        this.noted.anchors[device] = { ...this.noted.anchors[device], [boot]: Number.isNaN(found) ? null : found }
+        return found
+      },
+      // Nobody asks: a processor that needs dialects is not recorded.
+      dialect: (topic) => real.dialect(topic),
+      schema: (schemaId, fingerprint) => {
+        const found = real.schema(schemaId, fingerprint)
+        if (typeof found === 'object' && found !== null) this.noted.schemas.set(schemaId, found)
+        return found
+      },
+      get oldestDays() {
+        return oldestDays() as number
+      },
+    }
+  }
+
+  /** What was asked since the last call. */
+  take(): LookedUp {
+    const { schemas, oldestDays, ...tables } = this.noted
+    this.noted = notes()
+    return { schemas, lookups: { ...filled(tables), ...(oldestDays === undefined ? {} : { oldestDays }) } }
+  }
+}
+
+/** All of it in one. Answers are those of one moment, so they do not contradict one another. */
+export function mergedLookups(all: readonly GivenLookups[]): GivenLookups {
+  const merged = notes()
+  let oldestDays: number | undefined
+  for (const each of all) {
+    oldestDays = each.oldestDays ?? oldestDays
+    Object.assign(merged.assignments, each.assignments)
+    Object.assign(merged.firmwares, each.firmwares)
+    for (const [gateway, devices] of Object.entries(each.speaksFor ?? {}))
+      merged.speaksFor[gateway] = [...new Set([...(merged.speaksFor[gateway] ?? []), ...devices])]
+    for (const [device, boots] of Object.entries(each.anchors ?? {})) merged.anchors[device] = { ...merged.anchors[device], ...boots }
+  }
+  const { assignments, speaksFor, anchors, firmwares } = merged
+  return { ...filled({ assignments, speaksFor, anchors, firmwares }), ...(oldestDays === undefined ? {} : { oldestDays }) }
+}
+
+interface Notes {
+  readonly assignments: Record<string, readonly GivenAssignment[] | null>
+  readonly speaksFor: Record<string, string[]>
+  readonly anchors: Record<string, Record<string, number | null>>
+  readonly firmwares: Record<string, Exclude<FirmwareLookup, { readonly tag: 'known' }>>
+  readonly schemas: Map<number, unknown>
+  oldestDays?: number
+}
+
+function notes(): Notes {
+  return { assignments: {}, speaksFor: {}, anchors: {}, firmwares: {}, schemas: new Map() }
+}
+
+/** Without tables that nobody asked. */
+function filled(tables: Omit<Notes, 'schemas' | 'oldestDays'>): GivenLookups {
+  return Object.fromEntries(Object.entries(tables).filter(([, table]) => Object.keys(table).length > 0))
+}
+
+/** As JSON has it: infinity is an open bound. */
+function given({ fromMicros, toMicros, ...rest }: Assignment): GivenAssignment {
+  return {
+    ...rest,
+    ...(Number.isFinite(fromMicros) ? { fromMicros } : {}),
+    ...(Number.isFinite(toMicros) ? { toMicros } : {}),
+  }
+}
