@@ -24,9 +24,9 @@ import { up } from './up.command.ts'
  */
 const groups = {
   'The line:': [up, bridge, run, store],
-  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions],
+  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, lag, continuity, dead, redrive],
-  'Trying it out:': [demo, fleet, record],
+  'Trying it out:': [demo, fleet],
 } as const
 
 const FOOTER = `

@@ -2,9 +2,10 @@ import { expect } from 'chai'
 import { avroOutput, avroSource } from '../../processors/avro.ts'
 import { defineProcessor, drop, emit, type LookupName, type Lookups, type Outcome, reject, type Topic } from '../../processors/contract.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
-import { topics } from '../../processors/topics.ts'
+import { processor as translate } from '../../processors/translate/processor.ts'
 import type { AvroSchema } from '../../schemas/avro-schema.ts'
 import { readFirmwares } from '../../schemas/files.ts'
+import { rawSchema } from '../../schemas/generated/raw.ts'
 import { avroRecord, bytesRecord, checkProcessor, feed, type GivenLookups, readingsRecord, type TestRecord } from '../testing.ts'
 
 interface Weighing {
@@ -208,7 +209,26 @@ describe('records of a test', () => {
     const [outcome] = checkProcessor(standardise, [avroRecord(frames, frame, { key: 'hive-7' })], lookups)
     expect(outcome?.emitted).to.have.length(1)
     expect(outcome?.emitted[0]).to.have.nested.include({ 'value.samples[1].temperature': 21.75, 'value.samples[0].account_id': 3 })
-    expect(standardise.from.topic).to.equal(topics.frames)
+    const uptime = avroRecord(frames, { ...frame, clock: 'UPTIME', base: 5_000 }, { key: 'hive-7' })
+    const [since] = checkProcessor(standardise, [uptime], { ...lookups, anchors: { 'hive-7': { 1: 1_767_225_000_000_000 } } })
+    expect(since?.emitted[0]).to.have.nested.include({ 'value.samples[0].ts': 1_767_225_005_000_000 })
+    expect(() => feed(standardise, [uptime], lookups)).to.throw('add lookups.anchors["hive-7"][1]')
+  })
+
+  it('are messages of a dialect, which is given by its text', () => {
+    const dialect = [
+      'dialect: thermo',
+      'version: 1',
+      'payload: json',
+      'topics: ["thermo/{device}/state"]',
+      'device: "{device}"',
+      'time: [{ receipt: true }]',
+      'samples: [{ quantities: { temperature: { path: "$.t" } } }]',
+    ].join('\n')
+    const message = { topic: 'thermo/a-1/state', payload: Buffer.from('{"t": 21.5}'), received: 1_767_225_600_000_000, retained: false }
+    const lookups: GivenLookups = { dialects: [dialect], speaksFor: {}, assignments: { 'a-1': [] } }
+    const [outcome] = checkProcessor(translate, [avroRecord(rawSchema, message, { key: 'a-1' })], lookups)
+    expect(outcome?.emitted[0]).to.have.nested.include({ key: 'a-1', 'value.samples[0].temperature': 21.5 })
   })
 
   it('have no field that readings do not have, and samples of one frame', () => {

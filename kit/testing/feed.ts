@@ -66,7 +66,10 @@ export function kafkaRecordsOf(records: readonly TestRecord[]): {
   const contents = records.map(({ content }) => content)
   for (const content of contents) {
     if (content.tag === 'bytes' || content.schema.id === undefined) continue
-    schemas.set(content.schema.id, content.schema.json)
+    const { id, json } = content.schema
+    if (schemas.has(id) && JSON.stringify(schemas.get(id)) !== JSON.stringify(json))
+      throw new RangeError(`schema ID ${id} stands for two schemas`)
+    schemas.set(id, json)
   }
   // Not one that somebody's bytes stand for.
   const taken = new Set(

@@ -82,7 +82,7 @@ export async function record(options: RecordOptions): Promise<Recording> {
   const { records, found } = await readSpan({ ...options, kafka, topic: processor.from.topic })
   const nothing = { found, recorded: 0, others: 0, outputs: 0, dropped: 0, deadLetters: 0 }
   if (records.length === 0) return nothing
-  await using lookups = await openLookups(processor, { config, log, signal })
+  await using lookups = await openLookups(processor, { config, log, signal, readOnly: true })
   const { taken, others } = await take(processor, lookups, records, devices)
   if (taken.length === 0) return { ...nothing, others }
   const golden = { records: taken.map((each) => each.record), lookups: mergedLookups(taken.map((each) => each.lookups)) }
