@@ -1,8 +1,8 @@
 import type { Assignment, FirmwareLookup, LookupName, Lookups } from '../../processors/contract.ts'
 import { compileDialect } from '../../processors/translate/dialect.ts'
-import { parseDialect } from '../../schemas/dialect.ts'
 import { FirmwareSchemaError, parseFirmware } from '../../schemas/firmware.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
+import { parseDialect } from '../../schemas/parse-dialect.ts'
 
 /**
  * What a processor may look up, as plain data: it is JSON in a golden folder. What is not given
