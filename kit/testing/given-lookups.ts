@@ -16,7 +16,9 @@ export interface GivenLookups {
   readonly assignments?: Readonly<Record<string, readonly GivenAssignment[] | null>>
   /** By gateway, the devices that it may speak for. Any other pair may not. */
   readonly speaksFor?: Readonly<Record<string, readonly string[]>>
-  /** By device and boot: when the boot began, in microseconds since 1970; null if it has no anchor. */
+  /**
+   * By device and boot: when the boot began, in microseconds since 1970; null if it has no anchor.
+   */
   readonly anchors?: Readonly<Record<string, Readonly<Record<string, number | null>>>>
   /** By schema ID, what is not known as a firmware. Otherwise the schema of the record is one. */
   readonly firmwares?: Readonly<Record<string, Exclude<FirmwareLookup, { readonly tag: 'known' }>>>
