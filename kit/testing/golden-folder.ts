@@ -13,7 +13,7 @@ import type { RecordContent, TestRecord } from './records.ts'
  * - `input.ndjson`: a record a line, `{"key", "received", "schema", "value"}`: the value decoded,
  *   without its nulls. A datum that its schema would encode otherwise is `"datum"` in base64, and
  *   what is no Avro is `"bytes"`.
- * - `schemas/<id>.json`: what the records were written with, by ID in the registry.
+ * - `<id>.json` in `schemas`: what the records were written with, by ID in the registry.
  * - `lookups.json`: see GivenLookups.
  * - `expected.ndjson`: an output a line, `{"input", "output", "value"}` with the number of its
  *   record, and what was dropped.
