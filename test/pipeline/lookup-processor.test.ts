@@ -37,7 +37,7 @@ const sample = {
 
 const declared = (kind: string): string => `
 import { avroOutput, avroSource } from '${projectRoot}dist/processors/avro.js'
-import { defineProcessor, drop, emit } from '${projectRoot}dist/processors/contract.js'
+import { defineProcessor, drop, emit, reject } from '${projectRoot}dist/processors/contract.js'
 import { table } from '${projectRoot}dist/processors/lookup-table.js'
 import { defineProcess } from '${projectRoot}dist/processors/process.js'
 const schema = { path: 'sample.avsc', json: ${JSON.stringify(sample)} }
@@ -47,9 +47,11 @@ export const ${kind} = `
 const PROCESSOR = `${declared('processor')} defineProcessor({
   from, tables,
   to: { over: avroOutput('${output}', schema) },
+  reasons: { 'no-threshold': { means: 'The table has no row of the device.', whatToDo: 'Add one and redrive.' } },
   handle: ({ device, value }, { table }) => {
     const limit = table.thresholds.get(device)?.limit
-    return limit === undefined || value <= limit ? drop('no-excess') : emit('over', { device, value, limit })
+    if (limit === undefined) return reject('no-threshold', device)
+    return value <= limit ? drop('no-excess') : emit('over', { device, value, limit })
   },
 })`
 const PROCESS = `${declared('businessProcess')} defineProcess({
@@ -76,12 +78,12 @@ describe('a table that a processor and a process look up, on the line', function
   let stopReading: () => Promise<void> = async () => undefined
 
   const migrate = (): Promise<string> => millrace('migrate', '--config', config)
-  const send = (value: number): Promise<void> =>
+  const send = (value: number, device = 'hive-1'): Promise<void> =>
     producer.send([
       {
         topic: input,
-        key: Buffer.from('hive-1'),
-        value: wire(schemaId, type.toBuffer({ device: 'hive-1', value, limit: 0 })),
+        key: Buffer.from(device),
+        value: wire(schemaId, type.toBuffer({ device, value, limit: 0 })),
         timestampMs: Date.now(),
       },
     ])
@@ -213,5 +215,14 @@ describe('a table that a processor and a process look up, on the line', function
     await until('the fourth is emitted', async () => emitted.length === 4)
     expect(emitted[3]).to.deep.equal({ value: 44, limit: 30 })
     await until('all are handled', async () => (await handled()).length === 6)
+  })
+
+  it('is that of today for a redrive', async () => {
+    await send(55, 'hive-2')
+    await until('it is a dead letter', async () => (await services[0]?.metric('millrace_rejected_total')) === 1)
+    await app.query(`INSERT INTO ${tables}.thresholds VALUES ('hive-2', 50)`)
+    expect(await millrace('redrive', over, '--config', config)).to.match(/1 succeeded/)
+    await until('the fifth is emitted', async () => emitted.length === 5)
+    expect(emitted[4]).to.deep.equal({ value: 55, limit: 50 })
   })
 })
