@@ -30,6 +30,14 @@ export const STATEMENT_MS = 1_000
 /** Longest wait for a lock of somebody else. */
 export const LOCK_MS = 500
 
+/**
+ * Begins a transaction that cannot be committed, even if the code of the process tries: its
+ * deferred constraint does not hold. After it, the session cannot write.
+ */
+const BEGINNING = `BEGIN READ WRITE;
+  CREATE TEMPORARY TABLE never_committed (only_one int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP;
+  INSERT INTO never_committed VALUES (1), (1)`
+
 /** query_canceled (the statement's timeout) and lock_not_available. */
 const TIMEOUTS: ReadonlySet<string> = new Set(['57014', '55P03'])
 
@@ -58,7 +66,9 @@ export async function shadowProcess({ url, consumer, businessProcess, devices, s
     idleInTransactionTimeoutMs: STATEMENT_MS,
   })
   return await database.use(async (session) => {
-    await session.script('beginning a shadow run', 'BEGIN')
+    // Not in one script with BEGIN: then it would be taken back with the transaction.
+    await session.script('making the session read-only', 'SET default_transaction_read_only = on')
+    await session.script('beginning a shadow run', BEGINNING)
     const began = performance.now()
     const total = new Map<string, number[]>()
     const rejections: DeviceRejection[] = []
@@ -94,7 +104,7 @@ async function changes(session: Session): Promise<Figures> {
     'counting the rows that were changed',
     `SELECT CASE schemaname WHEN 'public' THEN relname ELSE schemaname || '.' || relname END AS name,
        n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted
-     FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0`,
+     FROM pg_stat_xact_user_tables WHERE schemaname !~ '^pg_temp' AND n_tup_ins + n_tup_upd + n_tup_del > 0`,
   )
   return new Map(rows.map(({ name, inserted, updated, deleted }) => [name, [Number(inserted), Number(updated), Number(deleted)]]))
 }

@@ -30,18 +30,13 @@ export function compareItems(working: readonly Item[], deployed: readonly Item[]
   const added: Item[] = []
   const gone: Item[] = []
   let [same, changed] = [0, 0]
-  const others = byId(deployed)
+  const unpaired = byId(deployed)
   for (const [id, mine] of byId(working)) {
-    const theirs = others.get(id) ?? []
-    others.delete(id)
-    const equal = new Set<Item>()
-    const left = mine.filter((item) => {
-      const found = theirs.find((other) => !equal.has(other) && differing(item, other).length === 0)
-      if (found !== undefined) equal.add(found)
-      return found === undefined
-    })
-    same += equal.size
-    let rest = theirs.filter((item) => !equal.has(item))
+    const theirs = unpaired.get(id) ?? []
+    unpaired.delete(id)
+    const { left, rest: others } = withoutEqual(mine, theirs)
+    same += mine.length - left.length
+    let rest = others
     if (merges && mine.length === 1) {
       // A value that was written and then written again is what the last record says.
       if (left.length === 0) rest = []
@@ -60,7 +55,7 @@ export function compareItems(working: readonly Item[], deployed: readonly Item[]
     })
     for (const item of rest.slice(left.length)) gone.push(item)
   }
-  for (const items of others.values()) for (const item of items) gone.push(item)
+  for (const items of unpaired.values()) for (const item of items) gone.push(item)
   return { same, changed, fields, added, gone }
 }
 
@@ -72,6 +67,33 @@ function byId(items: readonly Item[]): Map<string, Item[]> {
     else same.push(item)
   }
   return found
+}
+
+/** Leaves out pairs that are equal. There may be as many as a frame has samples. */
+function withoutEqual(
+  working: readonly Item[],
+  deployed: readonly Item[],
+): { readonly left: readonly Item[]; readonly rest: readonly Item[] } {
+  const there = new Map<string, Item[]>()
+  for (const item of deployed) {
+    const text = textOf(item)
+    const same = there.get(text)
+    if (same === undefined) there.set(text, [item])
+    else same.push(item)
+  }
+  const matched = new Set<Item>()
+  const left = working.filter((item) => {
+    const found = there.get(textOf(item))?.pop()
+    if (found !== undefined) matched.add(found)
+    return found === undefined
+  })
+  return { left, rest: deployed.filter((item) => !matched.has(item)) }
+}
+
+/** Equal for equal items. */
+function textOf({ fields }: Item): string {
+  const given = [...fields].filter(([, value]) => value !== null).sort(([a], [b]) => (a < b ? -1 : 1))
+  return JSON.stringify(given.map(([name, value]) => [name, typeof value === 'number' ? String(value) : value, typeof value]))
 }
 
 function differing(working: Item, deployed: Item): readonly FieldDifference[] {

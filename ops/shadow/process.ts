@@ -15,6 +15,7 @@ import { throughOutages } from '../../services/through-outages.ts'
 import { whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { Slice } from './processor.ts'
+import { createRange } from './range.ts'
 
 export interface ProcessShadowRun {
   readonly config: Config
@@ -46,6 +47,7 @@ export async function shadowBusinessProcess({ config, declared, slice, log, sign
   const kafka = kafkaClient(config, 'millrace-shadow', log)
   await using admin = openAdmin(kafka)
   await using reader = createRecordReader(kafka)
+  const range = createRange({ reader, log, signal })
   await using lookups = await openLookups(businessProcess, { config, log, signal, readOnly: true })
   const persist = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> => throughOutages(doing, work, { log, signal })
   const firsts = await persist('asking for offsets', () => offsetsAt(admin, topic, slice.fromMs))
@@ -57,8 +59,7 @@ export async function shadowBusinessProcess({ config, declared, slice, log, sign
   let inputs = 0
   let cutShort = false
   for (const { partition, end } of await persist('asking for offsets', () => topicExtents(kafka, topic))) {
-    for await (const records of reader.readRange(topic, partition, firsts.get(partition) ?? end, ends.get(partition) ?? end)) {
-      signal.throwIfAborted()
+    for await (const records of range(topic, partition, firsts.get(partition) ?? end, ends.get(partition) ?? end)) {
       const chosen = records.filter((record) => isChosen(record, slice)).slice(0, most - inputs + 1)
       if (chosen.length > most - inputs) {
         cutShort = true

@@ -1,11 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { isTransient, type Log } from '../../connectors/contract.ts'
+import type { Log } from '../../connectors/contract.ts'
 import { openAdmin } from '../../connectors/kafka/client.ts'
 import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { topicExtents } from '../../connectors/kafka/scan.ts'
-import { offsetsAt } from '../../connectors/kafka/topics.ts'
+import { largestValue, offsetsAt, topicNames } from '../../connectors/kafka/topics.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { openSchemaDirectory, type SchemaDirectory } from '../../connectors/registry/schema-directory.ts'
 import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
@@ -28,6 +27,7 @@ import { openDeadLetters } from '../dead-letters/reader.ts'
 import { compareItems } from './compare.ts'
 import { compareDead, type DeadPart, MOST_REFUSED, partOf, RefusedInputs } from './dead-letters.ts'
 import { type Item, readingItems, recordItems } from './items.ts'
+import { createRange } from './range.ts'
 import type { ShadowReport } from './report.ts'
 import { type Group, isAlike, lacks, type OutputRecord, type Place, Window } from './window.ts'
 
@@ -64,7 +64,6 @@ const SLACK_MS = 60_000
  * topic may be far ahead, so that older times come after newer ones.
  */
 const READ_AHEAD = 100_000n
-const RETRY_MS = 1_000
 
 /**
  * Runs the working copy over a slice of its source's topic, and compares what it gives with what
@@ -79,11 +78,16 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
   const outputs = [...new Set(Object.values(processor.to).map(({ topic }) => topic))]
   const dead = deadTopic(name)
   const kafka = kafkaClient(config, 'millrace-shadow', log)
-  const counts = await countPartitions(kafka, [source, ...outputs])
   const persist = <Result>(doing: string, work: () => Promise<Result>): Promise<Result> => throughOutages(doing, work, { log, signal })
-
   await using admin = openAdmin(kafka)
+  const existing = new Set(await persist('asking Kafka for topics', () => topicNames(admin)))
+  // A working copy may have an output that the deployed one does not have.
+  const there = outputs.filter((topic) => existing.has(topic))
+  for (const topic of outputs)
+    if (!existing.has(topic)) report.notes.add(`Kafka has no topic ${topic}: all that the working copy gives to it is new`)
+  const counts = await countPartitions(kafka, [source, ...there])
   await using reader = createRecordReader(kafka)
+  const range = createRange({ reader, log, signal })
   await using lookups = await openLookups(processor, { config, log, signal, readOnly: true })
   const codec = createDeadLetterCodec(deadLetterSchema.json, 0)
   const engine = createEngine({
@@ -92,7 +96,10 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
     // A schema of the working copy may not be registered, and is not registered here.
     schemaIds: Object.fromEntries(Object.keys(processor.to).map((output) => [output, 0])),
     headers: outputHeaders(processor),
-    limits: await topicLimits(kafka, config, outputs),
+    limits: new Map([
+      ...outputs.map((topic) => [topic, largestValue(config.topics.max_message_bytes)] as const),
+      ...(there.length === 0 ? [] : await topicLimits(kafka, config, there)),
+    ]),
     deadLetters: createDeadLetterWriter({
       processor: name,
       version,
@@ -112,28 +119,10 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
   const [firsts, ends] = [await offsetsAt(admin, source, slice.fromMs), await offsetsAt(admin, source, slice.toMs)]
   const outputExtents = new Map(
     await Promise.all(
-      outputs.map(async (topic) => [topic, new Map((await topicExtents(kafka, topic)).map((each) => [each.partition, each]))] as const),
+      there.map(async (topic) => [topic, new Map((await topicExtents(kafka, topic)).map((each) => [each.partition, each]))] as const),
     ),
   )
   const oldest = new Map<string, number>()
-
-  /** Records of a range, in order. After an outage it goes on where it was. */
-  async function* range(topic: Topic, partition: number, from: bigint, to: bigint): AsyncGenerator<readonly KafkaRecord[]> {
-    for (let next = from; ; ) {
-      try {
-        for await (const records of reader.readRange(topic, partition, next, to)) {
-          signal.throwIfAborted()
-          yield records
-          next = (records.at(-1)?.offset ?? next) + 1n
-        }
-        return
-      } catch (cause) {
-        if (!isTransient(cause)) throw cause
-        log.warn('waiting for Kafka', { topic, partition, cause: String(cause) })
-        await delay(RETRY_MS, undefined, { signal })
-      }
-    }
-  }
 
   /** The time of the first record that Kafka still has, if it has deleted some; else -Infinity. */
   async function oldestMs(topic: Topic, partition: number): Promise<number> {
@@ -219,7 +208,7 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
 
   async function compare(window: Window, own: number): Promise<void> {
     if (window.inputs === 0) return
-    for (const topic of outputs) await readDeployed(window, topic, own)
+    for (const topic of there) await readDeployed(window, topic, own)
     for (const group of window.groups) {
       report.sameRecords += group.found.size
       if (isAlike(group)) continue
@@ -233,9 +222,9 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
       }
       report.sameRecords -= group.found.size
       const deployed: Item[] = []
-      for (const record of [...group.found, ...group.deployed]) {
+      for (const record of recordsOf(group)) {
         try {
-          for (const item of await decoders.deployed(topic, record, group.found.has(record))) deployed.push(item)
+          for (const item of await decoders.deployed(topic, record.output, record.own)) deployed.push(item)
         } catch (cause) {
           report.noted(
             `${topic} (cannot be read)`,
@@ -246,7 +235,7 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
           )
         }
       }
-      const working = group.working.flatMap((record) => decoders.working(topic, record))
+      const working = [...group.working.values()].flatMap((record) => decoders.working(topic, record))
       report.compared(topic, place, compareItems(working, deployed, topic === topics.readings))
     }
     report.inputs += window.inputs
@@ -300,6 +289,14 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
       return
     }
   }
+}
+
+/** What the deployed one gave, and whether it has the bytes of the working copy's. */
+function recordsOf({ working, found, deployed }: Group): readonly { readonly output: OutputRecord; readonly own: boolean }[] {
+  return [
+    ...[...found].flatMap((name) => working.get(name) ?? []).map((output) => ({ output, own: true })),
+    ...[...deployed.values()].map((output) => ({ output, own: false })),
+  ]
 }
 
 /** Reads what the deployed one refused of the slice. A dead letter comes after its input. */

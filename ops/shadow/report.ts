@@ -126,8 +126,21 @@ export class ShadowReport {
       if (row.largest === undefined || difference > row.largest) row.largest = difference
     }
     if (row.examples.length < MOST_EXAMPLES)
-      row.examples.push({ source: `${topic}/${partition}/${offset}`, device: item.device, ts: item.ts, deployed, working })
+      row.examples.push({
+        source: `${topic}/${partition}/${offset}`,
+        device: item.device,
+        ts: item.ts,
+        deployed: cut(deployed),
+        working: cut(working),
+      })
   }
+}
+
+/** An example need not be a whole record. */
+const MOST_KEPT = 1000
+
+function cut(value: Scalar): Scalar {
+  return typeof value === 'string' && value.length > MOST_KEPT ? `${value.slice(0, MOST_KEPT)}…` : value
 }
 
 /** The fields of an item that have a value. */

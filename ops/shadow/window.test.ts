@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
 import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
-import { isAlike, lacks, Window } from './window.ts'
+import { isAlike, lacks, MOST_OF_A_GROUP, Window } from './window.ts'
 
 const TOPIC = 'alerts' as Topic
 const key = Buffer.from('hive')
@@ -63,7 +63,7 @@ describe('the window of a shadow run', () => {
     window.expect(place(1), input, [], false)
     window.take(TOPIC, deployed('a'))
     window.take(TOPIC, deployed('a'))
-    expect(only().deployed).to.have.length(1)
+    expect(only().deployed.size).to.equal(1)
     expect(window.repeats).to.equal(1)
     expect(isAlike(only())).to.equal(false)
     expect(lacks(only())).to.equal(false)
@@ -73,13 +73,13 @@ describe('the window of a shadow run', () => {
     window.expect(place(1), input, [working('a')], false)
     window.take(TOPIC, deployed('a', { headers: header(2) }))
     window.take(TOPIC, deployed('a', { headers: undefined }))
-    expect(only().deployed).to.have.length(2)
+    expect(only().deployed.size).to.equal(2)
   })
 
   it('holds no more than the most of one key and time', () => {
     window.expect(place(1), input, [], false)
-    for (let each = 0; each < 1005; each++) window.take(TOPIC, deployed(String(each)))
-    expect(only().deployed).to.have.length(1000)
+    for (let each = 0; each < MOST_OF_A_GROUP + 5; each++) window.take(TOPIC, deployed(String(each)))
+    expect(only().deployed.size).to.equal(MOST_OF_A_GROUP)
     expect(window.unheld).to.equal(5)
   })
 })

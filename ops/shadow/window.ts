@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { KafkaRecord, OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
 import { FINGERPRINT_HEADER } from '../../processors/fingerprint-header.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
@@ -24,19 +25,19 @@ export interface Group {
   readonly place: Place
   /** All that a redrive may have added to: it may be far behind the others in the topic. */
   redriven: boolean
-  /** Without repeats. */
-  readonly working: OutputRecord[]
+  /** By what they are, and so without repeats. */
+  readonly working: Map<string, OutputRecord>
   /** Those of `working` that the deployed one gave as they are, byte by byte. */
-  readonly found: Set<OutputRecord>
+  readonly found: Set<string>
   /** Other records of the deployed one, without repeats. */
-  readonly deployed: OutputRecord[]
+  readonly deployed: Map<string, OutputRecord>
 }
 
 /**
- * Most records of one key and time that are kept: a stranger may write as many as it likes. What
- * is more is counted.
+ * Most records of one key and time that are kept: more than a frame can have samples. A stranger
+ * may write as many as it likes; what is more is counted.
  */
-const MOST_OF_A_GROUP = 1000
+export const MOST_OF_A_GROUP = 20_000
 
 /**
  * Some inputs, what the working copy gives for them, and what is found of the deployed one. An
@@ -79,8 +80,9 @@ export class Window {
     for (const record of sent) {
       const group = this.group(record.topic, record.key, timestampMs, place)
       group.redriven ||= redriven
-      if (group.working.some((other) => isSame(other, record))) continue
-      group.working.push(record)
+      const name = identity(record)
+      if (group.working.has(name)) continue
+      group.working.set(name, record)
       this.bytes += record.value.length
     }
   }
@@ -89,16 +91,17 @@ export class Window {
   take(topic: Topic, record: KafkaRecord): boolean {
     const group = this.named.get(nameOf(topic, record.key, record.timestampMs))
     if (group === undefined) return false
-    const same = group.working.find((other) => isSame(other, record))
-    if (same !== undefined) {
-      if (group.found.has(same)) this.repeats++
-      group.found.add(same)
-    } else if (group.deployed.some((other) => isSame(other, record))) this.repeats++
-    else if (group.deployed.length === MOST_OF_A_GROUP) this.unheld++
+    const { value, headers } = record
+    const name = identity({ value, headers })
+    if (group.working.has(name)) {
+      if (group.found.has(name)) this.repeats++
+      group.found.add(name)
+    } else if (group.deployed.has(name)) this.repeats++
+    else if (group.deployed.size === MOST_OF_A_GROUP) this.unheld++
     else {
       // A copy: the fetch that it is a part of is larger.
-      group.deployed.push({ value: record.value === null ? null : Buffer.from(record.value), headers: record.headers })
-      this.bytes += record.value?.length ?? 0
+      group.deployed.set(name, { value: value === null ? null : Buffer.from(value), headers })
+      this.bytes += value?.length ?? 0
     }
     return true
   }
@@ -107,7 +110,7 @@ export class Window {
     const name = nameOf(topic, key, timestampMs)
     const known = this.named.get(name)
     if (known !== undefined) return known
-    const group = { topic, key, timestampMs, place, redriven: false, working: [], found: new Set<OutputRecord>(), deployed: [] }
+    const group: Group = { topic, key, timestampMs, place, redriven: false, working: new Map(), found: new Set(), deployed: new Map() }
     this.named.set(name, group)
     return group
   }
@@ -115,24 +118,26 @@ export class Window {
 
 /** Whether the deployed one has given less than the working copy, as far as was read. */
 export function lacks({ working, found, deployed }: Group): boolean {
-  return found.size + deployed.length < working.length
+  return found.size + deployed.size < working.size
 }
 
 /** Whether nothing differs. */
 export function isAlike({ working, found, deployed }: Group): boolean {
-  return deployed.length === 0 && found.size === working.length
+  return deployed.size === 0 && found.size === working.size
 }
 
 function nameOf(topic: Topic, key: Buffer | null, timestampMs: number): string {
   return `${topic} ${timestampMs} ${key === null ? '' : `=${key.toString('latin1')}`}`
 }
 
-/** The registry's ID is left out: that of a schema that is not registered is not known. */
-function isSame(a: OutputRecord, b: OutputRecord): boolean {
-  if (a.value === null || b.value === null) return a.value === b.value
-  const [one, other] = [fingerprint(a.headers), fingerprint(b.headers)]
-  if (one === undefined || other === undefined || !one.equals(other)) return false
-  return a.value.length === b.value.length && a.value.compare(b.value, WIRE_BYTES, b.value.length, WIRE_BYTES, a.value.length) === 0
+/**
+ * Equal for two records of one schema with the same datum. The registry's ID is left out: that of a
+ * schema that is not registered is not known. Without a fingerprint the schema is not known.
+ */
+function identity({ value, headers }: OutputRecord): string {
+  if (value === null) return 'no value'
+  const digest = createHash('sha1').update(value.subarray(WIRE_BYTES)).digest('base64')
+  return `${fingerprint(headers)?.toString('hex') ?? ''} ${digest}`
 }
 
 function fingerprint(headers: RecordHeaders | undefined): Buffer | undefined {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -34,6 +34,7 @@ interface Shadowed {
     readonly notCompared: { readonly notYet: number; readonly cut: number }
     readonly tables: readonly unknown[]
     readonly reasons: Readonly<Record<string, number>>
+    readonly stopped: string | null
   }
 }
 
@@ -194,5 +195,38 @@ describe('a shadow run', () => {
     })
     expect(code).to.equal(1)
     expect(await rows()).to.deep.equal([])
+  })
+
+  it('ends early where others have the locks, and does not wait for them for long', async () => {
+    await app.query('BEGIN')
+    await app.query('SELECT 1 FROM devices WHERE id = $1 FOR UPDATE', [device])
+    try {
+      const { code, result } = await shadow('devices', '--device', device)
+      expect(result).to.deep.include({ inputs: 2, devices: 0, tables: [] })
+      expect(result.stopped).to.match(/others have the locks/)
+      expect(code).to.equal(1)
+    } finally {
+      await app.query('ROLLBACK')
+    }
+  })
+
+  it('leaves nothing of a process that commits by itself', async () => {
+    const stubborn = join(folder, 'stubborn')
+    mkdirSync(stubborn)
+    writeFileSync(
+      join(stubborn, 'process.js'),
+      `import { deviceStatus } from '${projectRoot}dist/processors/devices/status.js'
+       export const businessProcess = {
+         from: deviceStatus, database: 'app', order: 'as-they-came', time: () => 0, needs: deviceStatus.needs, reasons: {},
+         async handle(device, items, tx) {
+           await tx.query('INSERT INTO devices (id) VALUES ($1)', [device + '-before'])
+           await tx.query('COMMIT').catch(() => undefined)
+           await tx.query('INSERT INTO devices (id) VALUES ($1)', [device + '-after'])
+         },
+       }`,
+    )
+    const failure = await shadow(stubborn, '--device', device).catch(String)
+    expect(failure).to.match(/read-only transaction/)
+    expect((await app.query('SELECT id FROM devices WHERE id LIKE $1', [`${device}%`])).rows).to.deep.equal([{ id: device }])
   })
 })
