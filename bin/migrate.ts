@@ -1,7 +1,8 @@
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
 import { migrateApp, migrateLookupTables, migrateTelemetry } from '../connectors/postgres/migrate.ts'
-import { readMigrations } from '../connectors/postgres/migrations.ts'
+import { type Migration, readMigrations } from '../connectors/postgres/migrations.ts'
+import type { DeclaredService } from '../processors/declaration.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
@@ -25,7 +26,10 @@ export async function migrate({ config: file }: ConfigOption): Promise<number> {
       quantities: readQuantities(),
       backend: config.store.backend,
     })),
-    ...(await migrateApp({ url: config.env.APP_DATABASE_URL, migrations: await readMigrations(`${projectRoot}db/app`) })),
+    ...(await migrateApp({
+      url: config.env.APP_DATABASE_URL,
+      migrations: [...(await readMigrations(`${projectRoot}db/app`)), ...(await ownMigrations(services))],
+    })),
   ]
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
@@ -36,4 +40,14 @@ export async function migrate({ config: file }: ConfigOption): Promise<number> {
   if (added.length > 0) print(...added)
   if (done.length + added.length === 0) print('nothing to migrate')
   return 0
+}
+
+/** Those that business processes have in their own folders: after Millrace's, which they build on. */
+async function ownMigrations(services: readonly DeclaredService[]): Promise<readonly Migration[]> {
+  const own = await Promise.all(
+    services.map((service) =>
+      service.kind === 'process' && service.migrations !== undefined ? readMigrations(service.migrations, service.name) : [],
+    ),
+  )
+  return own.flat()
 }

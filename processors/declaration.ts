@@ -87,6 +87,8 @@ export interface DeclaredProcessor extends Declaration {
 export interface DeclaredProcess extends Declaration {
   readonly kind: 'process'
   readonly businessProcess: BusinessProcess<unknown>
+  /** Folder with migrations of its own for the app database. Absent if it has none. */
+  readonly migrations?: string
 }
 
 /**

@@ -22,6 +22,8 @@ const from: Source<Item> = {
   topic: 'test' as Topic,
   decode: ({ value, offset }, _lookups, each) => {
     if (value?.[0] === 255) throw new MalformedError('begins with 255')
+    // As another copy of Millrace throws it: that of the package that the process is in.
+    if (value?.[0] === 254) throw Object.assign(new Error('begins with 254'), { code: 'MALFORMED', transient: false })
     value?.forEach((time, sample) => {
       each({ time, offset }, sample)
     })
@@ -38,7 +40,7 @@ const inputs = (records: readonly KafkaRecord[], order: BusinessProcess<Item>['o
 
 describe('inputs by device', () => {
   const records = fc
-    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.array(fc.nat(254), { maxLength: 5 })))
+    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.array(fc.nat(253), { maxLength: 5 })))
     .map((list) => list.map(([key, bytes], index) => record(key, bytes, BigInt(index))))
 
   it('have every input once, with its device', () => {
@@ -86,7 +88,7 @@ describe('inputs by device', () => {
   })
 
   it('leave out what cannot be decoded or has no device for a key, and say why', () => {
-    const bad = [record('a', [255, 1]), record('not a device', [1])]
+    const bad = [record('a', [255, 1]), record('not a device', [1]), record('a', [254])]
     const { devices, undecodable } = inputs([record('a', [1]), ...bad])
     expect(devices.map(({ device }) => device)).to.deep.equal(['a'])
     expect(undecodable.map((each) => each.record)).to.deep.equal(bad)

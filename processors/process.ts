@@ -3,7 +3,7 @@
  * out, in the same transaction as the offsets. It runs as its own consumer group, apart from the
  * store: its errors, its locks and its scaling are its own.
  */
-import { MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
+import { isMalformed, MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
 import {
   type DeviceId,
   type GivingSource,
@@ -152,7 +152,7 @@ export function inputsByDevice<Item>(
         inputs.records.push(record)
       }
     } catch (cause) {
-      if (!(cause instanceof MalformedError)) throw cause
+      if (!isMalformed(cause)) throw cause
       undecodable.push({ record, detail: cause.message })
     }
   }

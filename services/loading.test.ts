@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect } from 'chai'
+import { ConfigError } from './config.ts'
 import { requireProcessors } from './declared.ts'
 import { loadProcessor } from './loading.ts'
 
@@ -48,6 +49,66 @@ describe('processors', () => {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(path, 'processor.js'), 'export const nothing = 1')
     const refusal = await loadProcessor(path).catch((cause: unknown) => cause)
-    expect(refusal).to.be.instanceOf(Error).with.property('message', `${path}/processor.js: expected an export named processor`)
+    expect(refusal)
+      .to.be.instanceOf(Error)
+      .with.property('message', `${path}/processor.js: expected an export named processor or businessProcess`)
+  })
+
+  describe('in a package of their own', () => {
+    const PROCESSOR = "export const processor = { from: { topic: 'x' }, to: {}, needs: [], reasons: {}, handle: () => [] }"
+    const PROCESS = "export const businessProcess = { from: { topic: 'x' }, database: 'app', needs: [], reasons: {} }"
+
+    /** Writes files of a package, by path. */
+    function write(files: Readonly<Record<string, string>>): string {
+      const root = join(folder, 'frost-watch')
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(root, path)), { recursive: true })
+        writeFileSync(join(root, path), text)
+      }
+      return root
+    }
+
+    it('are found in dist/ of the package, at the same place as in the package', async () => {
+      const root = write({
+        'package.json': '{ "type": "module" }',
+        'dist/processor.js': PROCESSOR,
+        'more/frost-log/process.ts': '',
+        'dist/more/frost-log/process.js': PROCESS,
+      })
+      expect((await loadProcessor(root)).name).to.equal('frost-watch')
+      expect(await loadProcessor(join(root, 'more/frost-log'))).to.deep.include({ name: 'frost-log', kind: 'process' })
+    })
+
+    it('are found where package.json says, whatever the file is named', async () => {
+      const root = write({
+        'package.json': '{ "type": "module", "main": "./lib/index.js" }',
+        'lib/index.js': PROCESS,
+        'dist/processor.js': '',
+      })
+      expect((await loadProcessor(root)).kind).to.equal('process')
+      write({
+        'package.json': '{ "type": "module", "main": "no.js", "exports": { ".": { "import": "./build/x.js" } } }',
+        'build/x.js': PROCESSOR,
+      })
+      expect((await loadProcessor(root)).kind).to.equal('processor')
+      write({ 'package.json': '{ "type": "module", "main": "./no.js" }' })
+      expect(() => requireProcessors([root])).to.throw(ConfigError, `expected ${root}/no.js`)
+    })
+
+    it('bring migrations of their own, if they are business processes', async () => {
+      const root = write({ 'package.json': '{ "type": "module" }', 'dist/process.js': PROCESS, 'migrations/0001-a.sql': '' })
+      expect(await loadProcessor(root)).to.deep.include({ migrations: join(root, 'migrations') })
+    })
+
+    it('are refused with what is left to do: build, install, or mend package.json', async () => {
+      const root = write({ 'package.json': '{ "type": "module" }', 'processor.ts': '' })
+      expect(() => requireProcessors([root])).to.throw(ConfigError, `${root} is not built: run \`npm run build\` there`)
+      write({ 'dist/processor.js': "import 'nothing-of-that-name'" })
+      const refusal = await loadProcessor(root).catch((cause: unknown) => cause)
+      expect(refusal).to.be.instanceOf(ConfigError)
+      expect(String(refusal)).to.include('run `npm install` in its package').and.include('nothing-of-that-name')
+      write({ 'package.json': '{' })
+      expect(() => requireProcessors([root])).to.throw(ConfigError, `${root}/package.json: `)
+    })
   })
 })

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type AnyProcessor, type DeclaredService, declareProcess, declareProcessor } from '../processors/declaration.ts'
 import type { BusinessProcess } from '../processors/process.ts'
 import { projectRoot } from '../schemas/files.ts'
+import { isObject } from '../schemas/json.ts'
 import { ConfigError } from './config.ts'
 
 /** The name is also that of a consumer group, and a part of names of topics. */
@@ -26,42 +27,98 @@ export function isProcessor(entry: string): boolean {
  */
 export async function loadProcessor(entry: string): Promise<DeclaredService> {
   requireProcessor(entry)
-  const [file, kind] = find(entry) as Found
-  const module = (await import(pathToFileURL(file).href)) as { readonly processor?: unknown; readonly businessProcess?: unknown }
+  const file = find(entry) as string
+  const { processor, businessProcess } = await load(file)
   const name = serviceName(entry)
-  if (kind === 'process' && isObject(module.businessProcess))
-    return declareProcess(name, module.businessProcess as BusinessProcess<unknown>)
-  if (kind === 'processor' && isObject(module.processor)) return declareProcessor(name, module.processor as AnyProcessor)
-  throw new ConfigError(`${file}: expected an export named ${kind === 'process' ? 'businessProcess' : 'processor'}`)
+  if (isObject(processor)) return declareProcessor(name, processor as unknown as AnyProcessor)
+  if (isObject(businessProcess)) {
+    const migrations = join(folderOf(entry), 'migrations')
+    const declared = declareProcess(name, businessProcess as unknown as BusinessProcess<unknown>)
+    return existsSync(migrations) ? { ...declared, migrations } : declared
+  }
+  throw new ConfigError(`${file}: expected an export named processor or businessProcess`)
 }
 
 /** @throws ConfigError that names what was looked for */
 export function requireProcessor(entry: string): void {
   if (isProcessor(entry)) return
-  const files = NAME.test(serviceName(entry)) ? candidates(entry).map(([file]) => file) : []
+  const files = NAME.test(serviceName(entry)) ? candidates(entry) : []
+  const expected =
+    files.length === 0
+      ? 'a name such as frost-alert, or a path to a folder of such a name'
+      : new Intl.ListFormat('en', { type: 'disjunction' }).format(files)
+  const unbuilt = ['processor.ts', 'process.ts'].some((source) => existsSync(join(folderOf(entry), source)))
   throw new ConfigError(
-    `there is no processor "${entry}": expected ${files.length === 0 ? 'a name such as frost-alert, or a path to a folder of such a name' : files.join(' or ')}`,
+    `there is no processor "${entry}": expected ${expected}${unbuilt ? `; ${folderOf(entry)} is not built: run \`npm run build\` there` : ''}`,
   )
 }
 
-type Found = readonly [file: string, kind: 'processor' | 'process']
+interface Loaded {
+  readonly processor?: unknown
+  readonly businessProcess?: unknown
+}
 
-/** A name must be a single folder: an empty name, or one with dots, would lead elsewhere. */
-function find(entry: string): Found | undefined {
-  return NAME.test(serviceName(entry)) ? candidates(entry).find(([file]) => existsSync(file)) : undefined
+/** What a package that was not installed lacks. */
+const NOT_INSTALLED: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'])
+
+async function load(file: string): Promise<Loaded> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Loaded
+  } catch (cause) {
+    if (!(cause instanceof Error) || !NOT_INSTALLED.has((cause as NodeJS.ErrnoException).code)) throw cause
+    throw new ConfigError(`${file} imports what is not there; run \`npm install\` in its package: ${cause.message}`)
+  }
+}
+
+/** The file that is loaded: the first that exists. */
+function find(entry: string): string | undefined {
+  // A name must be a single folder: an empty name, or one with dots, would lead elsewhere.
+  return NAME.test(serviceName(entry)) ? candidates(entry).find((file) => existsSync(file)) : undefined
+}
+
+function folderOf(entry: string): string {
+  return entry.includes('/') ? resolve(entry) : join(projectRoot, 'processors', entry)
 }
 
 /**
- * The compiled files. Those of Millrace's own folders are under dist/; folders of others contain
- * their JavaScript.
+ * Where the JavaScript of a folder may be, in this order: if the folder is a package that names its
+ * entry (`exports` or `main` of its package.json), there and nowhere else; in dist/ of the package
+ * that the folder is in, at the same place as in the package; in the folder itself. Millrace's own
+ * folders are in a package like any other.
  */
-function candidates(entry: string): readonly Found[] {
-  const folder = entry.includes('/') ? resolve(entry) : join(projectRoot, 'processors', entry)
-  const inside = relative(projectRoot, folder)
-  const built = inside === '..' || inside.startsWith(`..${sep}`) ? folder : join(projectRoot, 'dist', inside)
-  return (['processor', 'process'] as const).map((kind) => [join(built, `${kind}.js`), kind])
+function candidates(entry: string): readonly string[] {
+  const folder = folderOf(entry)
+  const root = packageRoot(folder)
+  if (root === folder) {
+    const main = entryOf(join(root, 'package.json'))
+    if (main !== undefined) return [resolve(root, main)]
+  }
+  const built = root === undefined ? [] : [join(root, 'dist', relative(root, folder))]
+  return [...built, folder].flatMap((place) => [join(place, 'processor.js'), join(place, 'process.js')])
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
+function packageRoot(folder: string): string | undefined {
+  for (let place = folder; ; place = dirname(place)) {
+    if (existsSync(join(place, 'package.json'))) return place
+    if (dirname(place) === place) return undefined
+  }
+}
+
+/** @throws ConfigError if it is no JSON */
+function entryOf(file: string): string | undefined {
+  const { exports, main } = packageAt(file)
+  const root = isObject(exports) && '.' in exports ? exports['.'] : exports
+  const named = isObject(root) ? (root.import ?? root.default) : root
+  if (typeof named === 'string') return named
+  return typeof main === 'string' ? main : undefined
+}
+
+function packageAt(file: string): Readonly<Record<string, unknown>> {
+  try {
+    const found: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return isObject(found) ? found : {}
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw new ConfigError(`${file}: ${cause.message}`)
+  }
 }

@@ -28,6 +28,16 @@ describe('pending migrations', () => {
   it('are refused when the database has one that is unknown here', () => {
     expect(() => pendingMigrations(migrations.slice(0, 2), applied(migrations))).to.throw(MigrationError, '0003-c')
   })
+
+  it('leave alone those of a business process that is not configured now, and refuse a changed one of a process that is', () => {
+    const own = { name: 'frost-log/0001-frost-log', sql: 'SELECT 1' }
+    expect(pendingMigrations(migrations, applied([own, ...migrations]))).to.deep.equal([])
+    expect(pendingMigrations([...migrations, own], applied(migrations))).to.deep.equal([own])
+    expect(() => pendingMigrations([{ ...own, sql: 'SELECT 2' }], applied([own]))).to.throw(
+      MigrationError,
+      'frost-log/0001-frost-log was changed',
+    )
+  })
 })
 
 describe('the directory of migrations', () => {
@@ -45,6 +55,11 @@ describe('the directory of migrations', () => {
 
   it('is read in order of the numbers, of which some may be missing', async () => {
     expect(await read('0006-c.sql', '0001-a.sql', '0003-b.sql')).to.deep.equal(['0001-a', '0003-b', '0006-c'])
+  })
+
+  it('gives the migrations of a business process under its name', async () => {
+    await writeFile(join(directory, '0001-a.sql'), 'SELECT 1')
+    expect(await readMigrations(directory, 'frost-log')).to.deep.equal([{ name: 'frost-log/0001-a', sql: 'SELECT 1' }])
   })
 
   it('is refused with a number that is there twice, or a name that is none', async () => {

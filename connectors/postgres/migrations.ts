@@ -4,7 +4,10 @@ import { join } from 'node:path'
 
 /** One numbered step of a database's schema. */
 export interface Migration {
-  /** File name without `.sql`: 0001-consumer-offset. */
+  /**
+   * File name without `.sql`: 0001-consumer-offset. Of a business process that has its own, after
+   * the name of the process: frost-log/0001-frost-log.
+   */
   readonly name: string
   readonly sql: string
 }
@@ -23,9 +26,10 @@ export interface AppliedMigration {
 /**
  * Reads `NNNN-name.sql` files in order. Numbers may be left out: two people who write migrations at
  * the same time take different numbers, and either may come first.
+ * @param owner the business process that they belong to, if they are not Millrace's
  * @throws MigrationError if a file is not named so, or a number is there twice
  */
-export async function readMigrations(directory: string): Promise<readonly Migration[]> {
+export async function readMigrations(directory: string, owner?: string): Promise<readonly Migration[]> {
   const files = (await readdir(directory)).sort()
   return Promise.all(
     files.map(async (file, index) => {
@@ -33,7 +37,8 @@ export async function readMigrations(directory: string): Promise<readonly Migrat
       if (!/^\d{4}-[a-z0-9-]+\.sql$/.test(file)) throw new MigrationError(`${place}: expected NNNN-name.sql`)
       const before = files[index - 1]
       if (before?.slice(0, 4) === file.slice(0, 4)) throw new MigrationError(`${place}: ${before} has this number already`)
-      return { name: file.slice(0, -'.sql'.length), sql: await readFile(place, 'utf8') }
+      const name = file.slice(0, -'.sql'.length)
+      return { name: owner === undefined ? name : `${owner}/${name}`, sql: await readFile(place, 'utf8') }
     }),
   )
 }
@@ -45,13 +50,14 @@ export function checksum({ sql }: Migration): string {
 /**
  * The migrations left to do, in order. One may have a lower number than an applied one.
  * @throws MigrationError if an applied migration was changed, or is unknown here: this is an older
- *   Millrace than the database's
+ *   Millrace than the database's. One of a business process that is not configured now is left alone
  */
 export function pendingMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration]))
   for (const { name, checksum: recorded } of applied) {
     const migration = known.get(name)
     if (migration === undefined) {
+      if (name.includes('/')) continue
       throw new MigrationError(`the database has migration ${name}, which this version of Millrace does not know: use the newer version`)
     }
     if (checksum(migration) !== recorded) {

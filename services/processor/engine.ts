@@ -13,7 +13,7 @@ import type {
 import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-letter-writer.ts'
 import { partHeaders } from '../../processors/part-header.ts'
 import { byReason } from '../../processors/rejections.ts'
-import { MalformedError } from '../../schemas/frame-reader.ts'
+import { isMalformed, MalformedError } from '../../schemas/frame-reader.ts'
 import type { Keyed } from '../breaker.ts'
 
 type Outputs = { readonly [name: string]: Output<never> }
@@ -276,7 +276,7 @@ class Judging {
 }
 
 function reasonOf(cause: unknown): keyof typeof engineReasons {
-  if (cause instanceof MalformedError) return UNDECODABLE
+  if (isMalformed(cause)) return UNDECODABLE
   return cause instanceof TooLargeError ? TOO_LARGE : DEFECT
 }
 
