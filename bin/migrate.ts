@@ -42,7 +42,7 @@ export async function migrate({ config: file }: ConfigOption): Promise<number> {
   return 0
 }
 
-/** Those that business processes have in their own folders: after Millrace's, which they build on. */
+/** Those that business processes have in their own folders. They build on Millrace's. */
 async function ownMigrations(services: readonly DeclaredService[]): Promise<readonly Migration[]> {
   const own = await Promise.all(
     services.map((service) =>

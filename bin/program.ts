@@ -8,6 +8,7 @@ import { dialect } from './dialect.command.ts'
 import { fleet } from './fleet.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
+import { generate, newFolder } from './new.command.ts'
 import { partitions } from './partitions.command.ts'
 import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
@@ -25,6 +26,7 @@ import { up } from './up.command.ts'
 const groups = {
   'The line:': [up, bridge, run, store],
   'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
+  'Writing a processor:': [newFolder, generate],
   'What is going on:': [status, lag, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const

@@ -16,6 +16,7 @@ export {
   type LendingSource,
   type LookupName,
   type Lookups,
+  type LookupsWith,
   type Outcome,
   type Output,
   type Processor,
@@ -29,6 +30,7 @@ export {
   type Topic,
 } from '../processors/contract.ts'
 export { type DeviceStatus, deviceStatus } from '../processors/devices/status.ts'
+export { type LookupTable, type RowOf, type TableRows, table, tableRows } from '../processors/lookup-table.ts'
 export {
   type BusinessProcess,
   defineProcess,

@@ -28,14 +28,15 @@ const PRIMITIVES: ReadonlyMap<unknown, TypeText> = new Map<unknown, TypeText>([
  * number. No field is optional: if it may be absent, it is null, so that it cannot be forgotten.
  * @param path of the .avsc file, relative to the project's root
  * @param avroSchema where the generated file finds schemas/avro-schema.ts
+ * @param command that writes the file
  * @throws TypeError that names the place if the schema is not a record or has no type here
  */
-export function avroTypes(schema: unknown, path: string, avroSchema: string): string {
+export function avroTypes(schema: unknown, path: string, avroSchema: string, command = 'make generate'): string {
   const named = new NamedTypes()
   const root = named.typeOf(schema, path).text
   if (!isObject(schema) || schema.type !== 'record') throw new TypeError(`${path}: expected a record, got ${JSON.stringify(schema)}`)
   const name = `${root.charAt(0).toLowerCase()}${root.slice(1)}Schema`
-  return `// Generated from ${path} by \`make generate\`. Do not edit.
+  return `// Generated from ${path} by \`${command}\`. Do not edit.
 import type { AvroSchema } from '${avroSchema}'
 
 ${named.declarations.join('\n\n')}

@@ -7,8 +7,8 @@ export class MalformedError extends Error {
 }
 
 /**
- * Whether this is a MalformedError, of this copy of Millrace or of another: a processor in a package
- * of its own brings the copy that it was built with, whose class is not this one.
+ * Whether this is a MalformedError, of this copy of Millrace or of another: a processor in a
+ * package of its own brings the copy that it was built with, whose class is not this one.
  */
 export function isMalformed(cause: unknown): cause is MalformedError {
   return cause instanceof Error && (cause as { readonly code?: unknown }).code === 'MALFORMED'

@@ -76,7 +76,8 @@ function find(entry: string): string | undefined {
   return NAME.test(serviceName(entry)) ? candidates(entry).find((file) => existsSync(file)) : undefined
 }
 
-function folderOf(entry: string): string {
+/** The folder of an entry of `processors`: of processors/ if it is a name. */
+export function folderOf(entry: string): string {
   return entry.includes('/') ? resolve(entry) : join(projectRoot, 'processors', entry)
 }
 
@@ -97,7 +98,8 @@ function candidates(entry: string): readonly string[] {
   return [...built, folder].flatMap((place) => [join(place, 'processor.js'), join(place, 'process.js')])
 }
 
-function packageRoot(folder: string): string | undefined {
+/** The folder of the package that this folder is in: where its package.json is. */
+export function packageRoot(folder: string): string | undefined {
   for (let place = folder; ; place = dirname(place)) {
     if (existsSync(join(place, 'package.json'))) return place
     if (dirname(place) === place) return undefined

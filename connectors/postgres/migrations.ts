@@ -50,7 +50,8 @@ export function checksum({ sql }: Migration): string {
 /**
  * The migrations left to do, in order. One may have a lower number than an applied one.
  * @throws MigrationError if an applied migration was changed, or is unknown here: this is an older
- *   Millrace than the database's. One of a business process that is not configured now is left alone
+ *   Millrace than the database's. One of a business process that is not configured now is left
+ *   alone
  */
 export function pendingMigrations(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, migration]))

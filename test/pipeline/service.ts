@@ -76,17 +76,21 @@ export function launchConfigured(settings: string, ...args: readonly string[]): 
 
 /**
  * Starts a service with further lines of configuration, and variables in place of those of the
- * environment.
+ * environment. `program` is another Millrace than this one.
  */
 export async function launchWith(
-  { settings = '', env = {} }: { readonly settings?: string; readonly env?: NodeJS.ProcessEnv },
+  {
+    settings = '',
+    env = {},
+    program = MILLRACE,
+  }: { readonly settings?: string; readonly env?: NodeJS.ProcessEnv; readonly program?: string },
   ...args: readonly string[]
 ): Promise<RunningService> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const config = join(folder, 'millrace.yaml')
   writeFileSync(config, `metrics: { ports: ${port} }\nkafka: { session_timeout_ms: 6000 }\n${settings}`)
-  const child = spawn(process.execPath, ['--enable-source-maps', MILLRACE, ...args, '--config', config], {
+  const child = spawn(process.execPath, ['--enable-source-maps', program, ...args, '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
   })
