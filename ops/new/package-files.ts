@@ -97,10 +97,10 @@ In \`millrace.yaml\` its folder is named by its path from that file:
 
     processors: [${DEFAULT_PROCESSORS.join(', ')}, ./${name}]
 
-Then, beside \`millrace.yaml\`:
+Then, in this folder:
 
-    npx millrace migrate            # its topics${kind === 'process' ? ' and tables' : ''}
-    npx millrace schemas register   # its subjects
-    npx millrace run ${name}
+    npx millrace migrate --config ../millrace.yaml            # its topics${kind === 'process' ? ' and tables' : ''}
+    npx millrace schemas register --config ../millrace.yaml   # its subjects
+    npx millrace run ${name} --config ../millrace.yaml
 `
 }
