@@ -23,17 +23,17 @@ export const PACKAGE_IMPORTS: Imports = { avro: DOOR, contract: DOOR, process: D
 const root = projectRoot.replace(/\/$/, '')
 
 /**
- * Whether this directory is in Millrace's sources: there a new processor is a folder of processors/.
- * A package of its own that lies there is none of the sources, and neither is an installed
- * Millrace.
+ * Whether this directory is in Millrace's sources, where a new processor is a folder of
+ * processors/. A package of its own that lies there is none of the sources, and neither is an
+ * installed Millrace.
  */
 export function inSources(directory: string): boolean {
   return existsSync(join(root, 'tsconfig.json')) && packageRoot(realpathSync(directory)) === root
 }
 
 /**
- * How a package names the Millrace that it depends on: like the package around it, if that one names
- * a version; else by the path of this installation, which npm links.
+ * How a package names the Millrace that it depends on: like the package around it, if that one
+ * names a version; else by the path of this installation, which npm links.
  * @param folder of the package, absolute and without symbolic links; it need not be there yet
  */
 export function millraceDependency(folder: string): string {
