@@ -25,8 +25,8 @@ import { up } from './up.command.ts'
  */
 const groups = {
   'The line:': [up, bridge, run, store],
-  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
   'Writing a processor:': [newFolder, generate],
+  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, lag, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const
