@@ -1,6 +1,5 @@
 import { portOf, tableName } from './name.ts'
 import type { Files, Imports } from './place.ts'
-import { READING } from './processor-files.ts'
 
 /**
  * The files of a new business process: it keeps the newest temperature of each device in a table of
@@ -78,7 +77,13 @@ export const businessProcess = defineProcess({
 `
 }
 
-const ASKED = `/** Notes what is written, and knows the devices that it was made with. */
+const SAMPLES = `const device = 'hive-1' as DeviceId
+/** Microseconds since 1970. */
+const TS = 1_764_400_000_000_000
+
+const sample = (temperature: number | null): Reading => reading({ device_id: device, ts: TS, temperature })
+
+/** Notes what is written, and knows the devices that it was made with. */
 function database(...devices: readonly string[]): { readonly tx: Transaction; readonly written: unknown[] } {
   const written: unknown[] = []
   const query = async (text: string, values: readonly unknown[] = []): Promise<readonly unknown[]> => {
@@ -93,32 +98,29 @@ function database(...devices: readonly string[]): { readonly tx: Transaction; re
 export function processTest(name: string): string {
   return `import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type DeviceId, quantities, type Reading, type Transaction } from 'millrace/processor'
+import type { DeviceId, Reading, Transaction } from 'millrace/processor'
+import { reading } from 'millrace/testing'
 import { businessProcess } from './process.ts'
 
-${READING}
-
-${ASKED}
-
-const device = 'hive-1' as DeviceId
+${SAMPLES}
 
 describe('${name}', () => {
   it('writes the newest sample that has a temperature', async () => {
     const { tx, written } = database(device)
-    const samples = [reading(null), reading(21.5), reading(20)]
+    const samples = [sample(null), sample(21.5), sample(20)]
     assert.equal(await businessProcess.handle(device, samples, tx), undefined)
-    assert.deepEqual(written, [[device, 1_764_400_000_000_000, 21.5]])
+    assert.deepEqual(written, [[device, TS, 21.5]])
   })
 
   it('writes nothing if none has one', async () => {
     const { tx, written } = database(device)
-    assert.equal(await businessProcess.handle(device, [reading(null)], tx), undefined)
+    assert.equal(await businessProcess.handle(device, [sample(null)], tx), undefined)
     assert.deepEqual(written, [])
   })
 
   it('rejects a device that the app database does not know', async () => {
     const { tx, written } = database()
-    const rejected = await businessProcess.handle(device, [reading(21.5)], tx)
+    const rejected = await businessProcess.handle(device, [sample(21.5)], tx)
     assert.equal(rejected?.reason, 'unknown-device')
     assert.deepEqual(written, [])
   })
@@ -129,34 +131,31 @@ describe('${name}', () => {
 /** The same for a folder of processors/, in the project's own manner. */
 export function projectProcessTest(name: string): string {
   return `import { expect } from 'chai'
-import { quantities, type Reading } from '../../schemas/generated/readings.ts'
+import { reading } from '../../kit/testing.ts'
+import type { Reading } from '../../schemas/generated/readings.ts'
 import type { DeviceId } from '../contract.ts'
 import type { Transaction } from '../process.ts'
 import { businessProcess } from './process.ts'
 
-${READING}
-
-${ASKED}
-
-const device = 'hive-1' as DeviceId
+${SAMPLES}
 
 describe('${name}', () => {
   it('writes the newest sample that has a temperature', async () => {
     const { tx, written } = database(device)
-    const samples = [reading(null), reading(21.5), reading(20)]
+    const samples = [sample(null), sample(21.5), sample(20)]
     expect(await businessProcess.handle(device, samples, tx)).to.equal(undefined)
-    expect(written).to.deep.equal([[device, 1_764_400_000_000_000, 21.5]])
+    expect(written).to.deep.equal([[device, TS, 21.5]])
   })
 
   it('writes nothing if none has one', async () => {
     const { tx, written } = database(device)
-    expect(await businessProcess.handle(device, [reading(null)], tx)).to.equal(undefined)
+    expect(await businessProcess.handle(device, [sample(null)], tx)).to.equal(undefined)
     expect(written).to.deep.equal([])
   })
 
   it('rejects a device that the app database does not know', async () => {
     const { tx, written } = database()
-    const rejected = await businessProcess.handle(device, [reading(21.5)], tx)
+    const rejected = await businessProcess.handle(device, [sample(21.5)], tx)
     expect(rejected?.reason).to.equal('unknown-device')
     expect(written).to.deep.equal([])
   })

@@ -74,40 +74,35 @@ export const processor = defineProcessor({
 `
 }
 
-/** A reading of which only the temperature is known. */
-export const READING = `function reading(temperature: number | null): Reading {
-  const none = Object.fromEntries(quantities.map(({ name }) => [name, null])) as Record<(typeof quantities)[number]['name'], null>
-  const head = { device_id: 'hive-1', firmware: 'hive-1', boot: 1, seq: 2 }
-  return { ...head, ts: 1_764_400_000_000_000, time_estimated: false, account_id: 1, site_id: 2, ...none, temperature }
-}`
-
 /** Its test in a package of its own, which needs nothing but Node.js. */
 export function processorTest(name: string): string {
   return `import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Lookups, quantities, type Reading } from 'millrace/processor'
+import { checkProcessor, feed, type RecordOutcome, readingsRecord, type TestRecord } from 'millrace/testing'
 import { processor } from './processor.ts'
 
-${READING}
-
-/** It looks nothing up. */
-const lookups = {} as Lookups
-const handle = (temperature: number | null): unknown => processor.handle(reading(temperature), lookups)
+${SAMPLES}
 
 describe('${name}', () => {
   it('gives an alert for a sample below the limit', () => {
-    const value = { device_id: 'hive-1', ts: 1_764_400_000_000_000, temperature: -0.5 }
-    assert.deepEqual(handle(-0.5), { tag: 'emit', to: 'alerts', value })
+    const value = { device_id: 'hive-1', ts: TS, temperature: -0.5 }
+    assert.deepEqual(outcomeOf(-0.5)?.emitted, [{ output: 'alerts', key: 'hive-1', value }])
   })
 
   it('leaves out what is not below it, or has no temperature, and counts why', () => {
-    assert.deepEqual(handle(0), { tag: 'drop', reason: 'not-below-the-limit' })
-    assert.deepEqual(handle(null), { tag: 'drop', reason: 'no-temperature' })
+    assert.deepEqual(outcomeOf(0)?.dropped, { 'not-below-the-limit': 1 })
+    assert.deepEqual(outcomeOf(null)?.dropped, { 'no-temperature': 1 })
   })
 
   it('rejects what no sensor measures', () => {
-    const detail = 'expected at least -50 °C, got -50.1'
-    assert.deepEqual(handle(-50.1), { tag: 'reject', reason: 'implausible', detail, samples: [], quantities: [] })
+    assert.deepEqual(
+      outcomeOf(-50.1)?.rejected.map(({ reason }) => reason),
+      ['implausible'],
+    )
+  })
+
+  it('keeps to what every processor must keep to', () => {
+    checkProcessor(processor, [-50.1, -0.5, 0, null].map(sample))
   })
 })
 `
@@ -116,30 +111,35 @@ describe('${name}', () => {
 /** The same for a folder of processors/, in the project's own manner. */
 export function projectProcessorTest(name: string): string {
   return `import { expect } from 'chai'
-import { quantities, type Reading } from '../../schemas/generated/readings.ts'
-import type { Lookups } from '../contract.ts'
+import { checkProcessor, feed, type RecordOutcome, readingsRecord, type TestRecord } from '../../kit/testing.ts'
 import { processor } from './processor.ts'
 
-${READING}
-
-/** It looks nothing up. */
-const lookups = {} as Lookups
-const handle = (temperature: number | null): unknown => processor.handle(reading(temperature), lookups)
+${SAMPLES}
 
 describe('${name}', () => {
   it('gives an alert for a sample below the limit', () => {
-    const value = { device_id: 'hive-1', ts: 1_764_400_000_000_000, temperature: -0.5 }
-    expect(handle(-0.5)).to.deep.equal({ tag: 'emit', to: 'alerts', value })
+    const value = { device_id: 'hive-1', ts: TS, temperature: -0.5 }
+    expect(outcomeOf(-0.5)?.emitted).to.deep.equal([{ output: 'alerts', key: 'hive-1', value }])
   })
 
   it('leaves out what is not below it, or has no temperature, and counts why', () => {
-    expect(handle(0)).to.deep.equal({ tag: 'drop', reason: 'not-below-the-limit' })
-    expect(handle(null)).to.deep.equal({ tag: 'drop', reason: 'no-temperature' })
+    expect(outcomeOf(0)?.dropped).to.deep.equal({ 'not-below-the-limit': 1 })
+    expect(outcomeOf(null)?.dropped).to.deep.equal({ 'no-temperature': 1 })
   })
 
   it('rejects what no sensor measures', () => {
-    expect(handle(-50.1)).to.deep.include({ tag: 'reject', reason: 'implausible' })
+    expect(outcomeOf(-50.1)?.rejected.map(({ reason }) => reason)).to.deep.equal(['implausible'])
+  })
+
+  it('keeps to what every processor must keep to', () => {
+    checkProcessor(processor, [-50.1, -0.5, 0, null].map(sample))
   })
 })
 `
 }
+
+const SAMPLES = `/** Microseconds since 1970. */
+const TS = 1_764_400_000_000_000
+
+const sample = (temperature: number | null): TestRecord => readingsRecord({ device_id: 'hive-1', ts: TS, temperature })
+const outcomeOf = (temperature: number | null): RecordOutcome | undefined => feed(processor, [sample(temperature)])[0]`
