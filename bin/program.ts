@@ -5,6 +5,7 @@ import { dead } from './dead.command.ts'
 import { demo } from './demo.command.ts'
 import { devices } from './devices.command.ts'
 import { dialect } from './dialect.command.ts'
+import { firmware } from './firmware.command.ts'
 import { fleet } from './fleet.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
@@ -27,7 +28,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, lag, continuity, dead, redrive],
+  'What is going on:': [status, lag, firmware, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const
 

@@ -1,4 +1,4 @@
-import { type Firmware, type Metric, quantityOf } from './firmware.ts'
+import { type Firmware, isMeasuring, type Metric, quantityOf } from './firmware.ts'
 
 /** Name of a firmware's generated header: `hive-1` is in `hive_1.h`. */
 export function cHeaderName(firmware: Firmware): string {
@@ -105,10 +105,19 @@ function literal(value: number): string {
   return value === -2147483648 ? 'INT32_MIN' : String(value)
 }
 
+/**
+ * Programs find a metric by this. The parentheses keep a field without a quantity apart from a
+ * quantity of the same name.
+ */
+function measured(metric: Metric): string {
+  return isMeasuring(metric) ? quantityOf(metric) : `(${metric.name})`
+}
+
 function meaning(metric: Metric): string {
-  if (metric.map) return `${quantityOf(metric)}: a code`
+  if (!isMeasuring(metric)) return 'no standard quantity: carried, and left out'
+  if (metric.map) return `${measured(metric)}: a code`
   const addend = metric.offset === '0' ? '' : metric.offset.startsWith('-') ? ` - ${metric.offset.slice(1)}` : ` + ${metric.offset}`
-  return `${quantityOf(metric)} = raw * ${metric.scale}${addend}`
+  return `${measured(metric)} = raw * ${metric.scale}${addend}`
 }
 
 function codes(name: string, metric: Metric): string {
@@ -124,7 +133,7 @@ ${rows.join('\n')}
 
 function conversion(name: string, metric: Metric): string {
   const map = metric.map ? `${metric.map.size}, ${name}_${metric.name}_codes` : '0, 0'
-  return `{"${metric.name}", "${quantityOf(metric)}", ${metric.numerator}, ${metric.addend}, ${metric.denominator}, ${literal(metric.missing)}, ${map}}`
+  return `{"${metric.name}", "${measured(metric)}", ${metric.numerator}, ${metric.addend}, ${metric.denominator}, ${literal(metric.missing)}, ${map}}`
 }
 
 function check(metric: Metric): string {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { readSchema } from './files.ts'
-import { FirmwareSchemaError, parseFirmware, quantityOf } from './firmware.ts'
+import { FirmwareSchemaError, isMeasuring, parseFirmware, quantityOf } from './firmware.ts'
 
 const quantities = new Set(['temperature', 'humidity', 'weight', 'sound_level', 'battery_level'])
 
@@ -49,8 +49,21 @@ describe('parseFirmware', () => {
     })
     const { metrics, fingerprint } = parseFirmware(probes, quantities)
     expect(metrics.map(({ channel }) => channel)).to.deep.equal(['brood', 'Top.2_a-b', null, null, null])
-    expect(metrics.slice(0, 3).map(quantityOf)).to.deep.equal(['brood/temperature', 'Top.2_a-b/temperature', 'temperature'])
+    expect(metrics.filter(isMeasuring).slice(0, 3).map(quantityOf)).to.deep.equal([
+      'brood/temperature',
+      'Top.2_a-b/temperature',
+      'temperature',
+    ])
     expect(fingerprint).to.deep.equal(plain.fingerprint)
+  })
+
+  it('may have fields that are carried and left out, if it says so', () => {
+    const { metrics } = parseFirmware(
+      altered((schema) => Object.assign(schema.fields[6] ?? {}, { standard: null })),
+      quantities,
+    )
+    expect(metrics.map(({ name, standard }) => [name, standard])[0]).to.deep.equal(['temp16', null])
+    expect(metrics.filter(isMeasuring)).to.have.length(metrics.length - 1)
   })
 
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
@@ -74,7 +87,7 @@ describe('parseFirmware', () => {
     [
       'a quantity that is not standard',
       altered((schema) => Object.assign(schema.fields[6] ?? {}, { standard: 'mood' })),
-      /metric temp16: "standard" must be a quantity of readings\.avsc, not "mood"/,
+      /metric temp16: "standard" must be a quantity of readings\.avsc, or null for a field that is left out, not "mood"/,
     ],
     [
       'two metrics for one quantity',
@@ -114,6 +127,23 @@ describe('parseFirmware', () => {
           /metric temp16: "channel" must be 1 to 32 of A-Z, a-z, 0-9, _, \. and -, starting with a letter or digit, not /,
         ] as const,
     ),
+    [
+      'a field whose standard was forgotten',
+      altered((schema) => Reflect.deleteProperty(schema.fields[6] ?? {}, 'standard')),
+      /metric temp16: "standard" must be a quantity of readings\.avsc, or null/,
+    ],
+    [
+      'a field that is left out and has a channel',
+      altered((schema) => Object.assign(schema.fields[6] ?? {}, { standard: null, channel: 'brood' })),
+      /metric temp16: with "standard": null it must have no "channel"/,
+    ],
+    [
+      'nothing that is measured',
+      altered((schema) => {
+        for (const field of schema.fields.slice(6)) field.standard = null
+      }),
+      /at least one metric that measures a quantity/,
+    ],
     ['no metrics', altered((schema) => schema.fields.splice(6)), /at least one metric/],
   ]
   for (const [what, schema, message] of refused) {

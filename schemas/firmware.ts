@@ -9,8 +9,11 @@ export type MetricKind = 'int' | 'long' | 'double'
 /** One metric of a firmware: which standard quantity it measures, and how to convert it. */
 export interface Metric {
   readonly name: string
-  /** Name of the standard quantity in readings.avsc. */
-  readonly standard: string
+  /**
+   * Name of the standard quantity in readings.avsc. Null for a field that frames carry and nobody
+   * reads, as `"standard": null` says.
+   */
+  readonly standard: string | null
   /**
    * Channel of the device that it measures: its values are rows of `device/channel`. Null for the
    * device itself.
@@ -33,8 +36,15 @@ export interface Metric {
   readonly map: ReadonlyMap<number, number> | undefined
 }
 
+/** A metric that measures a standard quantity. */
+export type Measuring = Metric & { readonly standard: string }
+
+export function isMeasuring(metric: Metric): metric is Measuring {
+  return metric.standard !== null
+}
+
 /** A metric's quantity as dead letters and columns of files name it: `brood/temperature`. */
-export function quantityOf({ standard, channel }: Pick<Metric, 'standard' | 'channel'>): string {
+export function quantityOf({ standard, channel }: Pick<Measuring, 'standard' | 'channel'>): string {
   return channel === null ? standard : `${channel}/${standard}`
 }
 
@@ -118,8 +128,8 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
     throw new FirmwareSchemaError(`"time_unit" must be "ms" or "us", not ${JSON.stringify(timeUnit)}`)
   const fields: readonly unknown[] = Array.isArray(schema.fields) ? schema.fields : []
   const metrics = fields.slice(HEAD.length).map((field) => parseMetric(field, quantities))
-  if (metrics.length === 0) throw new FirmwareSchemaError('a firmware needs at least one metric')
-  refuseRepeated(metrics)
+  if (!metrics.some(isMeasuring)) throw new FirmwareSchemaError('a firmware needs at least one metric that measures a quantity')
+  refuseRepeated(metrics.filter(isMeasuring))
   return {
     id: `${namespace.slice(NAMESPACE.length)}-${name.slice(1)}`,
     fullName: `${namespace}.${name}`,
@@ -133,7 +143,7 @@ export function parseFirmware(schema: unknown, quantities: ReadonlySet<string>):
 }
 
 /** One quantity of one device and time is one value of one row. */
-function refuseRepeated(metrics: readonly Metric[]): void {
+function refuseRepeated(metrics: readonly Measuring[]): void {
   const measured = new Map<string, string>()
   for (const { name, standard, channel } of metrics) {
     const row = `${channel ?? ''}/${standard}`
@@ -157,9 +167,11 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
   if (kind !== 'int' && kind !== 'long' && kind !== 'double') {
     return fail(`type must be an array of int, long or double, not ${JSON.stringify(type)}`)
   }
-  if (typeof standard !== 'string' || !quantities.has(standard)) {
-    return fail(`"standard" must be a quantity of readings.avsc, not ${JSON.stringify(standard)}`)
+  // A field without "standard" is more likely a mistake than one that is left out on purpose.
+  if (standard !== null && (typeof standard !== 'string' || !quantities.has(standard))) {
+    return fail(`"standard" must be a quantity of readings.avsc, or null for a field that is left out, not ${JSON.stringify(standard)}`)
   }
+  if (standard === null && channel !== null) return fail('with "standard": null it must have no "channel"')
   if (channel !== null && !(typeof channel === 'string' && isChannel(channel))) {
     return fail(`"channel" must be ${CHANNEL_EXPECTED}, not ${JSON.stringify(channel)}`)
   }

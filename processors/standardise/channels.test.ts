@@ -37,7 +37,7 @@ interface Input {
   readonly only?: RecordPart
   readonly base?: number
   /** Changes the schema's attributes. */
-  readonly attributes?: (schema: { fields: { name: string; channel?: string }[] }) => void
+  readonly attributes?: (schema: { fields: { name: string; channel?: string; standard?: string | null }[] }) => void
 }
 
 /** What standardise makes of a frame of hive-3, whose samples are half a second apart. */
@@ -124,6 +124,18 @@ describe('the channels of a device', () => {
     ])
     const { records } = handle({})
     expect(records.map(({ device_id, samples }) => [device_id, samples.length])).to.deep.equal([['hive-1', 0]])
+  })
+
+  it('have no row for a field that is carried without a quantity, and the fields behind it are read all the same', () => {
+    const attributes: Input['attributes'] = ({ fields }) => {
+      const brood = fields.find(({ name }) => name === 'brood')
+      if (brood === undefined) throw new Error('no brood')
+      delete brood.channel
+      brood.standard = null
+    }
+    const { rows, rejections } = handle({ brood: [30_000, 3460], super: [3000, 3010], outside: [1200, 1190] }, { attributes })
+    expect(rows).to.deep.equal(['hive-1 -1000 12 1', 'hive-1 -500 11.9 3', 'hive-1/super -1000 30 1', 'hive-1/super -500 30.1 3'])
+    expect(rejections).to.deep.equal([])
   })
 
   it('lose only what is wrong with themselves: the rejection names the quantity with its channel', () => {

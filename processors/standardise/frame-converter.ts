@@ -1,4 +1,4 @@
-import { clocks, type Firmware, type Metric, quantityOf } from '../../schemas/firmware.ts'
+import { clocks, type Firmware, isMeasuring, type Measuring, quantityOf } from '../../schemas/firmware.ts'
 import { FrameReader } from '../../schemas/frame-reader.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
@@ -15,7 +15,7 @@ type Rejected = SampleColumns<Reason>['rejections'][number]['reason']
 interface Conversion {
   /** Where its values go: the samples of the device, or of one of its channels. */
   readonly samples: SampleColumns<Reason>
-  readonly metric: Metric
+  readonly metric: Measuring
   readonly column: number
   readonly quantity: number
   readonly minimum: number
@@ -64,7 +64,8 @@ export class FrameConverter {
       names.map((name) => [name, { suffix: Buffer.from(`/${name}`, 'latin1'), samples: new SampleColumns<Reason>(name) }]),
     )
     this.channels = [...channels.values()]
-    this.conversions = firmware.metrics.map((metric, column) => {
+    this.conversions = firmware.metrics.flatMap((metric, column) => {
+      if (!isMeasuring(metric)) return []
       const quantity = quantities.findIndex(({ name }) => name === metric.standard)
       const range = quantities[quantity]
       if (range === undefined) throw new RangeError(`${firmware.id}: no quantity ${metric.standard}`)
@@ -114,7 +115,7 @@ export class FrameConverter {
    * was written, or have got one.
    */
   private quantitiesNamed(name: string): readonly string[] {
-    const { metrics } = this.reader.firmware
+    const metrics = this.reader.firmware.metrics.filter(isMeasuring)
     if (metrics.some((metric) => quantityOf(metric) === name)) return [name]
     const standard = name.slice(name.lastIndexOf('/') + 1)
     const moved = metrics.filter((metric) => metric.standard === standard).map(quantityOf)

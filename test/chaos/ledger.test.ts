@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { projectRoot, readFirmwares } from '../../schemas/files.ts'
+import { isMeasuring } from '../../schemas/firmware.ts'
 import { frameDecoder } from './ledger.ts'
 
 interface Golden {
@@ -47,5 +48,5 @@ describe('the reference decoder', () => {
 
 function metricsOf(id: string): readonly { name: string; standard: string; missing: number | undefined; kind: string }[] {
   const found = readFirmwares().find(({ firmware }) => firmware.id === id)
-  return (found?.firmware.metrics ?? []).map(({ name, standard, missing, kind }) => ({ name, standard, missing, kind }))
+  return (found?.firmware.metrics ?? []).filter(isMeasuring).map(({ name, standard, missing, kind }) => ({ name, standard, missing, kind }))
 }

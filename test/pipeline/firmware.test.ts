@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
+import type { CoverageReport } from '../../ops/firmware/coverage.ts'
 import { address, testFirmware } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 
 /** Names of this run: the stack keeps those of earlier ones. */
 const run = `f${Date.now().toString(36)}`
+/** So that what earlier tests have sent within the hour is not read. */
+const since = ['--since', new Date().toISOString()] as const
 
 describe('a firmware that is registered while everything runs', () => {
   const firmware = testFirmware(run)
@@ -48,6 +51,11 @@ describe('a firmware that is registered while everything runs', () => {
     return lines.map((line) => (JSON.parse(line) as { detail: string }).detail)
   }
 
+  const report = async (...options: readonly string[]): Promise<CoverageReport> => {
+    const said = await millrace('firmware', '--json', ...(options.includes('--since') ? options : [...since, ...options]))
+    return JSON.parse(said.split('\n').find((line) => line.startsWith('{')) ?? '') as CoverageReport
+  }
+
   it('has its early frames back with the command that their dead letter names, and its later ones without', async function () {
     this.timeout(60_000)
     await send(0, [2000, 2100])
@@ -55,6 +63,11 @@ describe('a firmware that is registered while everything runs', () => {
     const [, command] = /: millrace (redrive .*)$/.exec((await details())[0] ?? '') ?? []
     expect(command).to.equal(`redrive bridge --reason unknown-fingerprint --fingerprint ${firmware.fingerprint.toString('hex')}`)
     expect(await temperatures()).to.deep.equal([])
+    const before = await report('--device', device)
+    expect(before.devices).to.deep.equal([{ device, provisioned: true, birth: null, readings: {}, firmware: null, from: null }])
+    const fingerprint = firmware.fingerprint.toString('hex')
+    expect(before.strange).to.have.length(1)
+    expect(before.strange[0]).to.deep.include({ device, fingerprint, messages: 1, known: false, command: `millrace ${command}` })
 
     const file = join(folder, 'mine.avsc')
     writeFileSync(file, firmware.schema('0.01'))
@@ -70,6 +83,16 @@ describe('a firmware that is registered while everything runs', () => {
     expect(await details()).to.have.length(1)
     // The same again sends nothing twice.
     expect(await millrace(...(command as string).split(' '))).to.include('0 dead letters redriven')
+
+    const after = await report('--firmware', `${run}-1`)
+    expect(after.firmwares).to.have.length(1)
+    expect(after.firmwares[0]).to.deep.include({ firmware: `${run}-1`, kind: 'firmware', devices: 1, fingerprints: [fingerprint] })
+    expect(after.firmwares[0]?.measures[0]).to.include({ field: 'temperature', conversion: 'raw × 0.01' })
+    expect(after.strange.filter((each) => each.device === device)).to.deep.equal([])
+    expect(after.devices.map((each) => [each.device, each.from])).to.deep.equal([[device, 'readings']])
+    // An age of nothing: no reading is that new, and nothing else says what the device runs.
+    expect((await report('--device', device, '--since', '0s')).devices[0]).to.include({ firmware: null })
+    expect(await millrace('firmware', ...since)).to.match(new RegExp(`^${run}-1 +firmware +1 `, 'm'))
   })
 
   it('is refused, with all that is registered beside it, if it could not read what is there', async () => {
