@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { avroOutput, avroSource } from '../../processors/avro.ts'
 import { defineProcessor, drop, emit, type LookupName, type Lookups, type Outcome, reject, type Topic } from '../../processors/contract.ts'
+import { table } from '../../processors/lookup-table.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
 import { processor as translate } from '../../processors/translate/processor.ts'
 import type { AvroSchema } from '../../schemas/avro-schema.ts'
@@ -170,6 +171,28 @@ describe('look-ups that a test gives', () => {
       ['assignments'],
     )
     expect(() => feed(catches, [record(1)])).to.throw(message)
+  })
+
+  it('are tables too: the whole table, by key', () => {
+    const limits = table({ name: 'limits', key: 'device_id', columns: { grams: 'bigint', until: 'micros', note: 'text?' } })
+    const processor = defineProcessor({
+      from: source,
+      to: {},
+      tables: { limits },
+      handle: ({ device_id, grams }, { table }) => {
+        const limit = table.limits.get(device_id)
+        return drop(
+          limit === undefined ? 'no-limit' : grams > limit.grams && limit.until === Infinity && limit.note === null ? 'over' : 'under',
+        )
+      },
+    })
+    const row = { grams: '9007199254740993', until: 'Infinity' }
+    const outcomes = checkProcessor(processor, [record(2 ** 60), record(1), record(1, 'other')], { tables: { limits: { 'scale-1': row } } })
+    expect(outcomes.map(({ dropped }) => Object.keys(dropped))).to.deep.equal([['over'], ['under'], ['no-limit']])
+    expect(() => feed(processor, [record(1)])).to.throw('it looked up table limits, and the test gives no lookups.tables["limits"]')
+    expect(() => feed(processor, [record(1)], { tables: { limits: { a: { grams: 1 } } } })).to.throw(
+      'lookups.tables.limits["a"]: expected a value of column until, got undefined',
+    )
   })
 
   it('are refused to a processor that does not declare them', () => {

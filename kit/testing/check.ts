@@ -49,7 +49,7 @@ export function checkProcessor<Item, To extends Outputs>(
   const problems = new Set<string>()
   let where = ''
   const say = (problem: string): void => void problems.add(`${where}: ${problem}`)
-  const run = createRun(watched(processor as unknown as AnyProcessor, say), createTestLookups(processor.needs, lookups, schemas))
+  const run = createRun(watched(processor as unknown as AnyProcessor, say), createTestLookups(processor, lookups, schemas))
 
   const outcomeOf = (record: KafkaRecord, index: number): RecordOutcome => {
     where = placeOf(record, index)

@@ -48,7 +48,7 @@ export function feed<Item, To extends Outputs>(
   lookups: GivenLookups = {},
 ): readonly RecordOutcome[] {
   const { kafkaRecords, schemas } = kafkaRecordsOf(records)
-  const run = createRun(processor as unknown as AnyProcessor, createTestLookups(processor.needs, lookups, schemas))
+  const run = createRun(processor as unknown as AnyProcessor, createTestLookups(processor, lookups, schemas))
   return kafkaRecords.map(run)
 }
 

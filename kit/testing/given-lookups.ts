@@ -1,4 +1,5 @@
 import type { Assignment, FirmwareLookup, LookupName, Lookups } from '../../processors/contract.ts'
+import { columnType, type LookupTable, type LookupTables, type TableRows, tableRows } from '../../processors/lookup-table.ts'
 import { compileDialect } from '../../processors/translate/dialect.ts'
 import { FirmwareSchemaError, parseFirmware } from '../../schemas/firmware.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
@@ -22,6 +23,12 @@ export interface GivenLookups {
   readonly anchors?: Readonly<Record<string, Readonly<Record<string, number | null>>>>
   /** By schema ID, what is not known as a firmware. Otherwise the schema of the record is one. */
   readonly firmwares?: Readonly<Record<string, Exclude<FirmwareLookup, { readonly tag: 'known' }>>>
+  /**
+   * Tables of the app database by the names that the code has for them: their rows by key, with the
+   * declared columns. A key that is not there has no row. As JSON does not have them, a bigint and
+   * an infinite number may be texts.
+   */
+  readonly tables?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>
   /** Dialects, each the text of its file. */
   readonly dialects?: readonly string[]
   /** How old samples may be when they are received. */
@@ -36,7 +43,7 @@ export interface GivenAssignment extends Omit<Assignment, 'fromMicros' | 'toMicr
 
 /** Look-ups of a test, and what was asked of them that the test did not give. */
 export interface TestLookups {
-  readonly lookups: Lookups
+  readonly lookups: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> }
   /** Says once what was asked for in vain since the last call. */
   readonly missing: () => string | undefined
 }
@@ -55,7 +62,11 @@ const QUANTITIES: ReadonlySet<string> = new Set(quantities.map(({ name }) => nam
  * that throws as well.
  * @param schemas by ID, those that records are written with
  */
-export function createTestLookups(needs: readonly LookupName[], given: GivenLookups, schemas: ReadonlyMap<number, unknown>): TestLookups {
+export function createTestLookups(
+  { needs, tables = {} }: { readonly needs: readonly LookupName[]; readonly tables?: LookupTables },
+  given: GivenLookups,
+  schemas: ReadonlyMap<number, unknown>,
+): TestLookups {
   let missing: string | undefined
   const fail = (message: string): never => {
     missing ??= message
@@ -67,7 +78,30 @@ export function createTestLookups(needs: readonly LookupName[], given: GivenLook
   const dialects = (given.dialects ?? []).map((text, index) => compileDialect(parseDialect(text, `dialects[${index}]`), {}))
   const firmwares = new Map<number, FirmwareLookup>()
   const assignments = new Map<string, readonly Assignment[]>()
-  const lookups: Lookups = {
+  const table = Object.fromEntries(
+    Object.entries(tables).map(([name, declared]) => {
+      const rows = ownValue(given.tables, name)
+      const none = (): never => fail(`it looked up table ${name}, and the test gives no lookups.tables[${JSON.stringify(name)}]`)
+      if (rows === undefined)
+        return [
+          name,
+          {
+            get: none,
+            get size() {
+              return none()
+            },
+          },
+        ]
+      return [
+        name,
+        tableRows(
+          Object.entries(rows).map(([key, row]) => [key, givenRow(declared, row, `lookups.tables.${name}[${JSON.stringify(key)}]`)]),
+        ),
+      ]
+    }),
+  )
+  const lookups: TestLookups['lookups'] = {
+    table,
     firmware(schemaId) {
       need('firmware')
       let found = firmwares.get(schemaId)
@@ -133,6 +167,26 @@ export function createTestLookups(needs: readonly LookupName[], given: GivenLook
       return taken
     },
   }
+}
+
+/** A row as the database gives it. */
+function givenRow({ columns }: LookupTable, row: Readonly<Record<string, unknown>>, where: string): object {
+  return Object.fromEntries(
+    Object.entries(columns).map(([column, declared]) => {
+      const value = row[column] ?? null
+      if (value === null) {
+        if (!declared.endsWith('?')) throw new RangeError(`${where}: expected a value of column ${column}, got ${String(row[column])}`)
+        return [column, null]
+      }
+      const type = columnType(declared)
+      if (type === 'bigint' && (typeof value === 'string' || typeof value === 'number')) return [column, BigInt(value)]
+      const own = (type === 'number' || type === 'micros') && typeof value === 'string' ? Number(value) : value
+      const expected = { text: 'string', number: 'number', micros: 'number', bigint: 'bigint', boolean: 'boolean' }[type]
+      if (typeof own !== expected)
+        throw new RangeError(`${where}: expected column ${column} to be a ${expected}, got ${JSON.stringify(value)}`)
+      return [column, own]
+    }),
+  )
 }
 
 function firmwareOf(json: unknown): FirmwareLookup {

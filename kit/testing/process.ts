@@ -1,6 +1,6 @@
 import { type DeviceRejection, rehearse } from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
-import { type BusinessProcess, inputsByDevice, type Transaction } from '../../processors/process.ts'
+import { type BusinessProcess, inputsByDevice, type Transaction, withLookups } from '../../processors/process.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
 import { kafkaRecordsOf } from './feed.ts'
 import { createTestLookups, type GivenLookups, LookupNotGivenError } from './given-lookups.ts'
@@ -49,11 +49,11 @@ export async function tryProcess<Item, Result>(
       query: (text, values) => tx.query(text, values),
       async feed(records) {
         const { kafkaRecords, schemas } = kafkaRecordsOf(records)
-        const { lookups, missing } = createTestLookups(businessProcess.needs, given, schemas)
+        const { lookups, missing } = createTestLookups(businessProcess, given, schemas)
         const { devices, undecodable } = inputsByDevice(businessProcess, kafkaRecords, lookups)
+        const rejected = await handle(TEST, withLookups(businessProcess, lookups), devices)
         const message = missing()
         if (message !== undefined) throw new LookupNotGivenError(message)
-        const rejected = await handle(TEST, businessProcess, devices)
         return [
           ...undecodable.map(({ record, detail }) => ({ device: record.key?.toString() ?? null, reason: UNDECODABLE, detail })),
           ...rejected.map(({ device, reason, detail }: DeviceRejection) => ({ device, reason, detail })),

@@ -131,7 +131,8 @@ async function take(
   devices: ReadonlySet<string>,
 ): Promise<{ readonly taken: readonly Taken[]; readonly others: number }> {
   await lookups.prepare(records)
-  const recorded = new RecordedLookups(lookups)
+  // A table that changes meanwhile is that of the preparation for all records.
+  const recorded = new RecordedLookups({ ...lookups })
   let about: (Buffer | undefined)[] = []
   const run = createRun(
     noting(processor, (device) => about.push(device)),

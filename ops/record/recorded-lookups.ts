@@ -1,5 +1,6 @@
 import type { GivenAssignment, GivenLookups } from '../../kit/testing/given-lookups.ts'
 import type { Assignment, FirmwareLookup, Lookups } from '../../processors/contract.ts'
+import type { TableRows } from '../../processors/lookup-table.ts'
 import { firmwareSchema } from './firmware-schema.ts'
 
 /** What was looked up for one record. */
@@ -11,10 +12,10 @@ export interface LookedUp {
 
 /** Passes look-ups on, and notes each answer that was asked for. */
 export class RecordedLookups {
-  readonly lookups: Lookups
+  readonly lookups: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> }
   private noted = notes()
 
-  constructor(real: Lookups) {
+  constructor(real: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> }) {
     const oldestDays = (): number | undefined => {
       if (real.oldestDays !== undefined) this.noted.oldestDays = real.oldestDays
       return real.oldestDays
@@ -42,6 +43,21 @@ export class RecordedLookups {
         this.noted.anchors[device] = { ...this.noted.anchors[device], [boot]: Number.isNaN(found) ? null : found }
         return found
       },
+      table: Object.fromEntries(
+        Object.entries(real.table).map(([name, rows]) => [
+          name,
+          {
+            get: (key: string | number | bigint) => {
+              const row = rows.get(key)
+              this.noted.tables[name] = { ...this.noted.tables[name], ...(row === undefined ? {} : { [String(key)]: givenRow(row) }) }
+              return row
+            },
+            get size() {
+              return rows.size
+            },
+          },
+        ]),
+      ),
       // Nobody asks: a processor that needs dialects is not recorded.
       dialect: (topic) => real.dialect(topic),
       schema: (schemaId, fingerprint) => {
@@ -73,10 +89,11 @@ export function mergedLookups(all: readonly GivenLookups[]): GivenLookups {
     Object.assign(merged.firmwares, each.firmwares)
     for (const [gateway, devices] of Object.entries(each.speaksFor ?? {}))
       merged.speaksFor[gateway] = [...new Set([...(merged.speaksFor[gateway] ?? []), ...devices])]
+    for (const [name, rows] of Object.entries(each.tables ?? {})) merged.tables[name] = { ...merged.tables[name], ...rows }
     for (const [device, boots] of Object.entries(each.anchors ?? {})) merged.anchors[device] = { ...merged.anchors[device], ...boots }
   }
-  const { assignments, speaksFor, anchors, firmwares } = merged
-  return { ...filled({ assignments, speaksFor, anchors, firmwares }), ...(oldestDays === undefined ? {} : { oldestDays }) }
+  const { assignments, speaksFor, anchors, firmwares, tables } = merged
+  return { ...filled({ assignments, speaksFor, anchors, firmwares, tables }), ...(oldestDays === undefined ? {} : { oldestDays }) }
 }
 
 interface Notes {
@@ -84,17 +101,24 @@ interface Notes {
   readonly speaksFor: Record<string, string[]>
   readonly anchors: Record<string, Record<string, number | null>>
   readonly firmwares: Record<string, Exclude<FirmwareLookup, { readonly tag: 'known' }>>
+  readonly tables: Record<string, Record<string, Readonly<Record<string, unknown>>>>
   readonly schemas: Map<number, unknown>
   oldestDays?: number
 }
 
 function notes(): Notes {
-  return { assignments: {}, speaksFor: {}, anchors: {}, firmwares: {}, schemas: new Map() }
+  return { assignments: {}, speaksFor: {}, anchors: {}, firmwares: {}, tables: {}, schemas: new Map() }
 }
 
 /** Without tables that nobody asked. */
 function filled(tables: Omit<Notes, 'schemas' | 'oldestDays'>): GivenLookups {
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => Object.keys(table).length > 0))
+}
+
+/** A row as JSON has it: a bigint, and a number that JSON does not have, are texts. */
+function givenRow(row: object): Readonly<Record<string, unknown>> {
+  const isNone = (value: unknown): boolean => typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
+  return Object.fromEntries(Object.entries(row).map(([column, value]) => [column, isNone(value) ? String(value) : value]))
 }
 
 /** As JSON has it: infinity is an open bound. */

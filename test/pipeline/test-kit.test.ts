@@ -7,7 +7,7 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import { processor as frostAlert } from '../../examples/frost-alert/processor.ts'
 import { kafkaRecordsOf } from '../../kit/testing/feed.ts'
 import { checkGolden, readingsRecord, tryProcess } from '../../kit/testing.ts'
-import type { OutgoingRecord } from '../../processors/contract.ts'
+import { type OutgoingRecord, reject } from '../../processors/contract.ts'
 import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
 import { defineProcess } from '../../processors/process.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
@@ -152,7 +152,7 @@ describe('the test kit, for business processes', () => {
     reasons: { warm: { means: 'It was warm.', whatToDo: 'Nothing.' } },
     handle: async (device, [newest], tx) => {
       await tx.query('INSERT INTO kit_test VALUES ($1, $2)', [device, newest?.temperature ?? null])
-      return newest?.temperature === 40 ? { tag: 'reject', reason: 'warm', detail: '40 °C', samples: [] } : undefined
+      return newest?.temperature === 40 ? reject('warm', '40 °C') : undefined
     },
   })
   const rowsOf = ({ query }: Pick<Parameters<Parameters<typeof tryProcess>[2]>[0], 'query'>) =>
@@ -171,6 +171,21 @@ describe('the test kit, for business processes', () => {
     expect(rows.map((row) => ({ ...row }))).to.deep.equal([{ device: 'a', celsius: -3 }])
     const left = tryProcess(coldest, { url }, ({ query }) => rowsOf({ query }))
     expect(await left.catch(({ code }: { readonly code: string }) => code)).to.equal('42P01')
+  })
+
+  it('gives it what it looks up, and says what the test did not give', async () => {
+    const owned = defineProcess({
+      ...coldest,
+      from: readings,
+      needs: ['assignments'],
+      handle: async (device, _items, _tx, { assignments }) => reject('warm', `${assignments(device)?.length} assignments`),
+    })
+    const records = [readingsRecord({ device_id: 'a' })]
+    const lookups = { assignments: { a: [{ accountId: 1, siteId: 2 }] } }
+    const rejected = await tryProcess(owned, { url, lookups }, ({ feed }) => feed(records))
+    expect(rejected).to.deep.equal([{ device: 'a', reason: 'warm', detail: '1 assignments' }])
+    const failed = await tryProcess(owned, { url }, ({ feed }) => feed(records)).catch((cause: Error) => cause.message)
+    expect(failed).to.include('it looked up the assignments of "a", which the test does not give')
   })
 
   it('refuses a process that would end the transaction, and says when the code throws', async () => {
