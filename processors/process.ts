@@ -59,6 +59,12 @@ export interface BusinessProcess<Item> {
    */
   readonly metricsPort?: number
   /**
+   * Runs once in the transaction, before the devices: takes locks in an order that all instances
+   * share, so that they never wait for each other. If it throws, the batch fails, and no device is
+   * at fault.
+   */
+  readonly before?: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => Promise<void>
+  /**
    * Handles one device's inputs of a micro-batch, at least one, within a savepoint of their own. If
    * it throws or rejects, this device's records become dead letters, and what it did for them is
    * taken back; the other devices go on. (If the database is at fault, the batch is tried again

@@ -116,6 +116,8 @@ async function handleDevices<Item>(
   businessProcess: BusinessProcess<Item>,
   devices: readonly DeviceInputs<Item>[],
 ): Promise<readonly DeviceRejection[]> {
+  const doing = `process ${consumer}, before its devices`
+  if (devices.length > 0) await businessProcess.before?.(devices, { query: (text, values) => session.query(doing, text, values) })
   const rejections: DeviceRejection[] = []
   for (const inputs of devices) {
     const rejection = await handleDevice(session, consumer, businessProcess, inputs)

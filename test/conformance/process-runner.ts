@@ -106,6 +106,24 @@ export function processRunnerConformance(name: string, open: () => Promise<Runne
       })
     }
 
+    it('runs what comes before the devices once, in the same transaction', async () => {
+      const counting = defineProcess<number>({
+        ...sums,
+        before: async (inputs, tx) => {
+          await tx.query('INSERT INTO sums VALUES ($1, $2)', ['batch', inputs.length])
+        },
+      })
+      const claimed = await claim()
+      expect(await runner.commit(consumer, counting, batch(claimed, { a: [1], b: [7] }))).to.deep.include({ tag: 'rejected' })
+      expect(await fixture.sums()).to.deep.equal([])
+      expect(await runner.commit(consumer, counting, batch(claimed, { a: [1], b: [4] }))).to.deep.equal({ tag: 'committed' })
+      expect(await fixture.sums()).to.deep.equal([
+        { device: 'a', sum: 1n },
+        { device: 'b', sum: 4n },
+        { device: 'batch', sum: 2n },
+      ])
+    })
+
     it('says in a dry run what would be rejected, and changes nothing', async () => {
       const { devices: inputs } = batch(await claim(), { a: [1], b: [7], c: [13] })
       expect(await runner.dryRun(consumer, sums, inputs)).to.deep.equal([

@@ -75,19 +75,20 @@ export class MemoryProcessRunner implements ProcessRunner {
   }
 
   private async handled<Item>(
-    { handle, reasons }: BusinessProcess<Item>,
+    { before, handle, reasons }: BusinessProcess<Item>,
     devices: readonly DeviceInputs<Item>[],
   ): Promise<{ rejections: readonly DeviceRejection[]; table: ReadonlyMap<string, bigint> }> {
     let table = new Map(this.table)
     const rejections: DeviceRejection[] = []
+    const tx: Transaction = {
+      query: async (_text, values = []) => {
+        this.statement(table, values)
+        return []
+      },
+    }
+    if (devices.length > 0) await before?.(devices, tx)
     for (const { device, items } of devices) {
       const savepoint = new Map(table)
-      const tx: Transaction = {
-        query: async (_text, values = []) => {
-          this.statement(table, values)
-          return []
-        },
-      }
       try {
         const rejected = await handle(device, items, tx)
         if (rejected === undefined) continue
