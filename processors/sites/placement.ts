@@ -1,0 +1,84 @@
+/**
+ * Which site a device is at, in the app database (db/app/0024-sites.sql). Called by process
+ * movement, in its transaction: a device that is at rest and its assignment are one change.
+ */
+import type { DeviceId } from '../contract.ts'
+import type { Position } from '../movement/distance.ts'
+import type { Transaction } from '../process.ts'
+
+const AT = `to_timestamp(0) + $2::bigint * interval '1 microsecond'`
+
+interface Present extends Record<string, unknown> {
+  readonly account: bigint
+  readonly site: bigint | null
+  /** Microseconds since 1970. */
+  readonly since: bigint
+  /** The assignment is later than the first fix at rest. */
+  readonly later: boolean
+}
+
+/**
+ * Assigns a device to the site that it is at rest at since a moment, in microseconds since 1970.
+ * If its account knows none there, the site is created: once, however many devices, partitions and
+ * instances come at the same time. A later assignment to a site stays: somebody knew better.
+ * @param first whether it never was at rest before. If its present site has no position yet, it has
+ *   this one.
+ * @returns the site; undefined if the device has no account
+ */
+export async function placeAtRest(
+  tx: Transaction,
+  device: DeviceId,
+  { latitude, longitude }: Position,
+  sinceMicros: number,
+  first: boolean,
+): Promise<bigint | undefined> {
+  const present = await presentAssignment(tx, device, sinceMicros)
+  if (present === undefined) return undefined
+  if (present.later && present.site !== null) return present.site
+  const [found] = await tx.query<{ site: bigint }>('SELECT found_site($1, $2, $3, $4) AS site', [
+    present.account,
+    latitude,
+    longitude,
+    first ? present.site : null,
+  ])
+  if (found === undefined) throw new Error(`no site was found or created for ${device}`)
+  await tx.query(`SELECT assign_from($1, $3, ${AT})`, [device, present.since, found.site])
+  return found.site
+}
+
+/** Assigns a device to no site from a moment on. Its account stays. */
+export async function takeFromSite(tx: Transaction, device: DeviceId, sinceMicros: number): Promise<void> {
+  await tx.query(`SELECT assign_from($1, NULL, ${AT})`, [device, sinceMicros])
+}
+
+/** The last assignment that holds at a moment or later, and from when on, not before the moment. */
+async function presentAssignment(tx: Transaction, device: DeviceId, sinceMicros: number): Promise<Present | undefined> {
+  const [present] = await tx.query<Present>(
+    `SELECT account_id AS account, site_id AS site, coalesce(lower(valid) > ${AT}, false) AS later,
+       (extract(epoch FROM greatest(lower(valid), ${AT})) * 1000000)::bigint AS since
+     FROM assignments WHERE device_id = $1 AND (upper_inf(valid) OR upper(valid) > ${AT})
+     ORDER BY lower(valid) DESC NULLS LAST LIMIT 1`,
+    [device, sinceMicros],
+  )
+  return present
+}
+
+/**
+ * Locks the accounts that may get a site from these devices, lowest first, so that two instances
+ * never wait for each other. An account whose devices are near known sites is not locked.
+ */
+export async function lockAccounts(tx: Transaction, devices: readonly DeviceId[]): Promise<void> {
+  await tx.query(
+    `WITH accounts AS MATERIALIZED (
+       SELECT DISTINCT a.account_id AS id FROM movement_tracks t
+       JOIN assignments a ON a.device_id = t.device_id AND upper_inf(a.valid)
+       WHERE t.device_id = ANY($1::text[]) AND t.arriving AND NOT EXISTS (
+         SELECT FROM sites s,
+           LATERAL (SELECT (t.track #>> '{candidate,latitude}')::float8 AS latitude, (t.track #>> '{candidate,longitude}')::float8 AS longitude) c
+         WHERE s.account_id = a.account_id AND s.latitude BETWEEN c.latitude - 0.2 AND c.latitude + 0.2
+           AND metres_between(s.latitude, s.longitude, c.latitude, c.longitude) <= s.radius_metres
+       ) ORDER BY 1
+     ) SELECT lock_sites(id) FROM accounts`,
+    [devices],
+  )
+}
