@@ -3,6 +3,7 @@ import { avroOutput, avroSource } from '../../processors/avro.ts'
 import { defineProcessor, drop, emit, type LookupName, type Lookups, type Outcome, reject, type Topic } from '../../processors/contract.ts'
 import { table } from '../../processors/lookup-table.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
+import { readingFrames } from '../../processors/topics.ts'
 import { processor as translate } from '../../processors/translate/processor.ts'
 import type { AvroSchema } from '../../schemas/avro-schema.ts'
 import { readFirmwares } from '../../schemas/files.ts'
@@ -115,6 +116,20 @@ describe('checkProcessor', () => {
     expect(problemsOf(() => isLate(Date.parse(new Date().toISOString())))).to.include('not deterministic: a day later')
     expect(new Date().constructor).to.equal(Date)
     expect(Date.now() - new Date(Date.now()).getTime()).to.equal(0)
+  })
+
+  it('takes a processor of whole frames, whose input is lent to it', () => {
+    const alarm = defineProcessor({
+      from: readingFrames,
+      to: { totals },
+      handle: (frame) => emit('totals', { device_id: frame.deviceId, grams: frame.count, parts: [frame.boot] }),
+    })
+    const frame = readingsRecord([
+      { device_id: 'a', boot: 7, temperature: 1 },
+      { device_id: 'a', boot: 7 },
+    ])
+    const [outcome] = checkProcessor(alarm, [frame, readingsRecord({ device_id: 'b' })])
+    expect(outcome?.emitted).to.deep.equal([{ output: 'totals', key: 'a', value: { device_id: 'a', grams: 2, parts: [7] } }])
   })
 
   it('finds an output that its schema rounds or leaves out', () => {
