@@ -1,4 +1,5 @@
 import { Command, type CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
+import { alerts } from './alerts.command.ts'
 import { examples, UsageError, usageProblem } from './command-line.ts'
 import { continuity } from './continuity.command.ts'
 import { dead } from './dead.command.ts'
@@ -28,7 +29,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, lag, firmware, continuity, dead, redrive],
+  'What is going on:': [status, alerts, lag, firmware, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const
 

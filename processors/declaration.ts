@@ -123,7 +123,7 @@ export function declareProcess(name: string, businessProcess: BusinessProcess<un
     reads: [businessProcess.from.topic],
     offsets: businessProcess.database,
     fetching: {},
-    writes: [],
+    writes: Object.values(businessProcess.to),
     needs: businessProcess.needs,
     tables: businessProcess.tables,
     reasons: businessProcess.reasons,

@@ -94,7 +94,8 @@ describe('a table that a processor looks up', () => {
         return undefined
       },
     })
-    const tx: Transaction = { query: () => Promise.reject(new Error('it is not asked')) }
+    const refuse = () => Promise.reject(new Error('it is not asked'))
+    const tx: Transaction = { query: refuse, emit: refuse }
     const prepared = withLookups(process, { table: { thresholds: tableRows([['hive-1', row]]) } } as unknown as Lookups)
     await prepared.handle('hive-1' as DeviceId, [], tx)
     await prepared.handle('hive-2' as DeviceId, [], tx)

@@ -12,6 +12,7 @@ import {
   type Lookups,
   type LookupsWith,
   type NoTables,
+  type Output,
   parseDeviceId,
   type ReasonDoc,
   type reject,
@@ -30,6 +31,33 @@ export interface Transaction {
    * database's fault ends the batch; it is tried again.
    */
   query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  /**
+   * Sends a value to one of the declared outputs if the transaction commits, and only then: at
+   * least once, in the order of the transactions of one key. A consumer tells a repeat by an ID
+   * that the value has.
+   * @param key device that the record is about
+   */
+  emit(to: string, value: unknown, key: DeviceId): Promise<void>
+}
+
+type Outputs = { readonly [name: string]: Output<never> }
+type NoOutputs = Record<never, Output<never>>
+
+/** A transaction that takes what the outputs `To` take, and no other. */
+export interface OutputTransaction<To extends Outputs> extends Pick<Transaction, 'query'> {
+  emit<Name extends keyof To & string>(to: Name, value: To[Name] extends Output<infer Value> ? Value : never, key: DeviceId): Promise<void>
+}
+
+/** What a process does every so often, whether anything comes or not. */
+export interface Regularly<Tx> {
+  /** Milliseconds from the end of one time to the next. */
+  readonly everyMs: number
+  /**
+   * One transaction. Of several instances one does it at a time.
+   * @param behindSeconds all that the bridge received until so many seconds ago has been handled.
+   *   Infinity if that is long ago, or the bridge does not run; undefined if it is not known yet
+   */
+  readonly handle: (tx: Tx, behindSeconds: number | undefined) => Promise<void>
 }
 
 /**
@@ -38,6 +66,8 @@ export interface Transaction {
  */
 export interface BusinessProcess<Item> {
   readonly from: Source<Item>
+  /** All its outputs, apart from what it writes to the database. */
+  readonly to: Outputs
   readonly database: 'app'
   /**
    * The order of a device's inputs in one micro-batch. `newest-first` and `oldest-first` go by
@@ -75,12 +105,14 @@ export interface BusinessProcess<Item> {
    * The look-ups are absent only if it needs none and declares no table: `withLookups` adds them.
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
+  readonly regularly?: Regularly<Transaction>
 }
 
-/** What a process says of itself: `needs` are its own, none if absent. */
-export interface ProcessDeclaration<Item, Tables extends LookupTables = NoTables>
-  extends Omit<BusinessProcess<Item>, 'from' | 'needs' | 'tables' | 'handle'> {
+/** What a process says of itself: `needs` are its own, none if absent; no outputs if `to` is. */
+export interface ProcessDeclaration<Item, Tables extends LookupTables = NoTables, To extends Outputs = NoOutputs>
+  extends Omit<BusinessProcess<Item>, 'from' | 'needs' | 'tables' | 'to' | 'handle' | 'regularly'> {
   readonly from: GivingSource<Item>
+  readonly to?: To
   readonly needs?: readonly LookupName[]
   /** Tables of the app database that `handle` looks up, by the names that it has for them. */
   readonly tables?: Tables
@@ -88,17 +120,20 @@ export interface ProcessDeclaration<Item, Tables extends LookupTables = NoTables
   readonly handle: (
     device: DeviceId,
     items: readonly Item[],
-    tx: Transaction,
+    tx: OutputTransaction<To>,
     lookups: LookupsWith<Tables>,
   ) => Promise<Rejected | undefined>
+  readonly regularly?: Regularly<OutputTransaction<To>>
 }
 
-export function defineProcess<Item, const Tables extends LookupTables = NoTables>(
-  declaration: ProcessDeclaration<Item, Tables>,
+/** Declares a process. The types tie what it emits to its outputs and their schemas. */
+export function defineProcess<Item, const Tables extends LookupTables = NoTables, const To extends Outputs = NoOutputs>(
+  declaration: ProcessDeclaration<Item, Tables, To>,
 ): BusinessProcess<Item> {
+  const { from, needs = [], to = {} } = declaration
   // Whoever runs it prepares what it looks up, and adds it.
   const handle = declaration.handle as BusinessProcess<Item>['handle']
-  return { ...declaration, handle, needs: withNeedsOf(declaration.from, declaration.needs ?? []) }
+  return { ...declaration, to, handle, needs: withNeedsOf(from, needs) }
 }
 
 /** The process with its look-ups at hand, for one batch. */

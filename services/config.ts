@@ -212,7 +212,7 @@ const shape = z.strictObject({
       .union([port, z.record(serviceName, port)])
       .default({})
       .describe(
-        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468, translate 9469; another processor declares one, or has one here.',
+        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468, translate 9469, alerts 9474; another processor declares one, or has one here.',
       ),
   }),
 })

@@ -46,6 +46,11 @@ export const METRICS = {
   millrace_commit_retries_total: { of: ['process', 'store'], means: 'Commits that failed and were tried again.' },
   millrace_fenced_commits_total: { of: IN_DATABASE, means: 'Commits refused because another owner had a partition.' },
 
+  millrace_outbox_sent_total: {
+    of: ['process'],
+    means: 'Records of its outbox that Kafka acknowledged. One that is sent again counts again.',
+  },
+
   millrace_forwarded_messages_total: {
     of: ['bridge'],
     labels: ['kind'],

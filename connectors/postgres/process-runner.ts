@@ -1,8 +1,9 @@
 import type { ConsumerName, DeviceId } from '../../processors/contract.ts'
-import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
+import type { BusinessProcess, DeviceInputs } from '../../processors/process.ts'
 import { ConnectorError, type Log, type OffsetMove, type OffsetStore, type TopicPartition } from '../contract.ts'
 import { createDatabase } from './database.ts'
 import { explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
+import { type ProcessOutputs, transactionOf } from './outbox.ts'
 import type { Session } from './session.ts'
 import { blame } from './sqlstate.ts'
 
@@ -50,7 +51,14 @@ const DEFECT = 'defect'
 /** in_failed_sql_transaction: the process went on after an error of the database. */
 const FAILED_TRANSACTION = '25P02'
 
-export function createProcessRunner({ url, log }: { readonly url: string; readonly log: Log }): ProcessRunner {
+export interface ProcessRunnerOptions {
+  readonly url: string
+  readonly log: Log
+  /** Of a process that has outputs. */
+  readonly outputs?: ProcessOutputs | undefined
+}
+
+export function createProcessRunner({ url, log, outputs }: ProcessRunnerOptions): ProcessRunner {
   const database = createDatabase({ url, applicationName: 'millrace process' })
 
   return {
@@ -59,7 +67,7 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
       let sent = false
       const attempt = (): Promise<ProcessResult> =>
         database.use((session) =>
-          run(session, consumer, businessProcess, batch, () => {
+          run(session, { consumer, businessProcess, outputs }, batch, () => {
             sent = true
           }),
         )
@@ -75,7 +83,7 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
     dryRun(consumer, businessProcess, devices) {
       return database.use(async (session) => {
         await session.script('beginning a dry run', 'BEGIN')
-        const rejections = await handleDevices(session, consumer, businessProcess, devices)
+        const rejections = await handleDevices(session, { consumer, businessProcess, outputs }, devices)
         await session.script('taking back the dry run', 'ROLLBACK')
         return rejections
       })
@@ -84,13 +92,20 @@ export function createProcessRunner({ url, log }: { readonly url: string; readon
   }
 }
 
+/** Who handles the devices, and where what it emits goes. */
+interface Handler<Item> {
+  readonly consumer: ConsumerName
+  readonly businessProcess: BusinessProcess<Item>
+  readonly outputs: ProcessOutputs | undefined
+}
+
 async function run<Item>(
   session: Session,
-  consumer: ConsumerName,
-  businessProcess: BusinessProcess<Item>,
+  handler: Handler<Item>,
   batch: ProcessBatch<Item>,
   committing: () => void,
 ): Promise<ProcessResult> {
+  const { consumer } = handler
   const moves = batch.moves.map(({ handled, ...move }) => ({ ...move, stored: handled }))
   const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, moves)}`)
   if (affected[1] !== moves.length) {
@@ -98,7 +113,7 @@ async function run<Item>(
     const refusal = await explainRefusal(session, consumer, moves)
     return refusal.tag === 'done-before' ? { tag: 'committed' } : refusal
   }
-  const rejections = await handleDevices(session, consumer, businessProcess, batch.devices)
+  const rejections = await handleDevices(session, handler, batch.devices)
   if (rejections.length > 0) {
     // The dead letters must be sent before the offsets move, and not inside the transaction, which
     // must not wait for Kafka.
@@ -112,15 +127,14 @@ async function run<Item>(
 
 async function handleDevices<Item>(
   session: Session,
-  consumer: ConsumerName,
-  businessProcess: BusinessProcess<Item>,
+  handler: Handler<Item>,
   devices: readonly DeviceInputs<Item>[],
 ): Promise<readonly DeviceRejection[]> {
   const doing = `process ${consumer}, before its devices`
   if (devices.length > 0) await businessProcess.before?.(devices, { query: (text, values) => session.query(doing, text, values) })
   const rejections: DeviceRejection[] = []
   for (const inputs of devices) {
-    const rejection = await handleDevice(session, consumer, businessProcess, inputs)
+    const rejection = await handleDevice(session, handler, inputs)
     if (rejection !== undefined) rejections.push(rejection)
   }
   return rejections
@@ -132,12 +146,11 @@ async function handleDevices<Item>(
  */
 export async function handleDevice<Item>(
   session: Session,
-  consumer: ConsumerName,
-  { handle, reasons }: BusinessProcess<Item>,
+  { consumer, businessProcess: { handle, reasons }, outputs }: Handler<Item>,
   { device, items }: DeviceInputs<Item>,
 ): Promise<DeviceRejection | undefined> {
   const doing = `process ${consumer}, device ${device}`
-  const tx: Transaction = { query: (text, values) => session.query(doing, text, values) }
+  const tx = transactionOf(session, doing, outputs)
   await session.script(doing, 'SAVEPOINT device')
   try {
     const rejected = await handle(device, items, tx)

@@ -2,6 +2,7 @@ import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess, DeviceInputs } from '../../processors/process.ts'
 import { ConnectorError } from '../contract.ts'
 import { createDatabase } from './database.ts'
+import type { ProcessOutputs } from './outbox.ts'
 import { type DeviceRejection, handleDevice } from './process-runner.ts'
 import type { Session } from './session.ts'
 
@@ -45,6 +46,8 @@ export interface ProcessShadowOptions {
   readonly url: string
   readonly consumer: ConsumerName
   readonly businessProcess: BusinessProcess<unknown>
+  /** Of a process that has outputs. What it emits is taken back, too. */
+  readonly outputs?: ProcessOutputs | undefined
   /** In their order. A device may come more than once, as in several micro-batches. */
   readonly devices: readonly DeviceInputs<unknown>[]
   readonly signal: AbortSignal
@@ -56,7 +59,8 @@ export interface ProcessShadowOptions {
  * for TRANSACTION_MS + STATEMENT_MS at most. What a sequence gave stays given.
  * @throws ConnectorError
  */
-export async function shadowProcess({ url, consumer, businessProcess, devices, signal }: ProcessShadowOptions): Promise<ShadowedProcess> {
+export async function shadowProcess(options: ProcessShadowOptions): Promise<ShadowedProcess> {
+  const { url, consumer, businessProcess, outputs, devices, signal } = options
   await using database = createDatabase({
     url,
     applicationName: 'millrace shadow',
@@ -79,7 +83,7 @@ export async function shadowProcess({ url, consumer, businessProcess, devices, s
         if (signal.aborted) stopped = 'interrupted'
         else if (performance.now() - began > TRANSACTION_MS) stopped = `the transaction had taken ${TRANSACTION_MS / 1000} s`
         if (stopped !== undefined) break
-        const rejection = await handleDevice(session, consumer, businessProcess, inputs)
+        const rejection = await handleDevice(session, { consumer, businessProcess, outputs }, inputs)
         const after = await changes(session)
         handled++
         // The figures count what was taken back, too.

@@ -3,6 +3,7 @@ import type { KafkaRecord, Rejection } from '../../processors/contract.ts'
 import type { FoundDeadLetter } from '../../processors/found-dead-letters.ts'
 import { type BusinessProcess, type DeviceInputs, inputsByDevice, withLookups } from '../../processors/process.ts'
 import { openLookups } from '../../services/lookups.ts'
+import { openOutputs } from '../../services/process/outputs.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { createRedrivePlaces, type RedrivePlace } from './places.ts'
@@ -26,7 +27,9 @@ type Handle = (
 export async function openProcessWay(parts: WayParts, businessProcess: BusinessProcess<unknown>): Promise<RedriveWay> {
   const { config, consumer } = parts
   const lookups = await openLookups(businessProcess, parts)
-  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log: parts.log })
+  // The service sends what is emitted: its outbox is that of the process.
+  const outputs = await openOutputs(parts.registry, parts.name, businessProcess, parts.limits)
+  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log: parts.log, outputs })
   const placeOf = createRedrivePlaces(runner, parts)
 
   /** Handles all devices that are not rejected. Returns an attempt for each record. */

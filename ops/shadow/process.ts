@@ -10,6 +10,7 @@ import { type DeviceInputs, inputsByDevice, withLookups } from '../../processors
 import type { Config } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { openLookups } from '../../services/lookups.ts'
+import { processOutputs } from '../../services/process/outputs.ts'
 import { UNDECODABLE } from '../../services/processor/engine.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import { whole } from '../figures.ts'
@@ -76,7 +77,14 @@ export async function shadowBusinessProcess({ config, declared, slice, log, sign
   }
   // What it looks up is as it was for the last inputs.
   const handled = withLookups(businessProcess, { ...lookups })
-  const done = await shadowProcess({ url: config.env.APP_DATABASE_URL, consumer: name, businessProcess: handled, devices, signal })
+  const done = await shadowProcess({
+    url: config.env.APP_DATABASE_URL,
+    consumer: name,
+    businessProcess: handled,
+    outputs: processOutputs(name, businessProcess, new Map(), new Map()),
+    devices,
+    signal,
+  })
   for (const { reason } of done.rejections) count(reason)
   return { ...done, inputs, reasons, cutShort }
 }

@@ -1,4 +1,5 @@
 import { systemClock } from '../../connectors/clock.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
 import { createProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { DeclaredProcess } from '../../processors/declaration.ts'
 import { claimPositions } from '../claims.ts'
@@ -9,6 +10,9 @@ import { openLookups } from '../lookups.ts'
 import { PartitionGuard } from '../partition-guard.ts'
 import type { ProcessCounters } from './counters.ts'
 import { ProcessLoop } from './loop.ts'
+import { startOutboxSender } from './outbox-sender.ts'
+import { headersByTopic, openOutputs } from './outputs.ts'
+import { startRegular } from './regular.ts'
 
 /** A business process as a member of its consumer group. */
 export function processService(declared: DeclaredProcess): ConsumerService {
@@ -16,16 +20,49 @@ export function processService(declared: DeclaredProcess): ConsumerService {
 }
 
 async function openProcess({ name, businessProcess }: DeclaredProcess, parts: ConsumerParts): Promise<OpenTask> {
-  const { context, waiting, logs, offsets, noticed } = parts
+  const { context, waiting, registry, logs, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
     'reading what is looked up',
     ['REGISTRY_URL', 'APP_DATABASE_URL'],
     openLookups(businessProcess, { config, log, signal, health }),
   )
-  const runner = createProcessRunner({ url: config.env.APP_DATABASE_URL, log })
   const { producer, limits } = await parts.openSending()
+  const outputs = await waiting.until('registering schemas', ['REGISTRY_URL'], () => openOutputs(registry, name, businessProcess, limits))
+  const url = config.env.APP_DATABASE_URL
+  const runner = createProcessRunner({ url, log, outputs })
   const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
+  const sent = { sent: 0 }
+  // What runs beside the task, and is closed before the databases that it uses.
+  const beside: AsyncDisposable[] = []
+  const own = { clock: systemClock, log }
+  if (outputs.encoders.size > 0) {
+    const database = createDatabase({ url, applicationName: `millrace ${name} outbox` })
+    const headers = headersByTopic(businessProcess)
+    beside.push(
+      startOutboxSender({
+        ...own,
+        database,
+        process: name,
+        producer,
+        headers,
+        counters: sent,
+        problem: (what) => health.set('outbox', what),
+      }),
+      database,
+    )
+  }
+  if (businessProcess.regularly !== undefined)
+    beside.push(
+      startRegular({
+        ...own,
+        config,
+        declared: { name, businessProcess },
+        regularly: businessProcess.regularly,
+        outputs,
+        problem: (what) => health.set('regular work', what),
+      }),
+    )
   const task = new ProcessLoop({
     name,
     businessProcess,
@@ -58,8 +95,10 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
       millrace_commit_retries_total: () => counters.retries,
       millrace_fenced_commits_total: () => counters.fenced,
       millrace_rejected_total: () => counters.rejected,
+      millrace_outbox_sent_total: () => sent.sent,
     },
     async [Symbol.asyncDispose]() {
+      for (const each of beside) await each[Symbol.asyncDispose]()
       await runner[Symbol.asyncDispose]()
       await lookups[Symbol.asyncDispose]()
     },

@@ -85,6 +85,7 @@ export class MemoryProcessRunner implements ProcessRunner {
         this.statement(table, values)
         return []
       },
+      emit: async () => undefined,
     }
     if (devices.length > 0) await before?.(devices, tx)
     for (const { device, items } of devices) {

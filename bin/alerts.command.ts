@@ -1,0 +1,107 @@
+import { Command, Option } from '@commander-js/extra-typings'
+import { CONFIG, examples, exits, positive, text, UsageError } from './command-line.ts'
+
+const ACCOUNT = new Option('--account <name>', 'of this account; otherwise of all').argParser(text('--account'))
+const OWNER = new Option('--account <name>', 'whose').argParser(text('--account')).makeOptionMandatory()
+
+/** Parses a number, which may be negative. */
+function number(option: string): (given: string) => number {
+  return (given) => {
+    const value = /^[+-]?\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
+    if (!Number.isFinite(value)) throw new UsageError(`${option}: expected a number such as 35 or -0.5, got ${JSON.stringify(given)}`)
+    return value
+  }
+}
+
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
+
+/** Parses a duration into seconds. */
+function duration(option: string): (given: string) => number {
+  return (given) => {
+    const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(given) ?? []
+    if (count === undefined || unit === undefined)
+      throw new UsageError(`${option}: expected a duration such as 90s, 15m, 2h or 1d, got ${JSON.stringify(given)}`)
+    return Number(count) * SECONDS[unit as keyof typeof SECONDS]
+  }
+}
+
+export const alerts = new Command('alerts')
+  .summary('rules of alerts, and the alerts that they gave')
+  .description('Rules of alerts, and the alerts that they gave. The process alerts judges by them: name it in `processors`.')
+
+alerts
+  .command('list')
+  .description('Alerts, the newest first: account, rule, device, when it was opened and closed, and why.')
+  .addOption(ACCOUNT)
+  .option('--open', 'only those that are open')
+  .addOption(new Option('--most <n>', 'how many').argParser(positive('--most', 'whole')).default(100))
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace alerts list --open', 'millrace alerts list --account demo --most 20'))
+  .action(exits(async (options) => (await import('./alerts.ts')).showAlerts(options)))
+
+const rules = alerts.command('rules').summary('add, list and remove rules').description('Rules of alerts. A change holds within seconds.')
+
+rules
+  .command('add')
+  .description('Adds a rule of an account: for all its devices, or for those that are named.')
+  .argument('<name>', 'what it is called in alerts')
+  .addOption(OWNER)
+  .addOption(
+    new Option(
+      '--kind <kind>',
+      'threshold: a value beyond a level. rate: its change an hour. silence: no reading for a time. night-drop: a value so far below the highest of the night',
+    )
+      .choices(['threshold', 'rate', 'silence', 'night-drop'] as const)
+      .makeOptionMandatory(),
+  )
+  .addOption(
+    new Option('--quantity <name>', 'a standard quantity: docs/quantities.md; weight for night-drop').argParser(text('--quantity')),
+  )
+  .addOption(new Option('--above <level>', 'opens above this value, or rate an hour').argParser(number('--above')))
+  .addOption(new Option('--below <level>', 'opens below this value, or rate an hour').argParser(number('--below')))
+  .addOption(new Option('--drop <amount>', 'of night-drop: opens at a drop of more than this').argParser(number('--drop')))
+  .addOption(
+    new Option('--clear <level>', 'closes at this level; otherwise at the one that opens it, and at half of a drop').argParser(
+      number('--clear'),
+    ),
+  )
+  .addOption(new Option('--for <duration>', 'how long a breach lasts before it opens; of silence, how long').argParser(duration('--for')))
+  .addOption(
+    new Option('--window <duration>', 'of rate: between samples at least so far apart; 10m if it is not given').argParser(
+      duration('--window'),
+    ),
+  )
+  .addOption(new Option('--zone <zone>', 'of night-drop: whose clocks, as in Europe/Berlin').argParser(text('--zone')))
+  .addOption(
+    new Option('--night <hours>', 'of night-drop: from when to when, as in 22:00-05:00, which is otherwise meant').argParser(
+      text('--night'),
+    ),
+  )
+  .option('--device <id...>', 'only these devices')
+  .option('--site <name...>', 'only devices at these sites')
+  .addOption(CONFIG)
+  .addHelpText(
+    'after',
+    examples(
+      'millrace alerts rules add too-hot --account demo --kind threshold --quantity temperature --above 38 --clear 36 --for 10m',
+      'millrace alerts rules add swarm --account demo --kind rate --quantity weight --below -2 --window 15m',
+      'millrace alerts rules add silent --account demo --kind silence --for 2h',
+      'millrace alerts rules add robbed --account demo --kind night-drop --drop 3 --zone Europe/Berlin --night 22:00-05:00',
+    ),
+  )
+  .action(exits(async (name, options) => (await import('./alerts.ts')).addAlertRule(name, options)))
+
+rules
+  .command('list')
+  .description('Rules, with how many alerts of each are open.')
+  .addOption(ACCOUNT)
+  .addOption(CONFIG)
+  .action(exits(async (options) => (await import('./alerts.ts')).showRules(options)))
+
+rules
+  .command('remove')
+  .description('Removes a rule. Its open alerts are closed; what it gave stays.')
+  .argument('<name>', 'of the rule')
+  .addOption(OWNER)
+  .addOption(CONFIG)
+  .action(exits(async (name, options) => (await import('./alerts.ts')).removeAlertRule(name, options)))
