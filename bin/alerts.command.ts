@@ -105,3 +105,32 @@ rules
   .addOption(OWNER)
   .addOption(CONFIG)
   .action(exits(async (name, options) => (await import('./alerts.ts')).removeAlertRule(name, options)))
+
+const webhooks = alerts
+  .command('webhooks')
+  .summary('add, list and remove webhooks')
+  .description('Addresses of accounts that get a signed message for each alert that is opened or closed.')
+
+webhooks
+  .command('add')
+  .description('Adds a webhook, and prints the secret of its signatures: it is shown this once.')
+  .argument('<url>', 'http or https; webhooks.private_addresses of the configuration says which addresses')
+  .addOption(OWNER)
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace alerts webhooks add --account demo https://example.org/hooks/bees'))
+  .action(exits(async (url, options) => (await import('./webhooks.ts')).addAlertWebhook(url, options)))
+
+webhooks
+  .command('list')
+  .description('Webhooks, with how many messages wait or have failed for good, and the last error.')
+  .addOption(ACCOUNT)
+  .addOption(CONFIG)
+  .action(exits(async (options) => (await import('./webhooks.ts')).showWebhooks(options)))
+
+webhooks
+  .command('remove')
+  .description('Removes a webhook. What waits for it is not sent.')
+  .argument('<url>', 'as it was added')
+  .addOption(OWNER)
+  .addOption(CONFIG)
+  .action(exits(async (url, options) => (await import('./webhooks.ts')).removeAlertWebhook(url, options)))

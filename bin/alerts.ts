@@ -15,7 +15,7 @@ import { ConfigError, loadConfig } from '../services/config.ts'
 import { type ConfigOption, UsageError } from './command-line.ts'
 import { printAll } from './print.ts'
 
-interface AccountOption extends ConfigOption {
+export interface AccountOption extends ConfigOption {
   readonly account?: string | undefined
 }
 
@@ -85,7 +85,8 @@ export async function showAlerts(options: AccountOption & { readonly open?: true
   return 0
 }
 
-async function withDatabase<Result>({ config: file }: ConfigOption, work: (database: Database) => Promise<Result>): Promise<Result> {
+/** @throws ConfigError for what the database does not know, or has already */
+export async function withDatabase<Result>({ config: file }: ConfigOption, work: (database: Database) => Promise<Result>): Promise<Result> {
   const { env } = loadConfig(process.env, file)
   await using database = createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace alerts' })
   try {

@@ -106,6 +106,8 @@ export interface BusinessProcess<Item> {
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
   readonly regularly?: Regularly<Transaction>
+  /** Its service sends the rows of table `webhook_delivery`, which it adds. */
+  readonly webhooks?: true
 }
 
 /** What a process says of itself: `needs` are its own, none if absent; no outputs if `to` is. */

@@ -164,6 +164,16 @@ const shape = z.strictObject({
         'Largest batch of records. It must admit the largest payload that the broker lets through (2 MiB), because a dead letter keeps it whole.',
       ),
   }),
+  webhooks: section('What accounts have sent to their own addresses: docs/processes/alerts.md.', {
+    private_addresses: z
+      .enum(['refuse', 'allow'])
+      .default('refuse')
+      .describe(
+        'Whether a webhook may be at an address that is not of the public Internet. With allow, whoever adds a webhook reaches everything that this machine does.',
+      ),
+    timeout_ms: z.int().min(100).max(20_000).default(10_000).describe('Longest time until an answer; then the attempt has failed.'),
+    retry_hours: z.int().min(1).max(720).default(24).describe('A message that is not delivered for so long has failed for good.'),
+  }),
   time: section('Times of samples.', {
     oldest_years: z
       .int()

@@ -51,6 +51,12 @@ export const METRICS = {
     means: 'Records of its outbox that Kafka acknowledged. One that is sent again counts again.',
   },
 
+  millrace_webhook_messages_total: {
+    of: ['process'],
+    labels: ['outcome'],
+    means: 'Messages to webhooks: `delivered`; `retried` for each attempt that failed; `failed` for good.',
+  },
+
   millrace_forwarded_messages_total: {
     of: ['bridge'],
     labels: ['kind'],

@@ -40,6 +40,7 @@ export const businessProcess = defineProcess({
   time: ({ reading }) => reading.ts,
   reasons,
   metricsPort: 9474,
+  webhooks: true,
   handle: async (device, heard, tx) => {
     // First, because it locks the row: a redrive, and who looks for silence, wait for this device.
     const last = heard.reduce((latest, { received }) => Math.max(latest, received), 0)

@@ -91,9 +91,23 @@ export async function closeAlerts(tx: AlertTransaction, because: AlertClosing, c
   for (const row of rows) await tell(tx, row)
 }
 
-/** What became of an alert, to the topic. */
+/** What became of an alert, to the topic and to the webhooks of the account. */
 async function tell(tx: AlertTransaction, row: AlertRow): Promise<void> {
-  await tx.emit('alerts', alertOf(row), row.device_id as DeviceId)
+  const alert = alertOf(row)
+  await tx.emit('alerts', alert, row.device_id as DeviceId)
+  await tx.query(
+    `INSERT INTO webhook_delivery (webhook_id, event_id, body) SELECT id, $2, $3 FROM webhooks WHERE account_id = $1 AND removed_at IS NULL`,
+    [row.account_id, alert.event_id, JSON.stringify(webhookPayload(alert))],
+  )
+}
+
+/** What a webhook gets: the record of the topic, with times in RFC 3339. */
+export function webhookPayload({ began, opened, closed, ...alert }: Alert): Readonly<Record<string, unknown>> {
+  return { version: 1, ...alert, began: time(began), opened: time(opened), closed: closed === null ? null : time(closed) }
+}
+
+function time(micros: number): string {
+  return new Date(Math.floor(micros / 1000)).toISOString()
 }
 
 /** The event of an alert: closed if it is, else opened. */

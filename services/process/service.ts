@@ -13,6 +13,7 @@ import { ProcessLoop } from './loop.ts'
 import { startOutboxSender } from './outbox-sender.ts'
 import { headersByTopic, openOutputs } from './outputs.ts'
 import { startRegular } from './regular.ts'
+import { startWebhookSender } from './webhook-sender.ts'
 
 /** A business process as a member of its consumer group. */
 export function processService(declared: DeclaredProcess): ConsumerService {
@@ -48,6 +49,20 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
         headers,
         counters: sent,
         problem: (what) => health.set('outbox', what),
+      }),
+      database,
+    )
+  }
+  const webhooks = { delivered: 0, retried: 0, failed: 0 }
+  if (businessProcess.webhooks === true) {
+    const database = createDatabase({ url, applicationName: `millrace ${name} webhooks` })
+    beside.push(
+      startWebhookSender({
+        ...own,
+        database,
+        settings: config.webhooks,
+        counters: webhooks,
+        problem: (what) => health.set('webhooks', what),
       }),
       database,
     )
@@ -96,6 +111,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
       millrace_fenced_commits_total: () => counters.fenced,
       millrace_rejected_total: () => counters.rejected,
       millrace_outbox_sent_total: () => sent.sent,
+      millrace_webhook_messages_total: () => Object.entries(webhooks),
     },
     async [Symbol.asyncDispose]() {
       for (const each of beside) await each[Symbol.asyncDispose]()

@@ -1,4 +1,6 @@
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import mqtt from 'mqtt'
 import pg from 'pg'
@@ -9,10 +11,10 @@ import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { address, quiet } from './frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
 
-const PROCESSORS = 'processors: [standardise, translate, alerts]\n'
+const PROCESSORS = 'processors: [standardise, translate, alerts]\nwebhooks: { private_addresses: allow, timeout_ms: 20000 }\n'
 
 const run = `al${Date.now().toString(36)}`
-const [hot, still, other] = [`${run}-hot`, `${run}-still`, `${run}-other`]
+const [hot, still, other, hooked] = [`${run}-hot`, `${run}-still`, `${run}-other`, `${run}-hooked`]
 const account = `${run}-bees`
 /** Milliseconds since 1970. */
 const began = Date.now() - 600_000
@@ -29,7 +31,7 @@ describe('alerts, on the line', () => {
     services.push(bridge)
     await millrace('migrate', '--config', bridge.config)
     await millrace('schemas', 'register', '--config', bridge.config)
-    await millrace('devices', 'add', '--account', account, '--site', 'orchard', hot, still, other)
+    await millrace('devices', 'add', '--account', account, '--site', 'orchard', hot, still, other, hooked)
     app = new pg.Client(address('APP_DATABASE_URL'))
     app.setTypeParser(20, BigInt)
     await app.connect()
@@ -133,6 +135,57 @@ describe('alerts, on the line', () => {
     expect(await rows(other)).to.have.length(1)
     expect((await rows(other))[0]).to.include({ closed_because: 'rule_off' })
     expect(events(other)).to.deep.equal(['opened', 'closed'])
+  })
+
+  it('sends signed messages to webhooks: again after a failure, in order, while another one hangs', async () => {
+    const got: { readonly body: string; readonly signature: string; readonly event: string; readonly status: number }[] = []
+    let hanging = 0
+    const server: Server = createServer((request, response) => {
+      if (request.url === '/hang') {
+        hanging++
+        return
+      }
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += String(chunk)))
+      request.on('end', () => {
+        const status = got.length === 0 ? 500 : 200
+        const { 'millrace-signature': signature, 'millrace-event': event } = request.headers
+        got.push({ body, signature: String(signature), event: String(event), status })
+        response.writeHead(status).end()
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      await millrace('alerts', 'webhooks', 'add', `${url}/hang`, '--account', account)
+      const said = await millrace('alerts', 'webhooks', 'add', `${url}/take`, '--account', account)
+      const secret = /secret: (\S+)/.exec(said)?.[1] ?? ''
+      await addRule('hooked', '--kind', 'threshold', '--quantity', 'temperature', '--above', '38', '--device', hooked)
+      await publish(hooked, [[0, 39]])
+      await publish(hooked, [[1, 30]])
+      await until('both were taken', async () => got.filter(({ status }) => status === 200).length === 2)
+      expect(hanging).to.equal(1)
+      expect(got.map(({ event }) => event.replace(/^.*-/, ''))).to.deep.equal(['opened', 'opened', 'closed'])
+      for (const { body, signature } of got) {
+        const [, time, mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(signature) ?? []
+        expect(mac).to.equal(createHmac('sha256', secret).update(`${time}.${body}`).digest('hex'))
+      }
+      expect(JSON.parse(got[0]?.body ?? '')).to.include({
+        version: 1,
+        event: 'opened',
+        rule: 'hooked',
+        device_id: hooked,
+        value: 39,
+        closed: null,
+      })
+      await until('the delivery is noted', async () =>
+        /take +0 +0/.test(await millrace('alerts', 'webhooks', 'list', '--account', account)),
+      )
+      expect(await millrace('alerts', 'webhooks', 'list', '--account', account)).to.match(/hang +2 +0/)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   it('says that a device is silent once the line has listened for long enough, and not before', async () => {
