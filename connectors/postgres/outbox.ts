@@ -1,5 +1,5 @@
 import type { DeviceId, Topic } from '../../processors/contract.ts'
-import type { Transaction } from '../../processors/process.ts'
+import type { BusinessProcess, Transaction } from '../../processors/process.ts'
 import type { Session } from './session.ts'
 
 /** How what a process emits becomes records. */
@@ -14,6 +14,34 @@ export interface OutputEncoder {
   readonly topic: Topic
   /** Throws for a value that its topic does not take. */
   readonly encode: (value: unknown) => readonly Buffer[]
+}
+
+/**
+ * Encoders with IDs of schemas that are known.
+ * @param ids of the schemas, by topic; 0 for what is never sent
+ */
+export function processOutputs(
+  name: string,
+  { to }: Pick<BusinessProcess<unknown>, 'to'>,
+  ids: ReadonlyMap<Topic, number>,
+  limits: ReadonlyMap<Topic, number>,
+): ProcessOutputs {
+  const encoders = new Map<string, OutputEncoder>()
+  for (const [output, { topic, encoder }] of Object.entries(to)) {
+    const most = limits.get(topic) ?? Number.MAX_SAFE_INTEGER
+    const encode = encoder(ids.get(topic) ?? 0, most) as (value: unknown) => Buffer | readonly Buffer[]
+    encoders.set(output, {
+      topic,
+      encode(value) {
+        const encoded = encode(value)
+        const values = Buffer.isBuffer(encoded) ? [encoded] : encoded
+        const largest = Math.max(0, ...values.map(({ length }) => length))
+        if (largest > most) throw new RangeError(`a record of ${largest} bytes for ${topic}, which takes ${most}`)
+        return values
+      },
+    })
+  }
+  return { process: name, encoders }
 }
 
 /** A record that waits in the table. */

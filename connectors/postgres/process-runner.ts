@@ -1,9 +1,9 @@
 import type { ConsumerName, DeviceId } from '../../processors/contract.ts'
-import type { BusinessProcess, DeviceInputs } from '../../processors/process.ts'
+import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
 import { ConnectorError, type Log, type OffsetMove, type OffsetStore, type TopicPartition } from '../contract.ts'
 import { createDatabase } from './database.ts'
 import { explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
-import { type ProcessOutputs, transactionOf } from './outbox.ts'
+import { type ProcessOutputs, processOutputs, transactionOf } from './outbox.ts'
 import type { Session } from './session.ts'
 import { blame } from './sqlstate.ts'
 
@@ -200,12 +200,18 @@ export async function rehearse<Result>(url: string, work: (rehearsal: Rehearsal)
     await session.script('beginning a rehearsal', 'BEGIN')
     try {
       return await work({
-        tx: guarded({ query: (text, values) => session.query('looking at a rehearsal', text, values) }),
+        tx: guarded(transactionOf(session, 'looking at a rehearsal', undefined)),
         handle: (consumer, businessProcess, devices) =>
           handleDevices(
             session,
-            consumer,
-            { ...businessProcess, handle: (device, items, tx) => businessProcess.handle(device, items, guarded(tx)) },
+            {
+              consumer,
+              businessProcess: {
+                ...businessProcess,
+                handle: (device, items, tx, lookups) => businessProcess.handle(device, items, guarded(tx), lookups),
+              },
+              outputs: processOutputs(consumer, businessProcess, new Map(), new Map()),
+            },
             devices,
           ),
       })
@@ -221,6 +227,7 @@ function guarded(tx: Transaction): Transaction {
       if (ENDS_TRANSACTION.test(text)) throw new RangeError(`a process must leave its transaction alone, got ${JSON.stringify(text)}`)
       return tx.query(text, values)
     },
+    emit: (to, value, key) => tx.emit(to, value, key),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { OutputEncoder, ProcessOutputs } from '../../connectors/postgres/outbox.ts'
+import { type ProcessOutputs, processOutputs } from '../../connectors/postgres/outbox.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { RecordHeaders, Topic } from '../../processors/contract.ts'
 import type { BusinessProcess } from '../../processors/process.ts'
@@ -18,34 +18,6 @@ export async function openOutputs(
   const ids = new Map<Topic, number>()
   for (const { topic, schema } of Object.values(businessProcess.to)) ids.set(topic, await registeredId(registry, topic, schema))
   return processOutputs(name, businessProcess, ids, limits)
-}
-
-/**
- * Encoders with IDs of schemas that are known.
- * @param ids of the schemas, by topic; 0 for what is never sent
- */
-export function processOutputs(
-  name: string,
-  { to }: Pick<BusinessProcess<unknown>, 'to'>,
-  ids: ReadonlyMap<Topic, number>,
-  limits: ReadonlyMap<Topic, number>,
-): ProcessOutputs {
-  const encoders = new Map<string, OutputEncoder>()
-  for (const [output, { topic, encoder }] of Object.entries(to)) {
-    const most = limits.get(topic) ?? Number.MAX_SAFE_INTEGER
-    const encode = encoder(ids.get(topic) ?? 0, most) as (value: unknown) => Buffer | readonly Buffer[]
-    encoders.set(output, {
-      topic,
-      encode(value) {
-        const encoded = encode(value)
-        const values = Buffer.isBuffer(encoded) ? [encoded] : encoded
-        const largest = Math.max(0, ...values.map(({ length }) => length))
-        if (largest > most) throw new RangeError(`a record of ${largest} bytes for ${topic}, which takes ${most}`)
-        return values
-      },
-    })
-  }
-  return { process: name, encoders }
 }
 
 /** Headers of the records of each topic: the fingerprint of its schema. */
