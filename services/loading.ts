@@ -33,7 +33,8 @@ export async function loadProcessor(entry: string): Promise<DeclaredService> {
   if (isObject(processor)) return declareProcessor(name, processor as unknown as AnyProcessor)
   if (isObject(businessProcess)) {
     const migrations = join(folderOf(entry), 'migrations')
-    const declared = declareProcess(name, businessProcess as unknown as BusinessProcess<unknown>)
+    // One that was built before processes had outputs has none.
+    const declared = declareProcess(name, { to: {}, ...businessProcess } as unknown as BusinessProcess<unknown>)
     return existsSync(migrations) ? { ...declared, migrations } : declared
   }
   throw new ConfigError(`${file}: expected an export named processor or businessProcess`)
