@@ -130,8 +130,9 @@ async function handleDevices<Item>(
   handler: Handler<Item>,
   devices: readonly DeviceInputs<Item>[],
 ): Promise<readonly DeviceRejection[]> {
+  const { consumer, businessProcess, outputs } = handler
   const doing = `process ${consumer}, before its devices`
-  if (devices.length > 0) await businessProcess.before?.(devices, { query: (text, values) => session.query(doing, text, values) })
+  if (devices.length > 0) await businessProcess.before?.(devices, transactionOf(session, doing, outputs))
   const rejections: DeviceRejection[] = []
   for (const inputs of devices) {
     const rejection = await handleDevice(session, handler, inputs)
