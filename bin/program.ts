@@ -1,6 +1,6 @@
 import { Command, type CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import { alerts } from './alerts.command.ts'
-import { examples, UsageError, usageProblem } from './command-line.ts'
+import { type ConfigOption, examples, UsageError, usageProblem } from './command-line.ts'
 import { continuity } from './continuity.command.ts'
 import { dead } from './dead.command.ts'
 import { demo } from './demo.command.ts'
@@ -49,6 +49,13 @@ export function createProgram(): Command {
     // Options after the name of a command belong to that command.
     .enablePositionalOptions()
     .addHelpText('after', FOOTER)
+    // Every command loads its code after this. Help must be there if the configuration is wrong.
+    .hook('preAction', async (_, command) => {
+      if (command.name() === 'help') return
+      const { config }: ConfigOption = command.opts()
+      const { declareConfiguredQuantities } = await import('../services/own-quantities.ts')
+      declareConfiguredQuantities(process.env, config)
+    })
   for (const [heading, commands] of Object.entries(groups)) {
     for (const command of commands) program.addCommand(command.helpGroup(heading))
   }

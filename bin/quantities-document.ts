@@ -11,7 +11,48 @@ them: [counters.md](counters.md) says how to ask for consumption.
 `
 
 const FOOT = `
-## Adding one
+## One of your own
+
+A quantity of a deployment is a line in a file of the deployment. \`millrace.yaml\` names the file, by its path from there:
+
+\`\`\`yaml
+quantities: ./my-quantities.avsc
+\`\`\`
+
+It is an Avro record of any name, whose fields are as those of \`Sample\` in \`schemas/readings.avsc\`:
+
+\`\`\`json
+{
+  "type": "record",
+  "name": "OurQuantities",
+  "fields": [
+    { "name": "bee_traffic", "type": ["null", "double"], "default": null, "unit": "/min", "minimum": 0, "maximum": 10000, "doc": "Bees that leave the hive." }
+  ]
+}
+\`\`\`
+
+All that follows from a standard quantity follows from it: range checks, the column with comment and unit, the schema of \`telemetry.readings\`, JSON, dialects, \`standard\` in
+firmware schemas, files, dead letters and redrives. Its column comes after the standard ones, in the order of the file. A sample that a processor gets (\`readings\`) has it by its
+name; the compiler does not know that name. A file that cannot be used ends a command with exit code 2, and a line for each fault: the file, the field and what was expected.
+Names are of a to z, 0 to 9 and _, and no word that SQL reserves. Units must be UCUM codes that Millrace can convert.
+
+Everything of one deployment needs **the same file**, the commands too. It is read when a program starts. On a running line, add it in this order:
+
+1. \`millrace migrate\` adds the column; no row is rewritten.
+2. Restart the store. One that is still without it holds the partitions in which it meets such readings, and \`/health\` says so: nothing is lost, and it goes on after its restart.
+3. \`millrace schemas register\`.
+4. Restart standardise, translate and your own processors. The bridge needs no restart.
+5. \`millrace redrive translate --reason unknown-quantity\`, and \`millrace redrive standardise --reason bad-firmware-schema\`, for what devices sent too early.
+
+A program without the file does not leave its values out in silence: \`millrace migrate\` and the store name the column that they have no quantity for, \`millrace schemas check\`
+and \`register\` exit with 1, standardise and translate log a warning, and values are dead letters (\`unknown-quantity\`, \`bad-firmware-schema\`). To give a quantity up, take
+it out of the file and restart: the column and its values stay, and \`register\` says once what readings no longer have.
+
+If a later release brings a quantity of the same name, that release refuses the file and says so before anything starts. If it means the same in the same unit, delete yours from the
+file: the column, its values and older records go on as the standard quantity's. If not, rename yours: stop devices from sending it or the services from reading, let the store catch up, rename the column
+(\`ALTER TABLE readings RENAME COLUMN bee_traffic TO our_bee_traffic\`), then the field in the file, in firmware schemas and dialects, and go on with step 1.
+
+## Adding a standard one
 
 Append a field to \`Sample\` in \`schemas/readings.avsc\`: a nullable double with \`"default": null\`, its unit, its range and a \`doc\`. \`make generate\` and \`make check\` do
 the rest: dialects, firmware schemas and JSON may name it. On a running line the order is: \`millrace migrate\` adds the column (no row is rewritten), then the store, then

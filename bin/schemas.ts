@@ -2,14 +2,16 @@ import { createRegistry, type SchemaRegistry } from '../connectors/registry/regi
 import { type FirmwareFile, readFirmwareFiles, readQuantities, SchemaFileError } from '../schemas/files.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
-import { firmwareRegistration, type Registration, registrations } from '../services/registered.ts'
+import { describeLacked, firmwareRegistration, lackedQuantities, type Registration, registrations } from '../services/registered.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
 /** `millrace schemas check` */
 export async function checkSchemas({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
-  return check(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const lacked = await saidLacked(registry)
+  return Math.max(lacked, await check(registry, registrations(await declaredServices(config))))
 }
 
 /** `millrace schemas check <file...>` */
@@ -21,7 +23,19 @@ export async function checkFirmwares(files: readonly string[], { config: file }:
 /** `millrace schemas register` */
 export async function registerSchemas({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
-  return register(createRegistry(config.env.REGISTRY_URL), registrations(await declaredServices(config)))
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const lacked = await saidLacked(registry)
+  return Math.max(lacked, await register(registry, registrations(await declaredServices(config))))
+}
+
+/**
+ * Says what readings would lose.
+ * @returns the exit code
+ */
+async function saidLacked(registry: SchemaRegistry): Promise<0 | 1> {
+  const names = await lackedQuantities(registry)
+  if (names.length > 0) print(describeLacked(names))
+  return names.length > 0 ? 1 : 0
 }
 
 /** `millrace schemas register <file...>` */

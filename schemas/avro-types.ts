@@ -29,9 +29,10 @@ const PRIMITIVES: ReadonlyMap<unknown, TypeText> = new Map<unknown, TypeText>([
  * @param path of the .avsc file, relative to the project's root
  * @param avroSchema where the generated file finds schemas/avro-schema.ts
  * @param command that writes the file
+ * @param through a function of the generated file that the schema goes through when it is loaded
  * @throws TypeError that names the place if the schema is not a record or has no type here
  */
-export function avroTypes(schema: unknown, path: string, avroSchema: string, command = 'make generate'): string {
+export function avroTypes(schema: unknown, path: string, avroSchema: string, command = 'make generate', through = ''): string {
   const named = new NamedTypes()
   const root = named.typeOf(schema, path).text
   if (!isObject(schema) || schema.type !== 'record') throw new TypeError(`${path}: expected a record, got ${JSON.stringify(schema)}`)
@@ -44,7 +45,7 @@ ${named.declarations.join('\n\n')}
 /** ${path} */
 export const ${name}: AvroSchema<${root}> = {
   path: ${JSON.stringify(path)},
-  json: ${JSON.stringify(schema)},
+  json: ${through === '' ? JSON.stringify(schema) : `${through}(${JSON.stringify(schema)})`},
 }
 `
 }

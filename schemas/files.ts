@@ -1,37 +1,13 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Dialect } from './dialect.ts'
 import { type Firmware, parseFirmware } from './firmware.ts'
+import { ownQuantities } from './own-quantities.ts'
 import { parseDialect } from './parse-dialect.ts'
 import { parseQuantities, type Quantity } from './quantities.ts'
+import { inFile, projectRoot, readSchema, readSchemaFile, type SchemaFile, SchemaFileError } from './schema-file.ts'
 
-/** The project's root: compiled, this file is dist/schemas/files.js. */
-export const projectRoot = fileURLToPath(new URL('../../', import.meta.url))
-
-/** An .avsc file. */
-export interface SchemaFile {
-  /** Relative to the project's root; of a file that was named, as it was named. */
-  readonly path: string
-  readonly json: unknown
-}
-
-/**
- * A schema file that is not what it must be. The message names the file, the place in it and what
- * was expected.
- */
-export class SchemaFileError extends Error {
-  readonly code = 'SCHEMA_FILE'
-  readonly transient = false
-  constructor(path: string, cause: unknown) {
-    super(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-}
-
-/** Reads `schemas/<name>.avsc`. */
-export function readSchema(name: string): SchemaFile {
-  return readSchemaFile(`schemas/${name}.avsc`)
-}
+export { projectRoot, readSchema, type SchemaFile, SchemaFileError }
 
 /** The schemas that processors have in their own folders, and the examples. */
 export function readOwnSchemas(): readonly SchemaFile[] {
@@ -43,23 +19,10 @@ export function readOwnSchemas(): readonly SchemaFile[] {
     .map(readSchemaFile)
 }
 
-function readSchemaFile(path: string): SchemaFile {
-  const text = readFileSync(`${projectRoot}${path}`, 'utf8')
-  return { path, json: inFile(path, () => JSON.parse(text) as unknown) }
-}
-
-function inFile<Result>(path: string, read: () => Result): Result {
-  try {
-    return read()
-  } catch (cause) {
-    throw new SchemaFileError(path, cause)
-  }
-}
-
-/** The standard quantities, from schemas/readings.avsc. */
+/** The standard quantities, from schemas/readings.avsc, and after them those of the deployment. */
 export function readQuantities(): readonly Quantity[] {
   const { path, json } = readSchema('readings')
-  return inFile(path, () => parseQuantities(json))
+  return [...inFile(path, () => parseQuantities(json)), ...ownQuantities()]
 }
 
 /** A firmware and the file that declares it. */

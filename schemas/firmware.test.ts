@@ -87,7 +87,7 @@ describe('parseFirmware', () => {
     [
       'a quantity that is not standard',
       altered((schema) => Object.assign(schema.fields[6] ?? {}, { standard: 'mood' })),
-      /metric temp16: "standard" must be a quantity of readings\.avsc, or null for a field that is left out, not "mood"/,
+      /metric temp16: "standard" must be a quantity of readings\.avsc or of the configuration's `quantities`, or null for a field that is left out, not "mood"/,
     ],
     [
       'two metrics for one quantity',

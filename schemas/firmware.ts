@@ -10,8 +10,8 @@ export type MetricKind = 'int' | 'long' | 'double'
 export interface Metric {
   readonly name: string
   /**
-   * Name of the standard quantity in readings.avsc. Null for a field that frames carry and nobody
-   * reads, as `"standard": null` says.
+   * Name of the quantity in `quantities` (schemas/generated/readings.ts). Null for a field that
+   * frames carry and nobody reads, as `"standard": null` says.
    */
   readonly standard: string | null
   /**
@@ -169,7 +169,9 @@ function parseMetric(field: unknown, quantities: ReadonlySet<string>): Metric {
   }
   // A field without "standard" is more likely a mistake than one that is left out on purpose.
   if (standard !== null && (typeof standard !== 'string' || !quantities.has(standard))) {
-    return fail(`"standard" must be a quantity of readings.avsc, or null for a field that is left out, not ${JSON.stringify(standard)}`)
+    return fail(
+      `"standard" must be a quantity of readings.avsc or of the configuration's \`quantities\`, or null for a field that is left out, not ${JSON.stringify(standard)}`,
+    )
   }
   if (standard === null && channel !== null) return fail('with "standard": null it must have no "channel"')
   if (channel !== null && !(typeof channel === 'string' && isChannel(channel))) {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { avroType } from './avro-type.ts'
 import { MalformedError, MOST_SAMPLES } from './frame-reader.ts'
-import { quantities, type Reading, readingsSchema, type Sample } from './generated/readings.ts'
+import { quantities, type Reading, readingsSchema, type Sample, type standardQuantities } from './generated/readings.ts'
 import { sampleFields } from './quantities.ts'
 import { ReadingsReader } from './readings-reader.ts'
 import { type ReadingsColumns, ReadingsWriter } from './readings-writer.ts'
@@ -90,7 +90,7 @@ const sampleWith = (at: number): Sample => ({
   account_id: at % 3 === 0 ? null : at,
   site_id: at % 4 === 0 ? null : at * 10,
   ...(Object.fromEntries(quantities.map(({ name }, index) => [name, (at + index) % 3 === 0 ? null : at + index / 8])) as Record<
-    (typeof quantities)[number]['name'],
+    (typeof standardQuantities)[number]['name'],
     number | null
   >),
 })

@@ -130,7 +130,8 @@ export class ReadingsReader extends ReadingsWalk {
       this.account[index] = sample.account_id ?? -1
       this.site[index] = sample.site_id ?? -1
       quantities.forEach(({ name }, quantity) => {
-        const value = sample[name]
+        // A sample has the deployment's quantities too: they are in the schema that it was read with.
+        const value = (sample as unknown as Readonly<Record<string, number | null>>)[name] as number | null
         if (value !== null) this.column(quantity, index)[index] = value
         else if (this.values[quantity] !== undefined) this.column(quantity, index)[index] = Number.NaN
       })

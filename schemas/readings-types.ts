@@ -8,14 +8,19 @@ export function readingsTypes(schema: unknown, path: string): string {
   const leading = sampleFields(schema)
     .map((field) => (isObject(field) ? String(field.name) : ''))
     .slice(0, -quantities.length)
-  return `${avroTypes(schema, path, '../avro-schema.ts')}
-/**
- * The standard quantities, in the order of the schema, of table readings, and of every array
- * indexed by quantity.
- */
-export const quantities = [
+  const own = "import { ownQuantities, withOwnQuantities } from '../own-quantities.ts'\nimport type { Quantity } from '../quantities.ts'\n"
+  return `${avroTypes(schema, path, '../avro-schema.ts', 'make generate', 'withOwnQuantities').replace(/^import .*\n/m, (first) => `${first}${own}`)}
+/** The quantities of schemas/readings.avsc, in its order. */
+export const standardQuantities = [
 ${quantities.map((quantity) => `  ${JSON.stringify(quantity)},`).join('\n')}
 ] as const
+
+/**
+ * The quantities, in the order of the schema, of table readings, and of every array indexed by
+ * quantity: the standard ones, then those that the deployment declared before this was loaded
+ * (schemas/own-quantities.ts).
+ */
+export const quantities: readonly Quantity[] = [...standardQuantities, ...ownQuantities()]
 
 /** The columns of table readings before the quantities, in the order of the table and of COPY. */
 export const leadingColumns = ${JSON.stringify(['device_id', ...leading])} as const
@@ -36,10 +41,13 @@ interface Columns {
   readonly values: readonly (Float64Array | undefined)[]
 }
 
-/** A sample of these columns, as an object of its own. */
+/**
+ * A sample of these columns, as an object of its own. It also has the deployment's quantities, by
+ * name.
+ */
 export function readingOf(columns: Columns, sample: number): Reading {
   const { values } = columns
-  return {
+  const reading: Reading = {
     device_id: columns.deviceId,
     firmware: columns.firmware,
     boot: columns.boot,
@@ -50,6 +58,9 @@ export function readingOf(columns: Columns, sample: number): Reading {
     site_id: id(columns.site[sample] as number),
 ${quantities.map(({ name }, index) => `    ${name}: value(values[${index}], sample),`).join('\n')}
   }
+  for (let index = standardQuantities.length; index < quantities.length; index++)
+    (reading as unknown as Record<string, number | null>)[(quantities[index] as Quantity).name] = value(values[index], sample)
+  return reading
 }
 
 function id(column: number): number | null {

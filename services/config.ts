@@ -1,24 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
+import { ownQuantities } from '../schemas/own-quantities.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
+import { ConfigError, readConfigFile } from './config-file.ts'
 import { type DialectEntry, dialectEntries, dialectSettings } from './dialect-entries.ts'
 import { PasswordFileError, withPasswords } from './password-files.ts'
 
-/**
- * A configuration that cannot be used; the message names each place, what is there and what was
- * expected.
- */
-export class ConfigError extends Error {
-  readonly code = 'CONFIG'
-  readonly transient = false
-}
+export { ConfigError }
 
 /** What `millrace up` runs if the configuration does not say, beside bridge and store. */
 export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'translate', 'devices', 'continuity']
@@ -191,6 +184,13 @@ const shape = z.strictObject({
       'What `millrace up` runs: folders of processors/ by name, others by their path from this file; continuity keeps the ledger of frame numbers.',
     ),
   dialects: dialectSettings,
+  quantities: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A file of quantities of your own beside the standard ones, by its path from this file: an Avro record with fields as those in schemas/readings.avsc. All services of a deployment need the same: docs/quantities.md.',
+    ),
   store: section('Readings to the telemetry database.', {
     backend: z
       .enum(['auto', 'timescaledb', 'postgres'])
@@ -377,18 +377,15 @@ export function requireOwnPorts(config: Config, services: readonly Listening[]):
   }
 }
 
-/** The default configuration file. If it does not exist, the defaults hold. */
-export const DEFAULT_CONFIG_FILE = 'millrace.yaml'
-
 /**
  * Reads and checks everything before anything is dialled.
  * @throws ConfigError
  */
 export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Config {
-  const named = path ?? env.MILLRACE_CONFIG
-  const chosen = named ?? DEFAULT_CONFIG_FILE
-  if (named !== undefined && !existsSync(named)) throw new ConfigError(`there is no configuration file ${named}`)
-  const settings = check(chosen, file, existsSync(chosen) ? parseYaml(chosen) : {})
+  const { path: chosen, content } = readConfigFile(env, path)
+  const settings = check(chosen, file, content)
+  if (settings.quantities !== undefined && ownQuantities().length === 0)
+    throw new Error(`${chosen}: the quantities of ${settings.quantities} were not declared before the program was loaded`)
   within(`${chosen}: bridge: routes`, () => bridgeRoutes(settings))
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
   const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects, telemetryTopics(settings)))
@@ -408,14 +405,6 @@ function within<Value>(place: string, make: () => Value): Value {
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     throw new ConfigError(`${place}: ${cause.message}`, { cause })
-  }
-}
-
-function parseYaml(path: string): unknown {
-  try {
-    return (parse(readFileSync(path, 'utf8')) as unknown) ?? {}
-  } catch (cause) {
-    throw new ConfigError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
 }
 

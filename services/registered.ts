@@ -3,7 +3,8 @@ import type { RecordHeaders, Topic } from '../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetterCodec } from '../processors/dead-letter.ts'
 import { type DeclaredService, deadTopics } from '../processors/declaration.ts'
 import { fingerprintHeaders } from '../processors/fingerprint-header.ts'
-import { firmwareSubject, valueSubject } from '../processors/topics.ts'
+import { layoutOf } from '../processors/store/layouts.ts'
+import { firmwareSubject, topics, valueSubject } from '../processors/topics.ts'
 import type { AvroSchema } from '../schemas/avro-schema.ts'
 import { type FirmwareFile, readFirmwares } from '../schemas/files.ts'
 import { schemaFingerprint } from '../schemas/fingerprint.ts'
@@ -44,6 +45,21 @@ export function firmwareRegistration({ file, firmware }: FirmwareFile): Registra
 /** The schema's ID as registered for a topic; registers it if it is missing. */
 export function registeredId(registry: SchemaRegistry, topic: Topic, { json }: AvroSchema<unknown>): Promise<number> {
   return registry.register(valueSubject(topic), JSON.stringify(json))
+}
+
+/**
+ * Quantities that the newest schema of readings in the registry has, and this configuration lacks:
+ * what it writes has no values of them.
+ */
+export async function lackedQuantities(registry: SchemaRegistry): Promise<readonly string[]> {
+  const newest = await registry.version(valueSubject(topics.readings), 'latest')
+  const layout = newest?.type !== 'AVRO' ? undefined : layoutOf(JSON.parse(newest.schema))
+  return layout?.tag === 'newer' ? layout.fields : []
+}
+
+/** In words, for what `lackedQuantities` gives. */
+export function describeLacked(names: readonly string[]): string {
+  return `readings in the registry have ${names.join(', ')}, which this configuration lacks: upgrade, or name their file under \`quantities\`, as the other services have it`
 }
 
 /**

@@ -5,7 +5,7 @@ import { chooseBackend } from './backend-choice.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
-import { checkColumns } from './readings-check.ts'
+import { checkColumns, describeForeign } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
 import { openSession, type Session } from './session.ts'
 
@@ -107,7 +107,8 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
   if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
   const added = columns.filter(({ name }) => !present.has(name))
   if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
-  await checkColumns(session, columns)
+  const foreign = await checkColumns(session, columns)
+  if (foreign.length > 0) done.push(describeForeign(foreign))
   await session.commit('migrating table readings')
   return done
 }

@@ -8,9 +8,11 @@ const AS_GOOD: ReadonlyMap<string, string> = new Map([['character varying', 'tex
 /**
  * Checks that table `readings` has the columns that rows are encoded for, with their types. A
  * domain counts as the type that it is based on.
+ * @returns columns of numbers that rows are not encoded for: those of quantities that this
+ *   configuration, or this version, does not have. Rows written from now on have no value there.
  * @throws BackendError that names the column, what is there and what was expected
  */
-export async function checkColumns(session: Session, columns: readonly Column[]): Promise<void> {
+export async function checkColumns(session: Session, columns: readonly Column[]): Promise<readonly string[]> {
   const found = await session.query<{ name: string; type: string }>(
     'reading the columns of readings',
     `SELECT attname AS name, format_type(CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END, NULL) AS type
@@ -25,4 +27,11 @@ export async function checkColumns(session: Session, columns: readonly Column[])
         `column ${name} of table readings is ${there}, expected ${type}: change it back (ALTER TABLE readings ALTER COLUMN ${name} TYPE ${type})`,
       )
   }
+  const own = new Set(columns.map(({ name }) => name))
+  return found.filter(({ name, type }) => type === 'double precision' && !own.has(name)).map(({ name }) => name)
+}
+
+/** In words, for what `checkColumns` returned. */
+export function describeForeign(columns: readonly string[]): string {
+  return `table readings also has ${columns.join(', ')}, which this configuration has no quantity for: what is there stays, and new rows have no value there`
 }

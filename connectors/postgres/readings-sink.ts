@@ -7,7 +7,7 @@ import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
-import { checkColumns } from './readings-check.ts'
+import { checkColumns, describeForeign } from './readings-check.ts'
 import { KEY_COLUMNS, readingsTable } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
@@ -46,6 +46,7 @@ const DAYS_AHEAD = 7
  */
 export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
   let backend: StorageBackend | undefined
+  let saidForeign = false
   const table = readingsTable(quantities)
   const columns = table.map(({ name }) => name)
   const valueColumns = columns.slice(KEY_COLUMNS)
@@ -56,7 +57,9 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
     synchronousCommit: 'off',
     prepare: async (session) => {
       backend ??= await findBackend(session, choice)
-      await checkColumns(session, table)
+      const foreign = await checkColumns(session, table)
+      if (foreign.length > 0 && !saidForeign) log.warn(describeForeign(foreign))
+      saidForeign = true
       await rows.prepare(session)
     },
   })

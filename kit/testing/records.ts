@@ -1,6 +1,6 @@
 import { parseSubDevice, type RecordHeaders } from '../../processors/contract.ts'
 import type { AvroSchema } from '../../schemas/avro-schema.ts'
-import { quantities, type Reading, readingsSchema } from '../../schemas/generated/readings.ts'
+import { quantities, type Reading, readingsSchema, type standardQuantities } from '../../schemas/generated/readings.ts'
 
 /** A record that a test feeds to a processor, or to a process. */
 export interface TestRecord {
@@ -38,7 +38,7 @@ export interface RecordOptions {
 const RECEIVED_MS = 1_767_225_600_000
 const MICROS_PER_MILLI = 1000
 
-const ABSENT = Object.fromEntries(quantities.map(({ name }) => [name, null])) as Record<(typeof quantities)[number]['name'], null>
+const ABSENT = Object.fromEntries(quantities.map(({ name }) => [name, null])) as Record<(typeof standardQuantities)[number]['name'], null>
 const HEAD = {
   firmware: 'test-1',
   boot: 1,

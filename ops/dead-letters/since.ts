@@ -5,6 +5,7 @@ import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopics } from '../../processors/declaration.ts'
 import { readFirmwares, readSchema } from '../../schemas/files.ts'
 import type { Firmware } from '../../schemas/firmware.ts'
+import { readingsSchema } from '../../schemas/generated/readings.ts'
 import type { Config } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { kafkaClient } from '../../services/kafka.ts'
@@ -37,7 +38,7 @@ export async function deadLettersSince(config: Config, firmware: Firmware | unde
   const topics = deadTopics(await declaredServices(config))
   // It only decodes, so the ID for encoding does not matter.
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const samplesOf = createDeadSamples(firmware ?? bridgesFirmware(), readSchema('readings').json, readSchema('raw').json)
+  const samplesOf = createDeadSamples(firmware ?? bridgesFirmware(), readingsSchema.json, readSchema('raw').json)
 
   async function mark(): Promise<DeadLetterMark> {
     return new Map(await Promise.all(topics.map(async (topic) => [topic, await topicExtents(kafka, topic)] as const)))

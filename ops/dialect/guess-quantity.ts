@@ -1,5 +1,5 @@
 import { convert } from '../../schemas/conversion.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
+import { quantities, standardQuantities } from '../../schemas/generated/readings.ts'
 import { conversionOf } from '../../schemas/units.ts'
 
 /** What a value seems to be, by its name and what was seen of it. */
@@ -263,11 +263,14 @@ interface Entry {
   readonly words: readonly string[]
 }
 
-const known = new Map(quantities.map((quantity) => [quantity.name as string, quantity]))
-const entries: readonly Entry[] = NAMINGS.filter(({ quantity }) => known.has(quantity)).flatMap((naming) => [
+const known = new Map(quantities.map((quantity) => [quantity.name, quantity]))
+const entries: Entry[] = NAMINGS.filter(({ quantity }) => known.has(quantity)).flatMap((naming) => [
   ...naming.words.map((words) => ({ naming, words: words.split(' ') })),
   { naming, words: naming.quantity.split('_') },
 ])
+// What the deployment's own quantities are called elsewhere, nobody knows.
+for (const { name } of quantities.slice(standardQuantities.length))
+  entries.push({ naming: { quantity: name, words: [] }, words: name.split('_') })
 
 /**
  * @param names of the value, and of what it is in, outermost first: `BME280`, `Temperature`

@@ -29,7 +29,8 @@ export const reasons = {
   },
   'bad-firmware-schema': {
     means: 'The newest version of the firmware schema cannot be used; the detail says why.',
-    whatToDo: 'Register a corrected version (a quantity that this build does not know needs a newer build) and redrive.',
+    whatToDo:
+      'Register a corrected version (a quantity that is unknown needs a newer build, or `quantities` in the configuration) and redrive.',
   },
   'unknown-device': {
     means: 'The app database has no device of this ID.',
@@ -37,7 +38,7 @@ export const reasons = {
   },
   'out-of-range': {
     means:
-      'A value is outside the range that readings.avsc gives its quantity. The dead letter names it; the other quantities of the sample are stored.',
+      'A value is outside the range of its quantity (docs/quantities.md). The dead letter names it; the other quantities of the sample are stored.',
     whatToDo:
       'Look at the sensor. If the conversion is wrong, register a corrected firmware schema and redrive: the value is added to its row.',
   },

@@ -37,5 +37,5 @@ function unknownFields(schema: unknown): readonly string[] {
 
 /** In words, for health and errors. */
 export function describeNewer(fields: readonly string[]): string {
-  return `readings have ${fields.join(', ')}, which this version of the store does not know: upgrade the store`
+  return `readings have ${fields.join(', ')}, which this version of the store does not know: upgrade the store, or name their file under quantities in its configuration`
 }

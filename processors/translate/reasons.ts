@@ -43,7 +43,7 @@ export const reasons = {
   'unknown-quantity': {
     means: 'A name that is no standard quantity, in a message of a dialect that takes the standard names.',
     whatToDo:
-      'Correct the name on the device, or write a dialect that maps it. After a newer build has brought a new quantity, a redrive stores it.',
+      'Correct the name on the device, or write a dialect that maps it. After a quantity was added, by a newer build or by `quantities` in the configuration, a redrive stores it.',
   },
   'repeated-name': {
     means: "An object of the message has a name twice: which of the values counts is anybody's guess (RFC 8259, section 4).",
@@ -83,7 +83,7 @@ export const reasons = {
   },
   'out-of-range': {
     means:
-      'A value is outside the range that readings.avsc gives its quantity. The dead letter names it; the other quantities of the sample are stored.',
+      'A value is outside the range of its quantity (docs/quantities.md). The dead letter names it; the other quantities of the sample are stored.',
     whatToDo: 'Look at the sensor. If the conversion is wrong, correct the dialect and redrive: the value is added to its row.',
   },
   'time-out-of-range': {

@@ -2,12 +2,13 @@ import { systemClock } from '../../connectors/clock.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
 import type { RecordHeaders } from '../../processors/contract.ts'
 import type { AnyProcessor, DeclaredProcessor } from '../../processors/declaration.ts'
+import { topics } from '../../processors/topics.ts'
 import { breakerLimits } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { openLookups } from '../lookups.ts'
 import { PartitionGuard } from '../partition-guard.ts'
-import { registeredId, schemaHeaders } from '../registered.ts'
+import { describeLacked, lackedQuantities, registeredId, schemaHeaders } from '../registered.ts'
 import { createEngine, createEngineCounters } from './engine.ts'
 import { createProcessorLoop } from './loop.ts'
 
@@ -46,6 +47,10 @@ async function openProcessor({ name, processor }: DeclaredProcessor, parts: Cons
     openLookups(processor, { config, log, signal, health }),
   )
   const { producer, limits } = await parts.openSending()
+  if (Object.values(processor.to).some(({ topic }) => topic === topics.readings)) {
+    const lacked = await waiting.until('looking at the schema of readings', ['REGISTRY_URL'], () => lackedQuantities(registry))
+    if (lacked.length > 0) log.warn(describeLacked(lacked))
+  }
   const counters = createEngineCounters()
   const engine = createEngine({
     name,

@@ -1,0 +1,18 @@
+/**
+ * Key words that PostgreSQL reserves, and its system columns: as the name of a column they would
+ * have to be quoted in every query, or cannot be one (PostgreSQL documentation, appendix C, and
+ * "System Columns").
+ */
+const WORDS = new Set(
+  `all analyse analyze and any array as asc asymmetric authorization between binary both case cast check collate collation column
+  concurrently constraint create cross current_catalog current_date current_role current_schema current_time current_timestamp
+  current_user default deferrable desc distinct do else end except false fetch for foreign freeze from full grant group having ilike
+  in initially inner intersect into is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null
+  offset on only or order outer overlaps placing primary references returning right select session_user similar some symmetric
+  system_user table tablesample then to trailing true union unique user using variadic verbose when where window with
+  tableoid xmin cmin xmax cmax ctid`.split(/\s+/),
+)
+
+export function isReservedWord(name: string): boolean {
+  return WORDS.has(name)
+}
