@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import avro from 'avsc'
 import { expect } from 'chai'
-import { createRegistry } from '../../connectors/registry/registry.ts'
-import { firmwareSubject, topics, valueSubject } from '../../processors/topics.ts'
+import { topics, valueSubject } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { closing } from '../adversary/closing.ts'
@@ -77,7 +76,8 @@ describe("a quantity of the deployment's own", function () {
     atEnd(async () => {
       await fetch(`${subject}/${version}`, { method: 'DELETE' })
     })
-    await createRegistry(address('REGISTRY_URL')).register(firmwareSubject(`millrace.firmware.${run}.V3`), JSON.stringify(schema))
+    writeFileSync(join(folder, 'hive.avsc'), JSON.stringify(schema))
+    await millrace('schemas', 'register', join(folder, 'hive.avsc'), '--config', config)
     await millrace('devices', 'add', '--account', 'test', '--site', 'test', hive, other, early)
     await (await use(launchConfigured(settings, 'bridge'))).ready()
     await sendTooEarly()
