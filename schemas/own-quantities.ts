@@ -6,13 +6,13 @@ import { isUnit } from './units.ts'
 /** A row must fit a page of PostgreSQL's, and one has about 8 bytes for each value. */
 const MOST = 500
 const MOST_DOC_CHARACTERS = 1000
-/** What a field has, and nothing else: a name that is spelt wrong must not be left out in silence. */
+/** What a field has, and nothing else: what is spelt wrong must not be left out in silence. */
 const ATTRIBUTES: readonly string[] = ['name', 'type', 'default', 'unit', 'minimum', 'maximum', 'doc']
 const NAME = /^[a-z][a-z0-9_]{0,62}$/
 const NAME_EXPECTED = 'expected 1 to 63 of a to z, 0 to 9 and _, with a letter first'
 const TYPE = '["null","double"]'
 
-/** A file of quantities that cannot be used. One line for each fault: its place, and what was expected. */
+/** A file of quantities that cannot be used. Each fault has a line: where, what was expected. */
 export class OwnQuantitiesError extends Error {
   readonly code = 'OWN_QUANTITIES'
   readonly transient = false
