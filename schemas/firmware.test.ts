@@ -130,7 +130,7 @@ describe('parseFirmware', () => {
     [
       'a field whose standard was forgotten',
       altered((schema) => Reflect.deleteProperty(schema.fields[6] ?? {}, 'standard')),
-      /metric temp16: "standard" must be a quantity of readings\.avsc, or null/,
+      /metric temp16: "standard" must be a quantity of readings\.avsc or of .*, or null/,
     ],
     [
       'a field that is left out and has a channel',
