@@ -48,6 +48,8 @@ describe('the codec for SenML', () => {
     ])
     expect(read([{ n: 'a', v: 1, bt: 2 ** 28 - 1 }])).to.deep.equal([{ n: 'a', v: 1, t: 1795923005.25 + 2 ** 28 - 1 }])
     expect(read([{ n: 'a', v: 1, bt: 2 ** 28 }])).to.deep.equal([{ n: 'a', v: 1, t: 2 ** 28 }])
+    // An integer that no double holds exactly is small all the same.
+    expect(read([{ n: 'a', v: 1, t: -(2 ** 53) }])).to.deep.equal([{ n: 'a', v: 1, t: 1795923005.25 - 2 ** 53 }])
   })
 
   it('adds in decimal', () => {

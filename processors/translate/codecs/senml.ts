@@ -142,6 +142,6 @@ function sum(base: Summand | undefined, value: unknown): unknown {
 }
 
 function absolute(time: unknown, receivedMicros: number): unknown {
-  if (typeof time !== 'number' || !(time < FIRST_ABSOLUTE_SECOND)) return time
-  return Math.round(receivedMicros + time * MICROS_PER_SECOND) / MICROS_PER_SECOND
+  if ((typeof time !== 'number' && typeof time !== 'bigint') || !(time < FIRST_ABSOLUTE_SECOND)) return time
+  return Math.round(receivedMicros + Number(time) * MICROS_PER_SECOND) / MICROS_PER_SECOND
 }
