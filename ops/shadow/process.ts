@@ -16,7 +16,7 @@ import { throughOutages } from '../../services/through-outages.ts'
 import { whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { Slice } from './processor.ts'
-import { createRange } from './range.ts'
+import { createRange, sliceEnd } from './range.ts'
 
 export interface ProcessShadowRun {
   readonly config: Config
@@ -60,7 +60,8 @@ export async function shadowBusinessProcess({ config, declared, slice, log, sign
   let inputs = 0
   let cutShort = false
   for (const { partition, end } of await persist('asking for offsets', () => topicExtents(kafka, topic))) {
-    for await (const records of range(topic, partition, firsts.get(partition) ?? end, ends.get(partition) ?? end)) {
+    const begin = firsts.get(partition) ?? end
+    for await (const records of range(topic, partition, begin, sliceEnd(begin, ends.get(partition), end))) {
       const chosen = records.filter((record) => isChosen(record, slice)).slice(0, most - inputs + 1)
       if (chosen.length > most - inputs) {
         cutShort = true

@@ -27,7 +27,7 @@ import { openDeadLetters } from '../dead-letters/reader.ts'
 import { compareItems } from './compare.ts'
 import { compareDead, type DeadPart, MOST_REFUSED, partOf, RefusedInputs } from './dead-letters.ts'
 import { type Item, readingItems, recordItems } from './items.ts'
-import { createRange } from './range.ts'
+import { createRange, sliceEnd } from './range.ts'
 import type { ShadowReport } from './report.ts'
 import { type Group, isAlike, lacks, type OutputRecord, type Place, Window } from './window.ts'
 
@@ -249,7 +249,7 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
     const begin = firsts.get(partition) ?? last
     if (begin === earliest && earliest > 0n)
       report.notes.add(`Kafka has deleted what was in ${source}/${partition} before offset ${earliest}`)
-    const end = ends.get(partition) ?? last
+    const end = sliceEnd(begin, ends.get(partition), last)
     const limit = committed.get(partition)?.nextOffset ?? begin
     const until = limit < end ? limit : end
     if (end > begin && until < end) report.notYet += Number(end - (until > begin ? until : begin))

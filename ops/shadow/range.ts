@@ -14,6 +14,15 @@ export type ReadRange = (topic: Topic, partition: number, from: bigint, to: bigi
 
 const RETRY_MS = 1_000
 
+/**
+ * Where a slice ends that begins at `begin`. If a record before it has a later time, Kafka has its
+ * end before its beginning: then it is looked for up to the end of the log.
+ * @param end the first offset whose time is not in the slice any more; undefined if there is none
+ */
+export function sliceEnd(begin: bigint, end: bigint | undefined, log: bigint): bigint {
+  return end === undefined || end < begin ? log : end
+}
+
 /** Reads without a consumer group. After an outage of Kafka it goes on where it was. */
 export function createRange({ reader, log, signal }: RangeOptions): ReadRange {
   return async function* range(topic, partition, from, to) {

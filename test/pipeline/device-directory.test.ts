@@ -140,7 +140,7 @@ describe('the device directory', () => {
   })
 
   it('cannot be opened on a database without its tables', async () => {
-    await scratch.query('DROP TABLE assignments')
+    await scratch.query('DROP TABLE assignments CASCADE')
     const opening = openDeviceDirectory({ url: scratch.url, log: silent, signal: new AbortController().signal })
     const error = await opening.catch((cause: unknown) => cause)
     expect(error).to.include({ transient: false, code: '42P01' })

@@ -45,15 +45,19 @@ describe('a shadow run', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shadow-'))
   const config = join(folder, 'millrace.yaml')
   const settings = `processors: [standardise, devices, ${projectRoot}examples/frost-alert]\n`
-  const began = Date.now() - 30_000
+  let began: number
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
   const admin = kafka[KAFKAJS].admin()
   let id: number
   let app: pg.Client
-  /** Milliseconds since 1970 at which the frames are received. */
-  const received = Date.now() - 10_000
+  /**
+   * Milliseconds since 1970 at which the frames are received: after all that other tests have left
+   * in the topics, for a slice ends at the first record that is later.
+   */
+  let received: number
 
   before(async () => {
+    began = Date.now() - 30_000
     writeFileSync(config, settings)
     await millrace('migrate', '--config', config)
     await millrace('schemas', 'register', '--config', config)
@@ -64,6 +68,7 @@ describe('a shadow run', () => {
     await admin.connect()
     for (const name of ['standardise', 'frost-alert']) services.push(await launchConfigured(settings, 'run', name))
     for (const service of services) await service.ready()
+    received = Date.now()
     const frames = [
       [100, 200],
       [-50, 300],
@@ -95,13 +100,13 @@ describe('a shadow run', () => {
     return found
   }
 
-  const slice = ['--from', new Date(received - 1).toISOString(), '--to', new Date(received + 1000).toISOString()] as const
+  const slice = (): readonly string[] => ['--from', new Date(received - 1).toISOString(), '--to', new Date(received + 1000).toISOString()]
 
   function shadow(...args: readonly string[]): Promise<Shadowed> {
     return new Promise((resolve, reject) => {
       execFile(
         process.execPath,
-        [`${projectRoot}dist/bin/millrace.js`, 'shadow', ...args, ...slice, '--json', '--config', config],
+        [`${projectRoot}dist/bin/millrace.js`, 'shadow', ...args, ...slice(), '--json', '--config', config],
         (error, stdout, stderr) => {
           try {
             resolve({ code: error === null ? 0 : Number(error.code), result: JSON.parse(stdout) as Shadowed['result'] })
