@@ -27,6 +27,8 @@ describe('alerts, on the line', () => {
   let stopReading: () => Promise<void> = async () => undefined
 
   before(async () => {
+    // The bridge does not start without its topics.
+    await millrace('migrate')
     const bridge = await launchConfigured(PROCESSORS, 'bridge')
     services.push(bridge)
     await millrace('migrate', '--config', bridge.config)
