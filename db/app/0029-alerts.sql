@@ -60,8 +60,8 @@ CREATE TABLE alerts (
   recorded_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT alerts_closed CHECK ((closed_at IS NULL) = (closed_because IS NULL))
 );
--- One rule has one open alert of a device at most, whoever writes it.
-CREATE UNIQUE INDEX alerts_open ON alerts (rule_id, device_id, channel) WHERE closed_at IS NULL;
+-- One rule has one open alert of a device at most, whoever writes it. By device first: each batch of a device asks for its own.
+CREATE UNIQUE INDEX alerts_open ON alerts (device_id, rule_id, channel) WHERE closed_at IS NULL;
 CREATE INDEX alerts_of_account ON alerts (account_id, opened_at);
 COMMENT ON COLUMN alerts.device_id IS 'No reference: an alert outlives its device.';
 COMMENT ON COLUMN alerts.channel IS 'Channel of the device; empty for the device itself.';
