@@ -4,6 +4,9 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import { cases } from '../processors/movement/harsh/cases.ts'
+import { measure } from '../processors/movement/harsh/measure.ts'
+import { withTable } from '../processors/movement/harsh/table.ts'
 import { avroTypes } from '../schemas/avro-types.ts'
 import { cFirmwaresHeader, cHeader, cHeaderName, hasCHeader } from '../schemas/c-header.ts'
 import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schemas/files.ts'
@@ -33,6 +36,9 @@ for (const firmware of firmwares.filter(hasCHeader)) wanted.set(`firmware/genera
 wanted.set('firmware/generated/firmwares.h', cFirmwaresHeader(firmwares))
 
 const check = process.argv.includes('--check')
+// It takes seconds, and its unit test checks the page.
+const movementPage = 'docs/processes/movement.md'
+if (!check) wanted.set(movementPage, withTable(current(movementPage) ?? '', cases.map(measure)))
 let stale = 0
 for (const [path, text] of wanted) {
   if (text === current(path)) continue

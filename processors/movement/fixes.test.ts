@@ -59,4 +59,15 @@ describe('the fixes of readings', () => {
     expect(fixes(record(samples))).to.deep.equal([])
     expect(fixes(record([place], 'hive/tag-1'))).to.deep.equal([])
   })
+
+  it('of a device whose clock began in 2036 are left out, and hold up none of those with right times', () => {
+    const later = [1, 2, 3].map((minute) => ({ ...place, ts: (received + minute * 60_000) * 1000 }))
+    const wrong = { ...place, ts: Date.UTC(2036, 0, 1) * 1000 }
+    expect(fixes(record([wrong]), record([wrong, ...later]))[0]?.items.map(({ atMicros }) => atMicros)).to.deep.equal(
+      later.map(({ ts }) => ts),
+    )
+    // At most ten minutes ahead, so those of ten minutes later count again.
+    const fast = fixes(record([{ ...place, ts: (received + 599_000) * 1000 }]))[0]?.items ?? []
+    expect(fast).to.have.lengthOf(1)
+  })
 })

@@ -3,13 +3,18 @@ import {
   AGREE_METRES,
   CANDIDATE_FIXES,
   CANDIDATE_WINDOW,
+  FORGET_MICROS,
   GAP_MICROS,
   KEPT_FIXES,
   LEAVE_FIXES,
   LEAVE_METRES,
+  LEAVE_MICROS,
+  LEAVE_PLACES,
   LEAVE_WINDOW,
   NEAR_METRES,
   NEAR_REST_MICROS,
+  REPEATED_NEAR_REST_MICROS,
+  REPEATED_REST_MICROS,
   REST_FIXES,
   REST_MICROS,
 } from './limits.ts'
@@ -27,6 +32,7 @@ interface Candidate extends Position {
   readonly sinceMicros: number
   /** Last fix that agreed. */
   readonly lastMicros: number
+  readonly last: Position
   readonly agreeing: number
   /** The agreeing fixes whose time is estimated. */
   readonly estimated: number
@@ -34,6 +40,9 @@ interface Candidate extends Position {
   readonly others: number
   /** Time between fixes that agree; of a gap GAP_MICROS at most. */
   readonly restedMicros: number
+  /** Agreeing fixes that do not repeat the one before; the time up to the last of them. */
+  readonly fresh: number
+  readonly freshMicros: number
 }
 
 interface Rest extends Position {
@@ -73,7 +82,12 @@ export const noTrack: Track = { recent: [], rest: null, moving: false, awayMicro
  */
 export function follow(track: Track, fix: Fix): { readonly track: Track; readonly decision: Decision | null } {
   const last = track.recent.at(-1)
-  if (last !== undefined && fix.atMicros <= last.atMicros) return { track, decision: null }
+  if (last === undefined) return followed(track, fix)
+  if (fix.atMicros <= last.atMicros) return { track, decision: null }
+  return followed(fix.atMicros - last.atMicros > FORGET_MICROS ? { ...track, recent: [], awayMicros: null, candidate: null } : track, fix)
+}
+
+function followed(track: Track, fix: Fix): { readonly track: Track; readonly decision: Decision | null } {
   const recent = [...track.recent, fix].slice(-KEPT_FIXES)
   const { rest, moving } = track
   if (rest !== null && !moving && metresBetween(fix, rest) <= LEAVE_METRES)
@@ -92,14 +106,7 @@ export function follow(track: Track, fix: Fix): { readonly track: Track; readonl
 function nextCandidate(track: Track, recent: readonly Fix[], fix: Fix): Candidate | null {
   const { candidate } = track
   if (candidate === null) return newCandidate(track, recent)
-  if (metresBetween(fix, candidate) <= AGREE_METRES)
-    return {
-      ...candidate,
-      lastMicros: fix.atMicros,
-      agreeing: candidate.agreeing + 1,
-      estimated: candidate.estimated + (fix.estimated ? 1 : 0),
-      restedMicros: candidate.restedMicros + Math.min(GAP_MICROS, fix.atMicros - candidate.lastMicros),
-    }
+  if (metresBetween(fix, candidate) <= AGREE_METRES) return agreed(candidate, fix)
   const elsewhere = recent.slice(-CANDIDATE_WINDOW).filter((each) => metresBetween(each, candidate) > LEAVE_METRES)
   if (elsewhere.length >= CANDIDATE_WINDOW - 1) return newCandidate(track, recent)
   return { ...candidate, others: candidate.others + 1 }
@@ -113,21 +120,38 @@ function newCandidate({ rest, moving }: Track, recent: readonly Fix[]): Candidat
   if (first === undefined) return null
   const centre = medianPosition([first, ...others])
   const agreeing = seen.filter((fix) => metresBetween(fix, centre) <= AGREE_METRES)
-  const [oldest, newest] = [agreeing[0], agreeing.at(-1)]
-  if (oldest === undefined || newest !== recent.at(-1) || agreeing.length < CANDIDATE_FIXES) return null
-  return {
+  const [oldest, ...later] = agreeing
+  if (oldest === undefined || agreeing.at(-1) !== recent.at(-1) || agreeing.length < CANDIDATE_FIXES) return null
+  const begun: Candidate = {
     ...centre,
     sinceMicros: oldest.atMicros,
-    lastMicros: newest?.atMicros ?? oldest.atMicros,
-    agreeing: agreeing.length,
-    estimated: agreeing.filter(({ estimated }) => estimated).length,
+    lastMicros: oldest.atMicros,
+    last: { latitude: oldest.latitude, longitude: oldest.longitude },
+    agreeing: 1,
+    estimated: oldest.estimated ? 1 : 0,
     others: seen.filter(({ atMicros }) => atMicros >= oldest.atMicros).length - agreeing.length,
-    restedMicros: agreeing.reduce((sum, { atMicros }, at) => sum + gap(agreeing[at - 1], atMicros), 0),
+    restedMicros: 0,
+    fresh: 1,
+    freshMicros: 0,
   }
+  return later.reduce(agreed, begun)
 }
 
-function gap(before: Fix | undefined, atMicros: number): number {
-  return before === undefined ? 0 : Math.min(GAP_MICROS, atMicros - before.atMicros)
+/** With one more fix that agrees. */
+function agreed(candidate: Candidate, fix: Fix): Candidate {
+  const { latitude, longitude, atMicros } = fix
+  const restedMicros = candidate.restedMicros + Math.min(GAP_MICROS, atMicros - candidate.lastMicros)
+  const repeats = latitude === candidate.last.latitude && longitude === candidate.last.longitude
+  return {
+    ...candidate,
+    lastMicros: atMicros,
+    last: { latitude, longitude },
+    agreeing: candidate.agreeing + 1,
+    estimated: candidate.estimated + (fix.estimated ? 1 : 0),
+    restedMicros,
+    fresh: candidate.fresh + (repeats ? 0 : 1),
+    freshMicros: repeats ? candidate.freshMicros : restedMicros,
+  }
 }
 
 function isAtRest(candidate: Candidate, { rest, moving, recent }: Track): boolean {
@@ -135,7 +159,11 @@ function isAtRest(candidate: Candidate, { rest, moving, recent }: Track): boolea
   const metres = rest === null ? Number.POSITIVE_INFINITY : metresBetween(candidate, rest)
   // Back where it was: nothing to found, nothing to wait for.
   if (moving && metres <= LEAVE_METRES) return true
-  return candidate.agreeing >= REST_FIXES && candidate.restedMicros >= (metres <= NEAR_METRES ? NEAR_REST_MICROS : REST_MICROS)
+  const near = metres <= NEAR_METRES
+  if (candidate.fresh >= REST_FIXES && candidate.freshMicros >= (near ? NEAR_REST_MICROS : REST_MICROS)) return true
+  return (
+    candidate.agreeing >= REST_FIXES && candidate.restedMicros >= (near || rest === null ? REPEATED_NEAR_REST_MICROS : REPEATED_REST_MICROS)
+  )
 }
 
 function arrive({ recent }: Track, candidate: Candidate): { readonly track: Track; readonly decision: Decision } {
@@ -154,8 +182,11 @@ function arrive({ recent }: Track, candidate: Candidate): { readonly track: Trac
   }
 }
 
-function left({ rest, moving, recent }: Track): boolean {
-  return rest !== null && !moving && awayFixes(rest, recent).length >= LEAVE_FIXES
+function left({ rest, moving, recent, awayMicros }: Track): boolean {
+  if (rest === null || moving || awayMicros === null) return false
+  const away = awayFixes(rest, recent)
+  if (away.length < LEAVE_FIXES || (away.at(-1)?.atMicros ?? 0) - awayMicros < LEAVE_MICROS) return false
+  return new Set(away.map(({ latitude, longitude }) => `${latitude},${longitude}`)).size >= LEAVE_PLACES
 }
 
 function awayFixes(rest: Rest, recent: readonly Fix[]): readonly Fix[] {
