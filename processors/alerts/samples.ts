@@ -11,11 +11,16 @@ export interface HeardSample {
   readonly received: number
 }
 
-/** Topic telemetry.readings, sample by sample, with the time of receipt. */
+/** Topic telemetry.readings, the samples of each record oldest first, with the time of receipt. */
 export const samples: Source<HeardSample> = {
   ...readings,
-  decode: (record, lookups, each) =>
-    readings.decode(record, lookups, (reading, sample) =>
-      each({ reading, channel: parseSubDevice(reading.device_id)?.channel ?? '', received: record.timestampMs * 1000 }, sample),
-    ),
+  decode: (record, lookups, each) => {
+    const found: { readonly heard: HeardSample; readonly sample: number | null }[] = []
+    readings.decode(record, lookups, (reading, sample) => {
+      const channel = parseSubDevice(reading.device_id)?.channel ?? ''
+      found.push({ heard: { reading, channel, received: record.timestampMs * 1000 }, sample })
+    })
+    found.sort((a, b) => a.heard.reading.ts - b.heard.reading.ts)
+    for (const { heard, sample } of found) each(heard, sample)
+  },
 }

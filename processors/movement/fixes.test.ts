@@ -53,6 +53,20 @@ describe('the fixes of readings', () => {
     ])
   })
 
+  it('come record after record, so that what is late does not depend on how records are cut into batches', () => {
+    const at = (hour: number): number => received * 1000 - hour * 3_600_000_000
+    const [newer, older] = [
+      record([
+        { ...place, ts: at(1) },
+        { ...place, ts: at(2) },
+      ]),
+      record([{ ...place, ts: at(4) }]),
+    ]
+    const together = fixes(newer, older).flatMap(({ items }) => items)
+    expect(together).to.deep.equal([...fixes(newer), ...fixes(older)].flatMap(({ items }) => items))
+    expect(together.map(({ atMicros }) => atMicros)).to.deep.equal([at(2), at(1), at(4)])
+  })
+
   it('leave out what cannot tell where the hive stands, and then a record takes no statement of the database', () => {
     const future = received * 1000 + 700_000_000
     const samples = [{ temperature: 20 }, { latitude: 0, longitude: 0 }, { ...place, position_accuracy: 1000 }, { ...place, ts: future }]

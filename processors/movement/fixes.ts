@@ -5,20 +5,24 @@ import { FUTURE_MICROS, WORST_ACCURACY_METRES } from './limits.ts'
 import type { Fix } from './track.ts'
 
 /**
- * The fixes in the readings: samples of a device itself that have a position which can be true.
- * Left out are samples without a position, those of channels, 0° 0° (a receiver that has no fix),
- * fixes that know themselves to be bad, and those from the future.
+ * The fixes in the readings, those of one record oldest first: samples of a device itself that have
+ * a position which can be true. Left out are samples without a position, those of channels, 0° 0°
+ * (a receiver that has no fix), fixes that know themselves to be bad, and those from the future.
  */
 export const fixes: Source<Fix> = {
   topic: readings.topic,
   needs: readings.needs ?? [],
-  decode: (record, lookups, each) =>
+  decode: (record, lookups, each) => {
+    const found: { readonly fix: Fix; readonly sample: number | null }[] = []
     readings.decode(record, lookups, (reading, sample) => {
       const { device_id: id, ts, time_estimated: estimated, latitude, longitude, position_accuracy: accuracy } = reading
       if (latitude === null || longitude === null || (latitude === 0 && longitude === 0)) return
       if (accuracy !== null && accuracy > WORST_ACCURACY_METRES) return
       if (ts > record.timestampMs * 1000 + FUTURE_MICROS) return
       if (parseSubDevice(id)?.channel !== null) return
-      each({ atMicros: ts, latitude, longitude, estimated }, sample)
-    }),
+      found.push({ fix: { atMicros: ts, latitude, longitude, estimated }, sample })
+    })
+    found.sort((a, b) => a.fix.atMicros - b.fix.atMicros)
+    for (const { fix, sample } of found) each(fix, sample)
+  },
 }

@@ -18,7 +18,8 @@ interface TrackRow extends Record<string, unknown> {
 export const businessProcess = defineProcess({
   from: fixes,
   database: 'app',
-  order: 'oldest-first',
+  // Sorted within each record alone: how records are cut into batches must not decide what is late.
+  order: 'as-they-came',
   time: ({ atMicros }) => atMicros,
   reasons,
   metricsPort: 9471,
@@ -45,8 +46,9 @@ export const businessProcess = defineProcess({
 })
 
 /**
- * Follows fixes in order of time. What is decided of them, in order: when how many hives were where
- * must not depend on how the fixes came in batches, so a stay that is over already counts too.
+ * Follows fixes in the order in which they came. What is decided of them, in order: when how many
+ * hives were where must not depend on how the fixes came in batches, so a stay that is over already
+ * counts too.
  */
 function followAll(before: Track, items: readonly Fix[]): { readonly track: Track; readonly decisions: readonly Decision[] } {
   let track = before
