@@ -4,12 +4,13 @@
 
 #include "hive_1.h"
 #include "hive_2.h"
+#include "hive_3.h"
 #include "plant_1.h"
 
 /* X(name) for each firmware: its schema is name##_schema, its metrics are name##_metrics. */
-#define MILLRACE_FIRMWARES(X) X(hive_1) X(hive_2) X(plant_1)
+#define MILLRACE_FIRMWARES(X) X(hive_1) X(hive_2) X(hive_3) X(plant_1)
 
 /* For messages. */
-#define MILLRACE_FIRMWARE_NAMES "hive-1, hive-2 or plant-1"
+#define MILLRACE_FIRMWARE_NAMES "hive-1, hive-2, hive-3 or plant-1"
 
 #endif

@@ -12,7 +12,7 @@ struct firmware {
 /* The firmware of this name; NULL: there is none. */
 const struct firmware *firmware_find(const char *name);
 
-/* Their names, for messages: "hive-1, hive-2 or plant-1". */
+/* Their names, for messages: "hive-1, hive-2, hive-3 or plant-1". */
 extern const char firmware_names[];
 
 /* The metric that measures a standard quantity; -1: none. */
