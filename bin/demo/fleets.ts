@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Placement } from '../../connectors/postgres/devices.ts'
-import type { DeviceId } from '../../processors/contract.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 /** The C program that simulates devices. */
@@ -20,11 +19,6 @@ export const demoFleets: readonly DemoFleet[] = [
   { prefix: 'forest', firmware: 'hive-2', devices: 120, sampleHz: 1, account: 'Demo apiary', site: 'Forest edge' },
   { prefix: 'plant', firmware: 'plant-1', devices: 60, sampleHz: 20, account: 'Demo plant', site: 'Hall 1' },
 ]
-
-/** The fleet's device IDs, as the program numbers them. */
-export function deviceIds({ prefix, devices }: Pick<DemoFleet, 'prefix' | 'devices'>): readonly DeviceId[] {
-  return Array.from({ length: devices }, (_, index) => `${prefix}-${String(index + 1).padStart(4, '0')}` as DeviceId)
-}
 
 /** Boot counters live in the instance's directory: another instance's devices are others. */
 export function bootFile(local: string, name: string): string {
