@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
+import { pipeline } from 'node:stream/promises'
 import { type FleetStats, parseFleetStats } from './fleet-stats.ts'
 
 export interface FleetOptions {
@@ -9,8 +10,8 @@ export interface FleetOptions {
   readonly program: string
   /** Its options; --stats-json is added. */
   readonly args: readonly string[]
-  /** File that becomes its standard input. */
-  readonly input?: string
+  /** File that becomes its standard input, or what is written to it. */
+  readonly input?: string | AsyncIterable<string>
   /** Its summary and complaints are appended here. */
   readonly logFile: string
   /** Called with each line of figures: once a second, and at the end. */
@@ -35,11 +36,13 @@ const GRACE_MS = 15_000
 export function startFleet({ program, args, input, logFile, heard }: FleetOptions): FleetProcess {
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, 'a')
-  const stdin = input === undefined ? 'ignore' : openSync(input, 'r')
+  const stdin = input === undefined ? 'ignore' : typeof input === 'string' ? openSync(input, 'r') : 'pipe'
   const child = spawn(program, [...args, '--stats-json'], { stdio: [stdin, 'pipe', log], detached: true })
   closeSync(log)
   if (typeof stdin === 'number') closeSync(stdin)
   let latest: FleetStats | undefined
+  // A fleet that ends early breaks the pipe: `ended` says so.
+  if (child.stdin !== null && typeof input === 'object') void pipeline(input, child.stdin).catch(() => undefined)
   if (child.stdout === null) throw new Error('a fleet has a pipe for its figures')
   createInterface({ input: child.stdout }).on('line', (line) => {
     const stats = parseFleetStats(line)
