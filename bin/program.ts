@@ -17,6 +17,7 @@ import { redrive } from './redrive.command.ts'
 import { schemas } from './schemas.command.ts'
 import { bridge, run, store } from './services.command.ts'
 import { shadow } from './shadow.command.ts'
+import { sites } from './sites.command.ts'
 import { status } from './status.command.ts'
 import { topics } from './topics.command.ts'
 import { up } from './up.command.ts'
@@ -29,7 +30,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, alerts, lag, firmware, continuity, dead, redrive],
+  'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const
 
