@@ -134,7 +134,8 @@ async function handleDevices<Item>(
   const doing = `process ${consumer}, before its devices`
   if (devices.length > 0) await businessProcess.before?.(devices, transactionOf(session, doing, outputs))
   const rejections: DeviceRejection[] = []
-  for (const inputs of devices) {
+  // By ID: two transactions, of one process or of two, lock the rows of devices in one order.
+  for (const inputs of [...devices].sort((a, b) => (a.device < b.device ? -1 : 1))) {
     const rejection = await handleDevice(session, handler, inputs)
     if (rejection !== undefined) rejections.push(rejection)
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import avro from 'avsc'
 import { expect } from 'chai'
 import { type Claim, ConnectorError, type Log } from '../../connectors/contract.ts'
@@ -88,6 +89,28 @@ describe('the process runner and its database', () => {
     await scratch.query('DROP TABLE sums')
     const error = await runner.commit(consumer, sums, given).catch((cause: unknown) => cause)
     expect(error).to.be.instanceOf(ConnectorError).that.includes({ transient: false, code: '42P01' })
+  })
+
+  it('locks the devices of a batch in the order of their IDs, so that two processes do not wait for each other', async () => {
+    await scratch.query("INSERT INTO devices (id) VALUES ('a'), ('b'), ('c')")
+    const locking: typeof sums = {
+      ...sums,
+      handle: async (device, _items, tx) => {
+        await tx.query('SELECT FROM devices WHERE id = $1 FOR UPDATE', [device])
+        // The other one gets its first lock meanwhile.
+        await delay(200)
+        return undefined
+      },
+    }
+    const inputs = (ids: string) => [...ids].map((id) => ({ device: id as DeviceId, items: [1], records: [] }))
+    await using other = createProcessRunner({ url: scratch.url, log: silent })
+    // Before, one of them was a deadlock (40P01), which was tried again after a second.
+    expect(
+      await Promise.all([
+        runner.dryRun(consumer, locking, inputs('acb')),
+        other.dryRun('movement' as ConsumerName, locking, inputs('cba')),
+      ]),
+    ).to.deep.equal([[], []])
   })
 
   describe('with process devices', () => {
