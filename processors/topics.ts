@@ -14,6 +14,8 @@ export const topics = {
   deviceStatus: 'device.status' as Topic,
   /** Nothing is read from it: Kafka tells its time when it is written to. */
   clock: 'millrace.clock' as Topic,
+  /** While it gets records, the bridge forwards what devices publish. */
+  pulse: 'millrace.pulse' as Topic,
   /** What bridges remember of their sessions, by client ID; compacted. */
   bridgeSession: 'bridge.session' as Topic,
 } as const

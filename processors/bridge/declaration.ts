@@ -17,6 +17,7 @@ export const bridge = {
     { topic: topics.raw, schema: rawSchema },
     { topic: topics.deviceStatus, schema: deviceStatusSchema },
     { topic: topics.clock, holds: 'clock' },
+    { topic: topics.pulse, holds: 'clock' },
     { topic: topics.bridgeSession, holds: 'latest' },
   ],
   needs: ['firmware'],

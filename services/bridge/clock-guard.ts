@@ -29,6 +29,8 @@ export interface ClockGuard {
    * order. They count as received when the clock is right again.
    */
   guard(handler: PublishHandler): PublishHandler
+  /** Whether messages pass now. */
+  isOpen(): boolean
   /** Milliseconds by which this machine's clock is ahead of a reference; NaN while nobody knows. */
   aheadOf(name: string): number
 }
@@ -140,6 +142,7 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
 
   return {
     aheadOf,
+    isOpen: () => closed === undefined && isRight(),
     guard: (handler) => (publishes) => {
       if (closed === undefined && isRight()) return handler(publishes)
       return close().then(() => handler(publishes.map((publish) => ({ ...publish, receivedMs: now() }))))

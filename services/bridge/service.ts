@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { systemClock } from '../../connectors/clock.ts'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
 import { parseBroker, type TlsOptions } from '../../connectors/mqtt/dial.ts'
 import type { GrantedFilters, WantedFilters } from '../../connectors/mqtt/session-filters.ts'
@@ -24,6 +25,7 @@ import { createWaiting } from '../waiting.ts'
 import { createClockGuard } from './clock-guard.ts'
 import { forwarding } from './forwarding.ts'
 import { createBridge } from './handler.ts'
+import { startPulse } from './pulse.ts'
 import type { RateLimitOptions } from './rate-limit.ts'
 import { createSessionMemory } from './session-memory.ts'
 import { createSessionWatch } from './session-watch.ts'
@@ -140,6 +142,14 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     },
     onTakenOver: (said) => session.takenOver(said),
   })
+  const pulseWriter = createKafkaClock(kafka, topics.pulse)
+  const pulse = startPulse({
+    write: () => pulseWriter.read(),
+    isForwarding: () => subscriber.state.tag === 'connected' && clock.isOpen() && !required.some((filter) => granted.refused.has(filter)),
+    clock: systemClock,
+    log,
+    problem: (what) => health.set('pulse', what),
+  })
   const follow = (): void => {
     // A topic must have its route before its messages come.
     route = createRouter(routes, dialects.current())
@@ -189,6 +199,8 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     failed: sending.failed,
     stop: async () => {
       clearInterval(retry)
+      await pulse[Symbol.asyncDispose]()
+      await pulseWriter[Symbol.asyncDispose]()
       await dialects[Symbol.asyncDispose]()
       await subscriber[Symbol.asyncDispose]()
       await session[Symbol.asyncDispose]()

@@ -4,14 +4,14 @@ import { Listening } from './listening.ts'
 
 const frames = 'telemetry.frames' as Topic
 const readings = 'telemetry.readings' as Topic
-const clock = 'millrace.clock' as Topic
+const pulse = 'millrace.pulse' as Topic
 
 class Line {
   nowMs = 0
   readonly ends = new Map<Topic, bigint>([
     [frames, 0n],
     [readings, 0n],
-    [clock, 1n],
+    [pulse, 1n],
   ])
   standardised = 0n
   handled = 0n
@@ -19,14 +19,14 @@ class Line {
     logs: { extents: async (topic) => [{ partition: 0, earliest: 0n, end: this.ends.get(topic) ?? 0n }] },
     upstream: async () => [{ topic: frames, positions: async () => new Map([[0, this.standardised]]) }],
     own: { topic: readings, positions: async () => new Map([[0, this.handled]]) },
-    pulse: clock,
+    pulse,
     monotonicMs: () => this.nowMs,
   })
 
   /** The bridge runs: it gives a sign, and forwards frames. */
   bridge(count = 1): void {
     this.ends.set(frames, (this.ends.get(frames) ?? 0n) + BigInt(count))
-    this.ends.set(clock, (this.ends.get(clock) ?? 0n) + 1n)
+    this.ends.set(pulse, (this.ends.get(pulse) ?? 0n) + 1n)
   }
 
   standardise(): void {

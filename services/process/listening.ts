@@ -14,7 +14,7 @@ export interface ListeningOptions {
   readonly upstream: () => Promise<readonly Reader[]>
   /** The process itself. */
   readonly own: Reader
-  /** The bridge writes to this topic every 10 s while it runs. */
+  /** The bridge writes to this topic every 10 s while it forwards what devices publish. */
   readonly pulse: Topic
   readonly monotonicMs: () => number
 }
@@ -56,7 +56,7 @@ export class Listening {
   /**
    * Looks once.
    * @returns all that the bridge received until so many seconds ago has been handled. Infinity if
-   *   that is long ago, or the bridge does not run; undefined if it is not known yet
+   *   that is long ago, or the bridge hears no device; undefined if it is not known yet
    */
   async look(): Promise<number | undefined> {
     await this.advance()

@@ -57,7 +57,7 @@ export function startRegular(options: RegularOptions): AsyncDisposable {
     return writers.flatMap(({ name: group, reads }) => reads.map((of) => ({ topic: of, positions: () => inKafka(group, of) })))
   }
   const own: Reader = { topic, positions: inDatabase }
-  const listening = new Listening({ logs, upstream, own, pulse: topics.clock, monotonicMs: () => clock.monotonicMs() })
+  const listening = new Listening({ logs, upstream, own, pulse: topics.pulse, monotonicMs: () => clock.monotonicMs() })
 
   const running = repeated({
     doing: `what ${name} does regularly`,
