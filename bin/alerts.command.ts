@@ -128,8 +128,16 @@ webhooks
   .action(exits(async (options) => (await import('./webhooks.ts')).showWebhooks(options)))
 
 webhooks
+  .command('retry')
+  .description('Sends again what has failed for good at a webhook, in its old order, and what waits for it at once.')
+  .argument('<webhook>', 'its number, as webhooks list says', positive('<webhook>', 'whole'))
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace alerts webhooks retry 3'))
+  .action(exits(async (id, options) => (await import('./webhooks.ts')).retryWebhook(id, options)))
+
+webhooks
   .command('remove')
-  .description('Removes a webhook. What waits for it is not sent.')
+  .description('Removes a webhook. What waits for it is not sent, and is deleted within seconds.')
   .argument('<url>', 'as it was added')
   .addOption(OWNER)
   .addOption(CONFIG)

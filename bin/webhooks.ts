@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { retryFailed } from '../connectors/postgres/webhook-ends.ts'
 import { addWebhook, listWebhooks, removeWebhook } from '../connectors/postgres/webhooks.ts'
 import { table } from '../ops/text-table.ts'
 import { type AccountOption, withDatabase } from './alerts.ts'
@@ -29,14 +30,24 @@ export async function removeAlertWebhook(text: string, options: OwnerOption): Pr
 /** `millrace alerts webhooks list` */
 export async function showWebhooks(options: AccountOption): Promise<number> {
   const found = await withDatabase(options, (database) => listWebhooks(database, options.account))
-  const rows = found.map(({ account, url, waiting, failed, last_error: error }) => [
+  const rows = found.map(({ id, account, url, waiting, failed, last_error: error }) => [
+    String(id),
     account,
     url,
     String(waiting),
     String(failed),
     error ?? '',
   ])
-  printAll(table([['account', 'url', 'waiting', 'failed', 'last error'], ...rows], ['left', 'left', 'right', 'right', 'left']))
+  printAll(
+    table([['webhook', 'account', 'url', 'waiting', 'failed', 'last error'], ...rows], ['right', 'left', 'left', 'right', 'right', 'left']),
+  )
+  return 0
+}
+
+/** `millrace alerts webhooks retry` */
+export async function retryWebhook(id: number, options: ConfigOption): Promise<number> {
+  const count = await withDatabase(options, (database) => retryFailed(database, BigInt(id)))
+  printAll([`${count} messages of webhook ${id} that had failed are sent again`])
   return 0
 }
 

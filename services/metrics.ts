@@ -54,7 +54,8 @@ export const METRICS = {
   millrace_webhook_messages_total: {
     of: ['process'],
     labels: ['outcome'],
-    means: 'Messages to webhooks: `delivered`; `retried` for each attempt that failed; `failed` for good.',
+    means:
+      'Messages to webhooks: `delivered`; `retried` for each attempt that failed; `failed` for good. `expired` had failed 30 days before and were deleted; `removed` were deleted with their webhook.',
   },
 
   millrace_forwarded_messages_total: {

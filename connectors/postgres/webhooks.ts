@@ -17,6 +17,7 @@ export interface Delivery extends Record<string, unknown> {
 }
 
 export interface ListedWebhook extends Record<string, unknown> {
+  readonly id: bigint
   readonly account: string
   readonly url: string
   readonly waiting: bigint
@@ -43,7 +44,8 @@ export function takeDueWebhooks(session: Session, most: number): Promise<readonl
 export async function nextDelivery(session: Session, webhook: bigint): Promise<Delivery | undefined> {
   const [row] = await session.query<Delivery>(
     'reading what a webhook gets',
-    `SELECT id, event_id, body FROM webhook_delivery WHERE webhook_id = $1 AND state = 'waiting' ORDER BY id LIMIT 1`,
+    `SELECT d.id, d.event_id, d.body FROM webhook_delivery d JOIN webhooks w ON w.id = d.webhook_id
+     WHERE d.webhook_id = $1 AND d.state = 'waiting' AND w.removed_at IS NULL ORDER BY d.id LIMIT 1`,
     [webhook],
   )
   return row
@@ -52,8 +54,7 @@ export async function nextDelivery(session: Session, webhook: bigint): Promise<D
 export async function delivered(session: Session, webhook: bigint, delivery: bigint): Promise<void> {
   await session.query(
     'noting what a webhook has',
-    `WITH done AS (UPDATE webhook_delivery SET state = 'delivered', settled_at = now(), attempts = attempts + 1 WHERE id = $2),
-       old AS (DELETE FROM webhook_delivery WHERE webhook_id = $1 AND state = 'delivered' AND settled_at < now() - interval '7 days')
+    `WITH done AS (UPDATE webhook_delivery SET state = 'delivered', settled_at = now(), attempts = attempts + 1 WHERE id = $2)
      UPDATE webhooks SET failures = 0, last_error = NULL, next_at = now() WHERE id = $1`,
     [webhook, delivery],
   )
@@ -84,7 +85,7 @@ export async function notDelivered(
   const failed = await session.query(
     doing,
     `UPDATE webhook_delivery SET state = 'failed', settled_at = now()
-     WHERE webhook_id = $1 AND state = 'waiting' AND created_at < now() - $2 * interval '1 hour' RETURNING id`,
+     WHERE webhook_id = $1 AND state = 'waiting' AND waiting_since < now() - $2 * interval '1 hour' RETURNING id`,
     [webhook, retryHours],
   )
   return failed.length
@@ -124,7 +125,7 @@ export function listWebhooks(database: Database, account: string | undefined): P
   return database.use((session) =>
     session.query<ListedWebhook>(
       'listing webhooks',
-      `SELECT a.name AS account, w.url, w.last_error,
+      `SELECT w.id, a.name AS account, w.url, w.last_error,
          (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.state = 'waiting') AS waiting,
          (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.state = 'failed') AS failed
        FROM webhooks w JOIN accounts a ON a.id = w.account_id

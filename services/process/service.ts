@@ -53,7 +53,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
       database,
     )
   }
-  const webhooks = { delivered: 0, retried: 0, failed: 0 }
+  const webhooks = { delivered: 0, retried: 0, failed: 0, expired: 0, removed: 0 }
   if (businessProcess.webhooks === true) {
     const database = createDatabase({ url, applicationName: `millrace ${name} webhooks` })
     beside.push(
@@ -63,6 +63,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
         settings: config.webhooks,
         counters: webhooks,
         problem: (what) => health.set('webhooks', what),
+        undelivered: (what) => health.set('webhook messages', what),
       }),
       database,
     )

@@ -2,6 +2,7 @@ import { type Backoff, backoffMs } from '../../connectors/backoff.ts'
 import type { Clock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
 import type { Database } from '../../connectors/postgres/database.ts'
+import { endMessages, recentlyFailed } from '../../connectors/postgres/webhook-ends.ts'
 import { type DueWebhook, delivered, giveBack, nextDelivery, notDelivered, takeDueWebhooks } from '../../connectors/postgres/webhooks.ts'
 import { postWebhook } from '../../connectors/webhook/post.ts'
 import type { Config } from '../config.ts'
@@ -11,6 +12,8 @@ export interface WebhookCounters {
   delivered: number
   retried: number
   failed: number
+  expired: number
+  removed: number
 }
 
 export interface WebhookSenderOptions {
@@ -20,9 +23,13 @@ export interface WebhookSenderOptions {
   readonly clock: Clock
   readonly log: Log
   readonly problem: (what: string | null) => void
+  /** Health: messages that failed for good within the hour; null if there are none. */
+  readonly undelivered: (what: string | null) => void
 }
 
 const EVERY_MS = 500
+/** How often old messages are deleted, and failed ones looked for. */
+const TIDY_MS = 10_000
 /** Webhooks that are sent to at once. Each gets one message at a time, in order. */
 const MOST_AT_ONCE = 16
 /** A webhook is given back before its minute is over. */
@@ -34,7 +41,7 @@ const PAUSES: Backoff = { leastMs: 500, baseMs: 1_000, maxMs: 900_000 }
  * have turns of their own, and the process does not wait for any.
  */
 export function startWebhookSender(options: WebhookSenderOptions): AsyncDisposable {
-  const { database, settings, counters, ...others } = options
+  const { database, settings, counters, undelivered, ...others } = options
   const { clock, log } = options
   const underWay = new Set<Promise<void>>()
 
@@ -69,11 +76,29 @@ export function startWebhookSender(options: WebhookSenderOptions): AsyncDisposab
     await database.use((session) => giveBack(session, id))
   }
 
+  let tidiedMs = Number.NEGATIVE_INFINITY
+  async function tidy(): Promise<void> {
+    if (clock.monotonicMs() - tidiedMs < TIDY_MS) return
+    const { expired, removed } = await database.use(endMessages)
+    counters.expired += expired
+    counters.removed += removed
+    if (expired > 0) log.warn('messages of webhooks that failed for good were deleted: they were kept long enough', { expired })
+    if (removed > 0) log.warn('messages of removed webhooks were deleted', { removed })
+    const { messages, webhooks } = await database.use(recentlyFailed)
+    undelivered(
+      messages === 0
+        ? null
+        : `${messages} messages to ${webhooks} webhooks failed for good within the hour: millrace alerts webhooks list says why, and webhooks retry sends them again`,
+    )
+    tidiedMs = clock.monotonicMs()
+  }
+
   const loop = repeated({
     ...others,
     doing: 'sending to webhooks',
     everyMs: EVERY_MS,
     async work(signal) {
+      await tidy()
       const free = MOST_AT_ONCE - underWay.size
       if (free <= 0) return false
       for (const webhook of await database.use((session) => takeDueWebhooks(session, free))) {
