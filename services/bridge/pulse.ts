@@ -17,18 +17,23 @@ export interface PulseOptions {
 }
 
 const EVERY_MS = 10_000
+/** How often it is asked whether a pulse is due. */
+const LOOK_MS = 1_000
 
 /**
  * Says every 10 s that the bridge listens, and nothing while it does not: a device is silent only
  * if somebody would have heard it (services/process/listening.ts).
  */
 export function startPulse({ write, isForwarding, ...others }: PulseOptions): AsyncDisposable {
+  let writtenMs = Number.NEGATIVE_INFINITY
   return repeated({
     ...others,
     doing: 'saying that the bridge listens',
-    everyMs: EVERY_MS,
+    everyMs: LOOK_MS,
     async work() {
-      if (isForwarding()) await write()
+      if (others.clock.monotonicMs() - writtenMs < EVERY_MS || !isForwarding()) return false
+      await write()
+      writtenMs = others.clock.monotonicMs()
       return false
     },
   })
