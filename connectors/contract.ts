@@ -180,8 +180,13 @@ export interface OffsetMove extends TopicPartition {
 
 /** Rows for table `readings`, encoded for binary COPY, and the offsets that they stand for. */
 export interface SinkBatch {
-  /** A whole binary COPY stream: header, rows, trailer. Columns in the order of `readingsTable`. */
+  /** A whole binary COPY stream: header, rows, trailer. */
   readonly copy: Buffer
+  /**
+   * Its columns: `leadingColumns`, then those quantities that any of the rows may have, in any
+   * order.
+   */
+  readonly columns: readonly string[]
   readonly rows: number
   /** Days since 1970-01-01 (UTC) that the rows fall on, so that their partitions can be made. */
   readonly days: readonly number[]

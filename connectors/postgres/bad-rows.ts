@@ -8,8 +8,6 @@ import { blame, DATABASE_CLASSES, UNIQUE_VIOLATION } from './sqlstate.ts'
 
 /** Finds out which rows of a batch the database refuses for their data. */
 export interface BadRowFinder {
-  /** Once per session, after the tables of the merge. */
-  prepare(session: Session): Promise<void>
   /**
    * To be called inside a transaction with a savepoint `rows`. It goes back to the savepoint, so
    * that all that it tried is taken back. Empty if the database takes each row by itself.
@@ -106,13 +104,6 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
   }
 
   return {
-    async prepare(session) {
-      await session.script(
-        'creating the temporary table for rows that are refused',
-        'CREATE TEMPORARY TABLE refused_row (line integer NOT NULL, sql_state text NOT NULL, detail text NOT NULL) ON COMMIT DELETE ROWS',
-      )
-    },
-
     async find(session, batch) {
       const quickly = await named(session, batch)
       await session.script('looking for bad rows', TO_SAVEPOINT)
@@ -131,6 +122,14 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
       return bad.sort((a, b) => a.row - b.row)
     },
   }
+}
+
+/** Creates the temporary table that the search uses: once per session, after those of the merge. */
+export async function prepareBadRows(session: Session): Promise<void> {
+  await session.script(
+    'creating the temporary table for rows that are refused',
+    'CREATE TEMPORARY TABLE refused_row (line integer NOT NULL, sql_state text NOT NULL, detail text NOT NULL) ON COMMIT DELETE ROWS',
+  )
 }
 
 /** The row that COPY names; undefined if it names none. Throws the error if it is not a row's. */

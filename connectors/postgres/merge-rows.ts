@@ -17,8 +17,6 @@ const ROW_NOT_TAKEN = '02000'
 
 /** Merges batches into `readings` by way of temporary tables. */
 export interface TableMerge {
-  /** Once per session: the temporary tables. */
-  prepare(session: Session): Promise<void>
   /**
    * Inside a transaction with a savepoint `rows`.
    * @param folded given if the batch was folded already
@@ -44,7 +42,7 @@ interface Present {
  * First it looks up the keys that are in the table, and compares their rows. For a batch of pure
  * repeats that is all: nothing is written. Then it inserts the rows whose keys are absent. Rows
  * that differ are locked, merged here, and written back.
- * @param columns of `readings`, in the order of the batches' COPY streams
+ * @param columns of the batches' COPY streams
  */
 export function createTableMerge(columns: readonly string[], policy: ConflictPolicy): TableMerge {
   const list = columns.map(quoted).join(', ')
@@ -151,19 +149,6 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
   }
 
   return {
-    async prepare(session) {
-      await session.script(
-        'creating the temporary tables for rows to be merged',
-        // The joins need few rows, by an index. Without statistics on the temporary tables the
-        // planner might read whole chunks instead. extra_float_digits: values are written back as
-        // they were read.
-        `CREATE TEMPORARY SEQUENCE incoming_line;
-         CREATE TEMPORARY TABLE incoming (line integer NOT NULL DEFAULT nextval('incoming_line'), LIKE readings) ON COMMIT DELETE ROWS;
-         CREATE TEMPORARY TABLE merged (LIKE readings) ON COMMIT DELETE ROWS;
-         SET enable_hashjoin = off; SET enable_mergejoin = off; SET extra_float_digits = 1`,
-      )
-    },
-
     async merge(session, batch, given) {
       let there: Present | undefined
       if (given === undefined) {
@@ -181,6 +166,20 @@ export function createTableMerge(columns: readonly string[], policy: ConflictPol
       return { outcomes, met: there.count > 0 ? 'table' : folded.groups.size > 0 ? 'within' : 'nothing' }
     },
   }
+}
+
+/** Creates the temporary tables that a merge uses: once per session. */
+export async function prepareMerge(session: Session): Promise<void> {
+  await session.script(
+    'creating the temporary tables for rows to be merged',
+    // The joins need few rows, by an index. Without statistics on the temporary tables the
+    // planner might read whole chunks instead. extra_float_digits: values are written back as
+    // they were read.
+    `CREATE TEMPORARY SEQUENCE incoming_line;
+     CREATE TEMPORARY TABLE incoming (line integer NOT NULL DEFAULT nextval('incoming_line'), LIKE readings) ON COMMIT DELETE ROWS;
+     CREATE TEMPORARY TABLE merged (LIKE readings) ON COMMIT DELETE ROWS;
+     SET enable_hashjoin = off; SET enable_mergejoin = off; SET extra_float_digits = 1`,
+  )
 }
 
 function joined(table: string, alias: string, day: Day): string {

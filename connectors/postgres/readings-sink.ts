@@ -8,7 +8,7 @@ import { createDatabase, type Database } from './database.ts'
 import { dayOf } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { checkColumns, describeForeign } from './readings-check.ts'
-import { KEY_COLUMNS, readingsTable } from './readings-table.ts'
+import { readingsTable } from './readings-table.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
@@ -48,9 +48,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
   let backend: StorageBackend | undefined
   let saidForeign = false
   const table = readingsTable(quantities)
-  const columns = table.map(({ name }) => name)
-  const valueColumns = columns.slice(KEY_COLUMNS)
-  const rows: RowWriter = createRowWriter(columns, conflicts)
+  const rows: RowWriter = createRowWriter(conflicts)
   const database: Database = createDatabase({
     url,
     applicationName: 'millrace store',
@@ -87,7 +85,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
   const writeAndCommit = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
     const written = await rows.write(session, batch)
     if (written.tag === 'bad-rows') return written
-    const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+    const { corrections, ...counts } = countRows(batch, written.outcomes)
     const committed: Committed = { tag: 'committed', ...counts }
     const before = [CHECK_NOW]
     if (corrections.length > 0) before.push(recount(consumer, corrections))
@@ -109,7 +107,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
     } catch (error) {
       return await rows.explain(session, batch, error)
     }
-    const { corrections, ...counts } = countRows(batch, written.outcomes, valueColumns)
+    const { corrections, ...counts } = countRows(batch, written.outcomes)
     return { tag: 'committed', ...counts }
   }
 

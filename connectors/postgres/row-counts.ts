@@ -2,7 +2,7 @@ import type { ConsumerName } from '../../processors/contract.ts'
 import type { OffsetMove, RowCounts, SinkBatch, ValueConflicts } from '../contract.ts'
 import { keyBytes, readKey, rowOffsets } from './copy-rows.ts'
 import { CONFLICTING, INSERTED, MERGED, REPEATED, type RowOutcomes } from './fold-rows.ts'
-import { literal } from './readings-table.ts'
+import { KEY_COLUMNS, literal } from './readings-table.ts'
 
 /** What became of a batch's rows. */
 export interface BatchCounts extends RowCounts {
@@ -19,8 +19,7 @@ interface Correction {
   readonly conflicts: number
 }
 
-/** @param columns account, site and the quantities: names of `RowValues.values` */
-export function countRows(batch: SinkBatch, outcomes: RowOutcomes | undefined, columns: readonly string[]): BatchCounts {
+export function countRows(batch: SinkBatch, outcomes: RowOutcomes | undefined): BatchCounts {
   if (outcomes === undefined) return { inserted: batch.rows, merged: 0, repeated: 0, conflicts: [], corrections: [] }
   const counts = [0, 0, 0, 0]
   const corrections: Correction[] = []
@@ -34,7 +33,7 @@ export function countRows(batch: SinkBatch, outcomes: RowOutcomes | undefined, c
     inserted: counts[INSERTED] ?? 0,
     merged: counts[MERGED] ?? 0,
     repeated: counts[REPEATED] ?? 0,
-    conflicts: byDevice(batch, outcomes, columns),
+    conflicts: byDevice(batch, outcomes),
     corrections,
   }
 }
@@ -50,7 +49,7 @@ function ofMove({ rows }: OffsetMove, { of }: RowOutcomes): readonly number[] {
   return counts
 }
 
-function byDevice(batch: SinkBatch, { conflicts }: RowOutcomes, columns: readonly string[]): readonly ValueConflicts[] {
+function byDevice(batch: SinkBatch, { conflicts }: RowOutcomes): readonly ValueConflicts[] {
   if (conflicts.size === 0) return []
   const offsets = rowOffsets(batch.copy, batch.rows)
   const devices = new Map<string, ValueConflicts>()
@@ -62,7 +61,7 @@ function byDevice(batch: SinkBatch, { conflicts }: RowOutcomes, columns: readonl
     devices.set(device, {
       device,
       rows: (devices.get(device)?.rows ?? 0) + 1,
-      example: { tsMicros, column: columns[conflict.column] ?? '', kept, refused },
+      example: { tsMicros, column: batch.columns[KEY_COLUMNS + conflict.column] ?? '', kept, refused },
     })
   }
   return [...devices.values()]

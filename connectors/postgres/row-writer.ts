@@ -1,8 +1,8 @@
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import { type BadRow, ConnectorError, type RowRange, type SinkBatch } from '../contract.ts'
-import { createBadRowFinder, databaseMessage } from './bad-rows.ts'
+import { type BadRowFinder, createBadRowFinder, databaseMessage, prepareBadRows } from './bad-rows.ts'
 import { foldRows, type RowOutcomes } from './fold-rows.ts'
-import { createTableMerge, notTaken } from './merge-rows.ts'
+import { createTableMerge, notTaken, prepareMerge, type TableMerge } from './merge-rows.ts'
 import { copyStatement } from './readings-table.ts'
 import type { Session } from './session.ts'
 import { blame, UNIQUE_VIOLATION } from './sqlstate.ts'
@@ -33,20 +33,38 @@ export interface RowWriter {
 export const CHECK_NOW = 'SET CONSTRAINTS ALL IMMEDIATE'
 const TO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT rows'
 
-/** @param columns of `readings`, in the order of the batches' COPY streams */
-export function createRowWriter(columns: readonly string[], policy: ConflictPolicy): RowWriter {
-  const intoReadings = copyStatement('readings', columns)
-  const table = createTableMerge(columns, policy)
-  const finder = createBadRowFinder(columns, policy)
+/** What depends on the columns that a batch has. */
+interface ColumnParts {
+  readonly intoReadings: string
+  readonly table: TableMerge
+  readonly finder: BadRowFinder
+}
+
+export function createRowWriter(policy: ConflictPolicy): RowWriter {
   let state = FIRST_PATH
+  /** Batches nearly always have the same array as one before. */
+  const known = new WeakMap<readonly string[], ColumnParts>()
+
+  const partsFor = ({ columns }: SinkBatch): ColumnParts => {
+    let parts = known.get(columns)
+    if (parts === undefined) {
+      parts = {
+        intoReadings: copyStatement('readings', columns),
+        table: createTableMerge(columns, policy),
+        finder: createBadRowFinder(columns, policy),
+      }
+      known.set(columns, parts)
+    }
+    return parts
+  }
 
   /**
    * False if a key is there already, in the batch or in the table. Then the transaction is back at
    * the savepoint.
    */
-  const copied = async (session: Session, stream: Buffer, rows: number): Promise<boolean> => {
+  const copied = async (session: Session, into: string, stream: Buffer, rows: number): Promise<boolean> => {
     try {
-      const count = await session.copy('copying rows', intoReadings, stream)
+      const count = await session.copy('copying rows', into, stream)
       if (count < rows) throw notTaken('copying rows')
       return true
     } catch (error) {
@@ -57,12 +75,14 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
   }
 
   const insert = async (session: Session, batch: SinkBatch): Promise<{ outcomes: RowOutcomes | undefined; met: Met }> => {
+    const { intoReadings, table } = partsFor(batch)
     if (state.path === 'merge') return table.merge(session, batch)
-    if (state.path === 'copy' && (await copied(session, batch.copy, batch.rows))) return { outcomes: undefined, met: 'nothing' }
+    if (state.path === 'copy' && (await copied(session, intoReadings, batch.copy, batch.rows)))
+      return { outcomes: undefined, met: 'nothing' }
     const folded = foldRows(batch.copy, batch.rows, policy)
     const within = folded.groups.size > 0
     if (state.path === 'fold' || within) {
-      if (await copied(session, folded.copy, folded.rows))
+      if (await copied(session, intoReadings, folded.copy, folded.rows))
         return { outcomes: within ? folded.outcomes : undefined, met: within ? 'within' : 'nothing' }
     }
     return table.merge(session, batch, folded)
@@ -70,7 +90,7 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
 
   const explain = async (session: Session, batch: SinkBatch, error: unknown): Promise<BadRows> => {
     if (!(error instanceof ConnectorError && blame(error.code) === 'row')) throw error
-    const rows = await finder.find(session, batch)
+    const rows = await partsFor(batch).finder.find(session, batch)
     if (rows.length > 0) return { tag: 'bad-rows', rows }
     // It is a single row, so nothing else can be at fault.
     if (batch.rows === 1) return { tag: 'bad-rows', rows: [{ row: 0, sqlState: error.code, detail: databaseMessage(error) }] }
@@ -79,8 +99,8 @@ export function createRowWriter(columns: readonly string[], policy: ConflictPoli
 
   return {
     async prepare(session) {
-      await table.prepare(session)
-      await finder.prepare(session)
+      await prepareMerge(session)
+      await prepareBadRows(session)
     },
     async write(session, batch) {
       if (batch.rows === 0) return { tag: 'written', outcomes: undefined }

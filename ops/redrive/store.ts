@@ -71,6 +71,7 @@ export async function openStoreWay(parts: WayParts): Promise<RedriveWay> {
     for (;;) {
       const batch: SinkBatch = {
         copy: rowBatch.finish(),
+        columns: rowBatch.columns,
         rows: rowBatch.rows,
         days: rowBatch.days,
         moves: rowBatch.moves().map((move) => ({ ...move, epoch, leaderEpoch: -1 })),

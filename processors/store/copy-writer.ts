@@ -1,6 +1,6 @@
 import { notABranch } from '../../schemas/avro-cursor.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
+import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
 import type { SampleLayout } from '../../schemas/readings-layout.ts'
 import { ReadingsWalk } from '../../schemas/readings-walk.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
@@ -17,7 +17,9 @@ export type Admit = (tsMicros: number, sample: number) => boolean
 export class CopyWriter extends ReadingsWalk {
   readonly rows: CopyRows
   readonly days = new RowDays()
-  /** NaN from `used` on. */
+  /** For each quantity: its place among the columns that were added; -1 if no row had it. */
+  private readonly places = new Int16Array(quantities.length).fill(-1)
+  /** By place. NaN from `used` on. */
   private readonly values = new Float64Array(quantities.length).fill(Number.NaN)
   private used = 0
   private admit: Admit = () => true
@@ -68,6 +70,7 @@ export class CopyWriter extends ReadingsWalk {
   protected override sample(layout: SampleLayout, index: number): void {
     const { bytes } = this
     const values = this.values
+    const places = this.places
     const ts = this.long('ts')
     const estimated = this.byte('time_estimated')
     const account = this.optionalLong('account_id')
@@ -83,8 +86,10 @@ export class CopyWriter extends ReadingsWalk {
       const branch = bytes[at++]
       if (branch === 0) continue
       if (branch !== 2 || at + 8 > bytes.length) throw notABranch('a quantity', branch)
-      const column = layout[place] as number
-      if (column >= 0) {
+      const quantity = layout[place] as number
+      if (quantity >= 0) {
+        let column = places[quantity] as number
+        if (column < 0) column = this.addColumn(quantity)
         values[column] = bytes.readDoubleLE(at)
         if (column >= used) used = column + 1
       }
@@ -95,5 +100,12 @@ export class CopyWriter extends ReadingsWalk {
     if (!this.admit(ts, index)) return
     this.days.note(ts)
     this.rows.append(bytes, this.deviceFrom, this.deviceTo - this.deviceFrom, ts, estimated, account, site, values, used)
+  }
+
+  private addColumn(quantity: number): number {
+    const place = this.rows.columns.length - leadingColumns.length
+    this.rows.addColumn((quantities[quantity] as { readonly name: string }).name)
+    this.places[quantity] = place
+    return place
   }
 }

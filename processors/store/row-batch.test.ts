@@ -26,7 +26,11 @@ interface Row {
 }
 
 /** Reads a binary COPY as PostgreSQL's documentation describes it: independent of the writer. */
-function parseCopy(copy: Buffer): Row[] {
+function parseCopy(batch: RowBatch): Row[] {
+  const copy = batch.finish()
+  const leading = ['device_id', 'ts', 'time_estimated', 'account_id', 'site_id']
+  expect(batch.columns.slice(0, leading.length)).to.deep.equal(leading)
+  const names = batch.columns.slice(leading.length)
   expect(copy.subarray(0, 11).toString('latin1')).to.equal('PGCOPY\n\xff\r\n\0')
   expect([copy.readInt32BE(11), copy.readInt32BE(15)]).to.deep.equal([0, 0])
   const rows: Row[] = []
@@ -42,7 +46,7 @@ function parseCopy(copy: Buffer): Row[] {
     const columns = copy.readInt16BE(at)
     at += 2
     if (columns === -1) break
-    expect(columns).to.equal(5 + quantities.length)
+    expect(columns).to.equal(batch.columns.length)
     const id = (bytes: Buffer | null): number | null => (bytes === null ? null : Number(bytes.readBigInt64BE()))
     rows.push({
       device: String(field()),
@@ -50,11 +54,16 @@ function parseCopy(copy: Buffer): Row[] {
       estimated: field()?.[0] === 1,
       account: id(field()),
       site: id(field()),
-      values: quantities.map(() => field()?.readDoubleBE() ?? null),
+      values: valuesOf(new Map(names.map((name) => [name, field()?.readDoubleBE() ?? null]))),
     })
   }
   expect(at).to.equal(copy.length)
   return rows
+}
+
+/** Of all quantities in their order: one that has no column has no value. */
+function valuesOf(present: ReadonlyMap<string, number | null>): readonly (number | null)[] {
+  return quantities.map(({ name }) => present.get(name) ?? null)
 }
 
 function record(device: string, samples: readonly object[], offset = 0n): KafkaRecord {
@@ -94,7 +103,7 @@ describe('RowBatch', () => {
           const target = rowBatch()
           for (const [device, samples] of frames) target.add(TOPIC, 0, record(device, samples), known)
           expect(target.refused).to.deep.equal([])
-          expect(parseCopy(target.finish())).to.deep.equal(
+          expect(parseCopy(target)).to.deep.equal(
             frames.flatMap(([device, samples]) =>
               samples.map(({ ts, time_estimated, account_id, site_id, temperature, signal_strength }) => ({
                 device,
@@ -136,7 +145,7 @@ describe('RowBatch', () => {
         }
         const check = (): void => {
           const moves = target.moves()
-          const rows = parseCopy(target.finish())
+          const rows = parseCopy(target)
           const runs = rows.filter(({ device }, index) => rows[index - 1]?.device !== device).map(({ device }) => device)
           expect(runs).to.have.length(new Set(runs).size)
           for (const [device, times] of expected)
@@ -151,7 +160,7 @@ describe('RowBatch', () => {
         if (target.rows === 0) return
         // A row's index is that in the stream, whatever came first.
         const row = bad % target.rows
-        const gone = parseCopy(target.finish())[row] as Row
+        const gone = parseCopy(target)[row] as Row
         target.exclude([{ row, detail: 'refused' }])
         expected.set(
           gone.device,
@@ -190,7 +199,7 @@ describe('RowBatch', () => {
     const target = rowBatch()
     const old = { ...record('a', []), value: Buffer.concat([Buffer.alloc(5), datum]) }
     target.add(TOPIC, 0, old, { tag: 'known', layout: sampleLayout(older) })
-    expect(parseCopy(target.finish())[0]?.values[1]).to.equal(55.5)
+    expect(parseCopy(target)[0]?.values[1]).to.equal(55.5)
   })
 
   it('refuses a sample from 2099, and keeps the others', () => {
@@ -222,7 +231,7 @@ describe('RowBatch', () => {
       target.add(TOPIC, 0, { ...good, value }, known)
       target.add(TOPIC, 0, good, known)
       expect(target.refused.map(({ reason, samples }) => [reason, samples])).to.deep.equal([['undecodable', []]])
-      expect(parseCopy(target.finish())).to.have.length(1)
+      expect(parseCopy(target)).to.have.length(1)
     }
     const target = rowBatch()
     target.add(TOPIC, 0, good, { tag: 'unknown' })
@@ -233,7 +242,7 @@ describe('RowBatch', () => {
     const target = rowBatch()
     target.add(TOPIC, 0, record('a', [{ temperature: 1 }, { temperature: 2 }], 10n), known)
     target.add(TOPIC, 1, record('b', [{ temperature: 3 }, { temperature: 4 }, { temperature: 5 }], 20n), known)
-    const left = (): unknown[] => parseCopy(target.finish()).map(({ values }) => values[0])
+    const left = (): unknown[] => parseCopy(target).map(({ values }) => values[0])
     target.exclude([{ row: 3, detail: 'SQLSTATE 23514' }])
     expect(left()).to.deep.equal([1, 2, 3, 5])
     target.exclude([{ row: 3, detail: 'SQLSTATE 23514' }])
@@ -252,11 +261,11 @@ describe('RowBatch', () => {
     const samples = [{ temperature: 1 }, { temperature: 2, ts: Date.UTC(2099, 0) * 1000 }, { temperature: 3 }, { temperature: 5 }]
     target.add(TOPIC, 0, { ...record('a', samples, 1n), only: { samples: [2, 3], quantities: [] } }, known)
     target.add(TOPIC, 0, record('b', [{ temperature: 4 }], 2n), known)
-    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 5, 4])
+    expect(parseCopy(target).map(({ values }) => values[0])).to.deep.equal([3, 5, 4])
     expect(target.refused).to.deep.equal([])
     target.exclude([{ row: 1, detail: 'SQLSTATE 23514' }])
     expect(target.refused.map(({ samples: refused }) => refused)).to.deep.equal([[3]])
-    expect(parseCopy(target.finish()).map(({ values }) => values[0])).to.deep.equal([3, 4])
+    expect(parseCopy(target).map(({ values }) => values[0])).to.deep.equal([3, 4])
   })
 
   it('refuses a record with more samples than any frame has, as a whole', () => {
@@ -329,11 +338,11 @@ describe('RowBatch', () => {
         if (whole.rows > 0) whole.exclude([{ row: bad % whole.rows, detail: 'x' }])
         whole.closeRefused()
         whole.deadLettersWritten()
-        const [moves, rows, refused] = [whole.moves(), parseCopy(whole.finish()), whole.refused.length]
+        const [moves, rows, refused] = [whole.moves(), parseCopy(whole), whole.refused.length]
         const middle = 1 + (cut % (whole.records - 1))
         // One after the other: they share the memory.
         const bounds = [[0, middle] as const, [middle, input.length] as const]
-        expect(bounds.flatMap(([from, end]) => parseCopy(whole.part(from, end).finish()))).to.have.deep.members(rows)
+        expect(bounds.flatMap(([from, end]) => parseCopy(whole.part(from, end)))).to.have.deep.members(rows)
         const halves = bounds.map(([from, end]) => whole.part(from, end))
         expect(halves.reduce((sum, part) => sum + part.refused.length, 0)).to.equal(refused)
         expect(halves.flatMap((part) => part.closeRefused())).to.deep.equal([])

@@ -62,10 +62,9 @@ interface Entry {
   readonly topic: Topic
   readonly partition: number
   readonly layout: SampleLayout
+  /** Its rows, as the writer counts them. */
+  first: number
   rows: number
-  /** Its rows in the writer's bytes. */
-  start: number
-  end: number
 }
 
 const NONE: ReadonlySet<number> = new Set()
@@ -143,7 +142,7 @@ export class RowBatch {
     } else if (lookup.tag === 'newer') {
       throw new RangeError(describeNewer(lookup.fields))
     } else {
-      const entry = { record, topic, partition, layout: lookup.layout, rows: 0, start: 0, end: 0 }
+      const entry = { record, topic, partition, layout: lookup.layout, first: 0, rows: 0 }
       if (!this.append(entry, NONE, true)) return
       this.entries.push(entry)
       this.grouped = false
@@ -213,12 +212,10 @@ export class RowBatch {
     )
     this.entries = groups.flatMap(([, entries]) => entries)
     this.writer.rows.rearrange(this.entries)
-    let at = this.writer.rows.bytes - this.entries.reduce((bytes, { start, end }) => bytes + end - start, 0)
+    let row = 0
     for (const entry of this.entries) {
-      const bytes = entry.end - entry.start
-      entry.start = at
-      at += bytes
-      entry.end = at
+      entry.first = row
+      row += entry.rows
     }
   }
 
@@ -313,6 +310,11 @@ export class RowBatch {
     return part
   }
 
+  /** The columns of the COPY stream. */
+  get columns(): readonly string[] {
+    return this.writer.rows.columns
+  }
+
   /** The COPY stream. It is in the memory of the row batch's writer until the commit is over. */
   finish(): Buffer {
     this.groupByDevice()
@@ -374,9 +376,8 @@ export class RowBatch {
       return false
     }
     try {
-      entry.start = this.writer.rows.bytes
+      entry.first = this.writer.rows.count
       entry.rows = this.writer.append(record.value as Buffer, layout, admit)
-      entry.end = this.writer.rows.bytes
       return true
     } catch (cause) {
       if (cause instanceof TooManyDaysError) this.refuse(topic, partition, record, 'span-too-long', cause.message)

@@ -157,7 +157,7 @@ export class Committer {
       const { epoch, leaderEpoch } = this.options.claimed.get(move) ?? { epoch: -1n, leaderEpoch: -1 }
       return { ...move, epoch, leaderEpoch }
     })
-    return { copy: batch.finish(), rows: batch.rows, days: batch.days, moves }
+    return { copy: batch.finish(), columns: batch.columns, rows: batch.rows, days: batch.days, moves }
   }
 
   private count(rowBatch: RowBatch, result: Extract<SinkResult, { tag: 'committed' }>): void {

@@ -32,8 +32,21 @@ for (const backend of ['timescaledb', 'postgres'] as const) {
       await store.database.query('CREATE DOMAIN percent AS double precision; ALTER TABLE readings ALTER COLUMN humidity TYPE percent')
       expect(await store.write(testRows('hive', 3))).to.include({ tag: 'committed', inserted: 3 })
       await store.database.query('ALTER TABLE readings DROP COLUMN weight')
-      await messageOf(store.write(testRows('mast', 3)))
-      expect(await messageOf(store.write(testRows('mast', 3)))).to.contain('table readings has no column weight: run `millrace migrate`')
+      expect(await store.write(testRows('yard', 3)), 'no row has a weight').to.include({ tag: 'committed', inserted: 3 })
+      const weighed = testRows('mast', 3).map((row) => ({ ...row, weight: 31 }))
+      await messageOf(store.write(weighed))
+      expect(await messageOf(store.write(weighed))).to.contain('table readings has no column weight: run `millrace migrate`')
+    })
+
+    it('is named if it has a default when a session begins: no row gets a value that no device sent', async () => {
+      await store.database.query('ALTER TABLE readings ALTER COLUMN humidity SET DEFAULT 0')
+      await store.database.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace store' AND datname = current_database()",
+      )
+      await messageOf(store.write(testRows('hive', 3)))
+      expect(await messageOf(store.write(testRows('hive', 3)))).to.contain('column humidity of table readings has a default')
+      await store.database.query('ALTER TABLE readings ALTER COLUMN humidity DROP DEFAULT')
+      expect(await store.write(testRows('hive', 3))).to.include({ tag: 'committed', inserted: 3 })
     })
   })
 }

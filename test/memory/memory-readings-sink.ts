@@ -1,6 +1,4 @@
 import { type BadRow, ConnectorError, type ReadingsSink, type SinkBatch, type SinkResult } from '../../connectors/contract.ts'
-import { readingsTable } from '../../connectors/postgres/readings-table.ts'
-import { readQuantities } from '../../schemas/files.ts'
 import type { MemoryDatabase } from './memory-database.ts'
 
 /** A row of readings: the columns that are not null, each as its bytes in hexadecimal. */
@@ -10,7 +8,6 @@ type Committed = Extract<SinkResult, { tag: 'committed' }>
 
 /** Bytes before the first row of a COPY stream. */
 const HEADER_BYTES = 19
-const columns = readingsTable(readQuantities()).map(({ name }) => name)
 
 /** Stores readings in memory, by their device and time; of two values the first stays. */
 export class MemoryReadingsSink implements ReadingsSink {
@@ -90,7 +87,7 @@ export class MemoryReadingsSink implements ReadingsSink {
     const after = new Map<string, MemoryRow>()
     const bad: BadRow[] = []
     const repeats: number[] = []
-    const decoded = decodeCopy(batch.copy)
+    const decoded = decodeCopy(batch)
     if (decoded.length > this.mostRows)
       return { result: { tag: 'not-whole', cause: new ConnectorError('53200', true, 'out of shared memory') }, after, repeats }
     let [inserted, merged] = [0, 0]
@@ -116,7 +113,7 @@ function checkRows(batch: SinkBatch): void {
   if (counted !== batch.rows) throw new RangeError(`a batch of ${batch.rows} rows: its moves have ${counted}`)
 }
 
-function decodeCopy(copy: Buffer): readonly MemoryRow[] {
+function decodeCopy({ copy, columns }: SinkBatch): readonly MemoryRow[] {
   const rows: MemoryRow[] = []
   let at = HEADER_BYTES
   for (let fields = copy.readInt16BE(at); fields >= 0; fields = copy.readInt16BE(at)) {

@@ -1,5 +1,5 @@
 import type { OffsetMove, SinkBatch } from '../../connectors/contract.ts'
-import { quantities } from '../../schemas/generated/readings.ts'
+import { leadingColumns, quantities } from '../../schemas/generated/readings.ts'
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1)
@@ -22,20 +22,23 @@ export function testRows(device: string, count: number, startMs = Date.UTC(2026,
   return Array.from({ length: count }, (_, index) => ({ device, tsMs: startMs + index * 1000, temperature: index / 10 }))
 }
 
-/** A batch of rows, whose moves say which rows are theirs. */
+/** A batch of rows, whose moves say which rows are theirs. It has the columns that any row has. */
 export function sinkBatch(rows: readonly TestRow[], moves: readonly OffsetMove[]): SinkBatch {
+  const present = new Set(rows.flatMap((row) => Object.keys(row)))
+  const names = quantities.map(({ name }) => name).filter((name) => present.has(name))
   return {
-    copy: Buffer.concat([SIGNATURE, ...rows.map(encoded), int16(-1)]),
+    copy: Buffer.concat([SIGNATURE, ...rows.map((row) => encoded(row, names)), int16(-1)]),
+    columns: [...leadingColumns, ...names],
     rows: rows.length,
     days: [...new Set(rows.map(({ tsMs }) => Math.floor(tsMs / MS_PER_DAY)))],
     moves,
   }
 }
 
-function encoded({ device, tsMs, estimated, account, site, ...given }: TestRow): Buffer {
+function encoded({ device, tsMs, estimated, account, site, ...given }: TestRow, names: readonly string[]): Buffer {
   const ts = Buffer.alloc(8)
   ts.writeBigInt64BE(BigInt(tsMs - POSTGRES_EPOCH_MS) * 1000n)
-  const values = quantities.map(({ name }) => {
+  const values = names.map((name) => {
     const value = (given as Readonly<Record<string, number | undefined>>)[name]
     return value === undefined ? null : double(value)
   })
