@@ -3,9 +3,12 @@ import { CommanderError } from '@commander-js/extra-typings'
 import { visibleLines } from '../processors/visible.ts'
 import { createRedactor } from '../services/secrets.ts'
 import { UsageError } from './command-line.ts'
+import { nodeProblem } from './node-version.ts'
 import { createProgram, inCommand } from './program.ts'
 
 async function main(args: readonly string[]): Promise<void> {
+  const problem = nodeProblem(process.versions.node)
+  if (problem !== undefined) throw new UsageError(problem)
   const program = createProgram()
   if (args.length === 0) return program.outputHelp()
   try {

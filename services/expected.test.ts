@@ -16,6 +16,14 @@ describe('a failure', () => {
     )
   })
 
+  it('says what to do if nothing listens at the address', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5433'), { code: 'ECONNREFUSED' })
+    const failure = new ConnectorError('unreachable', true, 'connecting', new Error('fetch failed', { cause: refused }))
+    expect(expectedFailure(failure)).to.match(/^connecting: fetch failed; nothing listens there: .*deploy\/local\/start/)
+    expect(expectedFailure(new ConfigError('no such file'))).to.equal('no such file')
+    expect(expectedFailure(refused)).to.equal(undefined)
+  })
+
   it('is a defect otherwise, and then its stack is wanted', () => {
     for (const cause of [
       new TypeError('x is undefined'),

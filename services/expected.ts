@@ -17,6 +17,19 @@ const DEFECTS: ReadonlySet<string> = new Set(['unexpected', 'disposed', 'MQTT_HA
  * @returns undefined for everything else
  */
 export function expectedFailure(cause: unknown): string | undefined {
+  const message = messageOf(cause)
+  return message !== undefined && isRefused(cause) ? `${message}; ${NOBODY_LISTENS}` : message
+}
+
+const NOBODY_LISTENS =
+  'nothing listens there: start it (the local stack: deploy/local/start in the sources), or say where it is in the environment (docs/configuration.md)'
+
+function isRefused(cause: unknown): boolean {
+  for (let each = cause; each instanceof Error; each = each.cause) if ((each as NodeJS.ErrnoException).code === 'ECONNREFUSED') return true
+  return false
+}
+
+function messageOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined
   if (EXPECTED.some((kind) => cause instanceof kind)) return cause.message
   if (cause instanceof ConnectorError) return DEFECTS.has(cause.code) ? undefined : cause.message

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { ConfigError } from './config.ts'
 import { requireProcessors } from './declared.ts'
@@ -98,6 +98,17 @@ describe('processors', () => {
     it('bring migrations of their own, if they are business processes', async () => {
       const root = write({ 'package.json': '{ "type": "module" }', 'dist/process.js': PROCESS, 'migrations/0001-a.sql': '' })
       expect(await loadProcessor(root)).to.deep.include({ migrations: join(root, 'migrations') })
+    })
+
+    it('are refused with where to name them, if they are in the current directory and in no configuration', () => {
+      const root = write({ 'package.json': '{ "type": "module" }', 'processor.ts': '' })
+      const before = process.cwd()
+      process.chdir(dirname(root))
+      try {
+        expect(() => requireProcessors([basename(root)])).to.throw(ConfigError, `add ./${basename(root)}, which is here, to that list`)
+      } finally {
+        process.chdir(before)
+      }
     })
 
     it('are refused with what is left to do: build, install, or mend package.json', async () => {

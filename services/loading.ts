@@ -48,11 +48,18 @@ export function requireProcessor(entry: string): void {
     files.length === 0
       ? 'a name such as frost-alert, or a path to a folder of such a name'
       : new Intl.ListFormat('en', { type: 'disjunction' }).format(files)
-  const unbuilt = ['processor.ts', 'process.ts'].some((source) => existsSync(join(folderOf(entry), source)))
+  const unbuilt = SOURCES.some((source) => existsSync(join(folderOf(entry), source)))
+  const own = !entry.includes('/') && SOURCES.some((source) => existsSync(join(entry, source)))
+  if (own)
+    throw new ConfigError(
+      `there is no processor "${entry}" in \`processors:\` of the configuration: add ./${entry}, which is here, to that list in millrace.yaml, or give its path`,
+    )
   throw new ConfigError(
     `there is no processor "${entry}": expected ${expected}${unbuilt ? `; ${folderOf(entry)} is not built: run \`npm run build\` there` : ''}`,
   )
 }
+
+const SOURCES = ['processor.ts', 'process.ts'] as const
 
 interface Loaded {
   readonly processor?: unknown

@@ -75,6 +75,18 @@ describe('a new processor', () => {
     expect(readdirSync(folder)).to.deep.equal([])
   })
 
+  it('is refused as a process whose table could not be created, for a word of SQL or a table of Millrace itself', () => {
+    for (const [name, why] of [
+      ['user', 'a word of SQL'],
+      ['current-date', 'a word of SQL'],
+      ['alert-rules', 'has a table or view alert_rules'],
+      ['deployments', 'has a table or view deployments'],
+    ] as const)
+      expect(() => createProcessor('process', name, folder, []), name).to.throw(ConfigError, why)
+    expect(readdirSync(folder)).to.deep.equal([])
+    expect(createProcessor('processor', 'user', folder, []).files).to.include('processor.ts')
+  })
+
   it('may be in the configuration already, by whichever path', () => {
     symlinkSync(folder, join(folder, 'link'))
     for (const [name, entry] of [

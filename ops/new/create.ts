@@ -28,7 +28,7 @@ export interface Created {
 export function createProcessor(kind: Kind, name: string, directory: string, configured: readonly string[]): Created {
   const sources = inSources(directory)
   const folder = join(sources ? `${projectRoot}processors` : realpathSync(directory), name)
-  requireNewName(name, folder, configured)
+  requireNewName(kind, name, folder, configured)
   const files = sources ? projectFiles(kind, name) : ownFiles(kind, name, folder)
   write(folder, files)
   return { folder, inSources: sources, files: Object.keys(files).sort() }
@@ -71,7 +71,7 @@ function write(folder: string, files: Files): void {
     mkdirSync(folder)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-    throw new ConfigError(`${folder} is there already: expected another name`)
+    throw new ConfigError(`${folder} is there already: expected another name, or another folder to call it in`)
   }
   try {
     for (const [path, text] of Object.entries(files)) {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { CONTINUITY } from '../../processors/continuity/declaration.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { ConfigError } from '../../services/config.ts'
 import { folderOf, isProcessor, serviceName } from '../../services/loading.ts'
 
@@ -22,13 +23,50 @@ const OWN: ReadonlySet<string> = new Set(['bridge', 'store', CONTINUITY])
  * @param configured `processors` of the configuration
  * @throws ConfigError that names what is wrong with it
  */
-export function requireNewName(name: string, folder: string, configured: readonly string[]): void {
+export function requireNewName(kind: Kind, name: string, folder: string, configured: readonly string[]): void {
   const shown = JSON.stringify(name)
   if (!NAME.test(name) || name.length > LONGEST)
     throw new ConfigError(`expected lower-case words joined by hyphens, at most ${LONGEST} characters, as in frost-watch; got ${shown}`)
   if (OWN.has(name) || isProcessor(name)) throw new ConfigError(`${shown} is a service of Millrace's own: expected another name`)
+  if (kind === 'process') requireNewTable(name)
   const other = configured.find((entry) => serviceName(entry) === name && !isSameFolder(folderOf(entry), folder))
   if (other !== undefined) throw new ConfigError(`the configuration has a processor of the name ${shown} already, in ${other}`)
+}
+
+/**
+ * The table of a process has its name, and is not quoted.
+ * Source of the words: https://www.postgresql.org/docs/current/sql-keywords-appendix.html
+ */
+function requireNewTable(name: string): void {
+  const table = tableName(name)
+  const shown = JSON.stringify(name)
+  if (RESERVED.has(table))
+    throw new ConfigError(`${shown} is a word of SQL, which no table can be named by: expected another name, as in ${name}-log`)
+  if (ownTables().has(table))
+    throw new ConfigError(
+      `${shown}: the app database has a table or view ${table} of Millrace's own: expected another name, as in own-${name}`,
+    )
+}
+
+/** Reserved in PostgreSQL, as far as they are names. */
+const RESERVED: ReadonlySet<string> = new Set(
+  `all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation column concurrently
+   constraint create cross current_catalog current_date current_role current_schema current_time current_timestamp current_user default
+   deferrable desc distinct do else end except false fetch for foreign freeze from full grant group having ilike in initially inner
+   intersect into is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null offset on only or
+   order outer overlaps placing primary references returning right select session_user similar some symmetric system_user table
+   tablesample then to trailing true union unique user using variadic verbose when where window with`.split(/\s+/),
+)
+
+function ownTables(): ReadonlySet<string> {
+  const folder = `${projectRoot}db/app`
+  return new Set(
+    readdirSync(folder).flatMap((file) =>
+      [...readFileSync(`${folder}/${file}`, 'utf8').matchAll(/^CREATE (?:OR REPLACE )?(?:TABLE|VIEW)(?: IF NOT EXISTS)? (\w+)/gim)].map(
+        ([, table]) => table as string,
+      ),
+    ),
+  )
 }
 
 /** Neither need be there yet, and one of the paths may lead through symbolic links. */
