@@ -3,21 +3,34 @@ import { createScreen } from '../ops/status/screen.ts'
 import { figures, observe, type Snapshot, type StatusSources } from '../ops/status/status.ts'
 import { openStatusSources } from '../ops/status/status-sources.ts'
 import { renderLine, renderScreen, type Surroundings } from '../ops/status/status-view.ts'
-import { loadConfig } from '../services/config.ts'
+import { awaitHealthy, healthProblem } from '../ops/supervisor/service-health.ts'
+import { type Config, loadConfig } from '../services/config.ts'
+import { declaredServices } from '../services/declared.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /**
  * `millrace status`: shows the line at a glance, each second, until Ctrl-C. If the output is no
- * terminal, it prints a line every 5 s.
+ * terminal, it prints a line every 5 s. With `wait` it only waits until every service is healthy.
  */
-export async function status({ config: file }: ConfigOption): Promise<number> {
-  await using sources = await openStatusSources(loadConfig(process.env, file))
+export async function status({ config: file, wait }: ConfigOption & { readonly wait?: number | undefined }): Promise<number> {
+  const config = loadConfig(process.env, file)
+  if (wait !== undefined) return await ready(config, wait)
+  await using sources = await openStatusSources(config)
   const live = showStatus(sources, { startedMs: Date.now(), hints: [], events: [] })
   await Promise.race([stopSignal(), nobodyReads()])
   await live.stop()
   return 0
+}
+
+async function ready(config: Config, seconds: number): Promise<number> {
+  const abort = new AbortController()
+  void stopSignal().then(() => abort.abort())
+  const missing = await awaitHealthy(config, seconds * 1000, abort.signal)
+  if (missing.length === 0) print(`ready: ${(await declaredServices(config)).map(({ name }) => name).join(', ')}`)
+  for (const name of missing) print(`not ready: ${name}: ${await healthProblem(config, name)}`)
+  return missing.length === 0 ? 0 : 1
 }
 
 /** The reader of the pipe has closed it. */

@@ -1,10 +1,12 @@
 import { Command, Option } from '@commander-js/extra-typings'
-import { CONFIG, examples, exits, positive } from './command-line.ts'
+import { CONFIG, examples, exits, moment, positive, text } from './command-line.ts'
+
+const AN_HOUR_MS = 3_600_000
 
 export const topics = new Command('topics')
   // Of two commands that have --config, the one that it stands behind gets it.
   .enablePositionalOptions()
-  .summary('list the topics and their partitions; give all of them more')
+  .summary('list the topics and their partitions; give all of them more; show records')
   .description('How many partitions each topic of the line has. Partitions can be added while everything runs: docs/partitions.md.')
   .addOption(
     new Option('--partitions <n>', 'give every topic so many; partitions are never taken away').argParser(
@@ -25,3 +27,29 @@ topics
   .addOption(CONFIG)
   .addHelpText('after', examples('millrace topics unknown', 'millrace topics unknown --json'))
   .action(exits(async (options) => (await import('./unknown-topics.ts')).unknownTopics(options)))
+
+topics
+  .command('show')
+  .summary('show the newest records of a topic')
+  .description(
+    'The newest records of any topic of Kafka, decoded, each as a line of JSON: Avro by its schema in the registry, JSON as it is, anything else as base64. It reads without a trace. Exits with 1 if there is no record.',
+  )
+  .argument('<topic>', 'of Kafka, as in frost-alert.alerts')
+  .addOption(new Option('--device <id>', 'of one device only: the key of the record').argParser(text('--device')))
+  .addOption(
+    new Option('--from <time>', 'received at or after this: a time with its zone (2026-11-23T04:00:00Z) or an age (90s, 15m, 2h, 3d)')
+      .argParser(moment('--from'))
+      .default(undefined, '1h'),
+  )
+  .addOption(new Option('--most <n>', 'most records: the newest are shown').argParser(positive('--most', 'whole')).default(10))
+  .addOption(
+    new Option('--wait <seconds>', 'if there is no record, wait so long for the first').argParser(positive('--wait', 'any')).default(0),
+  )
+  .addOption(CONFIG)
+  .addHelpText(
+    'after',
+    examples('millrace topics show frost-alert.alerts --wait 30', 'millrace topics show telemetry.readings --device my-hive --most 1'),
+  )
+  .action(
+    exits(async (topic, { from = Date.now() - AN_HOUR_MS, ...options }) => (await import('./topics.ts')).show(topic, { ...options, from })),
+  )

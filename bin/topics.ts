@@ -1,12 +1,15 @@
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { addPartitions, partitionCounts } from '../connectors/kafka/topics.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
+import { showTopic } from '../ops/show-topic.ts'
 import { table } from '../ops/text-table.ts'
 import { ConfigError, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, sharedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
 import type { ConfigOption } from './command-line.ts'
-import { print } from './print.ts'
+import { print, printAll } from './print.ts'
+import { stopSignal } from './stop-signal.ts'
 
 /**
  * `millrace topics [--partitions N]`: lists how many partitions each topic of the line has, or
@@ -31,4 +34,25 @@ export async function topics({
   const after = fewer.length === 0 ? before : await partitionCounts(admin, names)
   print(...table([['topic', 'partitions'], ...[...after].map(([topic, count]) => [topic, String(count)])], ['left', 'right']))
   return 0
+}
+
+interface ShowOptions extends ConfigOption {
+  readonly device?: string | undefined
+  readonly from: number
+  readonly most: number
+  readonly wait: number
+}
+
+/** `millrace topics show <topic>`: the newest records of a topic, decoded. */
+export async function show(topic: string, { device, from: fromMs, most, wait, config: file }: ShowOptions): Promise<number> {
+  const config = loadConfig(process.env, file)
+  const abort = new AbortController()
+  void stopSignal().then(() => abort.abort(new Error('interrupted')))
+  const log = { ...createLog('topics'), info: () => undefined }
+  const kafka = kafkaClient(config, 'millrace-topics', log)
+  const registry = createRegistry(config.env.REGISTRY_URL)
+  const records = await showTopic({ kafka, registry, topic, device, fromMs, most, waitMs: wait * 1000, log, signal: abort.signal })
+  if (records.length > 0) printAll(records)
+  else process.stderr.write(`no record${device === undefined ? '' : ` of ${device}`} in ${topic} since ${new Date(fromMs).toISOString()}\n`)
+  return records.length > 0 ? 0 : 1
 }

@@ -29,3 +29,20 @@ async function healthy(address: string): Promise<boolean> {
     return false
   }
 }
+
+/**
+ * Why a service is not healthy: what its /health says, part by part, or that it does not answer.
+ */
+export async function healthProblem(config: Config, name: string): Promise<string> {
+  const service = serviceAddresses(config, await declaredServices(config)).find((each) => each.name === name)
+  if (service === undefined) return 'it is not in the configuration'
+  try {
+    const response = await fetch(`${service.address}/health`, { signal: AbortSignal.timeout(1_000) })
+    const { problems = {} } = (await response.json()) as { readonly problems?: Readonly<Record<string, string>> }
+    return Object.entries(problems)
+      .map(([part, problem]) => `${part}: ${problem}`)
+      .join('; ')
+  } catch {
+    return `nothing answers at ${service.address}: is \`millrace up\` running? Its services' logs say more`
+  }
+}
