@@ -1,6 +1,8 @@
 const OLDEST = [20, 19] as const
 
-/** What is wrong with a version of Node.js, as process.versions.node has it; undefined if nothing. */
+/**
+ * What is wrong with a version of Node.js, as process.versions.node has it; undefined if nothing.
+ */
 export function nodeProblem(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return undefined
