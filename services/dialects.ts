@@ -18,8 +18,16 @@ export interface Dialects extends AsyncDisposable {
   current(): readonly CompiledDialect[]
   /** The dialect that takes a topic. */
   find(topic: string): FoundDialect | undefined
+  /** What a dialect that `current` or `find` gave was made of. */
+  source(dialect: CompiledDialect): DialectSource | undefined
   /** Is called after each change. */
   onChange(listener: () => void): void
+}
+
+/** A dialect as its file and the configuration have it. */
+export interface DialectSource {
+  readonly text: string
+  readonly site: DialectEntry['site']
 }
 
 export interface DialectsOptions {
@@ -65,6 +73,7 @@ class WatchedDialects implements Dialects {
   private readonly listeners: (() => void)[] = []
   private readonly topics = new Map<string, FoundDialect | null>()
   private dialects: readonly CompiledDialect[] = []
+  private readonly sources = new WeakMap<CompiledDialect, DialectSource>()
   private told: string | null = null
   private timer: NodeJS.Timeout | undefined
   private looking: Promise<void> = Promise.resolve()
@@ -171,6 +180,7 @@ class WatchedDialects implements Dialects {
     const known: KnownFile = { text, compiled: before?.compiled, problem: null }
     try {
       known.compiled = compileDialect(parsed(text, path), site)
+      this.sources.set(known.compiled, { text, site })
     } catch (cause) {
       if (!(cause instanceof DialectError)) throw cause
       known.problem =
@@ -178,6 +188,10 @@ class WatchedDialects implements Dialects {
     }
     this.known.set(key, known)
     return known
+  }
+
+  source(dialect: CompiledDialect): DialectSource | undefined {
+    return this.sources.get(dialect)
   }
 
   private match(topic: string): FoundDialect | null {

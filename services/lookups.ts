@@ -14,7 +14,7 @@ import type { CompiledDialect } from '../processors/translate/translation.ts'
 import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
 import { openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
-import { openDialects } from './dialects.ts'
+import { type DialectSource, openDialects } from './dialects.ts'
 import { firmwareOptions, schemaWatch } from './schema-registry.ts'
 import type { Health } from './service.ts'
 
@@ -36,6 +36,8 @@ export interface PreparedLookups extends Lookups, AsyncDisposable {
   settle(devices: ReadonlySet<DeviceId>): Promise<void>
   /** Those that are loaded, in the order of the configuration. */
   dialects(): readonly CompiledDialect[]
+  /** What one of them was made of. */
+  dialectSource(dialect: CompiledDialect): DialectSource | undefined
   /** Entries of the registry that do not count. */
   ignored(): number
   /** Frames whose schema ID belongs to another schema than their fingerprint. */
@@ -122,6 +124,7 @@ export async function openLookups({ from, needs, tables: declared = {} }: Looked
     speaksFor: (gateway, device) => devices?.speaksFor(gateway, device) ?? false,
     dialect: (topic) => dialects?.find(topic),
     dialects: () => dialects?.current() ?? [],
+    dialectSource: (dialect) => dialects?.source(dialect),
     anchor: (device, boot) => anchors?.anchor(device, boot) ?? Number.NaN,
     schema: (schemaId, fingerprint) => schemas?.schema(schemaId, fingerprint),
     get table() {

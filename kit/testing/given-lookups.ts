@@ -29,10 +29,20 @@ export interface GivenLookups {
    * an infinite number may be texts.
    */
   readonly tables?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>
-  /** Dialects, each the text of its file. */
-  readonly dialects?: readonly string[]
+  /**
+   * Dialects: of two that take a topic, the first does. Each is the text of its file, or that with
+   * the topics and the zone that a configuration gives it.
+   */
+  readonly dialects?: readonly (string | GivenDialect)[]
   /** How old samples may be when they are received. */
   readonly oldestDays?: number
+}
+
+/** A dialect with what takes the place of its own topics and zone. */
+export interface GivenDialect {
+  readonly text: string
+  readonly topics?: readonly string[]
+  readonly zone?: string
 }
 
 /** An assignment. A bound that is absent is open. */
@@ -75,7 +85,10 @@ export function createTestLookups(
   const need = (name: LookupName): void => {
     if (!needs.includes(name)) fail(`it looked up ${name}, which is not in its \`needs\`: a service would not have the answer`)
   }
-  const dialects = (given.dialects ?? []).map((text, index) => compileDialect(parseDialect(text, `dialects[${index}]`), {}))
+  const dialects = (given.dialects ?? []).map((each, index) => {
+    const { text, ...site }: GivenDialect = typeof each === 'string' ? { text: each } : each
+    return compileDialect(parseDialect(text, `dialects[${index}]`), site)
+  })
   const firmwares = new Map<number, FirmwareLookup>()
   const assignments = new Map<string, readonly Assignment[]>()
   const table = Object.fromEntries(

@@ -3,19 +3,20 @@ import { dirname, resolve } from 'node:path'
 import type { Log } from '../../connectors/contract.ts'
 import { differences } from '../../kit/testing/differences.ts'
 import { createRun, feed, type RecordOutcome } from '../../kit/testing/feed.ts'
-import type { GivenLookups } from '../../kit/testing/given-lookups.ts'
+import type { GivenDialect, GivenLookups } from '../../kit/testing/given-lookups.ts'
 import { GoldenFolderError, goldenOutcomes, readGolden, writeExpected, writeGoldenInput } from '../../kit/testing/golden-folder.ts'
 import type { RecordContent, TestRecord } from '../../kit/testing/records.ts'
 import type { KafkaRecord, RecordHeaders } from '../../processors/contract.ts'
 import type { AnyProcessor, DeclaredProcessor } from '../../processors/declaration.ts'
 import { FINGERPRINT_HEADER } from '../../processors/fingerprint-header.ts'
 import { PART_HEADER } from '../../processors/part-header.ts'
+import type { CompiledDialect } from '../../processors/translate/translation.ts'
 import { hasWireHeader, schemaIdOf, WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredService } from '../../services/declared.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { openLookups, type PreparedLookups } from '../../services/lookups.ts'
-import { mergedLookups, RecordedLookups } from './recorded-lookups.ts'
+import { mergedDialects, mergedLookups, RecordedLookups } from './recorded-lookups.ts'
 import { readSpan } from './span.ts'
 
 export interface RecordOptions {
@@ -52,12 +53,11 @@ export interface Recording {
  */
 export async function recordable(config: Config, name: string): Promise<DeclaredProcessor> {
   const service = await declaredService(config, name)
-  if (service.kind !== 'processor')
+  if (service.kind === 'process')
     throw new ConfigError(
-      `${name} is ${service.kind === 'process' ? 'a business process' : 'no processor'}: golden folders are for processors`,
+      `${name} is a business process: what it makes of its input depends on the rows that are there, which a golden folder does not have. Test it on a database with tryProcess (docs/testing-processors.md); \`millrace shadow ${name}\` says what it would change over a past slice of its topic`,
     )
-  if (service.needs.includes('dialect'))
-    throw new ConfigError(`${name} looks up dialects: their golden files are the examples beside them (millrace dialect check)`)
+  if (service.kind !== 'processor') throw new ConfigError(`${name} is no processor: golden folders are for processors`)
   return service
 }
 
@@ -85,7 +85,11 @@ export async function record(options: RecordOptions): Promise<Recording> {
   await using lookups = await openLookups(processor, { config, log, signal, readOnly: true })
   const { taken, others } = await take(processor, lookups, records, devices)
   if (taken.length === 0) return { ...nothing, others }
-  const golden = { records: taken.map((each) => each.record), lookups: mergedLookups(taken.map((each) => each.lookups)) }
+  const merged = mergedLookups(taken.map((each) => each.lookups))
+  const golden = {
+    records: taken.map((each) => each.record),
+    lookups: processor.needs.includes('dialect') ? { ...merged, dialects: mergedDialects(taken.map((each) => each.dialects)) } : merged,
+  }
   const outcomes = taken.map(({ outcome }) => outcome)
   writeFolder(into, (folder) => {
     try {
@@ -120,6 +124,7 @@ export async function record(options: RecordOptions): Promise<Recording> {
 interface Taken {
   readonly record: TestRecord
   readonly lookups: GivenLookups
+  readonly dialects: ReadonlyMap<number, GivenDialect>
   readonly outcome: RecordOutcome
 }
 
@@ -132,7 +137,11 @@ async function take(
 ): Promise<{ readonly taken: readonly Taken[]; readonly others: number }> {
   await lookups.prepare(records)
   // A table that changes meanwhile is that of the preparation for all records.
-  const recorded = new RecordedLookups({ ...lookups })
+  const recorded = new RecordedLookups({ ...lookups }, ({ dialect }) => {
+    const source = lookups.dialectSource(dialect as CompiledDialect)
+    const place = lookups.dialects().indexOf(dialect as CompiledDialect)
+    return source === undefined ? undefined : { place, given: { text: source.text, ...source.site } }
+  })
   let about: (Buffer | undefined)[] = []
   const run = createRun(
     noting(processor, (device) => about.push(device)),
@@ -147,7 +156,7 @@ async function take(
   for (const [index, record] of records.entries()) {
     about = []
     const outcome = run(record, index)
-    const { lookups: own, schemas } = recorded.take()
+    const { lookups: own, schemas, dialects } = recorded.take()
     const named = [
       ...about.map((device) => device?.toString()),
       ...Object.keys(own.assignments ?? {}),
@@ -156,7 +165,7 @@ async function take(
       ...Object.values(own.speaksFor ?? {}).flat(),
     ]
     if (named.every((name) => name === undefined || devices.has(name)))
-      taken.push({ record: testRecord(record, schemas), lookups: own, outcome })
+      taken.push({ record: testRecord(record, schemas), lookups: own, dialects, outcome })
     else others++
   }
   return { taken, others }

@@ -1,5 +1,5 @@
-import type { GivenAssignment, GivenLookups } from '../../kit/testing/given-lookups.ts'
-import type { Assignment, FirmwareLookup, Lookups } from '../../processors/contract.ts'
+import type { GivenAssignment, GivenDialect, GivenLookups } from '../../kit/testing/given-lookups.ts'
+import type { Assignment, FirmwareLookup, FoundDialect, Lookups } from '../../processors/contract.ts'
 import type { TableRows } from '../../processors/lookup-table.ts'
 import { firmwareSchema } from './firmware-schema.ts'
 
@@ -8,6 +8,14 @@ export interface LookedUp {
   readonly lookups: GivenLookups
   /** Schemas of writers by ID. */
   readonly schemas: ReadonlyMap<number, unknown>
+  /** Dialects that took a topic, by their place in the configuration. */
+  readonly dialects: ReadonlyMap<number, GivenDialect>
+}
+
+/** A dialect that the line has, as plain data. */
+export interface PlacedDialect {
+  readonly place: number
+  readonly given: GivenDialect
 }
 
 /** Passes look-ups on, and notes each answer that was asked for. */
@@ -15,7 +23,11 @@ export class RecordedLookups {
   readonly lookups: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> }
   private noted = notes()
 
-  constructor(real: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> }) {
+  /** @param plain a dialect that `real` has found, as plain data */
+  constructor(
+    real: Lookups & { readonly table: Readonly<Record<string, TableRows<object>>> },
+    plain: (found: FoundDialect) => PlacedDialect | undefined = () => undefined,
+  ) {
     const oldestDays = (): number | undefined => {
       if (real.oldestDays !== undefined) this.noted.oldestDays = real.oldestDays
       return real.oldestDays
@@ -58,8 +70,12 @@ export class RecordedLookups {
           },
         ]),
       ),
-      // Nobody asks: a processor that needs dialects is not recorded.
-      dialect: (topic) => real.dialect(topic),
+      dialect: (topic) => {
+        const found = real.dialect(topic)
+        const placed = found === undefined ? undefined : plain(found)
+        if (placed !== undefined) this.noted.dialects.set(placed.place, placed.given)
+        return found
+      },
       schema: (schemaId, fingerprint) => {
         const found = real.schema(schemaId, fingerprint)
         if (typeof found === 'object' && found !== null) this.noted.schemas.set(schemaId, found)
@@ -73,10 +89,16 @@ export class RecordedLookups {
 
   /** What was asked since the last call. */
   take(): LookedUp {
-    const { schemas, oldestDays, ...tables } = this.noted
+    const { schemas, dialects, oldestDays, ...tables } = this.noted
     this.noted = notes()
-    return { schemas, lookups: { ...filled(tables), ...(oldestDays === undefined ? {} : { oldestDays }) } }
+    return { schemas, dialects, lookups: { ...filled(tables), ...(oldestDays === undefined ? {} : { oldestDays }) } }
   }
+}
+
+/** The dialects of all records, in the order of the configuration. */
+export function mergedDialects(all: readonly ReadonlyMap<number, GivenDialect>[]): readonly GivenDialect[] {
+  const merged = new Map(all.flatMap((each) => [...each]))
+  return [...merged].sort(([one], [other]) => one - other).map(([, given]) => given)
 }
 
 /** All of it in one. Answers are those of one moment, so they do not contradict one another. */
@@ -103,15 +125,16 @@ interface Notes {
   readonly firmwares: Record<string, Exclude<FirmwareLookup, { readonly tag: 'known' }>>
   readonly tables: Record<string, Record<string, Readonly<Record<string, unknown>>>>
   readonly schemas: Map<number, unknown>
+  readonly dialects: Map<number, GivenDialect>
   oldestDays?: number
 }
 
 function notes(): Notes {
-  return { assignments: {}, speaksFor: {}, anchors: {}, firmwares: {}, tables: {}, schemas: new Map() }
+  return { assignments: {}, speaksFor: {}, anchors: {}, firmwares: {}, tables: {}, schemas: new Map(), dialects: new Map() }
 }
 
 /** Without tables that nobody asked. */
-function filled(tables: Omit<Notes, 'schemas' | 'oldestDays'>): GivenLookups {
+function filled(tables: Omit<Notes, 'schemas' | 'dialects' | 'oldestDays'>): GivenLookups {
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => Object.keys(table).length > 0))
 }
 

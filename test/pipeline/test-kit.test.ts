@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -12,9 +12,11 @@ import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
 import { defineProcess } from '../../processors/process.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
 import { readings, topics, valueSubject } from '../../processors/topics.ts'
+import { processor as translate } from '../../processors/translate/processor.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { readingsSchema } from '../../schemas/generated/readings.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { produceRaw } from './raw-messages.ts'
 import { millrace } from './service.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
@@ -102,6 +104,44 @@ describe('millrace record', () => {
     expect(readings.topic).to.equal(topics.readings)
   })
 
+  it('takes messages with the dialects that took them, at the topics that the configuration gives them', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'record-dialects-'))
+    const config = join(own, 'millrace.yaml')
+    const dialect = (name: string, quantity: string): void =>
+      writeFileSync(
+        join(own, `${name}.yaml`),
+        `dialect: ${name}\nversion: 1\npayload: json\ntopics: ['${name}/{device}']\nsamples: [{ quantities: { ${quantity}: { path: $.v } } }]\n`,
+      )
+    dialect('first', 'temperature')
+    dialect('second', 'humidity')
+    writeFileSync(
+      config,
+      `dialects: [{ use: ./first.yaml, topics: ['${run}/{device}'] }, { use: ./second.yaml, topics: ['${run}/{rest...}'] }]\n`,
+    )
+    try {
+      await produceRaw([
+        { key: hive, topic: `${run}/${hive}`, payload: { v: 21.5 }, receivedMs: NOW - 30_000 },
+        { key: hive, topic: `elsewhere/${run}`, payload: { v: 3 }, receivedMs: NOW - 20_000 },
+      ])
+      const said = await millrace('record', 'translate', '--device', hive, ...SPAN, '--into', folder, '--config', config)
+      expect(said).to.include('2 records from telemetry.raw').and.include('1 outputs, 0 dropped, 1 dead letters')
+    } finally {
+      // The folder does without them.
+      rmSync(own, { recursive: true })
+    }
+    const { dialects } = JSON.parse(readFileSync(join(folder, 'lookups.json'), 'utf8')) as {
+      readonly dialects: readonly { readonly topics: unknown }[]
+    }
+    expect(dialects.map(({ topics: at }) => at)).to.deep.equal([[`${run}/{device}`]])
+    const [translated, unknown] = checkGolden(translate, folder)
+    expect(translated?.emitted[0]).to.have.nested.property('value.samples[0].account_id').that.is.a('number')
+    expect(translated?.emitted[0]).to.have.nested.include({
+      key: hive,
+      'value.samples[0].temperature': 21.5,
+    })
+    expect(unknown?.rejected[0]).to.include({ reason: 'unknown-topic' })
+  })
+
   it('takes the earliest if there are too many, and says so', async () => {
     const said = await millrace('record', FROST_ALERT, '--device', hive, ...SPAN, '--into', folder, '--most', '1')
     expect(said).to.include('1 records of 4 (--most 1)')
@@ -119,11 +159,11 @@ describe('millrace record', () => {
     }
     const whose = ['--device', hive]
     expect(refused('frost-alarm', ...whose, ...SPAN, '--into', folder)).to.include('there is no processor "frost-alarm"')
-    expect(refused('devices', ...whose, ...SPAN, '--into', folder)).to.include(
-      'devices is a business process: golden folders are for processors',
-    )
+    expect(refused('devices', ...whose, ...SPAN, '--into', folder))
+      .to.include('devices is a business process: what it makes of its input depends on the rows')
+      .and.include('tryProcess')
+      .and.include('`millrace shadow devices`')
     expect(refused('store', ...whose, ...SPAN, '--into', folder)).to.include('store is no processor')
-    expect(refused('translate', ...whose, ...SPAN, '--into', folder)).to.include('translate looks up dialects')
     expect(refused(FROST_ALERT, '--device', `${run}-nobody`, ...SPAN, '--into', folder)).to.include(
       'there is no record in telemetry.readings',
     )
