@@ -11,6 +11,7 @@ import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { address, quiet } from './frames.ts'
+import { copyModules, withoutNpm } from './own-folder.ts'
 import { launchConfigured, launchWith, millrace, type RunningService, until } from './service.ts'
 
 const exec = promisify(execFile)
@@ -21,24 +22,11 @@ const [watch, log] = [`watch-${run}`, `log-${run}`]
 
 /** Runs a program; what it printed is the error if it fails. */
 async function ran(cwd: string, program: string, ...args: readonly string[]): Promise<string> {
-  // npm hands its settings on to what it runs.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
   try {
-    return (await exec(program, [...args], { cwd, env })).stdout
+    return (await exec(program, [...args], { cwd, env: withoutNpm() })).stdout
   } catch (cause) {
     const { stdout, stderr } = cause as { readonly stdout: string; readonly stderr: string }
     throw new Error(`${program} ${args.join(' ')} failed:\n${stdout}\n${stderr}`, { cause })
-  }
-}
-
-/** Hard links where the file system can: it is 100 MB. */
-function copyModules(to: string): void {
-  const from = join(projectRoot, 'node_modules')
-  try {
-    execFileSync('cp', ['-al', from, to], { stdio: 'ignore' })
-  } catch {
-    rmSync(to, { recursive: true, force: true })
-    execFileSync('cp', ['-a', from, to])
   }
 }
 
@@ -57,8 +45,7 @@ describe('processors in packages of their own, in a folder that has Millrace fro
     const [{ filename }] = JSON.parse(
       await ran(projectRoot, 'npm', 'pack', '--ignore-scripts', '--json', '--pack-destination', packed),
     ) as [{ readonly filename: string }]
-    copyModules(join(folder, 'node_modules'))
-    rmSync(join(folder, 'node_modules', '.package-lock.json'), { force: true })
+    copyModules(folder)
     await ran(folder, 'npm', ...INSTALL, join(packed, filename))
   })
 
