@@ -139,7 +139,7 @@ export function showRecompute(options: AccountOption & JsonOption): Promise<numb
       each.device,
       each.since?.toISOString() ?? 'the beginning',
       each.until.toISOString(),
-      each.account,
+      each.account ?? '',
       each.site_id === null ? '' : `${each.site_id}, ${each.site}`,
     ])
     printAll(table([['device', 'from', 'to', 'account', 'site'], ...rows], ['left', 'left', 'left', 'left', 'left']))

@@ -29,7 +29,8 @@ export interface RecomputeRange extends Record<string, unknown> {
   readonly since: Date | null
   /** Exclusive. */
   readonly until: Date
-  readonly account: string
+  /** Null for a device that was taken off what it measured. */
+  readonly account: string | null
   /** Null in transit. */
   readonly site: string | null
   readonly site_id: bigint | null
@@ -64,7 +65,10 @@ export function countsOf(database: Database, site: bigint, most: number): Promis
   )
 }
 
-/** Stays and trips of a device, the newest first; undefined for a device that is not known. */
+/**
+ * Stays and trips of a hive, or of the one that a device measures now, the newest first; undefined
+ * for one that is not known.
+ */
 export function movesOf(database: Database, device: string, most: number): Promise<readonly Move[] | undefined> {
   return database.use(async (session) => {
     const rows = await session.query<Move>(
@@ -72,7 +76,9 @@ export function movesOf(database: Database, device: string, most: number): Promi
       `SELECT m.since, lead(m.since) OVER (ORDER BY m.since) AS until,
          CASE WHEN m.state = 'transit' THEN 'transit' WHEN s.kind = 'storage' THEN 'storage' WHEN s.kind = 'orchard' THEN 'deployed' ELSE 'unknown' END AS state,
          s.name AS site, m.site_id, m.latitude, m.longitude, m.confidence, m.decided_at, m.fixes
-       FROM movements m LEFT JOIN sites s ON s.id = m.site_id WHERE m.device_id = $1 ORDER BY m.since DESC LIMIT $2`,
+       FROM movements m LEFT JOIN sites s ON s.id = m.site_id 
+       WHERE m.asset_id = CASE WHEN device_of($1, now()) IS NOT NULL THEN $1 ELSE coalesce(asset_of($1, now()), $1) END
+       ORDER BY m.since DESC LIMIT $2`,
       [device, most],
     )
     if (rows.length > 0) return rows
@@ -87,7 +93,7 @@ export function recomputeRanges(database: Database, account: string | undefined)
     session.query<RecomputeRange>(
       'listing what is to be recomputed',
       `SELECT r.device_id AS device, nullif(r.since, '-infinity') AS since, r.until, a.name AS account, s.name AS site, r.site_id, r.noted_at
-       FROM recompute_ranges r JOIN accounts a ON a.id = r.account_id LEFT JOIN sites s ON s.id = r.site_id
+       FROM recompute_ranges r LEFT JOIN accounts a ON a.id = r.account_id LEFT JOIN sites s ON s.id = r.site_id
        WHERE $1::text IS NULL OR a.name = $1 ORDER BY r.device_id, r.since`,
       [account ?? null],
     ),

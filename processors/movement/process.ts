@@ -1,6 +1,7 @@
 import { type DeviceId, reject } from '../contract.ts'
 import { defineProcess, type Transaction } from '../process.ts'
 import { lockAccounts, placeAtRest, takeFromSite } from '../sites/placement.ts'
+import { type AssetId, holdAssets, periodsOf } from './asset.ts'
 import { fixes } from './fixes.ts'
 import { reasons } from './reasons.ts'
 import { type Decision, type Fix, follow, noTrack, type Track } from './track.ts'
@@ -11,9 +12,9 @@ interface TrackRow extends Record<string, unknown> {
 }
 
 /**
- * Decides from the fixes of each device whether it is at rest or in transit, and assigns it to the
- * site that it is at rest at. A change of state and the assignments that follow from it are one
- * transaction.
+ * Decides from the fixes of each device whether the asset that it measures is at rest or in
+ * transit, and assigns it to the site that it is at rest at. A change of state and the assignments
+ * that follow from it are one transaction.
  */
 export const businessProcess = defineProcess({
   from: fixes,
@@ -23,27 +24,39 @@ export const businessProcess = defineProcess({
   time: ({ atMicros }) => atMicros,
   reasons,
   metricsPort: 9471,
-  before: (inputs, tx) =>
-    lockAccounts(
-      tx,
-      inputs.map(({ device }) => device),
-    ),
+  async before(inputs, tx) {
+    const devices = inputs.map(({ device }) => device)
+    await holdAssets(tx, devices)
+    await lockAccounts(tx, devices)
+  },
   handle: async (device, items, tx) => {
-    const before = await lockTrack(tx, device)
-    if (before === undefined) return reject('unknown-device', `${device} is not in the app database`)
-    const { track, decisions } = followAll(before.track, items)
-    let { placed } = before
-    let first = before.track.rest === null
-    for (const decision of decisions) {
-      placed = await decided(tx, device, decision, first)
-      first = false
+    const own = await lockOwnTrack(tx, device)
+    if (own !== undefined) {
+      await followAsset(tx, device as string as AssetId, own, items)
+      return undefined
     }
-    if (!placed && decisions.length === 0) placed = await placeLate(tx, device, track)
-    if (track === before.track && placed === before.placed) return undefined
-    await tx.query('UPDATE movement_tracks SET track = $2, placed = $3 WHERE device_id = $1', [device, JSON.stringify(track), placed])
+    const periods = await periodsOf(tx, device)
+    if (periods.length === 0) return reject('unknown-device', `${device} is not in the app database`)
+    for (const { asset, fromMicros, toMicros } of periods) {
+      const within = items.filter(({ atMicros }) => atMicros >= fromMicros && atMicros < toMicros)
+      if (within.length > 0) await followAsset(tx, asset, await lockTrack(tx, asset), within)
+    }
     return undefined
   },
 })
+
+async function followAsset(tx: Transaction, asset: AssetId, before: TrackRow, items: readonly Fix[]): Promise<void> {
+  const { track, decisions } = followAll(before.track, items)
+  let { placed } = before
+  let first = before.track.rest === null
+  for (const decision of decisions) {
+    placed = await decided(tx, asset, decision, first)
+    first = false
+  }
+  if (!placed && decisions.length === 0) placed = await placeLate(tx, asset, track)
+  if (track === before.track && placed === before.placed) return
+  await tx.query('UPDATE movement_tracks SET track = $2, placed = $3 WHERE asset_id = $1', [asset, JSON.stringify(track), placed])
+}
 
 /**
  * Follows fixes in the order in which they came. What is decided of them, in order: when how many
@@ -61,42 +74,51 @@ function followAll(before: Track, items: readonly Fix[]): { readonly track: Trac
   return { track, decisions }
 }
 
-/** The track of a device, for nobody else to change; undefined for a device that is not known. */
-async function lockTrack(tx: Transaction, device: DeviceId): Promise<TrackRow | undefined> {
-  const locked = 'SELECT track, placed FROM movement_tracks WHERE device_id = $1 FOR UPDATE'
-  const [row] = await tx.query<TrackRow>(locked, [device])
-  if (row !== undefined) return row
-  await tx.query('INSERT INTO movement_tracks (device_id, track) SELECT id, $2 FROM devices WHERE id = $1 ON CONFLICT DO NOTHING', [
-    device,
-    JSON.stringify(noTrack),
-  ])
-  return (await tx.query<TrackRow>(locked, [device]))[0]
+/**
+ * The track of a device that was never swapped, for nobody else to change: one statement, because
+ * nearly all devices are such. Undefined for all others.
+ */
+async function lockOwnTrack(tx: Transaction, device: DeviceId): Promise<TrackRow | undefined> {
+  const [row] = await tx.query<TrackRow>(
+    `SELECT track, placed FROM movement_tracks
+     WHERE asset_id = $1 AND NOT EXISTS (SELECT FROM asset_devices a WHERE a.device_id = $1) FOR UPDATE OF movement_tracks`,
+    [device],
+  )
+  return row
+}
+
+/** The track of an asset, for nobody else to change. */
+async function lockTrack(tx: Transaction, asset: AssetId): Promise<TrackRow> {
+  await tx.query('INSERT INTO movement_tracks (asset_id, track) VALUES ($1, $2) ON CONFLICT DO NOTHING', [asset, JSON.stringify(noTrack)])
+  const [row] = await tx.query<TrackRow>('SELECT track, placed FROM movement_tracks WHERE asset_id = $1 FOR UPDATE', [asset])
+  if (row === undefined) throw new Error(`the track of ${asset} was deleted at this moment`)
+  return row
 }
 
 /** Writes a decision and what follows from it. Returns whether nothing is left to do. */
-async function decided(tx: Transaction, device: DeviceId, decision: Decision, first: boolean): Promise<boolean> {
+async function decided(tx: Transaction, asset: AssetId, decision: Decision, first: boolean): Promise<boolean> {
   const { state, sinceMicros, latitude, longitude, confidence, fixes: said } = decision
   let site: bigint | undefined
-  if (state === 'rest') site = await placeAtRest(tx, device, decision, sinceMicros, first)
-  else await takeFromSite(tx, device, sinceMicros)
+  if (state === 'rest') site = await placeAtRest(tx, asset, decision, sinceMicros, first)
+  else await takeFromSite(tx, asset, sinceMicros)
   await tx.query(
-    `INSERT INTO movements (device_id, since, state, latitude, longitude, confidence, fixes, site_id)
+    `INSERT INTO movements (asset_id, since, state, latitude, longitude, confidence, fixes, site_id)
      VALUES ($1, to_timestamp(0) + $2::bigint * interval '1 microsecond', $3, $4, $5, $6, $7, $8)
-     ON CONFLICT (device_id, since) DO UPDATE SET state = excluded.state, latitude = excluded.latitude, longitude = excluded.longitude,
+     ON CONFLICT (asset_id, since) DO UPDATE SET state = excluded.state, latitude = excluded.latitude, longitude = excluded.longitude,
        confidence = excluded.confidence, fixes = excluded.fixes, site_id = excluded.site_id, decided_at = excluded.decided_at`,
-    [device, sinceMicros, state, latitude, longitude, confidence, JSON.stringify(said), site ?? null],
+    [asset, sinceMicros, state, latitude, longitude, confidence, JSON.stringify(said), site ?? null],
   )
   return state === 'transit' || site !== undefined
 }
 
-/** A device that was at rest before it had an account. Returns whether it has a site now. */
-async function placeLate(tx: Transaction, device: DeviceId, { rest, moving }: Track): Promise<boolean> {
+/** An asset that was at rest before it had an account. Returns whether it has a site now. */
+async function placeLate(tx: Transaction, asset: AssetId, { rest, moving }: Track): Promise<boolean> {
   if (rest === null || moving) return true
-  const site = await placeAtRest(tx, device, rest, rest.sinceMicros, true)
+  const site = await placeAtRest(tx, asset, rest, rest.sinceMicros, true)
   if (site === undefined) return false
   await tx.query(
-    `UPDATE movements SET site_id = $3 WHERE device_id = $1 AND since = to_timestamp(0) + $2::bigint * interval '1 microsecond'`,
-    [device, rest.sinceMicros, site],
+    `UPDATE movements SET site_id = $3 WHERE asset_id = $1 AND since = to_timestamp(0) + $2::bigint * interval '1 microsecond'`,
+    [asset, rest.sinceMicros, site],
   )
   return true
 }

@@ -1,8 +1,10 @@
 /**
- * Which site a device is at, in the app database (db/app/0024-sites.sql). Called by process
- * movement, in its transaction: a device that is at rest and its assignment are one change.
+ * Which site an asset is at, in the app database (db/app/0024-sites.sql, 0032-asset-movements.sql).
+ * Called by process movement, in its transaction: an asset that is at rest and its assignment are
+ * one change.
  */
 import type { DeviceId } from '../contract.ts'
+import type { AssetId } from '../movement/asset.ts'
 import type { Position } from '../movement/distance.ts'
 import type { Transaction } from '../process.ts'
 
@@ -18,21 +20,21 @@ interface Present extends Record<string, unknown> {
 }
 
 /**
- * Assigns a device to the site that it is at rest at since a moment, in microseconds since 1970.
+ * Assigns an asset to the site that it is at rest at since a moment, in microseconds since 1970.
  * If its account knows none there, the site is created: once, however many devices, partitions and
  * instances come at the same time. A later assignment to a site stays: somebody knew better.
  * @param first whether it never was at rest before. If its present site has no position yet, it has
  *   this one.
- * @returns the site; undefined if the device has no account
+ * @returns the site; undefined if the asset has no account
  */
 export async function placeAtRest(
   tx: Transaction,
-  device: DeviceId,
+  asset: AssetId,
   { latitude, longitude }: Position,
   sinceMicros: number,
   first: boolean,
 ): Promise<bigint | undefined> {
-  const present = await presentAssignment(tx, device, sinceMicros)
+  const present = await presentAssignment(tx, asset, sinceMicros)
   if (present === undefined) return undefined
   if (present.later && present.site !== null) return present.site
   const [found] = await tx.query<{ site: bigint }>('SELECT found_site($1, $2, $3, $4) AS site', [
@@ -41,24 +43,24 @@ export async function placeAtRest(
     longitude,
     first ? present.site : null,
   ])
-  if (found === undefined) throw new Error(`no site was found or created for ${device}`)
-  await tx.query(`SELECT assign_from($1, $3, ${AT})`, [device, present.since, found.site])
+  if (found === undefined) throw new Error(`no site was found or created for ${asset}`)
+  await tx.query(`SELECT assign_asset_from($1, $3, ${AT})`, [asset, present.since, found.site])
   return found.site
 }
 
-/** Assigns a device to no site from a moment on. Its account stays. */
-export async function takeFromSite(tx: Transaction, device: DeviceId, sinceMicros: number): Promise<void> {
-  await tx.query(`SELECT assign_from($1, NULL, ${AT})`, [device, sinceMicros])
+/** Assigns an asset to no site from a moment on. Its account stays. */
+export async function takeFromSite(tx: Transaction, asset: AssetId, sinceMicros: number): Promise<void> {
+  await tx.query(`SELECT assign_asset_from($1, NULL, ${AT})`, [asset, sinceMicros])
 }
 
 /** The last assignment that holds at a moment or later, and from when on, not before the moment. */
-async function presentAssignment(tx: Transaction, device: DeviceId, sinceMicros: number): Promise<Present | undefined> {
+async function presentAssignment(tx: Transaction, asset: AssetId, sinceMicros: number): Promise<Present | undefined> {
   const [present] = await tx.query<Present>(
     `SELECT account_id AS account, site_id AS site, coalesce(lower(valid) > ${AT}, false) AS later,
        (extract(epoch FROM greatest(lower(valid), ${AT})) * 1000000)::bigint AS since
-     FROM assignments WHERE device_id = $1 AND (upper_inf(valid) OR upper(valid) > ${AT})
+     FROM asset_stays WHERE asset_id = $1 AND (upper_inf(valid) OR upper(valid) > ${AT})
      ORDER BY lower(valid) DESC NULLS LAST LIMIT 1`,
-    [device, sinceMicros],
+    [asset, sinceMicros],
   )
   return present
 }
@@ -70,9 +72,10 @@ async function presentAssignment(tx: Transaction, device: DeviceId, sinceMicros:
 export async function lockAccounts(tx: Transaction, devices: readonly DeviceId[]): Promise<void> {
   await tx.query(
     `WITH accounts AS MATERIALIZED (
-       SELECT DISTINCT a.account_id AS id FROM movement_tracks t
-       JOIN assignments a ON a.device_id = t.device_id AND upper_inf(a.valid)
-       WHERE t.device_id = ANY($1::text[]) AND t.arriving AND NOT EXISTS (
+       SELECT DISTINCT a.account_id AS id FROM asset_periods p
+       JOIN movement_tracks t ON t.asset_id = p.asset_id
+       JOIN assignments a ON a.device_id = p.device_id AND upper_inf(a.valid)
+       WHERE p.device_id = ANY($1::text[]) AND p.valid @> now() AND t.arriving AND NOT EXISTS (
          SELECT FROM sites s,
            LATERAL (SELECT (t.track #>> '{candidate,latitude}')::float8 AS latitude, (t.track #>> '{candidate,longitude}')::float8 AS longitude) c
          WHERE s.account_id = a.account_id AND s.latitude BETWEEN c.latitude - 0.2 AND c.latitude + 0.2

@@ -294,7 +294,7 @@ describe('movement, sites and deployment', () => {
   function facts(): Promise<readonly Record<string, unknown>[]> {
     return scratch.query(
       `SELECT device_id, lower(valid) AS since, round(s.latitude::numeric, 1) AS latitude, round(s.longitude::numeric, 1) AS longitude, m.state
-       FROM assignments a LEFT JOIN sites s ON s.id = a.site_id LEFT JOIN movements m USING (device_id)
+       FROM assignments a LEFT JOIN sites s ON s.id = a.site_id LEFT JOIN movements m ON m.asset_id = a.device_id
        WHERE m.since IS NULL OR m.since = lower(a.valid) ORDER BY device_id, lower(valid)`,
     )
   }
@@ -306,7 +306,7 @@ describe('movement, sites and deployment', () => {
  */
 const RECOMPUTED = `
   WITH stays AS (
-    SELECT site_id, since, lead(since) OVER (PARTITION BY device_id ORDER BY since) AS until FROM movements
+    SELECT site_id, since, lead(since) OVER (PARTITION BY asset_id ORDER BY since) AS until FROM movements
   ), moments AS (
     SELECT since AS at FROM movements UNION SELECT now()
   )

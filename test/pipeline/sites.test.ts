@@ -117,7 +117,7 @@ describe('millrace sites', () => {
   it('shows where a device was at rest and in transit', async () => {
     const [{ id }] = (await scratch.query("SELECT id FROM sites WHERE name = 'barn' AND account_id = 1")) as [{ readonly id: bigint }]
     await scratch.query(
-      `INSERT INTO movements (device_id, since, state, latitude, longitude, confidence, fixes, site_id) VALUES
+      `INSERT INTO movements (asset_id, since, state, latitude, longitude, confidence, fixes, site_id) VALUES
          ('hive-3', '2026-05-01', 'rest', 51.4, 7.1, 1, '[]', ${id}), ('hive-3', '2026-05-04', 'transit', 51.5, 7.1, 0.8, '[]', NULL)`,
     )
     const { out } = await sites('moves', 'hive-3')

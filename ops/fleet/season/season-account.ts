@@ -77,9 +77,9 @@ export async function readSeason(database: Database, account: string): Promise<S
     )
     const movements = await session.query<SeenMovement & Record<string, unknown>>(
       doing,
-      `SELECT m.device_id AS device, m.state, extract(epoch FROM m.since)::float8 * 1000 AS "sinceMs", m.site_id::int AS "siteId",
+      `SELECT m.asset_id AS device, m.state, extract(epoch FROM m.since)::float8 * 1000 AS "sinceMs", m.site_id::int AS "siteId",
          (m.fixes -> -1 ->> 'atMicros')::float8 / 1000 AS "decidedByMs"
-       FROM movements m WHERE m.device_id IN (${DEVICES}) ORDER BY m.device_id, m.since`,
+       FROM movements m WHERE m.asset_id IN (${DEVICES}) ORDER BY m.asset_id, m.since`,
       [account],
     )
     const alerts = await session.query<SeenAlert & Record<string, unknown>>(
