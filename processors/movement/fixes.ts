@@ -16,8 +16,7 @@ export const fixes: Source<Fix> = {
     const found: { readonly fix: Fix; readonly sample: number | null }[] = []
     readings.decode(record, lookups, (reading, sample) => {
       const { device_id: id, ts, time_estimated: estimated, latitude, longitude, position_accuracy: accuracy } = reading
-      if (latitude === null || longitude === null || (latitude === 0 && longitude === 0)) return
-      if (accuracy !== null && accuracy > WORST_ACCURACY_METRES) return
+      if (latitude === null || longitude === null || !canBeTrue(latitude, longitude, accuracy)) return
       if (ts > record.timestampMs * 1000 + FUTURE_MICROS) return
       if (parseSubDevice(id)?.channel !== null) return
       found.push({ fix: { atMicros: ts, latitude, longitude, estimated }, sample })
@@ -25,4 +24,9 @@ export const fixes: Source<Fix> = {
     found.sort((a, b) => a.fix.atMicros - b.fix.atMicros)
     for (const { fix, sample } of found) each(fix, sample)
   },
+}
+
+/** Whether a position (degrees) with its accuracy (metres) says anything of where a hive is. */
+export function canBeTrue(latitude: number, longitude: number, accuracy: number | null): boolean {
+  return (latitude !== 0 || longitude !== 0) && (accuracy === null || accuracy <= WORST_ACCURACY_METRES)
 }

@@ -45,7 +45,7 @@ interface Candidate extends Position {
   readonly freshMicros: number
 }
 
-interface Rest extends Position {
+export interface Rest extends Position {
   readonly sinceMicros: number
   /** Last fix that was there. */
   readonly lastMicros: number
@@ -61,6 +61,8 @@ export interface Track {
   /** First fix away from `rest` since the last one there. */
   readonly awayMicros: number | null
   readonly candidate: Candidate | null
+  /** While there is no fix: those up to here, in microseconds since 1970, are late. */
+  readonly floorMicros?: number
 }
 
 /** A change of a device's state. */
@@ -82,9 +84,9 @@ export const noTrack: Track = { recent: [], rest: null, moving: false, awayMicro
  */
 export function follow(track: Track, fix: Fix): { readonly track: Track; readonly decision: Decision | null } {
   const last = track.recent.at(-1)
-  if (last === undefined) return followed(track, fix)
-  if (fix.atMicros <= last.atMicros) return { track, decision: null }
-  return followed(fix.atMicros - last.atMicros > FORGET_MICROS ? { ...track, recent: [], awayMicros: null, candidate: null } : track, fix)
+  if (fix.atMicros <= (last?.atMicros ?? track.floorMicros ?? Number.NEGATIVE_INFINITY)) return { track, decision: null }
+  const forgotten = last !== undefined && fix.atMicros - last.atMicros > FORGET_MICROS
+  return followed(forgotten ? { ...track, recent: [], awayMicros: null, candidate: null } : track, fix)
 }
 
 function followed(track: Track, fix: Fix): { readonly track: Track; readonly decision: Decision | null } {
@@ -93,7 +95,7 @@ function followed(track: Track, fix: Fix): { readonly track: Track; readonly dec
   if (rest !== null && !moving && metresBetween(fix, rest) <= LEAVE_METRES)
     return {
       // One fix at the old place is enough to say that it was not left for good.
-      track: { ...track, recent, rest: { ...rest, lastMicros: fix.atMicros }, awayMicros: null, candidate: null },
+      track: { moving, recent, rest: { ...rest, lastMicros: fix.atMicros }, awayMicros: null, candidate: null },
       decision: null,
     }
   const awayMicros = moving || rest === null ? null : (track.awayMicros ?? fix.atMicros)
