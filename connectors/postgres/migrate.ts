@@ -1,5 +1,6 @@
 import type { LookupTable } from '../../processors/lookup-table.ts'
 import type { Quantity } from '../../schemas/quantities.ts'
+import { migrateAssetReadings } from './asset-readings.ts'
 import type { BackendChoice } from './backend.ts'
 import { chooseBackend } from './backend-choice.ts'
 import { retryOnLock } from './lock-retry.ts'
@@ -42,7 +43,7 @@ export function migrateLookupTables(url: string, tables: readonly LookupTable[])
 
 /**
  * Brings the telemetry database up to date: its migrations, then table `readings`, which follows
- * from the quantities.
+ * from the quantities, and its view by asset.
  * @throws MigrationError, BackendError, ConnectorError
  */
 export function migrateTelemetry({ url, migrations, quantities, backend }: TelemetryMigrateOptions): Promise<Done> {
@@ -109,6 +110,7 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
   if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
   const foreign = await checkColumns(session, columns)
   if (foreign.length > 0) done.push(describeForeign(foreign))
+  done.push(...(await migrateAssetReadings(session)))
   await session.commit('migrating table readings')
   return done
 }

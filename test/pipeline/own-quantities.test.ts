@@ -69,7 +69,7 @@ describe("a quantity of the deployment's own", function () {
     expect(await millrace('migrate', '--config', config)).to.equal(`added to readings: ${traffic}\n`)
     atEnd(async () => {
       // Another file's store would say that it does not know it.
-      await outcomes.query(`ALTER TABLE readings DROP COLUMN IF EXISTS ${traffic}`)
+      await outcomes.query(`ALTER TABLE readings DROP COLUMN IF EXISTS ${traffic} CASCADE`)
     })
     await millrace('schemas', 'register', '--config', config)
     const { version } = (await (await fetch(`${subject}/latest`)).json()) as { readonly version: number }

@@ -1,0 +1,85 @@
+import type { DeviceId } from '../../processors/contract.ts'
+import { canBeTrue } from '../../processors/movement/fixes.ts'
+import type { Fix } from '../../processors/movement/track.ts'
+import type { Database } from './database.ts'
+import { quoted } from './readings-table.ts'
+import type { Session } from './session.ts'
+
+const DOING = 'migrating view asset_readings'
+
+/** The device in the `device_id` of a reading, which may be a channel's, and what follows it. */
+const DEVICE = (id: string): string => `split_part(${id}, '/', 1)`
+const CHANNEL = (id: string): string => `substr(${id}, length(${DEVICE(id)}) + 1)`
+
+/**
+ * View `asset_readings` and function `readings_of_asset`: the columns of table `readings`, after
+ * those of the asset. A view keeps the columns that it was made with, so this runs whenever the
+ * table may have others. In the transaction of the migration.
+ * @returns what is new, in words
+ */
+export async function migrateAssetReadings(session: Session): Promise<readonly string[]> {
+  const columns = (await columnsOf(session, 'readings')).filter((name) => name !== 'asset_id')
+  const wanted = ['asset_id', ...columns]
+  const present = await columnsOf(session, 'asset_readings')
+  if (present.length === wanted.length && present.every((name, index) => name === wanted[index])) return []
+  // One that only grows is replaced: what others built on it, and who may read it, stays.
+  if (!present.every((name, index) => name === wanted[index]))
+    await session.script(DOING, 'DROP FUNCTION IF EXISTS readings_of_asset(text, timestamptz, timestamptz); DROP VIEW asset_readings')
+  await session.script(DOING, definition(columns))
+  return present.length === 0 ? ['created view asset_readings'] : []
+}
+
+/** In their order; none if there is no such table or view. */
+async function columnsOf(session: Session, relation: string): Promise<readonly string[]> {
+  const rows = await session.query<{ name: string }>(
+    DOING,
+    'SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum',
+    [relation],
+  )
+  return rows.map(({ name }) => name)
+}
+
+function definition(columns: readonly string[]): string {
+  const list = columns.map((name) => `r.${quoted(name)}`).join(', ')
+  return `
+    CREATE OR REPLACE VIEW asset_readings AS
+    SELECT coalesce(p.asset_id || ${CHANNEL('r.device_id')}, r.device_id) COLLATE "C" AS asset_id, ${list}
+    FROM readings r LEFT JOIN asset_devices p ON p.device_id = ${DEVICE('r.device_id')} AND p.valid @> r.ts;
+    COMMENT ON VIEW asset_readings IS 'Readings with what was measured: asset_id, or asset_id/channel, whichever device sent them. Of one asset: readings_of_asset.';
+    CREATE OR REPLACE FUNCTION readings_of_asset(asset text, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+    RETURNS SETOF asset_readings LANGUAGE sql STABLE AS $$
+      SELECT asset COLLATE "C", ${list} FROM (
+        SELECT device_id || ${CHANNEL('asset')} AS device_id, valid FROM asset_devices WHERE asset_id = ${DEVICE('asset')}
+        UNION ALL
+        SELECT asset, tstzrange(NULL, NULL) WHERE NOT EXISTS (SELECT FROM asset_devices WHERE device_id = ${DEVICE('asset')})
+      ) p CROSS JOIN LATERAL (
+        SELECT * FROM readings WHERE device_id = p.device_id
+          AND ts >= coalesce(greatest(lower(p.valid), since), '-infinity') AND ts < coalesce(least(upper(p.valid), until), 'infinity')
+      ) r
+    $$;
+    COMMENT ON FUNCTION readings_of_asset IS 'Readings of an asset (hive-1), or of a channel of it (hive-1/brood), from since, inclusive, to until, exclusive; null for no limit.'`
+}
+
+interface FixRow extends Record<string, unknown> {
+  readonly at: bigint
+  readonly latitude: number
+  readonly longitude: number
+  readonly accuracy: number | null
+  readonly estimated: boolean
+}
+
+/** Positions that a device itself sent from a moment on, up to now, as movement takes them. */
+export function storedFixes(database: Database, device: DeviceId, since: Date): Promise<readonly Fix[]> {
+  return database.use(async (session) => {
+    const rows = await session.query<FixRow>(
+      'reading positions',
+      `SELECT (extract(epoch FROM ts) * 1000000)::bigint AS at, latitude, longitude, position_accuracy AS accuracy, time_estimated AS estimated
+       FROM readings WHERE device_id = $1 AND ts >= $2 AND ts <= now() + interval '10 minutes' AND latitude IS NOT NULL AND longitude IS NOT NULL
+       ORDER BY ts`,
+      [device, since],
+    )
+    return rows
+      .filter(({ latitude, longitude, accuracy }) => canBeTrue(latitude, longitude, accuracy))
+      .map(({ at, latitude, longitude, estimated }) => ({ atMicros: Number(at), latitude, longitude, estimated }))
+  })
+}
