@@ -44,6 +44,31 @@ devices
   .action(exits(async (ids, options) => (await import('./devices.ts')).moveDevices(ids, options)))
 
 devices
+  .command('swap')
+  .description(
+    'Puts a device in the place of another: what OLD measured is measured by NEW from a moment on, with the same assignments. NEW is created if it is not known. A repeat changes nothing; swapping them back at the same time takes it back.',
+  )
+  .addArgument(new Argument('<old>', 'device that was taken off'))
+  .addArgument(new Argument('<new>', 'device that was put in its place'))
+  .addOption(new Option('--at <time>', `when: ${TIME}; without it, now`).argParser(moment('--at')))
+  .option('--spare', 'NEW may have stood at a site until then: it measured nothing there that is still of interest')
+  .addOption(CONFIG)
+  .addHelpText(
+    'after',
+    examples('millrace devices swap my-hive my-new-tag', 'millrace devices swap my-hive my-new-tag --at 2026-11-23T04:00:00Z'),
+  )
+  .action(exits(async (old, replacement, options) => (await import('./swap.ts')).swap(old, replacement, options)))
+
+devices
+  .command('history')
+  .description(
+    'Which devices measured what, and when: of a device, or of what is measured, which is named by its first device. Separated by tabs: what is measured, device, from, to; - for no limit.',
+  )
+  .addArgument(new Argument('<name>', 'device, or what is measured'))
+  .addOption(CONFIG)
+  .action(exits(async (name, options) => (await import('./swap.ts')).history(name, options)))
+
+devices
   .command('via')
   .description(
     'Lets a gateway speak for devices: its messages may name them. Without a pattern it lists the rules, separated by tabs. A rule holds for devices that are added later, too.',

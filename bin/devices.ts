@@ -121,7 +121,7 @@ function readList(given: string, { lines }: List): readonly DeviceId[] {
     )
 }
 
-function deviceId(name: string, where: string): DeviceId {
+export function deviceId(name: string, where: string): DeviceId {
   const id = parseDeviceId(name)
   if (id === undefined)
     throw new ConfigError(

@@ -1,5 +1,7 @@
 import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
+import { copyAssets } from '../connectors/postgres/asset-copy.ts'
+import { createDatabase } from '../connectors/postgres/database.ts'
 import { migrateApp, migrateLookupTables, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { type Migration, readMigrations } from '../connectors/postgres/migrations.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
@@ -31,6 +33,10 @@ export async function migrate({ config: file }: ConfigOption): Promise<number> {
       migrations: [...(await readMigrations(`${projectRoot}db/app`)), ...(await ownMigrations(services))],
     })),
   ]
+  await using app = createDatabase({ url: config.env.APP_DATABASE_URL, applicationName: 'millrace migrate' })
+  await using telemetry = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace migrate' })
+  const copied = await copyAssets(app, telemetry)
+  if (copied !== undefined) done.push(`copied ${copied} periods of swapped devices to the telemetry database`)
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
   const tables = services.flatMap((service) => Object.values(service.tables ?? {}))
