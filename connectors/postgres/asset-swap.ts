@@ -68,10 +68,10 @@ async function swapOnce(session: Session, swap: Swap): Promise<Swapped> {
   const ownSaid = await takeBack(tx, own, atMicros)
   const stays = staysOfAsset(await assignmentsOf(session, old), said?.undone ?? [], atMicros)
   const ended = staysFrom(await assignmentsOf(session, replacement), atMicros)
+  await replaceOnAsset(session, swap, period, atMicros)
   for (const device of [old, replacement]) await assignWithin(session, device, { ...NOWHERE, fromMicros: atMicros })
   for (const stay of stays) await assignWithin(session, replacement, stay)
   for (const stay of undoes) await assignWithin(session, old, stay)
-  await replaceOnAsset(session, swap, period, atMicros)
   await noteRanges(session, atMicros, [
     [old, undoes],
     [replacement, stays],
