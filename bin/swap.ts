@@ -58,9 +58,9 @@ async function orRefuse(swapping: Promise<Swapped>): Promise<Swapped> {
 
 function told(old: DeviceId, replacement: DeviceId, { repeated, asset, at, ended, rules }: Swapped): readonly string[] {
   const when = `${at.toISOString()} (UTC)`
-  if (repeated) return [`${asset} is measured by ${replacement} in place of ${old} as of ${when} already: nothing to do`]
+  if (repeated) return [`asset ${asset} is measured by ${replacement} in place of ${old} as of ${when} already: nothing to do`]
   return [
-    `${asset} is measured by ${replacement} in place of ${old} as of ${when}`,
+    `asset ${asset} is measured by ${replacement} in place of ${old} as of ${when}`,
     ...(ended === 0
       ? []
       : [`${replacement} had ${ended} assignments of its own from then on, which ended: swapping back at the same time gives them back`]),

@@ -54,7 +54,10 @@ function definition(columns: readonly string[]): string {
         SELECT asset, tstzrange(NULL, NULL) WHERE NOT EXISTS (SELECT FROM asset_devices WHERE device_id = ${DEVICE('asset')})
       ) p CROSS JOIN LATERAL (
         SELECT * FROM readings WHERE device_id = p.device_id
-          AND ts >= coalesce(greatest(lower(p.valid), since), '-infinity') AND ts < coalesce(least(upper(p.valid), until), 'infinity')
+          AND ts >= coalesce(since, '-infinity') AND ts < coalesce(until, 'infinity')
+          AND ts >= coalesce(lower(p.valid), '-infinity') AND ts < coalesce(upper(p.valid), 'infinity')
+        -- By the key for each device, and never by a join over all of the table.
+        OFFSET 0
       ) r
     $$;
     COMMENT ON FUNCTION readings_of_asset IS 'Readings of an asset (hive-1), or of a channel of it (hive-1/brood), from since, inclusive, to until, exclusive; null for no limit.'`

@@ -78,7 +78,7 @@ for (const backend of ['timescaledb', 'postgres'] as const)
       expect(await of('A', '1970-01-01T08:00Z')).to.equal('A:8 A:9')
       const { code, output } = await devices('swap', 'A', 'B', '--at', '1970-01-01T04:00:00Z')
       expect({ code, output }).to.deep.include({ code: 0 })
-      expect(output).to.contain('A is measured by B in place of A as of 1970-01-01T04:00:00.000Z (UTC)')
+      expect(output).to.contain('asset A is measured by B in place of A as of 1970-01-01T04:00:00.000Z (UTC)')
       expect(await of('A')).to.equal('A:0 A:1 A:2 A:3 B:4 B:5 B:6 B:7 B:8 B:9')
       expect(await of('A', '1970-01-01T02:00Z', '1970-01-01T06:00Z')).to.equal('A:2 A:3 B:4 B:5')
       expect(await of('A/brood', '1970-01-01T03:00Z', '1970-01-01T05:00Z')).to.equal('A/brood:3 B/brood:4')
@@ -95,11 +95,12 @@ for (const backend of ['timescaledb', 'postgres'] as const)
         'B/brood 4',
         'C 10',
       ])
-      await telemetry.query('ANALYZE readings')
+      // Of so few rows a scan is cheaper.
+      await telemetry.query('SET enable_seqscan = off; SET enable_bitmapscan = off')
       const plan = (await telemetry.query(`EXPLAIN SELECT * FROM readings_of_asset('A', '1970-01-01', '1970-01-02')`))
         .map((row) => row['QUERY PLAN'])
         .join('\n')
-      expect(plan).to.match(/Index Cond: \(\(?.*device_id = /)
+      expect(plan).to.match(/_pkey[^\n]*\n +Index Cond: \(\(device_id = [^\n]* AND \(ts >= /)
       expect((await devices('history', 'B')).output).to.equal('B\tB\t-\t1970-01-01T04:00:00.000Z\nA\tB\t1970-01-01T04:00:00.000Z\t-\n')
     })
 
