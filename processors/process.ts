@@ -105,6 +105,12 @@ export interface BusinessProcess<Item> {
    * The look-ups are absent only if it needs none and declares no table: `withLookups` adds them.
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
+  /**
+   * Handles all devices of a micro-batch in place of `handle`, with one savepoint and few
+   * statements, and rejects none. If it throws, or the database refuses a row, the devices are
+   * handled one by one after all. For a process that has something to write for few of many devices.
+   */
+  readonly together?: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => Promise<void>
   readonly regularly?: Regularly<Transaction>
   /** Its service sends the rows of table `webhook_delivery`, which it adds. */
   readonly webhooks?: true

@@ -133,6 +133,7 @@ async function handleDevices<Item>(
   const { consumer, businessProcess, outputs } = handler
   const doing = `process ${consumer}, before its devices`
   if (devices.length > 0) await businessProcess.before?.(devices, transactionOf(session, doing, outputs))
+  if (await handledTogether(session, handler, devices)) return []
   const rejections: DeviceRejection[] = []
   // By ID: two transactions, of one process or of two, lock the rows of devices in one order.
   for (const inputs of [...devices].sort((a, b) => (a.device < b.device ? -1 : 1))) {
@@ -140,6 +141,30 @@ async function handleDevices<Item>(
     if (rejection !== undefined) rejections.push(rejection)
   }
   return rejections
+}
+
+/**
+ * Handles all devices within one savepoint, if the process can. What it did is taken back if a
+ * device is at fault: which one, only handling them one by one tells.
+ * @throws ConnectorError if the database is at fault
+ */
+async function handledTogether<Item>(
+  session: Session,
+  { consumer, businessProcess: { together }, outputs }: Handler<Item>,
+  devices: readonly DeviceInputs<Item>[],
+): Promise<boolean> {
+  if (together === undefined || devices.length === 0) return false
+  const doing = `process ${consumer}, all devices of a batch`
+  await session.script(doing, 'SAVEPOINT devices')
+  try {
+    await together(devices, transactionOf(session, doing, outputs))
+    await session.script(doing, 'RELEASE SAVEPOINT devices')
+    return true
+  } catch (error) {
+    if (!isDevices(error, session)) throw error
+    await session.script(doing, 'ROLLBACK TO SAVEPOINT devices')
+    return false
+  }
 }
 
 /**
@@ -203,24 +228,26 @@ export async function rehearse<Result>(url: string, work: (rehearsal: Rehearsal)
     try {
       return await work({
         tx: guarded(transactionOf(session, 'looking at a rehearsal', undefined)),
-        handle: (consumer, businessProcess, devices) =>
-          handleDevices(
-            session,
-            {
-              consumer,
-              businessProcess: {
-                ...businessProcess,
-                handle: (device, items, tx, lookups) => businessProcess.handle(device, items, guarded(tx), lookups),
-              },
-              outputs: processOutputs(consumer, businessProcess, new Map(), new Map()),
-            },
-            devices,
-          ),
+        handle: (consumer, businessProcess, devices) => {
+          const outputs = processOutputs(consumer, businessProcess, new Map(), new Map())
+          return handleDevices(session, { consumer, businessProcess: guardedProcess(businessProcess), outputs }, devices)
+        },
       })
     } finally {
       if (!session.lost) await session.script('taking back the rehearsal', 'ROLLBACK')
     }
   })
+}
+
+function guardedProcess<Item>(businessProcess: BusinessProcess<Item>): BusinessProcess<Item> {
+  const { handle, together } = businessProcess
+  return {
+    ...businessProcess,
+    handle: (device, items, tx, lookups) => handle(device, items, guarded(tx), lookups),
+    ...(together === undefined
+      ? {}
+      : { together: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => together(inputs, guarded(tx)) }),
+  }
 }
 
 function guarded(tx: Transaction): Transaction {
