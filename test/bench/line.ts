@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { migrate } from '../../bin/migrate.ts'
 import { registerSchemas } from '../../bin/schemas.ts'
-import { createDatabase } from '../../connectors/postgres/database.ts'
+import { createDatabase, type Database } from '../../connectors/postgres/database.ts'
 import { provisionDevices } from '../../connectors/postgres/devices.ts'
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
 import { deviceIds } from '../../ops/fleet/device-ids.ts'
@@ -33,8 +33,24 @@ const PORT_OFFSET = 20_000
 const FIRST_METRICS_PORT = 9464
 const READY_MS = 30_000
 
+/** What a line has beside what every line has. */
+export interface LineOptions {
+  /** As in the configuration. */
+  readonly processors?: readonly string[]
+  /** Provisions the devices. */
+  readonly provision: (database: Database) => Promise<unknown>
+}
+
+/** Starts a line with the profile's devices. */
+export function openLine(profile: Profile, say: (line: string) => void, processors?: readonly string[]): Promise<Line> {
+  const devices = deviceIds({ prefix: 'bench', devices: profile.devices })
+  const provision = (database: Database): Promise<unknown> =>
+    provisionDevices(database, { account: 'Bench', site: 'Hall', devices, from: null })
+  return startLine({ provision, ...(processors === undefined ? {} : { processors }) }, say)
+}
+
 /** Starts everything from nothing; disposing removes it all. */
-export async function openLine(profile: Profile, say: (line: string) => void): Promise<Line> {
+export async function startLine({ processors = DEFAULT_PROCESSORS, provision }: LineOptions, say: (line: string) => void): Promise<Line> {
   const offset = Number(process.env.MILLRACE_PORT_OFFSET ?? PORT_OFFSET)
   const local = localDirectory({ MILLRACE_LOCAL: process.env.MILLRACE_LOCAL ?? '.local/bench' })
   Object.assign(process.env, { MILLRACE_LOCAL: local, MILLRACE_PORT_OFFSET: String(offset), MILLRACE_CONFIG: join(local, 'millrace.yaml') })
@@ -42,9 +58,9 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
   // What an earlier run that was killed left behind.
   if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
-  const services = await declaredServices({ processors: DEFAULT_PROCESSORS })
+  const services = await declaredServices({ processors })
   const ports = Object.fromEntries(services.map(({ name }, index) => [name, offset + FIRST_METRICS_PORT + index]))
-  writeFileSync(join(local, 'millrace.yaml'), `metrics: { ports: ${JSON.stringify(ports)} }\n`)
+  writeFileSync(join(local, 'millrace.yaml'), `processors: ${JSON.stringify(processors)}\nmetrics: { ports: ${JSON.stringify(ports)} }\n`)
   const stack = await startLocalStack(process.env, quietly)
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)
@@ -52,7 +68,10 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
     await migrate({})
     await registerSchemas({})
   })
-  await provision(config, profile)
+  {
+    await using database = createDatabase({ url: config.env.APP_DATABASE_URL, applicationName: 'millrace bench' })
+    await provision(database)
+  }
   const programs = await servicePrograms(config, undefined, local, process.env)
   const supervisor = await supervise({
     programs,
@@ -90,11 +109,6 @@ export async function openLine(profile: Profile, say: (line: string) => void): P
       rmSync(local, { recursive: true, force: true })
     },
   }
-}
-
-async function provision({ env }: Config, { devices }: Profile): Promise<void> {
-  await using database = createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace bench' })
-  await provisionDevices(database, { account: 'Bench', site: 'Hall', devices: deviceIds({ prefix: 'bench', devices }), from: null })
 }
 
 function stackPids(local: string): readonly (readonly [string, number])[] {

@@ -4,10 +4,13 @@ import { LocalStackError } from '../../ops/supervisor/local-stack.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { DEFAULT_PROCESSORS } from '../../services/config.ts'
 import { describeCost, measureCost } from './cost.ts'
-import { openLine } from './line.ts'
+import { openLine, startLine } from './line.ts'
 import { type Durations, measure } from './measure.ts'
+import { provisionOrchard } from './orchard.ts'
+import { describeOrchard, measureOrchard, ORCHARD, ORCHARD_PROCESSORS } from './orchard-measure.ts'
 import { PROFILE_NAMES, type Profile, profiles } from './profile.ts'
 import { latest, renderReport, type Summary, summarise } from './report.ts'
+import { describeSlowProcess, measureSlowProcess, SLOW_PROCESS, SLOW_PROCESSORS } from './slow-process.ts'
 
 /** Of the confirmation, which the figures come from. */
 const SECONDS = 60
@@ -30,7 +33,7 @@ function durations(given: string | undefined): Durations {
 /** The processors that the line can do without. */
 function chosenProcessor(name: string): string {
   const optional = DEFAULT_PROCESSORS.filter((processor) => processor !== 'standardise')
-  if (!optional.includes(name)) throw new RangeError(`BENCH_COST: expected ${optional.join(' or ')}, got "${name}"`)
+  if (!optional.includes(name)) throw new RangeError(`BENCH_COST: expected ${[...optional, SLOW_PROCESS].join(' or ')}, got "${name}"`)
   return name
 }
 
@@ -48,6 +51,20 @@ async function compare(profile: Profile, processor: string): Promise<void> {
   process.stdout.write(`\n${describeCost(profile, processor, await measureCost(line, profile, processor, say))}\n\n`)
 }
 
+async function compareSlow(profile: Profile): Promise<void> {
+  const say = stopwatch()
+  say(`profile ${profile.name}: ${profile.says}; what ${SLOW_PROCESS} costs the others; starting a line of its own`)
+  await using line = await openLine(profile, say, SLOW_PROCESSORS)
+  process.stdout.write(`\n${describeSlowProcess(profile, await measureSlowProcess(line, profile, say)).join('\n')}\n\n`)
+}
+
+async function allProcesses({ seconds }: Durations): Promise<void> {
+  const say = stopwatch()
+  say(`all processes with ${ORCHARD.devices} devices; starting a line of its own`)
+  await using line = await startLine({ processors: ORCHARD_PROCESSORS, provision: (database) => provisionOrchard(database, ORCHARD) }, say)
+  process.stdout.write(`\n${describeOrchard(await measureOrchard(line, seconds, say)).join('\n')}\n\n`)
+}
+
 async function run(profile: Profile, seconds: Durations): Promise<Summary> {
   const say = stopwatch()
   say(`profile ${profile.name}: ${profile.says}; starting a line of its own`)
@@ -59,7 +76,16 @@ async function run(profile: Profile, seconds: Durations): Promise<Summary> {
 
 async function bench(): Promise<number> {
   const chosen = chosenProfiles(process.env.PROFILE)
-  const { BENCH_COST: cost = '' } = process.env
+  const { BENCH_COST: cost = '', BENCH_PROCESSES: processes = '' } = process.env
+  if (processes !== '') {
+    if (processes !== '1') throw new RangeError(`BENCH_PROCESSES: expected 1, got "${processes}"`)
+    await allProcesses(durations(process.env.BENCH_SECONDS))
+    return 0
+  }
+  if (cost === SLOW_PROCESS) {
+    for (const profile of chosen) await compareSlow(profile)
+    return 0
+  }
   if (cost !== '') {
     const processor = chosenProcessor(cost)
     for (const profile of chosen) await compare(profile, processor)
