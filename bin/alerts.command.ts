@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings'
-import { CONFIG, examples, exits, positive, text, UsageError } from './command-line.ts'
+import { CONFIG, duration, examples, exits, positive, text, UsageError } from './command-line.ts'
 
 const ACCOUNT = new Option('--account <name>', 'of this account; otherwise of all').argParser(text('--account'))
 const OWNER = new Option('--account <name>', 'whose').argParser(text('--account')).makeOptionMandatory()
@@ -10,18 +10,6 @@ function number(option: string): (given: string) => number {
     const value = /^[+-]?\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
     if (!Number.isFinite(value)) throw new UsageError(`${option}: expected a number such as 35 or -0.5, got ${JSON.stringify(given)}`)
     return value
-  }
-}
-
-const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
-
-/** Parses a duration into seconds. */
-function duration(option: string): (given: string) => number {
-  return (given) => {
-    const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(given) ?? []
-    if (count === undefined || unit === undefined)
-      throw new UsageError(`${option}: expected a duration such as 90s, 15m, 2h or 1d, got ${JSON.stringify(given)}`)
-    return Number(count) * SECONDS[unit as keyof typeof SECONDS]
   }
 }
 

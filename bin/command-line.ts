@@ -41,6 +41,21 @@ export function moment(option: string): (given: string) => number {
   }
 }
 
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
+
+/** Parses a duration into seconds. */
+export function duration(option: string, { least, most } = { least: 0, most: Number.POSITIVE_INFINITY }): (given: string) => number {
+  return (given) => {
+    const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(given) ?? []
+    if (count === undefined || unit === undefined)
+      throw new UsageError(`${option}: expected a duration such as 90s, 15m, 2h or 1d, got ${JSON.stringify(given)}`)
+    const seconds = Number(count) * SECONDS[unit as keyof typeof SECONDS]
+    if (seconds < least || seconds > most)
+      throw new UsageError(`${option}: expected ${least} to ${most} seconds, got ${JSON.stringify(given)}`)
+    return seconds
+  }
+}
+
 /** Parses the fingerprint of a schema. */
 export function fingerprint(option: string): (given: string) => string {
   return (given) => {

@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from '@commander-js/extra-typings'
-import { CONFIG, examples, exits, moment, text } from './command-line.ts'
+import { CONFIG, duration, examples, exits, moment, text } from './command-line.ts'
 
 const IDS = 'device IDs; - alone reads them from standard input, with blanks or new lines between'
 const ACCOUNT = new Option('--account <name>', 'whose they are').argParser(text('--account')).makeOptionMandatory()
@@ -88,7 +88,27 @@ devices
   .action(exits(async (gateway, patterns, options) => (await import('./gateways.ts')).gatewayRules(gateway, patterns, options)))
 
 devices
-  .command('list')
-  .description('Known devices, with account, site, state and the gateways that may speak for them, separated by tabs.')
+  .command('silent-after')
+  .description(
+    'Sets after how long without a sign a device is silent, for devices that report less often, or should report more often, than each hour.',
+  )
+  .addArgument(
+    new Argument('<time>', 'a duration from 1m to 365d, or "usual": an hour').argParser((given) =>
+      given === 'usual' ? null : duration('time', { least: 60, most: 31_536_000 })(given),
+    ),
+  )
+  .addArgument(new Argument('<id...>', IDS))
   .addOption(CONFIG)
-  .action(exits(async (options) => (await import('./devices.ts')).listDevices(options)))
+  .addHelpText('after', examples('millrace devices silent-after 2d my-hive', 'millrace devices silent-after usual - < ids.txt'))
+  .action(exits(async (time, ids, options) => (await import('./devices.ts')).setSilentAfter(time, ids, options)))
+
+devices
+  .command('list')
+  .description(
+    'Known devices, one a line, separated by tabs: account, site, state, the gateways that may speak for it, firmware, boot, last contact, battery. What each means: docs/processes/devices.md.',
+  )
+  .option('--silent', 'only those that are silent')
+  .option('--json', 'as JSON, with all times')
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace devices list --silent'))
+  .action(exits(async (options) => (await import('./device-list.ts')).listDevices(options)))

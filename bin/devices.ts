@@ -3,12 +3,11 @@ import { createDatabase, type Database } from '../connectors/postgres/database.t
 import {
   AssignmentError,
   moveDevices as assignAnew,
-  listDevices as knownDevices,
   type Placement,
   provisionDevices,
+  setSilentAfter as silentAfter,
 } from '../connectors/postgres/devices.ts'
 import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
-import { visible } from '../processors/visible.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import type { ConfigOption } from './command-line.ts'
 import { gatewayName } from './gateways.ts'
@@ -57,12 +56,12 @@ export async function moveDevices(
   })
 }
 
-/** `millrace devices list` */
-export async function listDevices({ config: file }: ConfigOption): Promise<number> {
-  await using database = open(loadConfig(process.env, file))
-  for (const { id, account, site, state, via } of await knownDevices(database))
-    process.stdout.write(`${[id, account, site, state, via].map((field) => visible(field ?? '-')).join('\t')}\n`)
-  return 0
+/** `millrace devices silent-after` */
+export async function setSilentAfter(time: number | null, names: readonly string[], options: ConfigOption): Promise<number> {
+  return withDevices(options, names, {}, async (database, devices) => {
+    await silentAfter(database, devices, time)
+    print(`${devices.length} devices: silent after ${time === null ? 'the usual hour' : `${time} s`}`)
+  })
 }
 
 function open({ env }: Config): Database {

@@ -39,8 +39,8 @@ describe('the command line', () => {
     [['lag', '--confi', 'x'], 'lag: ', '"--confi"', 'expected --config <file> or --help', 'see `millrace lag --help`'],
     [['lag', 'x\u001b'], 'expected no argument, got "x\\u001b"', 'see `millrace lag --help`'],
     [['lag', '--config'], '--config <file>', 'missing'],
-    [['devices'], 'devices: expected add, move, swap, history, via or list', 'see `millrace devices --help`'],
-    [['devices', 'remove', 'x'], '"remove"', 'expected add, move, swap, history, via or list'],
+    [['devices'], 'devices: expected add, move, swap, history, via, silent-after or list', 'see `millrace devices --help`'],
+    [['devices', 'remove', 'x'], '"remove"', 'expected add, move, swap, history, via, silent-after or list'],
     [['devices', 'add', '--account', 'a'], '"id"', 'see `millrace devices add --help`'],
     [['devices', 'add', 'x'], '--account <name>'],
     [['devices', 'move', '--account', 'a', '--from', '2h', 'x'], '"--from"', 'expected --at <time>'],
@@ -50,7 +50,7 @@ describe('the command line', () => {
     [['redrive', 'store', '--rate', '0'], '--rate: expected a number above 0, got "0"'],
     [['redrive', 'store', '--max-attempts', '1.5'], '--max-attempts: expected a whole number above 0, got "1.5"'],
     [['topics', '--partitions', '0x10'], '--partitions: expected a whole number above 0, got "0x10"'],
-    [['help', 'devices', 'sell'], '"sell"', 'add, move, swap, history, via, list'],
+    [['help', 'devices', 'sell'], '"sell"', 'add, move, swap, history, via, silent-after, list'],
   ] as const)
     it(`refuses \`${args.join(' ').replace('\u001b', '␛')}\` in one line that says what was expected and where help is`, async () => {
       const problem = await refused(...args)

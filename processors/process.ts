@@ -108,7 +108,7 @@ export interface BusinessProcess<Item> {
   /**
    * Handles all devices of a micro-batch in place of `handle`, with one savepoint and few
    * statements, and rejects none. If it throws, or the database refuses a row, the devices are
-   * handled one by one after all. For a process that has something to write for few of many devices.
+   * handled one by one after all. For a process that writes something for few of many devices.
    */
   readonly together?: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => Promise<void>
   readonly regularly?: Regularly<Transaction>

@@ -175,10 +175,42 @@ export interface ListedDevice {
   readonly id: string
   readonly account: string | null
   readonly site: string | null
-  /** State in its last birth or will; null if none came. */
+  /** init, ready, sleeping, lost or silent; null if nothing came. */
   readonly state: string | null
   /** Gateways that may speak for it, separated by commas; null for none. */
   readonly via: string | null
+  readonly firmware: string | null
+  readonly boot: number | null
+  /** When the bridge received what it sent last. */
+  readonly lastContact: Date | null
+  /** When it had been silent for long enough; null if it is not. */
+  readonly silentSince: Date | null
+  readonly lastSample: Date | null
+  /** Volts, and the time of the sample. */
+  readonly batteryVoltage: number | null
+  readonly batteryVoltageAt: Date | null
+  /** Per cent. */
+  readonly batteryLevel: number | null
+  readonly batteryLevelAt: Date | null
+}
+
+/**
+ * After how much silence devices are silent; null for the usual time.
+ * @throws AssignmentError if a device is not known
+ */
+export function setSilentAfter(database: Database, devices: readonly DeviceId[], seconds: number | null): Promise<void> {
+  return database.use(async (session) => {
+    await session.script('setting the time of silence', 'BEGIN')
+    const known = await session.query<{ id: string }>(
+      'setting the time of silence',
+      'UPDATE devices SET silent_after_seconds = $2 WHERE id = ANY($1::text[]) RETURNING id',
+      [devices, seconds],
+    )
+    const ids = new Set(known.map(({ id }) => id))
+    const unknown = devices.filter((device) => !ids.has(device))
+    if (unknown.length > 0) throw new AssignmentError(`${named(unknown)} not known: provision first`, unknown)
+    await session.commit('setting the time of silence')
+  })
 }
 
 /** Every device, by ID. */
@@ -191,11 +223,14 @@ export function listDevices(database: Database): Promise<readonly ListedDevice[]
          UNION
          SELECT d.id, r.gateway FROM gateway_devices r JOIN devices d ON d.id LIKE ${LIKE} WHERE strpos(r.device, '*') > 0
        ), via AS (SELECT id, string_agg(gateway, ', ' ORDER BY gateway) AS gateways FROM spoken GROUP BY id)
-       SELECT d.id, a.name AS account, s.name AS site, t.state, v.gateways AS via FROM devices d
+       SELECT d.id, a.name AS account, s.name AS site, t.state, v.gateways AS via, t.firmware, t.boot, t.last_contact AS "lastContact",
+         t.silent_at AS "silentSince", t.last_sample AS "lastSample", t.battery_voltage AS "batteryVoltage",
+         t.battery_voltage_at AS "batteryVoltageAt", t.battery_level AS "batteryLevel", t.battery_level_at AS "batteryLevelAt"
+       FROM devices d
        LEFT JOIN assignments g ON g.device_id = d.id AND g.valid @> now()
        LEFT JOIN accounts a ON a.id = g.account_id
        LEFT JOIN sites s ON s.id = g.site_id
-       LEFT JOIN device_status t ON t.device_id = d.id
+       LEFT JOIN device_states t ON t.device_id = d.id
        LEFT JOIN via v ON v.id = d.id
        ORDER BY d.id`,
       [],

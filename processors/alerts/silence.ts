@@ -1,4 +1,5 @@
 import type { DeviceId } from '../contract.ts'
+import { noteListening } from '../listening-since.ts'
 import { type AlertTransaction, closeAlerts, openAlert } from './writing.ts'
 
 interface SilentRow extends Record<string, unknown> {
@@ -32,32 +33,20 @@ export async function closeNoLongerWatched(tx: AlertTransaction): Promise<void> 
 }
 
 /**
- * Opens alerts of devices that have been silent for long enough. Silence counts only while the line
- * was listening: from the last reading, or from when the line began to listen if that is later. So
- * neither an outage, nor a replay, nor catching up makes anybody silent.
+ * Opens alerts of devices that have been silent for long enough, while the line was listening.
  * @param behindSeconds all that the bridge received until so many seconds ago has been handled;
  *   Infinity if the line does not listen, undefined if it is not known yet
  */
 export async function openSilent(tx: AlertTransaction, behindSeconds: number | undefined): Promise<void> {
-  if (behindSeconds === undefined) return
-  const listening = Number.isFinite(behindSeconds)
-  // If nobody looked for a while, nobody knows whether the line was listening.
-  await tx.query(
-    `INSERT INTO alert_listening (since, checked_at) VALUES (now(), now())
-     ON CONFLICT (one_row) DO UPDATE
-     SET since = CASE WHEN $1 AND alert_listening.checked_at > now() - interval '2 minutes' THEN alert_listening.since ELSE now() END,
-       checked_at = now()`,
-    [listening],
-  )
-  if (!listening) return
+  if (!(await noteListening(tx, 'alerts', behindSeconds)) || behindSeconds === undefined) return
   // A device that is being handled at this moment is skipped: it is not silent.
   const rows = await tx.query<SilentRow>(
     `SELECT r.id AS rule_id, w.site_id, d.device_id, (extract(epoch FROM d.heard_at) * 1000000)::bigint AS heard,
        (extract(epoch FROM greatest(d.heard_at, l.since) + r.for_seconds * interval '1 second') * 1000000)::bigint AS silent
-     FROM alert_listening l, alert_rules r
+     FROM process_listening l, alert_rules r
        JOIN assignments w ON w.account_id = r.account_id AND w.valid @> now()
        JOIN alert_device d ON d.device_id = w.device_id
-     WHERE r.enabled AND r.kind = 'silence' AND (r.devices IS NULL OR w.device_id = ANY(r.devices))
+     WHERE l.process = 'alerts' AND r.enabled AND r.kind = 'silence' AND (r.devices IS NULL OR w.device_id = ANY(r.devices))
        AND (r.sites IS NULL OR w.site_id = ANY(r.sites)) AND greatest(d.heard_at, l.since) + r.for_seconds * interval '1 second' <= now() - $1::double precision * interval '1 second'
        AND NOT EXISTS (SELECT FROM alerts a WHERE a.rule_id = r.id AND a.device_id = d.device_id AND a.channel = '' AND a.closed_at IS NULL)
      ORDER BY d.device_id, r.id LIMIT ${MOST_AT_ONCE} FOR UPDATE OF d SKIP LOCKED`,

@@ -34,11 +34,12 @@ export const businessProcess = defineProcess({
     const known = statuses.reduce<KnownStatus | undefined>(applyStatus, before)
     if (known === undefined || known === before) return undefined
     await tx.query(
-      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at, seen_offset, lowest_boot)
-       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond', $6, $7)
+      `INSERT INTO device_status (device_id, state, boot, firmware, seen_at, seen_offset, lowest_boot, boot_at)
+       VALUES ($1, $2, $3, $4, to_timestamp(0) + $5::bigint * interval '1 microsecond', $6, $7, to_timestamp(0) + $5::bigint * interval '1 microsecond')
        ON CONFLICT (device_id) DO UPDATE
        SET state = excluded.state, boot = excluded.boot, firmware = excluded.firmware, seen_at = excluded.seen_at,
-         seen_offset = excluded.seen_offset, lowest_boot = excluded.lowest_boot`,
+         seen_offset = excluded.seen_offset, lowest_boot = excluded.lowest_boot,
+         boot_at = CASE WHEN device_status.boot IS DISTINCT FROM excluded.boot THEN excluded.boot_at ELSE device_status.boot_at END`,
       [device, known.state, known.boot, known.firmware, known.seenMicros, known.seenOffset, known.lowestBoot],
     )
     return undefined

@@ -194,13 +194,16 @@ describe('alerts, on the line', () => {
     await addRule('quiet', '--kind', 'silence', '--for', '1m', '--device', still)
     await publish(still, [[0, 20]])
     await until('it is heard', async () => (await app.query('SELECT FROM alert_device WHERE device_id = $1', [still])).rowCount === 1)
-    await until('the line is listened to', async () => (await app.query('SELECT FROM alert_listening')).rowCount === 1)
+    await until(
+      'the line is listened to',
+      async () => (await app.query("SELECT FROM process_listening WHERE process = 'alerts'")).rowCount === 1,
+    )
     // A minute is too long for a test: the device was heard ten minutes ago, as after an outage.
-    await app.query('UPDATE alert_listening SET since = now()')
+    await app.query("UPDATE process_listening SET since = now() WHERE process = 'alerts'")
     await app.query("UPDATE alert_device SET heard_at = now() - interval '10 minutes' WHERE device_id = $1", [still])
     await new Promise((resolve) => setTimeout(resolve, 4_500))
     expect(await rows(still)).to.deep.equal([])
-    await app.query("UPDATE alert_listening SET since = now() - interval '10 minutes'")
+    await app.query("UPDATE process_listening SET since = now() - interval '10 minutes' WHERE process = 'alerts'")
     await until('the silence is told', async () => events(still).length === 1)
     expect(told.at(-1)).to.include({ event: 'opened', kind: 'silence', rule: 'quiet', value: null })
     await publish(still, [[5, 20]])
