@@ -2,8 +2,8 @@ import type { StorageBackend } from '../connectors/postgres/backend.ts'
 import { findBackend } from '../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import type { Session } from '../connectors/postgres/session.ts'
-import { drainStrays, partitionLines } from '../ops/partitions.ts'
-import { type Config, loadConfig } from '../services/config.ts'
+import { drainStrays, partitionLines, partitionReport } from '../ops/partitions.ts'
+import { type Config, loadConfig, partitionSettings } from '../services/config.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
@@ -11,11 +11,13 @@ import { print } from './print.ts'
  * `millrace partitions`: the partitions of `readings`, and the rows outside them.
  * @returns 0 if no row is outside, else 1
  */
-export function listPartitions({ config }: ConfigOption): Promise<number> {
-  return withReadings(loadConfig(process.env, config), async (backend, session) => {
-    const strays = await backend.strayDays(session)
-    print(...partitionLines(backend.name, await backend.partitions(session), strays))
-    return strays.length === 0 ? 0 : 1
+export function listPartitions({ config: path, json }: ConfigOption & { readonly json?: true }): Promise<number> {
+  const config = loadConfig(process.env, path)
+  return withReadings(config, async (backend, session) => {
+    const report = await partitionReport(backend, session, partitionSettings(config), Date.now())
+    if (json === true) print(JSON.stringify(report, undefined, 2))
+    else print(...partitionLines(report))
+    return report.strays.days.length === 0 ? 0 : 1
   })
 }
 

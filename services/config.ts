@@ -4,6 +4,7 @@ import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
+import type { PartitionSettings } from '../processors/store/partition-plan.ts'
 import { ownQuantities } from '../schemas/own-quantities.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
 import type { BreakerLimits } from './breaker.ts'
@@ -208,6 +209,22 @@ const shape = z.strictObject({
       .default('first')
       .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
   }),
+  storage: section('What the store keeps ready, and how long it keeps what it has: docs/storage.md.', {
+    days_ahead: z
+      .int()
+      .min(1)
+      .max(60)
+      .default(7)
+      .describe('Days after today that have their partitions already. On TimescaleDB chunks appear by themselves.'),
+    retention_days: section('Whole days that rows are kept, by table. Without a figure all are kept.', {
+      readings: z
+        .int()
+        .min(1)
+        .max(36_500)
+        .optional()
+        .describe('A day of readings is dropped, with its partition or chunk, so many days after its end.'),
+    }),
+  }),
   metrics: section('/metrics (Prometheus) and /health of each service.', {
     host: z
       .string()
@@ -347,6 +364,11 @@ export function bridgeRoutes({ bridge: { routes } }: Pick<Config, 'bridge'>): re
 
 export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLimits {
   return { share: limits.most_share, minimumDevices: limits.minimum_devices, longestMs: limits.longest_minutes * 60_000 }
+}
+
+/** How the partitions of `readings` are kept. */
+export function partitionSettings({ storage }: Pick<Config, 'storage'>): PartitionSettings {
+  return { daysAhead: storage.days_ahead, retentionDays: storage.retention_days.readings }
 }
 
 type Listening = Pick<Declaration, 'name' | 'metricsPort'>

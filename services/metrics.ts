@@ -117,7 +117,20 @@ export const METRICS = {
   millrace_repeated_rows_total: { of: ['store'], means: 'Rows that had nothing new.' },
   millrace_conflicting_rows_total: { of: ['store'], means: 'Rows that had another value than the row of their device and time.' },
   millrace_readings_total: { of: ['store'], means: 'Values of quantities in the rows committed, repeats included.' },
-  millrace_stray_rows: { of: ['store'], means: 'Rows in the default partition; NaN while they have not been counted.' },
+  millrace_stray_rows: {
+    of: ['store'],
+    means: 'Rows in the default partition, estimated if they are many; NaN while they have not been counted.',
+  },
+  millrace_stray_days: { of: ['store'], means: 'Days that these rows are of; NaN while they have not been counted.' },
+  millrace_partition_days_ready: {
+    of: ['store'],
+    means: 'Days after today, without a gap, that have their partitions; NaN before the first look.',
+  },
+  millrace_partitions_made_total: { of: ['store'], means: 'Partitions that the care of partitions made.' },
+  millrace_partitions_dropped_total: { of: ['store'], means: 'Partitions, or chunks, dropped by `storage.retention_days`.' },
+  millrace_moved_stray_rows_total: { of: ['store'], means: 'Rows moved from the default partition into those that were made.' },
+  millrace_dropped_stray_rows_total: { of: ['store'], means: 'Rows of the default partition dropped by `storage.retention_days`.' },
+  millrace_partition_care_failures_total: { of: ['store'], means: 'Steps of the care of partitions that failed; they are tried again.' },
 
   millrace_dead_letters_read_total: { of: ['continuity'], means: 'Dead letters among the records.' },
   millrace_unreadable_records_total: { of: ['continuity'], means: 'Records that are not what their topic holds.' },

@@ -1,8 +1,19 @@
+import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
+import type { TimeRange } from '../../processors/store/time-ranges.ts'
 import type { Day } from './days.ts'
 import type { Column } from './readings-table.ts'
 import type { Session } from './session.ts'
 
-/** Strays of one day. */
+/** A partition of a table, or a chunk of it, as it is in the database. */
+export interface StoredPartition extends PlannedPartition {
+  /** Estimated, as of the last ANALYZE or by the server's counters; null if nobody knows. */
+  readonly rows: number | null
+  /** Of the table alone. */
+  readonly bytes: number
+  readonly indexBytes: number
+}
+
+/** Rows outside every partition, of one day. */
 export interface StrayDay {
   /**
    * Null if no partition can be made for them: their time is infinite, or its year is not 1 to
@@ -10,41 +21,60 @@ export interface StrayDay {
    */
   readonly day: Day | null
   readonly rows: number
-  readonly devices: number
 }
 
-export interface Partitions {
-  readonly count: number
-  /** Null if there are none. */
-  readonly first: Day | null
-  /** The last day that has one. */
-  readonly last: Day | null
+export interface Strays {
+  readonly days: readonly StrayDay[]
+  /** False if only a part was looked at: then the figures are estimates. */
+  readonly exact: boolean
+}
+
+/** Something that stands in the way, in words. */
+export interface Blocked {
+  readonly range: TimeRange
+  readonly why: string
+}
+
+/** What came of making partitions. */
+export interface Made {
+  /** Names of new partitions. */
+  readonly made: readonly string[]
+  /** Rows that were in the default partition and are in their own now. */
+  readonly moved: number
+  readonly blocked: readonly Blocked[]
 }
 
 /**
  * How table `readings` is kept. Both backends have the same columns and the primary key (device_id,
- * ts).
+ * ts). Whatever takes a lock that writers wait for gives up after 100 ms and tries again, for some
+ * seconds; then it throws a transient ConnectorError. All but `create` are called outside a
+ * transaction, and can be repeated: what a killed run left is found and finished.
  */
 export interface StorageBackend {
   readonly name: BackendName
+  /** False if chunks appear by themselves. */
+  readonly prepares: boolean
   /** Creates the table, which does not exist. Runs inside the migration's transaction. */
   create(session: Session, columns: readonly Column[]): Promise<void>
-  /**
-   * Makes sure that each of these days has a place for its rows. To be called outside a
-   * transaction; cheap for days that are known.
-   */
+  /** Makes sure that each of these days has a place for its rows. Cheap for days that are known. */
   ensureDays(session: Session, days: readonly Day[]): Promise<void>
+  /**
+   * Gives what of the range has none a partition, of its own for each day at least. Rows of it that
+   * are in the default partition move along, in a transaction for each 100,000.
+   */
+  make(session: Session, range: TimeRange): Promise<Made>
   /** How many rows lie outside every day's partition. If it is not 0, somebody should look. */
   strays(session: Session): Promise<bigint>
-  /** The strays by day, in order. */
-  strayDays(session: Session): Promise<readonly StrayDay[]>
-  /**
-   * Gives the strays of a day a partition of their own, in one transaction that others wait for. If
-   * they have to stay, it returns why.
-   */
-  drainDay(session: Session, day: Day): Promise<string | undefined>
-  /** The partitions, or chunks, that there are. */
-  partitions(session: Session): Promise<Partitions>
+  /** The same by day, in order. It reads 64 MiB at most. */
+  strayDays(session: Session): Promise<Strays>
+  /** The partitions, or chunks, in the order of time. */
+  list(session: Session): Promise<readonly StoredPartition[]>
+  /** Takes one out of the table, with its rows, and drops it. */
+  drop(session: Session, partition: PlannedPartition): Promise<void>
+  /** Deletes rows outside the partitions that are older, some at a time. @returns how many */
+  dropStrays(session: Session, cutoffMs: number): Promise<number>
+  /** Finishes what a killed run left. @returns what it did, in words */
+  finish(session: Session): Promise<readonly string[]>
 }
 
 export const BACKEND_NAMES = ['timescaledb', 'postgres'] as const

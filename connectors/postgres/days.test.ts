@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { dayOf, dayStart, partitionDay, partitionName } from './days.ts'
+import { dayOf, dayStart, instant, laterPartitionName, partitionDay, partitionName } from './days.ts'
 
 /** Years 1970 to 2200. */
 const days = fc.integer({ min: 0, max: 84_000 })
@@ -10,6 +10,13 @@ describe('days of partitions', () => {
     const day = dayOf(Date.UTC(2026, 10, 23, 23, 59, 59, 999))
     expect(partitionName(day)).to.equal('readings_20261123')
     expect(dayStart(day)).to.equal('2026-11-23 00:00:00+00')
+  })
+
+  it('name a further partition of the day by its first second', () => {
+    const fromMs = Date.UTC(2026, 10, 23, 13)
+    expect(laterPartitionName(fromMs)).to.equal('readings_20261123_130000')
+    expect(partitionDay(laterPartitionName(fromMs))).to.equal(dayOf(fromMs))
+    expect(instant(fromMs)).to.equal('2026-11-23 13:00:00.000+00')
   })
 
   it('count back before 1970', () => {

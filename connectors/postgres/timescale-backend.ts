@@ -1,11 +1,26 @@
 import type { StorageBackend } from './backend.ts'
-import { type Day, dayOf } from './days.ts'
-import { APPEND_ONLY, columnDefinitions } from './readings-table.ts'
+import { instant } from './days.ts'
+import { retryOnLock } from './lock-retry.ts'
+import { LOCK_TIMEOUT_MS } from './partition-turns.ts'
+import { APPEND_ONLY, columnDefinitions, literal } from './readings-table.ts'
+
+interface ChunkRow extends Record<string, unknown> {
+  readonly name: string
+  readonly begins: Date
+  readonly ends: Date
+  readonly rows: number
+  readonly bytes: number
+  readonly index_bytes: number
+  readonly heap_bytes: number
+}
+
+const ATTEMPTS = 20
 
 /** `readings` as a hypertable. Its chunks appear by themselves, so no row is ever outside them. */
 export function createTimescaleBackend(): StorageBackend {
   return {
     name: 'timescaledb',
+    prepares: false,
     async create(session, columns) {
       // Without the default index on ts, which would cost COPY 40 %. The primary key serves queries
       // by device, and chunk exclusion those by time.
@@ -16,24 +31,55 @@ export function createTimescaleBackend(): StorageBackend {
       )
     },
     async ensureDays() {},
+    async make() {
+      return { made: [], moved: 0, blocked: [] }
+    },
     async strays() {
       return 0n
     },
     async strayDays() {
-      return []
+      return { days: [], exact: true }
     },
-    async drainDay() {
-      return undefined
-    },
-    async partitions(session) {
-      const [chunks] = await session.query<{ count: bigint; first: Date | null; last: Date | null }>(
+    async list(session) {
+      const chunks = await session.query<ChunkRow>(
         'listing the chunks of readings',
-        `SELECT count(*), min(range_start) AS first, max(range_end) - interval '1 microsecond' AS last FROM timescaledb_information.chunks c
+        `SELECT c.chunk_name::text AS name, c.range_start AS begins, c.range_end AS ends,
+           greatest(r.reltuples, pg_stat_get_live_tuples(r.oid))::float8 AS rows,
+           pg_table_size(r.oid)::float8 AS bytes, pg_indexes_size(r.oid)::float8 AS index_bytes, pg_relation_size(r.oid)::float8 AS heap_bytes
+         FROM timescaledb_information.chunks c
          JOIN pg_class t ON t.oid = 'readings'::regclass JOIN pg_namespace n ON n.oid = t.relnamespace
-         WHERE c.hypertable_schema = n.nspname AND c.hypertable_name = t.relname`,
+         JOIN pg_namespace m ON m.nspname = c.chunk_schema JOIN pg_class r ON r.relnamespace = m.oid AND r.relname = c.chunk_name
+         WHERE c.hypertable_schema = n.nspname AND c.hypertable_name = t.relname ORDER BY c.range_start`,
       )
-      const day = (date: Date | null | undefined): Day | null => (date instanceof Date ? dayOf(date.getTime()) : null)
-      return { count: Number(chunks?.count ?? 0n), first: day(chunks?.first), last: day(chunks?.last) }
+      return chunks.map(({ name, begins, ends, rows, bytes, index_bytes, heap_bytes }) => ({
+        name,
+        fromMs: begins.getTime(),
+        toMs: ends.getTime(),
+        own: true,
+        filled: heap_bytes > 0,
+        rows: rows > 0 || heap_bytes === 0 ? Math.max(0, rows) : null,
+        bytes,
+        indexBytes: index_bytes,
+      }))
+    },
+    async drop(session, { name, fromMs, toMs }) {
+      await retryOnLock(
+        session,
+        async () => {
+          await session.script(`dropping chunk ${name}`, `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+          await session.commit(
+            `dropping chunk ${name}`,
+            `SELECT drop_chunks('readings', older_than => timestamptz ${literal(instant(toMs))}, newer_than => timestamptz ${literal(instant(fromMs))})`,
+          )
+        },
+        ATTEMPTS,
+      )
+    },
+    async dropStrays() {
+      return 0
+    },
+    async finish() {
+      return []
     },
   }
 }

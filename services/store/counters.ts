@@ -1,4 +1,5 @@
 import type { MetricReadings } from '../metrics.ts'
+import type { PartitionCare } from './partition-care.ts'
 
 /** Figures for metrics. */
 export interface StoreCounters {
@@ -41,5 +42,18 @@ export function storeReadings(counters: StoreCounters): MetricReadings {
     millrace_commit_retries_total: () => counters.retries,
     millrace_fenced_commits_total: () => counters.fenced,
     millrace_rejected_total: () => counters.rejected,
+  }
+}
+
+export function careReadings(care: Pick<PartitionCare, 'figures'>): MetricReadings {
+  return {
+    millrace_stray_rows: () => care.figures().strayRows,
+    millrace_stray_days: () => care.figures().strayDays,
+    millrace_partition_days_ready: () => care.figures().daysReady,
+    millrace_partitions_made_total: () => care.figures().made,
+    millrace_partitions_dropped_total: () => care.figures().dropped,
+    millrace_moved_stray_rows_total: () => care.figures().movedRows,
+    millrace_dropped_stray_rows_total: () => care.figures().droppedRows,
+    millrace_partition_care_failures_total: () => care.figures().failures,
   }
 }

@@ -1,20 +1,18 @@
 import { systemClock } from '../../connectors/clock.ts'
-import type { Log } from '../../connectors/contract.ts'
-import type { PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { findBackend } from '../../connectors/postgres/backend-choice.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
 import { store } from '../../processors/store/declaration.ts'
 import { daysOfYears } from '../../processors/time-bounds.ts'
 import { claimPositions } from '../claims.ts'
-import { breakerLimits } from '../config.ts'
+import { breakerLimits, partitionSettings } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { HeldPartitions } from '../held-partitions.ts'
 import { schemaWatch } from '../schema-registry.ts'
-import { createStoreCounters, storeReadings } from './counters.ts'
+import { careReadings, createStoreCounters, storeReadings } from './counters.ts'
 import { StoreLoop } from './loop.ts'
+import { keepPartitions } from './partition-care.ts'
 import { configuredSink, openRecordLayouts } from './parts.ts'
-
-/** Partitions are created 7 days ahead. Once an hour is often enough, and finds stray rows soon. */
-const UPKEEP_MS = 3_600_000
 
 /** The store: readings → rows, effectively once. */
 export const storeService: ConsumerService = {
@@ -56,43 +54,27 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     }),
     problem: (what) => health.set('database', what),
   })
-  const upkeep = keepPartitionsReady(sink, log, (what) => health.set('partitions', what))
+  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace partition care' })
+  const care = keepPartitions({
+    database,
+    backend: (session) => findBackend(session, config.store.backend),
+    settings: partitionSettings(config),
+    clock: systemClock,
+    log,
+    problem: (part, what) => health.set(part, what),
+  })
   return {
     task,
     readings: {
       ...storeReadings(counters),
       millrace_ignored_schemas: () => layouts.ignored(),
-      millrace_stray_rows: () => upkeep.strays(),
+      ...careReadings(care),
     },
     async [Symbol.asyncDispose]() {
-      upkeep[Symbol.dispose]()
+      await care[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
       await layouts[Symbol.asyncDispose]()
     },
   }
-}
-
-/** Makes room for the rows of the next days, now and each hour. */
-function keepPartitionsReady(
-  sink: PostgresReadingsSink,
-  log: Log,
-  problem: (what: string | null) => void,
-): Disposable & { strays(): number } {
-  /** Rows outside every partition. NaN until they are counted. */
-  let strays = Number.NaN
-  async function keepReady(): Promise<void> {
-    try {
-      strays = Number(await sink.keepReady(Date.now()))
-      problem(
-        strays > 0
-          ? `${strays} rows lie in the default partition: \`millrace partitions\` lists them by day, \`millrace partitions drain\` gives them partitions`
-          : null,
-      )
-    } catch (cause) {
-      log.info('partitions were not prepared this time', { cause: String(cause) })
-    }
-  }
-  void keepReady()
-  const timer = setInterval(() => void keepReady(), UPKEEP_MS)
-  return { strays: () => strays, [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -1,0 +1,87 @@
+import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
+import { ConnectorError } from '../contract.ts'
+import { instant } from './days.ts'
+import { retryOnLock } from './lock-retry.ts'
+import { defaultPartition, listPartitions } from './partition-catalog.ts'
+import { BEGIN_TURN, LOCK_TIMEOUT_MS } from './partition-turns.ts'
+import { literal, quoted } from './readings-table.ts'
+import type { Session } from './session.ts'
+
+/** Several locks one after the other: together they must not take much longer than one. */
+const DETACH_TIMEOUT_MS = 200
+const ATTEMPTS = 20
+/** Rows of the default partition that one statement deletes. */
+const STEP_ROWS = 10_000
+/** The comment of a table that was detached to be dropped. Without it the table stays. */
+const LET_GO = 'millrace: let go by storage.retention_days; the next run drops it.'
+
+/**
+ * Takes a partition out of the table, with a mark that a later run finds, and drops it. DETACH
+ * CONCURRENTLY cannot be had beside a default partition. So all that takes the lock is one round
+ * trip, and gives up early.
+ */
+export async function dropPartition(session: Session, { name, fromMs, toMs }: PlannedPartition): Promise<void> {
+  const doing = `detaching ${name}`
+  await retryOnLock(
+    session,
+    async () => {
+      await session.script(doing, `${BEGIN_TURN}; SET LOCAL statement_timeout = ${DETACH_TIMEOUT_MS}`)
+      const there = (await listPartitions(session)).find((each) => each.name === name)
+      const same = there?.own === true && there.fromMs === fromMs && there.toMs === toMs
+      await session.commit(
+        doing,
+        same ? `ALTER TABLE readings DETACH PARTITION ${quoted(name)}; COMMENT ON TABLE ${quoted(name)} IS ${literal(LET_GO)}` : '',
+      )
+    },
+    ATTEMPTS,
+  )
+  if (await isLetGo(session, name)) await dropLetGo(session, name)
+}
+
+/** Whether it is a table that retention detached, and nobody attached again. */
+export async function isLetGo(session: Session, name: string): Promise<boolean> {
+  const [found] = await session.query<{ there: boolean }>(
+    'looking for a detached table',
+    `SELECT EXISTS (${DETACHED} AND c.relname = $1) AS there`,
+    [name],
+  )
+  return found?.there === true
+}
+
+/** Drops what a killed run had detached. @returns names */
+export async function dropDetached(session: Session): Promise<readonly string[]> {
+  const found = await session.query<{ name: string }>('looking for detached tables', `${DETACHED} ORDER BY 1`)
+  for (const { name } of found) await dropLetGo(session, name)
+  return found.map(({ name }) => name)
+}
+
+const DETACHED = `SELECT c.relname AS name FROM pg_class c JOIN pg_class parent ON parent.oid = 'readings'::regclass AND parent.relnamespace = c.relnamespace
+  WHERE NOT c.relispartition AND c.relkind = 'r' AND obj_description(c.oid, 'pg_class') = ${literal(LET_GO)}`
+
+async function dropLetGo(session: Session, name: string): Promise<void> {
+  await retryOnLock(
+    session,
+    async () => {
+      await session.script(`dropping ${name}`, `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+      await session.commit(`dropping ${name}`, `DROP TABLE IF EXISTS ${quoted(name)}`)
+    },
+    ATTEMPTS,
+  )
+}
+
+/** Rows without a time that is one, `infinity` among them, stay. */
+export async function dropStrays(session: Session, cutoffMs: number): Promise<number> {
+  const place = await defaultPartition(session)
+  if (place === undefined || place.bytes === 0 || !Number.isFinite(cutoffMs)) return 0
+  let dropped = 0
+  for (;;) {
+    const [deleted] = await session.script(
+      'dropping old rows of the default partition',
+      `DELETE FROM ${place.name} WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM ${place.name} WHERE ts >= '0001-01-01 00:00:00+00' AND ts < ${literal(instant(cutoffMs))} LIMIT ${STEP_ROWS}))`,
+    )
+    if (deleted === undefined) throw new ConnectorError('unexpected', false, 'dropping old rows of the default partition: no answer')
+    dropped += deleted
+    if (deleted < STEP_ROWS) return dropped
+  }
+}
