@@ -14,7 +14,8 @@ import type { Session } from './session.ts'
 const STEP_ROWS = 100_000
 /** ATTACH scans the default partition in 1 ms if it has no more. */
 const SCANNED_BYTES = 1024 * 1024
-const ATTACH_ATTEMPTS = 50
+/** For a few seconds. The store tries its batch again, the care its pass. */
+const ATTEMPTS = 25
 /** Begins the names of the constraints that save ATTACH the scan of the default partition. */
 const GUARD = 'millrace_attaching_'
 
@@ -66,7 +67,7 @@ async function makeOne(session: Session, range: TimeRange): Promise<One> {
   const place = await defaultPartition(session)
   const guard = place !== undefined && place.bytes > SCANNED_BYTES ? await addGuard(session, place, range) : undefined
   try {
-    return await retryOnLock(session, () => attempt(session, range, place, guard))
+    return await retryOnLock(session, () => attempt(session, range, place, guard), ATTEMPTS)
   } catch (error) {
     if (guard !== undefined && !session.lost) await removeGuards(session)
     throw error
@@ -100,8 +101,10 @@ async function attempt(session: Session, range: TimeRange, place: DefaultPartiti
      ALTER TABLE ${quoted(name)} ADD CONSTRAINT millrace_range CHECK (ts IS NOT NULL AND ${within(range)})`,
   )
   const moved = place === undefined ? 0 : await moveStrays(session, place, name, range)
-  if (guard !== undefined) await session.script(doing, `ALTER TABLE ${place?.name} VALIDATE CONSTRAINT ${guard}`)
-  await attach(session, name, range)
+  // Another run may have taken it away, for left over. Then ATTACH scans.
+  if (guard !== undefined && (await hasGuard(session, guard)))
+    await session.script(doing, `ALTER TABLE ${place?.name} VALIDATE CONSTRAINT ${guard}`)
+  await attach(session, name, range, moved > 0)
   await session.commit(doing, `ALTER TABLE ${quoted(name)} DROP CONSTRAINT millrace_range; ${dropGuard}`)
   return { tag: 'made', name, moved }
 }
@@ -133,24 +136,39 @@ async function moveStrays(session: Session, place: DefaultPartition, name: strin
 }
 
 /**
- * Only the lock is tried again: what was moved stays so. Rows that came in meanwhile make it fail,
- * and then everything is tried again.
+ * If rows were moved, only the lock is tried again: they stay moved. And `readings` is locked
+ * first. A query that had listed the partitions already would wait for the default partition, and
+ * then find the rows neither there nor in a partition that it does not know of.
  */
-async function attach(session: Session, name: string, range: TimeRange): Promise<void> {
+async function attach(session: Session, name: string, range: TimeRange, moved: boolean): Promise<void> {
+  const doing = `attaching ${name}`
   const bounds = `FROM (${literal(instant(range.fromMs))}) TO (${literal(instant(range.toMs))})`
+  const statement = `ALTER TABLE readings ATTACH PARTITION ${quoted(name)} FOR VALUES ${bounds}`
+  if (!moved) {
+    await session.script(doing, statement)
+    return
+  }
   for (let failures = 1; ; failures++) {
     try {
-      await session.script(
-        `attaching ${name}`,
-        `SAVEPOINT attaching; ALTER TABLE readings ATTACH PARTITION ${quoted(name)} FOR VALUES ${bounds}`,
-      )
+      await session.script(doing, `SAVEPOINT attaching; LOCK TABLE readings IN ACCESS EXCLUSIVE MODE; ${statement}`)
       return
     } catch (error) {
-      if (!(error instanceof ConnectorError && error.code === LOCK_NOT_AVAILABLE) || failures === ATTACH_ATTEMPTS) throw error
+      if (!(error instanceof ConnectorError && error.code === LOCK_NOT_AVAILABLE)) throw error
+      if (failures === ATTEMPTS) throw new ConnectorError('busy', true, doing, error)
     }
-    await session.script(`attaching ${name}`, 'ROLLBACK TO SAVEPOINT attaching')
+    await session.script(doing, 'ROLLBACK TO SAVEPOINT attaching')
     await sleep(Math.random() * Math.min(20 * failures, 200))
   }
+}
+
+async function hasGuard(session: Session, guard: string): Promise<boolean> {
+  const [found] = await session.query<{ there: boolean }>(
+    'looking for a guard of the default partition',
+    `SELECT EXISTS (SELECT FROM pg_constraint JOIN pg_partitioned_table ON partdefid = conrelid
+       WHERE partrelid = 'readings'::regclass AND conname = $1) AS there`,
+    [guard],
+  )
+  return found?.there === true
 }
 
 /**

@@ -147,7 +147,8 @@ async function act(
   await step('finishing what a killed run left', async () => {
     for (const done of await backend.finish(session)) log.info(done)
   })
-  for (const range of plan.make)
+  for (const range of plan.make) {
+    const failures = figures.failures
     await step(`making a partition for ${dateOf(range.fromMs)}`, async () => {
       const { made, moved, blocked } = await backend.make(session, range)
       figures.made += made.length
@@ -155,6 +156,9 @@ async function act(
       if (made.length > 0) log.info('made partitions', { partitions: made, movedRows: moved })
       problems.push(...blocked.map(describeBlocked))
     })
+    // Whoever is in the way is in the way of the others too.
+    if (figures.failures > failures) break
+  }
   for (const partition of plan.drop)
     await step(`dropping ${partition.name}`, async () => {
       await backend.drop(session, partition)
