@@ -6,11 +6,14 @@ import type { Session } from './session.ts'
 /** So much of the default partition is looked at; of a larger one, a sample of this size. */
 const MOST_LOOKED_AT_BYTES = 64 * 1024 * 1024
 
-interface PartitionRow extends Record<string, unknown> {
+interface BoundsRow extends Record<string, unknown> {
   readonly name: string
   /** Epoch in seconds; null if the bounds are not those of a range of one time. */
   readonly begins: number | null
   readonly ends: number | null
+}
+
+interface PartitionRow extends BoundsRow {
   readonly rows: number
   readonly bytes: number
   readonly index_bytes: number
@@ -18,34 +21,52 @@ interface PartitionRow extends Record<string, unknown> {
   readonly heap_bytes: number
 }
 
-/** Sizes of a partition that is itself partitioned are those of all that is below it. */
-const LIST = `SELECT name, extract(epoch FROM begins)::float8 AS begins, extract(epoch FROM ends)::float8 AS ends, rows, bytes, index_bytes, heap_bytes
-  FROM (
-    SELECT c.relname AS name,
-      CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity'::timestamptz ELSE trim(bound[1], '''')::timestamptz END AS begins,
-      CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity'::timestamptz ELSE trim(bound[2], '''')::timestamptz END AS ends,
-      leaf.rows, leaf.bytes, leaf.index_bytes, leaf.heap_bytes
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
-      regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((MINVALUE|''[^'']+'')\\) TO \\((MAXVALUE|''[^'']+'')\\)$') AS bound,
-      LATERAL (
-        SELECT sum(greatest(l.reltuples, pg_stat_get_live_tuples(l.oid)))::float8 AS rows,
-          sum(pg_table_size(l.oid))::float8 AS bytes, sum(pg_indexes_size(l.oid))::float8 AS index_bytes,
-          sum(pg_relation_size(l.oid))::float8 AS heap_bytes
-        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf
-      ) AS leaf
-    WHERE i.inhparent = 'readings'::regclass AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT'
-  ) AS partition ORDER BY begins, name`
+/** The partitions but the default one, and their bounds as text. */
+const BOUNDS = `SELECT c.oid, c.relname AS name, regexp_match(pg_get_expr(c.relpartbound, c.oid),
+    '^FOR VALUES FROM \\((MINVALUE|''[^'']+'')\\) TO \\((MAXVALUE|''[^'']+'')\\)$') AS bound
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = 'readings'::regclass AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT'`
+const BEGINS = epoch("CASE WHEN bound[1] = 'MINVALUE' THEN '-infinity' ELSE trim(bound[1], '''') END")
+const ENDS = epoch("CASE WHEN bound[2] = 'MAXVALUE' THEN 'infinity' ELSE trim(bound[2], '''') END")
 
-/** The partitions of `readings` but its default one, in the order of time. */
+/** Sizes of a partition that is itself partitioned are those of all that is below it. */
+const SIZES = `SELECT sum(greatest(l.reltuples, pg_stat_get_live_tuples(l.oid)))::float8 AS rows,
+    sum(pg_table_size(l.oid))::float8 AS bytes, sum(pg_indexes_size(l.oid))::float8 AS index_bytes,
+    sum(pg_relation_size(l.oid))::float8 AS heap_bytes
+  FROM pg_partition_tree(b.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf`
+
+/** A partition's name and range, and whether Millrace made it. */
+export type PartitionRange = Pick<StoredPartition, 'name' | 'own' | 'fromMs' | 'toMs'>
+
+/**
+ * The partitions of `readings` but its default one, in the order of time. It locks none of them,
+ * and looks at no files.
+ */
+export async function partitionRanges(session: Session): Promise<readonly PartitionRange[]> {
+  const text = `SELECT name, ${BEGINS} AS begins, ${ENDS} AS ends FROM (${BOUNDS}) AS b ORDER BY 2, 1`
+  return (await session.query<BoundsRow>('listing the partitions of readings', text)).map(ranged)
+}
+
+/** The same with sizes. */
 export async function listPartitions(session: Session): Promise<readonly StoredPartition[]> {
-  const found = await session.query<PartitionRow>('listing the partitions of readings', LIST)
-  return found.map(({ name, begins, ends, rows, bytes, index_bytes, heap_bytes }) => {
-    const range = { fromMs: (begins ?? Number.NaN) * 1000, toMs: (ends ?? Number.NaN) * 1000 }
-    const day = partitionDay(name)
-    const own = day !== undefined && range.fromMs >= dayRange(day).fromMs && range.toMs <= dayRange(day).toMs
+  const text = `SELECT name, ${BEGINS} AS begins, ${ENDS} AS ends, s.* FROM (${BOUNDS}) AS b, LATERAL (${SIZES}) AS s ORDER BY 2, 1`
+  const found = await session.query<PartitionRow>('listing the partitions of readings and their sizes', text)
+  return found.map((row) => {
+    const { rows, bytes, index_bytes: indexBytes, heap_bytes } = row
     const filled = heap_bytes > 0
-    return { name, ...range, own, filled, rows: rows > 0 || !filled ? Math.max(0, rows) : null, bytes, indexBytes: index_bytes }
+    return { ...ranged(row), filled, rows: rows > 0 || !filled ? Math.max(0, rows) : null, bytes, indexBytes }
   })
+}
+
+function ranged({ name, begins, ends }: BoundsRow): PartitionRange {
+  const range = { fromMs: (begins ?? Number.NaN) * 1000, toMs: (ends ?? Number.NaN) * 1000 }
+  const day = partitionDay(name)
+  const own = day !== undefined && range.fromMs >= dayRange(day).fromMs && range.toMs <= dayRange(day).toMs
+  return { name, ...range, own }
+}
+
+function epoch(text: string): string {
+  return `extract(epoch FROM (${text})::timestamptz)::float8`
 }
 
 /** A default partition, ready for SQL, and the size of its rows. */

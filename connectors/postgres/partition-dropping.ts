@@ -2,7 +2,7 @@ import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
 import { ConnectorError } from '../contract.ts'
 import { instant } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
-import { defaultPartition, listPartitions } from './partition-catalog.ts'
+import { defaultPartition, partitionRanges } from './partition-catalog.ts'
 import { BEGIN_TURN, LOCK_TIMEOUT_MS } from './partition-turns.ts'
 import { literal, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
@@ -26,7 +26,7 @@ export async function dropPartition(session: Session, { name, fromMs, toMs }: Pl
     session,
     async () => {
       await session.script(doing, `${BEGIN_TURN}; SET LOCAL statement_timeout = ${DETACH_TIMEOUT_MS}`)
-      const there = (await listPartitions(session)).find((each) => each.name === name)
+      const there = (await partitionRanges(session)).find((each) => each.name === name)
       const same = there?.own === true && there.fromMs === fromMs && there.toMs === toMs
       await session.commit(
         doing,

@@ -4,7 +4,7 @@ import { ConnectorError } from '../contract.ts'
 import type { Blocked, Made } from './backend.ts'
 import { dayOf, instant, laterPartitionName, partitionName } from './days.ts'
 import { LOCK_NOT_AVAILABLE, retryOnLock } from './lock-retry.ts'
-import { type DefaultPartition, defaultPartition, listPartitions } from './partition-catalog.ts'
+import { type DefaultPartition, defaultPartition, partitionRanges } from './partition-catalog.ts'
 import { isLetGo } from './partition-dropping.ts'
 import { BEGIN_TURN } from './partition-turns.ts'
 import { APPEND_ONLY, literal, quoted } from './readings-table.ts'
@@ -25,7 +25,7 @@ export async function makePartitions(session: Session, range: TimeRange): Promis
   const blocked: Blocked[] = []
   let moved = 0
   const place = await defaultPartition(session)
-  const taken = await listPartitions(session)
+  const taken = await partitionRanges(session)
   for (let day = dayOf(range.fromMs); day * DAY_MS < range.toMs; day++) {
     for (const gap of gaps(dayRange(day), taken).filter((each) => overlaps(each, range))) {
       for (const piece of pieces(gap, await strayHours(session, place, gap), STEP_ROWS)) {
@@ -77,7 +77,7 @@ async function makeOne(session: Session, range: TimeRange): Promise<One> {
 async function attempt(session: Session, range: TimeRange, place: DefaultPartition | undefined, guard: string | undefined): Promise<One> {
   const doing = `making the partition from ${instant(range.fromMs)}`
   await session.script(doing, BEGIN_TURN)
-  const taken = await listPartitions(session)
+  const taken = await partitionRanges(session)
   const dropGuard = guard === undefined ? '' : `ALTER TABLE ${place?.name} DROP CONSTRAINT IF EXISTS ${guard}`
   const gap = gaps(range, taken)
   if (gap.length !== 1 || gap[0]?.fromMs !== range.fromMs || gap[0].toMs !== range.toMs) {

@@ -1,7 +1,7 @@
 import { dayRange, gaps, type TimeRange } from '../../processors/store/time-ranges.ts'
 import type { StorageBackend } from './backend.ts'
 import type { Day } from './days.ts'
-import { defaultPartition, listPartitions, strayDays } from './partition-catalog.ts'
+import { defaultPartition, listPartitions, partitionRanges, strayDays } from './partition-catalog.ts'
 import { dropDetached, dropPartition, dropStrays } from './partition-dropping.ts'
 import { makePartitions, removeGuards } from './partition-making.ts'
 import { columnDefinitions } from './readings-table.ts'
@@ -20,7 +20,7 @@ export function createPostgresBackend(): StorageBackend {
   let readAtMs = Number.NEGATIVE_INFINITY
 
   const learn = async (session: Session): Promise<void> => {
-    known = await listPartitions(session)
+    known = await partitionRanges(session)
     readAtMs = performance.now()
   }
   const lacking = (days: readonly Day[]): readonly Day[] => days.filter((day) => !blocked.has(day) && gaps(dayRange(day), known).length > 0)
