@@ -1,17 +1,16 @@
 import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
-import { ConnectorError } from '../contract.ts'
+import { dayRange, gaps, type TimeRange } from '../../processors/store/time-ranges.ts'
 import { instant } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
-import { defaultPartition, partitionRanges } from './partition-catalog.ts'
-import { BEGIN_TURN, LOCK_TIMEOUT_MS } from './partition-turns.ts'
+import { type DefaultPartition, defaultPartition, partitionRanges, strayDays } from './partition-catalog.ts'
+import { BEGIN_TURN, LOCK_TIMEOUT_MS, UNMARKED } from './partition-turns.ts'
 import { literal, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
+import { settleRollups } from './settle-rollups.ts'
 
 /** Several locks one after the other: together they must not take much longer than one. */
 const DETACH_TIMEOUT_MS = 200
 const ATTEMPTS = 20
-/** Rows of the default partition that one statement deletes. */
-const STEP_ROWS = 10_000
 /** The comment of a table that was detached to be dropped. Without it the table stays. */
 const LET_GO = 'millrace: let go by storage.retention_days; the next run drops it.'
 
@@ -25,9 +24,11 @@ export async function dropPartition(session: Session, { name, fromMs, toMs }: Pl
   await retryOnLock(
     session,
     async () => {
-      await session.script(doing, `${BEGIN_TURN}; SET LOCAL statement_timeout = ${DETACH_TIMEOUT_MS}`)
+      await session.script(doing, BEGIN_TURN)
       const there = (await partitionRanges(session)).find((each) => each.name === name)
       const same = there?.own === true && there.fromMs === fromMs && there.toMs === toMs
+      if (same) await settleRollups(session, there, `LOCK TABLE ${quoted(name)} IN SHARE MODE`)
+      await session.script(doing, `SET LOCAL statement_timeout = ${DETACH_TIMEOUT_MS}`)
       await session.commit(
         doing,
         same ? `ALTER TABLE readings DETACH PARTITION ${quoted(name)}; COMMENT ON TABLE ${quoted(name)} IS ${literal(LET_GO)}` : '',
@@ -69,19 +70,32 @@ async function dropLetGo(session: Session, name: string): Promise<void> {
   )
 }
 
-/** Rows without a time that is one, `infinity` among them, stay. */
+/** A day at a time, and all of it. Rows without a time that is one, `infinity` among them, stay. */
 export async function dropStrays(session: Session, cutoffMs: number): Promise<number> {
   const place = await defaultPartition(session)
   if (place === undefined || place.bytes === 0 || !Number.isFinite(cutoffMs)) return 0
   let dropped = 0
-  for (;;) {
-    const [deleted] = await session.script(
-      'dropping old rows of the default partition',
-      `DELETE FROM ${place.name} WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM ${place.name} WHERE ts >= '0001-01-01 00:00:00+00' AND ts < ${literal(instant(cutoffMs))} LIMIT ${STEP_ROWS}))`,
-    )
-    if (deleted === undefined) throw new ConnectorError('unexpected', false, 'dropping old rows of the default partition: no answer')
-    dropped += deleted
-    if (deleted < STEP_ROWS) return dropped
+  for (const { day } of (await strayDays(session)).days) {
+    if (day === null || dayRange(day).toMs > cutoffMs) continue
+    for (const gap of gaps(dayRange(day), await partitionRanges(session))) dropped += await dropStraysOf(session, place, gap)
   }
+  return dropped
+}
+
+function dropStraysOf(session: Session, place: DefaultPartition, { fromMs, toMs }: TimeRange): Promise<number> {
+  const doing = 'dropping old rows of the default partition'
+  return retryOnLock(
+    session,
+    async () => {
+      await session.script(doing, `${BEGIN_TURN}; ${UNMARKED}`)
+      await settleRollups(session, { fromMs, toMs }, `LOCK TABLE ${place.name} IN SHARE ROW EXCLUSIVE MODE`)
+      const [deleted] = await session.script(
+        doing,
+        `DELETE FROM ${place.name} WHERE ts >= ${literal(instant(fromMs))} AND ts < ${literal(instant(toMs))}`,
+      )
+      await session.commit(doing)
+      return deleted ?? 0
+    },
+    ATTEMPTS,
+  )
 }

@@ -6,7 +6,7 @@ import { dayOf, instant, laterPartitionName, partitionName } from './days.ts'
 import { LOCK_NOT_AVAILABLE, retryOnLock } from './lock-retry.ts'
 import { type DefaultPartition, defaultPartition, partitionRanges } from './partition-catalog.ts'
 import { isLetGo } from './partition-dropping.ts'
-import { BEGIN_TURN } from './partition-turns.ts'
+import { BEGIN_TURN, UNMARKED } from './partition-turns.ts'
 import { APPEND_ONLY, literal, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
 
@@ -128,7 +128,7 @@ async function moveStrays(session: Session, place: DefaultPartition, name: strin
   const list = columns.map((column) => quoted(column.name)).join(', ')
   const counts = await session.script(
     'moving rows out of the default partition',
-    `LOCK TABLE ${place.name} IN SHARE ROW EXCLUSIVE MODE;
+    `${UNMARKED}; LOCK TABLE ${place.name} IN SHARE ROW EXCLUSIVE MODE;
      WITH moved AS (DELETE FROM ${place.name} WHERE ${within(range)} RETURNING ${list})
        INSERT INTO ${quoted(name)} (${list}) SELECT ${list} FROM moved`,
   )

@@ -3,6 +3,7 @@ import { instant } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { LOCK_TIMEOUT_MS } from './partition-turns.ts'
 import { APPEND_ONLY, columnDefinitions, literal } from './readings-table.ts'
+import { settleRollups } from './settle-rollups.ts'
 
 interface ChunkRow extends Record<string, unknown> {
   readonly name: string
@@ -67,6 +68,12 @@ export function createTimescaleBackend(): StorageBackend {
         session,
         async () => {
           await session.script(`dropping chunk ${name}`, `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+          const [chunk] = await session.query<{ chunk: string | null }>(
+            `looking for chunk ${name}`,
+            "SELECT show_chunks('readings', older_than => $1::timestamptz, newer_than => $2::timestamptz)::text AS chunk",
+            [instant(toMs), instant(fromMs)],
+          )
+          if (chunk?.chunk != null) await settleRollups(session, { fromMs, toMs }, `LOCK TABLE ${chunk.chunk} IN SHARE MODE`)
           await session.commit(
             `dropping chunk ${name}`,
             `SELECT drop_chunks('readings', older_than => timestamptz ${literal(instant(toMs))}, newer_than => timestamptz ${literal(instant(fromMs))})`,

@@ -41,6 +41,7 @@ export class CareRig implements AsyncDisposable {
 
   /** One pass at a moment, by this clock and the database's. */
   async pass(settings: Partial<PartitionSettings>, nowMs = NOON_MS, databaseMs = nowMs): Promise<Passed> {
+    await this.rollUp()
     const problems: { partitions?: string | null; strays?: string | null } = {}
     await using care = keepPartitions(
       this.options({
@@ -54,6 +55,14 @@ export class CareRig implements AsyncDisposable {
     )
     await until('a pass is over', async () => problems.partitions !== undefined)
     return { ...care.figures(), problems: problems.partitions ?? null, strays: problems.strays ?? null }
+  }
+
+  /** Brings the roll-ups up to date: what they have not seen is not dropped. */
+  async rollUp(): Promise<void> {
+    const [found] = await this.store.database.query("SELECT to_regprocedure('rollup_hours(integer)') IS NOT NULL AS there")
+    if (found?.there !== true) return
+    await this.store.database.query("SELECT rollup_take_marks(1000000, '0', '0')")
+    await this.store.database.query('SELECT rollup_hours(1000000)')
   }
 
   /** A row of each of these days, written by the store. */

@@ -83,6 +83,7 @@ function caring(backend: BackendName): void {
 
     it('lets a writer at full speed through midnights and drops: nothing is lost', async () => {
       await rig.fill(TODAY - 3, TODAY)
+      await rig.rollUp()
       const clock = new ManualClock(NOON_MS)
       let problems: string | null = null
       const care = keepPartitions(
@@ -109,7 +110,7 @@ function caring(backend: BackendName): void {
         for (let batch = 0; !stopped; batch++) {
           const nowMs = clock.nowMs()
           await timed('store', () =>
-            rig.store.write(rows.map((row) => ({ device: `store-${batch}-${row}`, tsMs: nowMs + row, temperature: 1 }))),
+            rig.store.write(rows.map((row) => ({ device: `store-${row}`, tsMs: nowMs + batch * 10, temperature: 1 }))),
           )
         }
       }
@@ -119,7 +120,7 @@ function caring(backend: BackendName): void {
           await timed('other', () =>
             client.query(
               `INSERT INTO readings (device_id, ts, time_estimated)
-               SELECT 'other-${batch}-' || n, timestamptz 'epoch' + ${clock.nowMs()} * interval '1 millisecond', false FROM generate_series(1, 100) AS n`,
+               SELECT 'other-' || n, timestamptz 'epoch' + ${clock.nowMs() + batch * 10} * interval '1 millisecond', false FROM generate_series(1, 100) AS n`,
             ),
           )
       }
@@ -127,10 +128,15 @@ function caring(backend: BackendName): void {
       for (let hour = 0; hour < 54; hour++) {
         await clock.advance(HOUR_MS)
         await sleep(60)
+        if (hour % 12 === 9) await rig.rollUp()
       }
       stopped = true
       await writing
-      await until('the last midnight is dealt with', async () => care.figures().dropped >= 3)
+      await rig.rollUp()
+      await until('the last midnight is dealt with', async () => {
+        await clock.advance(HOUR_MS / 12)
+        return care.figures().dropped >= 3
+      })
       await care[Symbol.asyncDispose]()
       const [kept] = await rig.store.database.query('SELECT count(*) AS rows FROM readings WHERE ts >= $1', [new Date(NOON_MS)])
       console.log(`      longest write: store ${Math.round(stalls.store)} ms, another ${Math.round(stalls.other)} ms, of ${written} rows`)
