@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { millrace } from '../pipeline/service.ts'
 import { type TestStore, testStore } from '../pipeline/test-store.ts'
@@ -35,10 +36,13 @@ describe('rows that lie outside every partition', () => {
       .and.to.match(/5 rows lie in the default partition[\s\S]*1969-12-31 +1 rows[\s\S]*2025-01-02 +3 rows[\s\S]*2031-05-06/)
     const writer = await store.database.connect()
     await writer.query("BEGIN; INSERT INTO readings (device_id, ts, time_estimated) VALUES ('hive', '2026-11-29T01:00:00Z', false)")
-    expect(await partitions('drain'))
+    const drained = partitions('drain')
+    // It waits for the transaction, in short tries.
+    await sleep(2_000)
+    await writer.query('COMMIT')
+    expect(await drained)
       .to.contain('2025-01-02: 3 rows moved')
       .and.to.not.contain('exited')
-    await writer.query('COMMIT')
     expect(await partitions())
       .to.contain('readings has 11 partitions, 1969-12-31 to 2031-05-06\n')
       .and.to.match(/readings_20250102 +2025-01-02 +2025-01-03 .* closed +kept/)
