@@ -55,6 +55,21 @@ describe('a device', () => {
     )
   })
 
+  it('is found at its new place though its first fixes there were taken while it still rolled, beside where it stands', () => {
+    const east = (metres: number): Position => moved(home, metres - 50_000, Math.PI / 2)
+    const places = [
+      ...Array.from({ length: 20 }, (_, index) => moved(home, index, 1)),
+      ...[40_000, 30_000, 20_000, 10_000, 6_000].map(east),
+      // With two fixes of the road, the middle is that of the first one here: near enough to be no
+      // other place, too far to agree.
+      ...[95, 10, 5].map(east),
+      ...Array.from({ length: 40 }, (_, index) => east(index % 2 === 0 ? -10 : -15)),
+    ]
+    const found = decisions(places.map((at, index) => ({ ...at, atMicros: start + index * 900_000_000, estimated: false })))
+    expect(states(found)).to.deep.equal(['rest', 'transit', 'rest'])
+    expect(found[2]?.after).to.be.at.most(25 + 3 + 13 + 4)
+  })
+
   it('that is moved far is in transit, then at rest at its new place: 6 fixes and 3 hours, and one more for each that errs', () => {
     fc.assert(
       fc.property(

@@ -120,7 +120,11 @@ function newCandidate({ rest, moving }: Track, recent: readonly Fix[]): Candidat
   const seen = recent.slice(-CANDIDATE_WINDOW).filter(({ atMicros }) => atMicros > after)
   const [first, ...others] = seen
   if (first === undefined) return null
-  const centre = medianPosition([first, ...others])
+  const rough = medianPosition([first, ...others])
+  const [nearest, ...near] = seen.filter((fix) => metresBetween(fix, rough) <= AGREE_METRES)
+  if (nearest === undefined) return null
+  // Fixes of the road pull the middle of all to the edge of those that agree.
+  const centre = medianPosition([nearest, ...near])
   const agreeing = seen.filter((fix) => metresBetween(fix, centre) <= AGREE_METRES)
   const [oldest, ...later] = agreeing
   if (oldest === undefined || agreeing.at(-1) !== recent.at(-1) || agreeing.length < CANDIDATE_FIXES) return null
