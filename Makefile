@@ -16,8 +16,8 @@ help: ## List the targets; NODE=22 (or 24, 20.19) runs one on that Node.js
 
 # What the shell makes of a mapping's quotes and blanks must not depend on make.
 export MAP
-run: ## Install what is missing, start everything here and drive a simulated fleet; DATA=file.csv sends a file instead (MAP="time=…,device=…" says which column is what, ZONE, ROUND=1; OPTIONS="…": others of `millrace help demo`)
-	@deploy/run $(if $(DATA),--data "$(DATA)" $(if $(MAP),--map "$$MAP") $(if $(ZONE),--zone "$(ZONE)") $(if $(ROUND),--round) $(OPTIONS))
+run: ## Install what is missing, start everything here and drive a simulated fleet (SEED=1 is the seed of its season); DATA=file.csv sends a file instead (MAP="time=…,device=…" says which column is what, ZONE, ROUND=1; OPTIONS="…": others of `millrace help demo`)
+	@deploy/run $(if $(DATA),--data "$(DATA)" $(if $(MAP),--map "$$MAP") $(if $(ZONE),--zone "$(ZONE)") $(if $(ROUND),--round) $(OPTIONS),$(if $(SEED),--seed $(SEED)))
 
 test: ## Every test there is, on real services; CHAOS=5 adds five minutes of chaos
 	@test/run

@@ -44,6 +44,11 @@ expected. Files are sent as frames of the smallest firmware that holds every val
   .option('--no-header', 'the file has no header: columns are #1, #2, …')
   .option('--skip', 'send the lines that can be read, and count the others')
   .option('--round', 'round to what the firmware holds, and send frames')
+  .addOption(
+    new Option('--seed <n>', 'of the season that the simulated hives live: docs/season.md; 1 if it is not given').argParser(
+      positive('--seed', 'whole'),
+    ),
+  )
   .addOption(CONFIG)
   .addHelpText(
     'after',

@@ -20,10 +20,11 @@ import type { ConfigOption } from './command-line.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, FLEET_PROGRAM } from './demo/fleets.ts'
 import { type PrepareOptions, prepareFile } from './demo/prepared-file.ts'
+import { DEMO_PROCESSES, type DemoSeason, SEASON_HIVES, startDemoSeason } from './demo/season.ts'
 import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
-import { migrate } from './migrate.ts'
+import { migrateConfigured } from './migrate.ts'
 import { print } from './print.ts'
-import { registerSchemas } from './schemas.ts'
+import { registerConfigured } from './schemas.ts'
 import { showStatus } from './status.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -44,6 +45,7 @@ interface Options extends ConfigOption {
   readonly header: boolean
   readonly skip?: true | undefined
   readonly round?: true | undefined
+  readonly seed?: number | undefined
 }
 
 const SEPARATOR = { comma: ',', semicolon: ';', tab: '\t', bar: '|' } as const
@@ -67,6 +69,7 @@ export async function demo(file: string | undefined, options: Options): Promise<
 async function runDemo(file: string | undefined, options: Options): Promise<DemoEnd> {
   const forFiles = optionOfFiles(options)
   if (file === undefined && forFiles !== undefined) throw new ConfigError(`${forFiles} is for a file, and none was given`)
+  if (file !== undefined && options.seed !== undefined) throw new ConfigError('--seed is for simulated devices, not for a file')
   if (!existsSync(FLEET_PROGRAM)) throw new ConfigError(`${FLEET_PROGRAM} is not built: run \`make firmware\``)
   const { oldest_years: oldestYears } = loadConfig(process.env, options.config).time
   const local = localDirectory(process.env)
@@ -84,9 +87,10 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   Object.assign(process.env, stack.addresses)
   // The bridge's password is in the file that the addresses name.
   delete process.env.MQTT_PASSWORD
-  const config = loadConfig(process.env, options.config)
-  await migrate(options)
-  await registerSchemas(options)
+  const configured = loadConfig(process.env, options.config)
+  const config = file === undefined ? withProcesses(configured) : configured
+  await migrateConfigured(config)
+  await registerConfigured(config)
   if (stopping.signal.aborted) return { code: 0, lastWords: [] }
 
   const events: string[] = []
@@ -94,7 +98,12 @@ async function runDemo(file: string | undefined, options: Options): Promise<Demo
   if (prepared !== undefined) return await sendFile({ file: prepared, config, local, signal: stopping.signal, say: print })
   if (services === undefined)
     throw new ConfigError(`millrace up runs already (PID ${runningSupervisor(local)}): end it first, or look at it with millrace status`)
-  return await drive(config, local, events, stopping.signal)
+  return await drive(config, local, options.seed ?? 1, events, stopping.signal)
+}
+
+/** What is configured, and the business processes that the season is for. */
+function withProcesses(config: Config): Config {
+  return { ...config, processors: [...config.processors, ...DEMO_PROCESSES.filter((name) => !config.processors.includes(name))] }
 }
 
 function fileOptions({
@@ -172,18 +181,13 @@ async function startServices(
   const programs = await servicePrograms(config, configFile, local, process.env)
   // A service that started or stopped as it should is no news.
   const restarted = new Set<string>()
-  const note = (line: string): void => {
-    events.push(`${new Date().toISOString().slice(11, 19)} ${line}`)
-    if (events.length > EVENTS) events.shift()
-    if (!process.stdout.isTTY) print(line)
-  }
   const supervisor = await supervise({
     programs,
     graceMs: GRACE_MS,
     happened: (event) => {
       if (event.tag === 'stopped' || (event.tag === 'started' && !restarted.has(event.name))) return
       if (event.tag === 'ended') restarted.add(event.name)
-      note(describeEvent(event))
+      note(events, describeEvent(event))
     },
   })
   const unhealthy = await awaitHealthy(config, READY_MS, signal)
@@ -201,33 +205,59 @@ interface Services extends AsyncDisposable {
   readonly supervisor: Supervisor
 }
 
-/** Drives the line with the simulated fleets, and shows the status until the signal. */
-async function drive(config: Config, local: string, events: string[], signal: AbortSignal): Promise<DemoEnd> {
+/**
+ * Drives the line with the simulated fleets and a season, and shows the status until the signal.
+ */
+async function drive(config: Config, local: string, seed: number, events: string[], signal: AbortSignal): Promise<DemoEnd> {
   await provision(config)
-  const devices = demoFleets.reduce((sum, fleet) => sum + fleet.devices, 0)
   const running: FleetProcess[] = []
-  const stats = (): ReturnType<typeof sumFleetStats> => sumFleetStats(running.map((fleet) => fleet.stats()))
-  await using sources = await openStatusSources(config, { devices, stats })
+  let season: DemoSeason | undefined
+  const stats = (): ReturnType<typeof sumFleetStats> => sumFleetStats([season?.stats(), ...running.map((fleet) => fleet.stats())])
+  const fleetDevices = demoFleets.reduce((sum, fleet) => sum + fleet.devices, 0)
+  await using sources = await openStatusSources(config, {
+    get devices() {
+      return fleetDevices + (season?.over === true ? 0 : SEASON_HIVES)
+    },
+    stats,
+  })
   const before = await sources.stored()
+  await using started = await startDemoSeason(config, local, seed, (words) => note(events, words))
+  season = started
   for (const fleet of demoFleets) running.push(start(config, local, fleet, events))
   const frame: Surroundings = {
     startedMs: Date.now(),
-    hints: [
-      ['look at the data', `psql ${config.env.TELEMETRY_DATABASE_URL}`],
-      ['', 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5;'],
-      ['kill a service', `kill -9 $(cat ${join(local, 'pid', 'store')})`],
-      ['end it', 'Ctrl-C'],
-    ],
+    get hints() {
+      return hints(config, local, started)
+    },
     events,
   }
   const live = showStatus(sources, frame)
   if (!signal.aborted) await once(signal, 'abort')
   await live.stop()
   print('stopping the devices, then the services, then the servers')
-  await Promise.all(running.map((fleet) => fleet[Symbol.asyncDispose]()))
+  await Promise.all([started.stop(), ...running.map((fleet) => fleet[Symbol.asyncDispose]())])
   const sent = stats()
   const after = await awaitStored(sources, before, sent)
-  return { code: 0, lastWords: [totals(sent, before, after)] }
+  return { code: 0, lastWords: [totals(sent, before, after), ...(await started.story(sources))] }
+}
+
+function hints({ env }: Config, local: string, season: DemoSeason): Surroundings['hints'] {
+  return [
+    ['look at the data', `psql ${env.TELEMETRY_DATABASE_URL}`],
+    ['', 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5;'],
+    [`season, ${season.progress()}`, `psql ${env.APP_DATABASE_URL}`],
+    ['', 'SELECT name, hives FROM deployments WHERE hives > 0;'],
+    ['', `millrace alerts list --account "${season.account}"`],
+    ['kill a service', `kill -9 $(cat ${join(local, 'pid', 'store')})`],
+    ['end it', 'Ctrl-C'],
+  ]
+}
+
+/** Something that happened: for the screen, or printed if there is none. */
+function note(events: string[], line: string): void {
+  events.push(`${new Date().toISOString().slice(11, 19)} ${line}`)
+  if (events.length > EVENTS) events.shift()
+  if (!process.stdout.isTTY) print(line)
 }
 
 async function provision({ env }: Config): Promise<void> {
@@ -251,7 +281,7 @@ function start({ env }: Config, local: string, { prefix, firmware, devices, samp
   ]
   const fleet = startFleet({ program: FLEET_PROGRAM, args: [...args, '--boot-file', bootFile(local, prefix)], logFile })
   void fleet.ended.then((how) => {
-    if (how !== 0) events.push(`fleet ${prefix} ended (${how}): see ${logFile}`)
+    if (how !== 0) note(events, `fleet ${prefix} ended (${how}): see ${logFile}`)
   })
   return fleet
 }

@@ -6,7 +6,7 @@ import { migrateApp, migrateLookupTables, migrateTelemetry } from '../connectors
 import { type Migration, readMigrations } from '../connectors/postgres/migrations.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
-import { loadConfig } from '../services/config.ts'
+import { type Config, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
@@ -18,7 +18,11 @@ import { print } from './print.ts'
  * nothing that is there already.
  */
 export async function migrate({ config: file }: ConfigOption): Promise<number> {
-  const config = loadConfig(process.env, file)
+  return migrateConfigured(loadConfig(process.env, file))
+}
+
+/** The same for a configuration that was read already. */
+export async function migrateConfigured(config: Config): Promise<number> {
   const services = await declaredServices(config)
   const topics = wantedTopics(config, services)
   const done = [

@@ -1,6 +1,6 @@
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
 import { type FirmwareFile, readFirmwareFiles, readQuantities, SchemaFileError } from '../schemas/files.ts'
-import { ConfigError, loadConfig } from '../services/config.ts'
+import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
 import { describeLacked, firmwareRegistration, lackedQuantities, type Registration, registrations } from '../services/registered.ts'
 import type { ConfigOption } from './command-line.ts'
@@ -22,7 +22,11 @@ export async function checkFirmwares(files: readonly string[], { config: file }:
 
 /** `millrace schemas register` */
 export async function registerSchemas({ config: file }: ConfigOption): Promise<number> {
-  const config = loadConfig(process.env, file)
+  return registerConfigured(loadConfig(process.env, file))
+}
+
+/** The same for a configuration that was read already. */
+export async function registerConfigured(config: Config): Promise<number> {
   const registry = createRegistry(config.env.REGISTRY_URL)
   const lacked = await saidLacked(registry)
   return Math.max(lacked, await register(registry, registrations(await declaredServices(config))))

@@ -47,7 +47,7 @@ export function compareSeason(season: Season, seen: SeenSeason, untilMinute: num
   const visits = season.hives.map((hive) => visitsOf(hive, seen.movements, placeOf, untilMinute, season.startMs))
   wrong.push(...visits.flatMap((each) => each.wrong))
   const sites = foundSites(season, seen.sites, visits, wrong)
-  const { counts, undecided } = compareCounts(season, seen, placeOf, untilMinute, wrong, explained)
+  const counts = compareCounts(season, seen, placeOf, untilMinute, wrong, explained)
   const alerts = compareAlerts(season, seen.alerts, untilMinute, wrong)
   return {
     sites,
@@ -60,7 +60,7 @@ export function compareSeason(season: Season, seen: SeenSeason, untilMinute: num
     alerts: alerts.figures,
     wrong,
     explained,
-    undecided: undecided + visits.reduce((sum, each) => sum + each.undecided, 0) + alerts.undecided,
+    undecided: visits.reduce((sum, each) => sum + each.undecided, 0) + alerts.undecided,
   }
 }
 
@@ -125,10 +125,9 @@ function visitsOf(
   }
   const last = hive.tagStays.filter(({ untilMinute: leaves }) => leaves <= known).at(-1)
   const onTheRoad = last !== undefined && hive.tagStays.every(({ fromMinute }) => fromMinute <= last.fromMinute || fromMinute > known)
-  if (last !== undefined && onTheRoad) {
-    const departed = take('transit', last.untilMinute)
-    if (departed === undefined && known - last.untilMinute > DEPARTURE_HOURS * HOUR)
-      wrong.push(`${hive.device} left ${last.place.name} ${when(last.untilMinute)}, and that was not seen`)
+  if (last !== undefined && onTheRoad && take('transit', last.untilMinute) === undefined) {
+    if (known - last.untilMinute < DEPARTURE_HOURS * HOUR) undecided++
+    else wrong.push(`${hive.device} left ${last.place.name} ${when(last.untilMinute)}, and that was not seen`)
   }
   for (const each of left) {
     const minute = (each.sinceMs - startMs) / MS_PER_MINUTE
@@ -165,8 +164,7 @@ function compareCounts(
   untilMinute: number,
   wrong: string[],
   explained: string[],
-): { readonly counts: Comparison['counts']; readonly undecided: number } {
-  let undecided = 0
+): Comparison['counts'] {
   const truths = new Map<Place, number>()
   for (const hive of season.hives) {
     const truth = stayAt(hive.hiveStays, untilMinute)?.place
@@ -179,18 +177,15 @@ function compareCounts(
       .filter((minute) => minute > 0 && minute <= untilMinute)
     const stands = truth === undefined ? 'is on the road' : `stands at ${truth.name}`
     const counted = known === undefined ? 'is counted nowhere' : `is counted at ${known.name}`
-    if (untilMinute - Math.max(0, ...changed) < ARRIVAL_HOURS * HOUR) {
-      undecided++
-      explained.push(`${hive.device} ${stands} and ${counted}: it is too recent to be decided`)
-    } else if (hive.remark !== undefined) explained.push(`${hive.device} ${stands} and ${counted}: ${hive.remark}`)
-    else wrong.push(`${hive.device} ${stands} and ${counted}`)
+    if (untilMinute - Math.max(0, ...changed) < ARRIVAL_HOURS * HOUR) continue
+    if (hive.remark === undefined) wrong.push(`${hive.device} ${stands} and ${counted}`)
+    else explained.push(`${hive.device} ${stands} and ${counted}: ${hive.remark}`)
   }
-  const counts = season.places.map((place) => ({
+  return season.places.map((place) => ({
     place,
     truth: truths.get(place) ?? 0,
     seen: sites.filter((site) => placeOf.get(site.id) === place).reduce((sum, { hives }) => sum + hives, 0),
   }))
-  return { counts, undecided }
 }
 
 function compareAlerts(
