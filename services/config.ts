@@ -208,6 +208,10 @@ const shape = z.strictObject({
       .enum(['first', 'last'])
       .default('first')
       .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
+    rollups: z
+      .enum(['kept', 'none'])
+      .default('kept')
+      .describe('Whether roll-ups are kept. What is stored under none is missing in them: it is for measuring what they cost.'),
   }),
   storage: section('What the store keeps ready, and how long it keeps what it has: docs/storage.md.', {
     days_ahead: z

@@ -116,6 +116,11 @@ export const METRICS = {
   millrace_merged_rows_total: { of: ['store'], means: 'Rows that added something to the row of their device and time.' },
   millrace_repeated_rows_total: { of: ['store'], means: 'Rows that had nothing new.' },
   millrace_conflicting_rows_total: { of: ['store'], means: 'Rows that had another value than the row of their device and time.' },
+  millrace_rollup_pending_hours: {
+    of: ['store'],
+    means:
+      'Hours of devices whose roll-ups are not up to date, so that queries compute them; NaN until they are counted, or if there are none.',
+  },
   millrace_readings_total: { of: ['store'], means: 'Values of quantities in the rows committed, repeats included.' },
   millrace_stray_rows: {
     of: ['store'],

@@ -8,6 +8,7 @@ import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
 import { checkColumns, describeForeign } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
+import { fillRollups, migrateRollups, watchReadings } from './rollup-migrate.ts'
 import { openSession, type Session } from './session.ts'
 
 /** What a migration run did, in words, in order. Empty if there was nothing to do. */
@@ -50,6 +51,7 @@ export function migrateTelemetry({ url, migrations, quantities, backend }: Telem
   return exclusively(url, async (session) => [
     ...(await migrate(session, migrations)),
     ...(await retryOnLock(session, () => migrateReadings(session, quantities, backend))),
+    ...(await markOldReadings(session)),
   ])
 }
 
@@ -104,8 +106,11 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
     done.push(`created table readings, kept by ${backend.name}`)
   }
   const present = await presentColumns(session)
+  // Before the statements that lock the table: these take longer.
+  await migrateRollups(session, columns)
   const statements = missingColumns(columns, present)
   if (statements.length > 0) await session.script('adding columns to readings', statements.join(';\n'))
+  await watchReadings(session)
   const added = columns.filter(({ name }) => !present.has(name))
   if (added.length > 0) done.push(`added to readings: ${added.map(({ name }) => name).join(', ')}`)
   const foreign = await checkColumns(session, columns)
@@ -122,4 +127,11 @@ async function presentColumns(session: Session): Promise<ReadonlyMap<string, str
      FROM pg_attribute WHERE attrelid = 'readings'::regclass AND attnum > 0 AND NOT attisdropped`,
   )
   return new Map(columns.map(({ name, comment }) => [name, comment]))
+}
+
+async function markOldReadings(session: Session): Promise<Done> {
+  const hours = await fillRollups(session)
+  return hours === 0
+    ? []
+    : [`marked ${hours} hours of devices for the roll-ups: the store makes them, and until then the views compute them`]
 }

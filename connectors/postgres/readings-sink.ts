@@ -20,6 +20,8 @@ export interface ReadingsSinkOptions {
   readonly quantities: readonly Quantity[]
   /** Which value stays if two rows of one device and time differ. */
   readonly conflicts: ConflictPolicy
+  /** Whether roll-ups are told of what changes; true if it is not given. */
+  readonly rollups?: boolean
   readonly log: Log
 }
 
@@ -44,7 +46,8 @@ const DAYS_AHEAD = 7
  * COMMIT (docs/architecture.md). `synchronous_commit = off` loses nothing: rows and offsets are in
  * one WAL, so a crash of the server takes back both, and the records are read again from Kafka.
  */
-export function createReadingsSink({ url, backend: choice, quantities, conflicts, log }: ReadingsSinkOptions): PostgresReadingsSink {
+export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadingsSink {
+  const { url, backend: choice, quantities, conflicts, rollups = true, log } = options
   let backend: StorageBackend | undefined
   let saidForeign = false
   const table = readingsTable(quantities)
@@ -59,6 +62,7 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
       if (foreign.length > 0 && !saidForeign) log.warn(describeForeign(foreign))
       saidForeign = true
       await rows.prepare(session)
+      await rows.announce(session)
     },
   })
   /** Counts of batches whose COMMIT was sent, to be returned if it turns out to have happened. */
@@ -88,6 +92,8 @@ export function createReadingsSink({ url, backend: choice, quantities, conflicts
     const { corrections, ...counts } = countRows(batch, written.outcomes)
     const committed: Committed = { tag: 'committed', ...counts }
     const before = [CHECK_NOW]
+    const marks = rollups ? rows.marks(batch, written.outcomes) : undefined
+    if (marks !== undefined) before.push(marks)
     if (corrections.length > 0) before.push(recount(consumer, corrections))
     if (counts.conflicts.length > 0) before.push(noteConflicts(counts.conflicts))
     sent.set(batch, committed)

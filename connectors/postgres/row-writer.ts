@@ -4,6 +4,7 @@ import { type BadRowFinder, createBadRowFinder, databaseMessage, prepareBadRows 
 import { foldRows, type RowOutcomes } from './fold-rows.ts'
 import { createTableMerge, notTaken, prepareMerge, type TableMerge } from './merge-rows.ts'
 import { copyStatement } from './readings-table.ts'
+import { MARKS_ITSELF, markChanged } from './rollup-marks.ts'
 import type { Session } from './session.ts'
 import { blame, UNIQUE_VIOLATION } from './sqlstate.ts'
 import { afterBatch, FIRST_PATH, type Met } from './write-path.ts'
@@ -24,6 +25,13 @@ export interface RowWriter {
    * the end. Throws the error if no row is at fault.
    */
   explain(session: Session, batch: SinkBatch, error: unknown): Promise<BadRows>
+  /** Once per session: its marks take the place of those of the trigger of `readings`. */
+  announce(session: Session): Promise<void>
+  /**
+   * SQL that marks what was written, for the roll-ups, in the same transaction. Undefined if
+   * nothing changed.
+   */
+  marks(batch: SinkBatch, outcomes: RowOutcomes | undefined): string | undefined
 }
 
 /**
@@ -113,6 +121,10 @@ export function createRowWriter(policy: ConflictPolicy): RowWriter {
       }
     },
     explain,
+    async announce(session) {
+      await session.script('saying that the roll-ups are told', MARKS_ITSELF)
+    },
+    marks: markChanged,
   }
 }
 

@@ -12,6 +12,8 @@ export interface StoreCounters {
   commits: number
   retries: number
   fenced: number
+  /** Hours of devices whose roll-ups are not up to date; NaN until they are counted. */
+  rollupPending: number
   readonly rejected: Map<string, number>
 }
 
@@ -26,6 +28,7 @@ export function createStoreCounters(): StoreCounters {
     commits: 0,
     retries: 0,
     fenced: 0,
+    rollupPending: Number.NaN,
     rejected: new Map(),
   }
 }
@@ -34,6 +37,7 @@ export function storeReadings(counters: StoreCounters): MetricReadings {
   return {
     millrace_records_total: () => counters.records,
     millrace_inserted_rows_total: () => counters.inserted,
+    millrace_rollup_pending_hours: () => counters.rollupPending,
     millrace_readings_total: () => counters.readings,
     millrace_merged_rows_total: () => counters.merged,
     millrace_repeated_rows_total: () => counters.repeated,

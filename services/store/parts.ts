@@ -14,8 +14,15 @@ import { schemasOf } from '../lookups.ts'
 
 /** The sink that the configuration describes, of the store and of a redrive of its dead letters. */
 export function configuredSink({ env, store }: Config, log: Log): PostgresReadingsSink {
-  const { backend, conflicts } = store
-  return createReadingsSink({ url: env.TELEMETRY_DATABASE_URL, backend, conflicts, quantities: readQuantities(), log })
+  const { backend, conflicts, rollups } = store
+  return createReadingsSink({
+    url: env.TELEMETRY_DATABASE_URL,
+    backend,
+    conflicts,
+    rollups: rollups === 'kept',
+    quantities: readQuantities(),
+    log,
+  })
 }
 
 /** The layouts of records of readings, by the schemas that the registry has. */

@@ -13,6 +13,7 @@ import { careReadings, createStoreCounters, storeReadings } from './counters.ts'
 import { StoreLoop } from './loop.ts'
 import { keepPartitions } from './partition-care.ts'
 import { configuredSink, openRecordLayouts } from './parts.ts'
+import { startRollups } from './rollups.ts'
 
 /** The store: readings → rows, effectively once. */
 export const storeService: ConsumerService = {
@@ -28,6 +29,7 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
   const sink = configuredSink(config, log)
   const { producer, limits } = await parts.openSending()
   const counters = createStoreCounters()
+  const rollups = startRollups({ config, counters, clock: systemClock, log, problem: (what) => health.set('rollups', what) })
   const task = new StoreLoop({
     name: store.name,
     sink,
@@ -75,6 +77,7 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
       await database[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()
       await layouts[Symbol.asyncDispose]()
+      await rollups[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,0 +1,255 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { BackendName } from '../../connectors/postgres/backend.ts'
+import { migrateTelemetry } from '../../connectors/postgres/migrate.ts'
+import { readMigrations } from '../../connectors/postgres/migrations.ts'
+import { openRollups, type Rollups } from '../../connectors/postgres/rollups.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
+import type { TestRow } from './readings-batch.ts'
+import { differences } from './rollup-oracle.ts'
+import { type TestStore, testStore } from './test-store.ts'
+
+const DB = join(import.meta.dirname, '../../../db/telemetry')
+const HOUR_MS = 3_600_000
+const START = Date.UTC(2026, 10, 23, 22)
+type Client = Awaited<ReturnType<TestStore['database']['connect']>>
+
+function random(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    // Numerical Recipes' generator.
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 4_294_967_296) * below)
+  }
+}
+
+/**
+ * Rows of a few devices, in a few hours around midnight and in the hour that goes on: repeats and
+ * late rows are frequent.
+ */
+function someRows(next: (below: number) => number, nowMs: number): readonly TestRow[] {
+  return Array.from({ length: 1 + next(12) }, () => {
+    const start = next(4) === 0 ? nowMs - (nowMs % HOUR_MS) : START + next(4) * HOUR_MS
+    return {
+      device: `hive-${next(3)}${next(3) === 0 ? '/left "\\\'{' : ''}`,
+      tsMs: start + next(20) * 1_000,
+      ...(next(3) > 0 ? { temperature: next(1_000) / 7 } : {}),
+      ...(next(2) > 0 ? { humidity: next(100) + 0.1 } : {}),
+      ...(next(5) === 0 ? { weight: next(9) } : {}),
+    }
+  })
+}
+
+function rollingUp(backend: BackendName): void {
+  describe(`roll-ups on ${backend}`, () => {
+    let store: TestStore
+    let client: Client
+    let jobs: Rollups[]
+    const job = (settleMs = 0): Rollups => {
+      const opened = openRollups({ url: store.database.url, settleMs, openEveryMs: settleMs })
+      jobs.push(opened)
+      return opened
+    }
+    const finished = async (rollups: Rollups): Promise<void> => {
+      for (let turn = 0; turn < 50 && (await pending()) > 0; turn++) await rollups.turn()
+    }
+    const pending = async (): Promise<number> => {
+      await store.database.query('UPDATE rollup_pending_day SET due_at = now()')
+      const [row] = await store.database.query(
+        'SELECT (SELECT count(*) FROM rollup_mark) + (SELECT count(*) FROM rollup_pending) + (SELECT count(*) FROM rollup_pending_day) AS left',
+      )
+      return Number(row?.left)
+    }
+
+    beforeEach(async () => {
+      jobs = []
+      store = await testStore(backend, 'last')
+      client = await store.database.connect()
+    })
+
+    afterEach(async () => {
+      for (const opened of jobs) await opened[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+    })
+
+    it('equal a recomputation after each of 16 batches with repeats, late rows, other values and deletions, while a job works at random', async () => {
+      const rollups = job()
+      for (const seed of [1, 2]) {
+        const next = random(seed)
+        for (let step = 0; step < 8; step++) {
+          expect(await store.write(someRows(next, Date.now()))).to.have.property('tag', 'committed')
+          if (next(5) === 0)
+            await client.query('DELETE FROM readings WHERE ctid = ANY (ARRAY(SELECT ctid FROM readings ORDER BY random() LIMIT 2))')
+          if (next(5) === 0)
+            await client.query('UPDATE readings SET temperature = temperature + 1 WHERE device_id = $1', [`hive-${next(3)}`])
+          if (next(2) === 0) await rollups.turn()
+          if (next(6) === 0) await finished(rollups)
+          expect(await differences(client), `seed ${seed}, step ${step}`).to.deep.equal([])
+        }
+      }
+      await finished(rollups)
+      expect([await pending(), await differences(client)]).to.deep.equal([0, []])
+    })
+
+    it('equal a recomputation while two jobs work and are killed again and again', async () => {
+      const killer = await store.database.connect()
+      let over = false
+      const working = [job(), job()].map(async (rollups) => {
+        while (!over) await rollups.turn().catch(() => undefined)
+      })
+      const killing = (async () => {
+        while (!over) {
+          await killer.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace roll-ups' AND datname = current_database() ORDER BY random() LIMIT 1",
+          )
+          await sleep(40)
+        }
+      })()
+      const next = random(3)
+      try {
+        for (let step = 0; step < 6; step++) {
+          await store.write(someRows(next, Date.now()))
+          expect(await differences(client), `step ${step}`).to.deep.equal([])
+        }
+      } finally {
+        over = true
+        await Promise.all([...working, killing])
+      }
+      await finished(job())
+      expect([await pending(), await differences(client)]).to.deep.equal([0, []])
+    })
+
+    it('miss nothing of a transaction that is open while the job works on its hour', async () => {
+      const rollups = job()
+      await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
+      const writer = await store.database.connect()
+      await writer.query(
+        `BEGIN; INSERT INTO readings (device_id, ts, time_estimated, temperature) VALUES ('hive', '2026-11-23 22:00:05Z', false, 9)`,
+      )
+      await finished(rollups)
+      expect(await differences(client)).to.deep.equal([])
+      await writer.query('COMMIT')
+      expect(await differences(client)).to.deep.equal([])
+      await finished(rollups)
+      expect(await differences(client)).to.deep.equal([])
+      expect(await store.database.query('SELECT rows, temperature_max FROM readings_hourly_kept')).to.deep.equal([
+        { rows: 2n, temperature_max: 9 },
+      ])
+    })
+
+    it('read no more than what came after, if an hour goes on in order', async () => {
+      const rollups = job()
+      await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
+      await finished(rollups)
+      // If the hour was read again as a whole, this would show.
+      await store.database.query('UPDATE readings_hourly_kept SET temperature_sum = 100')
+      await store.write([{ device: 'hive', tsMs: START + 1_000, temperature: 2 }])
+      const sum = 'SELECT temperature_sum, rows FROM readings_hourly'
+      expect(await store.database.query(sum)).to.deep.equal([{ temperature_sum: 102, rows: 2n }])
+      await finished(rollups)
+      expect(await store.database.query(sum)).to.deep.equal([{ temperature_sum: 102, rows: 2n }])
+      await store.write([{ device: 'hive', tsMs: START + 500, temperature: 3 }])
+      expect(await store.database.query(sum)).to.deep.equal([{ temperature_sum: 6, rows: 3n }])
+    })
+
+    it('keep what they have of readings that were dropped, and add what comes later', async () => {
+      const rollups = job()
+      await store.write([0, 10, 20].map((seconds) => ({ device: 'hive', tsMs: START + seconds * 1_000, temperature: seconds })))
+      const drop = async (): Promise<boolean> => {
+        await client.query('BEGIN; SELECT rollup_lock()')
+        const { rows } = await client.query<{ done: boolean }>("SELECT rollup_settle('2026-11-23Z', '2026-11-24Z') AS done")
+        const done = rows[0]?.done === true
+        // As a partition that is dropped: no trigger hears of it.
+        if (done) await client.query("SET LOCAL millrace.marks = 'on'; DELETE FROM readings")
+        await client.query('COMMIT')
+        return done
+      }
+      expect(await drop()).to.equal(false)
+      await finished(rollups)
+      expect(await drop()).to.equal(true)
+      const hour = async (): Promise<unknown> =>
+        (
+          await client.query(
+            'SELECT rows::int, temperature_sum AS sum, temperature_first AS first, temperature_last AS last, temperature_min AS min FROM readings_hourly',
+          )
+        ).rows
+      expect(await hour()).to.deep.equal([{ rows: 3, sum: 30, first: 0, last: 20, min: 0 }])
+      for (const [seconds, temperature] of [
+        [15, 5],
+        [25, -1],
+        [12, 1],
+      ] as const)
+        await store.write([{ device: 'hive', tsMs: START + seconds * 1_000, temperature }])
+      const late = [{ rows: 6, sum: 35, first: 0, last: -1, min: -1 }]
+      expect(await hour()).to.deep.equal(late)
+      await finished(rollups)
+      expect(await hour()).to.deep.equal(late)
+      expect(await drop()).to.equal(true)
+      expect(await hour()).to.deep.equal(late)
+      expect((await client.query('SELECT temperature FROM latest_readings')).rows).to.deep.equal([{ temperature: -1 }])
+    })
+
+    it('have the column of a quantity that is added, with its unit, while a job goes on', async () => {
+      const rollups = job()
+      await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
+      await rollups.turn()
+      const ozone = { name: 'ozone', unit: '[ppb]', minimum: 0, maximum: 1000, doc: 'Ozone.' }
+      await migrateTelemetry({ url: store.database.url, migrations: await readMigrations(DB), quantities: [...quantities, ozone], backend })
+      await client.query(`INSERT INTO readings (device_id, ts, time_estimated, ozone) VALUES ('hive', '2026-11-23 22:00:05Z', false, 9)`)
+      const asked = 'SELECT rows::int, ozone_sum, temperature_sum FROM readings_hourly'
+      const expected = [{ rows: 2, ozone_sum: 9, temperature_sum: 1 }]
+      expect((await client.query(asked)).rows).to.deep.equal(expected)
+      await finished(rollups)
+      expect((await client.query(asked)).rows).to.deep.equal(expected)
+      expect((await client.query('SELECT ozone FROM latest_readings')).rows).to.deep.equal([{ ozone: 9 }])
+      const { rows } = await client.query(
+        `SELECT col_description(attrelid, attnum) AS comment FROM pg_attribute WHERE attrelid = 'readings_daily'::regclass AND attname = 'ozone_max'`,
+      )
+      expect(rows).to.deep.equal([{ comment: 'Largest value. Ozone. Unit: [ppb]' }])
+    })
+
+    it('have the readings that were there before them', async () => {
+      await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
+      await client.query('TRUNCATE rollup_mark; UPDATE rollup_shape SET filled = false')
+      const done = await migrateTelemetry({ url: store.database.url, migrations: await readMigrations(DB), quantities, backend })
+      expect(done).to.deep.equal([
+        'marked 1 hours of devices for the roll-ups: the store makes them, and until then the views compute them',
+      ])
+      expect(await differences(client)).to.deep.equal([])
+    })
+
+    it('are left alone by repeats', async () => {
+      const rows = [{ device: 'hive', tsMs: START, temperature: 1 }]
+      await store.write(rows)
+      await finished(job())
+      await store.write(rows)
+      expect(await pending()).to.equal(0)
+    })
+
+    it('are not stopped by a mark of an infinite time', async () => {
+      await client.query(`INSERT INTO readings (device_id, ts, time_estimated) VALUES ('hive', 'infinity', false)`).catch(() => undefined)
+      await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
+      await finished(job())
+      expect(await pending()).to.equal(0)
+    })
+
+    it('are found by the key for one device and a few hours', async () => {
+      for (let hour = 0; hour < 3; hour++) await store.write([{ device: 'hive', tsMs: START + hour * HOUR_MS, temperature: 1 }])
+      await store.database.query(`INSERT INTO readings_hourly_kept (device_id, hour, upto, rows)
+        SELECT 'device-' || d, timestamptz '2026-01-01Z' + h * interval '1 hour', timestamptz '2026-01-01Z', 1
+        FROM generate_series(1, 100) d, generate_series(1, 200) h`)
+      await store.database.query('ANALYZE readings_hourly_kept')
+      const plan = JSON.stringify(
+        await store.database.query(
+          `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT hour, temperature_sum FROM readings_hourly
+           WHERE device_id = 'device-7' AND hour >= '2026-01-03Z' AND hour < '2026-01-04Z'`,
+        ),
+      )
+      expect(plan).to.not.match(/Seq Scan on (readings_hourly_kept|readings_2|_hyper)/)
+      expect(plan).to.match(/readings_hourly_kept_pkey/)
+    })
+  })
+}
+
+for (const backend of ['timescaledb', 'postgres'] as const) rollingUp(backend)
