@@ -2,10 +2,10 @@ import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
 import { deadTopics } from '../../processors/declaration.ts'
 import { readSchema } from '../../schemas/files.ts'
-import { DEFAULT_PROCESSORS } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { isHostile } from './hostile.ts'
 import { JSON_DEVICE, type Poison } from './publisher.ts'
+import { PROCESSORS } from './services.ts'
 import { readTopic } from './topic-reader.ts'
 
 /** What the dead letters say. */
@@ -35,7 +35,7 @@ export async function readDeadLetters(
   const found = new Set<Poison>()
   const wrongly = new Set<string>()
   let hostile = 0
-  for (const topic of deadTopics(await declaredServices({ processors: DEFAULT_PROCESSORS }))) {
+  for (const topic of deadTopics(await declaredServices({ processors: PROCESSORS }))) {
     await readTopic(kafka, topic, ({ value }) => {
       if (value === null) return
       const { key, value: original, reason, detail, source_topic } = codec.decode(value)

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { attack, attacks } from './hostile.ts'
 import type { Line } from './line.ts'
 import { createRandom } from './random.ts'
-import type { Instance } from './services.ts'
+import { type Instance, line as services } from './services.ts'
 
 /** What attacks did to the others, while nothing else went wrong. */
 export interface HostileFindings {
@@ -30,7 +30,7 @@ export interface HostileOptions {
   readonly say: (text: string) => void
 }
 
-const WATCHED: readonly Instance[] = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices']
+const WATCHED: readonly Instance[] = services
 const LOOK_MS = 1_000
 /** The devices of the phase have sent by then. */
 const WARM_MS = 4_000

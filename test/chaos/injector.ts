@@ -83,6 +83,10 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return kill(fault, 'standardise')
       case 'kill store':
         return kill(fault, 'store')
+      case 'kill movement':
+        return kill(fault, 'movement')
+      case 'kill alerts':
+        return kill(fault, 'alerts')
       case 'kill continuity':
         return kill(fault, 'continuity')
       case 'pause bridge':
@@ -96,10 +100,18 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return inTurn('standardise', () => pause(fault, 'standardise', fault.companion))
       case 'pause store':
         return inTurn('store', () => pause(fault, 'store', fault.companion))
+      case 'pause movement':
+        return inTurn('movement', () => pause(fault, 'movement', fault.companion))
+      case 'pause alerts':
+        return inTurn('alerts', () => pause(fault, 'alerts', fault.companion))
       case 'two of standardise':
         return inTurn('standardise', () => scale(fault, 'standardise'))
       case 'two of store':
         return inTurn('store', () => scale(fault, 'store'))
+      case 'two of movement':
+        return inTurn('movement', () => scale(fault, 'movement'))
+      case 'two of alerts':
+        return inTurn('alerts', () => scale(fault, 'alerts'))
       case 'kill Kafka':
         return restart(fault, 'kafka')
       case 'kill PostgreSQL':

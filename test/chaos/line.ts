@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
+import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE } from './hives.ts'
 import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
 import { type FaultyProxy, openProxy } from './proxy.ts'
 import type { Link } from './schedule.ts'
-import { createServices, type Services } from './services.ts'
+import { createServices, PROCESSORS, type Services } from './services.ts'
 import type { Settings } from './settings.ts'
 import { createStack, kafkaPortOf, type Stack } from './stack.ts'
 
@@ -97,6 +98,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   const env = {
     ...process.env,
     MILLRACE_LOCAL: settings.local,
+    MILLRACE_CONFIG: join(directory, 'millrace.yaml'),
     MQTT_URL: `mqtt://127.0.0.1:${proxies.bridge.port}`,
     MQTT_PASSWORD_FILE: join(settings.local, 'data', 'mosquitto', 'bridge.password'),
     KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
@@ -108,6 +110,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]
     return (await run(process.execPath, command, { env, maxBuffer: MOST_OUTPUT_BYTES })).stdout
   }
+  writeFileSync(env.MILLRACE_CONFIG, `processors: [${PROCESSORS.join(', ')}]\n`)
   await millrace('migrate')
   await millrace('schemas', 'register')
 
@@ -126,6 +129,8 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     millrace,
     async provision(devices) {
       await millrace('devices', 'add', '--account', 'chaos', '--site', 'orchard', ...devices)
+      await millrace('devices', 'add', '--account', HIVE_ACCOUNT, ...HIVES)
+      for (const rule of [...RULES, SILENCE_RULE]) await millrace('alerts', 'rules', 'add', ...rule, '--account', HIVE_ACCOUNT)
     },
   }
 }

@@ -62,9 +62,22 @@ const STOPPED_MS = 2_500
 const LOAD_MS = 3_000
 /** Kafka has been told that the topic is gone; it deletes its logs a moment later. */
 const GONE_MS = 1_500
-const LOST_TOPICS: readonly string[] = [topics.frames, topics.readings, topics.deviceStatus]
+const LOST_TOPICS: readonly string[] = [topics.frames, topics.raw, topics.readings, topics.deviceStatus]
 /** The consumers that have a position in these topics, and how they say what they lost. */
-const CONSUMERS = ['store', 'continuity', 'devices', 'standardise'] as const satisfies readonly Instance[]
+const CONSUMERS = [
+  'store',
+  'continuity',
+  'devices',
+  'movement',
+  'alerts',
+  'standardise',
+  'translate',
+] as const satisfies readonly Instance[]
+/** Those of them whose offsets are Kafka's, and what they read. */
+const KAFKAS = [
+  ['standardise', topics.frames],
+  ['translate', topics.raw],
+] as const
 const LOST: MetricName = 'millrace_truncated_offsets_total'
 
 /**
@@ -81,15 +94,14 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     say(text)
   }
 
-  /** Where every consumer is; standardise's offsets are Kafka's. */
+  /** Where every consumer is. */
   async function positions(): Promise<readonly Position[]> {
     await using admin = openAdmin(kafka)
-    const lags = await groupLag(admin, 'standardise', [topics.frames])
-    const own = await readPositions([line.direct.telemetryUrl, line.direct.appUrl])
-    return [
-      ...own,
-      ...lags.map(({ topic, partition, committed }) => ({ consumer: 'standardise', topic, partition, nextOffset: committed })),
-    ]
+    const found = [...(await readPositions([line.direct.telemetryUrl, line.direct.appUrl]))]
+    for (const [consumer, read] of KAFKAS)
+      for (const { topic, partition, committed } of await groupLag(admin, consumer, [read]))
+        found.push({ consumer, topic, partition, nextOffset: committed })
+    return found
   }
 
   async function counters(): Promise<ReadonlyMap<string, number>> {
@@ -180,9 +192,11 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     await burst(CUT, BURST_S)
     await settle()
     const due = new Map(lost(ends, before))
-    // Its offsets went back with the logs: it may never notice.
-    const own = due.get('standardise')
-    if (own !== undefined) due.set('standardise', [0, own[1]])
+    // Their offsets went back with the logs: they may never notice.
+    for (const [consumer] of KAFKAS) {
+      const own = due.get(consumer)
+      if (own !== undefined) due.set(consumer, [0, own[1]])
+    }
     await compare('restore log', told, due)
   }
 

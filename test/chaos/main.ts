@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { projectRoot, readFirmwares } from '../../schemas/files.ts'
 import { check, type SentFrames, type SentReadings } from './check.ts'
 import { fleetDevices } from './fleet.ts'
+import { startHives } from './hives.ts'
 import { readHops } from './hops.ts'
 import { type HostileFindings, hostilePhase } from './hostile-phase.ts'
 import { createInjector } from './injector.ts'
 import { type LogFindings, logPhase } from './log-phase.ts'
+import { checkProcesses } from './processes-check.ts'
 import { JSON_DEVICE, MOVING_DEVICE, startPublisher } from './publisher.ts'
 import { BROKER, describeReport, HOSTILE, MAIN, makeReport } from './report.ts'
 import { planBrokerKills, planFaults, planFirstCommits } from './schedule.ts'
@@ -76,6 +78,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
 
   const shares = sharesOf(settings.minutes)
   const publisher = await startPublisher(line.deviceUrl, knownFingerprint())
+  const hives = await startHives({ url: line.deviceUrl, seed: settings.seed, durationMs: shares.mainS * 1000 })
 
   async function mainPhase(): Promise<void> {
     await phase(MAIN, shares.mainS, async () => {
@@ -85,6 +88,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       const { seed } = settings
       await injector.run(planFaults({ seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill: line.disk !== undefined }))
       await publisher.drain()
+      await hives.drain()
     })
   }
 
@@ -118,14 +122,18 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
     if (settings.phases.has('main')) await mainPhase()
   } finally {
     await publisher[Symbol.asyncDispose]()
+    await hives[Symbol.asyncDispose]()
   }
   readings.push({ phase: MAIN, device: JSON_DEVICE, readings: publisher.good })
   readings.push({ phase: MAIN, device: MOVING_DEVICE, readings: publisher.moved })
+  for (const [device, sent] of hives.sent) readings.push({ phase: MAIN, device, readings: sent })
   if (settings.phases.has('main')) await settlePhase(MAIN)
   if (settings.phases.has('mosquitto')) await brokerPhase()
   const hostile = settings.phases.has('hostile') ? await attackedPhase() : undefined
   // A topic that is made anew has none of what went before.
+  await settlePhase('processes', true)
   const hops = await readHops(kafka, isFleet)
+  const processes = await checkProcesses(line, kafka, settings.seed)
   const logs = settings.phases.has('logs') ? await cutPhase() : undefined
 
   say('comparing')
@@ -147,6 +155,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       leftOut: line.disk === undefined ? ['fill disk: only root can mount a limited filesystem'] : [],
       hostile,
       logs,
+      processes,
       stuck,
     },
     findings,

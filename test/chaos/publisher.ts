@@ -1,10 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import mqtt from 'mqtt'
+import { openSender } from './sender.ts'
 
 /** A good reading in JSON, as it must be stored. */
 export interface GoodReading {
   readonly tsMs: number
   readonly temperature: number
+  /** What it has beside the temperature, by quantity. */
+  readonly others?: Readonly<Record<string, number>>
 }
 
 /** A message that must become a dead letter. */
@@ -55,20 +56,17 @@ interface Message {
 }
 
 const INTERVAL_MS = 100
-const DRAIN_MS = 120_000
 
 /**
  * @param url of the broker
  * @param fingerprint of a registered firmware: 8 bytes
  */
 export async function startPublisher(url: string, fingerprint: Buffer): Promise<Publisher> {
-  const client = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: 'chaos-publisher', keepalive: 10, reconnectPeriod: 500 })
-  client.on('error', () => undefined)
+  const sender = await openSender(url, 'chaos-publisher')
   const good: GoodReading[] = []
   const poison: Poison[] = []
   const moved: GoodReading[] = []
   const statuses = new Map<string, SentStatus>()
-  const underWay = new Set<Promise<unknown>>()
   let number = 0
   const timer = setInterval(() => {
     publish(nth(number++, fingerprint))
@@ -80,10 +78,7 @@ export async function startPublisher(url: string, fingerprint: Buffer): Promise<
     if (message.moved !== undefined) moved.push(message.moved)
     if (message.poison !== undefined) poison.push(message.poison)
     if (message.status !== undefined) statuses.set(...message.status)
-    const sent = client.publishAsync(message.topic, message.payload, { qos: 1 }).finally(() => underWay.delete(sent))
-    // A publish that never succeeds shows in the comparison.
-    sent.catch(() => undefined)
-    underWay.add(sent)
+    sender.publish(message.topic, message.payload)
   }
 
   return {
@@ -93,15 +88,11 @@ export async function startPublisher(url: string, fingerprint: Buffer): Promise<
     poison,
     async drain() {
       clearInterval(timer)
-      const late = delay(DRAIN_MS, 'late', { ref: false })
-      while (underWay.size > 0) {
-        if ((await Promise.race([Promise.allSettled(underWay), late])) === 'late')
-          throw new Error(`${underWay.size} messages of the publisher were not acknowledged within ${DRAIN_MS / 1000} s`)
-      }
+      await sender.drain()
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
-      await client.endAsync(true)
+      await sender[Symbol.asyncDispose]()
     },
   }
 }

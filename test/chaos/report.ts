@@ -3,6 +3,7 @@ import { lastHop } from './check.ts'
 import type { MissingFrame } from './comparison.ts'
 import type { HostileFindings } from './hostile-phase.ts'
 import { type LogFindings, type Said, UNREAD } from './log-phase.ts'
+import type { ProcessFindings } from './processes-check.ts'
 
 /**
  * The phase with everything but kills of Mosquitto, the one with nothing else, and the one with
@@ -36,6 +37,7 @@ export interface RunFacts {
   /** Undefined if the phase was left out. */
   readonly hostile: HostileFindings | undefined
   readonly logs: LogFindings | undefined
+  readonly processes: ProcessFindings
   /** Phases that did not come to their end. */
   readonly stuck: readonly string[]
 }
@@ -112,6 +114,8 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...deadLetters.wrongly.slice(0, 10),
     ...findings.oldStates,
     ...facts.stuck,
+    ...facts.processes.wrong.slice(0, 20),
+    ...(facts.processes.wrong.length > 20 ? [`${facts.processes.wrong.length} differences of the business processes in all`] : []),
     ...(facts.hostile === undefined ? [] : hostileFaults(facts.hostile)),
     ...(facts.logs === undefined ? [] : logFaults(facts.logs, missingUnread.length)),
     ...deadLetters.lost
@@ -193,6 +197,7 @@ export function describeReport(report: Report): string {
     ['corrupted', `${count(report.corrupted)} values, ${count(report.unexpected)} rows that nobody sent`],
     ['moved', `${count(report.formerAccount)} rows with a former account; ${count(report.oldStates)} devices with an old state`],
     ['reordered', `${count(report.reordered)}; ${count(report.altered)} repeats with other bytes`],
+    ...describeProcesses(report),
     ['repeats', `${count(report.repeats.frames)} frames, ${count(report.repeats.readings)} readings, same bytes`],
     ['fenced', `${count(report.fenced)} commits of former owners refused`],
     ['by devices', `${count(report.resent)} frames sent again, ${count(report.dropped)} samples dropped in a full queue`],
@@ -211,6 +216,15 @@ export function describeReport(report: Report): string {
     ['seed', `${report.seed} (SEED=${report.seed} repeats the schedule)`],
   ]
   return rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`).join('\n')
+}
+
+function describeProcesses({ processes }: Report): readonly (readonly [string, string])[] {
+  const { decisions, sites, alerts, silences, events, repeatedEvents, moments, wrong } = processes
+  return [
+    ['movement', `${decisions} decisions, ${sites} sites, hives counted at ${moments} moments`],
+    ['alerts', `${alerts} by samples, ${silences} of silence; ${events} events told, ${repeatedEvents} of them again`],
+    ['recomputed', `${wrong.length} differences`],
+  ]
 }
 
 function describeHostile({ hostile, hostileDeadLetters }: Report): readonly (readonly [string, string])[] {

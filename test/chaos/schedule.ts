@@ -9,19 +9,19 @@ export const links = ['devices', 'bridge', 'kafka', 'databases'] as const
 export type Link = (typeof links)[number]
 
 /** Services that are consumers of a group. */
-export type Consumer = 'standardise' | 'store'
+export type Consumer = 'standardise' | 'store' | 'movement' | 'alerts'
 
 /**
  * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again,
  * what was stopped goes on, what was full has room, the second instance leaves.
  */
 export type Fault = { readonly atMs: number; readonly forMs: number } & (
-  | { readonly kind: 'kill bridge' | 'kill standardise' | 'kill store' | 'kill continuity' | 'pause bridge' }
+  | { readonly kind: `kill ${Consumer}` | 'kill bridge' | 'kill continuity' | 'pause bridge' }
   /**
    * Past its session timeout. `companion`: a second instance is there to take over its partitions.
    */
-  | { readonly kind: 'pause standardise' | 'pause store'; readonly companion: boolean }
-  | { readonly kind: 'two of standardise' | 'two of store' }
+  | { readonly kind: `pause ${Consumer}`; readonly companion: boolean }
+  | { readonly kind: `two of ${Consumer}` }
   | { readonly kind: 'kill Kafka' | 'kill PostgreSQL' | 'stop PostgreSQL at once' | 'kill registry' | 'kill Mosquitto' }
   | { readonly kind: 'reset connections' | 'stall connections' | 'half-open connections'; readonly link: Link }
   | { readonly kind: 'fill disk' }
@@ -54,7 +54,7 @@ export interface ScheduleOptions {
 }
 
 /** From the beginning of one fault to that of the next: they overlap. */
-const GAP_MS: Lasting = { least: 3_000, most: 9_000 }
+const GAP_MS: Lasting = { least: 2_500, most: 6_500 }
 const FIRST_MS = 3_000
 /** Mosquitto gives a client one and a half keep-alive intervals (of 15 s) of silence. */
 const BRIDGE_PAUSE_MS: Lasting = { least: 23_000, most: 27_000 }
@@ -118,12 +118,18 @@ function everyKind(diskCanFill: boolean): RoundKind[] {
     'kill bridge',
     'kill standardise',
     'kill store',
+    'kill movement',
+    'kill alerts',
     'kill continuity',
     'pause bridge',
     'pause standardise',
     'pause store',
+    'pause movement',
+    'pause alerts',
     'two of standardise',
     'two of store',
+    'two of movement',
+    'two of alerts',
     'kill Kafka',
     'kill PostgreSQL',
     'stop PostgreSQL at once',
@@ -146,15 +152,21 @@ function planFault(random: Random, kind: RoundKind, atMs: number, durationMs: nu
     case 'kill bridge':
     case 'kill standardise':
     case 'kill store':
+    case 'kill movement':
+    case 'kill alerts':
     case 'kill continuity':
       return { kind, ...lasting({ least: 0, most: 0 }) }
     case 'pause bridge':
       return { kind, ...lasting(BRIDGE_PAUSE_MS) }
     case 'pause standardise':
     case 'pause store':
+    case 'pause movement':
+    case 'pause alerts':
       return { kind, ...lasting({ least: sessionTimeoutMs + 2_000, most: sessionTimeoutMs + 6_000 }), companion: random.next() < 0.75 }
     case 'two of standardise':
     case 'two of store':
+    case 'two of movement':
+    case 'two of alerts':
       return { kind, ...lasting({ least: 6_000, most: 15_000 }) }
     case 'kill Kafka':
     case 'kill PostgreSQL':

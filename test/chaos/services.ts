@@ -4,10 +4,16 @@ import { NODE_FLAGS } from '../../ops/supervisor/service-programs.ts'
 import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
+import { DEFAULT_PROCESSORS } from '../../services/config.ts'
 import { requireFree } from './ports.ts'
 
+/** What the configuration names: the business processes too. */
+export const PROCESSORS: readonly string[] = [...DEFAULT_PROCESSORS, 'movement', 'alerts']
+
+/** One instance of each service. */
+export const line = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'movement', 'alerts'] as const
 /** The services of the line. Of the consumers there may be a second instance. */
-export const instances = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'standardise-2', 'store-2'] as const
+export const instances = [...line, 'standardise-2', 'store-2', 'movement-2', 'alerts-2'] as const
 export type Instance = (typeof instances)[number]
 
 /**
@@ -74,7 +80,8 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   /** Each instance has a port of its own. */
   function configure(instance: Instance): string {
     const path = join(directory, `${instance}.yaml`)
-    writeFileSync(path, `kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { ports: ${portOf(instance)} }\n`)
+    const processors = `processors: [${PROCESSORS.join(', ')}]\n`
+    writeFileSync(path, `${processors}kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { ports: ${portOf(instance)} }\n`)
     return path
   }
 

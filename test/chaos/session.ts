@@ -7,6 +7,7 @@ import { type Line, openLine } from './line.ts'
 import { TakenPortError } from './ports.ts'
 import type { GoodReading } from './publisher.ts'
 import { JSON_DEVICE, MOVING_DEVICE, POISON_DEVICE, STATUS_DEVICES } from './publisher.ts'
+import { line as instances } from './services.ts'
 import type { Settings } from './settings.ts'
 import { LAST_DEVICE, settle } from './settle.ts'
 
@@ -95,7 +96,7 @@ async function start(
   const share = Math.ceil(settings.devices / fleets.length)
   const devices = fleets.flatMap((fleet) => fleetDevices({ ...fleet, devices: share }))
   await line.provision([...devices, JSON_DEVICE, POISON_DEVICE, LAST_DEVICE, MOVING_DEVICE, ...STATUS_DEVICES, ...HOSTILE_DEVICES])
-  for (const instance of ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices'] as const) await services.start(instance)
+  for (const instance of instances) await services.start(instance)
   await until('the bridge has subscribed', () => logHas(services.logOf('bridge'), 'MQTT session up'), signal)
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos' }, quiet)

@@ -5,9 +5,9 @@ import { KAFKAJS, type KafkaAdmin, type KafkaClient, openAdmin } from '../../con
 import { kafkaError } from '../../connectors/kafka/outage.ts'
 import { groupLag } from '../../connectors/kafka/topics.ts'
 import { topics } from '../../processors/topics.ts'
-import { DEFAULT_PROCESSORS } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import type { GoodReading } from './publisher.ts'
+import { PROCESSORS } from './services.ts'
 
 /** The device of the last reading of a phase. */
 export const LAST_DEVICE = 'chaos-last'
@@ -36,7 +36,8 @@ export interface SettleOptions {
   readonly telemetryUrl: string
   readonly appUrl: string
   /**
-   * Whether the consumers that only follow (continuity, devices) must have come to the end as well.
+   * Whether the consumers that only follow (continuity, the business processes) must have come to
+   * the end as well.
    */
   readonly everyone: boolean
   readonly signal: AbortSignal
@@ -58,7 +59,7 @@ export async function settle({ kafka, mqttUrl, telemetryUrl, appUrl, everyone, s
   const database = new pg.Client(telemetryUrl)
   await database.connect()
   await using admin = openAdmin(kafka)
-  const processors = (await declaredServices({ processors: DEFAULT_PROCESSORS })).filter(
+  const processors = (await declaredServices({ processors: PROCESSORS })).filter(
     ({ offsets, reads }) => offsets === 'kafka' && reads.length > 0,
   )
   try {

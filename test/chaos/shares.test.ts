@@ -22,6 +22,6 @@ describe('the shares of the phases', () => {
   it('have every kind of fault in the minutes and with the seed that CI has', () => {
     const durationMs = sharesOf(CI.minutes).mainS * 1000 - 15_000
     const faults = planFaults({ seed: CI.seed, durationMs, sessionTimeoutMs: 6_000, diskCanFill: true })
-    expect(new Set(faults.map(({ kind }) => kind)).size).to.equal(19)
+    expect(new Set(faults.map(({ kind }) => kind)).size).to.equal(25)
   })
 })
