@@ -10,6 +10,42 @@ import { runLoad } from './load.ts'
 import { PROBE_TOLERANCE, WARM_UP_SECONDS } from './measure.ts'
 import type { Profile } from './profile.ts'
 
+/** Something that the line can do without. */
+export interface Optional {
+  readonly name: string
+  /** Runs a load with it, or without. */
+  turn<Result>(running: boolean, load: () => Promise<Result>): Promise<Result>
+}
+
+/** A processor, which is suspended (SIGSTOP) meanwhile. */
+export function optionalProcessor(line: Line, name: string): Optional {
+  return {
+    name,
+    async turn(running, load) {
+      const pid = line.pids().get(name)
+      if (pid === undefined) throw new Error(`${name} is not running`)
+      await caughtUp(line, name)
+      if (!running) process.kill(pid, 'SIGSTOP')
+      return await load().finally(() => process.kill(pid, 'SIGCONT'))
+    },
+  }
+}
+
+/**
+ * Roll-ups: the store is started anew with them and without. What one turn has left to the job, it
+ * does in the next turn that has them.
+ */
+export function optionalRollups(line: Line): Optional {
+  return {
+    name: 'rollups',
+    async turn(running, load) {
+      await line.restart('store', `store: { rollups: ${running ? 'kept' : 'none'} }\n`)
+      await caughtUp(line, 'store')
+      return await load()
+    },
+  }
+}
+
 /**
  * What a processor takes from the line: readings a second that an overloaded line gets through, the
  * mean of some loads each.
@@ -33,10 +69,10 @@ const CAUGHT_UP_MS = 60_000
 const BEHIND = 1_000
 
 /**
- * Overloads the line with the processor running and suspended (SIGSTOP), in turns on one line and
+ * Overloads the line with the processor, or whatever it is, and without, in turns on one line and
  * within minutes: two runs of the whole bench differ by more than a processor costs.
  */
-export async function measureCost(line: Line, profile: Profile, processor: string, say: (text: string) => void): Promise<Cost> {
+export async function measureCost(line: Line, profile: Profile, optional: Optional, say: (text: string) => void): Promise<Cost> {
   const ledger = join(line.local, 'ledger.csv')
   const load = async (rate: number, seconds: number): Promise<{ readonly throughput: number; readonly sustained: boolean }> => {
     const result = await runLoad(line, profile, rate, seconds, ledger)
@@ -52,13 +88,9 @@ export async function measureCost(line: Line, profile: Profile, processor: strin
 
   const turns: { readonly running: boolean; readonly throughput: number }[] = []
   for (const running of TURNS) {
-    const pid = line.pids().get(processor)
-    if (pid === undefined) throw new Error(`${processor} is not running`)
-    await caughtUp(line, processor)
-    if (!running) process.kill(pid, 'SIGSTOP')
-    const { throughput } = await load(rate, LOAD_SECONDS).finally(() => process.kill(pid, 'SIGCONT'))
+    const { throughput } = await optional.turn(running, () => load(rate, LOAD_SECONDS))
     turns.push({ running, throughput })
-    say(`${running ? 'with' : 'without'} ${processor}: ${whole(throughput)} readings/s`)
+    say(`${running ? 'with' : 'without'} ${optional.name}: ${whole(throughput)} readings/s`)
   }
   const mean = (wanted: boolean): number =>
     turns.filter(({ running }) => running === wanted).reduce((sum, { throughput }, _, { length }) => sum + throughput / length, 0)

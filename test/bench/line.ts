@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { migrate } from '../../bin/migrate.ts'
 import { registerSchemas } from '../../bin/schemas.ts'
 import { createDatabase, type Database } from '../../connectors/postgres/database.ts'
@@ -24,6 +25,8 @@ export interface Line extends AsyncDisposable {
   readonly session: Session
   /** PIDs by name; `postgres` is the parent of a family. */
   pids(): ReadonlyMap<string, number>
+  /** Starts a service anew, with other settings of the line's file beside those that it has. */
+  restart(service: string, settings: string): Promise<void>
   /** Rows that the store has committed, as counted in its transactions. */
   stored(): Promise<number>
 }
@@ -60,7 +63,14 @@ export async function startLine({ processors = DEFAULT_PROCESSORS, provision }: 
   mkdirSync(local, { recursive: true })
   const services = await declaredServices({ processors })
   const ports = Object.fromEntries(services.map(({ name }, index) => [name, offset + FIRST_METRICS_PORT + index]))
-  writeFileSync(join(local, 'millrace.yaml'), `processors: ${JSON.stringify(processors)}\nmetrics: { ports: ${JSON.stringify(ports)} }\n`)
+  const configure = (settings = ''): void =>
+    writeFileSync(
+      join(local, 'millrace.yaml'),
+      `processors: ${JSON.stringify(processors)}
+metrics: { ports: ${JSON.stringify(ports)} }
+${settings}`,
+    )
+  configure()
   const stack = await startLocalStack(process.env, quietly)
   Object.assign(process.env, stack.addresses)
   const config = loadConfig(process.env, undefined)
@@ -94,6 +104,16 @@ export async function startLine({ processors = DEFAULT_PROCESSORS, provision }: 
     local,
     session,
     pids: () => new Map([...stackPids(local), ...supervisor.pids(), ['bench', process.pid]]),
+    async restart(service, settings) {
+      configure(settings)
+      const before = supervisor.pids().get(service)
+      if (before === undefined) throw new Error(`${service} is not running`)
+      process.kill(before, 'SIGTERM')
+      for (const deadline = Date.now() + READY_MS; [undefined, before].includes(supervisor.pids().get(service)); await delay(100))
+        if (Date.now() > deadline) throw new Error(`${service} did not start again within ${READY_MS / 1_000} s`)
+      const still = await awaitHealthy(config, READY_MS)
+      if (still.length > 0) throw new Error(`not healthy after ${READY_MS / 1_000} s: ${still.join(', ')}`)
+    },
     async stored() {
       const [row] = await session.query<{ rows: bigint | null }>(
         'counting rows',

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { LocalStackError } from '../../ops/supervisor/local-stack.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { DEFAULT_PROCESSORS } from '../../services/config.ts'
-import { describeCost, measureCost } from './cost.ts'
+import { describeCost, measureCost, optionalProcessor, optionalRollups } from './cost.ts'
 import { openLine, startLine } from './line.ts'
 import { type Durations, measure } from './measure.ts'
 import { provisionOrchard } from './orchard.ts'
@@ -30,9 +30,12 @@ function durations(given: string | undefined): Durations {
   return { seconds, probeSeconds: Math.min(PROBE_SECONDS, seconds), latencySeconds: Math.min(LATENCY_SECONDS, seconds) }
 }
 
-/** The processors that the line can do without. */
+/** Not a processor: what the store does beside rows. */
+const ROLLUPS = 'rollups'
+
+/** The processors that the line can do without, and the roll-ups. */
 function chosenProcessor(name: string): string {
-  const optional = DEFAULT_PROCESSORS.filter((processor) => processor !== 'standardise')
+  const optional = [...DEFAULT_PROCESSORS.filter((processor) => processor !== 'standardise'), ROLLUPS]
   if (!optional.includes(name)) throw new RangeError(`BENCH_COST: expected ${[...optional, SLOW_PROCESS].join(' or ')}, got "${name}"`)
   return name
 }
@@ -48,7 +51,8 @@ async function compare(profile: Profile, processor: string): Promise<void> {
   const say = stopwatch()
   say(`profile ${profile.name}: ${profile.says}; what ${processor} costs; starting a line of its own`)
   await using line = await openLine(profile, say)
-  process.stdout.write(`\n${describeCost(profile, processor, await measureCost(line, profile, processor, say))}\n\n`)
+  const optional = processor === ROLLUPS ? optionalRollups(line) : optionalProcessor(line, processor)
+  process.stdout.write(`\n${describeCost(profile, processor, await measureCost(line, profile, optional, say))}\n\n`)
 }
 
 async function compareSlow(profile: Profile): Promise<void> {
