@@ -53,7 +53,7 @@ letters that exist when it starts.
 - **\`--rate N\`** takes N dead letters a second, so that a large redrive leaves room for the live load. Ctrl-C ends a run after the dead letters under way.
 - One redrive of a processor at a time; a second one is refused.
 
-Rows merge by column, so a redrive adds what was missing. A value that is in the table already is overwritten only with \`store.conflicts: last\`.
+Rows merge by column, so a redrive adds what was missing. A value that is in the table already is overwritten only with \`store.conflicts: keep-last\`.
 Otherwise a corrected conversion repairs what was rejected, but not what was stored.
 
 ## When a partition stops

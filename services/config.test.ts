@@ -48,6 +48,12 @@ describe('the configuration', () => {
     })
   })
 
+  it('takes the older names of what is kept of two values', () => {
+    const kept = (yaml: string): string => load(yaml).store.conflicts
+    expect([kept(''), kept('store: { conflicts: keep-last }')]).to.deep.equal(['keep-first', 'keep-last'])
+    expect([kept('store: { conflicts: first }'), kept('store: { conflicts: last }')]).to.deep.equal(['keep-first', 'keep-last'])
+  })
+
   describe('of routes', () => {
     const routes = (yaml: string): readonly string[] =>
       bridgeRoutes(load(yaml)).map(({ pattern, carries, topic }) => `${pattern} ${carries} ${topic}`)

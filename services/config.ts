@@ -205,9 +205,12 @@ const shape = z.strictObject({
       .default(200)
       .describe('Longest wait of a row for others of its transaction, while no other is under way; as a rule it waits 20 ms at most.'),
     conflicts: z
-      .enum(['first', 'last'])
-      .default('first')
-      .describe('Which value stays if a device sends two different ones for one time. Either way they are counted.'),
+      .enum(['keep-first', 'keep-last', 'first', 'last'])
+      .default('keep-first')
+      .transform((policy) => (policy === 'first' || policy === 'last' ? (`keep-${policy}` as const) : policy))
+      .describe(
+        'Which value stays if a device sends two different ones for one time. Either way they are counted. first and last are older names of the two.',
+      ),
     rollups: z
       .enum(['kept', 'none'])
       .default('kept')

@@ -115,7 +115,7 @@ export const METRICS = {
   millrace_inserted_rows_total: { of: ['store'], means: 'Rows committed that were new.' },
   millrace_merged_rows_total: { of: ['store'], means: 'Rows that added something to the row of their device and time.' },
   millrace_repeated_rows_total: { of: ['store'], means: 'Rows that had nothing new.' },
-  millrace_conflicting_rows_total: { of: ['store'], means: 'Rows that had another value than the row of their device and time.' },
+  millrace_store_conflicts_total: { of: ['store'], means: 'Rows that had another value than the row of their device and time.' },
   millrace_rollup_pending_hours: {
     of: ['store'],
     means:

@@ -105,7 +105,7 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
         ...(balance.conflicts === 0
           ? []
           : [
-              `in conflict: ${whole(balance.conflicts)} lines with another value than the row of their device and time has; the ${config.store.conflicts} stays (store.conflicts)`,
+              `in conflict: ${whole(balance.conflicts)} lines with another value than the row of their device and time has; store.conflicts is ${config.store.conflicts}`,
             ]),
         ...wrong.map((complaint) => `does not add up: ${complaint}`),
         ...stands,

@@ -35,7 +35,10 @@ export function createBadRowFinder(columns: readonly string[], policy: ConflictP
   const merged = columns
     .slice(2)
     .map(quoted)
-    .map((column) => `${column} = coalesce(${policy === 'first' ? `t.${column}, excluded.${column}` : `excluded.${column}, t.${column}`})`)
+    .map(
+      (column) =>
+        `${column} = coalesce(${policy === 'keep-first' ? `t.${column}, excluded.${column}` : `excluded.${column}, t.${column}`})`,
+    )
   const tryEach = `DO $try_each$
     DECLARE
       r record;

@@ -2,7 +2,7 @@
  * Which value stays if two rows of one device and time differ in a column: the one that was there,
  * or the one that came last.
  */
-export type ConflictPolicy = 'first' | 'last'
+export type ConflictPolicy = 'keep-first' | 'keep-last'
 
 /** Places of account and site in `RowValues.values`; the quantities follow. */
 export const ACCOUNT = 0
@@ -51,15 +51,15 @@ export function mergeColumns(row: RowValues, incoming: RowValues, policy: Confli
     const there = row.values[column] ?? null
     const given = incoming.values[column] ?? null
     if (column === SITE && otherAccount) {
-      if (policy === 'last') row.values[SITE] = given
+      if (policy === 'keep-last') row.values[SITE] = given
     } else if (given === null || same(there, given)) {
       // Nothing new.
     } else if (there === null) {
       row.values[column] = given
       added = true
     } else {
-      conflict ??= policy === 'first' ? { column, kept: there, refused: given } : { column, kept: given, refused: there }
-      if (policy === 'last') {
+      conflict ??= policy === 'keep-first' ? { column, kept: there, refused: given } : { column, kept: given, refused: there }
+      if (policy === 'keep-last') {
         row.values[column] = given
         replaced = true
       }

@@ -41,7 +41,7 @@ export function storeReadings(counters: StoreCounters): MetricReadings {
     millrace_readings_total: () => counters.readings,
     millrace_merged_rows_total: () => counters.merged,
     millrace_repeated_rows_total: () => counters.repeated,
-    millrace_conflicting_rows_total: () => counters.conflicts,
+    millrace_store_conflicts_total: () => counters.conflicts,
     millrace_commits_total: () => counters.commits,
     millrace_commit_retries_total: () => counters.retries,
     millrace_fenced_commits_total: () => counters.fenced,

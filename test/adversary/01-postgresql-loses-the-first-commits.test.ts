@@ -35,7 +35,7 @@ const kinds: Readonly<Record<string, { readonly database: 'telemetry' | 'app'; r
   'the store': {
     database: 'telemetry',
     open: (url) => {
-      const sink = createReadingsSink({ url, backend: 'postgres', quantities, conflicts: 'first', log: quiet })
+      const sink = createReadingsSink({ url, backend: 'postgres', quantities, conflicts: 'keep-first', log: quiet })
       return {
         ...sink,
         next: async ({ epoch }, from) => {

@@ -31,12 +31,12 @@ describe('two messages of one time on the line', () => {
   })
 
   it('that differ are counted where somebody looks: metrics, status and continuity name them, and the first one stays', async () => {
-    const before = await store.metric('millrace_conflicting_rows_total')
+    const before = await store.metric('millrace_store_conflicts_total')
     await send({ temperature: 22.5 })
     await send({ weight: 30 })
     await until('all is stored', async () => (await values()).some((each) => 'weight' in each))
     expect(await values()).to.deep.equal([{ temperature: 21.5, humidity: 40, weight: 30 }])
-    await until('it is counted', async () => (await store.metric('millrace_conflicting_rows_total')) === before + 1)
+    await until('it is counted', async () => (await store.metric('millrace_store_conflicts_total')) === before + 1)
     const { devices } = JSON.parse(await millrace('continuity', '--device', device, '--json')) as ContinuityReport
     expect(devices[0]?.differing).to.include({ device, rows: 1, quantity: 'temperature', kept: 21.5, refused: 22.5 })
     expect(await millrace('continuity', '--device', device)).to.contain('temperature 21.5 kept, 22.5 refused')

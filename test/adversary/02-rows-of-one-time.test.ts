@@ -34,7 +34,7 @@ function suite(backend: BackendName): void {
       humidity,
       weight,
     })
-    const open = async (policy: ConflictPolicy = 'first'): Promise<void> => {
+    const open = async (policy: ConflictPolicy = 'keep-first'): Promise<void> => {
       store = await testStore(backend, policy)
     }
 
@@ -83,7 +83,7 @@ function suite(backend: BackendName): void {
     })
 
     it('keep the last value if the configuration says so, and count the conflict all the same', async () => {
-      await open('last')
+      await open('keep-last')
       await store.write([at(NOON, { temperature: 21.5, humidity: 40 })])
       expect(countsOf(await store.write([at(NOON, { temperature: 22 })]))).to.deep.equal(counts(0, 0, 0, 1))
       expect(countsOf(await store.write([at(NOON, { temperature: 22 })]))).to.deep.equal(counts(0, 0, 1, 0))
@@ -157,7 +157,7 @@ function suite(backend: BackendName): void {
       expect(await rows()).to.deep.equal([hive(21.5, 40, 5), hive(null, 41, 6)])
     })
 
-    for (const policy of ['first', 'last'] as const) {
+    for (const policy of ['keep-first', 'keep-last'] as const) {
       it(`are what they would be one after the other, whichever way they come in batches, with ${policy}`, async () => {
         await open(policy)
         const random = randomNumbers(20_261_129)

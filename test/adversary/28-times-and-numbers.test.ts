@@ -120,7 +120,7 @@ describe('times and numbers of JSON, in every form that a device may think of', 
       for (const { tsMicros, estimated } of readings) if (estimated) expect(tsMicros).to.be.greaterThan(BEGUN_MICROS)
       expect(await outcomes.reasons(device(name)), name).to.deep.equal(deadLetters.map(([reason]) => reason).sort())
     }
-    await until('the conflict is counted', async () => (await store.metric('millrace_conflicting_rows_total')) === 1)
+    await until('the conflict is counted', async () => (await store.metric('millrace_store_conflicts_total')) === 1)
     const own = messages.filter(({ topic }) => topic.includes('dev-j'))
     const bytes = (await outcomes.deadLetters(device('dev-j')))
       .filter(({ reason }) => reason === 'bad-time')

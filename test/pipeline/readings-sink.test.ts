@@ -36,7 +36,7 @@ async function openFixture(backend: BackendName): Promise<SinkFixture> {
   const proxy = await cuttingProxy(database.url)
   const sinks: PostgresReadingsSink[] = []
   const open = (url: string): PostgresReadingsSink => {
-    const opened = createReadingsSink({ url, backend, quantities, conflicts: 'first', log: silent })
+    const opened = createReadingsSink({ url, backend, quantities, conflicts: 'keep-first', log: silent })
     sinks.push(opened)
     return opened
   }
@@ -68,7 +68,7 @@ function storing(backend: BackendName): void {
     let sink: PostgresReadingsSink
     const sinks: PostgresReadingsSink[] = []
 
-    const open = (url: string, conflicts: ConflictPolicy = 'first'): PostgresReadingsSink => {
+    const open = (url: string, conflicts: ConflictPolicy = 'keep-first'): PostgresReadingsSink => {
       const opened = createReadingsSink({ url, backend, quantities, conflicts, log: silent })
       sinks.push(opened)
       return opened

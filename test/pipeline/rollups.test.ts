@@ -64,7 +64,7 @@ function rollingUp(backend: BackendName): void {
 
     beforeEach(async () => {
       jobs = []
-      store = await testStore(backend, 'last')
+      store = await testStore(backend, 'keep-last')
       client = await store.database.connect()
     })
 

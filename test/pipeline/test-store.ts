@@ -29,7 +29,7 @@ export interface TestStore extends AsyncDisposable {
   ledger(): Promise<Record<string, unknown> | undefined>
 }
 
-export async function testStore(backend: BackendName, conflicts: ConflictPolicy = 'first'): Promise<TestStore> {
+export async function testStore(backend: BackendName, conflicts: ConflictPolicy = 'keep-first'): Promise<TestStore> {
   const database = await scratchDatabase('TELEMETRY_DATABASE_URL')
   const migrations = await readMigrations(join(import.meta.dirname, '../../../db/telemetry'))
   await migrateTelemetry({ url: database.url, migrations, quantities, backend })
