@@ -97,9 +97,9 @@ async function readHives(kafka: KafkaClient): Promise<HiveRecords> {
 
 const OF_HIVES = `device_id = ANY($1)`
 const QUERIES: Readonly<Record<string, string>> = {
-  movements: `SELECT device_id, (to_jsonb(t) - 'decided_at' - 'site_id')::text AS row, site_id FROM movements t WHERE ${OF_HIVES}`,
+  movements: `SELECT asset_id AS device_id, (to_jsonb(t) - 'decided_at' - 'site_id')::text AS row, site_id FROM movements t WHERE asset_id = ANY($1)`,
   movement_states: `SELECT device_id, concat(state, ' since ', since) AS row, site_id FROM movement_states WHERE ${OF_HIVES}`,
-  movement_tracks: `SELECT device_id, to_jsonb(t)::text AS row, NULL AS site_id FROM movement_tracks t WHERE ${OF_HIVES}`,
+  movement_tracks: `SELECT asset_id AS device_id, to_jsonb(t)::text AS row, NULL AS site_id FROM movement_tracks t WHERE asset_id = ANY($1)`,
   assignments: `SELECT device_id, concat(account_id, ' ', valid) AS row, site_id FROM assignments WHERE ${OF_HIVES}`,
   alerts: `SELECT device_id, (to_jsonb(t) - 'id' - 'recorded_at')::text AS row, NULL AS site_id FROM alerts t
     WHERE ${OF_HIVES} AND rule_id IN (SELECT id FROM alert_rules WHERE kind <> 'silence')`,

