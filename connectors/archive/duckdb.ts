@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ConnectorError } from '../contract.ts'
+
+/** A row of a result: numbers, bigint for whole ones, null, text. */
+export type DuckRow = Readonly<Record<string, unknown>>
+
+/** DuckDB inside this process: it writes and reads Parquet. Throws ConnectorError. */
+export interface Duck extends AsyncDisposable {
+  run(doing: string, sql: string): Promise<void>
+  rows(doing: string, sql: string): Promise<readonly DuckRow[]>
+  /**
+   * Runs a statement that reads a stream as if it was a file.
+   * @param statement given the path to read
+   */
+  reading(doing: string, stream: Readable, statement: (path: string) => string): Promise<void>
+}
+
+/**
+ * DuckDB's own buffers. The process takes some 100 MB more: rows of one group as they are encoded,
+ * and Node.js.
+ */
+const MEMORY = '256MB'
+/** One, so that rows keep their order, and the store has the other processors. */
+const THREADS = '1'
+
+/** @param folder for what does not fit into memory; it is there, and of this process alone */
+export async function openDuck(folder: string): Promise<Duck> {
+  const { DuckDBInstance } = await load()
+  const spill = join(folder, 'spill')
+  await mkdir(spill, { recursive: true })
+  const instance = await DuckDBInstance.create(':memory:', { threads: THREADS, memory_limit: MEMORY, temp_directory: spill })
+  const connection = await instance.connect()
+  const within = async <Result>(doing: string, work: Promise<Result>): Promise<Result> => {
+    try {
+      return await work
+    } catch (cause) {
+      throw new ConnectorError('duckdb', false, doing, cause)
+    }
+  }
+  let pipes = 0
+  return {
+    async run(doing, sql) {
+      await within(doing, connection.run(sql))
+    },
+    async rows(doing, sql) {
+      return (await within(doing, connection.runAndReadAll(sql))).getRowObjects()
+    },
+    async reading(doing, stream, statement) {
+      const path = join(folder, `rows-${pipes++}.csv`)
+      await makePipe(path)
+      const written = pipeline(stream, createWriteStream(path))
+      const read = connection.run(statement(path)).catch(async (error: unknown) => {
+        // Nobody reads any more, perhaps nobody ever did: the writer must not wait for that.
+        stream.destroy(error instanceof Error ? error : new Error(String(error)))
+        createReadStream(path)
+          .on('error', () => undefined)
+          .resume()
+        throw error
+      })
+      const [fromSource, fromDuck] = await Promise.allSettled([written, read])
+      await rm(path, { force: true })
+      // If DuckDB failed, the source was ended for that.
+      if (fromDuck.status === 'rejected') throw new ConnectorError('duckdb', false, doing, fromDuck.reason)
+      // The rows that came before look whole to DuckDB.
+      if (fromSource.status === 'rejected') throw fromSource.reason
+    },
+    async [Symbol.asyncDispose]() {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+async function load(): Promise<typeof import('@duckdb/node-api')> {
+  try {
+    return await import('@duckdb/node-api')
+  } catch (cause) {
+    throw new ConnectorError('duckdb', false, 'loading DuckDB, which writes the archive: npm install @duckdb/node-api', cause)
+  }
+}
+
+/** Node.js has no call for it. */
+async function makePipe(path: string): Promise<void> {
+  const code = await new Promise<number | string>((resolve) => {
+    const child = spawn('mkfifo', ['-m', '600', path], { stdio: 'ignore' })
+    child.once('error', ({ message }) => resolve(message))
+    child.once('exit', (status, signal) => resolve(status ?? signal ?? 'ended'))
+  })
+  if (code !== 0) throw new ConnectorError('mkfifo', false, `making the pipe ${path} with mkfifo (${code})`)
+}
+
+export function quotedName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
