@@ -10,6 +10,7 @@ import { firmware } from './firmware.command.ts'
 import { fleet } from './fleet.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
+import { migrateTable } from './migrate-table.command.ts'
 import { generate, newFolder } from './new.command.ts'
 import { partitions } from './partitions.command.ts'
 import { record } from './record.command.ts'
@@ -29,7 +30,7 @@ import { up } from './up.command.ts'
 const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
-  'Before and after a change:': [migrate, schemas, shadow, dialect, devices, topics, partitions, record],
+  'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive],
   'Trying it out:': [demo, fleet],
 } as const

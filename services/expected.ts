@@ -3,10 +3,11 @@ import { kafkaError } from '../connectors/kafka/outage.ts'
 import { BackendError } from '../connectors/postgres/backend-choice.ts'
 import { AssignmentError } from '../connectors/postgres/devices.ts'
 import { MigrationError } from '../connectors/postgres/migrations.ts'
+import { MoveRefused } from '../connectors/postgres/table-move-way.ts'
 import { SchemaFileError } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
 
-const EXPECTED = [ConfigError, BackendError, MigrationError, AssignmentError, SchemaFileError] as const
+const EXPECTED = [ConfigError, BackendError, MigrationError, MoveRefused, AssignmentError, SchemaFileError] as const
 /** Codes of ConnectorError that mean a defect of ours. */
 const DEFECTS: ReadonlySet<string> = new Set(['unexpected', 'disposed', 'MQTT_HANDLER'])
 
