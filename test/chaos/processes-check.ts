@@ -138,7 +138,8 @@ async function placesOf(client: pg.Client): Promise<ReadonlyMap<bigint, string>>
 /** Hives at each place at random moments of the time in which they were moved. */
 async function countsOf(client: pg.Client, places: ReadonlyMap<bigint, string>, seed: number): Promise<readonly string[]> {
   const { rows: span } = await client.query<{ first: Date | null; last: Date | null }>(
-    'SELECT min(lower(valid)) AS first, max(lower(valid)) AS last FROM assignments WHERE NOT lower_inf(valid)',
+    `SELECT min(lower(valid)) AS first, max(lower(valid)) AS last FROM assignments WHERE NOT lower_inf(valid) AND ${OF_HIVES}`,
+    [HIVES],
   )
   const [first, last] = [Number(span[0]?.first ?? 0), Number(span[0]?.last ?? 0)]
   const random = createRandom(seed)
