@@ -2,11 +2,13 @@ import { openAdmin } from '../connectors/kafka/client.ts'
 import { ensureTopics } from '../connectors/kafka/topics.ts'
 import { copyAssets } from '../connectors/postgres/asset-copy.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
-import { migrateApp, migrateLookupTables, migrateTelemetry } from '../connectors/postgres/migrate.ts'
+import { migrateApp, migrateLookupTables, migrateRoles, migrateTelemetry } from '../connectors/postgres/migrate.ts'
 import { type Migration, readMigrations } from '../connectors/postgres/migrations.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
+import type { LookupTable } from '../processors/lookup-table.ts'
 import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { type Config, loadConfig } from '../services/config.ts'
+import { appOwner, telemetryOwner } from '../services/database-users.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
 import { createLog } from '../services/log.ts'
@@ -27,18 +29,18 @@ export async function migrateConfigured(config: Config): Promise<number> {
   const topics = wantedTopics(config, services)
   const done = [
     ...(await migrateTelemetry({
-      url: config.env.TELEMETRY_DATABASE_URL,
+      url: telemetryOwner(config),
       migrations: await readMigrations(`${projectRoot}db/telemetry`),
       quantities: readQuantities(),
       backend: config.store.backend,
     })),
     ...(await migrateApp({
-      url: config.env.APP_DATABASE_URL,
+      url: appOwner(config),
       migrations: [...(await readMigrations(`${projectRoot}db/app`)), ...(await ownMigrations(services))],
     })),
   ]
-  await using app = createDatabase({ url: config.env.APP_DATABASE_URL, applicationName: 'millrace migrate' })
-  await using telemetry = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace migrate' })
+  await using app = createDatabase({ url: appOwner(config), applicationName: 'millrace migrate' })
+  await using telemetry = createDatabase({ url: telemetryOwner(config), applicationName: 'millrace migrate' })
   const copied = await copyAssets(app, telemetry)
   if (copied !== undefined) done.push(`copied ${copied} periods of swapped devices to the telemetry database`)
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
@@ -46,10 +48,30 @@ export async function migrateConfigured(config: Config): Promise<number> {
   const tables = services.flatMap((service) => Object.values(service.tables ?? {}))
   // What was done is said even if a table, which is the user's, is missing.
   if (done.length > 0) print(...done)
-  const added = tables.length === 0 ? [] : await migrateLookupTables(config.env.APP_DATABASE_URL, tables)
+  const added = tables.length === 0 ? [] : await migrateLookupTables(appOwner(config), tables)
   if (added.length > 0) print(...added)
-  if (done.length + added.length === 0) print('nothing to migrate')
+  const roles = await giveRights(config, tables)
+  if (done.length + added.length + roles === 0) print('nothing to migrate')
   return 0
+}
+
+/** @returns how many lines it printed */
+async function giveRights(config: Config, tables: readonly LookupTable[]): Promise<number> {
+  const { roles: prefix } = config.database
+  if (prefix === 'none') return 0
+  const telemetry = await migrateRoles(telemetryOwner(config), { database: 'telemetry', prefix })
+  const app = await migrateRoles(appOwner(config), { database: 'app', prefix, tables })
+  const lines = [...telemetry.done, ...app.done, ...byHand('telemetry', telemetry.byHand), ...byHand('app', app.byHand)]
+  if (lines.length > 0) print(...lines)
+  return lines.length
+}
+
+function byHand(database: string, statements: readonly string[]): readonly string[] {
+  if (statements.length === 0) return []
+  return [
+    `-- This user may not do the following in the ${database} database. Somebody who may can run it; then migrate again (docs/roles.md).`,
+    ...statements.map((sql) => `${sql};`),
+  ]
 }
 
 /** Those that business processes have in their own folders. They build on Millrace's. */

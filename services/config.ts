@@ -232,6 +232,14 @@ const shape = z.strictObject({
         .describe('A day of readings is dropped, with its partition or chunk, so many days after its end.'),
     }),
   }),
+  database: section('Roles in the two databases: docs/roles.md.', {
+    roles: z
+      .union([z.literal('none'), z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected none, or a name of small letters, digits and _')])
+      .default('millrace')
+      .describe(
+        'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader. none makes none.',
+      ),
+  }),
   metrics: section('/metrics (Prometheus) and /health of each service.', {
     host: z
       .string()
@@ -293,18 +301,19 @@ function* contradictions({
     ]
 }
 
-function checked(faultOf: (value: string) => string | undefined, otherwise: string): z.ZodDefault<z.ZodString> {
-  return z
-    .string()
-    .superRefine((value, context) => {
-      const fault = faultOf(value)
-      if (fault !== undefined) context.addIssue(fault)
-    })
-    .default(otherwise)
+function checked(faultOf: (value: string) => string | undefined): z.ZodString {
+  return z.string().superRefine((value, context) => {
+    const fault = faultOf(value)
+    if (fault !== undefined) context.addIssue(fault)
+  })
 }
 
 function address(kind: AddressKind, otherwise: string): z.ZodDefault<z.ZodString> {
-  return checked((value) => addressFault(value, kind), otherwise)
+  return checked((value) => addressFault(value, kind)).default(otherwise)
+}
+
+function optionalAddress(kind: AddressKind): z.ZodOptional<z.ZodString> {
+  return checked((value) => addressFault(value, kind)).optional()
 }
 
 const MQTT: AddressKind = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port or mqtts://host:port', path: false }
@@ -319,12 +328,19 @@ const environment = z
     MQTT_CA_FILE: z.string().optional(),
     MQTT_CERT_FILE: z.string().optional(),
     MQTT_KEY_FILE: z.string().optional(),
-    KAFKA_BROKERS: checked(brokersFault, '127.0.0.1:9092'),
+    KAFKA_BROKERS: checked(brokersFault).default('127.0.0.1:9092'),
     KAFKA_USERNAME: z.string().optional(),
     KAFKA_PASSWORD: z.string().optional(),
     REGISTRY_URL: address(HTTP, 'http://127.0.0.1:8081/apis/ccompat/v7'),
     TELEMETRY_DATABASE_URL: address(POSTGRES, 'postgres://millrace@127.0.0.1:5433/telemetry'),
     APP_DATABASE_URL: address(POSTGRES, 'postgres://millrace@127.0.0.1:5433/app'),
+    // Of those who have a user of their own there: docs/roles.md.
+    TELEMETRY_OWNER_URL: optionalAddress(POSTGRES),
+    TELEMETRY_STORE_URL: optionalAddress(POSTGRES),
+    TELEMETRY_PROCESSES_URL: optionalAddress(POSTGRES),
+    APP_OWNER_URL: optionalAddress(POSTGRES),
+    APP_STORE_URL: optionalAddress(POSTGRES),
+    APP_PROCESSES_URL: optionalAddress(POSTGRES),
   })
   .superRefine((env, context) => {
     const require = (name: keyof typeof env, because: string): void => {

@@ -3,6 +3,7 @@ import type { Quantity } from '../../schemas/quantities.ts'
 import { migrateAssetReadings } from './asset-readings.ts'
 import type { BackendChoice } from './backend.ts'
 import { chooseBackend } from './backend-choice.ts'
+import { grantRoles, type RoleOptions, type RolesDone } from './grant-roles.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
@@ -53,6 +54,20 @@ export function migrateTelemetry({ url, migrations, quantities, backend }: Telem
     ...(await retryOnLock(session, () => migrateReadings(session, quantities, backend))),
     ...(await markOldReadings(session)),
   ])
+}
+
+/**
+ * Makes the roles of services and analysts, and gives them their rights in one of the databases.
+ * After all other migrations of it.
+ */
+export async function migrateRoles(url: string, options: RoleOptions): Promise<RolesDone> {
+  let byHand: readonly string[] = []
+  const done = await exclusively(url, async (session) => {
+    const granted = await grantRoles(session, options)
+    byHand = granted.byHand
+    return granted.done
+  })
+  return { done, byHand }
 }
 
 async function exclusively(url: string, work: (session: Session) => Promise<Done>): Promise<Done> {

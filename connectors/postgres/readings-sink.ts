@@ -5,7 +5,7 @@ import { ConnectorError, type Log, type ReadingsSink, type SinkBatch, type SinkR
 import type { BackendChoice, StorageBackend } from './backend.ts'
 import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
-import { dayOf } from './days.ts'
+import { type Day, dayOf } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { checkColumns, describeForeign } from './readings-check.ts'
 import { readingsTable } from './readings-table.ts'
@@ -16,6 +16,8 @@ import { blame, isTooMuch } from './sqlstate.ts'
 
 export interface ReadingsSinkOptions {
   readonly url: string
+  /** The address of who may make partitions, if that is another. */
+  readonly ownerUrl?: string
   readonly backend: BackendChoice
   readonly quantities: readonly Quantity[]
   /** Which value stays if two rows of one device and time differ. */
@@ -52,6 +54,17 @@ export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadin
   let saidForeign = false
   const table = readingsTable(quantities)
   const rows: RowWriter = createRowWriter(conflicts)
+  const owner =
+    options.ownerUrl === undefined || options.ownerUrl === url
+      ? undefined
+      : createDatabase({ url: options.ownerUrl, applicationName: 'millrace store partitions' })
+  /** Makes the partitions that these days lack. On TimescaleDB there are none to be made. */
+  const ensureDays = async (session: Session, days: readonly Day[]): Promise<void> => {
+    if (backend === undefined) return
+    const { prepares } = backend
+    if (owner === undefined || !prepares) await backend.ensureDays(session, days)
+    else await owner.use(async (own) => backend?.ensureDays(own, days))
+  }
   const database: Database = createDatabase({
     url,
     applicationName: 'millrace store',
@@ -69,7 +82,7 @@ export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadin
   const sent = new WeakMap<SinkBatch, Committed>()
 
   const attempt = async (session: Session, consumer: ConsumerName, batch: SinkBatch): Promise<SinkResult> => {
-    await backend?.ensureDays(session, batch.days)
+    await ensureDays(session, batch.days)
     const moves = countedMoves(batch)
     const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, moves)}; SAVEPOINT rows`)
     if (affected[1] !== moves.length) {
@@ -139,7 +152,7 @@ export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadin
     keepReady(nowMs) {
       const today = dayOf(nowMs)
       return database.use(async (session) => {
-        await backend?.ensureDays(
+        await ensureDays(
           session,
           Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead),
         )
@@ -155,7 +168,10 @@ export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadin
         return result
       })
     },
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]()
+      await owner?.[Symbol.asyncDispose]()
+    },
   }
 }
 

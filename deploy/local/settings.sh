@@ -52,6 +52,10 @@ KAFKA_BROKERS=127.0.0.1:$kafka_port
 REGISTRY_URL=http://127.0.0.1:$registry_port/apis/ccompat/v7
 TELEMETRY_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/telemetry
 APP_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/app
+TELEMETRY_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/telemetry
+TELEMETRY_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/telemetry
+APP_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/app
+APP_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/app
 LINES
 }
 

@@ -10,6 +10,7 @@ import { topics, valueSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { hasWireHeader, schemaIdOf } from '../../schemas/wire-format.ts'
 import type { Config } from '../config.ts'
+import { telemetryOwner } from '../database-users.ts'
 import { schemasOf } from '../lookups.ts'
 
 /** The sink that the configuration describes, of the store and of a redrive of its dead letters. */
@@ -17,6 +18,7 @@ export function configuredSink({ env, store }: Config, log: Log): PostgresReadin
   const { backend, conflicts, rollups } = store
   return createReadingsSink({
     url: env.TELEMETRY_DATABASE_URL,
+    ownerUrl: telemetryOwner({ env }),
     backend,
     conflicts,
     rollups: rollups === 'kept',

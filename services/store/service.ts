@@ -7,6 +7,7 @@ import { claimPositions } from '../claims.ts'
 import { breakerLimits, partitionSettings } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
+import { telemetryOwner } from '../database-users.ts'
 import { HeldPartitions } from '../held-partitions.ts'
 import { schemaWatch } from '../schema-registry.ts'
 import { careReadings, createStoreCounters, storeReadings } from './counters.ts'
@@ -56,7 +57,7 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     }),
     problem: (what) => health.set('database', what),
   })
-  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace partition care' })
+  const database = createDatabase({ url: telemetryOwner(config), applicationName: 'millrace partition care' })
   const care = keepPartitions({
     database,
     backend: (session) => findBackend(session, config.store.backend),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { projectRoot } from '../../schemas/files.ts'
+import { forAllUsers } from '../pipeline/database-users.ts'
 import { freePort, until } from '../pipeline/service.ts'
 import { runMillrace } from './command.ts'
 
@@ -49,8 +50,10 @@ describe('a secret of the environment', () => {
             MQTT_PASSWORD_FILE: undefined,
             ...kafka,
             REGISTRY_URL: `http://u:${SECRET}@${NOWHERE}/`,
-            TELEMETRY_DATABASE_URL: `postgres://u:${SECRET}@${NOWHERE}/telemetry`,
-            APP_DATABASE_URL: `postgres://u:${SECRET}@${NOWHERE}/app`,
+            ...forAllUsers({
+              TELEMETRY_DATABASE_URL: `postgres://u:${SECRET}@${NOWHERE}/telemetry`,
+              APP_DATABASE_URL: `postgres://u:${SECRET}@${NOWHERE}/app`,
+            }),
           },
           stdio: ['ignore', 'pipe', 'pipe'],
         })

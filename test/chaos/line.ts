@@ -87,7 +87,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   await stack.start(...PART_NAMES)
   if (disk !== undefined) await keepTelemetryOn(disk.path, stack.ports.postgres)
 
-  const database = (name: string, port: number): string => `postgres://millrace@127.0.0.1:${port}/${name}`
+  const database = (name: string, port: number, user = 'millrace'): string => `postgres://${user}@127.0.0.1:${port}/${name}`
   const direct = {
     mqttUrl: `mqtt://127.0.0.1:${stack.ports.mqtt}`,
     telemetryUrl: database('telemetry', stack.ports.postgres),
@@ -105,6 +105,10 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     REGISTRY_URL: direct.registryUrl,
     TELEMETRY_DATABASE_URL: database('telemetry', proxies.databases.port),
     APP_DATABASE_URL: database('app', proxies.databases.port),
+    TELEMETRY_STORE_URL: database('telemetry', proxies.databases.port, 'millrace_store'),
+    TELEMETRY_PROCESSES_URL: database('telemetry', proxies.databases.port, 'millrace_processes'),
+    APP_STORE_URL: database('app', proxies.databases.port, 'millrace_store'),
+    APP_PROCESSES_URL: database('app', proxies.databases.port, 'millrace_processes'),
   }
   const millrace = async (...args: readonly string[]): Promise<string> => {
     const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]

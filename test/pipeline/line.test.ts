@@ -54,6 +54,18 @@ describe('the line, from MQTT to rows', () => {
   const count = async (pattern: string): Promise<number> =>
     Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [pattern])).rows[0].count)
 
+  it('runs with roles that own nothing, but for the care of partitions', async () => {
+    const found = await database.query(
+      `SELECT DISTINCT usename, datname, application_name FROM pg_stat_activity
+       WHERE application_name IN ('millrace store', 'millrace roll-ups', 'millrace partition care', 'millrace devices', 'millrace standardise')
+         OR usename <> 'millrace' AND starts_with(usename, 'millrace')`,
+    )
+    const users = new Map(found.rows.map((row) => [`${row.application_name}`, row.usename]))
+    expect(users.get('millrace store')).to.equal('millrace_store')
+    expect(users.get('millrace devices')).to.equal('millrace_processes')
+    expect([...users].filter(([name, user]) => user === 'millrace' && name !== 'millrace partition care')).to.deep.equal([])
+  })
+
   it('makes a JSON reading of a provisioned device a row within a second', async () => {
     const name = device('json')
     await millrace('devices', 'add', '--account', 'test', '--site', 'orchard', name)

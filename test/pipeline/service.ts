@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseMetrics, total } from '../../ops/status/prometheus-text.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import type { MetricName } from '../../services/metrics.ts'
+import { forAllUsers } from './database-users.ts'
 
 /** A service as its users run it: a process of the command line. */
 export interface RunningService extends AsyncDisposable {
@@ -92,7 +93,7 @@ export async function launchWith(
   writeFileSync(config, `metrics: { ports: ${port} }\nkafka: { session_timeout_ms: 6000 }\n${settings}`)
   const child = spawn(process.execPath, ['--enable-source-maps', program, ...args, '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...forAllUsers(env) },
   })
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += String(chunk)))

@@ -83,7 +83,7 @@ postgres_psql() {
   "$postgres_programs/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$postgres_port" -U postgres "$@"
 }
 
-# The role and the databases; nothing when they are there.
+# The roles and the databases; nothing when they are there. At each start, for a newer version may need more.
 postgres_provision() {
   postgres_psql -d postgres -f "$stack/postgres/provision.sql" >/dev/null || return 1
   if postgres_has_timescaledb; then

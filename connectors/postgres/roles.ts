@@ -1,0 +1,106 @@
+/** Which of the two databases. */
+export type DatabaseKind = 'telemetry' | 'app'
+
+/**
+ * Roles beside the owner, who runs `millrace migrate`. `store`: the store service. `processes`:
+ * bridge, processors, business processes and continuity. `reader`: analysts.
+ */
+export const ROLES = ['store', 'processes', 'reader'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Rights on a table or view, as in GRANT: SELECT, UPDATE(name). */
+export type Rights = Readonly<Record<string, readonly string[]>>
+
+const READ = ['SELECT'] as const
+const ADD = ['SELECT', 'INSERT', 'UPDATE'] as const
+const ALL = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const
+
+/** What each role needs in each database, and no more. */
+export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>>>> = {
+  telemetry: {
+    store: {
+      ...each(ADD, 'readings', 'consumer_offset', 'reading_conflict'),
+      ...each(ALL, 'rollup_mark', 'rollup_pending', 'rollup_pending_day'),
+      ...each(ALL, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
+      ...each(READ, 'rollup_dropped', 'rollup_shape', 'rollup_marked', 'rollup_dirty_hours', 'rollup_dirty_days'),
+      ...each(READ, 'readings_hourly', 'readings_daily'),
+    },
+    processes: {
+      consumer_offset: ADD,
+      ...each(ALL, 'continuity_boot', 'continuity_device', 'continuity_stranger', 'continuity_folded'),
+      // A redrive writes them; the ledger locks them.
+      continuity_redriven: ALL,
+    },
+    reader: {
+      ...each(READ, 'readings', 'asset_readings', 'asset_devices', 'reading_conflict'),
+      ...each(READ, 'readings_hourly', 'readings_daily', 'latest_readings'),
+      // Functions within these views run with the rights of who asks.
+      ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
+      ...each(READ, 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
+      ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days'),
+    },
+  },
+  app: {
+    store: {},
+    processes: {
+      consumer_offset: ADD,
+      ...each(READ, 'accounts', 'gateway_devices', 'alert_rules', 'asset_devices', 'device_swaps'),
+      // Rows are locked, which needs the right to change something of them.
+      devices: ['SELECT', 'UPDATE(created_at)'],
+      registered_schema: ADD,
+      boot_anchor: ALL,
+      ...each(ALL, 'sites', 'assignments', 'recompute_ranges', 'movements', 'movement_tracks'),
+      ...each(ALL, 'device_status', 'device_contact', 'device_silence', 'process_listening'),
+      ...each(ALL, 'alerts', 'alert_state', 'alert_device', 'outbox', 'webhook_delivery'),
+      // Not the address, and not the secret.
+      webhooks: ['SELECT', 'DELETE', 'UPDATE(failures,last_error,next_at,leased_until)'],
+      ...each(
+        READ,
+        'movement_states',
+        'deployments',
+        'deployment_history',
+        'device_states',
+        'asset_periods',
+        'asset_assignments',
+        'asset_stays',
+      ),
+    },
+    reader: {
+      ...each(READ, 'accounts', 'sites', 'devices', 'assignments', 'asset_devices', 'device_swaps'),
+      ...each(READ, 'device_status', 'device_contact', 'device_silence', 'process_listening', 'movements', 'movement_tracks'),
+      ...each(READ, 'alert_rules', 'alerts', 'alert_state'),
+      ...each(
+        READ,
+        'movement_states',
+        'deployments',
+        'deployment_history',
+        'device_states',
+        'asset_periods',
+        'asset_assignments',
+        'asset_stays',
+      ),
+    },
+  },
+}
+
+/**
+ * Tables of the app database that belong to nobody but the owner. Any other that is in no list is
+ * that of a business process of the deployment's own, whose role may write to it.
+ */
+export const OWNERS_ALONE: ReadonlySet<string> = new Set(['schema_migration'])
+
+/**
+ * Of the reader's sessions. The first is a precaution: it has no right to write. A transaction that
+ * stays open keeps partitions from being dropped. By the planner's estimates queries of views of
+ * many columns would be compiled, which takes longer than they do.
+ */
+export const READER_SETTINGS: Readonly<Record<string, string>> = {
+  default_transaction_read_only: 'on',
+  statement_timeout: '60s',
+  idle_in_transaction_session_timeout: '60s',
+  jit: 'off',
+}
+
+function each(rights: readonly string[], ...relations: readonly string[]): Rights {
+  return Object.fromEntries(relations.map((relation) => [relation, rights]))
+}

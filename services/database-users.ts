@@ -1,0 +1,32 @@
+import type { DeclaredService } from '../processors/declaration.ts'
+import type { Config } from './config.ts'
+
+/** Whose role a service has in the databases (docs/roles.md). */
+export type DatabaseUser = 'store' | 'processes'
+
+/** The addresses of a service are those of its user. Whoever is given no address of its own has the one of all. */
+export function asUserOf(service: Pick<DeclaredService, 'kind'>, config: Config): Config {
+  const user: DatabaseUser = service.kind === 'store' ? 'store' : 'processes'
+  const { env } = config
+  const [telemetry, app] =
+    user === 'store' ? [env.TELEMETRY_STORE_URL, env.APP_STORE_URL] : [env.TELEMETRY_PROCESSES_URL, env.APP_PROCESSES_URL]
+  return {
+    ...config,
+    env: {
+      ...env,
+      TELEMETRY_DATABASE_URL: telemetry ?? env.TELEMETRY_DATABASE_URL,
+      APP_DATABASE_URL: app ?? env.APP_DATABASE_URL,
+      // Before the address that stands for it is replaced.
+      TELEMETRY_OWNER_URL: telemetryOwner(config),
+    },
+  }
+}
+
+/** The owner of the telemetry database, who makes and drops partitions. */
+export function telemetryOwner({ env }: Pick<Config, 'env'>): string {
+  return env.TELEMETRY_OWNER_URL ?? env.TELEMETRY_DATABASE_URL
+}
+
+export function appOwner({ env }: Pick<Config, 'env'>): string {
+  return env.APP_OWNER_URL ?? env.APP_DATABASE_URL
+}
