@@ -2,7 +2,9 @@ import type { StorageBackend } from '../connectors/postgres/backend.ts'
 import { defaultPartition, listPartitions } from '../connectors/postgres/partition-catalog.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { attachWay } from '../connectors/postgres/table-attach.ts'
-import { noteName, oldName, qualified } from '../connectors/postgres/table-attach-sql.ts'
+import { defaultName, noteName, oldName, qualified } from '../connectors/postgres/table-attach-sql.ts'
+import { copyWay } from '../connectors/postgres/table-copy.ts'
+import { newName } from '../connectors/postgres/table-copy-sql.ts'
 import { makeDays } from '../connectors/postgres/table-days.ts'
 import { readingsColumns, tableContents, tableFacts } from '../connectors/postgres/table-facts.ts'
 import { takeMoveTurn } from '../connectors/postgres/table-move-lock.ts'
@@ -63,8 +65,11 @@ export async function migrateTable(context: MoveContext, options: MoveOptions): 
 
 async function survey({ session, say }: MoveContext, move: Move, mode: MoveOptions['mode']): Promise<TableContents> {
   const { facts, settings } = move
-  const taken = await tableFacts(session, qualified(facts, oldName(facts)))
-  if (taken !== undefined) refuse(facts, [`there is a table ${oldName(facts)} already, whose name it would get: rename that one`])
+  for (const name of [
+    oldName(facts),
+    ...(settings.target === 'readings' ? [] : settings.way === 'copy' ? [newName(facts)] : [defaultName(facts)]),
+  ])
+    if ((await tableFacts(session, qualified(facts, name))) !== undefined) refuse(facts, [`the name ${name} is needed: rename that table`])
   say(`reading table ${facts.name}`)
   const contents = await tableContents(session, facts, settings)
   const problems = [...contentProblems(facts.name, contents, settings), ...(await overlaps(session, settings, contents))]
@@ -102,9 +107,11 @@ function settingsOf(context: MoveContext, facts: TableFacts, options: MoveOption
   if (device === undefined) {
     if (Object.keys(map).length + keep.length > 0)
       throw new MoveRefused('--map and --keep are for a table that becomes the past of readings: --device')
+    if (options.copy && !context.hypertable)
+      throw new MoveRefused('--copy is for a table that becomes the past of readings (--device), or a hypertable')
     const primary = primaryKey(facts)?.columns ?? []
     const key = options.key.length > 0 || !primary.includes(time) ? options.key : primary.flatMap((name) => (name === null ? [] : [name]))
-    return { target: 'own', way: context.hypertable || options.copy ? 'copy' : 'attach', time, key, names: {}, keep: [], ...cut }
+    return { target: 'own', way: context.hypertable ? 'copy' : 'attach', time, key, names: {}, keep: [], ...cut }
   }
   if (context.readings === undefined)
     throw new MoveRefused('there is no table readings, whose past it could become: run `millrace migrate` first')
@@ -125,8 +132,7 @@ function sameSettings(settings: MoveSettings, { time, device, map, key }: MoveOp
 }
 
 function wayOf({ way }: MoveSettings): MoveWay {
-  if (way === 'copy') throw new MoveRefused('tables are not copied yet: on TimescaleDB there is no other way')
-  return attachWay
+  return way === 'attach' ? attachWay : copyWay
 }
 
 /** Step by step, from what is there. */

@@ -28,7 +28,10 @@ export const keyName = ({ name }: TableFacts): string => suffixed(`${OURS}key_${
 /** Statements of a step, in order. */
 export type Statements = readonly string[]
 
-/** The device's index is by bytes, as readings has it. So the column's collation can change without building it anew. */
+/**
+ * The device's index is by bytes, as readings has it. So the column's collation can change without
+ * building it anew.
+ */
 export function buildIndex(facts: TableFacts, settings: MoveSettings): string {
   const columns = settings.key.map((name, at) =>
     settings.target === 'readings' && at === 0 ? `${quoted(name)} COLLATE "${BYTE_ORDER}"` : quoted(name),
@@ -74,7 +77,10 @@ const noteSwap = (facts: TableFacts): string => `UPDATE ${NOTES} SET swapped_at 
 const attached = (parent: string, old: string, { fromMs, toMs }: TimeRange): string =>
   `ALTER TABLE ${parent} ATTACH PARTITION ${old} FOR VALUES FROM (${bound(fromMs)}) TO (${bound(toMs)})`
 
-/** Everything but the check and what cannot span partitions, from the old table to a new one of its name. */
+/**
+ * Everything but the check and what cannot span partitions, from the old table to a new one of its
+ * name.
+ */
 export function likeOld(facts: TableFacts): string {
   const wanted = ['COMMENTS', 'CONSTRAINTS', 'DEFAULTS', 'GENERATED', 'STATISTICS', 'STORAGE', 'COMPRESSION']
   return `LIKE ${qualified(facts, oldName(facts))} ${wanted.map((each) => `INCLUDING ${each}`).join(' ')}`
@@ -106,7 +112,9 @@ export function swapOwn(facts: TableFacts, settings: MoveSettings, range: TimeRa
   ]
 }
 
-/** Indexes and keys that may span partitions, and foreign keys, on the new table of the old name. */
+/**
+ * Indexes and keys that may span partitions, and foreign keys, on the new table of the old name.
+ */
 export function carried(facts: TableFacts, settings: MoveSettings): Statements {
   const table = qualified(facts, facts.name)
   const indexes = carriedIndexes(facts, settings).map(({ name, constraintDefinition, definition }) =>
@@ -245,7 +253,10 @@ export function viewOf(facts: TableFacts, settings: MoveSettings): Statements {
   ]
 }
 
-/** Back: the old part gets its name, columns and key again. The device keeps its type, and columns that were added stay. */
+/**
+ * Back: the old part gets its name, columns and key again. The device keeps its type, and columns
+ * that were added stay.
+ */
 export function unswapReadings(facts: TableFacts, settings: MoveSettings): Statements {
   const table = qualified(facts, facts.name)
   const old = qualified(facts, oldName(facts))

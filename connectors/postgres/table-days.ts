@@ -6,7 +6,10 @@ import { LOCK_TIMEOUT_MS } from './partition-turns.ts'
 import { literal, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
 
-/** Partition care is for `readings`. Another table gets its next days here, each time the command runs. */
+/**
+ * Partition care is for `readings`. Another table gets its next days here, each time the command
+ * runs.
+ */
 export async function makeDays(session: Session, table: string, nowMs: number, daysAhead: number): Promise<readonly string[]> {
   const [found] = await session.query<{ name: string; schema: string }>(
     'looking for the table',

@@ -5,8 +5,8 @@ import type { Session } from './session.ts'
 const ATTEMPTS = 60
 
 /**
- * One run at a time. The server notices within 2 s if this process is gone: then it gives up what it
- * was doing for it, and the next run need not wait for long.
+ * One run at a time. The server notices within 2 s if this process is gone: then it gives up what
+ * it was doing for it, and the next run need not wait for long.
  */
 export async function takeMoveTurn(session: Session): Promise<void> {
   await session.script('setting up the session', "SET client_connection_check_interval = '2s'; SET work_mem = '128MB'")

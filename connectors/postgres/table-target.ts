@@ -2,7 +2,10 @@ import type { BackendChoice, StorageBackend } from './backend.ts'
 import { BackendError, findBackend } from './backend-choice.ts'
 import type { Session } from './session.ts'
 
-/** The backend of readings; undefined if there is no such table, or it is the one that is asked about. */
+/**
+ * The backend of readings; undefined if there is no such table, or it is the one that is asked
+ * about.
+ */
 export async function readingsBackend(session: Session, choice: BackendChoice, table: string): Promise<StorageBackend | undefined> {
   const [found] = await session.query<{ other: boolean }>(
     'looking for table readings',

@@ -19,7 +19,7 @@ export interface MoveProgress {
 
 /** Steps of the two ways, in their order. Each can be repeated. */
 export const ATTACH_STEPS = ['index', 'check', 'validate', 'swap', 'days', 'analyze', 'rollups'] as const
-export const COPY_STEPS = ['index', 'double', 'copy', 'compare', 'swap', 'days', 'analyze', 'rollups'] as const
+export const COPY_STEPS = ['index', 'double', 'copy', 'compare', 'swap', 'analyze'] as const
 export type StepName = (typeof ATTACH_STEPS)[number] | (typeof COPY_STEPS)[number]
 
 /** The steps that remain. */
@@ -39,7 +39,8 @@ export function stepsLeft(settings: MoveSettings, progress: MoveProgress, nowMs:
     // Days go by: those of a table that keeps itself are made at each run.
     days: target === 'own' && way === 'attach',
     analyze: !progress.done.includes('analyze'),
-    rollups: target === 'readings' && !progress.done.includes('rollups'),
+    // Copied rows are marked as they are copied.
+    rollups: target === 'readings' && way === 'attach' && !progress.done.includes('rollups'),
   }
   const steps: readonly StepName[] = way === 'attach' ? ATTACH_STEPS : COPY_STEPS
   return steps.filter((name) => (progress.swapped ? after[name] === true : (before[name] ?? after[name]) === true))

@@ -17,6 +17,7 @@ export async function move(
   backend: BackendName,
   options: Partial<MoveOptions> & Pick<MoveOptions, 'table'>,
   kill?: Kill,
+  heard: (line: string) => void = () => undefined,
 ): Promise<readonly string[]> {
   const said: string[] = []
   let ending: Promise<unknown> | undefined
@@ -38,6 +39,7 @@ export async function move(
           nowMs: Date.now,
           say: (line) => {
             said.push(line)
+            heard(line)
             if (kill === undefined || !line.startsWith(kill.at) || ending !== undefined) return
             ending = sleep(kill.afterMs).then(() =>
               query(
@@ -55,6 +57,8 @@ export async function move(
 
 /** Writes rows one after the other, as fast as it goes, until it is stopped. */
 export interface Writer {
+  /** @returns its longest write since the last time that this was asked, in ms */
+  lap(): number
   /** @returns how many rows it wrote, and its longest write in ms */
   stop(): Promise<{ readonly rows: number; readonly longestMs: number }>
 }
@@ -65,17 +69,26 @@ export async function startWriter(database: ScratchDatabase, insert: string): Pr
   let stopped = false
   let rows = 0
   let longestMs = 0
+  let lapMs = 0
+  let beganMs = performance.now()
   const writing = (async () => {
     for (let batch = 0; !stopped; batch++) {
-      const beganMs = performance.now()
+      beganMs = performance.now()
       await client.query(insert, [batch])
-      longestMs = Math.max(longestMs, performance.now() - beganMs)
+      lapMs = Math.max(lapMs, performance.now() - beganMs)
+      longestMs = Math.max(longestMs, lapMs)
       rows += 100
     }
   })()
   // The error is for whoever stops it.
   writing.catch(() => undefined)
   return {
+    lap() {
+      // One that is under way counts too.
+      const lap = Math.max(lapMs, performance.now() - beganMs)
+      lapMs = 0
+      return lap
+    },
     async stop() {
       stopped = true
       await writing
