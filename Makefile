@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit unit-nodes bench chaos outage check format generate build firmware firmware-size firmware-density clean
+.PHONY: help run test unit unit-nodes bench bench-migrate-table chaos outage check format generate build firmware firmware-size firmware-density clean
 
 # NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
 # From the command line only: npm has a variable of this name.
@@ -12,7 +12,7 @@ export PATH := $(node_folder):$(PATH)
 endif
 
 help: ## List the targets; NODE=22 (or 24, 20.19) runs one on that Node.js
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-16s %s\n' "$$name" "$$does"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name does; do printf '  make %-20s %s\n' "$$name" "$$does"; done
 
 # What the shell makes of a mapping's quotes and blanks must not depend on make.
 export MAP
@@ -30,6 +30,9 @@ unit-nodes: build ## Unit and property tests on Node.js 20.19, 22 and 24
 
 bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|json|all
 	@test/bench/run
+
+bench-migrate-table: ## Migrate a table of ROWS=20000000 under a writer: time and stall of each step; BACKEND=timescaledb
+	@test/bench/migrate-table
 
 chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random
 	@test/chaos/run
