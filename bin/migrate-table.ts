@@ -2,6 +2,7 @@ import { createDatabase } from '../connectors/postgres/database.ts'
 import { makesHypertables, readingsBackend } from '../connectors/postgres/table-target.ts'
 import { migrateTable as migrate } from '../ops/migrate-table.ts'
 import { loadConfig, partitionSettings } from '../services/config.ts'
+import { telemetryOwner } from '../services/database-users.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
@@ -22,7 +23,7 @@ export interface MigrateTableOptions extends ConfigOption {
 export async function migrateTable(table: string, options: MigrateTableOptions): Promise<number> {
   const config = loadConfig(process.env, options.config)
   await using database = createDatabase({
-    url: config.env.TELEMETRY_DATABASE_URL,
+    url: telemetryOwner(config),
     applicationName: 'millrace migrate-table',
     // Building an index, and reading a large table, take long.
     statementTimeoutMs: 0,

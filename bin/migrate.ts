@@ -1,8 +1,16 @@
 import { openAdmin } from '../connectors/kafka/client.ts'
-import { ensureTopics } from '../connectors/kafka/topics.ts'
+import { ensureTopics, missingTopics } from '../connectors/kafka/topics.ts'
 import { copyAssets } from '../connectors/postgres/asset-copy.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
-import { migrateApp, migrateLookupTables, migrateRoles, migrateTelemetry } from '../connectors/postgres/migrate.ts'
+import {
+  type MigrateOptions,
+  migrateApp,
+  migrateLookupTables,
+  migrateRoles,
+  migrateTelemetry,
+  type TelemetryMigrateOptions,
+} from '../connectors/postgres/migrate.ts'
+import { planApp, planTelemetry } from '../connectors/postgres/migrate-plan.ts'
 import { type Migration, readMigrations } from '../connectors/postgres/migrations.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
 import type { LookupTable } from '../processors/lookup-table.ts'
@@ -19,33 +27,65 @@ import { print } from './print.ts'
  * `millrace migrate`: brings both databases and the topics to what this version needs. It changes
  * nothing that is there already.
  */
-export async function migrate({ config: file }: ConfigOption): Promise<number> {
-  return migrateConfigured(loadConfig(process.env, file))
+export async function migrate({ config: file, dryRun }: ConfigOption & { readonly dryRun?: true }): Promise<number> {
+  const config = loadConfig(process.env, file)
+  return dryRun === true ? planConfigured(config) : migrateConfigured(config)
+}
+
+/** `--dry-run`: prints what would be done, and changes nothing. */
+async function planConfigured(config: Config): Promise<number> {
+  const services = await declaredServices(config)
+  const tables = lookupTables(services)
+  const { roles: prefix } = config.database
+  const roles = <Kind extends 'telemetry' | 'app'>(database: Kind) => (prefix === 'none' ? undefined : { database, prefix, tables })
+  const telemetry = await planTelemetry(await telemetryMigration(config), roles('telemetry'))
+  const app = await planApp({ ...(await appMigration(config, services)), tables }, roles('app'))
+  await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
+  const topics = (await missingTopics(admin, wantedTopics(config, services))).map(
+    ({ topic, partitions, replicationFactor, config: settings }) =>
+      `-- topic ${topic}: ${[`${partitions} partitions`, `replication factor ${replicationFactor}`, ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)].join(', ')}`,
+  )
+  const lines = [
+    ...(telemetry.length === 0 ? [] : ['-- in the telemetry database', ...telemetry]),
+    ...(app.length === 0 ? [] : ['-- in the app database', ...app]),
+    ...(topics.length === 0 ? [] : ['-- in Kafka', ...topics]),
+  ]
+  print(...(lines.length === 0 ? ['nothing to migrate'] : lines))
+  return 0
+}
+
+async function telemetryMigration(config: Config): Promise<TelemetryMigrateOptions> {
+  return {
+    url: telemetryOwner(config),
+    migrations: await readMigrations(`${projectRoot}db/telemetry`),
+    quantities: readQuantities(),
+    backend: config.store.backend,
+  }
+}
+
+async function appMigration(config: Config, services: readonly DeclaredService[]): Promise<MigrateOptions> {
+  return {
+    url: appOwner(config),
+    migrations: [...(await readMigrations(`${projectRoot}db/app`)), ...(await ownMigrations(services))],
+  }
+}
+
+function lookupTables(services: readonly DeclaredService[]): readonly LookupTable[] {
+  return services.flatMap((service) => Object.values(service.tables ?? {}))
 }
 
 /** The same for a configuration that was read already. */
 export async function migrateConfigured(config: Config): Promise<number> {
   const services = await declaredServices(config)
   const topics = wantedTopics(config, services)
-  const done = [
-    ...(await migrateTelemetry({
-      url: telemetryOwner(config),
-      migrations: await readMigrations(`${projectRoot}db/telemetry`),
-      quantities: readQuantities(),
-      backend: config.store.backend,
-    })),
-    ...(await migrateApp({
-      url: appOwner(config),
-      migrations: [...(await readMigrations(`${projectRoot}db/app`)), ...(await ownMigrations(services))],
-    })),
-  ]
+  const done = [...(await migrateTelemetry(await telemetryMigration(config))), ...(await migrateApp(await appMigration(config, services)))]
   await using app = createDatabase({ url: appOwner(config), applicationName: 'millrace migrate' })
   await using telemetry = createDatabase({ url: telemetryOwner(config), applicationName: 'millrace migrate' })
   const copied = await copyAssets(app, telemetry)
   if (copied !== undefined) done.push(`copied ${copied} periods of swapped devices to the telemetry database`)
   await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
-  const tables = services.flatMap((service) => Object.values(service.tables ?? {}))
+  const tables = lookupTables(services)
   // What was done is said even if a table, which is the user's, is missing.
   if (done.length > 0) print(...done)
   const added = tables.length === 0 ? [] : await migrateLookupTables(appOwner(config), tables)

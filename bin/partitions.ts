@@ -4,6 +4,7 @@ import { createDatabase } from '../connectors/postgres/database.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { drainStrays, partitionLines, partitionReport } from '../ops/partitions.ts'
 import { type Config, loadConfig, partitionSettings } from '../services/config.ts'
+import { telemetryOwner } from '../services/database-users.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
@@ -33,7 +34,7 @@ export function drainPartitions({ config }: ConfigOption): Promise<number> {
 
 async function withReadings(config: Config, work: (backend: StorageBackend, session: Session) => Promise<number>): Promise<number> {
   await using database = createDatabase({
-    url: config.env.TELEMETRY_DATABASE_URL,
+    url: telemetryOwner(config),
     applicationName: 'millrace partitions',
     // Moving many rows takes long.
     statementTimeoutMs: 0,

@@ -27,10 +27,9 @@ const LEADERS_MS = 60_000
  *   again
  */
 export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[], withinMs = LEADERS_MS): Promise<readonly Topic[]> {
-  const kafkajs = await admin[KAFKAJS]()
-  const existing = new Set(await kafkajs.listTopics())
-  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  const missing = await missingTopics(admin, wanted)
   if (missing.length === 0) return []
+  const kafkajs = await admin[KAFKAJS]()
   await kafkajs.createTopics({
     // kafkajs would take a broker that has not heard of them yet for a failure.
     waitForLeaders: false,
@@ -46,6 +45,12 @@ export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSett
     if (performance.now() - began >= withinMs)
       throw new ConnectorError('KAFKA_NO_LEADER', true, `waiting ${withinMs / 1000} s for leaders of topics ${names.join(', ')}`)
   return names
+}
+
+/** Those that do not exist. */
+export async function missingTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly TopicSettings[]> {
+  const existing = new Set(await (await admin[KAFKAJS]()).listTopics())
+  return wanted.filter(({ topic }) => !existing.has(topic))
 }
 
 const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])

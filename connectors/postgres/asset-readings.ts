@@ -29,6 +29,13 @@ export async function migrateAssetReadings(session: Session): Promise<readonly s
   return present.length === 0 ? ['created view asset_readings'] : []
 }
 
+/** Whether view asset_readings would get others than it has, once readings has these columns too. */
+export async function migratesAssetReadings(session: Session, columns: readonly string[]): Promise<boolean> {
+  const wanted = new Set(['asset_id', ...(await columnsOf(session, 'readings')), ...columns])
+  const present = await columnsOf(session, 'asset_readings')
+  return present.length !== wanted.size || present.some((name) => !wanted.has(name))
+}
+
 /** In their order; none if there is no such table or view. */
 async function columnsOf(session: Session, relation: string): Promise<readonly string[]> {
   const rows = await session.query<{ name: string }>(

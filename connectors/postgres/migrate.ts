@@ -7,7 +7,7 @@ import { grantRoles, type RoleOptions, type RolesDone } from './grant-roles.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
-import { checkColumns, describeForeign } from './readings-check.ts'
+import { checkColumns, checkUnits, describeForeign } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
 import { fillRollups, migrateRollups, watchReadings } from './rollup-migrate.ts'
 import { openSession, type Session } from './session.ts'
@@ -95,10 +95,7 @@ async function migrate(session: Session, migrations: readonly Migration[]): Prom
        name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
      )`,
   )
-  const applied = await session.query<AppliedMigration & Record<string, unknown>>(
-    'reading the applied migrations',
-    'SELECT name, checksum FROM schema_migration ORDER BY name COLLATE "C"',
-  )
+  const applied = await appliedMigrations(session)
   const done: string[] = []
   for (const migration of pendingMigrations(migrations, applied)) {
     const record = `INSERT INTO schema_migration (name, checksum) VALUES (${literal(migration.name)}, ${literal(checksum(migration))})`
@@ -108,6 +105,13 @@ async function migrate(session: Session, migrations: readonly Migration[]): Prom
     done.push(`applied ${migration.name}`)
   }
   return done
+}
+
+export function appliedMigrations(session: Session): Promise<readonly AppliedMigration[]> {
+  return session.query<AppliedMigration & Record<string, unknown>>(
+    'reading the applied migrations',
+    'SELECT name, checksum FROM schema_migration ORDER BY name COLLATE "C"',
+  )
 }
 
 async function migrateReadings(session: Session, quantities: readonly Quantity[], choice: BackendChoice): Promise<Done> {
@@ -121,6 +125,7 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
     done.push(`created table readings, kept by ${backend.name}`)
   }
   const present = await presentColumns(session)
+  checkUnits(columns, present)
   // Before the statements that lock the table: these take longer.
   await migrateRollups(session, columns)
   const statements = missingColumns(columns, present)
@@ -135,7 +140,7 @@ async function migrateReadings(session: Session, quantities: readonly Quantity[]
   return done
 }
 
-async function presentColumns(session: Session): Promise<ReadonlyMap<string, string | null>> {
+export async function presentColumns(session: Session): Promise<ReadonlyMap<string, string | null>> {
   const columns = await session.query<{ name: string; comment: string | null }>(
     'reading the columns of readings',
     `SELECT attname AS name, col_description(attrelid, attnum) AS comment

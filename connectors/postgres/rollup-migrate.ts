@@ -15,12 +15,9 @@ const TRIGGER = 'rollup_mark'
  * @param columns that readings is to have
  */
 export async function migrateRollups(session: Session, columns: readonly Column[]): Promise<void> {
-  const there = await exists(session)
-  const quantities = await rollupQuantities(session, there, columns)
-  const statements = [rollupTables(quantities), rollupViews(quantities), readingsOf(quantities), rollupWork(quantities)].join(';\n')
-  const checksum = createHash('sha256').update(statements).digest('hex')
-  const [shape] = await session.query<{ checksum: string }>('reading the shape of the roll-ups', 'SELECT checksum FROM rollup_shape')
-  if (shape?.checksum === checksum) return
+  const planned = await planRollups(session, columns)
+  if (planned === undefined) return
+  const { statements, checksum } = planned
   // A job that is under way has the functions of before, and must not meet values of the columns of
   // afterwards.
   await session.script('waiting for the job of the roll-ups', `SELECT pg_advisory_xact_lock(${ROLLUP_LOCK})`)
@@ -30,6 +27,21 @@ export async function migrateRollups(session: Session, columns: readonly Column[
     'INSERT INTO rollup_shape (checksum) VALUES ($1) ON CONFLICT (one) DO UPDATE SET checksum = excluded.checksum',
     [checksum],
   )
+}
+
+/** What `migrateRollups` would run; undefined if nothing. Table readings is there. */
+export async function planRollups(
+  session: Session,
+  columns: readonly Column[],
+): Promise<{ readonly statements: string; readonly checksum: string } | undefined> {
+  const there = await exists(session)
+  const quantities = await rollupQuantities(session, there, columns)
+  const statements = [rollupTables(quantities), rollupViews(quantities), readingsOf(quantities), rollupWork(quantities)].join(';\n')
+  const checksum = createHash('sha256').update(statements).digest('hex')
+  const [shape] = there
+    ? await session.query<{ checksum: string }>('reading the shape of the roll-ups', 'SELECT checksum FROM rollup_shape')
+    : []
+  return shape?.checksum === checksum ? undefined : { statements, checksum }
 }
 
 /** Gives table readings the trigger for writers that do not mark themselves. */

@@ -15,6 +15,8 @@ export interface TestRow {
   readonly temperature?: number
   readonly humidity?: number
   readonly weight?: number
+  /** No quantity of ours: a test adds it. */
+  readonly ozone?: number
 }
 
 /** `count` rows of one device, a second apart. */
@@ -23,9 +25,13 @@ export function testRows(device: string, count: number, startMs = Date.UTC(2026,
 }
 
 /** A batch of rows, whose moves say which rows are theirs. It has the columns that any row has. */
-export function sinkBatch(rows: readonly TestRow[], moves: readonly OffsetMove[]): SinkBatch {
+export function sinkBatch(
+  rows: readonly TestRow[],
+  moves: readonly OffsetMove[],
+  known: readonly { readonly name: string }[] = quantities,
+): SinkBatch {
   const present = new Set(rows.flatMap((row) => Object.keys(row)))
-  const names = quantities.map(({ name }) => name).filter((name) => present.has(name))
+  const names = known.map(({ name }) => name).filter((name) => present.has(name))
   return {
     copy: Buffer.concat([SIGNATURE, ...rows.map((row) => encoded(row, names)), int16(-1)]),
     columns: [...leadingColumns, ...names],
