@@ -1,8 +1,8 @@
 import { Command } from '@commander-js/extra-typings'
-import { CONFIG, exits } from './command-line.ts'
+import { CONFIG, exits, UsageError } from './command-line.ts'
 
 export const partitions = new Command('partitions')
-  .summary('list the partitions of readings and what is planned for each; give rows outside them their own')
+  .summary('list the partitions of readings and what is planned for each; give rows outside them their own; archive old days')
   .description('The partitions, or chunks, of table readings, and rows that lie outside them: docs/storage.md. Without drain it is list.')
 
 partitions
@@ -21,3 +21,22 @@ partitions
   )
   .addOption(CONFIG)
   .action(exits(async (options) => (await import('./partitions.ts')).drainPartitions(options)))
+
+partitions
+  .command('archive')
+  .description(
+    'Takes days of readings that are over for storage.archive_after_days to the archive, merges late rows into it, and removes days by storage.archive_retention_days: docs/archive.md. The store does the same by itself. Exits with 1 if a day that is due stays.',
+  )
+  .option('--day <day>', 'only this day (UTC), as in 2026-11-23, however old it is', day)
+  .option('--dry-run', 'say what would be done')
+  .option('--adopt', 'merge into files that this database does not know of, as after it was restored from a backup')
+  .option('--json', 'a JSON object a line for each thing done')
+  .addOption(CONFIG)
+  .action(exits(async (options) => (await import('./archive.ts')).archivePartitions(options)))
+
+function day(given: string): string {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(given) ? Date.parse(`${given}T00:00:00Z`) : Number.NaN
+  if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== given)
+    throw new UsageError(`--day: expected a day as in 2026-11-23, got ${JSON.stringify(given)}`)
+  return given
+}

@@ -3,7 +3,7 @@ import { findBackend } from '../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { drainStrays, partitionLines, partitionReport } from '../ops/partitions.ts'
-import { type Config, loadConfig, partitionSettings } from '../services/config.ts'
+import { archiveSettings, type Config, loadConfig, partitionSettings } from '../services/config.ts'
 import { telemetryOwner } from '../services/database-users.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
@@ -15,7 +15,7 @@ import { print } from './print.ts'
 export function listPartitions({ config: path, json }: ConfigOption & { readonly json?: true }): Promise<number> {
   const config = loadConfig(process.env, path)
   return withReadings(config, async (backend, session) => {
-    const report = await partitionReport(backend, session, partitionSettings(config), Date.now())
+    const report = await partitionReport(backend, session, partitionSettings(config), Date.now(), archiveSettings(config)?.afterDays)
     if (json === true) print(JSON.stringify(report, undefined, 2))
     else print(...partitionLines(report))
     return report.strays.days.length === 0 ? 0 : 1

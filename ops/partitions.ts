@@ -1,5 +1,7 @@
+import { archivedDays } from '../connectors/postgres/archived-days.ts'
 import type { StorageBackend, StoredPartition, Strays } from '../connectors/postgres/backend.ts'
 import type { Session } from '../connectors/postgres/session.ts'
+import { dayFolder, type LateRows } from '../processors/store/archive-manifest.ts'
 import { fateOf, type PartitionSettings } from '../processors/store/partition-plan.ts'
 import { DAY_MS, dayRange, gaps, type TimeRange } from '../processors/store/time-ranges.ts'
 import { whole } from './figures.ts'
@@ -24,12 +26,29 @@ export interface PartitionEntry {
   readonly foreign: boolean
   /** When it is dropped, by the clock; null if it is kept. */
   readonly dropsAt: string | null
+  /** When it goes to the archive, by the clock; null if it does not. */
+  readonly archivesAt: string | null
+}
+
+/** A day that is in the archive. */
+export interface ArchivedEntry {
+  /** UTC, as in 2026-11-23. */
+  readonly day: string
+  readonly rows: number
+  readonly bytes: number
+  readonly state: 'archived'
+  /** Folder of its files. */
+  readonly location: string
+  /** Times that it was written: once, and each time that late rows were merged. */
+  readonly generation: number
+  readonly late: LateRows
 }
 
 export interface PartitionReport {
   readonly table: 'readings'
   readonly backend: StorageBackend['name']
   readonly partitions: readonly PartitionEntry[]
+  readonly archived: readonly ArchivedEntry[]
   /** Days ahead that have no partition yet, or not for all of the day: the store makes them. */
   readonly toBeMade: readonly string[]
   readonly strays: Strays
@@ -40,6 +59,7 @@ export async function partitionReport(
   session: Session,
   settings: PartitionSettings,
   nowMs: number,
+  archiveAfterDays?: number,
 ): Promise<PartitionReport> {
   const found = await backend.list(session)
   const today = Math.floor(nowMs / DAY_MS)
@@ -47,15 +67,33 @@ export async function partitionReport(
   return {
     table: 'readings',
     backend: backend.name,
-    partitions: found.map((each) => entry(each, settings, nowMs)),
+    partitions: found.map((each) => entry(each, settings, nowMs, archiveAfterDays)),
+    archived: (await archivedDays(session))
+      .filter(({ state }) => state !== 'placing')
+      .map(({ day, rows, bytes, location, generation, late }) => ({
+        day,
+        rows,
+        bytes,
+        state: 'archived',
+        location: `${location}/${dayFolder(day)}`,
+        generation,
+        late,
+      })),
     toBeMade: ahead.filter((day) => gaps(day, found).length > 0).map(({ fromMs }) => dateOf(fromMs)),
     strays: await backend.strayDays(session),
   }
 }
 
-function entry(partition: StoredPartition, { retentionDays }: PartitionSettings, nowMs: number): PartitionEntry {
+function entry(
+  partition: StoredPartition,
+  { retentionDays }: PartitionSettings,
+  nowMs: number,
+  archiveAfterDays: number | undefined,
+): PartitionEntry {
   const { name, fromMs, toMs, rows, bytes, indexBytes, own } = partition
   const { state, dropsMs } = fateOf(partition, retentionDays, nowMs)
+  // An age counts alike for both.
+  const { dropsMs: archivesMs } = fateOf(partition, archiveAfterDays, nowMs)
   return {
     name,
     from: iso(fromMs),
@@ -66,16 +104,18 @@ function entry(partition: StoredPartition, { retentionDays }: PartitionSettings,
     state,
     foreign: !own,
     dropsAt: dropsMs === null ? null : iso(dropsMs),
+    archivesAt: archivesMs === null ? null : iso(archivesMs),
   }
 }
 
 /** The report as lines for people. */
-export function partitionLines({ backend, partitions, toBeMade, strays }: PartitionReport): readonly string[] {
+export function partitionLines({ backend, partitions, archived, toBeMade, strays }: PartitionReport): readonly string[] {
   const what = backend === 'timescaledb' ? 'chunks of TimescaleDB' : 'partitions'
   const [first, last] = [partitions[0]?.from, partitions.at(-1)?.from]
   const span = first == null || last == null ? '' : `, ${first.slice(0, 10)} to ${last.slice(0, 10)}`
   const lines = [`readings has ${whole(partitions.length)} ${what}${span}`]
   if (partitions.length > 0) lines.push(...table([HEAD, ...partitions.map(cells)], ALIGNED))
+  lines.push(...archivedLines(archived))
   if (toBeMade.length > 0) lines.push(`The store will make: ${toBeMade.join(', ')}`)
   return [...lines, ...strayLines(backend, strays)]
 }
@@ -83,9 +123,27 @@ export function partitionLines({ backend, partitions, toBeMade, strays }: Partit
 const HEAD = ['name', 'from', 'to', 'rows', 'size', 'index', 'state', 'planned']
 const ALIGNED: readonly Alignment[] = ['left', 'left', 'left', 'right', 'right', 'right', 'left', 'left']
 
-function cells({ name, from, to, rows, bytes, indexBytes, state, foreign, dropsAt }: PartitionEntry): readonly string[] {
-  const planned = foreign ? 'left alone: Millrace did not make it' : dropsAt === null ? 'kept' : `dropped on ${dropsAt.slice(0, 10)}`
+function cells({ name, from, to, rows, bytes, indexBytes, state, foreign, dropsAt, archivesAt }: PartitionEntry): readonly string[] {
+  const kept = archivesAt === null ? 'kept' : `archived on ${archivesAt.slice(0, 10)}`
+  const planned = foreign ? 'left alone: Millrace did not make it' : dropsAt === null ? kept : `dropped on ${dropsAt.slice(0, 10)}`
   return [name, minute(from), minute(to), rows === null ? '?' : `~${whole(rows)}`, mebibytes(bytes), mebibytes(indexBytes), state, planned]
+}
+
+function archivedLines(archived: readonly ArchivedEntry[]): readonly string[] {
+  const [first, last] = [archived[0], archived.at(-1)]
+  if (first === undefined || last === undefined) return []
+  const rows = archived.reduce((sum, each) => sum + each.rows, 0)
+  const bytes = archived.reduce((sum, each) => sum + each.bytes, 0)
+  return [
+    `The archive has ${whole(archived.length)} days, ${first.day} to ${last.day}: ${whole(rows)} rows, ${mebibytes(bytes)}`,
+    ...table(
+      [
+        ['day', 'rows', 'size', 'state', 'location'],
+        ...archived.map((each) => [each.day, whole(each.rows), mebibytes(each.bytes), each.state, each.location]),
+      ],
+      ['left', 'right', 'right', 'left', 'left'],
+    ),
+  ]
 }
 
 function strayLines(backend: StorageBackend['name'], { days, exact }: Strays): readonly string[] {

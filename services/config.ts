@@ -4,6 +4,7 @@ import { largestValue } from '../connectors/kafka/topics.ts'
 import { shownAddress } from '../processors/address.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { Declaration } from '../processors/declaration.ts'
+import type { ArchiveSettings } from '../processors/store/archive-plan.ts'
 import type { PartitionSettings } from '../processors/store/partition-plan.ts'
 import { ownQuantities } from '../schemas/own-quantities.ts'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
@@ -231,6 +232,33 @@ const shape = z.strictObject({
         .optional()
         .describe('A day of readings is dropped, with its partition or chunk, so many days after its end.'),
     }),
+    archive: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'A directory, by its path from this file, or s3://bucket/prefix: old days of readings become Parquet files there: docs/archive.md. Without it none do.',
+      ),
+    archive_after_days: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .default(30)
+      .describe('With storage.archive: a day of readings goes there so many whole days after its end.'),
+    archive_retention_days: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .optional()
+      .describe('A day is removed from the archive so many whole days after its end. Without a figure all are kept.'),
+    columnstore_after_days: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .optional()
+      .describe(
+        'In place of an archive, with TimescaleDB under its own licence: a chunk becomes part of the columnstore so many whole days after its end.',
+      ),
   }),
   database: section('Roles in the two databases: docs/roles.md.', {
     roles: z
@@ -279,6 +307,7 @@ function* contradictions({
   bridge,
   topics: { max_message_bytes: messageBytes },
   dead_letters: deadLetters,
+  storage,
 }: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
   const most = largestValue(messageBytes)
   if (bridge.max_payload_bytes > most)
@@ -299,6 +328,22 @@ function* contradictions({
       `expected at most dead_letters.total_bytes (${deadLetters.total_bytes})`,
       deadLetters.per_device_bytes,
     ]
+  // Otherwise a day that could not be archived for long would be dropped.
+  if (storage.archive !== undefined && storage.retention_days.readings !== undefined)
+    yield [
+      ['storage', 'retention_days', 'readings'],
+      'expected nothing beside storage.archive: storage.archive_retention_days says how long days are kept',
+      storage.retention_days.readings,
+    ]
+  if (storage.archive?.includes('://') === true && !/^s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/[^?#]*)?$/.test(storage.archive))
+    yield [['storage', 'archive'], 'expected a path, or s3://bucket/prefix', storage.archive]
+  if (storage.archive !== undefined && storage.columnstore_after_days !== undefined)
+    yield [['storage', 'columnstore_after_days'], 'expected nothing beside storage.archive', storage.columnstore_after_days]
+  const kept = storage.archive_retention_days
+  if (kept !== undefined && storage.archive === undefined)
+    yield [['storage', 'archive_retention_days'], 'expected storage.archive with it', kept]
+  if (kept !== undefined && kept < storage.archive_after_days)
+    yield [['storage', 'archive_retention_days'], `expected at least storage.archive_after_days (${storage.archive_after_days})`, kept]
 }
 
 function checked(faultOf: (value: string) => string | undefined): z.ZodString {
@@ -367,6 +412,8 @@ const environment = z
   })
 
 export type Config = Omit<z.output<typeof file>, 'dialects'> & {
+  /** Its path, whether it is there or not. */
+  readonly file: string
   readonly env: z.output<typeof environment>
   /** In order: if two take a topic, the first does. */
   readonly dialects: readonly DialectEntry[]
@@ -391,7 +438,14 @@ export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLi
 
 /** How the partitions of `readings` are kept. */
 export function partitionSettings({ storage }: Pick<Config, 'storage'>): PartitionSettings {
-  return { daysAhead: storage.days_ahead, retentionDays: storage.retention_days.readings }
+  return { daysAhead: storage.days_ahead, retentionDays: storage.retention_days.readings, columnstoreDays: storage.columnstore_after_days }
+}
+
+/** When days of `readings` go to the archive, and from it; undefined without an archive. */
+export function archiveSettings({ storage }: Pick<Config, 'storage'>): ArchiveSettings | undefined {
+  return storage.archive === undefined
+    ? undefined
+    : { afterDays: storage.archive_after_days, retentionDays: storage.archive_retention_days }
 }
 
 type Listening = Pick<Declaration, 'name' | 'metricsPort'>
@@ -434,7 +488,12 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   within(`${chosen}: bridge: routes`, () => bridgeRoutes(settings))
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
   const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects, telemetryTopics(settings)))
-  return { ...settings, processors, dialects, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
+  const archive = settings.storage.archive
+  const storage =
+    archive === undefined || archive.startsWith('s3://')
+      ? settings.storage
+      : { ...settings.storage, archive: resolve(dirname(chosen), archive) }
+  return { ...settings, storage, file: chosen, processors, dialects, env: check(ENVIRONMENT, environment, passwords(withoutEmpty(env))) }
 }
 
 /** Topics of frames, if they are others than the default: JSON may come wherever frames may. */

@@ -136,6 +136,17 @@ export const METRICS = {
   millrace_moved_stray_rows_total: { of: ['store'], means: 'Rows moved from the default partition into those that were made.' },
   millrace_dropped_stray_rows_total: { of: ['store'], means: 'Rows of the default partition dropped by `storage.retention_days`.' },
   millrace_partition_care_failures_total: { of: ['store'], means: 'Steps of the care of partitions that failed; they are tried again.' },
+  millrace_archived_days_total: { of: ['store'], means: 'Days that this store took to the archive, those that got late rows there too.' },
+  millrace_archived_rows_total: { of: ['store'], means: 'Rows that went from the table to the archive.' },
+  millrace_archive_conflicts_total: {
+    of: ['store'],
+    means: 'Of these, late rows with another value than the archived one; `store.conflicts` says which one stayed.',
+  },
+  millrace_archive_removed_days_total: { of: ['store'], means: 'Days removed by `storage.archive_retention_days`.' },
+  millrace_archive_failures_total: {
+    of: ['store'],
+    means: 'Days that could not be archived or removed, and runs of the archive that failed; they are tried again.',
+  },
 
   millrace_dead_letters_read_total: { of: ['continuity'], means: 'Dead letters among the records.' },
   millrace_unreadable_records_total: { of: ['continuity'], means: 'Records that are not what their topic holds.' },

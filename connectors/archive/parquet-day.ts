@@ -34,6 +34,8 @@ export interface MergedDay {
   readonly columns: readonly ArchiveColumn[]
   readonly figures: DayFigures
   readonly late: LateRows
+  /** Of the late rows, as they were read. */
+  readonly lateFigures: DayFigures
 }
 
 /**
@@ -107,7 +109,8 @@ export async function mergeDay(
        count(*) AS rows FROM met`,
   )
   const [conflicts, merged, all] = [counts?.conflicts, counts?.merged, counts?.rows].map(Number) as [number, number, number]
-  return { columns, figures, late: { conflicts, merged, repeated: all - conflicts - merged } }
+  const lateFigures = await figuresOf(duck, rows.columns, 'late')
+  return { columns, figures, lateFigures, late: { conflicts, merged, repeated: all - conflicts - merged } }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
 import type { TimeRange } from '../../processors/store/time-ranges.ts'
+import type { Compressed } from './columnstore.ts'
 import type { Day } from './days.ts'
 import type { Column } from './readings-table.ts'
 import type { Session } from './session.ts'
@@ -69,10 +70,19 @@ export interface StorageBackend {
   strayDays(session: Session): Promise<Strays>
   /** The partitions, or chunks, in the order of time. */
   list(session: Session): Promise<readonly StoredPartition[]>
-  /** Takes one out of the table, with its rows, and drops it. */
-  drop(session: Session, partition: PlannedPartition): Promise<void>
+  /** What they are called in SQL: tables, each with its own rows. */
+  tables(session: Session, partitions: readonly PlannedPartition[]): Promise<readonly string[]>
+  /**
+   * Takes all partitions of a day out of the table, with their rows, and drops them. Does nothing
+   * if they are not what they were.
+   * @param also in the same transaction, once nobody can write to them. If it throws, nothing is
+   *   taken out. Then partitions that are not what they were are an error too.
+   */
+  drop(session: Session, partitions: readonly PlannedPartition[], also?: () => Promise<void>): Promise<void>
   /** Deletes rows outside the partitions that are older, some at a time. @returns how many */
   dropStrays(session: Session, cutoffMs: number): Promise<number>
+  /** Turns what is older into the columnstore of the server, if it has one. */
+  compress(session: Session, cutoffMs: number): Promise<Compressed>
   /** Finishes what a killed run left. @returns what it did, in words */
   finish(session: Session): Promise<readonly string[]>
 }

@@ -69,6 +69,7 @@ async function planReadings(session: Session, { quantities, backend: choice }: T
       return []
     },
     commit: async () => undefined,
+    copyOut: async () => undefined,
     copy: async () => 0,
     watch: () => undefined,
     close: async () => undefined,

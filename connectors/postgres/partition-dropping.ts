@@ -1,5 +1,6 @@
 import type { PlannedPartition } from '../../processors/store/partition-plan.ts'
-import { dayRange, gaps, type TimeRange } from '../../processors/store/time-ranges.ts'
+import { DAY_MS, dayRange, gaps, type TimeRange } from '../../processors/store/time-ranges.ts'
+import { ConnectorError } from '../contract.ts'
 import { instant } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
 import { type DefaultPartition, defaultPartition, partitionRanges, strayDays } from './partition-catalog.ts'
@@ -15,28 +16,56 @@ const ATTEMPTS = 20
 const LET_GO = 'millrace: let go by storage.retention_days; the next run drops it.'
 
 /**
- * Takes a partition out of the table, with a mark that a later run finds, and drops it. DETACH
- * CONCURRENTLY cannot be had beside a default partition. So all that takes the lock is one round
- * trip, and gives up early.
+ * Takes partitions of a day out of the table, with a mark that a later run finds, and drops them.
+ * DETACH CONCURRENTLY cannot be had beside a default partition. So all that takes the lock is one
+ * round trip, and gives up early.
  */
-export async function dropPartition(session: Session, { name, fromMs, toMs }: PlannedPartition): Promise<void> {
-  const doing = `detaching ${name}`
+export async function dropPartitions(session: Session, partitions: readonly PlannedPartition[], also?: () => Promise<void>): Promise<void> {
+  const names = partitions.map(({ name }) => name)
+  const doing = `detaching ${names.join(', ')}`
   await retryOnLock(
     session,
     async () => {
       await session.script(doing, BEGIN_TURN)
-      const there = (await partitionRanges(session)).find((each) => each.name === name)
-      const same = there?.own === true && there.fromMs === fromMs && there.toMs === toMs
-      if (same) await settleRollups(session, there, `LOCK TABLE ${quoted(name)} IN SHARE MODE`)
+      const there = new Map((await partitionRanges(session)).map((each) => [each.name, each]))
+      const same = partitions.every(({ name, fromMs, toMs }) => {
+        const found = there.get(name)
+        return found?.own === true && found.fromMs === fromMs && found.toMs === toMs
+      })
+      if (!same && also !== undefined) throw changed(doing)
+      const keepOut = `LOCK TABLE ${names.map(quoted).join(', ')} IN SHARE MODE`
+      if (same) await settleRollups(session, wholeDays(partitions), keepOut)
+      // Without roll-ups nothing was settled, and nothing locked.
+      if (also !== undefined) await session.script(doing, keepOut)
+      await also?.()
       await session.script(doing, `SET LOCAL statement_timeout = ${DETACH_TIMEOUT_MS}`)
       await session.commit(
         doing,
-        same ? `ALTER TABLE readings DETACH PARTITION ${quoted(name)}; COMMENT ON TABLE ${quoted(name)} IS ${literal(LET_GO)}` : '',
+        same
+          ? names
+              .map(
+                (name) => `ALTER TABLE readings DETACH PARTITION ${quoted(name)}; COMMENT ON TABLE ${quoted(name)} IS ${literal(LET_GO)}`,
+              )
+              .join('; ')
+          : '',
       )
     },
     ATTEMPTS,
   )
-  if (await isLetGo(session, name)) await dropLetGo(session, name)
+  for (const name of names) if (await isLetGo(session, name)) await dropLetGo(session, name)
+}
+
+/** Of partitions that are not what they were when it was decided to drop them. */
+export function changed(doing: string): ConnectorError {
+  return new ConnectorError('partitions-changed', true, `${doing}: they are not what they were`)
+}
+
+/** A day may have several partitions. Roll-ups are settled by the day. */
+function wholeDays(ranges: readonly TimeRange[]): TimeRange {
+  return {
+    fromMs: Math.floor(Math.min(...ranges.map(({ fromMs }) => fromMs)) / DAY_MS) * DAY_MS,
+    toMs: Math.ceil(Math.max(...ranges.map(({ toMs }) => toMs)) / DAY_MS) * DAY_MS,
+  }
 }
 
 /** Whether it is a table that retention detached, and nobody attached again. */

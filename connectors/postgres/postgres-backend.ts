@@ -2,9 +2,9 @@ import { dayRange, gaps, type TimeRange } from '../../processors/store/time-rang
 import type { StorageBackend } from './backend.ts'
 import type { Day } from './days.ts'
 import { defaultPartition, listPartitions, partitionRanges, strayDays } from './partition-catalog.ts'
-import { dropDetached, dropPartition, dropStrays } from './partition-dropping.ts'
+import { dropDetached, dropPartitions, dropStrays } from './partition-dropping.ts'
 import { makePartitions, removeGuards } from './partition-making.ts'
-import { columnDefinitions } from './readings-table.ts'
+import { columnDefinitions, quoted } from './readings-table.ts'
 import type { Session } from './session.ts'
 
 /** What is known of the partitions is looked up again, since retention drops some. */
@@ -55,8 +55,14 @@ export function createPostgresBackend(): StorageBackend {
     },
     strayDays,
     list: listPartitions,
-    drop: dropPartition,
+    async tables(_session, partitions) {
+      return partitions.map(({ name }) => quoted(name))
+    },
+    drop: dropPartitions,
     dropStrays,
+    async compress() {
+      return { tag: 'not offered', why: 'plain PostgreSQL has no columnstore' }
+    },
     async finish(session) {
       const guards = await removeGuards(session)
       const dropped = await dropDetached(session)

@@ -24,6 +24,8 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(ALL, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
       ...each(READ, 'rollup_dropped', 'rollup_shape', 'rollup_marked', 'rollup_dirty_hours', 'rollup_dirty_days'),
       ...each(READ, 'readings_hourly', 'readings_daily'),
+      // The trigger of a day that is being archived.
+      archive_touch: ['INSERT'],
     },
     processes: {
       consumer_offset: ADD,
@@ -32,7 +34,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       continuity_redriven: ALL,
     },
     reader: {
-      ...each(READ, 'readings', 'asset_readings', 'asset_devices', 'reading_conflict'),
+      ...each(READ, 'readings', 'asset_readings', 'asset_devices', 'reading_conflict', 'archived_days'),
       ...each(READ, 'readings_hourly', 'readings_daily', 'latest_readings'),
       // Functions within these views run with the rights of who asks.
       ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import pg from 'pg'
-import { from as copyFrom } from 'pg-copy-streams'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError } from '../contract.ts'
 import { detectPooler } from './pooler.ts'
@@ -55,6 +56,11 @@ export interface Session {
    * transaction is aborted, as after any error.
    */
   copy(doing: string, text: string, stream: Buffer): Promise<number>
+  /**
+   * COPY … TO STDOUT. `take` reads the stream to its end. If it fails, what is left cannot be told
+   * from an answer to something else: the connection is cut, and the error of `take` thrown.
+   */
+  copyOut(doing: string, text: string, take: (stream: Readable) => Promise<void>): Promise<void>
   /**
    * Calls back for NOTIFY on channels that the session listens to, and once when the connection is
    * lost.
@@ -205,6 +211,21 @@ class ClientSession implements Session {
     )
   }
 
+  copyOut(doing: string, text: string, take: (stream: Readable) => Promise<void>): Promise<void> {
+    return this.answer(doing, this.answerTimeoutMs, async () => {
+      const stream = this.client.query(copyTo(text))
+      // Of an error that comes when nobody reads any more.
+      stream.on('error', () => undefined)
+      try {
+        await take(stream)
+      } catch (error) {
+        this.lose(error instanceof Error ? error : new Error(String(error)))
+        this.socket.destroy()
+        throw error
+      }
+    })
+  }
+
   watch(watcher: { readonly notified: (payload: string, channel: string) => void; readonly lost: () => void }): void {
     this.client.on('notification', ({ payload, channel }) => watcher.notified(payload ?? '', channel))
     this.client.once('end', watcher.lost)
@@ -259,6 +280,8 @@ class ClientSession implements Session {
 
   private explained(doing: string, error: unknown, late: boolean): ConnectorError {
     if (late) return new ConnectorError('ETIMEDOUT', true, doing, error)
+    // Of whoever takes what a COPY gives.
+    if (error instanceof ConnectorError) return error
     if (error instanceof pg.DatabaseError && error.code !== undefined) {
       return new ConnectorError(error.code, blame(error.code) === 'database', doing, error)
     }

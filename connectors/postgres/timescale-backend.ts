@@ -1,8 +1,11 @@
 import type { StorageBackend } from './backend.ts'
+import { compressChunks } from './columnstore.ts'
 import { instant } from './days.ts'
 import { retryOnLock } from './lock-retry.ts'
+import { changed } from './partition-dropping.ts'
 import { LOCK_TIMEOUT_MS } from './partition-turns.ts'
 import { APPEND_ONLY, columnDefinitions, literal } from './readings-table.ts'
+import type { Session } from './session.ts'
 import { settleRollups } from './settle-rollups.ts'
 
 interface ChunkRow extends Record<string, unknown> {
@@ -63,30 +66,50 @@ export function createTimescaleBackend(): StorageBackend {
         indexBytes: index_bytes,
       }))
     },
-    async drop(session, { name, fromMs, toMs }) {
-      await retryOnLock(
-        session,
-        async () => {
-          await session.script(`dropping chunk ${name}`, `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
-          const [chunk] = await session.query<{ chunk: string | null }>(
-            `looking for chunk ${name}`,
-            "SELECT show_chunks('readings', older_than => $1::timestamptz, newer_than => $2::timestamptz)::text AS chunk",
-            [instant(toMs), instant(fromMs)],
-          )
-          if (chunk?.chunk != null) await settleRollups(session, { fromMs, toMs }, `LOCK TABLE ${chunk.chunk} IN SHARE MODE`)
-          await session.commit(
-            `dropping chunk ${name}`,
-            `SELECT drop_chunks('readings', older_than => timestamptz ${literal(instant(toMs))}, newer_than => timestamptz ${literal(instant(fromMs))})`,
-          )
-        },
-        ATTEMPTS,
-      )
+    async tables(session, partitions) {
+      const found: string[] = []
+      for (const { fromMs, toMs } of partitions) {
+        const chunk = await chunkOf(session, fromMs, toMs)
+        if (chunk === undefined) throw changed('looking for chunks')
+        found.push(chunk)
+      }
+      return found
+    },
+    async drop(session, partitions, also) {
+      for (const { name, fromMs, toMs } of partitions)
+        await retryOnLock(
+          session,
+          async () => {
+            await session.script(`dropping chunk ${name}`, `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`)
+            const chunk = await chunkOf(session, fromMs, toMs)
+            if (chunk === undefined && also !== undefined) throw changed(`dropping chunk ${name}`)
+            if (chunk !== undefined) await settleRollups(session, { fromMs, toMs }, `LOCK TABLE ${chunk} IN SHARE MODE`)
+            if (also !== undefined) await session.script(`dropping chunk ${name}`, `LOCK TABLE ${chunk} IN SHARE MODE`)
+            await also?.()
+            await session.commit(
+              `dropping chunk ${name}`,
+              `SELECT drop_chunks('readings', older_than => timestamptz ${literal(instant(toMs))}, newer_than => timestamptz ${literal(instant(fromMs))})`,
+            )
+          },
+          ATTEMPTS,
+        )
     },
     async dropStrays() {
       return 0
     },
+    compress: compressChunks,
     async finish() {
       return []
     },
   }
+}
+
+/** The chunk of exactly this time, ready for SQL. */
+async function chunkOf(session: Session, fromMs: number, toMs: number): Promise<string | undefined> {
+  const [found] = await session.query<{ chunk: string }>(
+    'looking for a chunk',
+    `SELECT show_chunks('readings', older_than => $1::timestamptz, newer_than => $2::timestamptz)::text AS chunk`,
+    [instant(toMs), instant(fromMs)],
+  )
+  return found?.chunk
 }

@@ -14,6 +14,8 @@ export interface PartitionSettings {
   readonly daysAhead: number
   /** Whole days that are kept after their end; undefined: all are. */
   readonly retentionDays: number | undefined
+  /** Whole days after which a chunk goes to the server's columnstore; undefined: none do. */
+  readonly columnstoreDays?: number | undefined
 }
 
 export interface Moment {
@@ -29,6 +31,8 @@ export interface PartitionPlan {
   readonly drop: readonly PlannedPartition[]
   /** Rows outside the partitions that are older go too. Minus infinity: none. */
   readonly cutoffMs: number
+  /** What ends before goes to the columnstore; undefined: there is to be none. */
+  readonly columnstoreMs: number | undefined
   /** What retention would let go, if it was Millrace's. */
   readonly leftAlone: readonly PlannedPartition[]
 }
@@ -71,8 +75,19 @@ export function planPartitions(partitions: readonly PlannedPartition[], settings
     make: days.flatMap((day) => gaps(day, partitions)),
     drop: due.filter(({ own }) => own),
     cutoffMs,
+    columnstoreMs: settings.columnstoreDays === undefined ? undefined : retentionCutoff(partitions, settings.columnstoreDays, nowMs),
     leftAlone: due.filter(({ own }) => !own),
   }
+}
+
+/** Partitions by the day that they begin on: a day with many strays has several. */
+export function byDay<Each extends TimeRange>(partitions: readonly Each[]): readonly (readonly Each[])[] {
+  const days = new Map<number, Each[]>()
+  for (const partition of partitions) {
+    const day = Math.floor(partition.fromMs / DAY_MS)
+    days.set(day, [...(days.get(day) ?? []), partition])
+  }
+  return [...days.values()]
 }
 
 /** Days after today, without a gap, that have a place for all their rows. */

@@ -1,4 +1,5 @@
 import type { MetricReadings } from '../metrics.ts'
+import type { ArchiveJob } from './archive.ts'
 import type { PartitionCare } from './partition-care.ts'
 
 /** Figures for metrics. */
@@ -59,5 +60,17 @@ export function careReadings(care: Pick<PartitionCare, 'figures'>): MetricReadin
     millrace_moved_stray_rows_total: () => care.figures().movedRows,
     millrace_dropped_stray_rows_total: () => care.figures().droppedRows,
     millrace_partition_care_failures_total: () => care.figures().failures,
+  }
+}
+
+/** @param archive undefined if days are not archived */
+export function archiveReadings(archive: Pick<ArchiveJob, 'figures'> | undefined): MetricReadings {
+  if (archive === undefined) return {}
+  return {
+    millrace_archived_days_total: () => archive.figures().days,
+    millrace_archived_rows_total: () => archive.figures().rows,
+    millrace_archive_conflicts_total: () => archive.figures().conflicts,
+    millrace_archive_removed_days_total: () => archive.figures().removed,
+    millrace_archive_failures_total: () => archive.figures().failures,
   }
 }

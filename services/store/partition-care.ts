@@ -1,9 +1,17 @@
 import type { Clock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
 import type { Blocked, StorageBackend, Strays } from '../../connectors/postgres/backend.ts'
+import { databaseTime } from '../../connectors/postgres/clock.ts'
 import type { Database } from '../../connectors/postgres/database.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
-import { clockFault, daysReady, type PartitionPlan, type PartitionSettings, planPartitions } from '../../processors/store/partition-plan.ts'
+import {
+  byDay,
+  clockFault,
+  daysReady,
+  type PartitionPlan,
+  type PartitionSettings,
+  planPartitions,
+} from '../../processors/store/partition-plan.ts'
 import { dayRange } from '../../processors/store/time-ranges.ts'
 import { repeated } from '../process/repeated.ts'
 
@@ -159,11 +167,20 @@ async function act(
     // Whoever is in the way is in the way of the others too.
     if (figures.failures > failures) break
   }
-  for (const partition of plan.drop)
-    await step(`dropping ${partition.name}`, async () => {
-      await backend.drop(session, partition)
-      figures.dropped++
-      log.info('dropped a partition older than storage.retention_days', { partition: partition.name })
+  for (const day of byDay(plan.drop)) {
+    const names = day.map(({ name }) => name)
+    await step(`dropping ${names.join(', ')}`, async () => {
+      await backend.drop(session, day)
+      figures.dropped += day.length
+      log.info('dropped partitions older than storage.retention_days', { partitions: names })
+    })
+  }
+  const { columnstoreMs } = plan
+  if (columnstoreMs !== undefined)
+    await step('compressing old chunks', async () => {
+      const result = await backend.compress(session, columnstoreMs)
+      if (result.tag === 'not offered') problems.push(`storage.columnstore_after_days: ${result.why}`)
+      else if (result.chunks > 0) log.info('compressed chunks older than storage.columnstore_after_days', { chunks: result.chunks })
     })
   await step('dropping old rows of the default partition', async () => {
     const rows = await backend.dropStrays(session, plan.cutoffMs)
@@ -175,14 +192,6 @@ async function act(
 async function takeTurn(session: Session): Promise<boolean> {
   const [row] = await session.query<{ mine: boolean }>('asking for the turn', `SELECT pg_try_advisory_lock(${LOCK}) AS mine`)
   return row?.mine === true
-}
-
-async function databaseTime(session: Session): Promise<number> {
-  const [row] = await session.query<{ now: number }>(
-    'asking the database for its time',
-    'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now',
-  )
-  return row?.now ?? Number.NaN
 }
 
 export function describeBlocked({ range, why }: Blocked): string {

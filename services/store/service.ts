@@ -1,16 +1,20 @@
+import { join } from 'node:path'
 import { systemClock } from '../../connectors/clock.ts'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { store } from '../../processors/store/declaration.ts'
 import { daysOfYears } from '../../processors/time-bounds.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { claimPositions } from '../claims.ts'
-import { breakerLimits, partitionSettings } from '../config.ts'
+import { archiveSettings, breakerLimits, partitionSettings } from '../config.ts'
 import type { ConsumerParts, ConsumerService } from '../consumer-service.ts'
 import type { OpenTask } from '../consumer-task.ts'
 import { telemetryOwner } from '../database-users.ts'
 import { HeldPartitions } from '../held-partitions.ts'
 import { schemaWatch } from '../schema-registry.ts'
-import { careReadings, createStoreCounters, storeReadings } from './counters.ts'
+import { keepArchive } from './archive.ts'
+import { isArchiveDue } from './archive-due.ts'
+import { archiveReadings, careReadings, createStoreCounters, storeReadings } from './counters.ts'
 import { StoreLoop } from './loop.ts'
 import { keepPartitions } from './partition-care.ts'
 import { configuredSink, openRecordLayouts } from './parts.ts'
@@ -66,14 +70,43 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     log,
     problem: (part, what) => health.set(part, what),
   })
+  const settings = archiveSettings(config)
+  const archive =
+    settings === undefined
+      ? undefined
+      : keepArchive({
+          due: () =>
+            database.use(async (session) =>
+              isArchiveDue({
+                session,
+                backend: await findBackend(session, config.store.backend),
+                settings,
+                nowMs: () => systemClock.nowMs(),
+              }),
+            ),
+          command: [
+            process.execPath,
+            join(projectRoot, 'dist/bin/millrace.js'),
+            'partitions',
+            'archive',
+            '--json',
+            '--config',
+            config.file,
+          ],
+          clock: systemClock,
+          log,
+          problem: (what) => health.set('archive', what),
+        })
   return {
     task,
     readings: {
       ...storeReadings(counters),
       millrace_ignored_schemas: () => layouts.ignored(),
       ...careReadings(care),
+      ...archiveReadings(archive),
     },
     async [Symbol.asyncDispose]() {
+      await archive?.[Symbol.asyncDispose]()
       await care[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
       await sink[Symbol.asyncDispose]()

@@ -67,6 +67,34 @@ function caring(backend: BackendName): void {
       expect((await rig.pass({ retentionDays: 2 })).dropped).to.equal(2)
     })
 
+    it('turns old chunks into the columnstore if the server offers it, and says so if not', async () => {
+      await rig.fill(TODAY - 3, TODAY)
+      const [license] = await rig.store.database.query("SELECT current_setting('timescaledb.license', true) AS license")
+      const { problems } = await rig.pass({ columnstoreDays: 1 })
+      expect(await rig.days()).to.deep.equal([-3, -2, -1, 0])
+      if (license?.license === 'timescale' && backend === 'timescaledb') {
+        const chunks = await rig.store.database.query('SELECT FROM timescaledb_information.chunks WHERE is_compressed')
+        expect([chunks.length, problems]).to.deep.equal([2, null])
+        return
+      }
+      expect(problems).to.equal(
+        `storage.columnstore_after_days: ${backend === 'postgres' ? 'plain PostgreSQL has no columnstore' : 'the licence of TimescaleDB is apache, expected timescale'}`,
+      )
+      console.log('      the columnstore itself was not tested: this server does not offer it')
+    })
+
+    it('drops a day that has several partitions', async () => {
+      if (backend === 'postgres')
+        await rig.store.database.query(
+          `CREATE TABLE readings_20261119 PARTITION OF readings FOR VALUES FROM ('2026-11-19 00:00+00') TO ('2026-11-19 13:00+00');
+           CREATE TABLE readings_20261119_130000 PARTITION OF readings FOR VALUES FROM ('2026-11-19 13:00+00') TO ('2026-11-20 00:00+00')`,
+        )
+      for (const hour of [1, 14]) await rig.store.write([{ device: 'hive', tsMs: (TODAY - 4) * DAY_MS + hour * HOUR_MS, temperature: 20 }])
+      await rig.fill(TODAY, TODAY)
+      const { problems } = await rig.pass({ retentionDays: 2 })
+      expect([problems, await rig.days()]).to.deep.equal([null, [0]])
+    })
+
     it('lists each with its size, its state and what is planned', async () => {
       await rig.fill(TODAY - 1, TODAY)
       const report = await rig.database.use(async (session) =>

@@ -1,0 +1,97 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ConnectorError } from '../contract.ts'
+import type { ArchivePlace } from './place.ts'
+
+/** A part of an upload: 10,000 of them are 320 GB, and two are in memory. */
+const PART_BYTES = 32 * 1024 * 1024
+const PARTS_AT_ONCE = 2
+
+/**
+ * A bucket of S3, or of a server that speaks its protocol: s3://bucket/prefix. Address, region and
+ * credentials are those of the AWS SDK (AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, …);
+ * with an address of one's own the bucket is in the path. An object is there as a whole or not at
+ * all.
+ */
+export async function bucketPlace(location: string, env: NodeJS.ProcessEnv): Promise<ArchivePlace> {
+  const { S3Client, CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, PutObjectCommand, Upload } = await load()
+  const { hostname: Bucket, pathname } = new URL(location)
+  const prefix = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '')
+  const keyOf = (name: string): string => (prefix === '' ? name : `${prefix}/${name}`)
+  const ownServer = env.AWS_ENDPOINT_URL_S3 !== undefined || env.AWS_ENDPOINT_URL !== undefined
+  const client = new S3Client({
+    forcePathStyle: ownServer,
+    region: env.AWS_REGION ?? 'us-east-1',
+    // Other servers do not know the checksums that the SDK adds by itself. Files have their SHA-256.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  })
+  const work = await mkdtemp(join(tmpdir(), 'millrace-archive-'))
+  let reads = 0
+  const within = async <Result>(doing: string, name: string, call: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await call()
+    } catch (cause) {
+      throw new ConnectorError(cause instanceof Error ? cause.name : 's3', true, `${doing} ${location}/${name}`, cause)
+    }
+  }
+  const unlessMissing = async <Result>(call: () => Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound')) return undefined
+      throw error
+    }
+  }
+  return {
+    location: `s3://${Bucket}${prefix === '' ? '' : `/${prefix}`}`,
+    work,
+    async put(name, path) {
+      await within('writing', name, async () => {
+        const params = { Bucket, Key: keyOf(name), Body: createReadStream(path) }
+        await new Upload({ client, params, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE }).done()
+      })
+      await rm(path)
+    },
+    async putText(name, text) {
+      await within('writing', name, () => client.send(new PutObjectCommand({ Bucket, Key: keyOf(name), Body: text })))
+    },
+    getText: (name) =>
+      within('reading', name, () =>
+        unlessMissing(async () => (await client.send(new GetObjectCommand({ Bucket, Key: keyOf(name) }))).Body?.transformToString()),
+      ),
+    read: (name) =>
+      within('reading', name, () =>
+        unlessMissing(async () => {
+          const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: keyOf(name) }))
+          const path = join(work, `read-${reads++}`)
+          await pipeline(Body as Readable, createWriteStream(path))
+          return path
+        }),
+      ),
+    copy: (from, to) =>
+      within('copying to', to, async () => {
+        const CopySource = `${Bucket}/${keyOf(from).split('/').map(encodeURIComponent).join('/')}`
+        return (await unlessMissing(() => client.send(new CopyObjectCommand({ Bucket, Key: keyOf(to), CopySource })))) !== undefined
+      }),
+    async remove(name) {
+      await within('removing', name, () => client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(name) })))
+    },
+    async [Symbol.asyncDispose]() {
+      client.destroy()
+      await rm(work, { recursive: true, force: true })
+    },
+  }
+}
+
+async function load() {
+  try {
+    return { ...(await import('@aws-sdk/client-s3')), ...(await import('@aws-sdk/lib-storage')) }
+  } catch (cause) {
+    throw new ConnectorError('s3', false, 'loading the client of S3: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage', cause)
+  }
+}

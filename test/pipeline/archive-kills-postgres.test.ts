@@ -1,0 +1,3 @@
+import { archiveKills } from '../conformance/archive-kills.ts'
+
+archiveKills('postgres')
