@@ -106,11 +106,11 @@ export interface BusinessProcess<Item> {
    */
   readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
   /**
-   * Handles all devices of a micro-batch in place of `handle`, with one savepoint and few
-   * statements, and rejects none. If it throws, or the database refuses a row, the devices are
-   * handled one by one after all. For a process that writes something for few of many devices.
+   * Handles the devices of a micro-batch with one savepoint and few statements, and rejects none.
+   * Those that it returns are left to `handle`, one by one, in the same transaction. If it throws,
+   * or the database refuses a row, all are. For what most devices of a batch need.
    */
-  readonly together?: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => Promise<void>
+  readonly together?: (inputs: readonly DeviceInputs<Item>[], tx: Transaction) => Promise<readonly DeviceInputs<Item>[]>
   readonly regularly?: Regularly<Transaction>
   /** Its service sends the rows of table `webhook_delivery`, which it adds. */
   readonly webhooks?: true

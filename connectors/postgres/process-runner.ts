@@ -133,10 +133,10 @@ async function handleDevices<Item>(
   const { consumer, businessProcess, outputs } = handler
   const doing = `process ${consumer}, before its devices`
   if (devices.length > 0) await businessProcess.before?.(devices, transactionOf(session, doing, outputs))
-  if (await handledTogether(session, handler, devices)) return []
-  const rejections: DeviceRejection[] = []
   // By ID: two transactions, of one process or of two, lock the rows of devices in one order.
-  for (const inputs of [...devices].sort((a, b) => (a.device < b.device ? -1 : 1))) {
+  const sorted = [...devices].sort((a, b) => (a.device < b.device ? -1 : 1))
+  const rejections: DeviceRejection[] = []
+  for (const inputs of await leftByTogether(session, handler, sorted)) {
     const rejection = await handleDevice(session, handler, inputs)
     if (rejection !== undefined) rejections.push(rejection)
   }
@@ -144,26 +144,27 @@ async function handleDevices<Item>(
 }
 
 /**
- * Handles all devices within one savepoint, if the process can. What it did is taken back if a
- * device is at fault: which one, only handling them one by one tells.
+ * Handles devices within one savepoint, if the process can. What it did is taken back if a device
+ * is at fault: which one, only handling them one by one tells.
+ * @returns the devices that are left
  * @throws ConnectorError if the database is at fault
  */
-async function handledTogether<Item>(
+async function leftByTogether<Item>(
   session: Session,
   { consumer, businessProcess: { together }, outputs }: Handler<Item>,
   devices: readonly DeviceInputs<Item>[],
-): Promise<boolean> {
-  if (together === undefined || devices.length === 0) return false
+): Promise<readonly DeviceInputs<Item>[]> {
+  if (together === undefined || devices.length === 0) return devices
   const doing = `process ${consumer}, all devices of a batch`
   await session.script(doing, 'SAVEPOINT devices')
   try {
-    await together(devices, transactionOf(session, doing, outputs))
+    const left = await together(devices, transactionOf(session, doing, outputs))
     await session.script(doing, 'RELEASE SAVEPOINT devices')
-    return true
+    return left
   } catch (error) {
     if (!isDevices(error, session)) throw error
     await session.script(doing, 'ROLLBACK TO SAVEPOINT devices')
-    return false
+    return devices
   }
 }
 

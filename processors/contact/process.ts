@@ -59,7 +59,7 @@ export const businessProcess = defineProcess({
 })
 
 /** A device that is not in the app database any more is left out. */
-async function keep(devices: readonly DeviceContacts[], tx: Pick<Transaction, 'query'>): Promise<void> {
+async function keep(devices: readonly DeviceContacts[], tx: Pick<Transaction, 'query'>): Promise<readonly never[]> {
   const rows = await tx.query<ContactRow>(
     `SELECT d.id, ${micros('c.heard_at')} AS heard, c.boot, ${micros('c.boot_at')} AS boot_at, c.lowest_boot, c.firmware,
        ${micros('c.sample_at')} AS sample_at, c.battery_voltage, ${micros('c.battery_voltage_at')} AS battery_voltage_at,
@@ -78,6 +78,7 @@ async function keep(devices: readonly DeviceContacts[], tx: Pick<Transaction, 'q
     return isDue(written, known) || isBack(row, written, known) ? [{ device, known }] : []
   })
   if (due.length > 0) await writeContacts(tx, due)
+  return []
 }
 
 /** Whether it was heard after a last will, which it has not been yet. */

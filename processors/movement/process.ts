@@ -1,5 +1,5 @@
 import { type DeviceId, reject } from '../contract.ts'
-import { defineProcess, type Transaction } from '../process.ts'
+import { type DeviceInputs, defineProcess, type Transaction } from '../process.ts'
 import { lockAccounts, placeAtRest, takeFromSite } from '../sites/placement.ts'
 import { type AssetId, holdAssets, periodsOf } from './asset.ts'
 import { fixes } from './fixes.ts'
@@ -29,6 +29,7 @@ export const businessProcess = defineProcess({
     await holdAssets(tx, devices)
     await lockAccounts(tx, devices)
   },
+  together: followQuiet,
   handle: async (device, items, tx) => {
     const own = await lockOwnTrack(tx, device)
     if (own !== undefined) {
@@ -44,6 +45,32 @@ export const businessProcess = defineProcess({
     return undefined
   },
 })
+
+/**
+ * Follows the devices that were never swapped, with three statements for all of them. Leaves those
+ * of which something is decided, and those that are not known.
+ */
+async function followQuiet(inputs: readonly DeviceInputs<Fix>[], tx: Transaction): Promise<readonly DeviceInputs<Fix>[]> {
+  const tracks = await lockOwnTracks(
+    tx,
+    inputs.map(({ device }) => device),
+  )
+  const followed = new Map<DeviceId, Track>()
+  const left = inputs.filter(({ device, items }) => {
+    const before = tracks.get(device)
+    if (before === undefined || !before.placed) return true
+    const { track, decisions } = followAll(before.track, items)
+    if (decisions.length === 0 && track !== before.track) followed.set(device, track)
+    return decisions.length > 0
+  })
+  if (followed.size > 0)
+    await tx.query(
+      `UPDATE movement_tracks AS t SET track = f.track::jsonb FROM unnest($1::text[], $2::text[]) AS f (asset_id, track)
+       WHERE t.asset_id = f.asset_id`,
+      [[...followed.keys()], [...followed.values()].map((track) => JSON.stringify(track))],
+    )
+  return left
+}
 
 async function followAsset(tx: Transaction, asset: AssetId, before: TrackRow, items: readonly Fix[]): Promise<void> {
   const { track, decisions } = followAll(before.track, items)
@@ -74,10 +101,25 @@ function followAll(before: Track, items: readonly Fix[]): { readonly track: Trac
   return { track, decisions }
 }
 
-/**
- * The track of a device that was never swapped, for nobody else to change: one statement, because
- * nearly all devices are such. Undefined for all others.
- */
+/** The tracks of the devices that were never swapped, for nobody else to change. */
+async function lockOwnTracks(tx: Transaction, devices: readonly DeviceId[]): Promise<ReadonlyMap<string, TrackRow>> {
+  await tx.query(
+    `INSERT INTO movement_tracks (asset_id, track)
+     SELECT d.id, $2 FROM devices d WHERE d.id = ANY($1::text[]) AND NOT EXISTS (SELECT FROM asset_devices a WHERE a.device_id = d.id)
+       AND NOT EXISTS (SELECT FROM movement_tracks t WHERE t.asset_id = d.id)
+     ORDER BY d.id ON CONFLICT DO NOTHING`,
+    [devices, JSON.stringify(noTrack)],
+  )
+  const rows = await tx.query<TrackRow & { asset: string }>(
+    `SELECT asset_id AS asset, track, placed FROM movement_tracks
+     WHERE asset_id = ANY($1::text[]) AND NOT EXISTS (SELECT FROM asset_devices a WHERE a.device_id = asset_id)
+     ORDER BY asset_id FOR UPDATE OF movement_tracks`,
+    [devices],
+  )
+  return new Map(rows.map((row) => [row.asset, row]))
+}
+
+/** One of these. Undefined for a device that was swapped, or of which there is no track yet. */
 async function lockOwnTrack(tx: Transaction, device: DeviceId): Promise<TrackRow | undefined> {
   const [row] = await tx.query<TrackRow>(
     `SELECT track, placed FROM movement_tracks

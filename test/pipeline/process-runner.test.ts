@@ -10,7 +10,7 @@ import { readMigrations } from '../../connectors/postgres/migrations.ts'
 import { createProcessRunner, type ProcessBatch, type ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName, DeviceId, KafkaRecord, Lookups, Topic } from '../../processors/contract.ts'
 import { businessProcess as devicesProcess } from '../../processors/devices/process.ts'
-import { inputsByDevice } from '../../processors/process.ts'
+import { type BusinessProcess, inputsByDevice } from '../../processors/process.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { processRunnerConformance, sums } from '../conformance/process-runner.ts'
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
@@ -75,6 +75,39 @@ describe('the process runner and its database', () => {
       moves: [{ topic, partition: 0, from, to: from + 1n, leaderEpoch: 0, epoch, handled: Object.values(items).flat().length, dead: 0 }],
     }
   }
+
+  it('handles one by one what is left of those that are handled together, or all of them if one is at fault', async () => {
+    const byItself: string[] = []
+    const together: BusinessProcess<number> = {
+      ...sums,
+      handle: (device, items, tx) => {
+        byItself.push(device)
+        return sums.handle(device, items, tx)
+      },
+      together: async (inputs, tx) => {
+        const simple = inputs.filter(({ items }) => items.length === 1)
+        await tx.query('INSERT INTO sums SELECT * FROM unnest($1::text[], $2::bigint[])', [
+          simple.map(({ device }) => device),
+          simple.map(({ items }) => items[0]),
+        ])
+        return inputs.filter(({ items }) => items.length > 1)
+      },
+    }
+    expect(await runner.commit(consumer, together, batch(await claim(), { c: [1, 2], a: [4], b: [5] }))).to.deep.equal({ tag: 'committed' })
+    expect(byItself.splice(0)).to.deep.equal(['c'])
+    expect(await scratch.query('SELECT device, sum::integer FROM sums ORDER BY device')).to.deep.equal([
+      { device: 'a', sum: 4 },
+      { device: 'b', sum: 5 },
+      { device: 'c', sum: 3 },
+    ])
+    // The database refuses one of them: what was done together is taken back.
+    const result = await runner.commit(consumer, together, batch(await claim(), { e: [666], d: [1] }))
+    expect(result).to.deep.include({ tag: 'rejected' })
+    expect(byItself.splice(0)).to.deep.equal(['d', 'e'])
+    expect(await runner.commit(consumer, together, batch(await claim(), { f: [1, 7], d: [1] }))).to.deep.include({ tag: 'rejected' })
+    expect(byItself).to.deep.equal(['f'])
+    expect(await scratch.query("SELECT FROM sums WHERE device IN ('d', 'e', 'f')")).to.deep.equal([])
+  })
 
   it('takes a lost connection for an outage, not for the device’s', async () => {
     const given = batch(await claim(), { a: [1] })
