@@ -36,13 +36,17 @@ firmware schemas, files, dead letters and redrives. Its column comes after the s
 name; the compiler does not know that name. A file that cannot be used ends a command with exit code 2, and a line for each fault: the file, the field and what was expected.
 Names are of a to z, 0 to 9 and _, and no word that SQL reserves. Units must be UCUM codes that Millrace can convert.
 
-Everything of one deployment needs **the same file**, the commands too. It is read when a program starts. On a running line, add it in this order:
+Everything of one deployment needs **the same file**, the commands too. On a running line:
 
-1. \`millrace migrate\` adds the column; no row is rewritten.
-2. Restart the store. One that is still without it holds the partitions in which it meets such readings, and \`/health\` says so: nothing is lost, and it goes on after its restart.
-3. \`millrace schemas register\`.
-4. Restart standardise, translate and your own processors. The bridge needs no restart.
-5. \`millrace redrive translate --reason unknown-quantity\`, and \`millrace redrive standardise --reason bad-firmware-schema\`, for what devices sent too early.
+1. Add the field to the file, on each machine. Alone it changes nothing.
+2. \`millrace migrate\` adds the column; no row is rewritten. Stores go on writing meanwhile.
+3. \`millrace schemas register\`. Services other than the bridge look at the file every 5 s. Once readings in the registry have a quantity that a service lacks and its file has, the
+   service stops in good order, with exit code 1 and a line that says why, and is started again by whatever keeps it running: \`millrace up\`, or systemd with \`Restart=always\`. Records
+   wait in Kafka meanwhile. A store that is still without the quantity holds the partitions in which it meets such readings, and \`/health\` says so; nothing is lost.
+4. \`millrace redrive translate --reason unknown-quantity\`, and \`millrace redrive standardise --reason bad-firmware-schema\`, for what devices sent too early.
+
+A file that cannot be used any more changes nothing in a running service: its log and \`/health\` (\`quantities\`) say what is wrong. Another range, or a quantity that is taken out, holds
+after a restart. Another unit is refused by \`migrate\` and by the store, for nobody could tell the values apart.
 
 A program without the file does not leave its values out in silence: \`millrace migrate\` and the store name the column that they have no quantity for, \`millrace schemas check\`
 and \`register\` exit with 1, standardise and translate log a warning, and values are dead letters (\`unknown-quantity\`, \`bad-firmware-schema\`). To give a quantity up, take
@@ -50,7 +54,7 @@ it out of the file and restart: the column and its values stay, and \`register\`
 
 If a later release brings a quantity of the same name, that release refuses the file and says so before anything starts. If it means the same in the same unit, delete yours from the
 file: the column, its values and older records go on as the standard quantity's. If not, rename yours: stop devices from sending it or the services from reading, let the store catch up, rename the column
-(\`ALTER TABLE readings RENAME COLUMN bee_traffic TO our_bee_traffic\`), then the field in the file, in firmware schemas and dialects, and go on with step 1.
+(\`ALTER TABLE readings RENAME COLUMN bee_traffic TO our_bee_traffic\`), then the field in the file, in firmware schemas and dialects, and go on with step 2.
 
 ## Adding a standard one
 

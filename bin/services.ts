@@ -3,6 +3,7 @@ import { loadConfig, requireOwnPorts } from '../services/config.ts'
 import { type ConsumerService, startConsumer } from '../services/consumer-service.ts'
 import { asUserOf } from '../services/database-users.ts'
 import { declaredService } from '../services/declared.ts'
+import { configuredQuantities } from '../services/own-quantities.ts'
 import { runService, type Service, type ServiceContext } from '../services/service.ts'
 import type { ConfigOption } from './command-line.ts'
 
@@ -11,7 +12,11 @@ export async function run(names: readonly string[], { config: file }: ConfigOpti
   const config = loadConfig(process.env, file)
   const services = await Promise.all(names.map((name) => declaredService(config, name)))
   requireOwnPorts(config, services)
-  const codes = await Promise.all(services.map(async (service) => runService(service, asUserOf(service, config), await startOf(service))))
+  const codes = await Promise.all(
+    services.map(async (service) =>
+      runService(service, asUserOf(service, config), await startOf(service), () => configuredQuantities(process.env, file)),
+    ),
+  )
   return Math.max(...codes)
 }
 

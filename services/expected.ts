@@ -6,8 +6,9 @@ import { MigrationError } from '../connectors/postgres/migrations.ts'
 import { MoveRefused } from '../connectors/postgres/table-move-way.ts'
 import { SchemaFileError } from '../schemas/files.ts'
 import { ConfigError } from './config.ts'
+import { QuantitiesChanged } from './quantities-watch.ts'
 
-const EXPECTED = [ConfigError, BackendError, MigrationError, MoveRefused, AssignmentError, SchemaFileError] as const
+const EXPECTED = [ConfigError, BackendError, MigrationError, MoveRefused, AssignmentError, SchemaFileError, QuantitiesChanged] as const
 /** Codes of ConnectorError that mean a defect of ours. */
 const DEFECTS: ReadonlySet<string> = new Set(['unexpected', 'disposed', 'MQTT_HANDLER'])
 

@@ -13,10 +13,18 @@ import { ConfigError, readConfigFile } from './config-file.ts'
  * @throws ConfigError that names the file, the field and what was expected
  */
 export function declareConfiguredQuantities(env: NodeJS.ProcessEnv, configFile: string | undefined): void {
+  declareOwnQuantities(configuredQuantities(env, configFile))
+}
+
+/**
+ * Reads them, as they are now.
+ * @throws ConfigError that names the file, the field and what was expected
+ */
+export function configuredQuantities(env: NodeJS.ProcessEnv, configFile: string | undefined): readonly Quantity[] {
   const { path, content } = readConfigFile(env, configFile)
   // Another value than a path is refused with all else that the configuration may have wrong.
   const file = isObject(content) && typeof content.quantities === 'string' ? content.quantities : undefined
-  declareOwnQuantities(file === undefined ? [] : readOwnQuantities(resolve(dirname(path), file), `${path}: quantities`))
+  return file === undefined ? [] : readOwnQuantities(resolve(dirname(path), file), `${path}: quantities`)
 }
 
 /** @param place that names the file, for errors of opening it */

@@ -51,7 +51,7 @@ export function registeredId(registry: SchemaRegistry, topic: Topic, { json }: A
  * Quantities that the newest schema of readings in the registry has, and this configuration lacks:
  * what it writes has no values of them.
  */
-export async function lackedQuantities(registry: SchemaRegistry): Promise<readonly string[]> {
+export async function lackedQuantities(registry: Pick<SchemaRegistry, 'version'>): Promise<readonly string[]> {
   const newest = await registry.version(valueSubject(topics.readings), 'latest')
   const layout = newest?.type !== 'AVRO' ? undefined : layoutOf(JSON.parse(newest.schema))
   return layout?.tag === 'newer' ? layout.fields : []

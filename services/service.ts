@@ -2,14 +2,18 @@ import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Registry } from 'prom-client'
+import { systemClock } from '../connectors/clock.ts'
 import type { Log } from '../connectors/contract.ts'
+import { createRegistry } from '../connectors/registry/registry.ts'
 import type { DeclaredService } from '../processors/declaration.ts'
 import { visible } from '../processors/visible.ts'
+import type { Quantity } from '../schemas/quantities.ts'
 import { type Config, metricsPort } from './config.ts'
 import { expectedFailure } from './expected.ts'
 import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
 import { labelService, requireMetrics } from './metrics.ts'
+import { watchQuantities } from './quantities-watch.ts'
 import { createRedactor } from './secrets.ts'
 
 /** What a service gets at its start. */
@@ -67,12 +71,14 @@ export function httpAddress(host: string, port: number): string {
 
 /**
  * Runs a service until SIGINT or SIGTERM, with its metrics and health on a port of its own.
+ * @param readQuantities reads the deployment's file of quantities, as it is now
  * @returns the exit code: 0 after a clean stop, 1 after a failure
  */
 export async function runService(
   declared: DeclaredService,
   config: Config,
   start: (context: ServiceContext) => Promise<Service>,
+  readQuantities: () => readonly Quantity[],
 ): Promise<number> {
   const log = createLog(declared.name)
   const abort = new AbortController()
@@ -104,7 +110,16 @@ export async function runService(
     requireMetrics(metrics, declared.kind)
     health.set(STARTING, null)
     log.info('running', { pid: process.pid, metrics: `${httpAddress(config.metrics.host, port)}/metrics` })
-    const failure = await Promise.race([service.failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
+    await using watch = watchQuantities({
+      // The bridge decodes nothing, and holds the session: it has no need to start again.
+      read: declared.kind === 'bridge' ? () => [] : readQuantities,
+      registry: createRegistry(config.env.REGISTRY_URL),
+      clock: systemClock,
+      log,
+      problem: (what) => health.set('quantities', what),
+    })
+    const failed = Promise.race([service.failed, watch.changed])
+    const failure = await Promise.race([failed.catch((cause: unknown) => cause), stopping.then(() => undefined)])
     if (failure !== undefined)
       log.error(
         'stopping after a failure',
