@@ -50,6 +50,10 @@ describe('the command line', () => {
     [['redrive', 'store', '--rate', '0'], '--rate: expected a number above 0, got "0"'],
     [['redrive', 'store', '--max-attempts', '1.5'], '--max-attempts: expected a whole number above 0, got "1.5"'],
     [['topics', '--partitions', '0x10'], '--partitions: expected a whole number above 0, got "0x10"'],
+    [['migrate-table', 't', '--map', 'temp'], '--map: expected OWN=OURS, as in temp=temperature, got "temp"'],
+    [['migrate-table', 't', '--map', 'a=b', '--map', 'a=c'], '--map: column "a" is given twice'],
+    [['migrate-table', 't', '--key', 'id,'], '--key: expected columns, as in device,time, got "id,"'],
+    [['migrate-table', 't', '--undo', '--finish'], '"--undo"', '"--finish"'],
     [['help', 'devices', 'sell'], '"sell"', 'add, move, swap, history, via, silent-after, list'],
   ] as const)
     it(`refuses \`${args.join(' ').replace('\u001b', '␛')}\` in one line that says what was expected and where help is`, async () => {

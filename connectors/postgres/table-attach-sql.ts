@@ -201,6 +201,8 @@ export function swapReadings(facts: TableFacts, settings: MoveSettings, range: T
           `ALTER TABLE ${old} ADD CONSTRAINT ${quoted(suffixed(oldName(facts), '_key'))} PRIMARY KEY USING INDEX ${quoted(keyName(facts))}`,
         ]),
     ...keptColumns(facts, settings),
+    // A later column of readings is given to its partitions by the owner of all of them.
+    ...(facts.foreign ? [`ALTER TABLE ${old} OWNER TO CURRENT_USER`] : []),
     attached('readings', old, range),
     dropChecks(old),
     ...viewOf(facts, settings),
@@ -249,6 +251,9 @@ export function viewOf(facts: TableFacts, settings: MoveSettings): Statements {
       preset === null ? [] : [`ALTER VIEW ${view} ALTER COLUMN ${quoted(name)} SET DEFAULT ${preset}`],
     ),
     ...facts.grants,
+    ...(facts.foreign ? [`GRANT ALL ON ${view} TO ${facts.owner}`, ...sequencesUsed(facts)] : []),
+    // The trigger of the roll-ups runs with the rights of whoever writes through the view.
+    `DO $$ BEGIN IF to_regclass('rollup_mark') IS NOT NULL THEN GRANT INSERT ON rollup_mark TO ${facts.writers.join(', ')}; END IF; END $$`,
     `COMMENT ON VIEW ${view} IS ${literal(facts.comment ?? `What was table ${facts.name}, over readings.`)}`,
   ]
 }
@@ -267,11 +272,16 @@ export function unswapReadings(facts: TableFacts, settings: MoveSettings): State
     `DROP VIEW ${table}`,
     ...renames(settings).map(([own, ours]) => `ALTER TABLE ${old} RENAME COLUMN ${quoted(ours)} TO ${quoted(own)}`),
     `ALTER TABLE ${old} RENAME TO ${quoted(facts.name)}`,
+    ...(facts.foreign ? [`ALTER TABLE ${table} OWNER TO ${facts.owner}`] : []),
     ...(kept ? [] : [`ALTER TABLE ${table} DROP CONSTRAINT ${quoted(suffixed(oldName(facts), '_key'))}`]),
     ...(kept || key === undefined
       ? []
       : [`ALTER TABLE ${table} ADD CONSTRAINT ${quoted(key.name)} PRIMARY KEY USING INDEX ${quoted(keyName(facts))}`]),
   ]
+}
+
+function sequencesUsed(facts: TableFacts): Statements {
+  return facts.columns.flatMap(({ sequence }) => (sequence === null ? [] : [`GRANT ALL ON SEQUENCE ${sequence} TO ${facts.owner}`]))
 }
 
 /** The index of the key of before, which the swap dropped: built while writers go on. */

@@ -73,7 +73,7 @@ function doubling(facts: TableFacts, { table, columns, key }: Target): string {
   const keys = columns.filter(({ name }) => key.includes(name))
   const condition = keys.map((column) => `${quoted(column.name)} = ${rowValue('OLD', column)}`).join(' AND ')
   const row = (which: string): string => `(${keys.map((column) => rowValue(which, column)).join(', ')})`
-  return `CREATE OR REPLACE FUNCTION ${functionName(facts)}() RETURNS trigger LANGUAGE plpgsql AS $double$
+  return `CREATE OR REPLACE FUNCTION ${functionName(facts)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $double$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN RAISE EXCEPTION 'table % is being migrated: DELETE in place of TRUNCATE', TG_TABLE_NAME; END IF;
   IF TG_OP <> 'INSERT' THEN

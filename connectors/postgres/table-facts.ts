@@ -15,11 +15,12 @@ interface TableRow extends Record<string, unknown> {
   readonly partition: boolean
   readonly owner: string
   readonly ours: boolean
+  readonly foreign: boolean
+  readonly writers: readonly string[]
   readonly comment: string | null
   readonly rows: number
   readonly bytes: number
   readonly index_bytes: number
-  readonly hypertable: boolean
 }
 
 /** A table as it is, by a name as SQL has it; undefined if there is none. */
@@ -27,10 +28,11 @@ export async function tableFacts(session: Session, table: string): Promise<Table
   const [found] = await session.query<TableRow>(
     'looking for the table',
     `SELECT c.oid::bigint::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relpersistence AS persistence, c.relispartition AS partition,
-       c.relowner::regrole::text AS owner, pg_has_role(c.relowner, 'USAGE') AS ours, obj_description(c.oid, 'pg_class') AS comment,
+       c.relowner::regrole::text AS owner, pg_has_role(c.relowner, 'USAGE') AS ours, c.relowner::regrole <> current_user::regrole AS foreign,
+       ARRAY(SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner)))
+         WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE')) AS writers, obj_description(c.oid, 'pg_class') AS comment,
        greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8 AS rows,
-       pg_table_size(c.oid)::float8 AS bytes, pg_indexes_size(c.oid)::float8 AS index_bytes,
-       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'ts_insert_blocker') AS hypertable
+       pg_table_size(c.oid)::float8 AS bytes, pg_indexes_size(c.oid)::float8 AS index_bytes
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
     [table],
   )
@@ -39,6 +41,7 @@ export async function tableFacts(session: Session, table: string): Promise<Table
   return {
     ...plain,
     indexBytes,
+    hypertable: await isHypertable(session, plain.schema, plain.name),
     columns: await columns(session, oid),
     indexes: await indexes(session, oid),
     ...(await constraints(session, oid)),
@@ -46,6 +49,14 @@ export async function tableFacts(session: Session, table: string): Promise<Table
     grants: await grants(session, oid),
     hindrances: await hindrances(session, oid),
   }
+}
+
+async function isHypertable(session: Session, schema: string, name: string): Promise<boolean> {
+  const doing = 'looking for hypertables'
+  const extension = await session.query(doing, "SELECT FROM pg_extension WHERE extname = 'timescaledb'")
+  if (extension.length === 0) return false
+  const text = 'SELECT FROM timescaledb_information.hypertables WHERE hypertable_schema = $1 AND hypertable_name = $2'
+  return (await session.query(doing, text, [schema, name])).length > 0
 }
 
 function columns(session: Session, oid: number): Promise<readonly (TableColumn & Record<string, unknown>)[]> {

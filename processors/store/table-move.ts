@@ -51,6 +51,10 @@ export interface TableFacts {
   readonly owner: string
   /** Whether this role may act as the owner. */
   readonly ours: boolean
+  /** Whether the owner is another role than this one. */
+  readonly foreign: boolean
+  /** Roles that may change rows, ready for SQL. */
+  readonly writers: readonly string[]
   readonly comment: string | null
   readonly columns: readonly TableColumn[]
   readonly indexes: readonly TableIndex[]

@@ -22,6 +22,8 @@ const facts: TableFacts = {
   partition: false,
   owner: 'me',
   ours: true,
+  foreign: false,
+  writers: [],
   comment: null,
   columns: [column('sensor_id', 'text'), column('recorded_at', 'timestamp with time zone'), column('temp', 'double precision')],
   indexes: [],

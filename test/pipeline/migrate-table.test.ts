@@ -1,7 +1,10 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { expect } from 'chai'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { dayOf } from '../../connectors/postgres/days.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { AS_READINGS, EVENTS, failure, INSERT, migrating, sensorData, shape } from './move-cases.ts'
 import { move } from './move-rig.ts'
 import { type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
@@ -60,6 +63,26 @@ describe('migrating a table to partitions of its own', () => {
     expect(await database.query('SELECT count(*)::integer AS rows FROM events')).to.deep.equal([{ rows: 1003 }])
     await database.query('INSERT INTO events (kind, at) VALUES (1, now())')
     expect(await database.query('SELECT count(*)::integer AS noticed FROM noticed')).to.deep.equal([{ noticed: 4 }])
+  })
+
+  it('goes on from the command line after SIGKILL while the index is built', async () => {
+    await database.query("INSERT INTO events (kind, at) SELECT 2, now() - n * interval '1 second' FROM generate_series(1, 60000) AS n")
+    const run = (...options: readonly string[]): ChildProcess =>
+      spawn(process.execPath, [`${projectRoot}dist/bin/millrace.js`, 'migrate-table', 'events', ...options], {
+        // No broker is needed, nor its password.
+        env: { ...process.env, TELEMETRY_DATABASE_URL: database.url, MQTT_PASSWORD_FILE: undefined },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+    const killed = run('--time', 'at', '--key', 'id,at')
+    killed.stdout?.on('data', (chunk: Buffer) => String(chunk).includes('index: begins') && killed.kill('SIGKILL'))
+    expect((await once(killed, 'exit'))[1]).to.equal('SIGKILL')
+    const again = run()
+    let output = ''
+    for (const stream of [again.stdout, again.stderr]) stream?.on('data', (chunk: Buffer) => (output += String(chunk)))
+    expect([(await once(again, 'exit'))[0], output]).to.deep.equal([0, output])
+    expect(output).to.contain('events is migrated')
+    expect(await database.query("SELECT relkind::text AS kind FROM pg_class WHERE oid = 'events'::regclass")).to.deep.equal([{ kind: 'p' }])
+    expect(await database.query('SELECT count(*)::integer AS rows FROM events')).to.deep.equal([{ rows: 61_000 }])
   })
 
   it('is undone before the swap without a trace', async () => {

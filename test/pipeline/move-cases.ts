@@ -45,6 +45,10 @@ export const EVENTS = `
 export const CHECKSUM = (table: string): string =>
   `SELECT count(*)::integer AS rows, sum(hashtextextended(concat_ws('|', sensor_id, recorded_at, temp, note, id), 0)) AS sum FROM ${table}`
 
+/** Roles are the server's: names of this run. */
+const WRITER = `writer_${process.pid}`
+const OWNER = `owner_${process.pid}`
+
 export async function failure(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'done',
@@ -100,6 +104,31 @@ export function migrating(backend: BackendName): void {
       expect(await database.query('SELECT sum(rows)::integer AS rows FROM readings_hourly')).to.deep.equal([
         { rows: ROWS[backend] + rows + 4 },
       ])
+    })
+
+    it('lets a role that may only write to the table go on at each moment', async () => {
+      await database.query(`${sensorData(2000)}; CREATE SCHEMA theirs; ALTER TABLE sensor_data SET SCHEMA theirs; CREATE ROLE ${WRITER}; CREATE ROLE ${OWNER}; GRANT ${WRITER}, ${OWNER} TO CURRENT_USER;
+        GRANT USAGE ON SCHEMA theirs TO ${WRITER}, ${OWNER}; GRANT CREATE ON SCHEMA theirs TO ${OWNER}; ALTER TABLE theirs.sensor_data OWNER TO ${OWNER};
+        GRANT INSERT, SELECT ON theirs.sensor_data TO ${WRITER}; GRANT USAGE ON SEQUENCE theirs.sensor_data_id_seq TO ${WRITER}`)
+      try {
+        const write = async (role: string): Promise<unknown> =>
+          database.query(
+            `BEGIN; SET LOCAL ROLE ${role}; ${INSERT.replace('sensor_data', 'theirs.sensor_data').replace('$1::integer', '1')}; COMMIT`,
+          )
+        const as = { ...AS_READINGS, table: 'theirs.sensor_data' }
+        await failure(move(database, backend, as, { at: 'swap: begins', afterMs: 0 }))
+        await write(WRITER)
+        await move(database, backend, as)
+        await write(WRITER)
+        await write(OWNER)
+        expect(await database.query('SELECT count(*)::integer AS rows FROM readings')).to.deep.equal([{ rows: 2300 }])
+        expect(await database.query('SELECT sum(rows)::integer AS rows FROM readings_hourly')).to.deep.equal([{ rows: 2300 }])
+        await move(database, backend, { table: 'theirs.sensor_data', mode: 'undo' })
+        await write(WRITER)
+        await write(OWNER)
+      } finally {
+        await database.query(`ROLLBACK; DROP OWNED BY ${WRITER}, ${OWNER} CASCADE; DROP ROLE ${WRITER}; DROP ROLE ${OWNER}`)
+      }
     })
   })
 }
