@@ -135,6 +135,12 @@ function wayOf({ way }: MoveSettings): MoveWay {
   return way === 'attach' ? attachWay : copyWay
 }
 
+/** What holds while a migration is not gone on with. */
+const REMAINS = {
+  attach: 'Until the swap is done, rows outside the range of the check are refused, if it is there already',
+  copy: 'Writes are doubled, if the trigger is there already',
+} as const
+
 /** Step by step, from what is there. */
 async function carryOut(session: Session, move: Move): Promise<void> {
   const name = noteName(move.facts)
@@ -150,7 +156,12 @@ async function carryOut(session: Session, move: Move): Promise<void> {
     if (step === 'days') days = false
     move.say(`${step}: begins`)
     const beganMs = performance.now()
-    await wayOf(settings).step(session, current, step)
+    try {
+      await wayOf(settings).step(session, current, step)
+    } catch (cause) {
+      move.say(`${step}: failed. ${REMAINS[settings.way]}: run it again, or with --undo`)
+      throw cause
+    }
     move.say(`${step}: done in ${((performance.now() - beganMs) / 1000).toFixed(1)} s`)
   }
   move.say(`${move.facts.name} is migrated. \`--undo\` is the way back; \`--finish\` gives it up, once you are content.`)

@@ -167,15 +167,18 @@ export async function readingsColumns(session: Session): Promise<readonly Column
 export async function tableContents(session: Session, facts: TableFacts, settings: MoveSettings): Promise<TableContents> {
   const table = `${quoted(facts.schema)}.${quoted(facts.name)}`
   const time = quoted(settings.time)
-  const device = settings.target === 'readings' ? quoted(settings.key[0] ?? '') : 'true'
+  // What finds a row again in the copy, or is the device.
+  const keyed = settings.target === 'readings' || settings.way === 'copy'
+  const others = keyed ? settings.key.filter((name) => name !== settings.time).map(quoted) : []
+  const noKey = others.length === 0 ? 'false' : others.map((name) => `${name} IS NULL`).join(' OR ')
   const [found] = await session.query<Omit<TableContents, 'duplicates' | 'duplicate'> & Record<string, unknown>>(
     'reading the table',
     `SELECT count(*)::float8 AS rows, count(*) FILTER (WHERE ${time} IS NULL)::float8 AS "nullTimes",
-       count(*) FILTER (WHERE NOT isfinite(${time}))::float8 AS "infiniteTimes", count(*) FILTER (WHERE ${device} IS NULL)::float8 AS "nullDevices",
+       count(*) FILTER (WHERE NOT isfinite(${time}))::float8 AS "infiniteTimes", count(*) FILTER (WHERE ${noKey})::float8 AS "nullKeys",
        extract(epoch FROM min(${time}) FILTER (WHERE isfinite(${time})))::float8 * 1000 AS "firstMs",
        extract(epoch FROM max(${time}) FILTER (WHERE isfinite(${time})))::float8 * 1000 AS "lastMs" FROM ${table}`,
   )
-  const empty = { rows: 0, nullTimes: 0, infiniteTimes: 0, nullDevices: 0, firstMs: null, lastMs: null }
+  const empty = { rows: 0, nullTimes: 0, infiniteTimes: 0, nullKeys: 0, firstMs: null, lastMs: null }
   const { duplicates, duplicate } =
     settings.key.length === 0 || keyIndex(facts, settings.key) !== undefined
       ? { duplicates: 0, duplicate: null }

@@ -5,7 +5,7 @@ import { retryOnLock } from './lock-retry.ts'
 import { LOCK_TIMEOUT_MS } from './partition-turns.ts'
 import { fillRollups } from './rollup-migrate.ts'
 import type { Session } from './session.ts'
-import { keyName, noteName, qualified } from './table-attach-sql.ts'
+import { keyName, noteName, oldName, qualified } from './table-attach-sql.ts'
 import { makeDays } from './table-days.ts'
 import { noteDone } from './table-move-note.ts'
 import type { Move } from './table-move-way.ts'
@@ -16,8 +16,11 @@ const UNIQUE_VIOLATION = '23505'
 export async function afterSwap(session: Session, { facts, settings, daysAhead, nowMs }: Move, step: StepName): Promise<void> {
   const name = noteName(facts)
   if (step === 'days') await makeDays(session, qualified(facts, facts.name), nowMs(), daysAhead)
-  if (step === 'analyze')
-    await session.script('analyzing the table', `ANALYZE ${settings.target === 'own' ? qualified(facts, facts.name) : 'readings'}`)
+  if (step === 'analyze') {
+    // Chunks of readings are analyzed by the server itself, as they fill.
+    const table = settings.target === 'own' ? facts.name : settings.way === 'attach' ? oldName(facts) : undefined
+    if (table !== undefined) await session.script('analyzing the table', `ANALYZE ${qualified(facts, table)}`)
+  }
   if (step === 'rollups' && (await hasRollups(session))) await fillRollups(session)
   if (step !== 'days') await noteDone(session, name, step)
 }

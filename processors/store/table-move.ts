@@ -75,7 +75,7 @@ export interface TableContents {
   readonly rows: number
   readonly nullTimes: number
   readonly infiniteTimes: number
-  readonly nullDevices: number
+  readonly nullKeys: number
   readonly firstMs: number | null
   readonly lastMs: number | null
   readonly duplicates: number

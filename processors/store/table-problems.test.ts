@@ -58,7 +58,7 @@ const contents: TableContents = {
   rows: 1,
   nullTimes: 0,
   infiniteTimes: 0,
-  nullDevices: 0,
+  nullKeys: 0,
   firstMs: 0,
   lastMs: 0,
   duplicates: 0,
@@ -122,7 +122,7 @@ describe('what is in the way of migrating a table', () => {
     expect(contentProblems('t', contents, settings)).to.deep.equal([])
     const found = contentProblems(
       't',
-      { ...contents, nullTimes: 2, infiniteTimes: 3, nullDevices: 4, lastMs: settings.cutMs, duplicates: 5, duplicate: 'a, b' },
+      { ...contents, nullTimes: 2, infiniteTimes: 3, nullKeys: 4, lastMs: settings.cutMs, duplicates: 5, duplicate: 'a, b' },
       settings,
     )
     expect(found).to.have.length(5)

@@ -97,13 +97,13 @@ function readingsProblems(facts: TableFacts, settings: MoveSettings, ours: OurCo
 
 /** What in the rows is in the way. */
 export function contentProblems(table: string, contents: TableContents, settings: MoveSettings): readonly string[] {
-  const { nullTimes, infiniteTimes, nullDevices, lastMs, duplicates, duplicate } = contents
+  const { nullTimes, infiniteTimes, nullKeys, lastMs, duplicates, duplicate } = contents
   const found: string[] = []
   const { time, key, cutMs } = settings
   if (nullTimes > 0)
     found.push(`${nullTimes} rows have no ${time}: no partition can take them. Correct or delete them (WHERE ${time} IS NULL)`)
   if (infiniteTimes > 0) found.push(`${infiniteTimes} rows have an infinite ${time}: correct or delete them`)
-  if (nullDevices > 0) found.push(`${nullDevices} rows have no ${key[0]}: correct or delete them`)
+  if (nullKeys > 0) found.push(`${nullKeys} rows have no ${key.filter((name) => name !== time).join(' or ')}: correct or delete them`)
   if (settings.way === 'attach' && lastMs !== null && lastMs >= cutMs)
     found.push(
       `the last row is of ${new Date(lastMs).toISOString()}, but the old part ends at ${new Date(cutMs).toISOString()}: correct it, or give a later --cut`,
