@@ -111,9 +111,9 @@ async function lockOwnTracks(tx: Transaction, devices: readonly DeviceId[]): Pro
     [devices, JSON.stringify(noTrack)],
   )
   const rows = await tx.query<TrackRow & { asset: string }>(
-    `SELECT asset_id AS asset, track, placed FROM movement_tracks
-     WHERE asset_id = ANY($1::text[]) AND NOT EXISTS (SELECT FROM asset_devices a WHERE a.device_id = asset_id)
-     ORDER BY asset_id FOR UPDATE OF movement_tracks`,
+    `SELECT t.asset_id AS asset, t.track, t.placed FROM movement_tracks t
+     WHERE t.asset_id = ANY($1::text[]) AND NOT EXISTS (SELECT FROM asset_devices a WHERE a.device_id = t.asset_id)
+     ORDER BY t.asset_id FOR UPDATE OF t`,
     [devices],
   )
   return new Map(rows.map((row) => [row.asset, row]))

@@ -298,6 +298,17 @@ describe('movement, sites and deployment', () => {
        WHERE m.since IS NULL OR m.since = lower(a.valid) ORDER BY device_id, lower(valid)`,
     )
   }
+
+  it('finds the assignments of a device by its own index: through that of the exclusion constraint, a batch of 1,000 devices took 10 s', async () => {
+    await provision('bees', hives, 'yard')
+    await scratch.query('ANALYZE assignments')
+    const plan = await scratch.query("EXPLAIN SELECT FROM assignments WHERE device_id = 'hive-7' AND upper_inf(valid)")
+    const lines = plan.map((row) => String(Object.values(row)[0])).join('\n')
+    expect(lines).to.not.include('assignments_overlap')
+    await scratch.query('SET enable_seqscan = off')
+    const indexed = await scratch.query("EXPLAIN SELECT FROM assignments WHERE device_id = 'hive-7' AND upper_inf(valid)")
+    expect(indexed.map((row) => String(Object.values(row)[0])).join('\n')).to.include('assignments_device')
+  })
 })
 
 /**
