@@ -22,10 +22,19 @@ export async function bucketPlace(location: string, env: NodeJS.ProcessEnv): Pro
   const { hostname: Bucket, pathname } = new URL(location)
   const prefix = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '')
   const keyOf = (name: string): string => (prefix === '' ? name : `${prefix}/${name}`)
-  const ownServer = env.AWS_ENDPOINT_URL_S3 !== undefined || env.AWS_ENDPOINT_URL !== undefined
+  const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL
+  // Other servers have none, but the signature needs one.
+  const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : 'us-east-1')
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken } = env
+  const credentials =
+    accessKeyId === undefined || secretAccessKey === undefined
+      ? undefined
+      : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
   const client = new S3Client({
-    forcePathStyle: ownServer,
-    region: env.AWS_REGION ?? 'us-east-1',
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    // Otherwise the SDK looks where its users keep them: files, the role of the machine.
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(region === undefined ? {} : { region }),
     // Other servers do not know the checksums that the SDK adds by itself. Files have their SHA-256.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -75,7 +84,8 @@ export async function bucketPlace(location: string, env: NodeJS.ProcessEnv): Pro
       ),
     copy: (from, to) =>
       within('copying to', to, async () => {
-        const CopySource = `${Bucket}/${keyOf(from).split('/').map(encodeURIComponent).join('/')}`
+        // Some servers do not decode what need not be encoded.
+        const CopySource = `${Bucket}/${encodeURIComponent(keyOf(from)).replaceAll('%2F', '/').replaceAll('%3D', '=')}`
         return (await unlessMissing(() => client.send(new CopyObjectCommand({ Bucket, Key: keyOf(to), CopySource })))) !== undefined
       }),
     async remove(name) {

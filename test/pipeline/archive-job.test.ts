@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { systemClock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
@@ -10,6 +11,7 @@ import { projectRoot } from '../../schemas/files.ts'
 import { type ArchiveFigures, keepArchive } from '../../services/store/archive.ts'
 import { isArchiveDue } from '../../services/store/archive-due.ts'
 import { ArchiveRig } from './archive-rig.ts'
+import { localBucket } from './local-bucket.ts'
 import type { TestRow } from './readings-batch.ts'
 import { until } from './service.ts'
 
@@ -110,6 +112,29 @@ describe('the archive as people and the store run it', () => {
       1,
       `${dayOf(4)}: ${rig.directory}/archive has a file of ${dayOf(4)} that this database does not know of: if its rows belong here, \`millrace partitions archive --adopt\` merges them; else move it away`,
     ])
+  })
+
+  it('may be a bucket of a server that speaks S3, where late rows are merged too', async () => {
+    await using bucket = await localBucket()
+    writeFileSync(config, `storage: { archive: '${bucket.location}', archive_after_days: 2 }\n`)
+    await rig.query('TRUNCATE readings')
+    for (const ago of [0, 4]) await rig.write(rows(ago, 20))
+    await rig.care.rollUp()
+    const run = async (): Promise<unknown> => {
+      const [program, ...args] = command('partitions', 'archive', '--json')
+      // Not spawnSync: the server is in this process.
+      const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...bucket.env } })
+      return stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown)
+        .at(-1)
+    }
+    expect(await run()).to.include({ event: 'archived', day: dayOf(4), rows: 20, generation: 1 })
+    await rig.write([...rows(4, 2), ...rows(4, 1, 'late')])
+    await rig.care.rollUp()
+    expect(await run()).to.include({ event: 'archived', day: dayOf(4), rows: 21, taken: 3, generation: 2 })
+    expect(await rig.query('SELECT location, repeated FROM archived_days')).to.deep.equal([{ location: bucket.location, repeated: 2n }])
   })
 
   it('answers the queries of docs/archive.md', async () => {
