@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -10,6 +10,8 @@ import type { ArchivePlace } from './place.ts'
 /** A part of an upload: 10,000 of them are 320 GB, and two are in memory. */
 const PART_BYTES = 32 * 1024 * 1024
 const PARTS_AT_ONCE = 2
+/** Begins the names of work folders; the process follows. */
+const WORK = 'millrace-bucket-'
 
 /**
  * A bucket of S3, or of a server that speaks its protocol: s3://bucket/prefix. Address, region and
@@ -39,7 +41,7 @@ export async function bucketPlace(location: string, env: NodeJS.ProcessEnv): Pro
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
-  const work = await mkdtemp(join(tmpdir(), 'millrace-archive-'))
+  const work = await mkdtemp(join(tmpdir(), `${WORK}${process.pid}-`))
   let reads = 0
   const within = async <Result>(doing: string, name: string, call: () => Promise<Result>): Promise<Result> => {
     try {
@@ -59,6 +61,12 @@ export async function bucketPlace(location: string, env: NodeJS.ProcessEnv): Pro
   return {
     location: `s3://${Bucket}${prefix === '' ? '' : `/${prefix}`}`,
     work,
+    async tidy() {
+      for (const name of await readdir(tmpdir())) {
+        const owner = name.startsWith(WORK) ? Number.parseInt(name.slice(WORK.length), 10) : Number.NaN
+        if (!Number.isNaN(owner) && !isRunning(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true })
+      }
+    },
     async put(name, path) {
       await within('writing', name, async () => {
         const params = { Bucket, Key: keyOf(name), Body: createReadStream(path) }
@@ -103,5 +111,15 @@ async function load() {
     return { ...(await import('@aws-sdk/client-s3')), ...(await import('@aws-sdk/lib-storage')) }
   } catch (cause) {
     throw new ConnectorError('s3', false, 'loading the client of S3: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage', cause)
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // It is another user's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

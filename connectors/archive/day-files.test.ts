@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { expect } from 'chai'
 import type { DayManifest } from '../../processors/store/archive-manifest.ts'
 import { localBucket } from '../../test/pipeline/local-bucket.ts'
@@ -85,6 +85,14 @@ function placed(where: string, open: () => Promise<{ place: ArchivePlace } & Asy
       await removeDay(place, DAY)
       await removeDay(place, DAY)
       expect(await files()).to.deep.equal([])
+    })
+
+    it('are prepared where what a killed run left is removed', async () => {
+      const left = join(dirname(place.work), where === 'a bucket' ? 'millrace-bucket-999999999-x' : '999999999-x')
+      await mkdir(left)
+      await place.tidy()
+      const names = await readdir(dirname(place.work))
+      expect([names.includes(basename(left)), names.includes(basename(place.work))]).to.deep.equal([false, true])
     })
 
     it('are refused if their manifest is not one, or of a later version', async () => {

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { ConnectorError } from '../contract.ts'
 import type { ArchivePlace } from './place.ts'
 
 /** DuckDB's globs leave out what begins with a dot. */
 const WORK = '.millrace-work'
-/** What a killed run left is removed when it is older. Nobody works for so long at one day. */
-const LEFT_OVER_MS = 24 * 3_600_000
 
 /** A directory of this machine, or of one that is mounted. Its folders are made as they are needed. */
 export async function directoryPlace(directory: string): Promise<ArchivePlace> {
@@ -15,7 +13,6 @@ export async function directoryPlace(directory: string): Promise<ArchivePlace> {
   const doing = `writing to the archive ${root}`
   const work = join(root, WORK, `${process.pid}-${randomBytes(6).toString('hex')}`)
   await within(doing, () => mkdir(work, { recursive: true }))
-  await removeLeftOver(join(root, WORK))
   const at = (name: string): string => join(root, name)
   const move = async (from: string, name: string): Promise<void> => {
     await makeFolder(root, dirname(at(name)))
@@ -26,6 +23,13 @@ export async function directoryPlace(directory: string): Promise<ArchivePlace> {
   return {
     location: root,
     work,
+    tidy: () =>
+      within(doing, async () => {
+        for (const name of await readdir(join(root, WORK)))
+          if (name !== basename(work)) await rm(join(root, WORK, name), { recursive: true, force: true })
+        // The run before may have taken it for left over.
+        await mkdir(work, { recursive: true })
+      }),
     put: (name, path) => within(doing, () => move(path, name)),
     putText: (name, text) =>
       within(doing, async () => {
@@ -65,13 +69,6 @@ export async function directoryPlace(directory: string): Promise<ArchivePlace> {
     async [Symbol.asyncDispose]() {
       await rm(work, { recursive: true, force: true })
     },
-  }
-}
-
-async function removeLeftOver(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const found = await unlessMissing(() => stat(join(folder, name)))
-    if (found !== undefined && Date.now() - found.mtimeMs > LEFT_OVER_MS) await rm(join(folder, name), { recursive: true, force: true })
   }
 }
 

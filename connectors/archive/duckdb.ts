@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ConnectorError } from '../contract.ts'
@@ -24,7 +25,7 @@ export interface Duck extends AsyncDisposable {
  * DuckDB's own buffers. The process takes some 100 MB more: rows of one group as they are encoded,
  * and Node.js.
  */
-const MEMORY = '256MB'
+const MEMORY = '192MB'
 /** One, so that rows keep their order, and the store has the other processors. */
 const THREADS = '1'
 
@@ -42,7 +43,8 @@ export async function openDuck(folder: string): Promise<Duck> {
       throw new ConnectorError('duckdb', false, doing, cause)
     }
   }
-  let pipes = 0
+  // Not every file system that an archive may be on has pipes.
+  const pipe = join(await mkdtemp(join(tmpdir(), 'millrace-pipe-')), 'rows.csv')
   return {
     async run(doing, sql) {
       await within(doing, connection.run(sql))
@@ -51,7 +53,7 @@ export async function openDuck(folder: string): Promise<Duck> {
       return (await within(doing, connection.runAndReadAll(sql))).getRowObjects()
     },
     async reading(doing, stream, statement) {
-      const path = join(folder, `rows-${pipes++}.csv`)
+      const path = pipe
       await makePipe(path)
       const written = pipeline(stream, createWriteStream(path))
       const read = connection.run(statement(path)).catch(async (error: unknown) => {
@@ -72,6 +74,7 @@ export async function openDuck(folder: string): Promise<Duck> {
     async [Symbol.asyncDispose]() {
       connection.closeSync()
       instance.closeSync()
+      await rm(dirname(pipe), { recursive: true, force: true })
     },
   }
 }

@@ -11,6 +11,8 @@ export interface ArchivePlace extends AsyncDisposable {
    * place.
    */
   readonly work: string
+  /** Removes what killed runs left of their work. Only one run may be at work then. */
+  tidy(): Promise<void>
   /** Moves a file from `work` there, in place of what has that name. */
   put(name: string, path: string): Promise<void>
   putText(name: string, text: string): Promise<void>

@@ -119,6 +119,7 @@ async function once(
   // It also says whether this is still our turn: it goes with the session.
   await session.query('asking whether the session is there', 'SELECT')
   await putDay(place, manifest, path)
+  await requireThere(place, manifest)
   const outcome = await takeOut(parts, due, manifest, known === undefined ? 'archived' : 'replaced')
   if (outcome.tag !== 'gone') {
     if (known === undefined) {
@@ -144,6 +145,18 @@ interface Written {
   readonly late: LateRows
   /** Rows of the table. */
   readonly taken: number
+}
+
+/** It is going to be the only copy: a bucket is asked what it has got. */
+async function requireThere(place: ArchivePlace, { day, file }: DayManifest): Promise<void> {
+  const path = await readDayFile(place, day)
+  const found = path === undefined ? 'no file' : (await describeFile(path)).sha256
+  if (found !== file.sha256)
+    throw new ConnectorError(
+      'archive-verify',
+      false,
+      `${place.location}, ${day}: wrote the file with SHA-256 ${file.sha256}, found ${found}`,
+    )
 }
 
 /** Writes the file, and reads it back. */

@@ -14,9 +14,7 @@ import { dayRange } from '../../processors/store/time-ranges.ts'
 import { type ArchiveLook, archivePlan } from '../../services/store/archive-due.ts'
 import { type ArchiveParts, archiveDay } from './archive-day.ts'
 
-export interface ArchiveRun extends ArchiveParts, ArchiveLook {
-  readonly signal?: AbortSignal
-}
+export interface ArchiveRun extends ArchiveParts, ArchiveLook {}
 
 /**
  * One run: finishes what a killed one left, takes due days to the archive, and removes those that
@@ -36,6 +34,7 @@ export async function runArchive(run: ArchiveRun, say: (event: ArchiveEvent) => 
     return
   }
   try {
+    await run.place.tidy()
     for (const done of await run.backend.finish(session)) say({ event: 'finished', what: done })
     for (const what of await finishDays(run)) say({ event: 'finished', what })
     await work(run, say)
@@ -45,9 +44,8 @@ export async function runArchive(run: ArchiveRun, say: (event: ArchiveEvent) => 
 }
 
 async function work(run: ArchiveRun, say: (event: ArchiveEvent) => void): Promise<void> {
-  const { session, backend, place, signal } = run
+  const { session, backend, place } = run
   const step = async (day: string, doing: () => Promise<void>): Promise<void> => {
-    if (signal?.aborted === true) return
     try {
       await doing()
     } catch (error) {

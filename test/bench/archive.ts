@@ -49,10 +49,17 @@ try {
     const beganMs = performance.now()
     const { event, peakKiB } = await archive(store.database.url)
     const seconds = (performance.now() - beganMs) / 1000
+    // A late row of each of some devices: the whole day is written anew.
+    await store.write(Array.from({ length: 100 }, (_, n) => ({ device: `late-${n}`, tsMs: day * DAY_MS + n, temperature: 1 })))
+    await client.query("SELECT rollup_take_marks(1000000, '0', '0')")
+    await client.query('SELECT rollup_hours(1000000)')
+    const mergeBeganMs = performance.now()
+    const merge = await archive(store.database.url)
+    const mergeSeconds = (performance.now() - mergeBeganMs) / 1000
     const each = (bytes: number): string =>
       `${(bytes / event.rows).toFixed(1)} B a row, ${(bytes / event.rows / QUANTITIES).toFixed(2)} a reading`
     console.log(
-      `${new Date(day * DAY_MS).toISOString().slice(0, 10)}: ${event.rows} rows, ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB; table ${each(sizes.table)}; with its key ${each(sizes.all)}; Parquet ${each(event.bytes)}`,
+      `${new Date(day * DAY_MS).toISOString().slice(0, 10)}: ${event.rows} rows, ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB; table ${each(sizes.table)}; with its key ${each(sizes.all)}; Parquet ${each(event.bytes)}; 100 late rows merged in ${mergeSeconds.toFixed(1)} s, peak memory ${Math.round(merge.peakKiB / 1024)} MiB`,
     )
   }
   await client.end()
