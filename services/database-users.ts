@@ -4,7 +4,10 @@ import type { Config } from './config.ts'
 /** Whose role a service has in the databases (docs/roles.md). */
 export type DatabaseUser = 'store' | 'processes'
 
-/** The addresses of a service are those of its user. Whoever is given no address of its own has the one of all. */
+/**
+ * The addresses of a service are those of its user. Whoever is given no address of its own has the
+ * one of all.
+ */
 export function asUserOf(service: Pick<DeclaredService, 'kind'>, config: Config): Config {
   const user: DatabaseUser = service.kind === 'store' ? 'store' : 'processes'
   const { env } = config

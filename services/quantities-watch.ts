@@ -6,7 +6,10 @@ import type { Quantity } from '../schemas/quantities.ts'
 import { repeated } from './process/repeated.ts'
 import { lackedQuantities } from './registered.ts'
 
-/** Quantities are constants of a process (docs/adr/0029-quantities-of-a-deployment.md): it starts again to know others. */
+/**
+ * Quantities are constants of a process (docs/adr/0029-quantities-of-a-deployment.md): it starts
+ * again to know others.
+ */
 export class QuantitiesChanged extends Error {
   override readonly name = 'QuantitiesChanged'
 }
@@ -30,9 +33,9 @@ const EVERY_MS = 5_000
 
 /**
  * Looks whether readings in the registry have quantities that this process lacks, and the
- * deployment's file now has. Both say that it is time: the file alone may be there before
- * `millrace migrate` and `millrace schemas register`, and a store that started again too early would
- * lack the column. The registry is asked only while the file has something new.
+ * deployment's file now has. Both say that it is time: the file alone may be there before `millrace
+ * migrate` and `millrace schemas register`, and a store that started again too early would lack the
+ * column. The registry is asked only while the file has something new.
  */
 export function watchQuantities({ read, registry, clock, log, problem }: QuantitiesWatchOptions): QuantitiesWatch {
   const known = new Set(quantities.map(({ name }) => name))

@@ -29,7 +29,7 @@ export async function migrateAssetReadings(session: Session): Promise<readonly s
   return present.length === 0 ? ['created view asset_readings'] : []
 }
 
-/** Whether view asset_readings would get others than it has, once readings has these columns too. */
+/** Whether view asset_readings would get other columns, once readings has these too. */
 export async function migratesAssetReadings(session: Session, columns: readonly string[]): Promise<boolean> {
   const wanted = new Set(['asset_id', ...(await columnsOf(session, 'readings')), ...columns])
   const present = await columnsOf(session, 'asset_readings')
