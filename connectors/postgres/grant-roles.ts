@@ -144,7 +144,7 @@ async function lackingAccess(session: Session, { name, exists }: Grantee, schema
 
 /** Tables and views of business processes of the deployment's own, and what is looked up. */
 async function ownTables(session: Session, { database, tables = [] }: RoleOptions): Promise<Rights> {
-  const known = [...OWNERS_ALONE, ...ROLES.flatMap((role) => Object.keys(RIGHTS[database][role]))]
+  const known = [...OWNERS_ALONE[database], ...ROLES.flatMap((role) => Object.keys(RIGHTS[database][role]))]
   const found = await session.query<{ relation: string; table: boolean }>(
     'looking for tables of business processes',
     `SELECT quote_ident(relname) AS relation, relkind IN ('r', 'p') AS table FROM pg_class c

@@ -39,7 +39,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       // Functions within these views run with the rights of who asks.
       ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
       ...each(READ, 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
-      ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days'),
+      ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days', 'archived_days'),
     },
   },
   app: {
@@ -86,10 +86,13 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
 }
 
 /**
- * Tables of the app database that belong to nobody but the owner. Any other that is in no list is
- * that of a business process of the deployment's own, whose role may write to it.
+ * Tables that are the owner's alone. Any other of the app database that is in no list is that of a
+ * business process of the deployment's own, whose role may write to it.
  */
-export const OWNERS_ALONE: ReadonlySet<string> = new Set(['schema_migration'])
+export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
+  telemetry: ['schema_migration', 'redrive_run', 'redriven_dead_letter'],
+  app: ['schema_migration'],
+}
 
 /**
  * Of the reader's sessions. The first is a precaution: it has no right to write. A transaction that
