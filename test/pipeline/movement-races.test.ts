@@ -95,8 +95,11 @@ describe('movement, while instances are killed and take partitions from each oth
       hours: fc.integer({ min: 4, max: 12 }),
       also: fc.constantFrom('nothing', 'repeat', 'late'),
     })
+    // fast-check's own limit leaves the last run at work behind the test.
+    const deadline = runs > 6 ? Number.POSITIVE_INFINITY : Date.now() + 15_000
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 16, maxLength: 40 }), fc.nat(1_000_000), async (steps, seed) => {
+        if (Date.now() > deadline) return
         const { devices, logs } = journeys(steps)
         await reset(devices)
         const { killed, takenOver, fenced } = await raced(logs, 0.5, 12, seed)
@@ -118,7 +121,7 @@ describe('movement, while instances are killed and take partitions from each oth
         })
         expect(kept).to.deep.equal(await tables())
       }),
-      { numRuns: runs, ...(runs > 6 ? {} : { interruptAfterTimeLimit: 15_000 }), endOnFailure: true },
+      { numRuns: runs, endOnFailure: true },
     )
     expect(Math.min(total.killed, total.takenOver, total.fenced), JSON.stringify(total)).to.be.greaterThan(0)
   })

@@ -249,8 +249,11 @@ describe('movement, sites and deployment', () => {
       hours: fc.integer({ min: 3, max: 12 }),
       also: fc.constantFrom('nothing', 'repeat', 'late', 'aborted'),
     })
+    // fast-check's own limit leaves the last run at work behind the test.
+    const deadline = Date.now() + 12_000
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 24 }), async (steps) => {
+        if (Date.now() > deadline) return
         await reset()
         await provision('bees', devices)
         const clocks = devices.map(() => start)
@@ -281,7 +284,7 @@ describe('movement, sites and deployment', () => {
         for (const [index, device] of devices.entries()) await feed(index, new Map([[device, history[index] ?? []]]))
         expect(await facts()).to.deep.equal(kept)
       }),
-      { numRuns: 8, interruptAfterTimeLimit: 12_000, endOnFailure: true },
+      { numRuns: 8, endOnFailure: true },
     )
   })
 
