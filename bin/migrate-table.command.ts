@@ -32,7 +32,9 @@ export const migrateTable = new Command('migrate-table')
   .addOption(new Option('--map <own=ours>', 'what a column is in readings, as in temp=temperature; may be repeated').argParser(mapping))
   .addOption(new Option('--keep <columns>', 'columns that readings gets under their names').argParser(columns('--keep')))
   .addOption(new Option('--key <columns>', 'unique key of a table that keeps its columns, the time among it').argParser(columns('--key')))
-  .addOption(new Option('--cut <time>', 'where the old part ends; otherwise the midnight after next (UTC)').argParser(moment('--cut')))
+  .addOption(
+    new Option('--cut <time>', 'where the old part ends; otherwise the midnight (UTC) after the next one').argParser(moment('--cut')),
+  )
   .option('--copy', 'copy the rows, which may change the types of columns; always so on TimescaleDB')
   .option('--dry-run', 'only say what would be done: SQL, locks, time and disk')
   .addOption(new Option('--undo', 'back to the table as it was').conflicts(['dryRun', 'finish']))

@@ -11,7 +11,7 @@ import { takeMoveTurn } from '../connectors/postgres/table-move-lock.ts'
 import { forgetNote, type MoveNote, readNote, writeNote } from '../connectors/postgres/table-move-note.ts'
 import { type Move, MoveRefused, type MoveWay } from '../connectors/postgres/table-move-way.ts'
 import { cutFrom, type MoveSettings, primaryKey, type TableContents, type TableFacts } from '../processors/store/table-move.ts'
-import { contentProblems, moveProblems } from '../processors/store/table-problems.ts'
+import { contentProblems, moveNotes, moveProblems } from '../processors/store/table-problems.ts'
 import { stepsLeft } from '../processors/store/table-steps.ts'
 import { planLines } from './migrate-table-lines.ts'
 
@@ -59,7 +59,10 @@ export async function migrateTable(context: MoveContext, options: MoveOptions): 
   if (note?.swapped !== true) refuse(facts, moveProblems(facts, settings, new Map(ours.map(({ name, type }) => [name, type]))))
   const contents = note === undefined ? await survey(context, move, options.mode) : undefined
   if (options.mode === 'dry-run') return dryRun(session, move, note, contents)
-  if (note === undefined) await writeNote(session, noteName(facts), settings, facts)
+  if (note === undefined) {
+    for (const line of moveNotes(facts, settings)) context.say(line)
+    await writeNote(session, noteName(facts), settings, facts)
+  }
   await carryOut(session, move)
 }
 
@@ -141,6 +144,12 @@ const REMAINS = {
   copy: 'Writes are doubled, if the trigger is there already',
 } as const
 
+/** What an undo of the past of readings leaves there. */
+const STAYS = {
+  attach: 'What was written since for times outside its range stays in readings, and its device stays text COLLATE "C"',
+  copy: 'What was copied, and what was written through the view since, stays in readings',
+} as const
+
 /** Step by step, from what is there. */
 async function carryOut(session: Session, move: Move): Promise<void> {
   const name = noteName(move.facts)
@@ -187,7 +196,8 @@ async function end(context: MoveContext, facts: TableFacts, note: MoveNote | und
   if (mode === 'undo') {
     context.say('undo: begins')
     await wayOf(note.settings).undo(context.session, move, note)
-    context.say(`${facts.name} is what it was`)
+    context.say(`undo: done; ${facts.name} is a plain table again`)
+    if (note.swapped && note.settings.target === 'readings') context.say(STAYS[note.settings.way])
     return
   }
   if (!note.swapped) throw new MoveRefused('it is not swapped yet: run it without --finish')

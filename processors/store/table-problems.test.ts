@@ -134,6 +134,10 @@ describe('what is in the way of migrating a table', () => {
   it('is not what is only worth knowing: a key that holds in the old part only', () => {
     const keyed = { ...facts, indexes: [{ ...index, name: 'sensor_data_pkey', columns: ['id'], unique: true, constraint: 'p' }] }
     expect(moveNotes(keyed, own)).to.deep.equal(['primary key sensor_data_pkey (id) has no time: it holds in the old part only'])
+    const zoneless = { ...facts, columns: [column('recorded_at', 'timestamp without time zone')] }
+    expect(moveNotes(zoneless, { ...settings, way: 'copy' })[0]).to.equal(
+      'in the view, recorded_at has a time zone: writers that give none must have TimeZone UTC',
+    )
   })
 })
 

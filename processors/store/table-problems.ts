@@ -133,6 +133,9 @@ export function moveNotes(facts: TableFacts, settings: MoveSettings): readonly s
     const key = primaryKey(facts)
     if (settings.way === 'attach' && key !== undefined && !same(key.columns, settings.key))
       notes.push(`primary key ${key.name} (${key.columns.join(', ')}) is dropped: that of readings is ${settings.key.join(', ')}`)
+    const time = facts.columns.find(({ name }) => name === settings.time)
+    if (time?.type === 'timestamp without time zone')
+      notes.push(`in the view, ${time.name} has a time zone: writers that give none must have TimeZone UTC`)
     notes.push(
       `${facts.name} becomes a view of readings with its columns: SELECT, INSERT, ON CONFLICT, UPDATE and DELETE go on; COPY into it does not`,
     )

@@ -46,6 +46,28 @@ describe('copying a table', () => {
     ).to.deep.equal([{ old: null, double: null }])
   })
 
+  it('takes names that need quotes, and a time without a zone in whatever zone its writers are', async () => {
+    await using store = await testStore('timescaledb')
+    const { database } = store
+    const table = '"Odd ""Table"'
+    await database.query(`CREATE TABLE ${table} ("The Key" text, "At Time" timestamp);
+      INSERT INTO ${table} SELECT n, '2026-10-01'::timestamp + n * interval '1 hour' FROM generate_series(1, 100) AS n`)
+    const as = { table, time: 'At Time', device: 'The Key' }
+    await failure(move(database, 'timescaledb', as, { at: 'swap: begins', afterMs: 0 }))
+    await move(database, 'timescaledb', { table, mode: 'undo' })
+    await failure(move(database, 'timescaledb', as, { at: 'copy: begins', afterMs: 0 }))
+    await database.query(`SET timezone = 'Asia/Tokyo'; INSERT INTO ${table} VALUES ('tokyo', '2026-10-09 00:00'); RESET timezone`)
+    await move(database, 'timescaledb', as)
+    expect(await database.query("SELECT count(*)::integer AS rows, max(ts) = '2026-10-09T00:00Z' AS utc FROM readings")).to.deep.equal([
+      { rows: 101, utc: true },
+    ])
+    await move(database, 'timescaledb', { table, mode: 'undo' })
+    await move(database, 'timescaledb', { table, time: 'At Time', key: ['The Key', 'At Time'] })
+    await database.query(`INSERT INTO ${table} VALUES ('later', now())`)
+    await move(database, 'timescaledb', { table, mode: 'undo' })
+    expect(await database.query(`SELECT count(*)::integer AS rows FROM ${table}`)).to.deep.equal([{ rows: 102 }])
+  })
+
   it('changes types on the way into readings of plain PostgreSQL, and says which rows readings had already', async () => {
     await using store = await testStore('postgres')
     const { database } = store

@@ -4,6 +4,8 @@ import { expect } from 'chai'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { dayOf } from '../../connectors/postgres/days.ts'
+import { partitionReport } from '../../ops/partitions.ts'
+import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { AS_READINGS, EVENTS, failure, INSERT, migrating, sensorData, shape } from './move-cases.ts'
 import { move } from './move-rig.ts'
@@ -21,6 +23,13 @@ describe('undoing the migration of a table to the past of readings', () => {
     await using other = createDatabase({ url: database.url, applicationName: 'test' })
     await other.use(async (session) => (await findBackend(session, 'postgres')).ensureDays(session, [dayOf(Date.now())]))
     await move(database, 'postgres', AS_READINGS)
+    const report = await other.use(async (session) =>
+      partitionReport(await findBackend(session, 'postgres'), session, { daysAhead: 2, retentionDays: 1 }, Date.now()),
+    )
+    expect(report.partitions.map(({ name, foreign, dropsAt }) => ({ name, foreign, dropsAt }))).to.deep.equal([
+      { name: 'sensor_data_old', foreign: true, dropsAt: null },
+    ])
+    expect(report.toBeMade).to.deep.equal([new Date(Date.now() + 2 * DAY_MS).toISOString().slice(0, 10)])
     await database.query(INSERT, [1])
     expect(await database.query('SELECT sum(rows)::integer AS rows FROM readings_hourly')).to.deep.equal([{ rows: 5100 }])
     await failure(move(database, 'postgres', { table: 'sensor_data', mode: 'undo' }, { at: 'undo', afterMs: 2 }))
@@ -93,6 +102,20 @@ describe('migrating a table to partitions of its own', () => {
     expect(await failure(move(database, 'postgres', { table: 'events', mode: 'undo' }))).to.contain(
       'no migration of table events is under way',
     )
+  })
+
+  it('takes names that need quotes, and a time without a zone', async () => {
+    const table = '"Odd ""Table"'
+    await database.query(`CREATE TABLE ${table} ("The Key" text, "At Time" timestamp, PRIMARY KEY ("The Key", "At Time"));
+      INSERT INTO ${table} SELECT n, now() - n * interval '1 hour' FROM generate_series(1, 100) AS n`)
+    await move(database, 'postgres', { table, time: 'At Time' })
+    await database.query(`INSERT INTO ${table} SELECT 'later', now() + interval '5 days'`)
+    expect(await failure(database.query(`INSERT INTO ${table} SELECT * FROM ${table} LIMIT 1`))).to.contain('duplicate key')
+    await move(database, 'postgres', { table, mode: 'undo' })
+    expect(await database.query(`SELECT count(*)::integer AS rows FROM ${table}`)).to.deep.equal([{ rows: 101 }])
+    await move(database, 'postgres', { table, time: 'At Time', cutMs: Date.now() + 10 * DAY_MS })
+    await move(database, 'postgres', { table, mode: 'finish' })
+    expect(await database.query(`SELECT count(*)::integer AS rows FROM ${table}`)).to.deep.equal([{ rows: 101 }])
   })
 
   it('makes the next days at each run once it is finished', async () => {
