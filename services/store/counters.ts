@@ -63,14 +63,16 @@ export function careReadings(care: Pick<PartitionCare, 'figures'>): MetricReadin
   }
 }
 
+const NOTHING_ARCHIVED = { days: 0, rows: 0, conflicts: 0, removed: 0, failures: 0 }
+
 /** @param archive undefined if days are not archived */
 export function archiveReadings(archive: Pick<ArchiveJob, 'figures'> | undefined): MetricReadings {
-  if (archive === undefined) return {}
+  const figures = (): ReturnType<ArchiveJob['figures']> => archive?.figures() ?? NOTHING_ARCHIVED
   return {
-    millrace_archived_days_total: () => archive.figures().days,
-    millrace_archived_rows_total: () => archive.figures().rows,
-    millrace_archive_conflicts_total: () => archive.figures().conflicts,
-    millrace_archive_removed_days_total: () => archive.figures().removed,
-    millrace_archive_failures_total: () => archive.figures().failures,
+    millrace_archived_days_total: () => figures().days,
+    millrace_archived_rows_total: () => figures().rows,
+    millrace_archive_conflicts_total: () => figures().conflicts,
+    millrace_archive_removed_days_total: () => figures().removed,
+    millrace_archive_failures_total: () => figures().failures,
   }
 }
