@@ -252,8 +252,7 @@ export function viewOf(facts: TableFacts, settings: MoveSettings): Statements {
     ),
     ...facts.grants,
     ...(facts.foreign ? [`GRANT ALL ON ${view} TO ${facts.owner}`, ...sequencesUsed(facts)] : []),
-    // The trigger of the roll-ups runs with the rights of whoever writes through the view.
-    `DO $$ BEGIN IF to_regclass('rollup_mark') IS NOT NULL THEN GRANT INSERT ON rollup_mark TO ${facts.writers.join(', ')}; END IF; END $$`,
+    ...marksGranted(facts),
     `COMMENT ON VIEW ${view} IS ${literal(facts.comment ?? `What was table ${facts.name}, over readings.`)}`,
   ]
 }
@@ -278,6 +277,13 @@ export function unswapReadings(facts: TableFacts, settings: MoveSettings): State
       ? []
       : [`ALTER TABLE ${table} ADD CONSTRAINT ${quoted(key.name)} PRIMARY KEY USING INDEX ${quoted(keyName(facts))}`]),
   ]
+}
+
+/** The trigger of the roll-ups runs with the rights of whoever writes through the view. */
+function marksGranted({ writers }: TableFacts): Statements {
+  if (writers.length === 0) return []
+  const grant = `GRANT INSERT ON rollup_mark TO ${writers.join(', ')}`
+  return [`DO $$ BEGIN IF to_regclass('rollup_mark') IS NOT NULL THEN ${grant}; END IF; END $$`]
 }
 
 function sequencesUsed(facts: TableFacts): Statements {
