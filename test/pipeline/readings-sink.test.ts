@@ -202,7 +202,7 @@ function storing(backend: BackendName): void {
 
     it('says that a missing table is a defect', async () => {
       const batch = sinkBatch(testRows('hive', 1), [moved(await claim(), 1n, [{ first: 0, end: 1 }])])
-      await database.query('DROP TABLE readings')
+      await database.query('DROP TABLE readings CASCADE')
       expect(await refusedBatch(sink.commit(store, batch))).to.include({ transient: false, code: '42P01' })
     })
 
