@@ -25,7 +25,7 @@ export interface Duck extends AsyncDisposable {
  * DuckDB's own buffers. The process takes some 100 MB more: rows of one group as they are encoded,
  * and Node.js.
  */
-const MEMORY = '192MB'
+const MEMORY = '128MB'
 /** One, so that rows keep their order, and the store has the other processors. */
 const THREADS = '1'
 
