@@ -7,7 +7,9 @@ import type { ArchivePlace } from './place.ts'
 /** DuckDB's globs leave out what begins with a dot. */
 const WORK = '.millrace-work'
 
-/** A directory of this machine, or of one that is mounted. Its folders are made as they are needed. */
+/**
+ * A directory of this machine, or of one that is mounted. Its folders are made as they are needed.
+ */
 export async function directoryPlace(directory: string): Promise<ArchivePlace> {
   const root = resolve(directory)
   const doing = `writing to the archive ${root}`

@@ -16,7 +16,9 @@ import { ConnectorError } from '../contract.ts'
 import { type Duck, literal, quotedName } from './duckdb.ts'
 import { conflict, mergedColumns, onlyAdds } from './merge-sql.ts'
 
-/** Rows of a day, in the order of device (by bytes) and time, as CSV in the order of the columns. */
+/**
+ * Rows of a day, in the order of device (by bytes) and time, as CSV in the order of the columns.
+ */
 export interface DayRows {
   readonly columns: readonly ArchiveColumn[]
   readonly csv: Readable

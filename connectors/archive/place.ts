@@ -18,7 +18,10 @@ export interface ArchivePlace extends AsyncDisposable {
   putText(name: string, text: string): Promise<void>
   /** Undefined if there is no such object. */
   getText(name: string): Promise<string | undefined>
-  /** A path at which the object can be read, until the place is disposed. Undefined if there is none. */
+  /**
+   * A path at which the object can be read, until the place is disposed. Undefined if there is
+   * none.
+   */
   read(name: string): Promise<string | undefined>
   /** Copies an object to another name. False if there is none. */
   copy(from: string, to: string): Promise<boolean>

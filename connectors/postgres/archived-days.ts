@@ -2,8 +2,9 @@ import type { DayManifest, LateRows } from '../../processors/store/archive-manif
 import type { Session } from './session.ts'
 
 /**
- * `placing`: its rows are in the table, a file of it may be there. `replacing`: a file with late rows may have taken the place of the one that counts. `replaced`:
- * the new one counts, and the old one is still beside it. `removing`: retention lets it go.
+ * `placing`: its rows are in the table, a file of it may be there. `replacing`: a file with late
+ * rows may have taken the place of the one that counts. `replaced`: the new one counts, and the old
+ * one is still beside it. `removing`: retention lets it go.
  */
 export type ArchivedState = 'placing' | 'archived' | 'replacing' | 'replaced' | 'removing'
 
@@ -22,7 +23,9 @@ export interface ArchivedDay {
 
 const LOCK = "hashtextextended('millrace archive', 0)"
 
-/** Only one at a time works at the archive: the turn goes with the session. False if another has it. */
+/**
+ * Only one at a time works at the archive: the turn goes with the session. False if another has it.
+ */
 export async function takeArchiveTurn(session: Session): Promise<boolean> {
   const [row] = await session.query<{ mine: boolean }>('asking for the turn', `SELECT pg_try_advisory_lock(${LOCK}) AS mine`)
   return row?.mine === true

@@ -86,7 +86,9 @@ async function work(run: ArchiveRun, say: (event: ArchiveEvent) => void): Promis
     })
 }
 
-/** Makes of the archive what the database says, after a run that was killed. @returns what it did */
+/**
+ * Makes of the archive what the database says, after a run that was killed. @returns what it did
+ */
 export async function finishDays({ session, place }: Pick<ArchiveRun, 'session' | 'place'>): Promise<readonly string[]> {
   const done: string[] = []
   for (const known of await archivedDays(session)) {

@@ -1,4 +1,6 @@
-/** What became of one thing in a run of the archive: a line of JSON, which the store's job reads. */
+/**
+ * What became of one thing in a run of the archive: a line of JSON, which the store's job reads.
+ */
 export type ArchiveEvent =
   /** `taken`: rows that came from the table; `rows`: all that the day has in the archive. */
   | {

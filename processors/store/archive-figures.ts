@@ -89,7 +89,9 @@ export function addFigures(one: DayFigures, other: DayFigures): DayFigures {
   })
 }
 
-/** What is left of rows if some of them go. Their first and last time stay: others have the same. */
+/**
+ * What is left of rows if some of them go. Their first and last time stay: others have the same.
+ */
 export function withoutFigures(all: DayFigures, gone: DayFigures): DayFigures {
   return combined(all, gone, -1, { firstMicros: all.firstMicros, lastMicros: all.lastMicros })
 }

@@ -1,6 +1,8 @@
 import type { ArchiveColumn, ArchiveKind, ColumnFigures, DayFigures } from './archive-figures.ts'
 
-/** What of late rows met a key that was archived already, over all times that the day was merged. */
+/**
+ * What of late rows met a key that was archived already, over all times that the day was merged.
+ */
 export interface LateRows {
   /** Rows that added a value to the row of their key. */
   readonly merged: number

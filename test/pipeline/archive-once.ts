@@ -6,7 +6,9 @@ import { type ArchiveRun, runArchive } from '../../ops/archive/run-archive.ts'
 import type { ArchiveEvent } from '../../processors/store/archive-event.ts'
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 
-/** Noon of the day that is today for care-rig.ts, which a run in a process of its own need not load. */
+/**
+ * Noon of the day that is today for care-rig.ts, which a run in a process of its own need not load.
+ */
 const NOON_MS = Date.UTC(2026, 10, 23, 12)
 
 export interface RunOptions {
