@@ -51,7 +51,7 @@ export async function measureOrchard(line: Line, seconds: number, say: (text: st
   for (const rate of [USUAL_RATE, USUAL_RATE * TIMES_FASTER]) {
     const turn = await loaded(line, lags, load, rate, seconds)
     turns.push(turn)
-    say(`${whole(turn.rate)} samples/s: ${decimal(total(turn), 2)} cores, ${describeLags(turn.lags)} at the end`)
+    say(`${whole(turn.rate)} samples/s: ${decimal(total(turn), 2)} cores (${describeCores(turn)}), ${describeLags(turn.lags)} at the end`)
   }
   const began = performance.now()
   const before = load.count
@@ -115,6 +115,11 @@ async function latencyOf({ session }: Line, published: readonly Published[]): Pr
 
 function total({ cores }: OrchardTurn): number {
   return [...cores.values()].reduce((sum, each) => sum + each, 0)
+}
+
+function describeCores({ cores }: OrchardTurn): string {
+  const most = [...cores].toSorted(([, a], [, b]) => b - a)
+  return most.map(([name, each]) => `${name} ${decimal(each, 2)}`).join(', ')
 }
 
 function describeLags(lags: ReadonlyMap<string, number>): string {
