@@ -212,7 +212,7 @@ describe('rules of gateways', () => {
     expect(await lines('via', 'gw', 'silo-*')).to.deep.equal([0, 'gw: 1 new of 1 rules, for 0 devices that are known now\n'])
     expect(await lines('via', 'gw')).to.deep.equal([0, 'gw\tsilo-*\ngw\ttag-1\n'])
     expect(await lines('via')).to.deep.equal([0, 'gw\tsilo-*\ngw\ttag-1\n'])
-    expect(await lines('list')).to.deep.equal([0, 'tag-1\tbees\t-\t-\tgw\n'])
+    expect(await lines('list')).to.deep.equal([0, 'tag-1\tbees\t-\t-\tgw\t-\t-\t-\t-\n'])
     expect(await lines('via', 'gw', 'tag-1', '--remove')).to.deep.equal([0, 'gw: 1 rules fewer, which 1 known devices were in\n'])
     const refusals: readonly (readonly [readonly string[], RegExp])[] = [
       [['via', 'gw', 'tag-1', '--remove'], /gw has no rule tag-1; nothing was changed/],
