@@ -15,7 +15,7 @@ const PROCESSORS = 'processors: [standardise, movement, alerts]\n'
 const run = `s${Date.now().toString(36)}`
 
 describe('a season of a beekeeper, through the line', function () {
-  this.timeout(120_000)
+  this.timeout(200_000)
   const services: RunningService[] = []
   let database: Database
   let directory: string
@@ -31,6 +31,9 @@ describe('a season of a beekeeper, through the line', function () {
     for (const name of SEASON_SERVICES) services.push(await launchConfigured(PROCESSORS, 'run', name))
     await Promise.all(services.map((service) => service.ready()))
     database = createDatabase({ url: address('APP_DATABASE_URL'), applicationName: 'test' })
+    // What other tests left on this stack comes first.
+    await using lags = await openLags({ config: loadConfig({ ...process.env, MILLRACE_CONFIG: bridge.config }, undefined) })
+    expect(await awaitHandled(() => lags.read(), SEASON_SERVICES, 180_000)).to.equal(true)
   })
 
   after(async () => {
