@@ -27,10 +27,10 @@ export interface WrittenTopic {
 }
 
 /**
- * `prompt`, the default: records come at once. `unhurried`: a fetch waits up to a second for a good
- * amount, which costs a fraction of the CPU.
+ * `prompt`, the default: records come at once. `gathered` and `unhurried`: a fetch waits up to 0.3
+ * and 1 s for a good amount, which costs a fraction of the CPU.
  */
-export type Pace = 'prompt' | 'unhurried'
+export type Pace = 'prompt' | 'gathered' | 'unhurried'
 
 /** How a consumer group fetches. */
 export interface FetchSettings {
@@ -114,6 +114,9 @@ export function declareProcessor(name: string, processor: AnyProcessor): Declare
   }
 }
 
+/** It gives way to the line, which must not be late because of it. */
+const PROCESS_NICENESS = 5
+
 /** @param name of its folder */
 export function declareProcess(name: string, businessProcess: BusinessProcess<unknown>): DeclaredProcess {
   return {
@@ -122,7 +125,9 @@ export function declareProcess(name: string, businessProcess: BusinessProcess<un
     name: name as ConsumerName,
     reads: [businessProcess.from.topic],
     offsets: businessProcess.database,
-    fetching: {},
+    // Each batch is a transaction of many statements: what came in a moment goes into one.
+    fetching: { pace: 'gathered' },
+    niceness: PROCESS_NICENESS,
     writes: Object.values(businessProcess.to),
     needs: businessProcess.needs,
     tables: businessProcess.tables,

@@ -87,12 +87,15 @@ const HEARTBEATS_PER_SESSION = 5
 const PATIENT = { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 200, maxRetryTime: 5_000 }
 const PARTITION_BYTES = 1_000_000
 /**
- * A fetch is answered after a second at the latest, much sooner while a partition is paused
- * (kafkajs.ts). An unhurried one waits for fewer bytes than one partition may give, so that the
+ * When a fetch is answered: after so long at the latest, much sooner while a partition is paused
+ * (kafkajs.ts), or once there is so much. That is less than one partition may give, so that the
  * backlog of a single partition does not wait.
  */
-const LONGEST_WAIT_MS = 1_000
-const LEAST_BYTES: Readonly<Record<Pace, number>> = { prompt: 1, unhurried: 500_000 }
+const ANSWERED: Readonly<Record<Pace, { readonly longestMs: number; readonly leastBytes: number }>> = {
+  prompt: { longestMs: 1_000, leastBytes: 1 },
+  gathered: { longestMs: 300, leastBytes: 200_000 },
+  unhurried: { longestMs: 1_000, leastBytes: 500_000 },
+}
 
 /**
  * A member of a consumer group. It is made first and run later, with a handler that may already
@@ -124,6 +127,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       this.fail = reject
     })
     this.failed.catch(() => undefined)
+    const { longestMs, leastBytes } = ANSWERED[options.pace ?? 'prompt']
     this.consumer = kafka[KAFKAJS].consumer({
       groupId: group,
       ...(options.coPartitioned ? { partitionAssigners: [coPartitioned] } : {}),
@@ -132,8 +136,8 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
       heartbeatInterval: this.heartbeatMs,
       // New partitions are assigned once the leader of the group has heard of them.
       metadataMaxAge: WATCH_MS,
-      maxWaitTimeInMs: LONGEST_WAIT_MS,
-      minBytes: LEAST_BYTES[options.pace ?? 'prompt'],
+      maxWaitTimeInMs: longestMs,
+      minBytes: leastBytes,
       maxBytesPerPartition: options.partitionBytes ?? PARTITION_BYTES,
       maxBytes: 8_000_000,
       allowAutoTopicCreation: false,

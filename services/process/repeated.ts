@@ -7,7 +7,10 @@ export interface RepeatedOptions {
   readonly doing: string
   /** Returns whether there may be more to do at once. It should end soon after an abort. */
   readonly work: (signal: AbortSignal) => Promise<boolean>
-  /** Pause if there is nothing more to do. */
+  /**
+   * Pause if there is nothing more to do. It is longer after work that took long: at most a
+   * twentieth of the time is spent on it.
+   */
   readonly everyMs: number
   readonly clock: Clock
   readonly log: Log
@@ -15,6 +18,7 @@ export interface RepeatedOptions {
   readonly problem: (what: string | null) => void
 }
 
+const PAUSES_PER_WORK = 19
 const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 }
 
 /**
@@ -27,11 +31,12 @@ export function repeated({ doing, work, everyMs, clock, log, problem }: Repeated
 
   async function once(): Promise<number> {
     try {
+      const began = clock.monotonicMs()
       const more = await work(stop.signal)
       if (failures.count > 0) log.info(`${doing}: it works again`, { attempts: failures.count })
       failures = new Failures(clock, BACKOFF)
       problem(null)
-      return more ? 0 : everyMs
+      return more ? 0 : Math.max(everyMs, PAUSES_PER_WORK * (clock.monotonicMs() - began))
     } catch (cause) {
       if (stop.signal.aborted) return 0
       const message = cause instanceof Error ? cause.message : String(cause)

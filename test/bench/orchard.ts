@@ -18,6 +18,8 @@ const ORCHARDS_APART_METRES = 3_000
 const ORCHARDS_IN_ROW = 100
 const DRIFT_METRES = 15
 const MOST_OF_LATENCY = 2_000
+/** MQTT has 65,535 packet identifiers: MQTT.js forgets a message whose identifier it uses again. */
+const MOST_IN_FLIGHT = 20_000
 
 export interface Orchard {
   readonly devices: number
@@ -92,7 +94,7 @@ export class OrchardLoad implements AsyncDisposable {
     const began = performance.now()
     let acknowledged = 0
     for (let sent = 0; sent < total; ) {
-      const due = Math.min(total, Math.floor(((performance.now() - began) / 1_000) * perSecond))
+      const due = Math.min(total, acknowledged + MOST_IN_FLIGHT, Math.floor(((performance.now() - began) / 1_000) * perSecond))
       for (; sent < due; sent++) {
         const { device, tsMs, text } = this.next()
         if (sent % every === 0) picked.push({ device, tsMs, atMs: Date.now() })

@@ -1,0 +1,36 @@
+import { expect } from 'chai'
+import { ManualClock } from '../../test/memory/manual-clock.ts'
+import { repeated } from './repeated.ts'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** How often work that takes so long is done in a minute. */
+async function timesInMinute(workMs: number): Promise<number> {
+  const clock = new ManualClock()
+  let times = 0
+  const running = repeated({
+    doing: 'what is done regularly',
+    everyMs: 2_000,
+    clock,
+    log: silent,
+    problem: () => undefined,
+    async work(signal) {
+      times++
+      await clock.delay(workMs, signal)
+      return false
+    },
+  })
+  await clock.advance(60_000)
+  await running[Symbol.asyncDispose]()
+  return times
+}
+
+describe('work that is repeated', () => {
+  it('is done as often as it was asked for', async () => {
+    expect(await timesInMinute(100)).to.be.within(28, 30)
+  })
+
+  it('takes a twentieth of the time at most, because it may be long with many devices', async () => {
+    expect(await timesInMinute(500)).to.be.within(6, 7)
+  })
+})
