@@ -2,6 +2,7 @@ import type { Topic } from '../../processors/contract.ts'
 import type { KafkaLogs, Position, PositionChange, TopicPartition, TopicState } from '../contract.ts'
 import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import type { KnownOffset } from './lag.ts'
+import type { TopicsRead } from './topics-read.ts'
 
 /**
  * What is committed to Kafka beside an offset. It tells whether the offset still is one of the log
@@ -51,6 +52,8 @@ export interface ClaimCommittedOptions {
   /** Called for all that was noticed, or for none: a claim that was rejected may be made again. */
   readonly noticed: (change: PositionChange) => void
   readonly commit: (positions: readonly Position[]) => Promise<void>
+  /** What this member has claimed so far. */
+  readonly read: TopicsRead
 }
 
 /**
@@ -58,16 +61,14 @@ export interface ClaimCommittedOptions {
  * has what it had read, else at the earliest record. Partitions that Kafka does not have are left
  * out. A position that differs from the committed one is committed before anything is handled, so
  * that the change is not reported again, and lag tools know the position.
- * @param before the topics as they were when this member last asked; Kafka forgets what was
- *   committed to a topic with the topic
+ * @param states the topics as they are
  */
 export async function claimCommitted(
-  { admin, group, logs, noticed, commit }: ClaimCommittedOptions,
+  { admin, group, logs, noticed, commit, read }: ClaimCommittedOptions,
   partitions: readonly TopicPartition[],
   states: ReadonlyMap<Topic, TopicState>,
-  before: ReadonlyMap<Topic, TopicState>,
 ): Promise<readonly Position[]> {
-  const names = [...new Set(partitions.map(({ topic }) => topic))]
+  const names = [...new Set(partitions.map(({ topic }) => topic))].filter((topic) => states.has(topic))
   const committed = new Map<Topic, ReadonlyMap<number, CommittedOffset>>()
   const earliest = new Map<string, bigint>()
   for (const topic of names) {
@@ -80,7 +81,7 @@ export async function claimCommitted(
     if (first === undefined) return []
     const known = committed.get(topic)?.get(partition)
     const id = states.get(topic)?.id
-    const readOf = known === undefined ? before.get(topic)?.id : known.topicId
+    const readOf = known === undefined ? read.idOf({ topic, partition }) : known.topicId
     const recreated = readOf !== undefined && readOf !== id
     if (recreated) changes.push({ topic, partition, tag: 'recreated', from: known?.nextOffset ?? 0n, to: first })
     if (known === undefined || recreated) return [{ topic, partition, nextOffset: first, leaderEpoch: -1 }]
@@ -92,6 +93,7 @@ export async function claimCommitted(
   const now = checked.map(({ position }) => position)
   const changed = now.filter(({ topic, partition }) => places.has(`${topic}/${partition}`))
   if (changed.length > 0) await commit(changed)
+  read.claimed(now, states)
   for (const change of changes) noticed(change)
   return now
 }

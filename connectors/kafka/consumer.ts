@@ -14,6 +14,7 @@ import { OFFSET_OUT_OF_RANGE } from './kafkajs.ts'
 import { kafkaError } from './outage.ts'
 import { Reclaims } from './reclaims.ts'
 import { TopicWatch, WATCH_MS } from './topic-watch.ts'
+import { TopicsRead } from './topics-read.ts'
 
 /** Figures for metrics. */
 export interface ConsumerCounters {
@@ -112,6 +113,7 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
   private readonly assigned = new AssignedPartitions()
   private readonly reclaims = new Reclaims()
   private readonly watch: TopicWatch
+  private readonly read = new TopicsRead()
   private readonly heartbeatMs: number
   private fail: (cause: Error) => void = () => undefined
   private heardAt: number
@@ -274,12 +276,17 @@ export class GroupConsumer implements ConsumerControls, AsyncDisposable {
   private async start(handler: ConsumerHandler, partitions: readonly TopicPartition[], generation: number): Promise<void> {
     const { group, logs, topics, noticed } = this.options
     const { admin } = this
-    const known = await this.patiently(generation, () => logs.topics(topics))
-    if (known === undefined) return
-    const before = this.watch.claimed(known)
     const claimed = await this.patiently(generation, async () => {
+      const states = await logs.topics(topics)
+      // Voided while Kafka was asked: a newer claim may have told the watch already.
+      if (!this.assigned.isCurrent(generation)) return undefined
+      this.watch.claiming(states)
       if (handler.claim !== undefined) return handler.claim(partitions, generation)
-      return claimCommitted({ admin, group, logs, noticed, commit: (positions) => this.commit(positions) }, partitions, known, before)
+      return claimCommitted(
+        { admin, group, logs, noticed, read: this.read, commit: (positions) => this.commit(positions) },
+        partitions,
+        states,
+      )
     })
     if (claimed === undefined || !this.assigned.isCurrent(generation)) return
     for (const position of claimed) {

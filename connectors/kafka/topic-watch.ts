@@ -25,8 +25,8 @@ export interface TopicWatchOptions {
 
 /** Checks again and again whether the topics still are those whose partitions were claimed. */
 export class TopicWatch implements Disposable {
-  /** The topics as they were when the partitions were claimed. */
-  private states: ReadonlyMap<Topic, TopicState> = new Map()
+  /** The topics as they were when the partitions were claimed; undefined before the first claim. */
+  private states: ReadonlyMap<Topic, TopicState> | undefined
   private looking = false
   private readonly timer: NodeJS.Timeout
   private readonly options: TopicWatchOptions
@@ -37,15 +37,13 @@ export class TopicWatch implements Disposable {
     this.timer.unref()
   }
 
-  /** Remembers the topics for which partitions are claimed. Returns what they were before. */
-  claimed(states: ReadonlyMap<Topic, TopicState>): ReadonlyMap<Topic, TopicState> {
-    const before = this.states
+  /** Partitions are claimed in the topics as they are now: any other is noticed from here on. */
+  claiming(states: ReadonlyMap<Topic, TopicState>): void {
     this.states = states
-    return before
   }
 
   idOf(topic: Topic): string | undefined {
-    return this.states.get(topic)?.id
+    return this.states?.get(topic)?.id
   }
 
   [Symbol.dispose](): void {
@@ -67,7 +65,7 @@ export class TopicWatch implements Disposable {
   private async look(): Promise<void> {
     const { topics, logs, assigned, reclaim, problem } = this.options
     const [generation, known] = [assigned.generation, this.states]
-    if (known.size === 0) return
+    if (known === undefined) return
     const now = await logs.topics(topics)
     if (!assigned.isCurrent(generation) || known !== this.states) return
     const wrong: string[] = []
