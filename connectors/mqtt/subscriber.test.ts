@@ -184,6 +184,31 @@ describe('MQTT subscriber, against a scripted broker', () => {
     expect(remembered.at(-1)?.map(({ filter }) => filter)).to.deep.equal(['a', 'b/+'])
   })
 
+  it('says that its session was taken over while it still waits for what it had before, and subscribes to nothing yet', async () => {
+    const said: boolean[] = []
+    let known: (before: readonly Subscription[]) => void = () => undefined
+    const subscribedBefore = new Promise<readonly Subscription[]>((resolve) => {
+      known = resolve
+    })
+    await run(
+      (type, connection, packet) => {
+        // As Mosquitto does it: no DISCONNECT.
+        if (type === CONNECT && connection === 1) setTimeout(() => sockets[0]?.end(), 20)
+        return obliging(type, connection, packet)
+      },
+      {
+        filters: { required: ['a/+'], optional: ['+/b'], everything: false },
+        subscribedBefore,
+        onTakenOver: (told) => said.push(told),
+      },
+    )
+    await until(() => sockets.length === 2 && subscriber?.counters().connections === 2)
+    expect(said).to.deep.equal([false])
+    known([])
+    await until(() => subscriber?.state.tag === 'connected')
+    expect(said).to.deep.equal([false])
+  })
+
   it('has its other filters if the broker refuses #', async () => {
     const granted: GrantedFilters[] = []
     const asked: string[] = []

@@ -161,9 +161,11 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   client.on('close', onClose)
   client.on('packetsend', ({ cmd }) => {
     if (cmd === 'pingreq') keepAlive.pinged(Date.now())
+    if (cmd === 'subscribe') takeOver.subscribing()
   })
   client.on('packetreceive', ({ cmd }) => {
     if (cmd === 'pingresp') keepAlive.answered()
+    if (cmd === 'suback') takeOver.subscribed()
   })
   const pinging = setInterval(ping, limits.keepaliveSeconds * 250)
   const onAbort = (): void => void stop()
@@ -188,7 +190,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     })
     connection = opened
     takeOver.attempted()
-    opened.stream.once('end', () => takeOver.ended(state.tag === 'connected'))
+    opened.stream.once('end', () => takeOver.ended())
     return opened.stream
   }
 

@@ -11,7 +11,7 @@ describe('a session that is taken over', () => {
 
   it('is said by the broker, and then not seen again in the next connection', () => {
     const takeOver = connected()
-    takeOver.ended(true)
+    takeOver.ended()
     expect(takeOver.disconnected(0x8e)).to.equal(true)
     takeOver.attempted()
     expect(takeOver.accepted()).to.equal(false)
@@ -20,22 +20,39 @@ describe('a session that is taken over', () => {
 
   it('is seen if the broker ends a session without a reason and accepts the next attempt', () => {
     const takeOver = connected()
-    takeOver.ended(true)
+    takeOver.ended()
     takeOver.attempted()
     expect(takeOver.accepted()).to.equal(true)
     takeOver.attempted()
     expect(takeOver.accepted()).to.equal(false)
   })
 
-  it('is not seen if the session was not up, or the broker was away', () => {
-    const early = connected()
-    early.ended(false)
-    early.attempted()
-    expect(early.accepted()).to.equal(false)
+  it('is seen also before the connection has subscribed, and after', () => {
+    for (const subscriptions of [0, 2]) {
+      const takeOver = connected()
+      for (let asked = 0; asked < subscriptions; asked++) takeOver.subscribing()
+      for (let asked = 0; asked < subscriptions; asked++) takeOver.subscribed()
+      takeOver.ended()
+      takeOver.attempted()
+      expect(takeOver.accepted(), `after ${subscriptions} subscriptions`).to.equal(true)
+    }
+  })
+
+  it('is not seen if the broker may have ended the connection for what was asked, had not accepted it, or was away', () => {
+    const asking = connected()
+    asking.subscribing()
+    asking.ended()
+    asking.attempted()
+    expect(asking.accepted(), 'asking').to.equal(false)
+    const refused = connected()
+    refused.attempted()
+    refused.ended()
+    refused.attempted()
+    expect(refused.accepted(), 'refused').to.equal(false)
     const away = connected()
-    away.ended(true)
+    away.ended()
     away.attempted()
     away.attempted()
-    expect(away.accepted()).to.equal(false)
+    expect(away.accepted(), 'away').to.equal(false)
   })
 })
