@@ -8,7 +8,7 @@ import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { address, quiet } from '../pipeline/frames.ts'
 import { until } from '../pipeline/service.ts'
-import { createTopic, withAdmin } from './kafka-topics.ts'
+import { createTopic, deleteTopics, withAdmin } from './kafka-topics.ts'
 
 describe("a topic that changes under a consumer whose offsets are Kafka's", () => {
   const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
@@ -91,7 +91,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
   it('reads a topic that was made anew from its beginning, though it has passed the old position before anybody looked', async () => {
     await send('a', 'b')
     await consume(2)
-    await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }))
+    await deleteTopics(topic)
     await create()
     await send('c', 'd', 'e', 'f')
     await consume(4)
@@ -102,7 +102,7 @@ describe("a topic that changes under a consumer whose offsets are Kafka's", () =
     await send('a', 'b')
     await consume(6, async () => {
       await until('the first ones', async () => handled.length === 2)
-      await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }))
+      await deleteTopics(topic)
       await create()
       await send('c', 'd', 'e', 'f')
     })

@@ -25,12 +25,17 @@ export async function createTopic(topic: Topic, partitions = 1): Promise<void> {
   await ensureTopics(admin, [{ topic, partitions, replicationFactor: 1, config: {} }])
 }
 
+/** Deletes topics; resolves when they are gone: until then Kafka may say that they exist. */
+export async function deleteTopics(...topics: readonly Topic[]): Promise<void> {
+  await withAdmin(async (admin) => {
+    await admin.deleteTopics({ topics: [...topics] })
+    await until(`${topics.join(', ')} are gone`, async () => !(await admin.listTopics()).some((topic) => topics.includes(topic as Topic)))
+  })
+}
+
 /** Deletes a topic of the line and has it made again, as `millrace migrate` makes it. */
 export async function recreateTopic(topic: Topic): Promise<void> {
-  await withAdmin(async (admin) => {
-    await admin.deleteTopics({ topics: [topic] })
-    await until(`topic ${topic} is gone`, async () => !(await admin.listTopics()).includes(topic))
-  })
+  await deleteTopics(topic)
   await millrace('migrate')
 }
 
@@ -39,10 +44,6 @@ export async function recreateTopic(topic: Topic): Promise<void> {
  * run.
  */
 export async function recreateTopics(): Promise<void> {
-  const shared = sharedTopics(await declaredServices(loadConfig({}, undefined)))
-  await withAdmin(async (admin) => {
-    await admin.deleteTopics({ topics: [...shared] })
-    await until('the topics are gone', async () => !(await admin.listTopics()).some((topic) => shared.includes(topic as Topic)))
-  })
+  await deleteTopics(...sharedTopics(await declaredServices(loadConfig({}, undefined))))
   await millrace('migrate')
 }
