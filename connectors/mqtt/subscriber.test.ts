@@ -209,6 +209,16 @@ describe('MQTT subscriber, against a scripted broker', () => {
     expect(said).to.deep.equal([false])
   })
 
+  it('says that its session was taken over also if an acknowledgement was on its way, and TCP says reset', async () => {
+    const said: boolean[] = []
+    await run(obliging, { onTakenOver: (told) => said.push(told) })
+    await until(() => subscriber?.state.tag === 'connected')
+    sockets[0]?.resetAndDestroy()
+    await until(() => sockets.length === 2 && subscriber?.state.tag === 'connected')
+    expect(warnings[0]).to.match(/^MQTT connection failed: .*ECONNRESET/)
+    expect(said).to.deep.equal([false])
+  })
+
   it('has its other filters if the broker refuses #', async () => {
     const granted: GrantedFilters[] = []
     const asked: string[] = []

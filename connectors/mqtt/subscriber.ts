@@ -98,6 +98,11 @@ export interface Subscriber extends AsyncDisposable {
 /** A connection that lived this long was good: its loss counts as a first failure. */
 const STABLE_MS = 10_000
 const CLOSE_MS = 2_000
+/**
+ * The broker ended the connection while something of ours, a PUBACK for one, was on its way: TCP
+ * says so by a reset, and not by its end.
+ */
+const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
 
 /**
  * Subscribes with QoS 1 and a persistent session, hands over what comes in batches, and
@@ -191,6 +196,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     connection = opened
     takeOver.attempted()
     opened.stream.once('end', () => takeOver.ended())
+    opened.stream.once('error', (error: NodeJS.ErrnoException) => {
+      if (RESET.has(error.code ?? '')) takeOver.ended()
+    })
     return opened.stream
   }
 
