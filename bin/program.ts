@@ -8,6 +8,7 @@ import { devices } from './devices.command.ts'
 import { dialect } from './dialect.command.ts'
 import { firmware } from './firmware.command.ts'
 import { fleet } from './fleet.command.ts'
+import { history } from './history.command.ts'
 import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
 import { migrateTable } from './migrate-table.command.ts'
@@ -32,6 +33,7 @@ const groups = {
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive],
+  'For analysts:': [history],
   'Trying it out:': [demo, fleet],
 } as const
 

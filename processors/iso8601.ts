@@ -45,6 +45,12 @@ export function parseIso8601(text: string, ofLocal?: (micros: number) => number)
   return second < 60 || followsLeapSecond(time) ? time : Number.NaN
 }
 
+/** A time in UTC, with all six digits below the second: Date has only three. */
+export function iso8601(micros: number): string {
+  const seconds = Math.floor(micros / MICROS_PER_SECOND)
+  return `${new Date(seconds * 1000).toISOString().slice(0, -5)}.${String(micros - seconds * MICROS_PER_SECOND).padStart(6, '0')}Z`
+}
+
 /** The midnight that ends a day, or a leap second. */
 function isEdge(hour: number, minute: number, second: number, fraction: number): boolean {
   return (hour === 24 && minute === 0 && second === 0 && fraction === 0) || (hour < 24 && minute < 60 && second === 60)

@@ -14,6 +14,8 @@ export type DuckRow = Readonly<Record<string, unknown>>
 export interface Duck extends AsyncDisposable {
   run(doing: string, sql: string): Promise<void>
   rows(doing: string, sql: string): Promise<readonly DuckRow[]>
+  /** Rows of a result of any length, as values by column, some thousand at a time. */
+  stream(doing: string, sql: string): AsyncIterable<readonly (readonly unknown[])[]>
   /**
    * Runs a statement that reads a stream as if it was a file.
    * @param statement given the path to read
@@ -51,6 +53,14 @@ export async function openDuck(folder: string): Promise<Duck> {
     },
     async rows(doing, sql) {
       return (await within(doing, connection.runAndReadAll(sql))).getRowObjects()
+    },
+    async *stream(doing, sql) {
+      const result = await within(doing, connection.stream(sql))
+      for (;;) {
+        const chunk = await within(doing, result.fetchChunk())
+        if (chunk === null || chunk.rowCount === 0) return
+        yield chunk.getRows()
+      }
     },
     async reading(doing, stream, statement) {
       const path = pipe
