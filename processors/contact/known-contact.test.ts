@@ -25,6 +25,19 @@ const inOrder = fc
   .uniqueArray(anyContact, { maxLength: 12, selector: ({ received }) => received })
   .map((list) => list.toSorted((a, b) => a.received - b.received))
 
+const cuts = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 })
+/** What is written after micro-batches of these sizes, in turn. */
+function write(contacts: readonly Contact[], sizes: readonly number[], before?: KnownContact): KnownContact | undefined {
+  let written = before
+  for (let [from, turn] = [0, 0]; from < contacts.length; turn++) {
+    const to = from + (sizes[turn % sizes.length] ?? 1)
+    const next = known(contacts.slice(from, to), written)
+    if (next !== undefined && isDue(written, next)) written = next
+    from = to
+  }
+  return written
+}
+
 describe('what is known of a device from its readings', () => {
   it('is its last contact, the newest of its samples, and the newest value of its battery', () => {
     const full = { value: 90, at: 20 }
@@ -64,24 +77,26 @@ describe('what is known of a device from its readings', () => {
     expect(isDue(written, applyContact(written, contact(EXACT_TO_MICROS)))).to.equal(true)
     expect(isDue(written, applyContact(written, contact(1, { boot: 2 })))).to.equal(true)
     expect(isDue(written, applyContact(written, contact(1, { batteryLevel: { value: 50, at: 1 } })))).to.equal(true)
+    expect(isDue(written, applyContact(written, contact(1, { sampleAt: EXACT_TO_MICROS })))).to.equal(true)
   })
 
   it('is the same after a replay, however the batches were cut', () => {
-    const write = (contacts: readonly Contact[], sizes: readonly number[], before?: KnownContact): KnownContact | undefined => {
-      let written = before
-      for (let [from, turn] = [0, 0]; from < contacts.length; turn++) {
-        const to = from + (sizes[turn % sizes.length] ?? 1)
-        const next = known(contacts.slice(from, to), written)
-        if (next !== undefined && isDue(written, next)) written = next
-        from = to
-      }
-      return written
-    }
-    const cuts = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 })
     fc.assert(
       fc.property(inOrder, cuts, cuts, (contacts, sizes, again) => {
         const once = write(contacts, sizes)
         expect(write(contacts, again, once)).to.deep.equal(once)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('is behind all records by less than what is written at once, however the batches were cut', () => {
+    fc.assert(
+      fc.property(inOrder, cuts, (contacts, sizes) => {
+        const exact = known(contacts)
+        const written = write(contacts, sizes)
+        expect(exact === undefined || isDue(written, exact)).to.equal(exact === undefined && written === undefined)
+        expect((exact?.sampleAt ?? 0) - (written?.sampleAt ?? 0), 'of its newest sample').to.be.below(EXACT_TO_MICROS)
       }),
       { numRuns: 1000 },
     )

@@ -27,7 +27,8 @@ export interface KnownContact extends Contact {
 
 /**
  * What is newer than what is written by less than this is not written: a device that sends each
- * second costs a write in ten seconds, not one each batch. Battery values likewise.
+ * second costs a write in ten seconds, not one each batch. The newest sample and battery values
+ * likewise, by the times of samples.
  */
 export const EXACT_TO_MICROS = 10_000_000
 
@@ -64,13 +65,14 @@ export function isDue(written: KnownContact | undefined, known: KnownContact): b
     // Not its number: it may have changed to and fro.
     known.bootAt !== written.bootAt ||
     known.firmware !== written.firmware ||
-    isNewerByEnough(written.batteryVoltage, known.batteryVoltage) ||
-    isNewerByEnough(written.batteryLevel, known.batteryLevel)
+    isNewerByEnough(written.sampleAt, known.sampleAt) ||
+    isNewerByEnough(written.batteryVoltage?.at ?? null, known.batteryVoltage?.at ?? null) ||
+    isNewerByEnough(written.batteryLevel?.at ?? null, known.batteryLevel?.at ?? null)
   )
 }
 
-function isNewerByEnough(written: Timed | null, known: Timed | null): boolean {
-  return known !== null && (written === null || known.at - written.at >= EXACT_TO_MICROS)
+function isNewerByEnough(written: number | null, known: number | null): boolean {
+  return known !== null && (written === null || known - written >= EXACT_TO_MICROS)
 }
 
 function newer(a: Timed | null, b: Timed | null): Timed | null {
