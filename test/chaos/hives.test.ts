@@ -5,7 +5,7 @@ import { HIVES, messagesOf, PLACES } from './hives.ts'
 
 /** In two minutes of a run. */
 const MESSAGES = 120
-const seeds = [1, 2, 3, 20261123]
+const seeds = [1, 2, 3, 20261132]
 const messages = (seed: number, number: number) => {
   const of = messagesOf(seed, number, Date.UTC(2026, 0, 1))
   return Array.from({ length: MESSAGES }, () => of.next().value).flat()

@@ -27,6 +27,8 @@ export const RULES: readonly (readonly string[])[] = [
 ]
 /** Of what the clock says, and not the samples: it must be true, and that is all. */
 export const SILENCE_RULE = ['silent', '--kind', 'silence', '--for', '1m'] as const
+/** Of `millrace devices silent-after`: the least, for a run is short. */
+export const SILENT_AFTER = '1m'
 
 /** Sends what hives measure: a year in an hour, for movement goes by the times of samples. */
 export interface Hives extends AsyncDisposable {

@@ -87,6 +87,8 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return kill(fault, 'movement')
       case 'kill alerts':
         return kill(fault, 'alerts')
+      case 'kill contact':
+        return kill(fault, 'contact')
       case 'kill continuity':
         return kill(fault, 'continuity')
       case 'pause bridge':
@@ -104,6 +106,8 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return inTurn('movement', () => pause(fault, 'movement', fault.companion))
       case 'pause alerts':
         return inTurn('alerts', () => pause(fault, 'alerts', fault.companion))
+      case 'pause contact':
+        return inTurn('contact', () => pause(fault, 'contact', fault.companion))
       case 'two of standardise':
         return inTurn('standardise', () => scale(fault, 'standardise'))
       case 'two of store':
@@ -112,6 +116,8 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return inTurn('movement', () => scale(fault, 'movement'))
       case 'two of alerts':
         return inTurn('alerts', () => scale(fault, 'alerts'))
+      case 'two of contact':
+        return inTurn('contact', () => scale(fault, 'contact'))
       case 'kill Kafka':
         return restart(fault, 'kafka')
       case 'kill PostgreSQL':

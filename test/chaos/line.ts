@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
-import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE } from './hives.ts'
+import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE, SILENT_AFTER } from './hives.ts'
 import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
 import { type FaultyProxy, openProxy } from './proxy.ts'
 import type { Link } from './schedule.ts'
@@ -134,6 +134,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     async provision(devices) {
       await millrace('devices', 'add', '--account', 'chaos', '--site', 'orchard', ...devices)
       await millrace('devices', 'add', '--account', HIVE_ACCOUNT, ...HIVES)
+      await millrace('devices', 'silent-after', SILENT_AFTER, ...HIVES)
       for (const rule of [...RULES, SILENCE_RULE]) await millrace('alerts', 'rules', 'add', ...rule, '--account', HIVE_ACCOUNT)
     },
   }

@@ -70,6 +70,7 @@ const CONSUMERS = [
   'devices',
   'movement',
   'alerts',
+  'contact',
   'standardise',
   'translate',
 ] as const satisfies readonly Instance[]

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Alert } from '../../processors/alerts/generated/alert.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
-import { differences, untold, untrueSilences } from './process-differences.ts'
+import { differences, silencesOf, untold, untrueSilences } from './process-differences.ts'
 
 const opened: Alert = {
   event_id: 'a-opened',
@@ -46,7 +46,7 @@ describe("what the business processes' tables are compared by", () => {
   })
 
   it('finds an alert of silence of a device that was heard', () => {
-    expect(untrueSilences([opened], new Map([[0, [heardAt(10), heardAt(71)]]]))).to.deep.equal([])
-    expect(untrueSilences([opened], new Map([[0, [heardAt(10), heardAt(50)]]]))).to.have.length(1)
+    expect(untrueSilences(silencesOf([opened]), new Map([[0, [heardAt(10), heardAt(71)]]]))).to.deep.equal([])
+    expect(untrueSilences(silencesOf([opened]), new Map([[0, [heardAt(10), heardAt(50)]]]))).to.have.length(1)
   })
 })

@@ -53,19 +53,32 @@ function textOf(alert: Alert): string {
   return JSON.stringify(Object.fromEntries(Object.entries(alert).sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
-/** Alerts of silence of devices that the bridge heard meanwhile. */
-export function untrueSilences(events: readonly Alert[], records: HiveRecords): readonly string[] {
+/** A device is said to have been silent. Times: microseconds since 1970. */
+export interface Silence {
+  readonly device: string
+  readonly began: number
+  readonly until: number
+}
+
+/** What alerts of silence say. */
+export function silencesOf(events: readonly Alert[]): readonly Silence[] {
+  return events
+    .filter(({ kind, event }) => kind === 'silence' && event === 'opened')
+    .map(({ device_id: device, began, opened }) => ({ device, began, until: opened }))
+}
+
+/** Those of devices that the bridge heard meanwhile. */
+export function untrueSilences(silences: readonly Silence[], records: HiveRecords): readonly string[] {
   const heard = new Map<string, number[]>()
   for (const { key, timestampMs } of [...records.values()].flat()) {
     const device = key?.toString('latin1') ?? ''
     heard.set(device, [...(heard.get(device) ?? []), timestampMs * 1000])
   }
-  return events.flatMap(({ kind, event, device_id: device, began, opened }) => {
-    if (kind !== 'silence' || event !== 'opened') return []
-    const meanwhile = (heard.get(device) ?? []).find((at) => at > began && at <= opened)
+  return silences.flatMap(({ device, began, until }) => {
+    const meanwhile = (heard.get(device) ?? []).find((at) => at > began && at <= until)
     return meanwhile === undefined
       ? []
-      : [`${device}: said to be silent from ${at(began)} to ${at(opened)}, and the bridge heard it at ${at(meanwhile)}`]
+      : [`${device}: said to be silent from ${at(began)} to ${at(until)}, and the bridge heard it at ${at(meanwhile)}`]
   })
 }
 

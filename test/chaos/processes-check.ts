@@ -6,11 +6,12 @@ import { type AlertRow, alertOf } from '../../processors/alerts/writing.ts'
 import { metresBetween } from '../../processors/movement/distance.ts'
 import { topics } from '../../processors/topics.ts'
 import { readAlerts } from './alerts-topic.ts'
+import { contactDifferences, createExactContacts, type ExactContacts, readContacts, readSilences } from './contact-check.ts'
 import { HIVE_ACCOUNT, HIVES, PLACES, SILENCE_RULE } from './hives.ts'
 import type { Line } from './line.ts'
-import { differences, type Tables, untold, untrueSilences } from './process-differences.ts'
+import { differences, silencesOf, type Tables, untold, untrueSilences } from './process-differences.ts'
 import { createRandom } from './random.ts'
-import { type HiveRecords, recompute } from './recomputation.ts'
+import { type HiveRecords, lookups, recompute } from './recomputation.ts'
 import { readTopic } from './topic-reader.ts'
 
 /** What the business processes made of it all. */
@@ -24,6 +25,9 @@ export interface ProcessFindings {
   readonly repeatedEvents: number
   /** Moments at which hives were counted, of each place. */
   readonly moments: number
+  /** Devices of which contact knows something, and hives that it found silent. */
+  readonly contacts: number
+  readonly silentHives: number
   /** What is not as a recomputation has it: device, and what. */
   readonly wrong: readonly string[]
 }
@@ -35,7 +39,7 @@ const WAIT_MS = 60_000
 const POLL_MS = 250
 
 /**
- * Compares the tables of movement and alerts with a recomputation from what is in
+ * Compares the tables of movement, alerts and contact with a recomputation from what is in
  * telemetry.readings, and topic `alerts` with its table. To be called once the line has settled,
  * before anything of the topic is lost; what is compared must not change any more.
  */
@@ -50,21 +54,33 @@ export async function checkProcesses({ direct, millrace }: Line, kafka: KafkaCli
     return rowCount === 0
   })
   await until('the outbox is empty', async () => (await app.query('SELECT FROM outbox')).rowCount === 0)
-  const records = await readHives(kafka)
+  const contacts = createExactContacts(lookups)
+  const records = await readReadings(kafka, contacts)
   await using again = await connect(await recompute(direct.appUrl, records, seed))
   const there = await tablesOf(app, seed)
   const expected = await tablesOf(again, seed)
   const told = await readAlerts(kafka)
   const events = await eventsOf(app)
+  const alerted = silencesOf(events)
+  const written = await readContacts(app)
+  const silences = await readSilences(app, HIVES)
   return {
     decisions: there.get('movements')?.length ?? 0,
     sites: there.get('sites')?.length ?? 0,
     alerts: there.get('alerts')?.length ?? 0,
-    silences: events.filter(({ kind, event }) => kind === 'silence' && event === 'opened').length,
+    silences: alerted.length,
     events: told.events.size,
     repeatedEvents: told.repeats,
     moments: MOMENTS,
-    wrong: [...differences(expected, there), ...told.wrong, ...untold(events, told), ...untrueSilences(events, records)],
+    contacts: contacts.known.size,
+    silentHives: silences.length,
+    wrong: [
+      ...differences(expected, there),
+      ...told.wrong,
+      ...untold(events, told),
+      ...untrueSilences([...alerted, ...silences], records),
+      ...contactDifferences(contacts.known, written),
+    ],
   }
 }
 
@@ -81,10 +97,12 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
     if (Date.now() > deadline) throw new Error(`not within ${WAIT_MS / 1000} s: ${what}`)
 }
 
-async function readHives(kafka: KafkaClient): Promise<HiveRecords> {
+/** Keeps the records of hives, and of all others what they say of their devices. */
+async function readReadings(kafka: KafkaClient, contacts: ExactContacts): Promise<HiveRecords> {
   const hives = new Set(HIVES)
   const records: Map<number, Parameters<Parameters<typeof readTopic>[2]>[0][]> = new Map()
   await readTopic(kafka, topics.readings, (record, partition) => {
+    contacts.add(record)
     if (!hives.has(record.key?.toString('latin1') ?? '')) return
     // A copy: the value is a part of a whole batch, which would stay in memory.
     const copy = { ...record, value: record.value === null ? null : Buffer.from(record.value) }

@@ -23,7 +23,8 @@ const MOST_RECORDS = 40
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 /** What devices were before the first reading, and what the rules are. */
 const COPIED = ['accounts', 'alert_rules'] as const
-const lookups: Lookups = {
+/** What reading a record of telemetry.readings looks up. */
+export const lookups: Lookups = {
   firmware: () => ({ tag: 'unknown' }),
   assignments: () => undefined,
   speaksFor: () => false,

@@ -219,10 +219,11 @@ export function describeReport(report: Report): string {
 }
 
 function describeProcesses({ processes }: Report): readonly (readonly [string, string])[] {
-  const { decisions, sites, alerts, silences, events, repeatedEvents, moments, wrong } = processes
+  const { decisions, sites, alerts, silences, events, repeatedEvents, moments, contacts, silentHives, wrong } = processes
   return [
     ['movement', `${decisions} decisions, ${sites} sites, hives counted at ${moments} moments`],
     ['alerts', `${alerts} by samples, ${silences} of silence; ${events} events told, ${repeatedEvents} of them again`],
+    ['contact', `${contacts} devices, ${silentHives} hives silent`],
     ['recomputed', `${wrong.length} differences`],
   ]
 }

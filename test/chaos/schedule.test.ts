@@ -37,7 +37,7 @@ describe('the schedule of faults', () => {
       fc.property(seeds, (seed) => {
         const long = planFaults({ ...options, seed, durationMs: minutes(20) })
         expect(long.length).to.be.at.least(100)
-        expect(new Set(long.map(({ kind }) => kind)).size).to.equal(25)
+        expect(new Set(long.map(({ kind }) => kind)).size).to.equal(28)
         const short = planFaults({ ...options, seed, durationMs: minutes(3) })
         expect(new Set(short.map(({ kind }) => kind)).size).to.be.at.least(8)
       }),

@@ -9,7 +9,7 @@ export const links = ['devices', 'bridge', 'kafka', 'databases'] as const
 export type Link = (typeof links)[number]
 
 /** Services that are consumers of a group. */
-export type Consumer = 'standardise' | 'store' | 'movement' | 'alerts'
+export type Consumer = 'standardise' | 'store' | 'movement' | 'alerts' | 'contact'
 
 /**
  * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again,
@@ -120,16 +120,19 @@ function everyKind(diskCanFill: boolean): RoundKind[] {
     'kill store',
     'kill movement',
     'kill alerts',
+    'kill contact',
     'kill continuity',
     'pause bridge',
     'pause standardise',
     'pause store',
     'pause movement',
     'pause alerts',
+    'pause contact',
     'two of standardise',
     'two of store',
     'two of movement',
     'two of alerts',
+    'two of contact',
     'kill Kafka',
     'kill PostgreSQL',
     'stop PostgreSQL at once',
@@ -154,6 +157,7 @@ function planFault(random: Random, kind: RoundKind, atMs: number, durationMs: nu
     case 'kill store':
     case 'kill movement':
     case 'kill alerts':
+    case 'kill contact':
     case 'kill continuity':
       return { kind, ...lasting({ least: 0, most: 0 }) }
     case 'pause bridge':
@@ -162,11 +166,13 @@ function planFault(random: Random, kind: RoundKind, atMs: number, durationMs: nu
     case 'pause store':
     case 'pause movement':
     case 'pause alerts':
+    case 'pause contact':
       return { kind, ...lasting({ least: sessionTimeoutMs + 2_000, most: sessionTimeoutMs + 6_000 }), companion: random.next() < 0.75 }
     case 'two of standardise':
     case 'two of store':
     case 'two of movement':
     case 'two of alerts':
+    case 'two of contact':
       return { kind, ...lasting({ least: 6_000, most: 15_000 }) }
     case 'kill Kafka':
     case 'kill PostgreSQL':

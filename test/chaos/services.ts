@@ -8,12 +8,12 @@ import { DEFAULT_PROCESSORS } from '../../services/config.ts'
 import { requireFree } from './ports.ts'
 
 /** What the configuration names: the business processes too. */
-export const PROCESSORS: readonly string[] = [...DEFAULT_PROCESSORS, 'movement', 'alerts']
+export const PROCESSORS: readonly string[] = [...DEFAULT_PROCESSORS, 'movement', 'alerts', 'contact']
 
 /** One instance of each service. */
-export const line = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'movement', 'alerts'] as const
+export const line = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'movement', 'alerts', 'contact'] as const
 /** The services of the line. Of the consumers there may be a second instance. */
-export const instances = [...line, 'standardise-2', 'store-2', 'movement-2', 'alerts-2'] as const
+export const instances = [...line, 'standardise-2', 'store-2', 'movement-2', 'alerts-2', 'contact-2'] as const
 export type Instance = (typeof instances)[number]
 
 /**
