@@ -5,7 +5,7 @@ import { ConnectorError, type Log, type ReadingsSink, type SinkBatch, type SinkR
 import type { BackendChoice, StorageBackend } from './backend.ts'
 import { findBackend } from './backend-choice.ts'
 import { createDatabase, type Database } from './database.ts'
-import { type Day, dayOf } from './days.ts'
+import type { Day } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { checkColumns, describeForeign } from './readings-check.ts'
 import { readingsTable } from './readings-table.ts'
@@ -27,28 +27,17 @@ export interface ReadingsSinkOptions {
   readonly log: Log
 }
 
-/** A sink that also keeps the table's storage in order. */
-export interface PostgresReadingsSink extends ReadingsSink {
-  /**
-   * Makes partitions for the next days; to be called at start and daily. Returns how many rows lie
-   * outside every partition.
-   */
-  keepReady(nowMs: number): Promise<bigint>
-}
-
 type Committed = Extract<SinkResult, { tag: 'committed' }>
 
 /** invalid_binary_representation */
 const INVALID_BINARY = '22P03'
-/** Days beyond today whose partitions are kept ready. */
-const DAYS_AHEAD = 7
 
 /**
  * The sink over one connection. A batch takes three round trips: offsets by compare-and-set, COPY,
  * COMMIT (docs/architecture.md). `synchronous_commit = off` loses nothing: rows and offsets are in
  * one WAL, so a crash of the server takes back both, and the records are read again from Kafka.
  */
-export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadingsSink {
+export function createReadingsSink(options: ReadingsSinkOptions): ReadingsSink {
   const { url, backend: choice, quantities, conflicts, rollups = true, log } = options
   let backend: StorageBackend | undefined
   let saidForeign = false
@@ -148,16 +137,6 @@ export function createReadingsSink(options: ReadingsSinkOptions): PostgresReadin
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
         return await database.use((session) => attempt(session, consumer, batch))
       }
-    },
-    keepReady(nowMs) {
-      const today = dayOf(nowMs)
-      return database.use(async (session) => {
-        await ensureDays(
-          session,
-          Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead),
-        )
-        return (await backend?.strays(session)) ?? 0n
-      })
     },
     dryRun(batch) {
       checkRows(batch)

@@ -1,5 +1,5 @@
-import type { Log } from '../../connectors/contract.ts'
-import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import type { Log, ReadingsSink } from '../../connectors/contract.ts'
+import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { openSchemaDirectory, type SchemaDirectoryOptions } from '../../connectors/registry/schema-directory.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
@@ -14,7 +14,7 @@ import { telemetryOwner } from '../database-users.ts'
 import { schemasOf } from '../lookups.ts'
 
 /** The sink that the configuration describes, of the store and of a redrive of its dead letters. */
-export function configuredSink({ env, store }: Config, log: Log): PostgresReadingsSink {
+export function configuredSink({ env, store }: Config, log: Log): ReadingsSink {
   const { backend, conflicts, rollups } = store
   return createReadingsSink({
     url: env.TELEMETRY_DATABASE_URL,

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import { CareRig } from '../pipeline/care-rig.ts'
 import { millrace } from '../pipeline/service.ts'
 import { type TestStore, testStore } from '../pipeline/test-store.ts'
 
 describe('rows that lie outside every partition', () => {
+  let rig: CareRig
   let store: TestStore
   let telemetry: string | undefined
 
@@ -14,15 +16,16 @@ describe('rows that lie outside every partition', () => {
     millrace('partitions', ...args).catch((cause: unknown) => String(cause))
 
   beforeEach(async () => {
-    store = await testStore('postgres')
+    rig = await CareRig.open('postgres')
+    store = rig.store
     telemetry = process.env.TELEMETRY_DATABASE_URL
     process.env.TELEMETRY_DATABASE_URL = store.database.url
-    await store.sink.keepReady(Date.UTC(2026, 10, 29))
+    await rig.pass({ daysAhead: 7 }, Date.UTC(2026, 10, 29))
   })
 
   afterEach(async () => {
     process.env.TELEMETRY_DATABASE_URL = telemetry
-    await store[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
   })
 
   it('are listed by day, and get partitions of their own, while the store writes', async () => {

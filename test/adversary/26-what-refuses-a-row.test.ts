@@ -60,7 +60,6 @@ function suite(backend: BackendName): void {
 
     beforeEach(async () => {
       store = await testStore(backend)
-      await store.sink.keepReady(NOON)
     })
 
     afterEach(() => store[Symbol.asyncDispose]())

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import type { Claim, Log, SinkBatch, SinkResult } from '../../connectors/contract.ts'
+import type { Claim, Log, ReadingsSink, SinkBatch, SinkResult } from '../../connectors/contract.ts'
 import type { BackendName } from '../../connectors/postgres/backend.ts'
 import { migrateTelemetry } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
-import { createReadingsSink, type PostgresReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
@@ -20,7 +20,7 @@ const silent: Log = { info: () => undefined, warn: () => undefined, error: () =>
  */
 export interface TestStore extends AsyncDisposable {
   readonly database: ScratchDatabase
-  readonly sink: PostgresReadingsSink
+  readonly sink: ReadingsSink
   /** Rows as the next batch of the partition. */
   batch(rows: readonly TestRow[]): SinkBatch
   /** Commits rows as a batch. */
