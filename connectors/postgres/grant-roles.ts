@@ -158,8 +158,8 @@ async function ownTables(session: Session, { database, tables = [] }: RoleOption
 }
 
 /**
- * Sequences of tables of the deployment's own, that of sites, of which `found_site` takes the next
- * number by itself, and tables to look up that it makes after this.
+ * Sequences of tables of the deployment's own, and tables to look up that it makes after this. An
+ * identity's needs no grant.
  */
 async function sequencesAndLater(session: Session, { name, exists }: Grantee, schemas: readonly string[]): Promise<readonly string[]> {
   const has = exists ? `has_sequence_privilege(${literal(name)}, c.oid, 'USAGE')` : 'false'
@@ -168,7 +168,7 @@ async function sequencesAndLater(session: Session, { name, exists }: Grantee, sc
     // CASE: of what is no sequence the function must not be asked.
     `SELECT quote_ident(relname) AS sequence FROM pg_class c WHERE relnamespace = current_schema()::regnamespace
        AND CASE relkind WHEN 'S' THEN pg_has_role(relowner, 'USAGE') AND NOT ${has} ELSE false END
-       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('i', 'e') AND relname <> 'sites_id_seq') ORDER BY relname`,
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('i', 'e')) ORDER BY relname`,
   )
   const later = await session.query<{ schema: string }>(
     'looking for rights on later tables',

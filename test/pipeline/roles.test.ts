@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import pg from 'pg'
 import type { Claim, Log } from '../../connectors/contract.ts'
 import type { BackendName } from '../../connectors/postgres/backend.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
 import { roleName } from '../../connectors/postgres/grant-roles.ts'
 import { migrateApp, migrateRoles, migrateTelemetry } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
@@ -128,6 +129,20 @@ describe('roles in the databases', () => {
         'TRUNCATE alerts',
         'ALTER TABLE devices DISABLE TRIGGER ALL',
       ])
+    })
+
+    it('let processes found a site, which gets the next number and is named after it', async () => {
+      await database.query("INSERT INTO accounts (name) VALUES ('demo')")
+      await using processes = createDatabase({ url: as('processes', database), applicationName: 'test' })
+      const founding = 'SELECT found_site(id, $1, $2, NULL) AS site FROM accounts'
+      const found = async (...place: readonly number[]): Promise<unknown> =>
+        (await processes.use((session) => session.query('founding a site', founding, place)))[0]?.site
+      expect([await found(51.4, 7.1), await found(51.4, 7.1), await found(52.3, 8.8)]).to.deep.equal([1n, 1n, 2n])
+      expect(await database.query('SELECT id, name, founded FROM sites ORDER BY id')).to.deep.equal([
+        { id: 1n, name: '51.4000, 7.1000 (site 1)', founded: true },
+        { id: 2n, name: '52.3000, 8.8000 (site 2)', founded: true },
+      ])
+      await expectDenied(as('processes', database), ["SELECT nextval('sites_id_seq')"])
     })
 
     it('let a process read a table to look up that was made after them', async () => {
