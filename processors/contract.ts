@@ -138,7 +138,7 @@ interface Emit<Name, Target> {
   readonly key?: Buffer
 }
 
-interface Drop {
+export interface Drop {
   readonly tag: 'drop'
   readonly reason: string
 }
@@ -189,10 +189,17 @@ export interface Source<Item> {
   /** What decoding looks up. Nothing if absent. */
   readonly needs?: readonly LookupName[]
   /**
-   * Hands every input of a record to `each`, with the sample's index. Throws MalformedError for
-   * what cannot be decoded.
+   * Hands every input of a record to `each`, with the sample's index, and the reason to `drop` for
+   * each that it leaves out on purpose. What is no input is left out without a count. Throws
+   * MalformedError for what cannot be decoded.
+   * @param drop absent if nobody counts
    */
-  readonly decode: (record: KafkaRecord, lookups: Lookups, each: (item: Item, sample: number | null) => void) => void
+  readonly decode: (
+    record: KafkaRecord,
+    lookups: Lookups,
+    each: (item: Item, sample: number | null) => void,
+    drop?: (reason: string) => void,
+  ) => void
 }
 
 /** A source whose inputs hold only until `each` returns. */

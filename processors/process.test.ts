@@ -17,15 +17,19 @@ const lookups: Lookups = {
   speaksFor: () => false,
   dialect: () => undefined,
 }
-/** Each byte of a record is an input with that time; a record that begins with 255 is malformed. */
+/**
+ * Each byte of a record is an input with that time, but 253, which is left out; a record that
+ * begins with 255 is malformed.
+ */
 const from: Source<Item> = {
   topic: 'test' as Topic,
-  decode: ({ value, offset }, _lookups, each) => {
+  decode: ({ value, offset }, _lookups, each, drop) => {
     if (value?.[0] === 255) throw new MalformedError('begins with 255')
     // As another copy of Millrace throws it: that of the package that the process is in.
     if (value?.[0] === 254) throw Object.assign(new Error('begins with 254'), { code: 'MALFORMED', transient: false })
     value?.forEach((time, sample) => {
-      each({ time, offset }, sample)
+      if (time === 253) drop?.('odd')
+      else each({ time, offset }, sample)
     })
   },
 }
@@ -40,7 +44,7 @@ const inputs = (records: readonly KafkaRecord[], order: BusinessProcess<Item>['o
 
 describe('inputs by device', () => {
   const records = fc
-    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.array(fc.nat(253), { maxLength: 5 })))
+    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.array(fc.nat(252), { maxLength: 5 })))
     .map((list) => list.map(([key, bytes], index) => record(key, bytes, BigInt(index))))
 
   it('have every input once, with its device', () => {
@@ -93,5 +97,11 @@ describe('inputs by device', () => {
     expect(devices.map(({ device }) => device)).to.deep.equal(['a'])
     expect(undecodable.map((each) => each.record)).to.deep.equal(bad)
     expect(undecodable[1]?.detail).to.contain('not a device')
+  })
+
+  it('are counted by reason if their source drops them, also those of a record that has no others', () => {
+    const { devices, dropped } = inputs([record('a', [253, 1, 253]), record('b', [253])])
+    expect(devices.map(({ device, items }) => [device, items.length])).to.deep.equal([['a', 1]])
+    expect(dropped).to.deep.equal(new Map([['odd', 3]]))
   })
 })

@@ -6,6 +6,7 @@
 import { isMalformed, MalformedError, MOST_SAMPLES } from '../schemas/frame-reader.ts'
 import {
   type DeviceId,
+  type Drop,
   type GivingSource,
   type KafkaRecord,
   type LookupName,
@@ -102,9 +103,12 @@ export interface BusinessProcess<Item> {
    * everything through `tx`. What it looks up is as it was when the batch was prepared; what it
    * reads through `tx` is as of the transaction.
    *
+   * `drop` leaves the device's inputs out on purpose: what it did for them is taken back, and once
+   * the transaction has committed they are counted under the reason.
+   *
    * The look-ups are absent only if it needs none and declares no table: `withLookups` adds them.
    */
-  readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | undefined>
+  readonly handle: (device: DeviceId, items: readonly Item[], tx: Transaction, lookups?: Lookups) => Promise<Rejected | Drop | undefined>
   /**
    * Handles the devices of a micro-batch with one savepoint and few statements, and rejects none.
    * Those that it returns are left to `handle`, one by one, in the same transaction. If it throws,
@@ -130,7 +134,7 @@ export interface ProcessDeclaration<Item, Tables extends LookupTables = NoTables
     items: readonly Item[],
     tx: OutputTransaction<To>,
     lookups: LookupsWith<Tables>,
-  ) => Promise<Rejected | undefined>
+  ) => Promise<Rejected | Drop | undefined>
   readonly regularly?: Regularly<OutputTransaction<To>>
 }
 
@@ -167,6 +171,8 @@ export interface Undecodable {
 export interface Inputs<Item> {
   readonly devices: readonly DeviceInputs<Item>[]
   readonly undecodable: readonly Undecodable[]
+  /** How many its source left out on purpose, by reason. */
+  readonly dropped: ReadonlyMap<string, number>
 }
 
 /**
@@ -180,6 +186,7 @@ export function inputsByDevice<Item>(
 ): Inputs<Item> {
   const devices = new Map<DeviceId, { items: Item[]; records: KafkaRecord[] }>()
   const undecodable: Undecodable[] = []
+  const dropped = new Map<string, number>()
   for (const record of records) {
     try {
       if (record.unreadable !== undefined) throw new MalformedError(record.unreadable)
@@ -188,11 +195,14 @@ export function inputsByDevice<Item>(
       if (device === undefined)
         throw new MalformedError(`expected a device ID as key, got ${JSON.stringify(record.key?.toString('latin1') ?? null)}`)
       const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
-      from.decode(record, lookups, (item, sample) => {
+      const left: string[] = []
+      const each = (item: Item, sample: number | null): void => {
         if (only !== undefined && sample !== null && !only.has(sample)) return
         if (items.length === MOST_SAMPLES) throw new MalformedError(`expected at most ${MOST_SAMPLES} samples in a record`)
         items.push(item)
-      })
+      }
+      from.decode(record, lookups, each, (reason) => left.push(reason))
+      for (const reason of left) dropped.set(reason, (dropped.get(reason) ?? 0) + 1)
       if (items.length === 0) continue
       const inputs = devices.get(device)
       if (inputs === undefined) devices.set(device, { items, records: [record] })
@@ -208,6 +218,7 @@ export function inputsByDevice<Item>(
   return {
     devices: [...devices].map(([device, inputs]) => ({ device, records: inputs.records, items: inOrder(inputs.items, order, time) })),
     undecodable,
+    dropped,
   }
 }
 

@@ -27,7 +27,11 @@ export const METRICS = {
     labels: ['reason'],
     means: 'Records, or messages of MQTT, that were refused: once for each reason. They are in dead letters.',
   },
-  millrace_dropped_total: { of: ['bridge', 'processor'], labels: ['reason'], means: 'Records, or messages of MQTT, left out on purpose.' },
+  millrace_dropped_total: {
+    of: ['bridge', 'processor', 'process'],
+    labels: ['reason'],
+    means: 'Inputs (messages of MQTT, records, samples) that were left out on purpose. There is no dead letter of them.',
+  },
   millrace_sent_bytes_total: { of: REFUSING, means: 'Bytes that Kafka acknowledged.' },
   millrace_send_retries_total: { of: REFUSING, means: 'Requests to Kafka that had to be sent again.' },
   millrace_unkept_offsets_total: { of: REFUSING, means: 'Offsets that Kafka had acknowledged to this process and no longer has.' },

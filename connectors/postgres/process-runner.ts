@@ -1,4 +1,4 @@
-import type { ConsumerName, DeviceId } from '../../processors/contract.ts'
+import type { ConsumerName, DeviceId, Drop } from '../../processors/contract.ts'
 import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
 import { ConnectorError, type Log, type OffsetMove, type OffsetStore, type TopicPartition } from '../contract.ts'
 import { createDatabase } from './database.ts'
@@ -21,8 +21,11 @@ export interface DeviceRejection {
   readonly detail: string
 }
 
+/** Inputs that the process left out on purpose, by reason. */
+export type DroppedInputs = ReadonlyMap<string, number>
+
 export type ProcessResult =
-  | { readonly tag: 'committed' }
+  | { readonly tag: 'committed'; readonly dropped: DroppedInputs }
   /** Nothing was written: another owner has at least one of the partitions. Claim again. */
   | { readonly tag: 'fenced'; readonly partitions: readonly TopicPartition[] }
   /**
@@ -64,17 +67,18 @@ export function createProcessRunner({ url, log, outputs }: ProcessRunnerOptions)
   return {
     ...offsetStore(database),
     async commit(consumer, businessProcess, batch) {
-      let sent = false
+      let sent: DroppedInputs | undefined
       const attempt = (): Promise<ProcessResult> =>
-        database.use((session) =>
-          run(session, { consumer, businessProcess, outputs }, batch, () => {
-            sent = true
-          }),
-        )
+        database.use(async (session) => {
+          const result = await run(session, { consumer, businessProcess, outputs }, batch, (dropped) => {
+            sent = dropped
+          })
+          return result.tag === 'done-before' ? { tag: 'committed', dropped: sent ?? new Map() } : result
+        })
       try {
         return await attempt()
       } catch (error) {
-        if (!(sent && error instanceof ConnectorError && error.transient)) throw error
+        if (!(sent !== undefined && error instanceof ConnectorError && error.transient)) throw error
         // The offsets tell whether that COMMIT happened: they have moved, or move now.
         log.warn('the connection was lost during COMMIT: finding out on a new one', { cause: error.message })
         return await attempt()
@@ -83,7 +87,7 @@ export function createProcessRunner({ url, log, outputs }: ProcessRunnerOptions)
     dryRun(consumer, businessProcess, devices) {
       return database.use(async (session) => {
         await session.script('beginning a dry run', 'BEGIN')
-        const rejections = await handleDevices(session, { consumer, businessProcess, outputs }, devices)
+        const { rejections } = await handleDevices(session, { consumer, businessProcess, outputs }, devices)
         await session.script('taking back the dry run', 'ROLLBACK')
         return rejections
       })
@@ -103,44 +107,51 @@ async function run<Item>(
   session: Session,
   handler: Handler<Item>,
   batch: ProcessBatch<Item>,
-  committing: () => void,
-): Promise<ProcessResult> {
+  committing: (dropped: DroppedInputs) => void,
+): Promise<ProcessResult | { readonly tag: 'done-before' }> {
   const { consumer } = handler
   const moves = batch.moves.map(({ handled, ...move }) => ({ ...move, stored: handled }))
   const affected = await session.script('moving offsets', `BEGIN; ${moveOffsets(consumer, moves)}`)
   if (affected[1] !== moves.length) {
     await session.script('leaving the offsets', 'ROLLBACK')
-    const refusal = await explainRefusal(session, consumer, moves)
-    return refusal.tag === 'done-before' ? { tag: 'committed' } : refusal
+    return await explainRefusal(session, consumer, moves)
   }
-  const rejections = await handleDevices(session, handler, batch.devices)
+  const { rejections, dropped } = await handleDevices(session, handler, batch.devices)
   if (rejections.length > 0) {
     // The dead letters must be sent before the offsets move, and not inside the transaction, which
     // must not wait for Kafka.
     await session.script('taking back the batch', 'ROLLBACK')
     return { tag: 'rejected', rejections }
   }
-  committing()
+  committing(dropped)
   await session.commit('committing the batch')
-  return { tag: 'committed' }
+  return { tag: 'committed', dropped }
+}
+
+/** What came of the devices of a batch. */
+export interface HandledDevices {
+  readonly rejections: readonly DeviceRejection[]
+  readonly dropped: DroppedInputs
 }
 
 async function handleDevices<Item>(
   session: Session,
   handler: Handler<Item>,
   devices: readonly DeviceInputs<Item>[],
-): Promise<readonly DeviceRejection[]> {
+): Promise<HandledDevices> {
   const { consumer, businessProcess, outputs } = handler
   const doing = `process ${consumer}, before its devices`
   if (devices.length > 0) await businessProcess.before?.(devices, transactionOf(session, doing, outputs))
   // By ID: two transactions, of one process or of two, lock the rows of devices in one order.
   const sorted = [...devices].sort((a, b) => (a.device < b.device ? -1 : 1))
   const rejections: DeviceRejection[] = []
+  const dropped = new Map<string, number>()
   for (const inputs of await leftByTogether(session, handler, sorted)) {
-    const rejection = await handleDevice(session, handler, inputs)
-    if (rejection !== undefined) rejections.push(rejection)
+    const outcome = await handleDevice(session, handler, inputs)
+    if (outcome?.tag === 'reject') rejections.push(outcome.rejection)
+    else if (outcome?.tag === 'drop') dropped.set(outcome.reason, (dropped.get(outcome.reason) ?? 0) + inputs.items.length)
   }
-  return rejections
+  return { rejections, dropped }
 }
 
 /**
@@ -168,32 +179,40 @@ async function leftByTogether<Item>(
   }
 }
 
+/** What became of one device, if it was not handled. */
+export type DeviceOutcome = { readonly tag: 'reject'; readonly rejection: DeviceRejection } | Drop
+
 /**
- * Handles one device within a savepoint. What it did is taken back if it is rejected.
+ * Handles one device within a savepoint. What it did is taken back if it is rejected or dropped.
  * @throws ConnectorError if the database is at fault
  */
 export async function handleDevice<Item>(
   session: Session,
   { consumer, businessProcess: { handle, reasons }, outputs }: Handler<Item>,
   { device, items }: DeviceInputs<Item>,
-): Promise<DeviceRejection | undefined> {
+): Promise<DeviceOutcome | undefined> {
   const doing = `process ${consumer}, device ${device}`
   const tx = transactionOf(session, doing, outputs)
   await session.script(doing, 'SAVEPOINT device')
   try {
-    const rejected = await handle(device, items, tx)
-    if (rejected === undefined) {
+    const outcome = await handle(device, items, tx)
+    if (outcome === undefined) {
       await session.script(doing, 'RELEASE SAVEPOINT device')
       return undefined
     }
-    if (!(rejected.reason in reasons)) throw new RangeError(`rejected for "${rejected.reason}", which is not in its list of reasons`)
+    if (outcome.tag === 'reject' && !(outcome.reason in reasons))
+      throw new RangeError(`rejected for "${outcome.reason}", which is not in its list of reasons`)
     await session.script(doing, 'ROLLBACK TO SAVEPOINT device')
-    return { device, reason: rejected.reason, detail: rejected.detail }
+    return outcome.tag === 'drop' ? outcome : rejection(device, outcome.reason, outcome.detail)
   } catch (error) {
     if (!isDevices(error, session)) throw error
     await session.script(doing, 'ROLLBACK TO SAVEPOINT device')
-    return { device, reason: DEFECT, detail: error instanceof Error ? error.message : String(error) }
+    return rejection(device, DEFECT, error instanceof Error ? error.message : String(error))
   }
+}
+
+function rejection(device: DeviceId, reason: string, detail: string): DeviceOutcome {
+  return { tag: 'reject', rejection: { device, reason, detail } }
 }
 
 /**
@@ -214,7 +233,7 @@ export interface Rehearsal {
     consumer: ConsumerName,
     businessProcess: BusinessProcess<Item>,
     devices: readonly DeviceInputs<Item>[],
-  ): Promise<readonly DeviceRejection[]>
+  ): Promise<HandledDevices>
 }
 
 /**

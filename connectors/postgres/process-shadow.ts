@@ -83,12 +83,12 @@ export async function shadowProcess(options: ProcessShadowOptions): Promise<Shad
         if (signal.aborted) stopped = 'interrupted'
         else if (performance.now() - began > TRANSACTION_MS) stopped = `the transaction had taken ${TRANSACTION_MS / 1000} s`
         if (stopped !== undefined) break
-        const rejection = await handleDevice(session, { consumer, businessProcess, outputs }, inputs)
+        const outcome = await handleDevice(session, { consumer, businessProcess, outputs }, inputs)
         const after = await changes(session)
         handled++
         // The figures count what was taken back, too.
-        if (rejection === undefined) add(total, before, after)
-        else rejections.push(rejection)
+        if (outcome === undefined) add(total, before, after)
+        else if (outcome.tag === 'reject') rejections.push(outcome.rejection)
         before = after
       }
     } catch (error) {

@@ -15,6 +15,8 @@ export interface ProcessTest {
    *   `undecodable` for a record
    */
   feed(records: readonly TestRecord[]): Promise<readonly RefusedDevice[]>
+  /** Inputs that it and its source have left out on purpose so far, by reason. */
+  dropped(): Readonly<Record<string, number>>
   /** A statement in the same transaction: to prepare tables, and to look at them afterwards. */
   query: Transaction['query']
 }
@@ -44,19 +46,26 @@ export async function tryProcess<Item, Result>(
   { url, lookups: given = {} }: ProcessTestOptions,
   work: (test: ProcessTest) => Promise<Result>,
 ): Promise<Result> {
+  const left = new Map<string, number>()
+  const note = (dropped: ReadonlyMap<string, number>): void => {
+    for (const [reason, times] of dropped) left.set(reason, (left.get(reason) ?? 0) + times)
+  }
   return await rehearse(url, ({ tx, handle }) =>
     work({
+      dropped: () => Object.fromEntries(left),
       query: (text, values) => tx.query(text, values),
       async feed(records) {
         const { kafkaRecords, schemas } = kafkaRecordsOf(records)
         const { lookups, missing } = createTestLookups(businessProcess, given, schemas)
-        const { devices, undecodable } = inputsByDevice(businessProcess, kafkaRecords, lookups)
-        const rejected = await handle(TEST, withLookups(businessProcess, lookups), devices)
+        const { devices, undecodable, ...ofSource } = inputsByDevice(businessProcess, kafkaRecords, lookups)
+        const { rejections, dropped } = await handle(TEST, withLookups(businessProcess, lookups), devices)
         const message = missing()
         if (message !== undefined) throw new LookupNotGivenError(message)
+        note(ofSource.dropped)
+        note(dropped)
         return [
           ...undecodable.map(({ record, detail }) => ({ device: record.key?.toString() ?? null, reason: UNDECODABLE, detail })),
-          ...rejected.map(({ device, reason, detail }: DeviceRejection) => ({ device, reason, detail })),
+          ...rejections.map(({ device, reason, detail }: DeviceRejection) => ({ device, reason, detail })),
         ]
       },
     }),

@@ -1,6 +1,6 @@
-import type { DeviceId } from '../contract.ts'
+import { type DeviceId, drop } from '../contract.ts'
 import { noteListening } from '../listening-since.ts'
-import { defineProcess, type Transaction } from '../process.ts'
+import { type DeviceInputs, defineProcess, type Transaction } from '../process.ts'
 import { contacts } from './contacts.ts'
 import { applyContact, type Contact, isDue, type KnownContact, type Timed } from './known-contact.ts'
 import { reasons } from './reasons.ts'
@@ -23,11 +23,6 @@ interface ContactRow extends Record<string, unknown> {
   readonly lost: bigint | null
 }
 
-interface DeviceContacts {
-  readonly device: DeviceId
-  readonly items: readonly Contact[]
-}
-
 /** How often silence is looked for: it goes over all devices. */
 const EVERY_MS = 10_000
 
@@ -44,10 +39,10 @@ export const businessProcess = defineProcess({
   time: ({ received }) => received,
   reasons,
   metricsPort: 9472,
-  together: keep,
+  together: keepKnown,
   handle: async (device, items, tx) => {
-    await keep([{ device, items }], tx)
-    return undefined
+    const unknown = await keepKnown([{ device, items }], tx)
+    return unknown.length === 0 ? undefined : drop('unknown-device')
   },
   regularly: {
     everyMs: EVERY_MS,
@@ -58,8 +53,11 @@ export const businessProcess = defineProcess({
   },
 })
 
-/** A device that is not in the app database any more is left out. */
-async function keep(devices: readonly DeviceContacts[], tx: Pick<Transaction, 'query'>): Promise<readonly never[]> {
+/** @returns the devices that are not in the app database any more */
+async function keepKnown<Inputs extends Pick<DeviceInputs<Contact>, 'device' | 'items'>>(
+  devices: readonly Inputs[],
+  tx: Pick<Transaction, 'query'>,
+): Promise<readonly Inputs[]> {
   const rows = await tx.query<ContactRow>(
     `SELECT d.id, ${micros('c.heard_at')} AS heard, c.boot, ${micros('c.boot_at')} AS boot_at, c.lowest_boot, c.firmware,
        ${micros('c.sample_at')} AS sample_at, c.battery_voltage, ${micros('c.battery_voltage_at')} AS battery_voltage_at,
@@ -78,7 +76,7 @@ async function keep(devices: readonly DeviceContacts[], tx: Pick<Transaction, 'q
     return isDue(written, known) || isBack(row, written, known) ? [{ device, known }] : []
   })
   if (due.length > 0) await writeContacts(tx, due)
-  return []
+  return devices.filter(({ device }) => !found.has(device))
 }
 
 /** Whether it was heard after a last will, which it has not been yet. */

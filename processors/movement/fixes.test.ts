@@ -38,7 +38,8 @@ function record(samples: readonly Readonly<Record<string, unknown>>[], device = 
 }
 
 const place = { latitude: 51.5, longitude: -7.25 }
-const fixes = (...records: readonly KafkaRecord[]) => inputsByDevice(businessProcess, records, lookups).devices
+const inputs = (...records: readonly KafkaRecord[]) => inputsByDevice(businessProcess, records, lookups)
+const fixes = (...records: readonly KafkaRecord[]) => inputs(...records).devices
 
 describe('the fixes of readings', () => {
   it('are the samples with a position, oldest first', () => {
@@ -74,12 +75,13 @@ describe('the fixes of readings', () => {
     expect(fixes(record([place], 'hive/tag-1'))).to.deep.equal([])
   })
 
-  it('of a device whose clock began in 2036 are left out, and hold up none of those with right times', () => {
+  it('of a device whose clock began in 2036 are dropped, and hold up none of those with right times', () => {
     const later = [1, 2, 3].map((minute) => ({ ...place, ts: (received + minute * 60_000) * 1000 }))
     const wrong = { ...place, ts: Date.UTC(2036, 0, 1) * 1000 }
-    expect(fixes(record([wrong]), record([wrong, ...later]))[0]?.items.map(({ atMicros }) => atMicros)).to.deep.equal(
-      later.map(({ ts }) => ts),
-    )
+    const { devices, dropped } = inputs(record([wrong]), record([wrong, ...later]))
+    expect(devices[0]?.items.map(({ atMicros }) => atMicros)).to.deep.equal(later.map(({ ts }) => ts))
+    expect(dropped).to.deep.equal(new Map([['time-ahead', 2]]))
+    expect(inputs(record([{ ...wrong, latitude: 0, longitude: 0 }])).dropped).to.have.property('size', 0)
     // At most ten minutes ahead, so those of ten minutes later count again.
     const fast = fixes(record([{ ...place, ts: (received + 599_000) * 1000 }]))[0]?.items ?? []
     expect(fast).to.have.lengthOf(1)

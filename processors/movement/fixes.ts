@@ -6,20 +6,21 @@ import type { Fix } from './track.ts'
 
 /**
  * The fixes in the readings, those of one record oldest first: samples of a device itself that have
- * a position which can be true. Left out are samples without a position, those of channels, 0° 0°
- * (a receiver that has no fix), fixes that know themselves to be bad, and those from the future.
+ * a position which can be true. Samples without a position, those of channels, 0° 0° (a receiver
+ * that has no fix) and fixes that know themselves to be bad are none. Those from the future are
+ * dropped: their device's clock is fast, and nobody else says so.
  */
 export const fixes: Source<Fix> = {
   topic: readings.topic,
   needs: readings.needs ?? [],
-  decode: (record, lookups, each) => {
+  decode: (record, lookups, each, drop) => {
     const found: { readonly fix: Fix; readonly sample: number | null }[] = []
     readings.decode(record, lookups, (reading, sample) => {
       const { device_id: id, ts, time_estimated: estimated, latitude, longitude, position_accuracy: accuracy } = reading
       if (latitude === null || longitude === null || !canBeTrue(latitude, longitude, accuracy)) return
-      if (ts > record.timestampMs * 1000 + FUTURE_MICROS) return
       if (parseSubDevice(id)?.channel !== null) return
-      found.push({ fix: { atMicros: ts, latitude, longitude, estimated }, sample })
+      if (ts > record.timestampMs * 1000 + FUTURE_MICROS) drop?.('time-ahead')
+      else found.push({ fix: { atMicros: ts, latitude, longitude, estimated }, sample })
     })
     found.sort((a, b) => a.fix.atMicros - b.fix.atMicros)
     for (const { fix, sample } of found) each(fix, sample)

@@ -10,6 +10,8 @@ export class DeviceBatch {
   readonly consumed: ConsumedBatch
   left: readonly DeviceInputs<unknown>[]
   readonly refused: RefusedRecord[]
+  /** What the source left out on purpose, by reason. */
+  readonly dropped: ReadonlyMap<string, number>
   /**
    * Whether all refusals are known. Dead letters are written before the transaction. If some are
    * due already, the others must be known first, because all of them together decide whether the
@@ -19,9 +21,10 @@ export class DeviceBatch {
   private written = 0
 
   constructor(businessProcess: BusinessProcess<unknown>, consumed: ConsumedBatch, lookups: Lookups) {
-    const { devices, undecodable } = inputsByDevice(businessProcess, consumed.records, lookups)
+    const { devices, undecodable, dropped } = inputsByDevice(businessProcess, consumed.records, lookups)
     this.consumed = consumed
     this.left = devices
+    this.dropped = dropped
     this.refused = undecodable.map(({ record, detail }) => this.refusedRecord(record, UNDECODABLE, detail))
     this.known = undecodable.length === 0
   }

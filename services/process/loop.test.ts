@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Claim, TopicPartition } from '../../connectors/contract.ts'
-import { type ConsumerName, type KafkaRecord, type Lookups, reject, type Topic } from '../../processors/contract.ts'
+import { type ConsumerName, drop, type KafkaRecord, type Lookups, reject, type Topic } from '../../processors/contract.ts'
 import { defineProcess } from '../../processors/process.ts'
 import { MalformedError } from '../../schemas/frame-reader.ts'
 import { ManualClock, settled } from '../../test/memory/manual-clock.ts'
@@ -31,9 +31,10 @@ const lookups: Lookups = {
 const counting = defineProcess<unknown>({
   from: {
     topic,
-    decode({ value }, _lookups, emit) {
+    decode({ value }, _lookups, emit, leaveOut) {
       if (String(value) === 'garbage') throw new MalformedError('expected a word')
-      emit(String(value), 0)
+      if (String(value) === 'silence') leaveOut?.('silence')
+      else emit(String(value), 0)
     },
   },
   database: 'app',
@@ -45,6 +46,7 @@ const counting = defineProcess<unknown>({
     for (const item of items) {
       await tx.query('', [device])
       if (item === 'rude') return reject('rude', 'a rude word')
+      if (item === 'dull') return drop('dull')
     }
     return undefined
   },
@@ -68,7 +70,14 @@ class Rig {
       offset,
     }),
   )
-  readonly counters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map<string, number>() }
+  readonly counters = {
+    records: 0,
+    commits: 0,
+    retries: 0,
+    fenced: 0,
+    dropped: new Map<string, number>(),
+    rejected: new Map<string, number>(),
+  }
   readonly events: string[] = []
   readonly stopped = new Map<string, string>()
   problem: string | null = null
@@ -248,6 +257,18 @@ describe('a business process', () => {
     expect(rig.events).to.deep.equal(['rejected 0–9', 'dead 1 4 7', 'sent', 'committed 0–9'])
     expect([rig.counted(), rig.offset(), rig.database.row(NAME, zero)?.dead]).to.deep.equal([6, 9n, 3n])
     expect([...rig.counters.rejected]).to.deep.equal([['rude', 3]])
+  })
+
+  it('counts what is dropped, by its source and by itself, once it has committed', async () => {
+    rig.devices = 3
+    rig.words.set(0n, 'silence').set(4n, 'dull').set(5n, 'rude')
+    await rig.feed(zero, 9)
+    expect(rig.events.at(-1)).to.equal('committed 0–9')
+    expect([rig.counted(), rig.offset(), rig.database.row(NAME, zero)?.dead]).to.deep.equal([2, 9n, 3n])
+    expect([...rig.counters.dropped]).to.deep.equal([
+      ['silence', 1],
+      ['dull', 3],
+    ])
   })
 
   it('makes a dead letter of what cannot be read, with all others of the batch', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../connectors/clock.ts'
 import type { Claim, ConsumedBatch, Log, RecordProducer, TopicPartition } from '../../connectors/contract.ts'
 import type { ConsumerControls } from '../../connectors/kafka/consumer.ts'
-import type { ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import type { DroppedInputs, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, withLookups } from '../../processors/process.ts'
@@ -134,7 +134,7 @@ export class ProcessLoop implements ConsumerTask {
       switch (result.tag) {
         case 'committed':
           place.position = nextOffset
-          this.count(batch)
+          this.count(batch, result.dropped)
           guard.passed(named, records, batch.bad())
           claimed.committed(generation, [{ topic, partition, nextOffset, leaderEpoch }])
           return undefined
@@ -155,10 +155,16 @@ export class ProcessLoop implements ConsumerTask {
     batch.deadLettersWritten()
   }
 
-  private count(batch: DeviceBatch): void {
+  private count(batch: DeviceBatch, dropped: DroppedInputs): void {
     const { counters } = this.options
     counters.commits++
     counters.records += batch.consumed.records.length
-    for (const [reason, times] of batch.reasons()) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + times)
+    add(counters.rejected, batch.reasons())
+    add(counters.dropped, batch.dropped)
+    add(counters.dropped, dropped)
   }
+}
+
+function add(counts: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [reason, times] of more) counts.set(reason, (counts.get(reason) ?? 0) + times)
 }

@@ -32,7 +32,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
   const outputs = await waiting.until('registering schemas', ['REGISTRY_URL'], () => openOutputs(registry, name, businessProcess, limits))
   const url = config.env.APP_DATABASE_URL
   const runner = createProcessRunner({ url, log, outputs })
-  const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, rejected: new Map() }
+  const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, dropped: new Map(), rejected: new Map() }
   const sent = { sent: 0 }
   // What runs beside the task, and is closed before the databases that it uses.
   const beside: AsyncDisposable[] = []
@@ -111,6 +111,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
       millrace_commit_retries_total: () => counters.retries,
       millrace_fenced_commits_total: () => counters.fenced,
       millrace_rejected_total: () => counters.rejected,
+      millrace_dropped_total: () => counters.dropped,
       millrace_outbox_sent_total: () => sent.sent,
       millrace_webhook_messages_total: () => Object.entries(webhooks),
     },

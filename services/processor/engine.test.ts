@@ -25,12 +25,18 @@ const alerts: Output<string> = {
 const processor = defineProcessor({
   from: {
     topic: 'words' as Topic,
-    decode: ({ value }: KafkaRecord, _lookups: Lookups, each: (word: string, sample: number | null) => void) => {
+    decode: (
+      { value }: KafkaRecord,
+      _lookups: Lookups,
+      each: (word: string, sample: number | null) => void,
+      leaveOut?: (reason: string) => void,
+    ) => {
       if (value === null) throw new MalformedError('no value')
       String(value)
         .split(' ')
         .forEach((word, index) => {
-          each(word, index)
+          if (word === '') leaveOut?.('empty')
+          else each(word, index)
         })
     },
   },
@@ -151,15 +157,18 @@ describe('the engine that runs processors', () => {
     expect([sent, deadLetters, bad]).to.deep.equal([[], [], []])
   })
 
-  it('emits, drops and rejects as the processor says, and counts each', () => {
-    const { sent, deadLetters, counters } = run('one dull rude two both')
+  it('emits, drops and rejects as the processor says, and counts each, and what its source drops', () => {
+    const { sent, deadLetters, counters } = run('one dull rude two both ')
     expect(sent).to.deep.equal(['4:one', '4:two', '4:both'])
     expect(deadLetters).to.have.length(1)
     expect(deadLetters[0]).to.deep.include({ samples: [2, 4], detail: '"rude"; half of it' })
     expect(counters).to.deep.equal({
       records: 1,
       emitted: 3,
-      dropped: new Map([['dull', 1]]),
+      dropped: new Map([
+        ['dull', 1],
+        ['empty', 1],
+      ]),
       rejected: new Map([['rude', 1]]),
       rejectedValues: new Map(),
     })

@@ -145,6 +145,8 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
     const refused: RefusedRecord[] = []
     const judging = new Judging(records)
 
+    const drop = (reason: string): void => count(counters.dropped, reason, 1)
+
     /** Of the current record. All of them are known before a dead letter is written. */
     let rejections: Rejection[] = []
 
@@ -167,7 +169,7 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
           return
         }
         case 'drop':
-          count(counters.dropped, outcome.reason, 1)
+          drop(outcome.reason)
           return
         case 'reject':
           if (!(outcome.reason in processor.reasons))
@@ -186,12 +188,17 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       const only = record.only === undefined || record.only.samples.length === 0 ? undefined : new Set(record.only.samples)
       try {
         if (record.unreadable !== undefined) throw new MalformedError(record.unreadable)
-        processor.from.decode(record, lookups, (item, sample) => {
-          if (only !== undefined && sample !== null && !only.has(sample)) return
-          const outcome = processor.handle(item, lookups)
-          if ('tag' in outcome) settle(record, outcome, sample)
-          else for (const each of outcome) settle(record, each, sample)
-        })
+        processor.from.decode(
+          record,
+          lookups,
+          (item, sample) => {
+            if (only !== undefined && sample !== null && !only.has(sample)) return
+            const outcome = processor.handle(item, lookups)
+            if ('tag' in outcome) settle(record, outcome, sample)
+            else for (const each of outcome) settle(record, each, sample)
+          },
+          drop,
+        )
       } catch (cause) {
         // Permanent in both cases: handle is pure, so it would fail again. The outputs of this
         // record are taken back; the dead letter has the whole record.

@@ -1,5 +1,12 @@
 import { ConnectorError } from '../../connectors/contract.ts'
-import type { DeviceRejection, ProcessBatch, ProcessResult, ProcessRunner } from '../../connectors/postgres/process-runner.ts'
+import type {
+  DeviceRejection,
+  DroppedInputs,
+  HandledDevices,
+  ProcessBatch,
+  ProcessResult,
+  ProcessRunner,
+} from '../../connectors/postgres/process-runner.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { BusinessProcess, DeviceInputs, Transaction } from '../../processors/process.ts'
 import type { MemoryDatabase } from './memory-database.ts'
@@ -27,15 +34,17 @@ export class MemoryProcessRunner implements ProcessRunner {
   }
 
   async commit<Item>(consumer: ConsumerName, businessProcess: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult> {
-    let sent = false
-    const attempt = (): Promise<ProcessResult> =>
-      this.attempt(consumer, businessProcess, batch, () => {
-        sent = true
+    let sent: DroppedInputs | undefined
+    const attempt = async (): Promise<ProcessResult> => {
+      const result = await this.attempt(consumer, businessProcess, batch, (dropped) => {
+        sent = dropped
       })
+      return result.tag === 'done-before' ? { tag: 'committed', dropped: sent ?? new Map() } : result
+    }
     try {
       return await attempt()
     } catch (cause) {
-      if (!(sent && cause instanceof ConnectorError && cause.transient)) throw cause
+      if (!(sent !== undefined && cause instanceof ConnectorError && cause.transient)) throw cause
       return attempt()
     }
   }
@@ -55,31 +64,32 @@ export class MemoryProcessRunner implements ProcessRunner {
     consumer: ConsumerName,
     businessProcess: BusinessProcess<Item>,
     batch: ProcessBatch<Item>,
-    committing: () => void,
-  ): Promise<ProcessResult> {
+    committing: (dropped: DroppedInputs) => void,
+  ): Promise<ProcessResult | { readonly tag: 'done-before' }> {
     const { database } = this
     await database.reach()
     const moves = batch.moves.map(({ handled, ...move }) => ({ ...move, stored: handled }))
     const refused = database.refusal(consumer, moves)
-    if (refused !== undefined) return refused.tag === 'done-before' ? { tag: 'committed' } : refused
-    const { rejections, table } = await this.handled(businessProcess, batch.devices)
+    if (refused !== undefined) return refused
+    const { rejections, dropped, table } = await this.handled(businessProcess, batch.devices)
     if (rejections.length > 0) return { tag: 'rejected', rejections }
-    committing()
+    committing(dropped)
     await database.commit(() => {
       const again = database.refusal(consumer, moves)
       if (again !== undefined) throw new RangeError(`offsets moved under a transaction: ${again.tag}`)
       database.move(consumer, moves)
       this.table = table
     })
-    return { tag: 'committed' }
+    return { tag: 'committed', dropped }
   }
 
   private async handled<Item>(
     { before, handle, reasons }: BusinessProcess<Item>,
     devices: readonly DeviceInputs<Item>[],
-  ): Promise<{ rejections: readonly DeviceRejection[]; table: ReadonlyMap<string, bigint> }> {
+  ): Promise<HandledDevices & { readonly table: ReadonlyMap<string, bigint> }> {
     let table = new Map(this.table)
     const rejections: DeviceRejection[] = []
+    const dropped = new Map<string, number>()
     const tx: Transaction = {
       query: async (_text, values = []) => {
         this.statement(table, values)
@@ -91,15 +101,17 @@ export class MemoryProcessRunner implements ProcessRunner {
     for (const { device, items } of devices) {
       const savepoint = new Map(table)
       try {
-        const rejected = await handle(device, items, tx)
-        if (rejected === undefined) continue
-        if (!(rejected.reason in reasons)) throw new RangeError(`rejected for "${rejected.reason}", which is not in its list of reasons`)
-        rejections.push({ device, reason: rejected.reason, detail: rejected.detail })
+        const outcome = await handle(device, items, tx)
+        if (outcome === undefined) continue
+        const { tag, reason } = outcome
+        if (tag === 'reject' && !(reason in reasons)) throw new RangeError(`rejected for "${reason}", which is not in its list of reasons`)
+        if (tag === 'reject') rejections.push({ device, reason, detail: outcome.detail })
+        else dropped.set(reason, (dropped.get(reason) ?? 0) + items.length)
       } catch (cause) {
         rejections.push({ device, reason: 'defect', detail: cause instanceof Error ? cause.message : String(cause) })
       }
       table = savepoint
     }
-    return { rejections, table }
+    return { rejections, dropped, table }
   }
 }

@@ -109,7 +109,7 @@ describe('device swaps', () => {
       dead: 0,
     }
     const result = await runner.commit(consumer, movement, { devices: [{ device, items, records: [] }], moves: [move] })
-    expect(result).to.deep.equal({ tag: 'committed' })
+    expect(result).to.include({ tag: 'committed' })
     place.position++
   }
 

@@ -55,7 +55,8 @@ describe('contact, on its database', () => {
     batteryLevel: null,
     ...given,
   })
-  async function heard(given: Readonly<Record<string, readonly Contact[]>>): Promise<void> {
+  /** @returns what was dropped, by reason */
+  async function heard(given: Readonly<Record<string, readonly Contact[]>>): Promise<Readonly<Record<string, number>>> {
     const result: ProcessResult = await runner.commit(consumer, businessProcess, {
       devices: Object.entries(given).map(([device, items]) => ({ device: device as DeviceId, items, records: [] })),
       moves: [
@@ -65,8 +66,9 @@ describe('contact, on its database', () => {
         },
       ],
     })
-    expect(result).to.deep.equal({ tag: 'committed' })
+    if (result.tag !== 'committed') throw new Error(`expected a commit, got ${result.tag}`)
     place.position += 1n
+    return Object.fromEntries(result.dropped)
   }
   const said = (device: string, state: string, received: number, boot: number | null = 1, lowest = boot): Promise<unknown> =>
     scratch.query(
@@ -126,10 +128,11 @@ describe('contact, on its database', () => {
     expect(await state(hive)).to.include({ boot: 2 })
   })
 
-  it('writes a device that sends all the time once in ten seconds, and leaves out who is not known', async () => {
+  it('writes a device that sends all the time once in ten seconds, and drops who is not known', async () => {
     const version = async (): Promise<unknown> =>
       (await scratch.query('SELECT xmin::text FROM device_contact WHERE device_id = $1', [hive]))[0]
-    await heard({ [hive]: [contact(ago(100))], nobody: [contact(ago(100))] })
+    const twice = [contact(ago(100)), contact(ago(99))]
+    expect(await heard({ [hive]: [contact(ago(100))], nobody: twice })).to.deep.equal({ 'unknown-device': 2 })
     const first = await version()
     for (let second = 1; second < 10; second++) await heard({ [hive]: [contact(ago(100 - second))], [other]: [contact(ago(50))] })
     expect(await version()).to.deep.equal(first)

@@ -93,7 +93,7 @@ describe('the process runner and its database', () => {
         return inputs.filter(({ items }) => items.length > 1)
       },
     }
-    expect(await runner.commit(consumer, together, batch(await claim(), { c: [1, 2], a: [4], b: [5] }))).to.deep.equal({ tag: 'committed' })
+    expect(await runner.commit(consumer, together, batch(await claim(), { c: [1, 2], a: [4], b: [5] }))).to.include({ tag: 'committed' })
     expect(byItself.splice(0)).to.deep.equal(['c'])
     expect(await scratch.query('SELECT device, sum::integer FROM sums ORDER BY device')).to.deep.equal([
       { device: 'a', sum: 4 },
@@ -114,7 +114,7 @@ describe('the process runner and its database', () => {
     proxy.cutNext('INSERT INTO sums', 'before-sending')
     const error = await runner.commit(consumer, sums, given).catch((cause: unknown) => cause)
     expect(error).to.be.instanceOf(ConnectorError).that.includes({ transient: true })
-    expect(await runner.commit(consumer, sums, given)).to.deep.equal({ tag: 'committed' })
+    expect(await runner.commit(consumer, sums, given)).to.include({ tag: 'committed' })
   })
 
   it('takes a missing table for a defect that stops it, not for dead letters', async () => {
@@ -176,10 +176,10 @@ describe('the process runner and its database', () => {
       await using database = createDatabase({ url: scratch.url, applicationName: 'test' })
       await provisionDevices(database, { account: 'bees', site: null, devices, from: null })
       const [a, b] = devices as [DeviceId, DeviceId]
-      expect(await commit([record(a, 10, 'ready', 4), record(b, 10, 'ready', 1), record(a, 20, 'ready', 5)])).to.deep.equal({
+      expect(await commit([record(a, 10, 'ready', 4), record(b, 10, 'ready', 1), record(a, 20, 'ready', 5)])).to.include({
         tag: 'committed',
       })
-      expect(await commit([record(a, 30, 'lost', 4), record(b, 40, 'lost', 1)])).to.deep.equal({ tag: 'committed' })
+      expect(await commit([record(a, 30, 'lost', 4), record(b, 40, 'lost', 1)])).to.include({ tag: 'committed' })
       expect(await scratch.query('SELECT device_id, state, boot, firmware, seen_at FROM device_status ORDER BY device_id')).to.deep.equal([
         { device_id: 'a', state: 'ready', boot: 5, firmware: 'hive-1', seen_at: new Date(20_000) },
         { device_id: 'b', state: 'lost', boot: 1, firmware: 'hive-1', seen_at: new Date(40_000) },

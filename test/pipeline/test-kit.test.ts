@@ -7,7 +7,7 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import { processor as frostAlert } from '../../examples/frost-alert/processor.ts'
 import { kafkaRecordsOf } from '../../kit/testing/feed.ts'
 import { checkGolden, readingsRecord, tryProcess } from '../../kit/testing.ts'
-import { type OutgoingRecord, reject } from '../../processors/contract.ts'
+import { drop, type OutgoingRecord, reject } from '../../processors/contract.ts'
 import { fingerprintHeaders } from '../../processors/fingerprint-header.ts'
 import { defineProcess } from '../../processors/process.ts'
 import { processor as standardise } from '../../processors/standardise/processor.ts'
@@ -191,6 +191,7 @@ describe('the test kit, for business processes', () => {
     time: ({ ts }) => ts,
     reasons: { warm: { means: 'It was warm.', whatToDo: 'Nothing.' } },
     handle: async (device, [newest], tx) => {
+      if (newest?.temperature === null) return drop('no-temperature')
       await tx.query('INSERT INTO kit_test VALUES ($1, $2)', [device, newest?.temperature ?? null])
       return newest?.temperature === 40 ? reject('warm', '40 °C') : undefined
     },
@@ -198,14 +199,16 @@ describe('the test kit, for business processes', () => {
   const rowsOf = ({ query }: Pick<Parameters<Parameters<typeof tryProcess>[2]>[0], 'query'>) =>
     query('SELECT * FROM kit_test ORDER BY 1, 2')
 
-  it('feeds each device its inputs in the process’s order, and takes everything back', async () => {
-    const rows = await tryProcess(coldest, { url }, async ({ feed, query }) => {
+  it('feeds each device its inputs in the process’s order, counts what is dropped, and takes everything back', async () => {
+    const rows = await tryProcess(coldest, { url }, async ({ feed, query, dropped }) => {
       await query('CREATE TABLE kit_test (device text, celsius float8)')
       const night = [readingsRecord({ device_id: 'a', ts: 2, temperature: -2 }), readingsRecord({ device_id: 'a', ts: 3, temperature: -3 })]
       expect(await feed([...night, readingsRecord({ device_id: 'a', ts: 1, temperature: -1 })])).to.deep.equal([])
       expect(await feed([readingsRecord({ device_id: 'b', temperature: 40 })])).to.deep.equal([
         { device: 'b', reason: 'warm', detail: '40 °C' },
       ])
+      expect(await feed([readingsRecord({ device_id: 'c', humidity: 80 })])).to.deep.equal([])
+      expect(dropped()).to.deep.equal({ 'no-temperature': 1 })
       return rowsOf({ query })
     })
     expect(rows.map((row) => ({ ...row }))).to.deep.equal([{ device: 'a', celsius: -3 }])
