@@ -1,6 +1,6 @@
 import { type DeviceId, reject } from '../contract.ts'
 import { type DeviceInputs, defineProcess, type Transaction } from '../process.ts'
-import { lockAccounts, placeAtRest, takeFromSite } from '../sites/placement.ts'
+import { assignedSince, lockAccounts, placeAtRest, takeFromSite } from '../sites/placement.ts'
 import { type AssetId, holdAssets, periodsOf } from './asset.ts'
 import { fixes } from './fixes.ts'
 import { reasons } from './reasons.ts'
@@ -47,29 +47,45 @@ export const businessProcess = defineProcess({
 })
 
 /**
- * Follows the devices that were never swapped, with three statements for all of them. Leaves those
- * of which something is decided, and those that are not known.
+ * Follows the devices that were never swapped, with three statements for all of them, and one more
+ * if some are at rest and have no site. Leaves those of which something is decided, those that may
+ * have a site now, and those that are not known.
  */
 async function followQuiet(inputs: readonly DeviceInputs<Fix>[], tx: Transaction): Promise<readonly DeviceInputs<Fix>[]> {
   const tracks = await lockOwnTracks(
     tx,
     inputs.map(({ device }) => device),
   )
-  const followed = new Map<DeviceId, Track>()
-  const left = inputs.filter(({ device, items }) => {
+  const quiet = new Map<DeviceId, { readonly before: TrackRow; readonly track: Track }>()
+  for (const { device, items } of inputs) {
     const before = tracks.get(device)
-    if (before === undefined || !before.placed) return true
+    if (before === undefined) continue
     const { track, decisions } = followAll(before.track, items)
-    if (decisions.length === 0 && track !== before.track) followed.set(device, track)
-    return decisions.length > 0
-  })
-  if (followed.size > 0)
+    if (decisions.length === 0) quiet.set(device, { before, track })
+  }
+  for (const device of await placeable(tx, quiet)) quiet.delete(device)
+  const changed = [...quiet].filter(([, { before, track }]) => track !== before.track)
+  if (changed.length > 0)
     await tx.query(
       `UPDATE movement_tracks AS t SET track = f.track::jsonb FROM unnest($1::text[], $2::text[]) AS f (asset_id, track)
        WHERE t.asset_id = f.asset_id`,
-      [[...followed.keys()], [...followed.values()].map((track) => JSON.stringify(track))],
+      [changed.map(([device]) => device), changed.map(([, { track }]) => JSON.stringify(track))],
     )
-  return left
+  return inputs.filter(({ device }) => !quiet.has(device))
+}
+
+/** Those that have no site where they are at rest, and an account that may have one. */
+async function placeable(
+  tx: Transaction,
+  devices: ReadonlyMap<DeviceId, { readonly before: TrackRow; readonly track: Track }>,
+): Promise<readonly DeviceId[]> {
+  const waiting = [...devices].filter(([, { before }]) => !before.placed)
+  if (waiting.length === 0) return []
+  return assignedSince(
+    tx,
+    // Of one that was taken back `handle` finds that nothing is left to do.
+    waiting.map(([device, { track }]) => ({ device, sinceMicros: track.rest?.sinceMicros ?? 0 })),
+  )
 }
 
 async function followAsset(tx: Transaction, asset: AssetId, before: TrackRow, items: readonly Fix[]): Promise<void> {

@@ -66,6 +66,23 @@ async function presentAssignment(tx: Transaction, asset: AssetId, sinceMicros: n
 }
 
 /**
+ * Which of these devices, none of which was ever swapped, have an assignment that holds at a moment
+ * or later: those that `placeAtRest` can place.
+ */
+export async function assignedSince(
+  tx: Transaction,
+  devices: readonly { readonly device: DeviceId; readonly sinceMicros: number }[],
+): Promise<readonly DeviceId[]> {
+  const rows = await tx.query<{ device: DeviceId }>(
+    `SELECT device FROM unnest($1::text[], $2::bigint[]) AS w (device, since) WHERE EXISTS (
+       SELECT FROM assignments a WHERE a.device_id = w.device
+         AND (upper_inf(a.valid) OR upper(a.valid) > to_timestamp(0) + w.since * interval '1 microsecond'))`,
+    [devices.map(({ device }) => device), devices.map(({ sinceMicros }) => sinceMicros)],
+  )
+  return rows.map(({ device }) => device)
+}
+
+/**
  * Locks the accounts that may get a site from these devices, lowest first, so that two instances
  * never wait for each other. An account whose devices are near known sites is not locked.
  */

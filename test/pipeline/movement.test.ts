@@ -73,7 +73,7 @@ describe('movement, sites and deployment', () => {
   const runnerOf = (partition: number): ProcessRunner => runners[partition % INSTANCES] as ProcessRunner
 
   /** A micro-batch of a partition; tried again, as the loop does, if the database could not. */
-  async function feed(partition: number, devices: ReadonlyMap<DeviceId, readonly Fix[]>): Promise<ProcessResult> {
+  async function feed(partition: number, devices: ReadonlyMap<DeviceId, readonly Fix[]>, by = movement): Promise<ProcessResult> {
     const place = places.get(partition)
     if (place === undefined) throw new Error(`partition ${partition} is not claimed`)
     const from = place.position
@@ -85,7 +85,7 @@ describe('movement, sites and deployment', () => {
     const move = { topic, partition, from, to: from + 1n, leaderEpoch: 0, epoch: place.epoch, handled: 1, dead: 0 }
     for (;;) {
       try {
-        const result = await runnerOf(partition).commit(consumer, movement, { devices: inputs, moves: [move] })
+        const result = await runnerOf(partition).commit(consumer, by, { devices: inputs, moves: [move] })
         if (result.tag === 'committed') place.position++
         return result
       } catch (cause) {
@@ -199,6 +199,34 @@ describe('movement, sites and deployment', () => {
       { hives: 1n, state: 'deployed' },
     ])
     expect(await scratch.query('SELECT lower(valid) AS since FROM assignments')).to.deep.equal([{ since: at(start + 40 * HOUR_MICROS) }])
+  })
+
+  it('follows hives at rest without an account together with the others: each took eight statements a batch', async () => {
+    const [hive, other] = hives as [DeviceId, DeviceId]
+    await scratch.query('INSERT INTO devices VALUES ($1), ($2)', [hive, other])
+    const byThemselves: DeviceId[] = []
+    const watched: typeof movement = {
+      ...movement,
+      handle: (device, ...rest) => {
+        byThemselves.push(device)
+        return movement.handle(device, ...rest)
+      },
+    }
+    const fixes = journey(1, orchard)
+    const both = (from: number, to: number): Promise<ProcessResult> =>
+      feed(0, new Map([hive, other].map((device) => [device, fixes.slice(from, to)])), watched)
+    await both(0, -3)
+    expect(byThemselves.splice(0)).to.deep.equal([hive, other])
+    await both(-3, -2)
+    expect(byThemselves).to.deep.equal([])
+    const last = `(track #>> '{rest,lastMicros}')::bigint AS last, placed`
+    expect(await scratch.query(`SELECT ${last} FROM movement_tracks`)).to.deep.equal(
+      [hive, other].map(() => ({ last: BigInt(fixes.at(-3)?.atMicros ?? 0), placed: false })),
+    )
+    await provision('bees', [other], null, at(start + 40 * HOUR_MICROS))
+    await both(-2, -1)
+    expect(byThemselves).to.deep.equal([other])
+    expect(await scratch.query('SELECT asset_id FROM movement_tracks WHERE placed')).to.deep.equal([{ asset_id: other }])
   })
 
   it('leaves alone what somebody said of a later time', async () => {
