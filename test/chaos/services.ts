@@ -5,6 +5,7 @@ import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { DEFAULT_PROCESSORS } from '../../services/config.ts'
+import { declaredServices } from '../../services/declared.ts'
 import { requireFree } from './ports.ts'
 
 /** What the configuration names: the business processes too. */
@@ -61,6 +62,9 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   const peaks: Record<string, number> = {}
   const endedByThemselves: Record<string, number> = {}
   mkdirSync(directory, { recursive: true })
+  const declared = declaredServices({ processors: PROCESSORS })
+  // Whoever starts one gets the error.
+  declared.catch(() => undefined)
   const logOf = (instance: Instance): string => join(directory, `${instance}.log`)
   const sampling = setInterval(() => {
     for (const [name, supervisor] of running) {
@@ -108,6 +112,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
       const pidFile = join(directory, `${instance}.pid`)
       // One that an earlier run left behind is ended below.
       await requireFree(portOf(instance), `metrics of ${instance}`, existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : undefined)
+      const { niceness } = (await declared).find(({ name }) => name === roleOf(instance)) ?? {}
       const program = {
         name: instance,
         command: process.execPath,
@@ -115,6 +120,8 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
         env,
         logFile: logOf(instance),
         pidFile,
+        // As on a machine that runs them all.
+        ...(niceness === undefined ? {} : { niceness }),
       }
       running.set(instance, await supervise({ programs: [program], graceMs: GRACE_MS, backoff: BACKOFF, happened: note }))
     },
