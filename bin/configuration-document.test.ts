@@ -4,7 +4,8 @@ import { basename, join } from 'node:path'
 import { expect } from 'chai'
 import { parse } from 'yaml'
 import { projectRoot } from '../schemas/files.ts'
-import { configurationSchema, loadConfig } from '../services/config.ts'
+import { loadConfig } from '../services/config.ts'
+import { configurationSchema } from '../services/config-shape.ts'
 import { configurationDocument } from './configuration-document.ts'
 
 /** Every key that has a value of its own, with its default. */

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import { configurationSchema } from '../services/config.ts'
+import { configurationSchema } from '../services/config-shape.ts'
 
 type Schema = z.core.JSONSchema.JSONSchema
 
-const HEAD = `<!-- Generated from services/config.ts by \`make generate\`. Do not edit. -->
+const HEAD = `<!-- Generated from services/config-shape.ts by \`make generate\`. Do not edit. -->
 
 # Every key of millrace.yaml
 

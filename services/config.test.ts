@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect } from 'chai'
 import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
-import type { ConsumerName } from '../processors/contract.ts'
-import type { Declaration } from '../processors/declaration.ts'
-import { bridgeRoutes, type Config, ConfigError, loadConfig, metricsPort, requireOwnPorts } from './config.ts'
+import { bridgeRoutes, type Config, ConfigError, loadConfig } from './config.ts'
 
 describe('the configuration', () => {
   let folder: string
@@ -175,37 +173,6 @@ describe('the configuration', () => {
       )
       for (const entry of ['Tasmota', '""', '7', '{ use: ./own, topics: [] }', '{ use: ./own, topic: x }'])
         expect(() => load(`dialects: [${entry}]`), entry).to.throw(ConfigError, 'dialects')
-    })
-  })
-
-  describe('of metrics', () => {
-    const service = (name: string, port?: number): Pick<Declaration, 'name' | 'metricsPort'> => ({
-      name: name as ConsumerName,
-      metricsPort: port,
-    })
-    const ports = (yaml: string, ...services: readonly Pick<Declaration, 'name' | 'metricsPort'>[]): readonly number[] => {
-      const config = load(yaml)
-      return services.map((each) => metricsPort(config, each))
-    }
-
-    it('takes the port that a service declares, unless told another by its name, or one for all', () => {
-      const services = [service('frost-alert'), service('standardise', 9466)]
-      expect(ports('metrics: { ports: { frost-alert: 9500 } }', ...services)).to.deep.equal([9500, 9466])
-      expect(ports('metrics: { ports: { frost-alert: 9500, standardise: 9501 } }', ...services)).to.deep.equal([9500, 9501])
-      expect(ports('metrics: { ports: 9464 }', ...services)).to.deep.equal([9464, 9464])
-    })
-
-    it('asks for a port that nobody gave', () => {
-      expect(() => ports('processors: [frost-alert]', service('frost-alert'))).to.throw(ConfigError, /port for frost-alert/)
-      expect(() => ports('', service('constructor'))).to.throw(ConfigError, /port for constructor/)
-    })
-
-    it('refuses two services of one machine on one port', () => {
-      const config = load('metrics: { ports: { standardise: 9464 } }')
-      expect(() => requireOwnPorts(config, [service('bridge', 9464), service('standardise', 9466)])).to.throw(
-        ConfigError,
-        'bridge and standardise have the same port 9464',
-      )
     })
   })
 })

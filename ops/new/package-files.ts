@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { projectRoot } from '../../schemas/files.ts'
-import { DEFAULT_PROCESSORS } from '../../services/config.ts'
+import { DEFAULT_PROCESSORS } from '../../services/config-shape.ts'
 import type { Kind } from './name.ts'
 import { tableName } from './name.ts'
 import type { Files } from './place.ts'

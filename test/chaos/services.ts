@@ -4,7 +4,7 @@ import { NODE_FLAGS } from '../../ops/supervisor/service-programs.ts'
 import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { DEFAULT_PROCESSORS } from '../../services/config.ts'
+import { DEFAULT_PROCESSORS } from '../../services/config-shape.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { requireFree } from './ports.ts'
 

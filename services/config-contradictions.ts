@@ -1,0 +1,46 @@
+import { largestValue } from '../connectors/kafka/topics.ts'
+import type { Settings } from './config-shape.ts'
+
+/** Settings that are valid by themselves, but contradict one another. */
+export function* contradictions({
+  bridge,
+  topics: { max_message_bytes: messageBytes },
+  dead_letters: deadLetters,
+  storage,
+}: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
+  const most = largestValue(messageBytes)
+  if (bridge.max_payload_bytes > most)
+    yield [
+      ['bridge', 'max_payload_bytes'],
+      `expected at most ${most}, which topics.max_message_bytes (${messageBytes}) leaves for a payload`,
+      bridge.max_payload_bytes,
+    ]
+  if (bridge.rate_limit.burst_bytes < bridge.max_payload_bytes)
+    yield [
+      ['bridge', 'rate_limit', 'burst_bytes'],
+      `expected at least bridge.max_payload_bytes (${bridge.max_payload_bytes}), for a larger payload would never pass`,
+      bridge.rate_limit.burst_bytes,
+    ]
+  if (deadLetters.per_device_bytes > deadLetters.total_bytes)
+    yield [
+      ['dead_letters', 'per_device_bytes'],
+      `expected at most dead_letters.total_bytes (${deadLetters.total_bytes})`,
+      deadLetters.per_device_bytes,
+    ]
+  // Otherwise a day that could not be archived for long would be dropped.
+  if (storage.archive !== undefined && storage.retention_days.readings !== undefined)
+    yield [
+      ['storage', 'retention_days', 'readings'],
+      'expected nothing beside storage.archive: storage.archive_retention_days says how long days are kept',
+      storage.retention_days.readings,
+    ]
+  if (storage.archive?.includes('://') === true && !/^s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/[^?#]*)?$/.test(storage.archive))
+    yield [['storage', 'archive'], 'expected a path, or s3://bucket/prefix', storage.archive]
+  if (storage.archive !== undefined && storage.columnstore_after_days !== undefined)
+    yield [['storage', 'columnstore_after_days'], 'expected nothing beside storage.archive', storage.columnstore_after_days]
+  const kept = storage.archive_retention_days
+  if (kept !== undefined && storage.archive === undefined)
+    yield [['storage', 'archive_retention_days'], 'expected storage.archive with it', kept]
+  if (kept !== undefined && kept < storage.archive_after_days)
+    yield [['storage', 'archive_retention_days'], `expected at least storage.archive_after_days (${storage.archive_after_days})`, kept]
+}
