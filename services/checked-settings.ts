@@ -5,7 +5,7 @@ import { ConfigError } from './config-file.ts'
 /** The place of what comes from the environment. */
 export const ENVIRONMENT = 'environment'
 
-/** @throws ConfigError that names each setting that is wrong, what is there and what was expected */
+/** @throws ConfigError that names each setting that is wrong, what it is and what was expected */
 export function checkSettings<Schema extends z.ZodType>(place: string, schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
