@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { checkDialects as check } from '../ops/dialect/check.ts'
-import { NoDraftError } from '../ops/dialect/draft.ts'
+import { NoDraftError } from '../ops/dialect/draft-parts.ts'
 import { allDialectFiles, type ConfiguredDialects, dialectFiles, findDialect, loadDialect } from '../ops/dialect/files.ts'
 import { draftName, hear, learn, writeDraft } from '../ops/dialect/learn.ts'
 import { tryMessage } from '../ops/dialect/try.ts'

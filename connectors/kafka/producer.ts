@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Producer, RecordMetadata } from 'kafkajs'
-import type { OutgoingRecord, RecordHeaders, Topic } from '../../processors/contract.ts'
+import type { OutgoingRecord, Topic } from '../../processors/contract.ts'
 import { systemClock } from '../clock.ts'
 import { ConnectorError, type Log, type PositionChange, type RecordProducer } from '../contract.ts'
 import { retry } from '../retry.ts'
 import { KAFKAJS, type KafkaClient } from './client.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
-import { partitionOf } from './partition.ts'
 import { encodeHeaders } from './record-headers.ts'
 import { requestIntervalMs } from './request-interval.ts'
+import { groupByTopic, unacknowledged } from './topic-messages.ts'
 
 /**
  * Most records and bytes of one request. They stay below the broker's `max.message.bytes`, which
@@ -27,14 +27,6 @@ interface Waiting {
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
-}
-
-interface Message {
-  readonly key: Buffer | null
-  readonly value: Buffer
-  readonly timestamp: number
-  readonly partition: number
-  readonly headers: RecordHeaders | undefined
 }
 
 /** Figures for metrics. */
@@ -142,13 +134,13 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
 
   /** Sends the same batch again and again until Kafka has acknowledged it. */
   async function transmit(round: readonly Waiting[]): Promise<void> {
-    let [messages, grouped] = [group(round, partitions), changes]
+    let [messages, grouped] = [groupByTopic(round, partitions), changes]
 
     async function attempt(): Promise<void> {
       sentAt = performance.now()
       // A batch of other records needs another identity: see below.
       if (known !== changes) await replaceProducer()
-      if (grouped !== changes) [messages, grouped] = [group(round, partitions), changes]
+      if (grouped !== changes) [messages, grouped] = [groupByTopic(round, partitions), changes]
       const topicMessages = [...messages].map(([topic, { list }]) => ({ topic, messages: list as never[] }))
       try {
         if (!connected) {
@@ -316,43 +308,6 @@ export async function createProducer(options: ProducerOptions): Promise<Partitio
       await producer.disconnect()
     },
   }
-}
-
-/** Messages of a topic, and whether each partition gets any. */
-interface TopicMessages {
-  readonly list: Message[]
-  readonly used: boolean[]
-}
-
-function group(round: readonly Waiting[], partitions: ReadonlyMap<Topic, number>): ReadonlyMap<Topic, TopicMessages> {
-  const messages = new Map<Topic, TopicMessages>()
-  for (const { records } of round) {
-    for (const { topic, key, value, timestampMs, headers } of records) {
-      const count = partitions.get(topic)
-      if (count === undefined)
-        throw new ConnectorError('KAFKA_UNDECLARED_TOPIC', false, `sending to "${topic}", which this service did not declare`)
-      let grouped = messages.get(topic)
-      if (grouped === undefined) {
-        grouped = { list: [], used: [] }
-        messages.set(topic, grouped)
-      }
-      const partition = key === null ? 0 : partitionOf(key, count)
-      grouped.used[partition] = true
-      grouped.list.push({ key, value, timestamp: timestampMs, partition, headers })
-    }
-  }
-  return messages
-}
-
-/** A partition that was sent to and did not acknowledge; undefined if all did. */
-function unacknowledged(messages: ReadonlyMap<Topic, TopicMessages>, acknowledged: readonly RecordMetadata[]): string | undefined {
-  for (const [topic, { used }] of messages) {
-    for (let partition = 0; partition < used.length; partition++) {
-      if (used[partition] !== true) continue
-      if (!acknowledged.some((each) => each.partition === partition && each.topicName === topic)) return `${topic}/${partition}`
-    }
-  }
-  return undefined
 }
 
 /** Whether Kafka refuses records for what they are. */

@@ -36,3 +36,9 @@ export interface DraftMessages {
   /** The topic of each. */
   readonly topics: readonly string[]
 }
+
+/** There is nothing of which a dialect can be made. The message says why. */
+export class NoDraftError extends Error {
+  readonly code = 'NO_DRAFT'
+  readonly transient = false
+}

@@ -1,14 +1,15 @@
 import type { RawMessage } from '../../processors/translate/translation.ts'
 import { visible } from '../../processors/visible.ts'
 import type { PayloadCodec } from '../../schemas/dialect.ts'
-import type { DraftQuantity, DraftRule, DraftTime } from './draft-parts.ts'
+import { type DraftQuantity, type DraftRule, type DraftTime, NoDraftError } from './draft-parts.ts'
 import { draftRules } from './draft-rules.ts'
 import { draftSeries, MOST_NAMES, makeSeries } from './draft-series.ts'
+import { sparkplugTopics, type TopicParts, topicParts } from './draft-topics.ts'
 import { channelName, quoted, replacements } from './draft-yaml.ts'
 import { type DecodedMessage, guessPayload, isScalar } from './guess-payload.ts'
 import { type StatusText, statusMap, statusText } from './guess-status.ts'
-import { groupBy, guessTopics, type TopicGuess } from './guess-topics.ts'
-import { leavesOf, namesOf, pathText } from './leaves.ts'
+import { groupBy, type TopicGuess } from './guess-topics.ts'
+import { leavesOf, pathText } from './leaves.ts'
 import type { Observed } from './observed.ts'
 
 /** A dialect that was written from messages, for a person to correct. */
@@ -18,12 +19,6 @@ export interface Draft {
   readonly text: string
   /** Messages for examples: a few of each kind of topic. */
   readonly examples: readonly RawMessage[]
-}
-
-/** There is nothing of which a dialect can be made. The message says why. */
-export class NoDraftError extends Error {
-  readonly code = 'NO_DRAFT'
-  readonly transient = false
 }
 
 /** More would tell nothing new, and take long. */
@@ -120,70 +115,6 @@ function mainCodec(messages: readonly DecodedMessage[]): PayloadCodec | undefine
     counts.set(codec, (counts.get(codec) ?? new Set()).add(message.topic))
   }
   return [...counts].sort(([, a], [, b]) => b.size - a.size)[0]?.[0]
-}
-
-interface TopicParts {
-  readonly guesses: readonly TopicGuess[]
-  /** YAML of the Kafka key, if it is not the device. */
-  readonly key: string | undefined
-  /** Devices as the patterns give them: a list of YAML. */
-  readonly devices: readonly string[]
-}
-
-function topicParts(used: readonly DecodedMessage[], filter: string): TopicParts {
-  const topics = [...groupBy(used, ({ message }) => message.topic)].map(([topic, each]) => ({
-    topic,
-    scalar: each.every(isScalar),
-    members: new Set(leavesOf(each.map(({ tree }) => tree)).map(({ steps }) => namesOf(steps).join('.'))),
-  }))
-  const guesses = guessTopics(topics, filter)
-  const devices = new Set<string>()
-  // More captures first: a device of fewer can always be made.
-  for (const guess of [...guesses].sort((a, b) => b.deviceLevels.length - a.deviceLevels.length)) {
-    const same = guesses.filter((each) => each.device === guess.device)
-    const made = same.flatMap((each) =>
-      each.topics.map((topic) => each.deviceLevels.map((level) => topic.split('/')[level] ?? '').join('-')),
-    )
-    const replaced = replacements(made, /[^A-Za-z0-9_-]/g)
-    const suffixes = [...new Set(same.flatMap((each) => each.suffixes))]
-    const cut = suffixes.length === 0 ? '' : `, remove_suffix: [${suffixes.map(quoted).join(', ')}]`
-    devices.add(replaced + cut === '' ? quoted(guess.device) : `{ text: ${quoted(guess.device)}${cut}${replaced} }`)
-  }
-  return { guesses, key: undefined, devices: [...devices] }
-}
-
-const SPARKPLUG = { metric: undefined, channel: undefined, suffixes: [] } as const
-
-/** The topics of Sparkplug are its specification's, section 4.1. */
-function sparkplugTopics(used: readonly DecodedMessage[], filter: string): TopicParts {
-  const patterns = new Map<string, string[]>()
-  for (const { message } of used) {
-    const [, , type = '', , device] = message.topic.split('/')
-    if (!/^[ND](?:DATA|BIRTH)$/.test(type)) continue
-    const pattern = `spBv1.0/{group}/${type}/{node}${device === undefined ? '' : '/{unit}'}`
-    const topics = patterns.get(pattern) ?? []
-    if (!topics.includes(message.topic)) topics.push(message.topic)
-    patterns.set(pattern, topics)
-  }
-  const guesses = [...patterns].map(([pattern, topics]) => {
-    const isNode = !pattern.endsWith('{unit}')
-    return {
-      pattern,
-      topics,
-      device: isNode ? '{node}' : '{node}-{unit}',
-      deviceLevels: isNode ? [3] : [3, 4],
-      ...SPARKPLUG,
-    }
-  })
-  if (guesses.length === 0) throw new NoDraftError(`heard no DATA or BIRTH on ${filter}`)
-  const text = guesses.flatMap(({ topics }) => topics.map((topic) => topic.split('/').slice(3).join('-')))
-  const replaced = replacements(text, /[^A-Za-z0-9_-]/g)
-  const devices = [...new Set(guesses.map(({ device }) => device))].sort((a, b) => b.length - a.length)
-  return {
-    guesses,
-    key: '"{node}"',
-    devices: devices.map((device) => (replaced === '' ? quoted(device) : `{ text: ${quoted(device)}${replaced} }`)),
-  }
 }
 
 interface Drafted {
