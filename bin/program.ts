@@ -16,6 +16,7 @@ import { generate, newFolder } from './new.command.ts'
 import { partitions } from './partitions.command.ts'
 import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
+import { rewind } from './rewind.command.ts'
 import { schemas } from './schemas.command.ts'
 import { bridge, run, store } from './services.command.ts'
 import { shadow } from './shadow.command.ts'
@@ -32,7 +33,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive],
+  'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],
   'For analysts:': [history],
   'Trying it out:': [demo, fleet],
 } as const

@@ -70,6 +70,19 @@ interface Broker {
   }): Promise<{ readonly responses: readonly { readonly partitions: readonly { readonly messages: FetchedRecords }[] }[] }>
 }
 
+/** The broker that keeps the offsets of a group. */
+export interface Coordinator {
+  offsetCommit(request: {
+    readonly groupId: string
+    readonly groupGenerationId: number
+    readonly memberId: string
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[]
+    }[]
+  }): Promise<unknown>
+}
+
 /** What is used of kafkajs's cluster: connections, authentication, the addresses of brokers. */
 export interface Cluster {
   connect(): Promise<void>
@@ -77,6 +90,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   findBroker(node: { readonly nodeId: string }): Promise<Broker>
+  findGroupCoordinator(group: { readonly groupId: string }): Promise<Coordinator>
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
   getNodeIds(): readonly string[]
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]

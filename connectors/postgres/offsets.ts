@@ -39,6 +39,51 @@ export function readPositions(session: Session, consumer: ConsumerName, topic: T
   )
 }
 
+/** A position as it was committed, and under which owner. */
+export interface OwnedPosition extends StoredPosition {
+  readonly epoch: bigint
+}
+
+/** How far a consumer has come on a topic, and its owners. */
+export function readOwnedPositions(session: Session, consumer: ConsumerName, topic: Topic): Promise<readonly OwnedPosition[]> {
+  return session.query<OwnedPosition & Record<string, unknown>>(
+    'reading offsets',
+    `SELECT topic, partition, topic_id AS "topicId", next_offset AS "nextOffset", leader_epoch AS "leaderEpoch", epoch
+     FROM consumer_offset WHERE consumer = $1 AND topic = $2`,
+    [consumer, topic],
+  )
+}
+
+/**
+ * Puts the positions of a consumer back, durably, and takes them from whoever may still have them:
+ * the epochs are raised. False if one is not as it was read: then nothing was changed. It waits for
+ * a transaction that is under way no longer than for a lock.
+ */
+export async function rewindPositions(
+  session: Session,
+  consumer: ConsumerName,
+  moves: readonly { readonly position: OwnedPosition; readonly to: bigint }[],
+): Promise<boolean> {
+  const values = moves.map(
+    ({ position: { topic, partition, topicId, nextOffset, epoch }, to }) =>
+      `(${literal(topic)}, ${partition}, ${literal(topicId)}, ${nextOffset}::bigint, ${epoch}::bigint, ${to}::bigint)`,
+  )
+  const affected = await session.script(
+    'putting positions back',
+    `BEGIN; SET LOCAL synchronous_commit = on;
+     UPDATE consumer_offset AS o SET next_offset = m.until, leader_epoch = -1, epoch = o.epoch + 1
+     FROM (VALUES ${values.join(', ')}) AS m (topic, partition, topic_id, since, epoch, until)
+     WHERE o.consumer = ${literal(consumer)} AND o.topic = m.topic AND o.partition = m.partition
+       AND o.topic_id = m.topic_id AND o.next_offset = m.since AND o.epoch = m.epoch`,
+  )
+  if (affected[2] !== moves.length) {
+    await session.script('leaving the positions', 'ROLLBACK')
+    return false
+  }
+  await session.commit('putting positions back')
+  return true
+}
+
 /** A move of offsets, with its counts. */
 export interface CountedMove extends Omit<OffsetMove, 'rows'> {
   /** Rows that are stored, unless they turn out to be repeats. */

@@ -91,7 +91,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
  */
 export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
   telemetry: ['schema_migration', 'redrive_run', 'redriven_dead_letter'],
-  app: ['schema_migration'],
+  app: ['schema_migration', 'rewind_run'],
 }
 
 /**
