@@ -2,7 +2,6 @@ import { literal, quoted } from './readings-table.ts'
 import type { RollupQuantity } from './rollup-tables.ts'
 
 const HOUR = "interval '1 hour'"
-const DAY = "interval '1 day'"
 type Names = Readonly<Record<'count' | 'sum' | 'min' | 'max' | 'first' | 'first_at' | 'last' | 'last_at', string>>
 
 function names(quantity: string): Names {
@@ -100,10 +99,9 @@ CROSS JOIN LATERAL (
 
 /**
  * Roll-ups of days, summed up from hours: device_id, day, rows, then `partColumns`.
- * @param pairs SQL of a relation with device_id and day, each once
- * @param hours the table or view of the hours
+ * @param hours SQL of a relation of roll-ups of hours, each with its day
  */
-export function freshDays(pairs: string, hours: string, quantities: readonly RollupQuantity[]): string {
+export function freshDays(hours: string, quantities: readonly RollupQuantity[]): string {
   const parts = quantities.flatMap(({ name }) => {
     const { count, sum, min, max, first, first_at, last, last_at } = names(name)
     const there = `FILTER (WHERE h.${count} > 0)`
@@ -118,9 +116,8 @@ export function freshDays(pairs: string, hours: string, quantities: readonly Rol
       `max(h.${last_at}) AS ${last_at}`,
     ]
   })
-  return `SELECT ${['d.device_id, d.day, sum(h.rows)::bigint AS rows', ...parts].join(',\n  ')}
-FROM ${pairs} AS d JOIN ${hours} AS h ON h.device_id = d.device_id AND h.hour >= d.day AND h.hour < d.day + ${DAY}
-GROUP BY d.device_id, d.day`
+  return `SELECT ${['h.device_id, h.day, sum(h.rows)::bigint AS rows', ...parts].join(',\n  ')}
+FROM ${hours} AS h GROUP BY h.device_id, h.day`
 }
 
 /**

@@ -87,7 +87,7 @@ BEGIN
   DELETE FROM readings_daily_kept AS k USING unnest(devices, days) AS t (device_id, day) WHERE k.device_id = t.device_id AND k.day = t.day;
   INSERT INTO readings_daily_kept (device_id, day, rows, ${parts.join(', ')})
   SELECT f.device_id, f.day, f.rows, ${parts.map((name) => `f.${name}`).join(', ')} FROM (
-${freshDays('unnest(devices, days)', 'readings_hourly_kept', quantities).replace('AS d JOIN', 'AS d (device_id, day) JOIN')}
+${freshDays("(SELECT d.day, k.* FROM unnest(devices, days) AS d (device_id, day) JOIN readings_hourly_kept AS k ON k.device_id = d.device_id AND k.hour >= d.day AND k.hour < d.day + interval '1 day')", quantities)}
   ) AS f;
   RETURN cardinality(devices);
 END $rollup$`,
