@@ -9,7 +9,7 @@ import { addLookupTriggers } from './lookup-triggers.ts'
 import { type AppliedMigration, checksum, type Migration, pendingMigrations } from './migrations.ts'
 import { checkColumns, checkUnits, describeForeign } from './readings-check.ts'
 import { literal, missingColumns, readingsTable } from './readings-table.ts'
-import { fillRollups, migrateRollups, watchReadings } from './rollup-migrate.ts'
+import { fillRollups, fillSiteDevices, migrateRollups, watchReadings } from './rollup-migrate.ts'
 import { openSession, type Session } from './session.ts'
 
 /** What a migration run did, in words, in order. Empty if there was nothing to do. */
@@ -151,7 +151,11 @@ export async function presentColumns(session: Session): Promise<ReadonlyMap<stri
 
 async function markOldReadings(session: Session): Promise<Done> {
   const hours = await fillRollups(session)
-  return hours === 0
-    ? []
-    : [`marked ${hours} hours of devices for the roll-ups: the store makes them, and until then the views compute them`]
+  const devices = await fillSiteDevices(session)
+  return [
+    ...(hours === 0
+      ? []
+      : [`marked ${hours} hours of devices for the roll-ups: the store makes them, and until then the views compute them`]),
+    ...(devices === 0 ? [] : [`noted ${devices} devices of sites: readings_of_site finds their readings`]),
+  ]
 }

@@ -22,6 +22,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(ADD, 'readings', 'consumer_offset', 'reading_conflict'),
       ...each(ALL, 'rollup_mark', 'rollup_pending', 'rollup_pending_day'),
       ...each(ALL, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
+      site_devices_kept: ADD,
       ...each(READ, 'rollup_dropped', 'rollup_shape', 'rollup_marked', 'rollup_dirty_hours', 'rollup_dirty_days'),
       ...each(READ, 'readings_hourly', 'readings_daily'),
       // The trigger of a day that is being archived.
@@ -38,7 +39,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'readings_hourly', 'readings_daily', 'latest_readings'),
       // Functions within these views run with the rights of who asks.
       ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
-      ...each(READ, 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
+      ...each(READ, 'site_devices_kept', 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
       ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days', 'archived_days'),
     },
   },

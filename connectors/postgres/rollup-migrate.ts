@@ -5,6 +5,7 @@ import { type RollupQuantity, rollupTables } from './rollup-tables.ts'
 import { rollupViews } from './rollup-views.ts'
 import { ROLLUP_LOCK, rollupWork } from './rollup-work.ts'
 import type { Session } from './session.ts'
+import { NOTE_ALL_SITES } from './site-devices.ts'
 
 const TRIGGER = 'rollup_mark'
 
@@ -65,6 +66,20 @@ export async function fillRollups(session: Session): Promise<number> {
   const [marked] = unfilled.length === 0 ? [0] : await session.script('filling the roll-ups', MARK_ALL)
   await session.commit('filling the roll-ups', 'UPDATE rollup_shape SET filled = true WHERE NOT filled')
   return marked ?? 0
+}
+
+/**
+ * Once: notes at which sites the devices of older readings were. It reads the table, after the job
+ * has learned to note what comes. So nothing is missed between.
+ * @returns how many devices of sites
+ */
+export async function fillSiteDevices(session: Session): Promise<number> {
+  const doing = 'noting the devices of sites'
+  await session.script(doing, 'BEGIN')
+  const unfilled = await session.query(doing, 'SELECT FROM rollup_shape WHERE NOT sites_filled FOR UPDATE')
+  const [noted] = unfilled.length === 0 ? [0] : await session.script(doing, NOTE_ALL_SITES)
+  await session.commit(doing, 'UPDATE rollup_shape SET sites_filled = true WHERE NOT sites_filled')
+  return noted ?? 0
 }
 
 const MARK_ALL = `INSERT INTO rollup_pending AS p (device_id, hour, from_ts, to_ts, due_at)

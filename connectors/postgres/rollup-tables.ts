@@ -39,6 +39,15 @@ const KEPT_COMMENTS = {
   latest_readings_kept: 'The newest value of each quantity as the job left it, some out of date: query latest_readings.',
 } as const
 
+/**
+ * For questions about all devices at one time, which the key does not serve. What is updated is
+ * not indexed: updates stay HOT.
+ */
+const BY_TIME = [
+  'CREATE INDEX IF NOT EXISTS readings_hourly_kept_hour ON readings_hourly_kept (hour)',
+  'CREATE INDEX IF NOT EXISTS readings_daily_kept_day ON readings_daily_kept (day)',
+] as const
+
 /** Statements that make the tables of roll-ups, and give them the columns that they lack. */
 export function rollupTables(quantities: readonly RollupQuantity[]): string {
   const made = Object.entries(KEPT).map(
@@ -61,7 +70,7 @@ export function rollupTables(quantities: readonly RollupQuantity[]): string {
         ] as const,
     ),
   )
-  return [...made, ...comments, ...parts, ...latest].join(';\n')
+  return [...made, ...BY_TIME, ...comments, ...parts, ...latest].join(';\n')
 }
 
 /** One ALTER TABLE for all: each by itself would write the catalogue anew for each column. */

@@ -1,6 +1,7 @@
 import { quoted } from './readings-table.ts'
 import { freshDays, freshHours, freshLatest, partColumns } from './rollup-sql.ts'
 import type { RollupQuantity } from './rollup-tables.ts'
+import { noteSites } from './site-devices.ts'
 
 /** The lock of whoever works on the roll-ups, or changes their shape. */
 export const ROLLUP_LOCK = "hashtextextended('millrace rollups', 0)"
@@ -65,6 +66,7 @@ ${freshHours('unnest(devices, hours, firsts, lasts)', quantities).replace('AS p\
 ${freshLatest(`(SELECT c.* FROM readings_hourly_kept AS c JOIN ${those('t')} ON c.device_id = t.device_id AND c.hour = t.hour)`, quantities)}
   ) AS f
   ON CONFLICT (device_id) DO UPDATE SET (${latest.join(', ')}) = ROW (${latest.map((name) => `excluded.${name}`).join(', ')});
+  ${noteSites('unnest(devices, firsts, lasts) AS t (device_id, from_ts, to_ts)')};
   DELETE FROM readings_hourly_kept AS k USING ${those('t')} WHERE k.device_id = t.device_id AND k.hour = t.hour AND k.rows = 0;
   DELETE FROM latest_readings_kept AS l USING (SELECT DISTINCT unnest(devices) AS device_id) AS t
     WHERE l.device_id = t.device_id AND coalesce(${at}) IS NULL;
