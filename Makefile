@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit unit-nodes bench bench-migrate-table chaos outage check format generate build firmware firmware-size firmware-density clean
+.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries chaos outage check format generate build firmware firmware-size firmware-density clean
 
 # NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
 # From the command line only: npm has a variable of this name.
@@ -33,6 +33,9 @@ bench: ## Highest sustained rate, raw COPY and latency; PROFILE=full|sparse|json
 
 bench-migrate-table: ## Migrate a table of ROWS=20000000 under a writer: time and stall of each step; BACKEND=timescaledb
 	@test/bench/migrate-table
+
+bench-queries: ## The usual questions over ROWS=100000000 readings, cold and warm; BACKEND=both|postgres|timescaledb
+	@test/bench/queries
 
 chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random
 	@test/chaos/run
