@@ -52,6 +52,7 @@ describe('a port that somebody else has', () => {
     await using services = createServices({
       directory: join(folder, 'run'),
       env: process.env,
+      configuration: '',
       sessionTimeoutMs: 6_000,
       firstMetricsPort: port,
     })

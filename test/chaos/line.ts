@@ -8,7 +8,7 @@ import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE, SILENT_AFTER } from './hives.
 import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
 import { type FaultyProxy, openProxy } from './proxy.ts'
 import type { Link } from './schedule.ts'
-import { createServices, PROCESSORS, type Services } from './services.ts'
+import { configuration, createServices, type Services } from './services.ts'
 import type { Settings } from './settings.ts'
 import { createStack, kafkaPortOf, type Stack } from './stack.ts'
 
@@ -114,11 +114,17 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]
     return (await run(process.execPath, command, { env, maxBuffer: MOST_OUTPUT_BYTES })).stdout
   }
-  writeFileSync(env.MILLRACE_CONFIG, `processors: [${PROCESSORS.join(', ')}]\n`)
+  writeFileSync(env.MILLRACE_CONFIG, configuration(settings.backend))
   await millrace('migrate')
   await millrace('schemas', 'register')
 
-  const services = createServices({ directory, env, sessionTimeoutMs, firstMetricsPort: 9464 + settings.portOffset })
+  const services = createServices({
+    directory,
+    env,
+    configuration: configuration(settings.backend),
+    sessionTimeoutMs,
+    firstMetricsPort: 9464 + settings.portOffset,
+  })
   undo(async () => {
     await services[Symbol.asyncDispose]()
   })

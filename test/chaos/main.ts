@@ -11,6 +11,7 @@ import { type LogFindings, logPhase } from './log-phase.ts'
 import { checkProcesses } from './processes-check.ts'
 import { JSON_DEVICE, MOVING_DEVICE, startPublisher } from './publisher.ts'
 import { BROKER, describeReport, HOSTILE, MAIN, makeReport } from './report.ts'
+import { checkRollups } from './rollups-check.ts'
 import { planBrokerKills, planFaults, planFirstCommits } from './schedule.ts'
 import { fleets, isFleet, SESSION_TIMEOUT_MS, type Session, totalsOf, withSession } from './session.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -137,6 +138,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
   const logs = settings.phases.has('logs') ? await cutPhase() : undefined
 
   say('comparing')
+  const rollups = await checkRollups(line.direct.telemetryUrl, signal)
   const { moves } = injector
   const findings = await check(line, { frames, readings, poison: publisher.poison, statuses: publisher.statuses, moves, hops, isFleet })
   const { report, wrong } = makeReport(
@@ -156,6 +158,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       hostile,
       logs,
       processes,
+      rollups,
       stuck,
     },
     findings,

@@ -4,6 +4,7 @@ import type { MissingFrame } from './comparison.ts'
 import type { HostileFindings } from './hostile-phase.ts'
 import { type LogFindings, type Said, UNREAD } from './log-phase.ts'
 import type { ProcessFindings } from './processes-check.ts'
+import type { RollupFindings } from './rollups-check.ts'
 
 /**
  * The phase with everything but kills of Mosquitto, the one with nothing else, and the one with
@@ -38,6 +39,7 @@ export interface RunFacts {
   readonly hostile: HostileFindings | undefined
   readonly logs: LogFindings | undefined
   readonly processes: ProcessFindings
+  readonly rollups: RollupFindings
   /** Phases that did not come to their end. */
   readonly stuck: readonly string[]
 }
@@ -116,6 +118,7 @@ export function makeReport(facts: RunFacts, findings: Findings): { readonly repo
     ...facts.stuck,
     ...facts.processes.wrong.slice(0, 20),
     ...(facts.processes.wrong.length > 20 ? [`${facts.processes.wrong.length} differences of the business processes in all`] : []),
+    ...facts.rollups.wrong,
     ...(facts.hostile === undefined ? [] : hostileFaults(facts.hostile)),
     ...(facts.logs === undefined ? [] : logFaults(facts.logs, missingUnread.length)),
     ...deadLetters.lost
@@ -198,6 +201,7 @@ export function describeReport(report: Report): string {
     ['moved', `${count(report.formerAccount)} rows with a former account; ${count(report.oldStates)} devices with an old state`],
     ['reordered', `${count(report.reordered)}; ${count(report.altered)} repeats with other bytes`],
     ...describeProcesses(report),
+    ['roll-ups', describeRollups(report)],
     ['repeats', `${count(report.repeats.frames)} frames, ${count(report.repeats.readings)} readings, same bytes`],
     ['fenced', `${count(report.fenced)} commits of former owners refused`],
     ['by devices', `${count(report.resent)} frames sent again, ${count(report.dropped)} samples dropped in a full queue`],
@@ -226,6 +230,12 @@ function describeProcesses({ processes }: Report): readonly (readonly [string, s
     ['contact', `${contacts} devices, ${silentHives} hives silent`],
     ['recomputed', `${wrong.length} differences`],
   ]
+}
+
+function describeRollups({ rollups }: Report): string {
+  const { backend, hours, days, devices, behind, caughtUpSeconds, wrong } = rollups
+  const found = wrong.length === 0 ? 'equal to a recomputation' : `${wrong.length} differences from a recomputation`
+  return `${hours} hours and ${days} days of ${devices} devices on ${backend} are ${found}, ${behind} hours behind and ${caughtUpSeconds} s later`
 }
 
 function describeHostile({ hostile, hostileDeadLetters }: Report): readonly (readonly [string, string])[] {

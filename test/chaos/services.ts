@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { BackendChoice } from '../../connectors/postgres/backend.ts'
 import { NODE_FLAGS } from '../../ops/supervisor/service-programs.ts'
 import { type Supervisor, supervise } from '../../ops/supervisor/supervisor.ts'
 import type { SupervisorEvent } from '../../ops/supervisor/supervisor-event.ts'
@@ -10,6 +11,11 @@ import { requireFree } from './ports.ts'
 
 /** What the configuration names: the business processes too. */
 export const PROCESSORS: readonly string[] = [...DEFAULT_PROCESSORS, 'movement', 'alerts', 'contact']
+
+/** What the commands and all services have in their configuration. */
+export function configuration(backend: BackendChoice): string {
+  return `processors: [${PROCESSORS.join(', ')}]\nstore: { backend: ${backend} }\n`
+}
 
 /** One instance of each service. */
 export const line = ['bridge', 'standardise', 'translate', 'store', 'continuity', 'devices', 'movement', 'alerts', 'contact'] as const
@@ -47,6 +53,7 @@ export interface ServicesOptions {
   /** For logs, PID files and the configuration. */
   readonly directory: string
   readonly env: NodeJS.ProcessEnv
+  readonly configuration: string
   readonly sessionTimeoutMs: number
   readonly firstMetricsPort: number
 }
@@ -57,7 +64,7 @@ const BACKOFF = { baseMs: 200, maxMs: 3_000 }
 const SAMPLE_MS = 1_000
 const ANSWER_MS = 5_000
 
-export function createServices({ directory, env, sessionTimeoutMs, firstMetricsPort }: ServicesOptions): Services {
+export function createServices({ directory, env, configuration: common, sessionTimeoutMs, firstMetricsPort }: ServicesOptions): Services {
   const running = new Map<Instance, Supervisor>()
   const peaks: Record<string, number> = {}
   const endedByThemselves: Record<string, number> = {}
@@ -84,8 +91,7 @@ export function createServices({ directory, env, sessionTimeoutMs, firstMetricsP
   /** Each instance has a port of its own. */
   function configure(instance: Instance): string {
     const path = join(directory, `${instance}.yaml`)
-    const processors = `processors: [${PROCESSORS.join(', ')}]\n`
-    writeFileSync(path, `${processors}kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { ports: ${portOf(instance)} }\n`)
+    writeFileSync(path, `${common}kafka: { session_timeout_ms: ${sessionTimeoutMs} }\nmetrics: { ports: ${portOf(instance)} }\n`)
     return path
   }
 

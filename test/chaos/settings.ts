@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { isAbsolute, join } from 'node:path'
+import { BACKEND_NAMES, type BackendChoice } from '../../connectors/postgres/backend.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 /** Of a run, from the environment. */
@@ -15,6 +16,8 @@ export interface Settings {
   readonly portOffset: number
   /** Leave the stack's data for a look at it. */
   readonly keep: boolean
+  /** Of table readings. */
+  readonly backend: BackendChoice
   /** All of them unless told otherwise: who works on one need not wait for the others. */
   readonly phases: ReadonlySet<Phase>
 }
@@ -41,8 +44,16 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     local: isAbsolute(local) ? local : join(projectRoot, local),
     portOffset: Math.trunc(number('MILLRACE_PORT_OFFSET', DEFAULT_PORT_OFFSET, 0, 55_000)),
     keep: env.KEEP === '1',
+    backend: chosenBackend(env.BACKEND),
     phases: chosenPhases(env.PHASES),
   }
+}
+
+function chosenBackend(given: string | undefined): BackendChoice {
+  if (given === undefined || given === '') return 'auto'
+  const found = BACKEND_NAMES.find((name) => name === given)
+  if (found === undefined) throw new RangeError(`BACKEND: expected one of ${BACKEND_NAMES.join(',')}, got "${given}"`)
+  return found
 }
 
 function chosenPhases(given: string | undefined): ReadonlySet<Phase> {

@@ -120,6 +120,31 @@ function rollingUp(backend: BackendName): void {
       expect([await pending(), await differences(client)]).to.deep.equal([0, []])
     })
 
+    it('are told apart from a recomputation by each of their parts', async () => {
+      await store.write([0, 10].map((seconds) => ({ device: 'hive', tsMs: START + seconds * 1_000, temperature: 20 + seconds })))
+      await finished(job())
+      expect(await differences(client)).to.deep.equal([])
+      for (const wrong of [
+        'rows = rows + 1',
+        'temperature_count = temperature_count + 1',
+        'temperature_sum = temperature_sum * (1 + 1e-8)',
+        'temperature_min = temperature_min - 1e-9',
+        'temperature_max = temperature_max + 1e-9',
+        'temperature_first = temperature_last',
+        'temperature_last = temperature_first',
+        "temperature_first_at = temperature_first_at + interval '1 microsecond'",
+        "temperature_last_at = temperature_last_at + interval '1 microsecond'",
+        'weight_count = 1',
+      ])
+        for (const kept of ['readings_hourly_kept', 'readings_daily_kept']) {
+          await client.query(`CREATE TEMP TABLE saved AS TABLE ${kept}; UPDATE ${kept} SET ${wrong}`)
+          expect(await differences(client), `${kept}: ${wrong}`).to.not.deep.equal([])
+          await client.query(`TRUNCATE ${kept}; INSERT INTO ${kept} SELECT * FROM saved; DROP TABLE saved`)
+        }
+      await client.query('UPDATE latest_readings_kept SET temperature = temperature + 1e-9')
+      expect(await differences(client)).to.have.length(1)
+    })
+
     it('miss nothing of a transaction that is open while the job works on its hour', async () => {
       const rollups = job()
       await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
