@@ -1,4 +1,5 @@
 import { createDatabase } from './database.ts'
+import { rollupSizes } from './rollup-size.ts'
 import { ROLLUP_LOCK } from './rollup-work.ts'
 import type { Session } from './session.ts'
 
@@ -35,14 +36,8 @@ const SETTLE_MS = 15_000
 const OPEN_EVERY_MS = 60_000
 /** Marks taken in a transaction. A mark may have 10,000 devices. */
 const MOST_MARKS = 200
-/** Most hours, and days, of devices that are brought up to date in a transaction. */
-const MOST_HOURS = 500
+/** Most days of devices that are brought up to date in a transaction. */
 const MOST_DAYS = 100
-/**
- * Transactions stay short: `millrace migrate` waits for them, and one that is killed has wasted no
- * more.
- */
-const GOAL_MS = 300
 /** By the planner's estimates the queries would be compiled, which takes longer than the work. */
 const SETTINGS = 'SET jit = off'
 
@@ -75,7 +70,8 @@ export function openRollups({ url, settleMs = SETTLE_MS, openEveryMs = OPEN_EVER
     await session.commit('working on the roll-ups')
     return Number(row?.done ?? 0)
   }
-  let mostHours = 20
+  const nextSize = rollupSizes()
+  let mostHours = nextSize()
   return {
     turn: () =>
       database.use(async (session) => {
@@ -86,7 +82,7 @@ export function openRollups({ url, settleMs = SETTLE_MS, openEveryMs = OPEN_EVER
         const asked = mostHours
         const begunMs = performance.now()
         const hours = marks === undefined ? undefined : await alone(session, `rollup_hours(${asked})`)
-        mostHours = nextSize(asked, hours ?? 0, performance.now() - begunMs)
+        mostHours = nextSize({ asked, done: hours ?? 0, tookMs: performance.now() - begunMs })
         const days = hours === undefined ? undefined : await alone(session, `rollup_days(${MOST_DAYS})`)
         if (marks === undefined || hours === undefined || days === undefined) return { ours: false, more: false }
         return { ours: true, more: marks === MOST_MARKS || hours === asked || days === MOST_DAYS }
@@ -101,10 +97,4 @@ export function openRollups({ url, settleMs = SETTLE_MS, openEveryMs = OPEN_EVER
       }),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
-}
-
-/** How many hours the next transaction takes. One hour may have 7 readings, or 360,000. */
-function nextSize(asked: number, done: number, tookMs: number): number {
-  if (tookMs > GOAL_MS) return Math.max(1, Math.floor(asked / 2))
-  return done === asked && tookMs < GOAL_MS / 2 ? Math.min(MOST_HOURS, asked * 2) : asked
 }
