@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { testStore } from '../pipeline/test-store.ts'
+import { type TestStore, testStore } from '../pipeline/test-store.ts'
 
 /*
  * What a day costs in the table and in the archive. On a stack whose PostgreSQL runs:
@@ -14,7 +14,9 @@ import { testStore } from '../pipeline/test-store.ts'
  *
  * Days are written, measured and archived one after the other, so one day's table is on the disk at
  * a time. A row has 5 quantities of a bee hive, each 10 s: with the resolution of the sensors, and
- * as they change over a day.
+ * as they change over a day. Each line says how long all days take at that pace. With the first day
+ * late rows are merged, too, and on TimescaleDB under its own licence its chunk is measured in the
+ * columnstore.
  */
 
 const DAYS = Number(process.env.BENCH_DAYS ?? 1)
@@ -40,26 +42,26 @@ try {
   const today = Math.floor(Date.now() / DAY_MS)
   // Age counts from the newest day that has rows.
   await store.write([{ device: 'today', tsMs: today * DAY_MS, temperature: 1 }])
-  for (let day = today - 1 - DAYS; day < today - 1; day++) {
+  const firstDay = today - 1 - DAYS
+  const allBeganMs = performance.now()
+  for (let day = firstDay; day < today - 1; day++) {
     await store.write([{ device: 'day', tsMs: day * DAY_MS, temperature: 1 }])
     await client.query(fill(day))
     await client.query("SELECT rollup_take_marks(1000000, '0', '0')")
     await client.query('SELECT rollup_hours(1000000)')
     const sizes = await tableSizes(client, day)
+    const columnstore = day === firstDay ? await columnstoreBytes(client, day) : undefined
     const beganMs = performance.now()
     const { event, peakKiB } = await archive(store.database.url)
     const seconds = (performance.now() - beganMs) / 1000
-    // A late row of each of some devices: the whole day is written anew.
-    await store.write(Array.from({ length: 100 }, (_, n) => ({ device: `late-${n}`, tsMs: day * DAY_MS + n, temperature: 1 })))
-    await client.query("SELECT rollup_take_marks(1000000, '0', '0')")
-    await client.query('SELECT rollup_hours(1000000)')
-    const mergeBeganMs = performance.now()
-    const merge = await archive(store.database.url)
-    const mergeSeconds = (performance.now() - mergeBeganMs) / 1000
+    const merged = day === firstDay ? await mergeLate(store, client, day) : ''
     const each = (bytes: number): string =>
       `${(bytes / event.rows).toFixed(1)} B a row, ${(bytes / event.rows / QUANTITIES).toFixed(2)} a reading`
+    const done = day - firstDay + 1
+    const minutes = (performance.now() - allBeganMs) / 60_000
+    const columns = columnstore === undefined ? '' : `; columnstore ${each(columnstore)}`
     console.log(
-      `${new Date(day * DAY_MS).toISOString().slice(0, 10)}: ${event.rows} rows, ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB; table ${each(sizes.table)}; with its key ${each(sizes.all)}; Parquet ${each(event.bytes)}; 100 late rows merged in ${mergeSeconds.toFixed(1)} s, peak memory ${Math.round(merge.peakKiB / 1024)} MiB`,
+      `${new Date(day * DAY_MS).toISOString().slice(0, 10)}: ${event.rows} rows, ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB; table ${each(sizes.table)}; with its key ${each(sizes.all)}${columns}; Parquet ${each(event.bytes)}${merged}; ${done} of ${DAYS} days took ${minutes.toFixed(1)} min, all take ${((minutes / done) * DAYS).toFixed(1)}`,
     )
   }
   await client.end()
@@ -80,11 +82,46 @@ function fill(day: number): string {
 
 async function tableSizes(client: pg.Client, day: number): Promise<{ table: number; all: number }> {
   const name = `readings_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`
-  const chunk = `(SELECT show_chunks('readings', newer_than => timestamptz 'epoch' + ${day} * interval '1 day', older_than => timestamptz 'epoch' + ${day + 1} * interval '1 day') LIMIT 1)`
   const { rows } = await client.query<{ table: string; all: string }>(
-    `SELECT pg_table_size(t)::text AS table, pg_total_relation_size(t)::text AS all FROM (SELECT ${BACKEND === 'postgres' ? `'${name}'::regclass` : chunk} AS t) AS each`,
+    `SELECT pg_table_size(t)::text AS table, pg_total_relation_size(t)::text AS all FROM (SELECT ${BACKEND === 'postgres' ? `'${name}'::regclass` : chunkOf(day)} AS t) AS each`,
   )
   return { table: Number(rows[0]?.table), all: Number(rows[0]?.all) }
+}
+
+/** A late row of each of some devices: the whole day is written anew. */
+async function mergeLate(store: TestStore, client: pg.Client, day: number): Promise<string> {
+  await store.write(Array.from({ length: 100 }, (_, n) => ({ device: `late-${n}`, tsMs: day * DAY_MS + n, temperature: 1 })))
+  await client.query("SELECT rollup_take_marks(1000000, '0', '0')")
+  await client.query('SELECT rollup_hours(1000000)')
+  const beganMs = performance.now()
+  const { peakKiB } = await archive(store.database.url)
+  const seconds = (performance.now() - beganMs) / 1000
+  return `; 100 late rows merged in ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB`
+}
+
+/**
+ * What the day's chunk takes in the columnstore, from which it is taken out again; undefined if the
+ * server has none.
+ */
+async function columnstoreBytes(client: pg.Client, day: number): Promise<number | undefined> {
+  const { rows: found } = await client.query<{ license: string | null }>("SELECT current_setting('timescaledb.license', true) AS license")
+  if (BACKEND === 'postgres' || found[0]?.license !== 'timescale') return undefined
+  await client.query(
+    "ALTER TABLE readings SET (timescaledb.compress, timescaledb.compress_segmentby = 'device_id', timescaledb.compress_orderby = 'ts')",
+  )
+  const { rows: chunks } = await client.query<{ chunk: string }>(`SELECT compress_chunk(${chunkOf(day)})::text AS chunk`)
+  const { rows } = await client.query<{ bytes: string }>(
+    `SELECT after_compression_total_bytes AS bytes FROM chunk_compression_stats('readings')
+     WHERE format('%I.%I', chunk_schema, chunk_name)::regclass = $1::regclass`,
+    [chunks[0]?.chunk],
+  )
+  await client.query(`SELECT decompress_chunk(${chunkOf(day)})`)
+  await client.query('ALTER TABLE readings SET (timescaledb.compress = false)')
+  return Number(rows[0]?.bytes)
+}
+
+function chunkOf(day: number): string {
+  return `(SELECT show_chunks('readings', newer_than => timestamptz 'epoch' + ${day} * interval '1 day', older_than => timestamptz 'epoch' + ${day + 1} * interval '1 day') LIMIT 1)`
 }
 
 async function archive(url: string): Promise<{ event: Archived; peakKiB: number }> {
