@@ -10,9 +10,9 @@ export interface Closing {
 }
 
 /**
- * To be called in the body of `describe`. The files of the suite run one after another on one
- * stack: whatever a failing one left behind (a service that holds partitions, a part that is down)
- * would make the next ones fail.
+ * To be called in the body of `describe`. The files of a lane (test/run) run one after another on
+ * one stack: whatever a failing one left behind (a service that holds partitions, a part that is
+ * down) would make the next ones fail.
  */
 export function closing(): Closing {
   const undone: (() => Promise<unknown>)[] = []
