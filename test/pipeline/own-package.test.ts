@@ -73,19 +73,22 @@ describe('processors in packages of their own, in a folder that has Millrace fro
     const source = readFileSync(join(own, 'processor.ts'), 'utf8')
     const right = "emit('alerts', { device_id, ts, temperature })"
     expect(source).to.include(right)
-    for (const [wrong, error] of [
+    const mistakes = [
       ["emit('warnings', { device_id, ts, temperature })", '"warnings"'],
       ["emit('alerts', { device_id, ts })", 'temperature'],
       ["emit('alerts', { device_id, ts: String(ts), temperature })", 'ts'],
       ["reject('no-such-reason', 'x')", '"no-such-reason"'],
-    ] as const) {
-      writeFileSync(join(own, 'processor.ts'), source.replace(right, wrong))
-      const failure = await ran(own, 'npx', 'tsc', '--noEmit').catch(String)
-      expect(failure, wrong)
-        .to.match(/processor\.ts\(\d+,\d+\): error TS2322/)
+    ] as const
+    const copies = mistakes.map((_, index) => join(own, `mistake-${index}.ts`))
+    for (const [index, [wrong]] of mistakes.entries()) writeFileSync(copies[index] as string, source.replace(right, wrong))
+    const failure = await ran(own, 'npx', 'tsc', '--noEmit').catch(String)
+    // What belongs to a line without a blank before it is told below it.
+    const errors = failure.split(/\n(?=\S)/)
+    for (const [index, [wrong, error]] of mistakes.entries())
+      expect(errors.filter((each) => each.startsWith(`mistake-${index}.ts(`)).join('\n'), wrong)
+        .to.match(/^\S+\(\d+,\d+\): error TS2322/)
         .and.include(error)
-    }
-    writeFileSync(join(own, 'processor.ts'), source)
+    for (const copy of copies) rmSync(copy)
   })
 
   it('run by their path, and nothing else is edited: topics, tables, subjects, lag follow; a reading gives a record and a row', async function () {

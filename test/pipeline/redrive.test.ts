@@ -15,7 +15,7 @@ import { millrace, type RunningService, startService, until } from './service.ts
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `r${Date.now().toString(36)}`
-const GOOD = 100_000
+const GOOD = 25_000
 const POISON_EACH = 250
 
 interface ExportedDeadLetter {
@@ -71,7 +71,7 @@ describe('dead letters and their redrive', () => {
   const count = async (pattern: string): Promise<number> =>
     Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [pattern])).rows[0].count)
 
-  describe('1,000 poison frames among 100,000 good ones', () => {
+  describe('1,000 poison frames among 25,000 good ones', () => {
     const right = testFirmware(`${run}a`)
     const wrong = testFirmware(`${run}b`)
     const originals = new Map<string, string>()
@@ -107,12 +107,12 @@ describe('dead letters and their redrive', () => {
       }
       for (let frame = 0; frame < GOOD; frame++) {
         const device = good[frame % good.length] as string
-        records.push(frameRecord(device, wire(rightId, right.datum(frame, start + frame * 10, [2000]))))
+        records.push(frameRecord(device, wire(rightId, right.datum(frame, start + frame * 40, [2000]))))
         if (frame % (GOOD / POISON_EACH) !== 0) continue
-        const datum = right.datum(GOOD + frame, start + frame * 10 + 1, [2000, 2100, 2200])
+        const datum = right.datum(GOOD + frame, start + frame * 40 + 1, [2000, 2100, 2200])
         poison(strangers[(frame / (GOOD / POISON_EACH)) % strangers.length] as string, wire(rightId, datum))
         // One sample of three is out of range with the wrong conversion.
-        poison(device, wire(wrongId, wrong.datum(GOOD + frame, start + frame * 10 + 2, [1000, 2500, 1100])))
+        poison(device, wire(wrongId, wrong.datum(GOOD + frame, start + frame * 40 + 2, [1000, 2500, 1100])))
         poison(device, wire(rightId, datum.subarray(0, datum.length - 1)))
         poison(device, wire(1_000_000, right.datum(frame, start, [2000])))
       }

@@ -90,7 +90,7 @@ describe('a simulated season', () => {
         expect(compared.moves.seen).to.equal(compared.moves.expected).and.to.be.above(20)
         for (const ms of compared.moves.delaysMs) expect(ms / 60_000 / INTERVAL_MINUTES).to.be.below(24)
       }),
-      { numRuns: 30, endOnFailure: true },
+      { numRuns: 15, endOnFailure: true },
     )
   }).timeout(60_000)
 
@@ -100,7 +100,7 @@ describe('a simulated season', () => {
         const season = plan(seed, 12)
         expect(compareSeason(season, decide(season, until), until).wrong.join('\n')).to.equal('')
       }),
-      { numRuns: 60, endOnFailure: true },
+      { numRuns: 30, endOnFailure: true },
     )
   }).timeout(60_000)
 })
