@@ -1,3 +1,4 @@
+import { systemClock } from '../connectors/clock.ts'
 import type { KafkaLogs, PositionChange } from '../connectors/contract.ts'
 import { type ConsumerControls, type ConsumerHandler, GroupConsumer } from '../connectors/kafka/consumer.ts'
 import { openTopicLogs } from '../connectors/kafka/topic-logs.ts'
@@ -15,6 +16,7 @@ import { createPositionChanges, PositionCounters, positionReadings } from './pos
 import { openDeadLetterCodec } from './registered.ts'
 import { openSending, type Sending } from './sending.ts'
 import type { Service, ServiceContext } from './service.ts'
+import { StageClock } from './stage-clock.ts'
 import { createWaiting, type Waiting } from './waiting.ts'
 
 /** A service that reads topics as a member of the consumer group that has its name. */
@@ -34,6 +36,8 @@ export interface ConsumerParts {
   readonly registry: SchemaRegistry
   readonly logs: KafkaLogs
   readonly consumer: ConsumerControls
+  /** Told what the task is doing. */
+  readonly stages: StageClock
   /**
    * Offsets to commit to Kafka: soon, and repeated until Kafka has them. They are forgotten when
    * the partitions are taken away.
@@ -78,6 +82,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
     ...(tellMs === undefined ? {} : { everyMs: tellMs }),
   })
   const registry = createRegistry(config.env.REGISTRY_URL)
+  const stages = new StageClock(systemClock)
   const kept = { referenced: 0 }
   const sendings: Sending[] = []
   const opened = await open({
@@ -86,6 +91,7 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
     registry,
     logs,
     consumer,
+    stages,
     offsets,
     noticed,
     async openSending() {
@@ -109,7 +115,12 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], consumer.run(handlerOf(task, offsets)))
   const watch = waiting.watch(consumer, sessionTimeoutMs)
 
-  reportMetrics(metrics, { millrace_rebalances_total: () => counters.rebalances, ...positionReadings(changes), ...opened.readings })
+  reportMetrics(metrics, {
+    millrace_rebalances_total: () => counters.rebalances,
+    millrace_stage_seconds_total: () => stages.seconds(),
+    ...positionReadings(changes),
+    ...opened.readings,
+  })
   if (reasons !== undefined) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
 
   return {

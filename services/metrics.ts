@@ -38,6 +38,12 @@ export const METRICS = {
 
   millrace_records_total: { of: CONSUMERS, means: 'Records taken from its topics. One that is read again counts again.' },
   millrace_rebalances_total: { of: CONSUMERS, means: 'Times that partitions were assigned.' },
+  millrace_stage_seconds_total: {
+    of: CONSUMERS,
+    labels: ['stage'],
+    means:
+      'Time spent on batches: `lookups`; `handling` them; `sending`, waiting for Kafka to acknowledge; `database`, in transactions. What is left of a second is waiting for records.',
+  },
   millrace_lost_offsets_total: { of: CONSUMERS, means: 'Records that retention deleted before they were read.' },
   millrace_truncations_total: { of: CONSUMERS, means: "Times that Kafka's log was found cut below what was read." },
   millrace_truncated_offsets_total: { of: CONSUMERS, means: "Offsets that were read and are no longer in Kafka's log." },

@@ -14,6 +14,7 @@ import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
 import { labelService, requireMetrics } from './metrics.ts'
 import { metricsPort } from './metrics-ports.ts'
+import { Problems } from './problems.ts'
 import { watchQuantities } from './quantities-watch.ts'
 import { createRedactor } from './secrets.ts'
 
@@ -85,14 +86,9 @@ export async function runService(
   const abort = new AbortController()
   const metrics = new Registry()
   labelService(metrics, declared.name)
-  const problems = new Map<string, string>([[STARTING, 'it has not started yet']])
-  const redact = createRedactor(process.env)
-  const health: Health = {
-    set: (part, problem) => {
-      if (problem === null) problems.delete(part)
-      else problems.set(part, redact(problem))
-    },
-  }
+  const problems = new Problems(systemClock, createRedactor(process.env))
+  const health: Health = problems
+  health.set(STARTING, 'it has not started yet')
   const stopping = signalled()
   const port = metricsPort(config, declared)
   const own: Record<string, () => Answer> = Object.create(null) as Record<string, () => Answer>
@@ -150,7 +146,7 @@ function serve(
   { metrics: { host, host_names } }: Config,
   port: number,
   metrics: Registry,
-  problems: ReadonlyMap<string, string>,
+  problems: Problems,
   own: Record<string, () => Answer>,
 ): Promise<Server> {
   const figures = sharedAnswer(FIGURES_SHARE, FIGURES_LONGEST_MS, () => metrics.metrics())
@@ -160,7 +156,7 @@ function serve(
     names: host_names,
     pages: Object.assign(own, {
       '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
-      '/health': () => json(problems.size === 0 ? 200 : 503, { ok: problems.size === 0, problems: Object.fromEntries(problems) }),
+      '/health': () => json(problems.none ? 200 : 503, problems.shown()),
     }),
   })
 }

@@ -1,6 +1,7 @@
 import type { ConsumedBatch } from '../../connectors/contract.ts'
 import type { OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import type { ClaimedPartitions } from '../claimed-partitions.ts'
+import type { StageClock } from '../stage-clock.ts'
 import type { BootLoader } from './loader.ts'
 import type { Place } from './places.ts'
 import { type ContinuityState, type KnownDevices, readingsTaken } from './state.ts'
@@ -10,6 +11,7 @@ export interface DeadLetterTakerOptions {
   readonly state: ContinuityState
   readonly loader: BootLoader
   readonly devices: KnownDevices
+  readonly stages: StageClock
   /** Makes the schemas of these dead letters known. */
   readonly prepare: (deadLetters: readonly OpenDeadLetter[]) => Promise<void>
 }
@@ -27,9 +29,9 @@ export class DeadLetterTaker {
 
   /** False if the partitions were taken away. */
   async take(place: Place, { records, nextOffset, leaderEpoch }: ConsumedBatch, generation: number): Promise<boolean> {
-    const { claimed, state, loader, devices, prepare } = this.options
+    const { claimed, state, loader, devices, stages, prepare } = this.options
     const deadLetters = state.intake.open(records, place.partition)
-    await prepare(deadLetters)
+    await stages.during('lookups', () => prepare(deadLetters))
     if (!claimed.isCurrent(generation)) return false
     for (let from = 0; from < deadLetters.length; ) {
       // One record may be the dead letter of many records. All of them are taken together.

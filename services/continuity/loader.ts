@@ -1,6 +1,7 @@
 import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import type { BootKey } from '../../processors/continuity/ledger.ts'
 import type { ClaimedPartitions } from '../claimed-partitions.ts'
+import type { StageClock } from '../stage-clock.ts'
 import type { ContinuityCounters } from './counters.ts'
 import type { Place } from './places.ts'
 import type { ContinuityState } from './state.ts'
@@ -12,6 +13,7 @@ export interface BootLoaderOptions {
   readonly state: ContinuityState
   readonly writer: LedgerWriter
   readonly counters: ContinuityCounters
+  readonly stages: StageClock
 }
 
 /** Loads boots from the database into memory. */
@@ -35,7 +37,7 @@ export class BootLoader {
     work: () => void,
     generation: number,
   ): Promise<boolean> {
-    const { store, claimed, state, writer, counters } = this.options
+    const { store, claimed, state, writer, counters, stages } = this.options
     for (let keys = absent(); keys.length > 0; keys = absent()) {
       const [{ ledger }, wanted] = [state, keys]
       if (ledger.isFull) {
@@ -44,13 +46,16 @@ export class BootLoader {
       }
       const admitted = await writer.whileUnchanged(generation, async () => {
         counters.loads++
-        const loaded = await claimed.patiently('reading frame numbers', generation, () => store.load(wanted))
+        const loaded = await stages.during('database', () =>
+          claimed.patiently('reading frame numbers', generation, () => store.load(wanted)),
+        )
         if (loaded === undefined) return false
         ledger.admit(wanted, loaded, partition, isDevice)
         return true
       })
       if (admitted !== true) return false
     }
+    using _ = stages.enter('handling')
     work()
     return true
   }

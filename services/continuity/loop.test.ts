@@ -1,10 +1,12 @@
 import { expect } from 'chai'
+import { systemClock } from '../../connectors/clock.ts'
 import type { Claim, ConsumedBatch, PositionChange, TopicPartition } from '../../connectors/contract.ts'
 import type { ContinuityStore } from '../../connectors/postgres/continuity-store.ts'
 import type { StoredPosition } from '../../connectors/postgres/offsets.ts'
 import { CONTINUITY } from '../../processors/continuity/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 import { ManualClock } from '../../test/memory/manual-clock.ts'
+import { StageClock } from '../stage-clock.ts'
 import { ContinuityLoop } from './loop.ts'
 
 const READINGS_ID = 'a'.repeat(32)
@@ -38,6 +40,7 @@ async function loopOver(change: PositionChange['tag'] | null) {
     [Symbol.asyncDispose]: async () => undefined,
   }
   const loop = new ContinuityLoop({
+    stages: new StageClock(systemClock),
     name: CONTINUITY,
     reads: [topics.readings],
     store,

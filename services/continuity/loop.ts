@@ -8,6 +8,7 @@ import { topics } from '../../processors/topics.ts'
 import { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
+import type { StageClock } from '../stage-clock.ts'
 import { DeadLetterTaker } from './dead-letters.ts'
 import { BootLoader } from './loader.ts'
 import { type ClaimedPlaces, type ClaimOptions, claimPlaces, type Place } from './places.ts'
@@ -31,6 +32,7 @@ export interface ContinuityLoopOptions extends ClaimOptions, StateOptions {
    */
   readonly pollMs: number
   readonly consumer: ConsumerControls
+  readonly stages: StageClock
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly clock: Clock
   readonly log: Log

@@ -29,7 +29,7 @@ export function continuityService(declared: DeclaredService): ConsumerService {
 
 async function openContinuity(
   { name, reads }: DeclaredService,
-  { context, waiting, logs, consumer, offsets, noticed }: ConsumerParts,
+  { context, waiting, logs, consumer, stages, offsets, noticed }: ConsumerParts,
 ): Promise<OpenTask> {
   const { config, log, signal, health } = context
   const opening = openFirmwareDirectory({ ...firmwareOptions(config, log, signal), ...schemaWatch(health) })
@@ -54,6 +54,7 @@ async function openContinuity(
     signal,
     counters,
     consumer,
+    stages,
     offsets,
     clock: systemClock,
     problem: (what) => health.set('database', what),

@@ -1,6 +1,7 @@
 import { type ContinuityStore, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import type { ClaimedPartitions } from '../claimed-partitions.ts'
+import type { StageClock } from '../stage-clock.ts'
 import type { ContinuityCounters } from './counters.ts'
 import type { Place } from './places.ts'
 import { type ContinuityState, readingsTaken, STORE_DEAD } from './state.ts'
@@ -11,6 +12,7 @@ export interface LedgerWriterOptions {
   readonly claimed: ClaimedPartitions<Place>
   readonly state: ContinuityState
   readonly counters: ContinuityCounters
+  readonly stages: StageClock
 }
 
 /**
@@ -60,7 +62,7 @@ export class LedgerWriter {
   }
 
   private async writeChanges(): Promise<void> {
-    const { name, store, claimed, state, counters } = this.options
+    const { name, store, claimed, state, counters, stages } = this.options
     const { generation } = claimed
     const moved = [...claimed.all()].flatMap((place) => {
       const to = this.writable(place)
@@ -81,7 +83,9 @@ export class LedgerWriter {
       state.ledger.changes((partition) => this.reading === 0 && moving.has(partition)),
       moves,
     )
-    const committed = await claimed.patiently('writing frame numbers', generation, () => store.commit(name, batch))
+    const committed = await stages.during('database', () =>
+      claimed.patiently('writing frame numbers', generation, () => store.commit(name, batch)),
+    )
     if (committed === undefined) return
     if (!committed) return claimed.fenced(generation, moves)
     counters.commits++

@@ -10,6 +10,7 @@ import { MemoryConsumer } from '../../test/memory/memory-consumer.ts'
 import { MemoryContinuityStore } from '../../test/memory/memory-continuity-store.ts'
 import { MemoryDatabase } from '../../test/memory/memory-database.ts'
 import { RECEIVED_MS, readingsRecord } from '../../test/memory/readings-records.ts'
+import { StageClock } from '../stage-clock.ts'
 import { createContinuityCounters } from './counters.ts'
 import { ContinuityLoop } from './loop.ts'
 import { STORE_DEAD } from './state.ts'
@@ -61,6 +62,7 @@ class Rig {
   readonly stopping = new AbortController()
   problem: string | null = null
   readonly loop = new ContinuityLoop({
+    stages: new StageClock(this.clock),
     name: CONTINUITY,
     reads: [topics.readings, STORE_DEAD],
     store: this.store,

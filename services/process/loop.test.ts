@@ -9,6 +9,7 @@ import { MemoryConsumer } from '../../test/memory/memory-consumer.ts'
 import { MemoryDatabase } from '../../test/memory/memory-database.ts'
 import { MemoryProcessRunner } from '../../test/memory/memory-process-runner.ts'
 import { PartitionGuard } from '../partition-guard.ts'
+import { StageClock } from '../stage-clock.ts'
 import { ProcessLoop } from './loop.ts'
 
 const NAME = 'sums' as ConsumerName
@@ -86,6 +87,7 @@ class Rig {
 
   constructor() {
     this.loop = new ProcessLoop({
+      stages: new StageClock(this.clock),
       name: NAME,
       businessProcess: counting,
       runner: {

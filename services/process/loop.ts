@@ -9,6 +9,7 @@ import { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
+import type { StageClock } from '../stage-clock.ts'
 import type { ProcessCounters } from './counters.ts'
 import { DeviceBatch } from './device-batch.ts'
 
@@ -23,6 +24,7 @@ export interface ProcessLoopOptions {
   readonly producer: Pick<RecordProducer, 'send'>
   readonly deadLetters: DeadLetterWriter
   readonly guard: PartitionGuard
+  readonly stages: StageClock
   readonly consumer: Pick<ConsumerControls, 'reclaim'>
   readonly offsets: Pick<KafkaOffsets, 'tell'>
   readonly clock: Clock
@@ -79,8 +81,8 @@ export class ProcessLoop implements ConsumerTask {
   }
 
   private async commit(consumed: ConsumedBatch, generation: number): Promise<void> {
-    const { businessProcess, lookups, prepare } = this.options
-    await prepare(consumed.records)
+    const { businessProcess, lookups, prepare, stages } = this.options
+    await stages.during('lookups', () => prepare(consumed.records))
     const place = this.claimed.get(consumed)
     if (place === undefined) return
     // A copy: tables may change while the batch is handled, and while it is tried again.
@@ -100,13 +102,13 @@ export class ProcessLoop implements ConsumerTask {
     place: ProcessPlace,
     generation: number,
   ): Promise<string | undefined> {
-    const { name, runner, guard } = this.options
+    const { name, runner, guard, stages } = this.options
     const { claimed } = this
     const { topic, partition, records, nextOffset, leaderEpoch } = batch.consumed
     const named = `${topic}/${partition}`
     while (claimed.isCurrent(generation)) {
       if (!batch.known) {
-        batch.refuse(await runner.dryRun(name, businessProcess, batch.left))
+        batch.refuse(await stages.during('database', () => runner.dryRun(name, businessProcess, batch.left)))
         batch.known = true
         continue
       }
@@ -116,21 +118,19 @@ export class ProcessLoop implements ConsumerTask {
         return why
       }
       await this.writeDeadLetters(batch)
-      const result = await runner.commit(name, businessProcess, {
-        devices: batch.left,
-        moves: [
-          {
-            topic,
-            partition,
-            from: place.position,
-            to: nextOffset,
-            leaderEpoch,
-            epoch: place.epoch,
-            handled: records.length,
-            dead: batch.refused.length,
-          },
-        ],
-      })
+      const moves = [
+        {
+          topic,
+          partition,
+          from: place.position,
+          to: nextOffset,
+          leaderEpoch,
+          epoch: place.epoch,
+          handled: records.length,
+          dead: batch.refused.length,
+        },
+      ]
+      const result = await stages.during('database', () => runner.commit(name, businessProcess, { devices: batch.left, moves }))
       switch (result.tag) {
         case 'committed':
           place.position = nextOffset
@@ -149,9 +149,9 @@ export class ProcessLoop implements ConsumerTask {
   }
 
   private async writeDeadLetters(batch: DeviceBatch): Promise<void> {
-    const { producer, deadLetters, clock } = this.options
+    const { producer, deadLetters, clock, stages } = this.options
     const unwritten = batch.unwritten()
-    if (unwritten.length > 0) await producer.send(deadLetters(unwritten, clock.nowMs()))
+    if (unwritten.length > 0) await stages.during('sending', () => producer.send(deadLetters(unwritten, clock.nowMs())))
     batch.deadLettersWritten()
   }
 

@@ -21,7 +21,7 @@ export function processService(declared: DeclaredProcess): ConsumerService {
 }
 
 async function openProcess({ name, businessProcess }: DeclaredProcess, parts: ConsumerParts): Promise<OpenTask> {
-  const { context, waiting, registry, logs, offsets, noticed } = parts
+  const { context, waiting, registry, logs, stages, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
     'reading what is looked up',
@@ -98,6 +98,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
     signal,
     counters,
     consumer: parts.consumer,
+    stages,
     offsets,
     clock: systemClock,
     problem: (what) => health.set('database', what),

@@ -6,6 +6,7 @@ import { ManualClock } from '../../test/memory/manual-clock.ts'
 import { handlerOf } from '../consumer-service.ts'
 import { createKafkaOffsets, type KafkaOffsets } from '../kafka-offsets.ts'
 import { PartitionGuard } from '../partition-guard.ts'
+import { StageClock } from '../stage-clock.ts'
 import { createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 import { createProcessorLoop, type ProcessorLoop } from './loop.ts'
 
@@ -49,6 +50,7 @@ describe('the loop of a processor, if too many devices turn bad', () => {
       return { sent: records.map(() => ({ topic: TOPIC, key: null, value: Buffer.alloc(0), timestampMs: 0 })), bad: refused }
     }
     loop = createProcessorLoop({
+      stages: new StageClock(new ManualClock()),
       engine,
       lookups,
       prepare: async () => undefined,
@@ -123,6 +125,7 @@ describe('the loop of a processor whose messages name devices', () => {
       return { sent: [{ topic: TOPIC, key: null, value: Buffer.from([...unknown].join()), timestampMs: 0 }], bad: [] }
     }
     const loop = createProcessorLoop({
+      stages: new StageClock(new ManualClock()),
       engine,
       lookups,
       prepare: async () => undefined,
@@ -178,6 +181,7 @@ describe('offsets of a processor', () => {
       everyMs: 5,
     })
     const loop = createProcessorLoop({
+      stages: new StageClock(new ManualClock()),
       engine: () => ({ sent: [], bad: [] }),
       lookups,
       prepare: async () => undefined,
@@ -211,6 +215,7 @@ describe('offsets of a processor', () => {
     }
     let acknowledge = (): void => undefined
     const loop = createProcessorLoop({
+      stages: new StageClock(new ManualClock()),
       engine: () => ({ sent: [], bad: [] }),
       lookups,
       prepare: async () => undefined,

@@ -2,6 +2,7 @@ import type { ConsumedBatch, Log, RecordProducer } from '../../connectors/contra
 import type { DeviceId, KafkaRecord, Lookups, OutgoingRecord } from '../../processors/contract.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
+import type { StageClock } from '../stage-clock.ts'
 import { addCounters, createEngineCounters, type Engine, type EngineCounters } from './engine.ts'
 
 export interface ProcessorLoopOptions {
@@ -20,6 +21,7 @@ export interface ProcessorLoopOptions {
   readonly log: Log
   readonly counters: EngineCounters
   readonly guard: PartitionGuard
+  readonly stages: StageClock
 }
 
 /** Look-ups that had no certain answer. */
@@ -52,7 +54,7 @@ const MOST_BYTES_UNDER_WAY = 16 << 20
 
 /** At least once: an offset is committed after Kafka has acknowledged all outputs of its record. */
 export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoop {
-  const { engine, lookups, prepare, producer, offsets, log, guard } = options
+  const { engine, lookups, prepare, producer, offsets, log, guard, stages } = options
   let current = 0
   const underWay = new Set<Promise<void>>()
   let bytesUnderWay = 0
@@ -70,12 +72,13 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
       return names.size > 0
     })
     if (first !== undefined) return first
-    await unsure.settle(names)
+    await stages.during('lookups', () => unsure.settle(names))
     return generation === current ? (run(batch, () => false) ?? []) : []
   }
 
   /** Undefined if a look-up had no certain answer. */
   function run({ topic, partition, records }: ConsumedBatch, unsure: () => boolean): readonly OutgoingRecord[] | undefined {
+    using _ = stages.enter('handling')
     const counters = createEngineCounters()
     const result = engine(records, { topic, partition, nowMs: Date.now() }, lookups, counters, unsure)
     if (result.unsure) return undefined
@@ -105,8 +108,10 @@ export function createProcessorLoop(options: ProcessorLoopOptions): ProcessorLoo
   return {
     async handle(batch, generation) {
       current = Math.max(current, generation)
-      await prepare(batch.records)
-      while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
+      await stages.during('lookups', () => prepare(batch.records))
+      await stages.during('sending', async () => {
+        while (underWay.size >= MOST_UNDER_WAY || bytesUnderWay >= MOST_BYTES_UNDER_WAY) await Promise.race(underWay)
+      })
       if (generation !== current) return
       // An acknowledgement counts once those before it have come, so that offsets never pass a
       // batch that failed.

@@ -39,7 +39,7 @@ export function processorService(declared: DeclaredProcessor): ConsumerService {
 }
 
 async function openProcessor({ name, processor }: DeclaredProcessor, parts: ConsumerParts): Promise<OpenTask> {
-  const { context, waiting, registry, offsets } = parts
+  const { context, waiting, registry, stages, offsets } = parts
   const { config, log, signal, health } = context
   const lookups = await waiting.during(
     'reading schemas and devices',
@@ -73,6 +73,7 @@ async function openProcessor({ name, processor }: DeclaredProcessor, parts: Cons
       stopped: (partition, why) => health.set(partition, why),
     }),
     offsets,
+    stages,
     prepare: (records) => waiting.during('looking up schemas and devices', ['REGISTRY_URL', 'APP_DATABASE_URL'], lookups.prepare(records)),
     unsure: {
       take: () => lookups.unsure(),

@@ -9,6 +9,7 @@ import { MemoryDatabase } from '../../test/memory/memory-database.ts'
 import { MemoryReadingsSink, type MemoryRow } from '../../test/memory/memory-readings-sink.ts'
 import { knownLayout, readingsRecord } from '../../test/memory/readings-records.ts'
 import { HeldPartitions } from '../held-partitions.ts'
+import { StageClock } from '../stage-clock.ts'
 import { createStoreCounters } from './counters.ts'
 import { StoreLoop } from './loop.ts'
 
@@ -46,6 +47,7 @@ class Rig {
   constructor() {
     this.sink.constraint = (row) => (Buffer.from(row.get('temperature') ?? '', 'hex').readDoubleBE() >= HOT ? 'sane' : undefined)
     this.loop = new StoreLoop({
+      stages: new StageClock(this.clock),
       name: STORE,
       sink: {
         commit: async (consumer, batch) => {

@@ -10,6 +10,7 @@ import { ClaimedPartitions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
+import type { StageClock } from '../stage-clock.ts'
 import { Committer } from './commit.ts'
 import type { StoreCounters } from './counters.ts'
 import { CommitPacing } from './pacing.ts'
@@ -31,6 +32,7 @@ export interface StoreLoopOptions {
   readonly oldestDays?: number
   readonly consumer: Pick<ConsumerControls, 'reclaim'>
   readonly offsets: Pick<KafkaOffsets, 'tell'>
+  readonly stages: StageClock
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
@@ -84,23 +86,20 @@ export class StoreLoop implements ConsumerTask {
   }
 
   async handle(batch: ConsumedBatch, generation: number): Promise<void> {
-    const { prepare, layout, counters } = this.options
+    const { prepare, stages } = this.options
     const { claimed, pacing } = this
-    const { topic, partition } = batch
-    await prepare(batch.records)
+    await stages.during('lookups', () => prepare(batch.records))
     const place = claimed.get(batch)
     if (place === undefined || !claimed.isCurrent(generation)) return
     place.leaderEpoch = batch.leaderEpoch
-    for (const record of batch.records) {
+    for (let next = 0; next < batch.records.length; ) {
       while (pacing.isFull(this.rowBatch)) {
         await this.turn()
         if (!claimed.isCurrent(generation)) return
       }
-      const lookup = layout(record)
-      if (lookup.tag === 'newer') return this.holdBefore(place, generation, describeNewer(lookup.fields))
-      counters.records++
-      this.rowBatch.add(topic, partition, record, lookup)
-      this.moveTo(place, record.offset + 1n)
+      const filled = this.fill(place, batch.records, next)
+      if (filled.newer !== undefined) return this.holdBefore(place, generation, describeNewer(filled.newer))
+      next = filled.next
     }
     this.moveTo(place, batch.nextOffset)
     pacing.added(this.rowBatch)
@@ -113,6 +112,29 @@ export class StoreLoop implements ConsumerTask {
   async drain(): Promise<void> {
     await this.turn()
     await this.committing
+  }
+
+  /**
+   * Adds records from one on until the batch is full, or before one that only a newer store can
+   * take: then with the fields that are newer.
+   */
+  private fill(
+    place: StorePlace,
+    records: readonly KafkaRecord[],
+    from: number,
+  ): { readonly next: number; readonly newer?: readonly string[] } {
+    const { layout, counters, stages } = this.options
+    using _ = stages.enter('handling')
+    let next = from
+    for (; next < records.length && !this.pacing.isFull(this.rowBatch); next++) {
+      const record = records[next] as KafkaRecord
+      const lookup = layout(record)
+      if (lookup.tag === 'newer') return { next, newer: lookup.fields }
+      counters.records++
+      this.rowBatch.add(place.topic, place.partition, record, lookup)
+      this.moveTo(place, record.offset + 1n)
+    }
+    return { next }
   }
 
   private moveTo(place: StorePlace, to: bigint): void {
@@ -128,8 +150,9 @@ export class StoreLoop implements ConsumerTask {
     this.writers.reverse()
     this.pacing.begun()
     this.rowBatch = this.nextBatch()
-    this.committing = this.committer
-      .commit(rowBatch, this.claimed.generation)
+    const { generation } = this.claimed
+    this.committing = this.options.stages
+      .during('database', () => this.committer.commit(rowBatch, generation))
       .catch((cause: unknown) => {
         if (!this.options.signal.aborted) this.options.log.error('a batch was given up', { cause: String(cause) })
       })

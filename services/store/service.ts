@@ -27,7 +27,7 @@ export const storeService: ConsumerService = {
 }
 
 async function openStore(parts: ConsumerParts): Promise<OpenTask> {
-  const { context, waiting, registry, logs, consumer, offsets, noticed } = parts
+  const { context, waiting, registry, logs, consumer, stages, offsets, noticed } = parts
   const { config, log, signal, health } = context
   const opening = openRecordLayouts({ registry, log, signal, ...schemaWatch(health) })
   const layouts = await waiting.during('reading schemas', ['REGISTRY_URL'], opening)
@@ -50,6 +50,7 @@ async function openStore(parts: ConsumerParts): Promise<OpenTask> {
     signal,
     counters,
     consumer,
+    stages,
     offsets,
     clock: systemClock,
     held: new HeldPartitions({
