@@ -36,7 +36,7 @@ describe('the command line', () => {
   for (const [args, ...parts] of [
     [['lagg'], '"lagg"', 'lag', 'devices', 'see `millrace --help`'],
     [['--config', 'x', 'lag'], '"--config"', 'see `millrace --help`'],
-    [['lag', '--confi', 'x'], 'lag: ', '"--confi"', 'expected --config <file> or --help', 'see `millrace lag --help`'],
+    [['lag', '--confi', 'x'], 'lag: ', '"--confi"', 'expected --config <file>, --over <duration>', 'see `millrace lag --help`'],
     [['lag', 'x\u001b'], 'expected no argument, got "x\\u001b"', 'see `millrace lag --help`'],
     [['lag', '--config'], '--config <file>', 'missing'],
     [['devices'], 'devices: expected add, move, swap, history, via, silent-after or list', 'see `millrace devices --help`'],

@@ -22,7 +22,6 @@ export interface RecordReader extends AsyncDisposable {
   readRange(topic: Topic, partition: number, from: bigint, end: bigint): AsyncGenerator<readonly KafkaRecord[]>
 }
 
-/** Most bytes of a fetch. A larger record comes alone. */
 const FETCH_BYTES = 1_000_000
 const FETCH_WAIT_MS = 100
 const READ_UNCOMMITTED = 0
@@ -31,8 +30,10 @@ const NO_REPLICA = -1
 /**
  * Fetches without a consumer group: a group's assignment and its heartbeats cost seconds for
  * records that take a request.
+ * @param fetchBytes most bytes of a fetch; a larger batch of records comes alone, so that with 1 each
+ *   fetch brings one batch
  */
-export function createRecordReader(kafka: KafkaClient): RecordReader {
+export function createRecordReader(kafka: KafkaClient, fetchBytes = FETCH_BYTES): RecordReader {
   let open: Promise<Cluster> | undefined
 
   async function connect(): Promise<Cluster> {
@@ -53,8 +54,8 @@ export function createRecordReader(kafka: KafkaClient): RecordReader {
       isolationLevel: READ_UNCOMMITTED,
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
-      maxBytes: FETCH_BYTES,
-      topics: [{ topic, partitions: [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }] }],
+      maxBytes: fetchBytes,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: from.toString(), maxBytes: fetchBytes }] }],
     })
     return responses[0]?.partitions[0]?.messages
   }

@@ -56,13 +56,15 @@ const FAILED_TRANSACTION = '25P02'
 
 export interface ProcessRunnerOptions {
   readonly url: string
+  /** What PostgreSQL's views call its session. */
+  readonly applicationName?: string
   readonly log: Log
   /** Of a process that has outputs. */
   readonly outputs?: ProcessOutputs | undefined
 }
 
-export function createProcessRunner({ url, log, outputs }: ProcessRunnerOptions): ProcessRunner {
-  const database = createDatabase({ url, applicationName: 'millrace process' })
+export function createProcessRunner({ url, applicationName = 'millrace process', log, outputs }: ProcessRunnerOptions): ProcessRunner {
+  const database = createDatabase({ url, applicationName })
 
   return {
     ...offsetStore(database),

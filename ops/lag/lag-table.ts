@@ -1,5 +1,7 @@
-import { whole } from '../figures.ts'
+import { decimal, whole } from '../figures.ts'
 import { table } from '../text-table.ts'
+import type { GroupReport, LagReport } from './lag-watch.ts'
+import type { Trend } from './trend.ts'
 
 /** How far a consumer group is behind on one partition. */
 export interface GroupPartitionLag {
@@ -15,8 +17,8 @@ export interface GroupPartitionLag {
   readonly lag: bigint | null
 }
 
-const HEADINGS = ['group', 'topic', 'partition', 'committed', 'end', 'lag']
-const ALIGNMENTS = ['left', 'left', 'right', 'right', 'right', 'right'] as const
+const TREND_HEADINGS = ['lag', 'time lag', 'in/s', 'out/s', 'state', 'caught up in']
+const TREND_ALIGNMENTS = ['right', 'right', 'right', 'right', 'left', 'right'] as const
 
 /** Sum of the lags of each group, in order of appearance; null if one of them is not known. */
 export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<string, bigint | null> {
@@ -28,20 +30,82 @@ export function lagByGroup(lags: readonly GroupPartitionLag[]): ReadonlyMap<stri
   return sums
 }
 
-/** Lines of the table: each partition, then each group's total. */
-export function lagTable(lags: readonly GroupPartitionLag[]): readonly string[] {
-  const groups = [...lagByGroup(lags).keys()]
-  const inOrder = lags.toSorted(
-    (a, b) => groups.indexOf(a.group) - groups.indexOf(b.group) || a.topic.localeCompare(b.topic) || a.partition - b.partition,
+/** A line for each group, and below it why it is behind. */
+export function groupLines({ groups }: LagReport): readonly string[] {
+  const [heading = '', ...lines] = table(
+    [['group', ...TREND_HEADINGS], ...groups.map((report) => [report.group, ...trendCells(report)])],
+    ['left', ...TREND_ALIGNMENTS],
   )
-  const partitions = inOrder.map(({ group, topic, partition, committed, end, lag }) => [
+  return [heading, ...groups.flatMap(({ causes }, index) => [lines[index] ?? '', ...causes.map((cause) => `  ${cause}`)])]
+}
+
+/** A line for each partition: of all, or of those on which something is left to read. */
+export function partitionLines({ groups }: LagReport, which: 'all' | 'behind'): readonly string[] {
+  const rows = groups.flatMap(({ group, partitions }) =>
+    partitions
+      .filter(({ lag }) => which === 'all' || lag !== 0n)
+      .map((each) => [
+        group,
+        each.topic,
+        String(each.partition),
+        each.committed === null ? '-' : whole(each.committed),
+        whole(each.end),
+        ...trendCells(each),
+      ]),
+  )
+  if (rows.length === 0) return []
+  return table(
+    [['group', 'topic', 'partition', 'committed', 'end', ...TREND_HEADINGS], ...rows],
+    ['left', 'left', 'right', 'right', 'right', ...TREND_ALIGNMENTS],
+  )
+}
+
+function trendCells({ lag, timeLagSeconds, in: incoming, out: outgoing, state, catchUpSeconds }: Trend): readonly string[] {
+  return [whole(lag), age(timeLagSeconds), perSecond(incoming), perSecond(outgoing), state, lag === 0n ? '' : age(catchUpSeconds)]
+}
+
+function perSecond(rate: number | undefined): string {
+  return rate !== undefined && rate > 0 && rate < 10 ? decimal(rate, 1) : whole(rate)
+}
+
+/** 0.4 s, 35 s, 12 min, 5 h, 3 d. */
+function age(seconds: number | undefined): string {
+  if (seconds === undefined) return '?'
+  if (seconds === 0) return '0 s'
+  if (seconds < 10) return `${decimal(seconds, 1)} s`
+  if (seconds < 120) return `${whole(seconds)} s`
+  if (seconds < 7_200) return `${whole(seconds / 60)} min`
+  if (seconds < 172_800) return `${whole(seconds / 3_600)} h`
+  return `${whole(seconds / 86_400)} d`
+}
+
+/** The report as JSON: names as in the table, seconds, null for what is not known. */
+export function lagJson({ atMs, groups }: LagReport): object {
+  return { at: new Date(atMs).toISOString(), groups: groups.map(groupJson) }
+}
+
+function groupJson({ group, causes, partitions, ...trend }: GroupReport): object {
+  return {
     group,
-    topic,
-    String(partition),
-    committed === null ? '-' : whole(committed),
-    whole(end),
-    whole(lag ?? undefined),
-  ])
-  const totals = [...lagByGroup(lags)].map(([group, lag]) => [group, 'total', '', '', '', whole(lag ?? undefined)])
-  return table([HEADINGS, ...partitions, ...totals], ALIGNMENTS)
+    ...trendJson(trend),
+    causes,
+    partitions: partitions.map(({ topic, partition, committed, end, ...each }) => ({
+      topic,
+      partition,
+      committed: committed === null ? null : Number(committed),
+      end: Number(end),
+      ...trendJson(each),
+    })),
+  }
+}
+
+function trendJson({ lag, timeLagSeconds, in: incoming, out: outgoing, state, catchUpSeconds }: Trend): object {
+  return {
+    lag: lag === undefined ? null : Number(lag),
+    time_lag_seconds: timeLagSeconds ?? null,
+    in_per_second: incoming ?? null,
+    out_per_second: outgoing ?? null,
+    state,
+    catch_up_seconds: catchUpSeconds ?? null,
+  }
 }

@@ -17,6 +17,11 @@ export interface Lags extends AsyncDisposable {
    * The lag of every group on every partition, by the offsets that decide where the group goes on.
    */
   read(): Promise<readonly GroupPartitionLag[]>
+  /**
+   * The same as far as it can be known: the lag of a group whose offsets cannot be read is null, and
+   * `unreadable` says why.
+   */
+  readKnown(): Promise<{ readonly lags: readonly GroupPartitionLag[]; readonly unreadable: ReadonlyMap<string, string> }>
 }
 
 export interface LagsOptions {
@@ -43,23 +48,36 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
     return await committedOffsets(admin, group, topic)
   }
 
+  /** Undefined offsets: they could not be read. */
+  async function against(offsets: readonly (ReadonlyMap<number, KnownOffset> | undefined)[]): Promise<readonly GroupPartitionLag[]> {
+    const names = [...new Set(groups.map(({ topic }) => topic))]
+    const states = await logs.topics(names)
+    const extents = new Map(await Promise.all(names.map(async (topic) => [topic, await logs.extents(topic)] as const)))
+    return groups.flatMap(({ group, topic }, index) => {
+      const id = states.get(topic)?.id
+      if (id === undefined) throw new ConfigError(`Kafka has no topic ${topic}: run \`millrace migrate\``)
+      const committed = offsets[index]
+      return (extents.get(topic) ?? []).map((extent) => ({
+        group,
+        topic,
+        partition: extent.partition,
+        ...(committed === undefined ? { committed: null, end: extent.end, lag: null } : lagOf(committed.get(extent.partition), extent, id)),
+      }))
+    })
+  }
+
+  // Offsets are read before the ends. Otherwise a group could seem to be beyond the end.
   return {
-    async read() {
-      const names = [...new Set(groups.map(({ topic }) => topic))]
-      // Offsets are read before the ends. Otherwise a group could seem to be beyond the end.
-      const offsets = await Promise.all(groups.map(known))
-      const states = await logs.topics(names)
-      const extents = new Map(await Promise.all(names.map(async (topic) => [topic, await logs.extents(topic)] as const)))
-      return groups.flatMap(({ group, topic }, index) => {
-        const id = states.get(topic)?.id
-        if (id === undefined) throw new ConfigError(`Kafka has no topic ${topic}: run \`millrace migrate\``)
-        return (extents.get(topic) ?? []).map((extent) => ({
-          group,
-          topic,
-          partition: extent.partition,
-          ...lagOf(offsets[index]?.get(extent.partition), extent, id),
-        }))
-      })
+    read: async () => against(await Promise.all(groups.map(known))),
+    async readKnown() {
+      const unreadable = new Map<string, string>()
+      const offsets = groups.map((group) =>
+        known(group).catch((cause: unknown) => {
+          unreadable.set(group.group, cause instanceof Error ? cause.message : String(cause))
+          return undefined
+        }),
+      )
+      return { lags: await against(await Promise.all(offsets)), unreadable }
     },
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../../connectors/kafka/client.ts'
 import { endOffset } from '../../connectors/kafka/topics.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
@@ -9,11 +8,8 @@ import { declaredServices } from '../../services/declared.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { openLags } from '../lag/lags.ts'
 import { serviceAddresses } from '../supervisor/service-programs.ts'
-import { parseMetrics } from './prometheus-text.ts'
-import type { ServiceReport, StatusSources, StoredRows } from './status.ts'
-
-/** Longest wait for an answer. The status is drawn each second, so a later answer is useless. */
-const ANSWER_MS = 900
+import { ANSWER_MS, answer, askService } from './service-report.ts'
+import type { StatusSources, StoredRows } from './status.ts'
 
 /**
  * Asks the services for their metrics, Kafka for lags and dead letters, the database for rows.
@@ -37,7 +33,7 @@ export async function openStatusSources(
   return {
     services,
     ...(fleet === undefined ? {} : { fleet }),
-    service: (name) => report(addresses.get(name)),
+    service: (name) => askService(addresses.get(name)),
     lags: () => answer(() => lags.read()),
     deadLetters: () =>
       answer(
@@ -63,21 +59,4 @@ export async function openStatusSources(
 
 function sum(column: string): string {
   return `coalesce(sum(${column}), 0)::double precision`
-}
-
-/** The answer, or undefined if there is an error or no answer in time. */
-function answer<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
-  return Promise.race([ask().catch(() => undefined), delay(ANSWER_MS, undefined, { ref: false })])
-}
-
-async function report(address: string | undefined): Promise<ServiceReport> {
-  const get = async (path: string): Promise<string> => (await fetch(`${address}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) })).text()
-  const [metrics, health] = await Promise.all([answer(() => get('/metrics')), answer(() => get('/health'))])
-  return { metrics: metrics === undefined ? undefined : parseMetrics(metrics), problems: parseProblems(health) }
-}
-
-function parseProblems(health: string | undefined): ReadonlyMap<string, string> | undefined {
-  if (health === undefined) return undefined
-  const { problems } = JSON.parse(health) as { problems: Record<string, string> }
-  return new Map(Object.entries(problems))
 }

@@ -6,7 +6,8 @@ import { topics } from '../../processors/topics.ts'
 import type { GroupPartitionLag } from '../lag/lag-table.ts'
 import { parseMetrics } from './prometheus-text.ts'
 import { createRates } from './rates.ts'
-import { figures, observe, type ServiceReport, type Snapshot, type StatusService, type StatusSources } from './status.ts'
+import type { ServiceReport } from './service-report.ts'
+import { figures, observe, type Snapshot, type StatusService, type StatusSources } from './status.ts'
 import { renderLine, renderScreen } from './status-view.ts'
 
 const frostAlert: StatusService = { kind: 'processor', name: 'frost-alert' as ConsumerName, reads: [topics.readings], reasons: {} }

@@ -3,8 +3,9 @@ import { deadTopic } from '../../processors/topics.ts'
 import type { MetricName } from '../../services/metrics.ts'
 import type { FleetStats } from '../fleet/fleet-stats.ts'
 import { type GroupPartitionLag, lagByGroup } from '../lag/lag-table.ts'
-import { byLabel, type MetricSample, total } from './prometheus-text.ts'
+import { byLabel, total } from './prometheus-text.ts'
 import type { Figures } from './rates.ts'
+import type { ServiceReport } from './service-report.ts'
 
 /**
  * A cumulative figure. Undefined if the part could not be asked, null if it does not count this.
@@ -59,12 +60,6 @@ export interface DeadLetters {
   readonly deadLetters: bigint | undefined
   /** Since the service was started. */
   readonly reasons: ReadonlyMap<string, number>
-}
-
-/** A service and what it says of itself. Undefined: it could not be asked. */
-export interface ServiceReport {
-  readonly metrics: readonly MetricSample[] | undefined
-  readonly problems: ReadonlyMap<string, string> | undefined
 }
 
 /** What the status has to know of a service. */

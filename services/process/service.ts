@@ -31,7 +31,7 @@ async function openProcess({ name, businessProcess }: DeclaredProcess, parts: Co
   const { producer, limits } = await parts.openSending()
   const outputs = await waiting.until('registering schemas', ['REGISTRY_URL'], () => openOutputs(registry, name, businessProcess, limits))
   const url = config.env.APP_DATABASE_URL
-  const runner = createProcessRunner({ url, log, outputs })
+  const runner = createProcessRunner({ url, applicationName: `millrace ${name}`, log, outputs })
   const counters: ProcessCounters = { records: 0, commits: 0, retries: 0, fenced: 0, dropped: new Map(), rejected: new Map() }
   const sent = { sent: 0 }
   // What runs beside the task, and is closed before the databases that it uses.

@@ -1,9 +1,11 @@
 import { millrace, until } from '../pipeline/service.ts'
 
-/** Each group's lag over all partitions, as `millrace lag` shows it. */
+/** Each group's lag over all partitions, as `millrace lag` says it: `null` if it is not known. */
 export async function lags(): Promise<Readonly<Record<string, string>>> {
-  const lines = (await millrace('lag')).split('\n')
-  return Object.fromEntries(lines.flatMap((line) => [...line.matchAll(/^(\S+) +total +(\S+)$/g)].map(([, group, lag]) => [group, lag])))
+  const { groups } = JSON.parse(await millrace('lag', '--over', '0s', '--json')) as {
+    readonly groups: readonly { readonly group: string; readonly lag: number | null }[]
+  }
+  return Object.fromEntries(groups.map(({ group, lag }) => [group, String(lag)]))
 }
 
 /** Waits until these groups have read all that there is. */

@@ -132,8 +132,8 @@ describe('processors in packages of their own, in a folder that has Millrace fro
       await app.end()
       await alerts.stop()
     }
-    await until('their offsets are committed', async () => new RegExp(`^${watch} +total +0$`, 'm').test(await npx('lag')))
-    await until('and the other ones', async () => new RegExp(`^${log} +total +0$`, 'm').test(await npx('lag')))
+    await until('their offsets are committed', async () => new RegExp(`^${watch} +0 `, 'm').test(await npx('lag', '--over', '0s')))
+    await until('and the other ones', async () => new RegExp(`^${log} +0 `, 'm').test(await npx('lag', '--over', '0s')))
   })
 
   /** Collects the alerts of the test's device. */
@@ -185,7 +185,7 @@ describe('processors in a copy of the sources', () => {
     expect(tested).to.include('7 passing')
     const config = join(copy, 'own.yaml')
     writeFileSync(config, 'processors: [standardise, frost-watch, frost-log]\n')
-    expect(await ran(copy, process.execPath, bin, 'lag', '--config', config))
+    expect(await ran(copy, process.execPath, bin, 'lag', '--over', '0s', '--config', config))
       .to.include('frost-watch')
       .and.include('frost-log')
   })

@@ -12,6 +12,8 @@ import { forAllUsers } from './database-users.ts'
 /** A service as its users run it: a process of the command line. */
 export interface RunningService extends AsyncDisposable {
   readonly pid: number
+  /** Where its metrics and health are, on this machine. */
+  readonly port: number
   /** Its configuration file. */
   readonly config: string
   /** What it wrote so far. */
@@ -101,6 +103,7 @@ export async function launchWith(
   const ended = exited(child).finally(() => running.delete(child))
   const service: RunningService = {
     pid: child.pid ?? -1,
+    port,
     config,
     log: () => log,
     async metric(name, wanted = {}) {

@@ -76,13 +76,13 @@ describe('a shadow run', () => {
     ].map((temperatures, seq) => frameRecord(device, wire(id, firmware.datum(seq, began + seq * 5000, temperatures)), received + seq))
     const refused = frameRecord(late, wire(id, firmware.datum(0, began, [2000])), received + 50)
     await produce([...frames, refused])
-    await until('all is read', async () => /^frost-alert +total +0$/m.test(await millrace('lag', '--config', config)))
+    await until('all is read', async () => /^frost-alert +0 /m.test(await millrace('lag', '--over', '0s', '--config', config)))
     await until('the offsets of standardise are committed', async () =>
-      /^standardise +total +0$/m.test(await millrace('lag', '--config', config)),
+      /^standardise +0 /m.test(await millrace('lag', '--over', '0s', '--config', config)),
     )
     await until('the alerts are there', async () => (await ends())['frost.alerts'] !== 0n)
     await delay(700)
-    await until('all is read', async () => /^frost-alert +total +0$/m.test(await millrace('lag', '--config', config)))
+    await until('all is read', async () => /^frost-alert +0 /m.test(await millrace('lag', '--over', '0s', '--config', config)))
   })
 
   after(async () => {
@@ -171,7 +171,9 @@ describe('a shadow run', () => {
   it('leaves out inputs that the deployed one has not come to yet, and says so', async () => {
     await services.pop()?.[Symbol.asyncDispose]()
     await produce([frameRecord(device, wire(id, firmware.datum(3, began + 20_000, [-700])), received + 60)])
-    await until('the frame is standardised', async () => /^standardise +total +0$/m.test(await millrace('lag', '--config', config)))
+    await until('the frame is standardised', async () =>
+      /^standardise +0 /m.test(await millrace('lag', '--over', '0s', '--config', config)),
+    )
     const { code, result } = await shadow('frost-alert', '--device', device)
     expect(result).to.deep.include({ inputs: 3, differences: 0, notCompared: { notYet: 1, cut: 0 } })
     expect(code).to.equal(0)

@@ -81,7 +81,7 @@ describe('translate, on the line', () => {
     translate = await launchConfigured(configuration, 'run', 'translate')
     services.push(translate)
     await translate.ready()
-    await until('continuity has read what is there', async () => /^continuity +total +0$/m.test(await millrace('lag')))
+    await until('continuity has read what is there', async () => /^continuity +0 /m.test(await millrace('lag', '--over', '0s')))
     unreadableBefore = await unreadable()
   })
 

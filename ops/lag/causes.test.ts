@@ -1,0 +1,61 @@
+import { expect } from 'chai'
+import { causesOf, type ServiceEvidence } from './causes.ts'
+
+const well: ServiceEvidence = {
+  group: 'store',
+  state: 'falling behind',
+  members: 1,
+  address: 'http://127.0.0.1:9467',
+  problems: [],
+  stages: new Map([
+    ['handling', 0.1],
+    ['database', 0.2],
+  ]),
+  cores: 0.2,
+  lockWaits: [],
+  hot: [],
+}
+
+describe('why a group is behind', () => {
+  const cases: readonly (readonly [string, Partial<ServiceEvidence>, readonly string[]])[] = [
+    ['it is not running', { members: 0, problems: undefined }, ['not running: nobody is in its consumer group']],
+    ['it does not answer', { problems: undefined }, ['nothing answers at http://127.0.0.1:9467']],
+    [
+      'its health says why, and since when',
+      { problems: [{ part: 'database', problem: 'no answer', since: '2026-11-30T12:00:05.123Z' }], stages: undefined },
+      ['database: no answer, since 12:00:05Z'],
+    ],
+    [
+      'its transaction waits for a lock',
+      {
+        stages: new Map([['database', 1]]),
+        lockWaits: [
+          { application: 'millrace store', waitsSeconds: 12.3, table: 'readings', holders: [{ pid: 7, application: 'psql' }] },
+          { application: 'millrace movement', waitsSeconds: 3, table: null, holders: [] },
+        ],
+      },
+      ['its transaction waits 12 s for a lock on readings that PID 7 (psql) holds', '100 % of the time in transactions of the database'],
+    ],
+    ['a stage takes most of the time', { stages: new Map([['lookups', 0.93]]) }, ['93 % of the time looking up schemas and devices']],
+    ['it takes a whole core', { cores: 0.97 }, ['its process takes 0.97 cores']],
+    [
+      'its offsets cannot be read',
+      { unreadable: 'reading offsets: canceling statement', stages: undefined },
+      ['its offsets cannot be read: reading offsets: canceling statement'],
+    ],
+    ['it waits for Kafka', {}, ['waits for records 80 % of the time: fetching from Kafka']],
+    [
+      'one partition has nearly all, of one device',
+      { hot: [{ topic: 'telemetry.readings', partition: 3, share: 0.92, devices: [{ device: 'hive-17', share: 0.85 }] }] },
+      ['waits for records 80 % of the time: fetching from Kafka', '92 % of it in telemetry.readings/3, of which hive-17 85 %'],
+    ],
+  ]
+  for (const [what, evidence, causes] of cases)
+    it(`is said if ${what}`, () => expect(causesOf({ ...well, ...evidence })).to.deep.equal(causes))
+
+  it('is not asked of one that follows, but what its health says is told', () => {
+    const problems = [{ part: 'outbox', problem: 'full', since: undefined }]
+    expect(causesOf({ ...well, state: 'following', problems })).to.deep.equal(['outbox: full'])
+    expect(causesOf({ ...well, state: 'idle', stages: new Map([['database', 0.9]]) })).to.deep.equal([])
+  })
+})
