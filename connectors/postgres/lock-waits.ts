@@ -38,3 +38,26 @@ export async function lockWaits(session: Session): Promise<readonly LockWait[]> 
     holders: pids.map((pid, index) => ({ pid, application: holders[index] ?? '' })),
   }))
 }
+
+/** A session that holds a lock under which nobody else can write to a table. */
+export interface TableLock {
+  readonly pid: number
+  /** Its application name. */
+  readonly application: string
+  readonly table: string
+}
+
+/**
+ * Who keeps others from writing to a table of this database now (PostgreSQL 15, table 13.2). Who
+ * gives up waiting after a while, and tries again, does not wait at each moment.
+ */
+export async function tableLocks(session: Session): Promise<readonly TableLock[]> {
+  return session.query<TableLock & Record<string, unknown>>(
+    'reading who locks tables',
+    `SELECT DISTINCT a.pid, a.application_name AS application, l.relation::regclass::text AS table
+     FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
+     WHERE l.granted AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') AND a.datname = current_database()
+     ORDER BY a.pid, 3`,
+    [],
+  )
+}

@@ -13,6 +13,7 @@ const well: ServiceEvidence = {
   ]),
   cores: 0.2,
   lockWaits: [],
+  tableLocks: [],
   hot: [],
 }
 
@@ -35,6 +36,15 @@ describe('why a group is behind', () => {
         ],
       },
       ['its transaction waits 12 s for a lock on readings that PID 7 (psql) holds', '100 % of the time in transactions of the database'],
+    ],
+    [
+      'its transaction has just given up waiting for a lock',
+      {
+        problems: [{ part: 'database', problem: 'committing: canceling statement due to lock timeout', since: undefined }],
+        stages: undefined,
+        tableLocks: [{ pid: 7, application: 'psql', table: 'readings' }],
+      },
+      ['PID 7 (psql) holds a lock on readings', 'database: committing: canceling statement due to lock timeout'],
     ],
     ['a stage takes most of the time', { stages: new Map([['lookups', 0.93]]) }, ['93 % of the time looking up schemas and devices']],
     ['it takes a whole core', { cores: 0.97 }, ['its process takes 0.97 cores']],

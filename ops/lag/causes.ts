@@ -1,4 +1,4 @@
-import type { LockWait } from '../../connectors/postgres/lock-waits.ts'
+import type { LockWait, TableLock } from '../../connectors/postgres/lock-waits.ts'
 import { decimal, whole } from '../figures.ts'
 import type { LagState } from './trend.ts'
 
@@ -21,6 +21,7 @@ export interface ServiceEvidence {
   readonly stages: ReadonlyMap<string, number> | undefined
   readonly cores: number | undefined
   readonly lockWaits: readonly LockWait[]
+  readonly tableLocks: readonly TableLock[]
   /** Partitions that have most of what is behind. */
   readonly hot: readonly HotPartition[]
 }
@@ -66,7 +67,10 @@ export function causesOf(evidence: ServiceEvidence): readonly string[] {
   const said = (problems ?? []).map(
     ({ part, problem, since }) => `${part}: ${problem}${since === undefined ? '' : `, since ${clockTime(since)}`}`,
   )
-  const locks = lockWaits.filter(({ application }) => application === `millrace ${group}`).map(describeLock)
+  const waits = lockWaits.filter(({ application }) => application === `millrace ${group}`).map(describeLock)
+  // It gave up waiting, and will try again in a moment.
+  const timedOut = waits.length === 0 && (problems ?? []).some(({ problem }) => problem.includes('lock timeout'))
+  const locks = timedOut ? evidence.tableLocks.map(describeTableLock) : waits
   if (WELL.includes(state)) return [...locks, ...said]
   return [
     ...offsets,
@@ -90,6 +94,10 @@ function slow({ state, stages, cores }: ServiceEvidence): readonly string[] {
 function describeLock({ waitsSeconds, table, holders }: LockWait): string {
   const by = holders.map(({ pid, application }) => `PID ${pid}${application === '' ? '' : ` (${application})`}`).join(', ')
   return `its transaction waits ${decimal(waitsSeconds, 0)} s for a lock${table === null ? '' : ` on ${table}`} that ${by === '' ? 'somebody' : by} holds`
+}
+
+function describeTableLock({ pid, application, table }: TableLock): string {
+  return `PID ${pid}${application === '' ? '' : ` (${application})`} holds a lock on ${table}`
 }
 
 function describeHot({ topic, partition, share, devices }: HotPartition): string {

@@ -2,7 +2,8 @@ import { openAdmin } from '../../connectors/kafka/client.ts'
 import { groupMembers } from '../../connectors/kafka/group-members.ts'
 import { createRecordReader, type RecordReader } from '../../connectors/kafka/record-reader.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
-import { type LockWait, lockWaits } from '../../connectors/postgres/lock-waits.ts'
+import { lockWaits, tableLocks } from '../../connectors/postgres/lock-waits.ts'
+import type { Session } from '../../connectors/postgres/session.ts'
 import type { Topic } from '../../processors/contract.ts'
 import type { DeclaredService } from '../../processors/declaration.ts'
 import type { Config } from '../../services/config.ts'
@@ -65,8 +66,9 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
   const unread = new UnreadTimes(single)
   let looks: readonly Look[] = []
 
-  async function waits(): Promise<readonly LockWait[]> {
-    const found = await Promise.all(databases.map((database) => answer(() => database.use(lockWaits))))
+  /** What is asked of both databases, of those that answer. */
+  async function ofDatabases<Found>(ask: (session: Session) => Promise<readonly Found[]>): Promise<readonly Found[]> {
+    const found = await Promise.all(databases.map((database) => answer(() => database.use(ask))))
     return found.flatMap((each) => each ?? [])
   }
 
@@ -81,7 +83,7 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
     async look() {
       const read = await lags.readKnown()
       const atMs = Date.now()
-      const [partitions, members, locks, ...reports] = await Promise.all([
+      const [partitions, members, waits, locks, ...reports] = await Promise.all([
         unread.of(read.lags),
         answer(() =>
           groupMembers(
@@ -89,7 +91,8 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
             services.map(({ name }) => name),
           ),
         ),
-        waits(),
+        ofDatabases(lockWaits),
+        ofDatabases(tableLocks),
         ...services.map(({ name }) => askService(addresses.get(name))),
       ])
       const last: Look = { atMs, partitions, reports: new Map(services.map(({ name }, index) => [name, reports[index] as ServiceReport])) }
@@ -109,7 +112,8 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
           address: addresses.get(group) ?? '',
           problems: problemsOf(said),
           ...busy(said?.metrics, first?.reports.get(group)?.metrics, (atMs - (first?.atMs ?? atMs)) / 1_000),
-          lockWaits: locks,
+          lockWaits: waits,
+          tableLocks: locks,
           hot: trend.state === 'idle' || trend.state === 'following' ? [] : await hot(mine),
         })
         const each = mine.map(({ topic, partition, committed, end }) => {
