@@ -74,8 +74,8 @@ export function causesOf(evidence: ServiceEvidence): readonly string[] {
   if (WELL.includes(state)) return [...locks, ...said]
   return [
     ...offsets,
-    ...said,
     ...locks,
+    ...said,
     ...(problems === undefined ? [`nothing answers at ${address}`] : slow(evidence)),
     ...hot.map(describeHot),
   ]
