@@ -50,7 +50,7 @@ export async function fillHistory({ url, backend, shape, clients, filled }: Hist
   const now = rows[0]?.now ?? new Date()
   const today = Math.floor(now.getTime() / DAY_MS)
   const past = Array.from({ length: shape.days }, (_, ago) => today - shape.days + ago)
-  await removeToday(first, backend, today)
+  await removeNewest(first, backend, today)
   const done = await first.query<{ day: number }>(
     'SELECT DISTINCT (extract(epoch FROM day) / 86400)::integer AS day FROM readings_daily_kept',
   )
@@ -92,12 +92,16 @@ const at = (day: number): string => `timestamptz '${new Date(day * DAY_MS).toISO
 const within = (day: number, column: string): string => `${column} >= ${at(day)} AND ${column} < ${at(day + 1)}`
 const partition = (day: number): string => `readings_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`
 
-/** What an earlier fill left of today, and what is not up to date. */
-async function removeToday(client: pg.Client, backend: BackendName, today: number): Promise<void> {
-  if (backend === 'timescaledb') await client.query(`SELECT drop_chunks('readings', newer_than => ${at(today)})`)
+/** The day that an earlier fill ended in, which may be today, and what it left not up to date. */
+async function removeNewest(client: pg.Client, backend: BackendName, today: number): Promise<void> {
+  const { rows } = await client.query<{ day: number | null }>(
+    'SELECT (extract(epoch FROM max(day)) / 86400)::integer AS day FROM readings_daily_kept',
+  )
+  const from = at(Math.min(today, rows[0]?.day ?? today))
+  if (backend === 'timescaledb') await client.query(`SELECT drop_chunks('readings', newer_than => ${from})`)
   await client.query(`
-    DELETE FROM readings_hourly_kept WHERE hour >= ${at(today)};
-    DELETE FROM readings_daily_kept WHERE day >= ${at(today)};
+    DELETE FROM readings_hourly_kept WHERE hour >= ${from};
+    DELETE FROM readings_daily_kept WHERE day >= ${from};
     TRUNCATE latest_readings_kept, rollup_pending, rollup_mark, rollup_pending_day`)
 }
 
