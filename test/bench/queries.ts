@@ -17,7 +17,7 @@ import { type Measured, withFigures } from './query-figures.ts'
 
 const ROWS = Number(process.env.ROWS ?? 100_000_000)
 /** From so many on the page gets the figures. */
-const PAGE_ROWS = 100_000_000
+const PAGE_ROWS = 10_000_000
 const BACKENDS: readonly BackendName[] = ['postgres', 'timescaledb']
 const asked = process.env.BACKEND ?? 'both'
 const chosen = BACKENDS.filter((name) => asked === name || asked === 'both')

@@ -64,12 +64,6 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
     recomputed: `SELECT device_id, max(temperature) AS temperature_max FROM readings
       WHERE ts >= date_bin('1 day', now(), 'epoch') - interval '1 day' AND ts < date_bin('1 day', now(), 'epoch') GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20`,
   },
-  'Today so far of all devices': {
-    rows: SHAPE.devices * 24,
-    daysAgo: [1, 0],
-    recomputed: `SELECT device_id, count(*) AS rows, min(temperature) AS temperature_min, max(temperature) AS temperature_max,
-      (array_agg(temperature ORDER BY ts DESC))[1] AS temperature_last FROM readings WHERE ts >= date_bin('1 day', now(), 'epoch') GROUP BY 1 ORDER BY 1`,
-  },
   'Gaps of a device': {
     rows: 7 * ROWS_A_DAY,
     daysAgo: [7, 0],
