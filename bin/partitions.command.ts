@@ -34,9 +34,19 @@ partitions
   .addOption(CONFIG)
   .action(exits(async (options) => (await import('./archive.ts')).archivePartitions(options)))
 
+partitions
+  .command('restore')
+  .description(
+    'Brings an archived day back into table readings, verified by its manifest, and removes its file. It stays in the table until `millrace partitions archive --day`. Exits with 1 if the day stays in the archive.',
+  )
+  .argument('<day>', 'day (UTC), as in 2026-11-23', day)
+  .option('--json', 'a JSON object a line for each thing done')
+  .addOption(CONFIG)
+  .action(exits(async (given, options) => (await import('./archive.ts')).restorePartition(given, options)))
+
 function day(given: string): string {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(given) ? Date.parse(`${given}T00:00:00Z`) : Number.NaN
   if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== given)
-    throw new UsageError(`--day: expected a day as in 2026-11-23, got ${JSON.stringify(given)}`)
+    throw new UsageError(`expected a day as in 2026-11-23, got ${JSON.stringify(given)}`)
   return given
 }

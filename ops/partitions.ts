@@ -1,4 +1,4 @@
-import { archivedDays } from '../connectors/postgres/archived-days.ts'
+import { archivedDays, isInArchive } from '../connectors/postgres/archived-days.ts'
 import type { StorageBackend, StoredPartition, Strays } from '../connectors/postgres/backend.ts'
 import type { Session } from '../connectors/postgres/session.ts'
 import { dayFolder, type LateRows } from '../processors/store/archive-manifest.ts'
@@ -28,6 +28,8 @@ export interface PartitionEntry {
   readonly dropsAt: string | null
   /** When it goes to the archive, by the clock; null if it does not. */
   readonly archivesAt: string | null
+  /** It was brought back from the archive, and stays until somebody archives it by name. */
+  readonly restored: boolean
 }
 
 /** A day that is in the archive. */
@@ -62,23 +64,23 @@ export async function partitionReport(
   archiveAfterDays?: number,
 ): Promise<PartitionReport> {
   const found = await backend.list(session)
+  const noted = await archivedDays(session)
+  const kept = new Set(noted.filter(({ state }) => state === 'kept').map(({ day }) => day))
   const today = Math.floor(nowMs / DAY_MS)
   const ahead = Array.from({ length: backend.prepares ? settings.daysAhead + 1 : 0 }, (_, index) => dayRange(today + index))
   return {
     table: 'readings',
     backend: backend.name,
-    partitions: found.map((each) => entry(each, settings, nowMs, archiveAfterDays)),
-    archived: (await archivedDays(session))
-      .filter(({ state }) => state !== 'placing')
-      .map(({ day, rows, bytes, location, generation, late }) => ({
-        day,
-        rows,
-        bytes,
-        state: 'archived',
-        location: `${location}/${dayFolder(day)}`,
-        generation,
-        late,
-      })),
+    partitions: found.map((each) => entry(each, settings, nowMs, archiveAfterDays, kept)),
+    archived: noted.filter(isInArchive).map(({ day, rows, bytes, location, generation, late }) => ({
+      day,
+      rows,
+      bytes,
+      state: 'archived',
+      location: `${location}/${dayFolder(day)}`,
+      generation,
+      late,
+    })),
     toBeMade: ahead.filter((day) => gaps(day, found).length > 0).map(({ fromMs }) => dateOf(fromMs)),
     strays: await backend.strayDays(session),
   }
@@ -89,11 +91,13 @@ function entry(
   { retentionDays }: PartitionSettings,
   nowMs: number,
   archiveAfterDays: number | undefined,
+  kept: ReadonlySet<string>,
 ): PartitionEntry {
   const { name, fromMs, toMs, rows, bytes, indexBytes, own } = partition
   const { state, dropsMs } = fateOf(partition, retentionDays, nowMs)
   // An age counts alike for both.
   const { dropsMs: archivesMs } = fateOf(partition, archiveAfterDays, nowMs)
+  const restored = Number.isFinite(fromMs) && kept.has(dateOf(fromMs))
   return {
     name,
     from: iso(fromMs),
@@ -104,7 +108,8 @@ function entry(
     state,
     foreign: !own,
     dropsAt: dropsMs === null ? null : iso(dropsMs),
-    archivesAt: archivesMs === null ? null : iso(archivesMs),
+    archivesAt: archivesMs === null || restored ? null : iso(archivesMs),
+    restored,
   }
 }
 
@@ -123,8 +128,20 @@ export function partitionLines({ backend, partitions, archived, toBeMade, strays
 const HEAD = ['name', 'from', 'to', 'rows', 'size', 'index', 'state', 'planned']
 const ALIGNED: readonly Alignment[] = ['left', 'left', 'left', 'right', 'right', 'right', 'left', 'left']
 
-function cells({ name, from, to, rows, bytes, indexBytes, state, foreign, dropsAt, archivesAt }: PartitionEntry): readonly string[] {
-  const kept = archivesAt === null ? 'kept' : `archived on ${archivesAt.slice(0, 10)}`
+function cells({
+  name,
+  from,
+  to,
+  rows,
+  bytes,
+  indexBytes,
+  state,
+  foreign,
+  dropsAt,
+  archivesAt,
+  restored,
+}: PartitionEntry): readonly string[] {
+  const kept = restored ? 'kept: brought back from the archive' : archivesAt === null ? 'kept' : `archived on ${archivesAt.slice(0, 10)}`
   const planned = foreign ? 'left alone: Millrace did not make it' : dropsAt === null ? kept : `dropped on ${dropsAt.slice(0, 10)}`
   return [name, minute(from), minute(to), rows === null ? '?' : `~${whole(rows)}`, mebibytes(bytes), mebibytes(indexBytes), state, planned]
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { constants, createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -21,6 +22,12 @@ export interface Duck extends AsyncDisposable {
    * @param statement given the path to read
    */
   reading(doing: string, stream: Readable, statement: (path: string) => string): Promise<void>
+  /**
+   * Runs a statement that writes a file, and gives what it writes as a stream.
+   * @param statement given the path to write to
+   * @param take reads the stream to its end
+   */
+  writing(doing: string, statement: (path: string) => string, take: (stream: Readable) => Promise<void>): Promise<void>
 }
 
 /**
@@ -80,6 +87,37 @@ export async function openDuck(folder: string): Promise<Duck> {
       if (fromDuck.status === 'rejected') throw new ConnectorError('duckdb', false, doing, fromDuck.reason)
       // The rows that came before look whole to DuckDB.
       if (fromSource.status === 'rejected') throw fromSource.reason
+    },
+    async writing(doing, statement, take) {
+      await makePipe(pipe)
+      // A pipe that is open for both ends at once lets nobody wait for somebody who never comes.
+      const held = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+      const stream = createReadStream(pipe)
+      const opened = once(stream, 'open')
+      opened.catch(() => undefined)
+      const written = connection.run(statement(pipe)).then(
+        async () => {
+          await opened
+          await held.close()
+        },
+        async (error: unknown) => {
+          stream.destroy(error instanceof Error ? error : new Error(String(error)))
+          await held.close()
+          throw error
+        },
+      )
+      const taken = take(stream).catch((error: unknown) => {
+        // DuckDB would wait for a reader.
+        stream.destroy()
+        createReadStream(pipe)
+          .on('error', () => undefined)
+          .resume()
+        throw error
+      })
+      const [fromDuck, fromTaker] = await Promise.allSettled([written, taken])
+      await rm(pipe, { force: true })
+      if (fromDuck.status === 'rejected') throw new ConnectorError('duckdb', false, doing, fromDuck.reason)
+      if (fromTaker.status === 'rejected') throw fromTaker.reason
     },
     async [Symbol.asyncDispose]() {
       connection.closeSync()

@@ -4,11 +4,20 @@ import type { Session } from './session.ts'
 /**
  * `placing`: its rows are in the table, a file of it may be there. `replacing`: a file with late
  * rows may have taken the place of the one that counts. `replaced`: the new one counts, and the old
- * one is still beside it. `removing`: retention lets it go.
+ * one is still beside it. `removing`: retention lets it go. `restored`: its rows are in the table
+ * again, its file may still be there. `kept`: the same without a file; the day stays in the table
+ * until somebody archives it by name.
  */
-export type ArchivedState = 'placing' | 'archived' | 'replacing' | 'replaced' | 'removing'
+export type ArchivedState = 'placing' | 'archived' | 'replacing' | 'replaced' | 'removing' | 'restored' | 'kept'
 
-/** A day that is in the archive. */
+const IN_TABLE: ReadonlySet<ArchivedState> = new Set(['placing', 'restored', 'kept'])
+
+/** Whether the archive has the rows of a day, and not the table. */
+export function isInArchive({ state }: Pick<ArchivedDay, 'state'>): boolean {
+  return !IN_TABLE.has(state)
+}
+
+/** A day that is in the archive, or was brought back from it. */
 export interface ArchivedDay {
   /** UTC, as in 2026-11-23. */
   readonly day: string

@@ -31,7 +31,7 @@ const CASTS: Readonly<Record<ArchiveKind, string>> = {
   whole: 'bigint',
   double: 'double precision',
 }
-const DIALECT: FigureDialect = {
+export const FIGURES: FigureDialect = {
   micros: (ts) => `CAST(extract(epoch FROM ${ts}) * 1000000 AS bigint)`,
   bytes: (text) => `octet_length(${text})`,
 }
@@ -100,7 +100,7 @@ export async function exportDay(
     `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 1;
      SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'`,
   )
-  const [row] = await session.query('adding up the rows of a day', `SELECT ${figureList(columns, DIALECT)} FROM ${rows}`)
+  const [row] = await session.query('adding up the rows of a day', `SELECT ${figureList(columns, FIGURES)} FROM ${rows}`)
   await session.copyOut(
     'exporting the rows of a day',
     `COPY (SELECT * FROM ${rows} ORDER BY device_id COLLATE "C", ts) TO STDOUT (FORMAT csv)`,

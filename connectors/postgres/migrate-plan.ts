@@ -71,6 +71,7 @@ async function planReadings(session: Session, { quantities, backend: choice }: T
     commit: async () => undefined,
     copyOut: async () => undefined,
     copy: async () => 0,
+    copyIn: async () => 0,
     watch: () => undefined,
     close: async () => undefined,
   }

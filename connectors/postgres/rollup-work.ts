@@ -108,7 +108,20 @@ BEGIN
   INSERT INTO rollup_dropped SELECT generate_series(date_bin('1 day', since, 'epoch'), until - interval '1 microsecond', interval '1 day') ON CONFLICT DO NOTHING;
   RETURN true;
 END $rollup$`,
+    `CREATE OR REPLACE FUNCTION rollup_reopen(since timestamptz, until timestamptz, mark boolean) RETURNS void LANGUAGE plpgsql AS $rollup$
+BEGIN
+  DELETE FROM rollup_dropped WHERE day >= since AND day < until;
+  DELETE FROM readings_hourly_base WHERE hour >= since AND hour < until;
+  IF NOT mark THEN RETURN; END IF;
+  INSERT INTO rollup_pending AS p (device_id, hour, from_ts, to_ts, due_at)
+  SELECT device_id, hour, hour, hour + interval '1 hour' - interval '1 microsecond', now() FROM (
+    SELECT device_id, hour FROM readings_hourly_kept WHERE hour >= since AND hour < until
+    UNION SELECT device_id, date_bin('1 hour', ts, 'epoch') FROM readings WHERE ts >= since AND ts < until
+  ) AS h ORDER BY device_id, hour
+  ON CONFLICT (device_id, hour) DO UPDATE SET from_ts = excluded.from_ts, to_ts = excluded.to_ts, due_at = excluded.due_at;
+END $rollup$`,
     `COMMENT ON FUNCTION rollup_lock IS 'Keeps the job of the roll-ups away until the transaction is over: before partitions are locked that are to be dropped.'`,
     `COMMENT ON FUNCTION rollup_settle IS 'Makes the roll-ups of these hours (UTC, whole days) final, so that their readings may be dropped in the same transaction; readings that come later are added to them. After rollup_lock(), and once nobody can write to the partition. False, with nothing done, if roll-ups of these hours are not up to date: try again later.'`,
+    `COMMENT ON FUNCTION rollup_reopen IS 'Undoes rollup_settle for these hours (UTC, whole days), once all of their readings are back, in the same transaction: their roll-ups are computed from readings again. After rollup_lock(). Without mark the roll-ups stay as they are, where none are kept.'`,
   ].join(';\n')
 }

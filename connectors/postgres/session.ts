@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { shownAddress } from '../../processors/address.ts'
@@ -56,6 +57,10 @@ export interface Session {
    * transaction is aborted, as after any error.
    */
   copy(doing: string, text: string, stream: Buffer): Promise<number>
+  /**
+   * The same from a stream. If that fails, so does the COPY, with the stream's error.
+   */
+  copyIn(doing: string, text: string, stream: Readable): Promise<number>
   /**
    * COPY … TO STDOUT. `take` reads the stream to its end. If it fails, what is left cannot be told
    * from an answer to something else: the connection is cut, and the error of `take` thrown.
@@ -209,6 +214,16 @@ class ClientSession implements Session {
           copy.end(stream)
         }),
     )
+  }
+
+  copyIn(doing: string, text: string, stream: Readable): Promise<number> {
+    return this.answer(doing, this.answerTimeoutMs, async () => {
+      const copy = this.client.query(copyFrom(text))
+      // As in `copy`.
+      copy.on('error', () => undefined)
+      await pipeline(stream, copy)
+      return copy.rowCount
+    })
   }
 
   copyOut(doing: string, text: string, take: (stream: Readable) => Promise<void>): Promise<void> {

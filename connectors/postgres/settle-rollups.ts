@@ -4,6 +4,36 @@ import { instant } from './days.ts'
 import type { Session } from './session.ts'
 
 /**
+ * After all readings of whole days came back, inside their transaction: their roll-ups are computed
+ * from readings again. Without roll-ups in the database it does nothing.
+ * @param rows how many rows the roll-ups of that time can have counted at most
+ * @param kept whether roll-ups are kept up to date
+ * @throws ConnectorError if they have counted more: those are nowhere else
+ */
+export async function reopenRollups(session: Session, { fromMs, toMs }: TimeRange, rows: number, kept: boolean): Promise<void> {
+  const doing = `reopening the roll-ups from ${instant(fromMs)}`
+  const [found] = await session.query<{ there: boolean }>(
+    'looking for roll-ups',
+    "SELECT to_regprocedure('rollup_reopen(timestamptz, timestamptz, boolean)') IS NOT NULL AS there",
+  )
+  if (found?.there !== true) return
+  await session.script(doing, 'SELECT rollup_lock()')
+  const [counted] = await session.query<{ rows: number }>(
+    doing,
+    'SELECT coalesce(sum(rows), 0)::float8 AS rows FROM readings_hourly_kept WHERE hour >= $1 AND hour < $2',
+    [instant(fromMs), instant(toMs)],
+  )
+  const more = (counted?.rows ?? 0) - rows
+  if (more > 0)
+    throw new ConnectorError(
+      'rollups-have-more',
+      false,
+      `${doing}: they count ${more} rows that are not in the archive: readings of that time were dropped before, and only the roll-ups know of them`,
+    )
+  await session.query(doing, 'SELECT rollup_reopen($1, $2, $3)', [instant(fromMs), instant(toMs), kept])
+}
+
+/**
  * Before readings go: makes the roll-ups of their time final, so that they stay. Inside the
  * transaction that takes the readings out, and all of that time. Without roll-ups in the database
  * it does nothing.

@@ -10,7 +10,7 @@ import {
   restorePrevious,
 } from '../../connectors/archive/day-files.ts'
 import { openDuck } from '../../connectors/archive/duckdb.ts'
-import { mergeDay, readDay, writeDay } from '../../connectors/archive/parquet-day.ts'
+import { type ArchivedRows, mergeDay, readDay, writeDay } from '../../connectors/archive/parquet-day.ts'
 import type { ArchivePlace } from '../../connectors/archive/place.ts'
 import { ConnectorError } from '../../connectors/contract.ts'
 import {
@@ -18,6 +18,7 @@ import {
   type ArchivedState,
   archivedDays,
   forgetArchived,
+  isInArchive,
   noteArchived,
   setArchivedState,
 } from '../../connectors/postgres/archived-days.ts'
@@ -64,7 +65,7 @@ const NO_LATE: LateRows = { merged: 0, repeated: 0, conflicts: 0 }
  */
 export async function archiveDay(parts: ArchiveParts, due: DueDay, noted: ArchivedDay | undefined): Promise<ArchivedNow> {
   const { session, backend } = parts
-  const known = noted ?? (await adopted(parts, due.day))
+  const known = noted !== undefined && isInArchive(noted) ? noted : await adopted(parts, due.day)
   for (let attempt = 1; ; attempt++) {
     const tables = await backend.tables(session, due.partitions)
     await watchDay(session, tables, due.day)
@@ -190,9 +191,9 @@ async function write(
 }
 
 /** The file that counts, with what its manifest says, once it is sure that it is that one. */
-async function openArchived(place: ArchivePlace, { day, location, sha256 }: ArchivedDay) {
+export async function openArchived(place: ArchivePlace, { day, location, sha256 }: ArchivedDay): Promise<ArchivedRows> {
   const wrong = (what: string): ConnectorError =>
-    new ConnectorError('archive-damaged', false, `${place.location}, ${day}: ${what}: late rows stay in the table until that is put right`)
+    new ConnectorError('archive-damaged', false, `${place.location}, ${day}: ${what}: nothing is done with the day until that is put right`)
   if (location !== place.location) throw wrong(`the day is archived in ${location}`)
   const manifest = await readManifest(place, day)
   const path = await readDayFile(place, day)
@@ -231,7 +232,7 @@ async function takeOut(
   }
 }
 
-function requireSame(what: string, expected: DayFigures, found: DayFigures): void {
+export function requireSame(what: string, expected: DayFigures, found: DayFigures): void {
   const wrong = differences(expected, found)
   if (wrong.length > 0)
     throw new ConnectorError('archive-verify', false, `${what}, is not what the table has: ${wrong.slice(0, 5).join('; ')}`)

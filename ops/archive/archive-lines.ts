@@ -14,6 +14,8 @@ export function eventLine(event: ArchiveEvent): string {
       const differed = conflicts === 0 ? '' : `, ${whole(conflicts)} of them with another value than the archived one`
       return `${day}: merged ${whole(taken)} late rows${differed}: ${whole(rows)} rows now (${size})`
     }
+    case 'restored':
+      return `${event.day}: ${whole(event.rows)} rows are in the table again, and stay there until \`millrace partitions archive --day ${event.day}\``
     case 'removed':
       return `${event.day}: removed from the archive`
     case 'held':

@@ -5,6 +5,7 @@ import {
   archivedDays,
   endArchiveTurn,
   forgetArchived,
+  isInArchive,
   setArchivedState,
   takeArchiveTurn,
 } from '../../connectors/postgres/archived-days.ts'
@@ -37,13 +38,14 @@ export async function runArchive(run: ArchiveRun, say: (event: ArchiveEvent) => 
     await run.place.tidy()
     for (const done of await run.backend.finish(session)) say({ event: 'finished', what: done })
     for (const what of await finishDays(run)) say({ event: 'finished', what })
-    await work(run, say)
+    await takeDays(run, say)
   } finally {
     if (!session.lost) await endArchiveTurn(session)
   }
 }
 
-async function work(run: ArchiveRun, say: (event: ArchiveEvent) => void): Promise<void> {
+/** Takes what is due to the archive. The caller has the turn. */
+export async function takeDays(run: ArchiveRun, say: (event: ArchiveEvent) => void): Promise<void> {
   const { session, backend, place } = run
   const step = async (day: string, doing: () => Promise<void>): Promise<void> => {
     try {
@@ -78,7 +80,7 @@ async function work(run: ArchiveRun, say: (event: ArchiveEvent) => void): Promis
   for (const day of plan.remove)
     await step(day, async () => {
       const known = (await archivedDays(session)).find((each) => each.day === day)
-      if (known === undefined || known.location !== place.location) return
+      if (known === undefined || !isInArchive(known) || known.location !== place.location) return
       await setArchivedState(session, day, 'removing')
       await removeDay(place, day)
       await forgetArchived(session, day)
@@ -96,7 +98,7 @@ export async function finishDays({ session, place }: Pick<ArchiveRun, 'session' 
     const what = await finishDay(place, known)
     if (what === undefined) continue
     if (known.state === 'removing' || known.state === 'placing') await forgetArchived(session, known.day)
-    else await setArchivedState(session, known.day, 'archived')
+    else await setArchivedState(session, known.day, known.state === 'restored' ? 'kept' : 'archived')
     done.push(`${known.day}: ${what}`)
   }
   return done
@@ -105,6 +107,7 @@ export async function finishDays({ session, place }: Pick<ArchiveRun, 'session' 
 async function finishDay(place: ArchivePlace, { day, state }: ArchivedDay): Promise<string | undefined> {
   switch (state) {
     case 'archived':
+    case 'kept':
       return undefined
     case 'placing':
       await removeDay(place, day)
@@ -118,5 +121,8 @@ async function finishDay(place: ArchivePlace, { day, state }: ArchivedDay): Prom
     case 'removing':
       await removeDay(place, day)
       return 'removed, as a killed run had begun to'
+    case 'restored':
+      await removeDay(place, day)
+      return 'removed the file of a day whose rows a killed run had brought back'
   }
 }

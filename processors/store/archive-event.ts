@@ -12,6 +12,8 @@ export type ArchiveEvent =
       readonly generation: number
       readonly conflicts: number
     }
+  /** Its rows are in the table again, and not in the archive. */
+  | { readonly event: 'restored'; readonly day: string; readonly rows: number }
   /** storage.archive_retention_days let it go. */
   | { readonly event: 'removed'; readonly day: string }
   /** It is due, and stays. */

@@ -1,4 +1,4 @@
-import { archivedDays } from '../../connectors/postgres/archived-days.ts'
+import { archivedDays, isInArchive } from '../../connectors/postgres/archived-days.ts'
 import type { StorageBackend, StoredPartition } from '../../connectors/postgres/backend.ts'
 import { databaseTime } from '../../connectors/postgres/clock.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
@@ -23,10 +23,17 @@ export async function archivePlan(look: ArchiveLook): Promise<ArchivePlan<Stored
   const nowMs = look.nowMs()
   const fault = clockFault({ nowMs, databaseMs: await (look.databaseMs?.() ?? databaseTime(session)) })
   if (fault !== undefined) return fault
-  const archived = (await archivedDays(session)).filter(({ state }) => state !== 'placing').map((each) => each.day)
+  const noted = await archivedDays(session)
+  const archived = noted.filter(isInArchive).map((each) => each.day)
   const strays = new Set((await backend.strayDays(session)).days.flatMap((each) => (each.day === null ? [] : [each.day])))
   const partitions = await backend.list(session)
-  if (day === undefined) return planArchive(partitions, settings, { archived, strays }, nowMs)
+  if (day === undefined) {
+    const kept = new Set(noted.filter(({ state }) => state === 'kept').map((each) => each.day))
+    const all = planArchive(partitions, settings, { archived, strays }, nowMs)
+    const others = <Each extends { readonly day: string }>(days: readonly Each[]): readonly Each[] =>
+      days.filter((each) => !kept.has(each.day))
+    return { ...all, due: others(all.due), held: others(all.held) }
+  }
   const plan = planArchive(partitions, { afterDays: 0, retentionDays: undefined }, { archived, strays }, nowMs)
   const gather = plan.gather.filter((each) => dateOf(dayRange(each).fromMs) === day)
   const due = plan.due.filter((each) => each.day === day)
@@ -42,5 +49,5 @@ export async function archivePlan(look: ArchiveLook): Promise<ArchivePlan<Stored
 export async function isArchiveDue(look: ArchiveLook): Promise<boolean> {
   const plan = await archivePlan(look)
   if (typeof plan === 'string' || plan.gather.length + plan.due.length + plan.held.length + plan.remove.length > 0) return true
-  return (await archivedDays(look.session)).some(({ state }) => state !== 'archived')
+  return (await archivedDays(look.session)).some(({ state }) => state !== 'archived' && state !== 'kept')
 }

@@ -66,6 +66,7 @@ export function keepArchive(options: ArchiveJobOptions): ArchiveJob {
         log.info(event.what)
         return
       case 'busy':
+      case 'restored':
         return
       case 'held':
       case 'failed':

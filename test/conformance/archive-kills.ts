@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { BackendName } from '../../connectors/postgres/backend.ts'
 import { DAY_MS } from '../../processors/store/time-ranges.ts'
+import type { RunOptions } from '../pipeline/archive-once.ts'
 import { ArchiveRig } from '../pipeline/archive-rig.ts'
 import { TODAY } from '../pipeline/care-rig.ts'
 import type { TestRow } from '../pipeline/readings-batch.ts'
@@ -76,6 +77,46 @@ export function archiveKills(backend: BackendName): void {
       for (const day of [-3, -5, -9]) expect(await rig.files(day)).to.deep.equal(['manifest.json', 'readings.parquet'])
       expect(await rig.care.tables('^readings_2026(10..|11[01].|1120)')).to.deep.equal([])
     })
+
+    it(`loses and doubles nothing while a day is brought back, killed at ${KILLS} random moments`, async () => {
+      const expected = 400
+      const restore = new Date((TODAY - 3) * DAY_MS).toISOString().slice(0, 10)
+      await rig.write(rows(-3, expected, 'hive'))
+      await rig.run()
+      const timed = await prepared(rig, { restore })
+      const begunMs = performance.now()
+      timed.begin()
+      await timed.ended
+      const longestMs = performance.now() - begunMs
+      expect([await rig.tableRows(), await rig.archivedRows()]).to.deep.equal([expected, 0])
+      const left: string[] = []
+      let next = prepared(rig, { restore })
+      for (let kill = 0; kill < KILLS; kill++) {
+        // Only what is in the archive can be brought back.
+        await rig.run()
+        if ((await rig.tableRows()) > 0) await rig.run({ day: restore })
+        expect([await rig.tableRows(), await rig.archivedRows()]).to.deep.equal([0, expected])
+        const run = await next
+        next = prepared(rig, { restore })
+        const committing = kill % 2 === 1
+        const afterMs = Math.random() * (committing ? 10 : longestMs)
+        run.begin()
+        if (committing) await Promise.race([run.ended, stateChanges(rig)])
+        await Promise.race([run.ended, sleep(afterMs)])
+        run.kill()
+        await run.ended
+        await serverIsDone(rig)
+        const [table, archive] = [await rig.tableRows(), await rig.archivedRows()]
+        expect([table, archive], `killed after ${Math.round(afterMs)} ms`).to.deep.equal(table > 0 ? [expected, 0] : [0, expected])
+        const [found] = await rig.query('SELECT state FROM archived_days')
+        left.push(String(found?.state))
+      }
+      ;(await next).kill()
+      console.log(`      states that kills left: ${[...new Set(left)].join(', ')}`)
+      await rig.run()
+      const files = await rig.files(-3)
+      expect(files).to.deep.equal((await rig.tableRows()) > 0 ? [] : ['manifest.json', 'readings.parquet'])
+    })
   })
 }
 
@@ -86,8 +127,8 @@ interface PreparedRun {
 }
 
 /** A process that has loaded what it needs, and waits for a word. */
-async function prepared(rig: ArchiveRig): Promise<PreparedRun> {
-  const options = { url: rig.url, backend: rig.care.backend, directory: rig.directory }
+async function prepared(rig: ArchiveRig, more: Pick<RunOptions, 'restore'> = {}): Promise<PreparedRun> {
+  const options: RunOptions = { url: rig.url, backend: rig.care.backend, directory: rig.directory, ...more }
   const child = spawn(process.execPath, [join(import.meta.dirname, '../pipeline/archive-run.js'), JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

@@ -2,6 +2,7 @@ import { directoryPlace } from '../../connectors/archive/directory-place.ts'
 import type { BackendName } from '../../connectors/postgres/backend.ts'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { openSession } from '../../connectors/postgres/session.ts'
+import { restoreDay } from '../../ops/archive/restore-day.ts'
 import { type ArchiveRun, runArchive } from '../../ops/archive/run-archive.ts'
 import type { ArchiveEvent } from '../../processors/store/archive-event.ts'
 import type { ConflictPolicy } from '../../processors/store/merge-columns.ts'
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly retentionDays?: number
   readonly day?: string
   readonly adopt?: boolean
+  /** Brings this day back, in place of a run. */
+  readonly restore?: string
   /** Changes of what the run is given. */
   readonly change?: (run: ArchiveRun) => ArchiveRun
 }
@@ -45,7 +48,9 @@ export async function archiveOnce(options: RunOptions): Promise<readonly Archive
       settings: { afterDays, retentionDays: options.retentionDays },
       day: options.day,
     }
-    await runArchive(change(run), (event) => events.push(event))
+    const say = (event: ArchiveEvent): void => void events.push(event)
+    if (options.restore === undefined) await runArchive(change(run), say)
+    else await restoreDay({ ...change(run), day: options.restore, rollups: true }, say)
   } finally {
     await session.close()
   }

@@ -88,7 +88,7 @@ export class ArchiveRig implements AsyncDisposable {
    * left. Fails if one is not there.
    */
   async archivedRows(): Promise<number> {
-    const days = await this.query("SELECT day::text, sha256 FROM archived_days WHERE state <> 'placing'")
+    const days = await this.query("SELECT day::text, sha256 FROM archived_days WHERE state NOT IN ('placing', 'restored', 'kept')")
     const paths: string[] = []
     for (const { day, sha256 } of days) {
       const folder = join(this.directory, `date=${day}`)
