@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
+import type pg from 'pg'
 import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { type TestStore, testStore } from '../pipeline/test-store.ts'
@@ -37,8 +37,7 @@ const config = join(folder, 'millrace.yaml')
 writeFileSync(config, `storage: { archive: ${folder}/archive, archive_after_days: 1 }\nstore: { backend: ${BACKEND} }\n`)
 try {
   await using store = await testStore(BACKEND)
-  const client = new pg.Client({ connectionString: store.database.url })
-  await client.connect()
+  const client = await store.database.connect()
   const today = Math.floor(Date.now() / DAY_MS)
   // Age counts from the newest day that has rows.
   await store.write([{ device: 'today', tsMs: today * DAY_MS, temperature: 1 }])
@@ -64,7 +63,6 @@ try {
       `${new Date(day * DAY_MS).toISOString().slice(0, 10)}: ${event.rows} rows, ${seconds.toFixed(1)} s, peak memory ${Math.round(peakKiB / 1024)} MiB; table ${each(sizes.table)}; with its key ${each(sizes.all)}${columns}; Parquet ${each(event.bytes)}${merged}; ${done} of ${DAYS} days took ${minutes.toFixed(1)} min, all take ${((minutes / done) * DAYS).toFixed(1)}`,
     )
   }
-  await client.end()
 } finally {
   rmSync(folder, { recursive: true })
 }
@@ -128,7 +126,8 @@ async function archive(url: string): Promise<{ event: Archived; peakKiB: number 
   const args = [join(projectRoot, 'dist/bin/millrace.js'), 'partitions', 'archive', '--json', '--config', config]
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TELEMETRY_DATABASE_URL: url, TELEMETRY_OWNER_URL: url },
+    // Of the stack only PostgreSQL need be there.
+    env: { ...process.env, MQTT_PASSWORD_FILE: undefined, TELEMETRY_DATABASE_URL: url, TELEMETRY_OWNER_URL: url },
   })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))
