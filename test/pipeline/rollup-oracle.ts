@@ -11,7 +11,7 @@ const values = (of: (quantity: string) => string): string =>
 /** One row for each value of each reading: device_id, ts, quantity, value. */
 const READ = `(SELECT device_id, ts, quantity, value FROM readings, LATERAL ${values((name) => `"${name}"`)} AS v (quantity, value)
   WHERE value IS NOT NULL) AS r`
-/** A value together with its time, so that the least and the greatest are the first and the last. */
+/** A value with its time, so that the least and the greatest are the first and the last. */
 const TIMED = `ARRAY[date_part('epoch', ts), value]`
 
 /**
