@@ -62,6 +62,7 @@ export function startRegular(options: RegularOptions): AsyncDisposable {
   const running = repeated({
     doing: `what ${name} does regularly`,
     everyMs: regularly.everyMs,
+    sparing: true,
     clock,
     log,
     problem,
