@@ -32,6 +32,11 @@ export function text(option: string): (given: string) => string {
   }
 }
 
+/** Parses a text of an option that may be given several times. */
+export function several(option: string): (given: string, before?: readonly string[]) => readonly string[] {
+  return (given, before = []) => [...before, text(option)(given)]
+}
+
 /** Parses a time, into milliseconds since 1970. All commands parse their times with it. */
 export function moment(option: string): (given: string) => number {
   return (given) => {

@@ -1,13 +1,8 @@
 import { Command, Option } from '@commander-js/extra-typings'
-import { CONFIG, duration, examples, exits, moment, text } from './command-line.ts'
+import { CONFIG, duration, examples, exits, moment, several } from './command-line.ts'
 import { FORMAT, OUT, SPREADSHEET } from './row-options.ts'
 
 const TIME = 'a time with its zone (2026-11-23T04:00:00Z) or an age (90s, 15m, 2h, 3d)'
-
-/** One of several. */
-function several(option: string): (given: string, before?: readonly string[]) => readonly string[] {
-  return (given, before = []) => [...before, text(option)(given)]
-}
 
 export const history = new Command('history')
   .summary('write the readings of devices, as they are or by time buckets, from table and archive')

@@ -16,6 +16,7 @@ import { generate, newFolder } from './new.command.ts'
 import { partitions } from './partitions.command.ts'
 import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
+import { replay } from './replay.command.ts'
 import { rewind } from './rewind.command.ts'
 import { schemas } from './schemas.command.ts'
 import { bridge, run, store } from './services.command.ts'
@@ -34,7 +35,7 @@ const groups = {
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],
-  'For analysts:': [history],
+  'For analysts:': [history, replay],
   'Trying it out:': [demo, fleet],
 } as const
 

@@ -1,4 +1,5 @@
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
+import { ConnectorError } from '../contract.ts'
 import type { KafkaClient } from './client.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { KafkaJSProtocolError } from './kafkajs.ts'
@@ -86,13 +87,16 @@ export function createRecordReader(kafka: KafkaClient, fetchBytes = FETCH_BYTES)
           next = extent.earliest
           continue
         }
+        // Otherwise what is left would look like the end of the range.
+        if (fetched === undefined) {
+          await close()
+          throw new ConnectorError('KAFKA_LEADER_NOT_AVAILABLE', true, `reading ${topic}/${partition} from ${next}: it has no leader now`)
+        }
         const began = next
         // Batches come whole, with records on both sides of what was asked for.
-        const records = (fetched?.records ?? []).filter(
-          ({ offset, isControlRecord }) => !isControlRecord && offset >= began && offset < end,
-        )
+        const records = fetched.records.filter(({ offset, isControlRecord }) => !isControlRecord && offset >= began && offset < end)
         if (records.length > 0) yield records
-        if (fetched?.nextOffset === undefined || fetched.nextOffset <= next) return
+        if (fetched.nextOffset === undefined || fetched.nextOffset <= next) return
         next = fetched.nextOffset
       }
     },
