@@ -3,7 +3,7 @@ import { CONFIG, examples, exits, moment, positive, several, text, UsageError } 
 import { FORMAT, OUT, SPREADSHEET } from './row-options.ts'
 
 const TIME = 'a time with its zone (2026-11-23T04:00:00Z) or an age (90s, 15m, 2h, 3d)'
-/** A tenth of what a line of 100,000 readings a second moves. */
+/** A fraction of what a disk or a gigabit network gives: the rest is the line's. */
 const BYTES_PER_SECOND = 10_000_000
 
 /** Times the original speed; undefined for as fast as can be. */
