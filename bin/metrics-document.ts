@@ -1,6 +1,6 @@
 import type { DeclaredService } from '../processors/declaration.ts'
 import { shippedServices } from '../services/declared.ts'
-import { isCounter, METRICS } from '../services/metrics.ts'
+import { METRICS, type MetricName, metricType } from '../services/metrics.ts'
 
 const HEAD = `<!-- Generated from services/metrics.ts by \`make generate\`. Do not edit. -->
 
@@ -19,7 +19,7 @@ export async function metricsDocument(): Promise<string> {
   const services = await shippedServices()
   const rows = Object.entries(METRICS).map(([name, metric]) => {
     const labels = 'labels' in metric ? metric.labels.map((label) => `\`${label}\``).join(', ') : ''
-    return `| \`${name}\` | ${isCounter(name) ? 'counter' : 'gauge'} | ${labels} | ${who(services, metric.of)} | ${metric.means.replaceAll('|', '\\|')} |`
+    return `| \`${name}\` | ${metricType(name as MetricName)} | ${labels} | ${who(services, metric.of)} | ${metric.means.replaceAll('|', '\\|')} |`
   })
   return `${HEAD}| metric | type | labels | services | meaning |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
 }

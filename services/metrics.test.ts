@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Registry } from 'prom-client'
+import { Distribution } from './distribution.ts'
 import { labelService, METRICS, type MetricReadings, reportMetrics, requireMetrics } from './metrics.ts'
 
 describe('the metrics of a service', () => {
@@ -26,6 +27,20 @@ describe('the metrics of a service', () => {
     ])
     // The counters are what was read, and not their sum over all times that they were asked for.
     expect(await registry.metrics()).to.include('millrace_records_total{service="frost-alert"} 7\n')
+  })
+
+  it('may be histograms, whose buckets hold what is not longer', async () => {
+    const registry = new Registry()
+    registry.setDefaultLabels({ service: 'store' })
+    const sample = new Distribution()
+    for (const seconds of [0.02, 0.3, 100_000]) sample.add(seconds)
+    reportMetrics(registry, { millrace_latency_seconds: () => [['sample', sample]] })
+    const lines = (await registry.metrics()).split('\n')
+    expect(lines).to.include('# TYPE millrace_latency_seconds histogram')
+    const of = (le: string): string => `millrace_latency_seconds_bucket{from="sample",le="${le}",service="store"}`
+    expect(lines).to.include.members([`${of('0.01')} 0`, `${of('0.025')} 1`, `${of('0.5')} 2`, `${of('86400')} 2`, `${of('+Inf')} 3`])
+    expect(lines).to.include('millrace_latency_seconds_count{from="sample",service="store"} 3')
+    expect(lines).to.include('millrace_latency_seconds_sum{from="sample",service="store"} 100000.32')
   })
 
   it('are all that the document says of its kind, and no other', () => {

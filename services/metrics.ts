@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, type Metric, type Registry } from 'prom-client'
 import type { DeclaredService } from '../processors/declaration.ts'
+import type { Distribution } from './distribution.ts'
 
 type Kind = DeclaredService['kind']
 
@@ -8,6 +9,8 @@ interface MetricSpec {
   readonly of: readonly Kind[]
   /** Labels beside `service`: each has a closed list of values. */
   readonly labels?: readonly [string] | readonly [string, string]
+  /** A histogram of durations. It has one label. */
+  readonly histogram?: true
   readonly means: string
 }
 
@@ -18,7 +21,7 @@ const ALL = ['bridge', ...CONSUMERS] as const
 
 /**
  * Every metric of Millrace's own, in the order of docs/metrics.md, which is generated from it. A
- * name that ends in `_total` is a counter, another one a gauge.
+ * name that ends in `_total` is a counter, another one a gauge, or a histogram if it says so.
  */
 export const METRICS = {
   millrace_ignored_schemas: { of: ALL, means: 'Entries of the registry that do not count: the log has said why.' },
@@ -122,6 +125,13 @@ export const METRICS = {
   millrace_dialect_version: { of: ['processor'], labels: ['dialect'], means: 'Version of each dialect that is loaded.' },
   millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint belongs to another schema than their ID.' },
 
+  millrace_latency_seconds: {
+    of: ['store'],
+    labels: ['from'],
+    histogram: true,
+    means:
+      'Until the commit of each record: from its `sample`, the newest one by its own time, so that waiting in the device counts too; from its `receipt` by the bridge. What is read again counts again.',
+  },
   millrace_inserted_rows_total: { of: ['store'], means: 'Rows committed that were new.' },
   millrace_merged_rows_total: { of: ['store'], means: 'Rows that added something to the row of their device and time.' },
   millrace_repeated_rows_total: { of: ['store'], means: 'Rows that had nothing new.' },
@@ -173,11 +183,14 @@ export const METRICS = {
 export type MetricName = keyof typeof METRICS
 
 type Labelled = Iterable<readonly [string, number]>
-type Value<Name extends MetricName> = (typeof METRICS)[Name] extends { readonly labels: infer Labels }
-  ? Labels extends readonly [string]
-    ? Labelled
-    : Iterable<readonly [string, Labelled]>
-  : number
+type Distributions = Iterable<readonly [string, Distribution]>
+type Value<Name extends MetricName> = (typeof METRICS)[Name] extends { readonly histogram: true }
+  ? Distributions
+  : (typeof METRICS)[Name] extends { readonly labels: infer Labels }
+    ? Labels extends readonly [string]
+      ? Labelled
+      : Iterable<readonly [string, Labelled]>
+    : number
 
 /** What to read when a metric is asked for, by its name. */
 export type MetricReadings = { readonly [Name in MetricName]?: () => Value<Name> }
@@ -187,8 +200,13 @@ export type MetricReadings = { readonly [Name in MetricName]?: () => Value<Name>
  * hot path one addition.
  */
 export function reportMetrics(registry: Registry, readings: MetricReadings): void {
-  for (const [name, read] of Object.entries(readings) as [MetricName, () => number | Labelled | Iterable<readonly [string, Labelled]>][]) {
-    const { means: help, labels: wanted }: MetricSpec = METRICS[name]
+  for (const [name, asked] of Object.entries(readings) as [MetricName, () => unknown][]) {
+    const { means: help, labels: wanted, histogram }: MetricSpec = METRICS[name]
+    if (histogram) {
+      registry.registerMetric(distributions({ name, help, label: wanted?.[0] ?? '' }, asked as () => Distributions))
+      continue
+    }
+    const read = asked as () => number | Labelled | Iterable<readonly [string, Labelled]>
     const labels: readonly string[] = wanted ?? []
     const shape = { name, help, labelNames: [...labels], registers: [registry] }
     if (isCounter(name))
@@ -209,9 +227,37 @@ export function reportMetrics(registry: Registry, readings: MetricReadings): voi
   }
 }
 
-/** Whether it only grows, until its process ends. */
-export function isCounter(name: string): boolean {
+/** What kind of metric it is, in Prometheus's words. */
+export function metricType(name: MetricName): 'counter' | 'gauge' | 'histogram' {
+  const { histogram }: MetricSpec = METRICS[name]
+  return histogram ? 'histogram' : isCounter(name) ? 'counter' : 'gauge'
+}
+
+function isCounter(name: string): boolean {
   return name.endsWith('_total')
+}
+
+/** A histogram whose counting is our own: that of prom-client takes a microsecond and more for each. */
+function distributions(
+  { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
+  read: () => Distributions,
+): Metric {
+  const values = (): readonly object[] =>
+    [...read()].flatMap(([value, distribution]) => {
+      const labels = { [label]: value }
+      const buckets = [...distribution.cumulative()].map(([bound, count]) => ({
+        metricName: `${name}_bucket`,
+        labels: { ...labels, le: Number.isFinite(bound) ? String(bound) : '+Inf' },
+        value: count,
+      }))
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: distribution.sum },
+        { metricName: `${name}_count`, labels, value: distribution.count },
+      ]
+    })
+  // What a registry asks of a metric.
+  return { name, help, type: 'histogram', get: async () => ({ name, help, type: 'histogram', values: values() }) } as unknown as Metric
 }
 
 type Figures = Iterable<readonly [Readonly<Record<string, string>>, number]>

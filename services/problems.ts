@@ -22,6 +22,11 @@ export class Problems {
     return this.now.size === 0
   }
 
+  /** What is wrong with a part; undefined if nothing is. */
+  of(part: string): string | undefined {
+    return this.now.get(part)?.text
+  }
+
   /** What /health answers: what is wrong, and since when, each by part. */
   shown(): { readonly ok: boolean; readonly problems: Readonly<Record<string, string>>; readonly since: Readonly<Record<string, string>> } {
     return {

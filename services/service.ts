@@ -156,6 +156,11 @@ function serve(
     names: host_names,
     pages: Object.assign(own, {
       '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
+      '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'alive\n' }),
+      '/readyz': () => {
+        const starting = problems.of(STARTING)
+        return { status: starting === undefined ? 200 : 503, type: 'text/plain; charset=utf-8', body: `${starting ?? 'ready'}\n` }
+      },
       '/health': () => json(problems.none ? 200 : 503, problems.shown()),
     }),
   })

@@ -65,6 +65,8 @@ interface Entry {
   /** Its rows, as the writer counts them. */
   first: number
   rows: number
+  /** Time of its newest row, microseconds since 1970; -Infinity without rows. */
+  newest: number
 }
 
 const NONE: ReadonlySet<number> = new Set()
@@ -142,7 +144,7 @@ export class RowBatch {
     } else if (lookup.tag === 'newer') {
       throw new RangeError(describeNewer(lookup.fields))
     } else {
-      const entry = { record, topic, partition, layout: lookup.layout, first: 0, rows: 0 }
+      const entry = { record, topic, partition, layout: lookup.layout, first: 0, rows: 0, newest: Number.NEGATIVE_INFINITY }
       if (!this.append(entry, NONE, true)) return
       this.entries.push(entry)
       this.grouped = false
@@ -250,6 +252,11 @@ export class RowBatch {
       records,
       bad: refused.size === 0 ? [] : records.flatMap((record, index) => (refused.has(record) ? [index] : [])),
     }))
+  }
+
+  /** Calls with each record that has rows: when it was received, and the time of its newest row. */
+  eachStored(call: (receivedMs: number, newestMicros: number) => void): void {
+    for (const { record, rows, newest } of this.entries) if (rows > 0) call(record.timestampMs, newest)
   }
 
   /** Rows of a record. */
@@ -363,7 +370,10 @@ export class RowBatch {
     const admit: Admit = (ts, sample) => {
       if (only?.has(sample) === false) return false
       if (excluded.size > 0 && excluded.has(sample)) return false
-      if (ts >= oldest && ts <= newest) return true
+      if (ts >= oldest && ts <= newest) {
+        if (ts > entry.newest) entry.newest = ts
+        return true
+      }
       if (note)
         this.refuse(
           topic,
@@ -377,6 +387,7 @@ export class RowBatch {
     }
     try {
       entry.first = this.writer.rows.count
+      entry.newest = Number.NEGATIVE_INFINITY
       entry.rows = this.writer.append(record.value as Buffer, layout, admit)
       return true
     } catch (cause) {

@@ -37,6 +37,7 @@ interface Rig {
   readonly committer: Committer
   readonly counters: StoreCounters
   readonly deadLetters: string[]
+  readonly clock: ManualClock
   /** Offsets of the commits, as from–to. */
   readonly commits: string[]
   commit(rowBatch: RowBatch): Promise<string>
@@ -83,7 +84,7 @@ async function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Promis
     counters,
     held: { stop: () => false, committed: () => undefined },
   })
-  return { committer, counters, deadLetters, commits, commit: (rowBatch) => committer.commit(rowBatch, 1) }
+  return { committer, counters, clock, deadLetters, commits, commit: (rowBatch) => committer.commit(rowBatch, 1) }
 }
 
 const tooMuch = (most: number) => (batch: SinkBatch) =>
@@ -128,5 +129,18 @@ describe('a batch that is more than the database takes at once', () => {
     })
     await commit(filled(100))
     expect(deadLetters).to.deep.equal(['7 SQLSTATE 23514: sane'])
+  })
+})
+
+describe('a commit', () => {
+  it('counts for each record how long it took since its newest sample and since its receipt', async () => {
+    const { commit, counters, clock } = await rig(() => undefined)
+    await clock.advance(3_000)
+    await commit(filled(10))
+    for (const distribution of [counters.latency.sample, counters.latency.receipt]) {
+      expect(new Map(distribution.cumulative()).get(2.5)).to.equal(0)
+      expect(new Map(distribution.cumulative()).get(5)).to.equal(10)
+    }
+    expect(counters.latency.receipt.sum).to.be.closeTo(30, 0.1)
   })
 })

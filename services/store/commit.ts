@@ -161,13 +161,18 @@ export class Committer {
   }
 
   private count(rowBatch: RowBatch, result: Extract<SinkResult, { tag: 'committed' }>): void {
-    const { counters } = this.options
+    const { counters, clock } = this.options
     counters.commits++
     counters.inserted += result.inserted
     counters.readings += rowBatch.readings
     counters.merged += result.merged
     counters.repeated += result.repeated
     for (const { rows } of result.conflicts) counters.conflicts += rows
+    const nowMs = clock.nowMs()
+    rowBatch.eachStored((receivedMs, newestMicros) => {
+      counters.latency.receipt.add((nowMs - receivedMs) / 1_000)
+      counters.latency.sample.add(nowMs / 1_000 - newestMicros / 1e6)
+    })
     for (const { reason } of rowBatch.refused) counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1)
   }
 }

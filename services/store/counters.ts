@@ -1,3 +1,4 @@
+import { Distribution } from '../distribution.ts'
 import type { MetricReadings } from '../metrics.ts'
 import type { ArchiveJob } from './archive.ts'
 import type { PartitionCare } from './partition-care.ts'
@@ -16,6 +17,8 @@ export interface StoreCounters {
   /** Hours of devices whose roll-ups are not up to date; NaN until they are counted. */
   rollupPending: number
   readonly rejected: Map<string, number>
+  /** How long it takes until a record's commit, from its newest sample and from its receipt. */
+  readonly latency: { readonly sample: Distribution; readonly receipt: Distribution }
 }
 
 export function createStoreCounters(): StoreCounters {
@@ -31,6 +34,7 @@ export function createStoreCounters(): StoreCounters {
     fenced: 0,
     rollupPending: Number.NaN,
     rejected: new Map(),
+    latency: { sample: new Distribution(), receipt: new Distribution() },
   }
 }
 
@@ -47,6 +51,7 @@ export function storeReadings(counters: StoreCounters): MetricReadings {
     millrace_commit_retries_total: () => counters.retries,
     millrace_fenced_commits_total: () => counters.fenced,
     millrace_rejected_total: () => counters.rejected,
+    millrace_latency_seconds: () => Object.entries(counters.latency),
   }
 }
 
