@@ -1,4 +1,7 @@
-/** Upper bounds of the buckets of durations, in seconds: from a commit on loopback to a day on a flash chip. */
+/**
+ * Upper bounds of the buckets of durations, in seconds: from a commit on loopback to a day on a
+ * flash chip.
+ */
 export const DURATION_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400] as const
 
 /** How often durations fell into each bucket. Counting one takes a few comparisons. */

@@ -237,7 +237,7 @@ function isCounter(name: string): boolean {
   return name.endsWith('_total')
 }
 
-/** A histogram whose counting is our own: that of prom-client takes a microsecond and more for each. */
+/** A histogram whose counting is our own: that of prom-client takes a microsecond for each. */
 function distributions(
   { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
   read: () => Distributions,

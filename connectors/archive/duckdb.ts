@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectorError } from '../contract.ts'
 
 /** A row of a result: numbers, bigint for whole ones, null, text. */
@@ -37,6 +38,9 @@ export interface Duck extends AsyncDisposable {
 const MEMORY = '128MB'
 /** One, so that rows keep their order, and the store has the other processors. */
 const THREADS = '1'
+const DRAINED_BYTES = 65_536
+/** Between two looks into an empty pipe. */
+const EMPTY_MS = 5
 
 /** @param folder for what does not fit into memory; it is there, and of this process alone */
 export async function openDuck(folder: string): Promise<Duck> {
@@ -70,19 +74,19 @@ export async function openDuck(folder: string): Promise<Duck> {
       }
     },
     async reading(doing, stream, statement) {
-      const path = pipe
-      await makePipe(path)
-      const written = pipeline(stream, createWriteStream(path))
-      const read = connection.run(statement(path)).catch(async (error: unknown) => {
+      await makePipe(pipe)
+      const target = createWriteStream(pipe)
+      const written = pipeline(stream, target)
+      const read = connection.run(statement(pipe)).catch(async (error: unknown) => {
         // Nobody reads any more, perhaps nobody ever did: the writer must not wait for that.
         stream.destroy(error instanceof Error ? error : new Error(String(error)))
-        createReadStream(path)
-          .on('error', () => undefined)
-          .resume()
+        const held = await openBothEnds(pipe)
+        await drain(held, () => target.closed)
+        await held.close()
         throw error
       })
       const [fromSource, fromDuck] = await Promise.allSettled([written, read])
-      await rm(path, { force: true })
+      await rm(pipe, { force: true })
       // If DuckDB failed, the source was ended for that.
       if (fromDuck.status === 'rejected') throw new ConnectorError('duckdb', false, doing, fromDuck.reason)
       // The rows that came before look whole to DuckDB.
@@ -90,34 +94,36 @@ export async function openDuck(folder: string): Promise<Duck> {
     },
     async writing(doing, statement, take) {
       await makePipe(pipe)
-      // A pipe that is open for both ends at once lets nobody wait for somebody who never comes.
-      const held = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+      const held = await openBothEnds(pipe)
       const stream = createReadStream(pipe)
       const opened = once(stream, 'open')
       opened.catch(() => undefined)
+      let ended = false
+      let gaveUp = false
       const written = connection.run(statement(pipe)).then(
         async () => {
+          ended = true
           await opened
           await held.close()
         },
         async (error: unknown) => {
-          stream.destroy(error instanceof Error ? error : new Error(String(error)))
+          ended = true
+          if (!gaveUp) stream.destroy(error instanceof Error ? error : new Error(String(error)))
           await held.close()
           throw error
         },
       )
-      const taken = take(stream).catch((error: unknown) => {
-        // DuckDB would wait for a reader.
+      const taken = take(stream).catch(async (error: unknown) => {
+        gaveUp = !ended
         stream.destroy()
-        createReadStream(pipe)
-          .on('error', () => undefined)
-          .resume()
+        // DuckDB would wait for a reader.
+        await drain(held, () => ended)
         throw error
       })
       const [fromDuck, fromTaker] = await Promise.allSettled([written, taken])
       await rm(pipe, { force: true })
+      if (fromTaker.status === 'rejected' && (gaveUp || fromDuck.status === 'fulfilled')) throw fromTaker.reason
       if (fromDuck.status === 'rejected') throw new ConnectorError('duckdb', false, doing, fromDuck.reason)
-      if (fromTaker.status === 'rejected') throw fromTaker.reason
     },
     async [Symbol.asyncDispose]() {
       connection.closeSync()
@@ -132,6 +138,21 @@ async function load(): Promise<typeof import('@duckdb/node-api')> {
     return await import('@duckdb/node-api')
   } catch (cause) {
     throw new ConnectorError('duckdb', false, 'loading DuckDB, which writes the archive: npm install @duckdb/node-api', cause)
+  }
+}
+
+/** A pipe that is open for both ends at once lets nobody wait for somebody who never comes. */
+function openBothEnds(pipe: string): Promise<FileHandle> {
+  return open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+}
+
+/** Reads what is written to a pipe, and forgets it, until the writer has ended. */
+async function drain(held: FileHandle, ended: () => boolean): Promise<void> {
+  const bytes = Buffer.allocUnsafe(DRAINED_BYTES)
+  while (!ended()) {
+    const read = await held.read(bytes).catch(() => undefined)
+    // It is empty at this moment, or closed.
+    if (read === undefined) await delay(EMPTY_MS)
   }
 }
 

@@ -31,8 +31,8 @@ const NO_REPLICA = -1
 /**
  * Fetches without a consumer group: a group's assignment and its heartbeats cost seconds for
  * records that take a request.
- * @param fetchBytes most bytes of a fetch; a larger batch of records comes alone, so that with 1 each
- *   fetch brings one batch
+ * @param fetchBytes most bytes of a fetch; a larger batch of records comes alone, so that with 1
+ *   each fetch brings one batch
  */
 export function createRecordReader(kafka: KafkaClient, fetchBytes = FETCH_BYTES): RecordReader {
   let open: Promise<Cluster> | undefined

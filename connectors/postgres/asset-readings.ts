@@ -14,8 +14,8 @@ const CHANNEL = (id: string): string => `substr(${id}, length(${DEVICE(id)}) + 1
 
 /**
  * View `asset_readings`, functions `readings_of_asset` and `readings_of_site`: the columns of table
- * `readings`, after those of the asset. A view keeps the columns that it was made with, so this runs
- * whenever the table may have others. In the transaction of the migration.
+ * `readings`, after those of the asset. A view keeps the columns that it was made with, so this
+ * runs whenever the table may have others. In the transaction of the migration.
  * @returns what is new, in words
  */
 export async function migrateAssetReadings(session: Session): Promise<readonly string[]> {

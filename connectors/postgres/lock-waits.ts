@@ -5,7 +5,7 @@ export interface LockWait {
   /** Its application name. */
   readonly application: string
   readonly waitsSeconds: number
-  /** The table, if it is one of this database; null if it waits for a transaction or something else. */
+  /** The table, if it is one of this database; null if it waits for something else. */
   readonly table: string | null
   /** Process IDs and application names of the sessions that it waits for. */
   readonly holders: readonly { readonly pid: number; readonly application: string }[]

@@ -20,8 +20,8 @@ const SAME_SIZE = 10
 /**
  * Chooses how many hours of devices the next transaction takes. One hour may have 7 readings, or
  * 360,000; and a transaction costs something whatever it takes: with 1,500 chunks or partitions it
- * took 2.3 s for one hour, and 2.5 s for twenty. So what each hour costs is told from two sizes, and
- * hours may take as long as the goal says, or as long as the rest of the transaction takes.
+ * took 2.3 s for one hour, and 2.5 s for twenty. So what each hour costs is told from two sizes,
+ * and hours may take as long as the goal says, or as long as the rest of the transaction takes.
  * @returns the size, given the last transaction; without one, the first size
  */
 export function rollupSizes(): (last?: RollupTransaction) => number {

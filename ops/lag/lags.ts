@@ -18,8 +18,8 @@ export interface Lags extends AsyncDisposable {
    */
   read(): Promise<readonly GroupPartitionLag[]>
   /**
-   * The same as far as it can be known: the lag of a group whose offsets cannot be read is null, and
-   * `unreadable` says why.
+   * The same as far as it can be known: the lag of a group whose offsets cannot be read is null,
+   * and `unreadable` says why.
    */
   readKnown(): Promise<{ readonly lags: readonly GroupPartitionLag[]; readonly unreadable: ReadonlyMap<string, string> }>
 }

@@ -29,7 +29,7 @@ async function timesInMinute(workMs: number, options: { readonly sparing?: true 
 describe('work that is repeated', () => {
   it('is done as often as it was asked for', async () => {
     expect(await timesInMinute(100)).to.be.within(28, 30)
-    // As an outbox does whose Kafka was away for 10 s: what came meanwhile must not wait for minutes.
+    // As an outbox whose Kafka was away for 10 s: what came meanwhile must not wait for minutes.
     expect(await timesInMinute(10_000)).to.equal(6)
   })
 

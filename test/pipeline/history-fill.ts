@@ -123,7 +123,7 @@ function fillReadings({ devices, periodS }: HistoryShape, day: number, now: Date
     ) AS timed WHERE ts < '${now.toISOString()}'`
 }
 
-/** As the job of the roll-ups leaves hours. It is this plain because all rows have all quantities. */
+/** As the job of the roll-ups leaves hours. All rows have all quantities, so it is this plain. */
 function fillHours(day: number): string {
   const sums = NAMES.map((name) => `sum(${name}) AS ${name}_sum, min(${name}) AS ${name}_min, max(${name}) AS ${name}_max`)
   const parts = NAMES.map((name) => `g.rows, g.${name}_sum, g.${name}_min, g.${name}_max, f.${name}, g.starts, l.${name}, g.upto`)

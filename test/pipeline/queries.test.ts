@@ -167,9 +167,12 @@ function asking(backend: BackendName): void {
       ['Top 20 devices by temperature yesterday', 'readings_daily_kept_day'],
     ] as const)
       it(`${title}: is found out if it lacks index ${index}`, async () => {
-        await client.query(`BEGIN; DROP INDEX ${index}`)
+        // With 200 devices a look-up for each of them is as good: that way is closed.
+        await client.query('BEGIN; SET LOCAL enable_nestloop = off')
         try {
           const { sql } = usualQuestions().find((question) => question.title === title) ?? { sql: '' }
+          expect(faults(await explained(sql), EXPECTED[title] as Expected, dayOf, today)).to.deep.equal([])
+          await client.query(`DROP INDEX ${index}`)
           expect(faults(await explained(sql), EXPECTED[title] as Expected, dayOf, today)).to.not.deep.equal([])
         } finally {
           await client.query('ROLLBACK')
