@@ -6,7 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Duck, openDuck } from './duckdb.ts'
 
-/** Waits until no call of the file system is under way: one that waits at a pipe keeps a process alive for ever. */
+/**
+ * Waits until no call of the file system is under way: one that waits at a pipe keeps a process
+ * alive for ever.
+ */
 async function idle(): Promise<void> {
   for (const end = Date.now() + 3_000; ; await delay(10)) {
     if (!process.getActiveResourcesInfo().includes('FSReqCallback')) return

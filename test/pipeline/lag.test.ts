@@ -155,7 +155,7 @@ describe('millrace lag', function () {
         }),
       )
     await caughtUp('standardise')
-    store = await launchConfigured('store: { batch_rows: 8 }\n', 'store')
+    store = await launchConfigured('store: { batch_rows: 4 }\n', 'store')
     await store.ready()
     configure()
     await delay(2_000)
@@ -174,9 +174,10 @@ describe('millrace lag', function () {
     expect(first?.found.causes.join()).to.match(/\d\d % of the time in transactions of the database/)
     const endMs = looks.at(-1)?.atMs ?? 0
     const ratios = looks
-      .filter(({ atMs }) => endMs - atMs > 5_000)
+      .filter(({ atMs }) => endMs - atMs > 3_000)
       .map(({ atMs, found }) => ((found.catch_up_seconds ?? Number.POSITIVE_INFINITY) * 1_000) / (endMs - atMs))
       .toSorted((a, b) => a - b)
+    console.log(`      estimates of the time left, as shares of the truth: ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}`)
     // At rest within a fifth (docs/lag.md). Here others may take the CPU from one look to the next.
     expect(ratios[ratios.length >> 1], ratios.join(' ')).to.be.within(0.5, 2)
   })
