@@ -10,6 +10,7 @@ import { projectRoot } from '../../schemas/files.ts'
 import { ArchiveRig } from './archive-rig.ts'
 import { TODAY } from './care-rig.ts'
 import type { TestRow } from './readings-batch.ts'
+import { millrace } from './service.ts'
 
 const dayMs = (day: number): number => (TODAY + day) * DAY_MS
 const iso = (ms: number): string => new Date(ms).toISOString()
@@ -241,6 +242,7 @@ describe('history', () => {
   }
 
   it('refuses what it cannot do, and says what was expected', async () => {
+    await millrace('migrate')
     const device = ['--device', 'hive']
     expect(await refused(...device, '--from', '2026-11-24T00:00Z', '--to', '2026-11-23T00:00Z')).to.contain(
       '--from and --to: expected the first to be earlier, got 2026-11-24T00:00:00.000Z and 2026-11-23T00:00:00.000Z',
