@@ -1,27 +1,13 @@
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import type { Position, TopicState } from '../contract.ts'
 import { ConnectorError } from '../contract.ts'
-import { KAFKAJS, type KafkaAdmin, type KafkaClient } from './client.ts'
+import type { KafkaClient } from './client.ts'
 import { commitMetadata } from './committed-positions.ts'
 import { kafkaError } from './outage.ts'
 import { createCluster } from './raw-requests.ts'
 
-/** A member of a consumer group, as Kafka knows it. */
-export interface GroupMember {
-  readonly clientId: string
-  readonly host: string
-}
-
 /** Of a simple consumer, which is in no group (Kafka's protocol guide, "OffsetCommit"). */
 const NO_MEMBER = { groupGenerationId: -1, memberId: '' }
-
-/**
- * Who is in a group now. A member that was killed is in it until its session times out.
- */
-export async function groupMembers(admin: KafkaAdmin, group: ConsumerName): Promise<readonly GroupMember[]> {
-  const { groups } = await (await admin[KAFKAJS]()).describeGroups([group])
-  return groups.flatMap(({ members }) => members.map(({ clientId, clientHost }) => ({ clientId, host: clientHost.replace(/^\//, '') })))
-}
 
 /**
  * Commits positions of a group that has no members. Kafka itself refuses if it has some by then.

@@ -108,7 +108,7 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
           group,
           state: trend.state,
           unreadable: read.unreadable.get(group),
-          members: members?.get(group),
+          members: members?.get(group)?.length,
           address: addresses.get(group) ?? '',
           problems: problemsOf(said),
           ...busy(said?.metrics, first?.reports.get(group)?.metrics, (atMs - (first?.atMs ?? atMs)) / 1_000),

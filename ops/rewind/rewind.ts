@@ -1,7 +1,8 @@
 import { ConnectorError, type Position, type TopicState } from '../../connectors/contract.ts'
 import { type KafkaAdmin, type KafkaClient, openAdmin } from '../../connectors/kafka/client.ts'
 import { committedOffsets } from '../../connectors/kafka/committed-positions.ts'
-import { commitForStopped, type GroupMember, groupMembers } from '../../connectors/kafka/stopped-group.ts'
+import { type GroupMember, groupMembers } from '../../connectors/kafka/group-members.ts'
+import { commitForStopped } from '../../connectors/kafka/stopped-group.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { offsetsAt } from '../../connectors/kafka/topics.ts'
 import { createDatabase, type Database } from '../../connectors/postgres/database.ts'
@@ -95,8 +96,13 @@ class OpenRewind implements Rewind {
     }
     return {
       partitions: partitions.sort((a, b) => a.partition - b.partition || (a.topic < b.topic ? -1 : 1)),
-      members: await groupMembers(this.admin, this.service.name),
+      members: await this.members(),
     }
+  }
+
+  private async members(): Promise<readonly GroupMember[]> {
+    const { name } = this.service
+    return (await groupMembers(this.admin, [name])).get(name) ?? []
   }
 
   async apply({ partitions }: RewindPlan, asked: string, by: string): Promise<void> {
@@ -107,7 +113,7 @@ class OpenRewind implements Rewind {
       return position === undefined ? [] : [{ position, to: plan.to }]
     })
     if (moves.length === 0) return
-    requireStopped(consumer, await groupMembers(this.admin, consumer))
+    requireStopped(consumer, await this.members())
     const run = await this.app.use((session) =>
       beginRewind(session, {
         consumer,
