@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { ConnectorError } from '../connectors/contract.ts'
 import { groupLines, lagJson, partitionLines } from '../ops/lag/lag-table.ts'
 import { type LagReport, openLagWatch } from '../ops/lag/lag-watch.ts'
 import { createScreen } from '../ops/status/screen.ts'
@@ -45,10 +46,20 @@ async function follow(look: () => Promise<LagReport>, options: Omit<LagOptions, 
   const screen = process.stdout.isTTY && !options.json ? createScreen(process.stdout) : undefined
   let code = 0
   while (!abort.signal.aborted) {
-    const report = await look()
-    code = exitCode(report, options)
-    if (screen !== undefined) screen.draw(lines(report, options))
-    else for (const line of lines(report, options)) print(line)
+    const shown = await look().then(
+      (report) => {
+        code = exitCode(report, options)
+        return lines(report, options)
+      },
+      (cause: unknown) => {
+        // Who watches wants to see the outage end.
+        if (!(cause instanceof ConnectorError && cause.transient)) throw cause
+        code = 1
+        return options.json ? [JSON.stringify({ at: new Date().toISOString(), problem: cause.message })] : [cause.message]
+      },
+    )
+    if (screen !== undefined) screen.draw(shown)
+    else print(...shown)
     await delay(WATCH_MS, undefined, { signal: abort.signal }).catch(() => undefined)
   }
   return code

@@ -45,7 +45,7 @@ export const METRICS = {
     of: CONSUMERS,
     labels: ['stage'],
     means:
-      'Time spent on batches: `lookups`; `handling` them; `sending`, waiting for Kafka to acknowledge; `database`, in transactions. What is left of a second is waiting for records.',
+      'Time spent on batches: `lookups`; `handling` them; `sending`, waiting for Kafka to acknowledge; `database`, in transactions, within which business processes handle. What is left of a second is waiting for records.',
   },
   millrace_lost_offsets_total: { of: CONSUMERS, means: 'Records that retention deleted before they were read.' },
   millrace_truncations_total: { of: CONSUMERS, means: "Times that Kafka's log was found cut below what was read." },

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import { projectRoot } from '../../schemas/files.ts'
 import { type Load, steadyLoad } from './frame-load.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { crash, revive } from './local-parts.ts'
@@ -180,6 +182,25 @@ describe('millrace lag', function () {
     console.log(`      estimates of the time left, as shares of the truth: ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}`)
     // At rest within a fifth (docs/lag.md). Here others may take the CPU from one look to the next.
     expect(ratios[ratios.length >> 1], ratios.join(' ')).to.be.within(0.5, 2)
+  })
+
+  it('is watched through an outage of Kafka', async () => {
+    const watching = spawn(process.execPath, [`${projectRoot}dist/bin/millrace.js`, 'lag', '--watch', '--json', '--config', config], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let output = ''
+    watching.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))
+    const last = (): string => output.trim().split('\n').at(-1) ?? ''
+    try {
+      await until('it looks', async () => last().includes('"groups"'))
+      await crash('kafka')
+      await until('it says that Kafka is away', async () => last().includes('"problem"'), 60_000)
+      await revive('kafka')
+      await until('it goes on', async () => last().includes('"groups"'), 60_000)
+    } finally {
+      await revive('kafka')
+      watching.kill('SIGKILL')
+    }
   })
 
   it('says who is asked and does not answer: the registry is away, and a record comes with a new schema', async () => {
