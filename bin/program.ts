@@ -13,6 +13,7 @@ import { lag } from './lag.command.ts'
 import { migrate } from './migrate.command.ts'
 import { migrateTable } from './migrate-table.command.ts'
 import { generate, newFolder } from './new.command.ts'
+import { ops } from './ops.command.ts'
 import { partitions } from './partitions.command.ts'
 import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
@@ -34,7 +35,7 @@ const groups = {
   'The line:': [up, bridge, run, store],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],
+  'What is going on:': [status, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],
   'For analysts:': [history, replay],
   'Trying it out:': [demo, fleet],
 } as const

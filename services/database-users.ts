@@ -25,6 +25,19 @@ export function asUserOf(service: Pick<DeclaredService, 'kind'>, config: Config)
   }
 }
 
+/** The addresses of the reader, who may look at both databases and change nothing. */
+export function asReader(config: Config): Config {
+  const { env } = config
+  return {
+    ...config,
+    env: {
+      ...env,
+      TELEMETRY_DATABASE_URL: env.TELEMETRY_READER_URL ?? env.TELEMETRY_DATABASE_URL,
+      APP_DATABASE_URL: env.APP_READER_URL ?? env.APP_DATABASE_URL,
+    },
+  }
+}
+
 /** The owner of the telemetry database, who makes and drops partitions. */
 export function telemetryOwner({ env }: Pick<Config, 'env'>): string {
   return env.TELEMETRY_OWNER_URL ?? env.TELEMETRY_DATABASE_URL

@@ -42,6 +42,9 @@ export const environment = z
     APP_OWNER_URL: optionalAddress(POSTGRES),
     APP_STORE_URL: optionalAddress(POSTGRES),
     APP_PROCESSES_URL: optionalAddress(POSTGRES),
+    TELEMETRY_READER_URL: optionalAddress(POSTGRES),
+    APP_READER_URL: optionalAddress(POSTGRES),
+    MILLRACE_OPS_TOKEN: z.string().optional().describe('Whoever has it may act on the page of `millrace ops`; without it nobody may.'),
   })
   .superRefine((env, context) => {
     const require = (name: keyof typeof env, because: string): void => {

@@ -13,6 +13,7 @@ const KAFKAJS = 'kafkajs is for connectors/kafka alone'
 const KEY = 'What is behind this key is for connectors/kafka alone'
 const MQTT = 'mqtt is for connectors/mqtt alone'
 const PG = 'pg is for connectors/postgres alone'
+const MARKUP = 'Nothing reads text as markup'
 const CYCLE = 'This import is part of a cycle'
 
 /** A line, the folder that it is in, and what it is refused for. */
@@ -59,6 +60,11 @@ const broken: readonly (readonly [folder: string, line: string, message: string]
   ['connectors/kafka', "import type { Packet } from 'mqtt-packet'", MQTT],
   ['ops', "import pg from 'pg'", PG],
   ['services/store', "import { from } from 'pg-copy-streams'", PG],
+  ['ops/page/public', "document.body.innerHTML = ''", MARKUP],
+  ['ops/page/public', "document.body.outerHTML = ''", MARKUP],
+  ['ops/page/public', "document.body.insertAdjacentHTML('beforeend', '')", MARKUP],
+  ['ops/page/public', "document.write('')", MARKUP],
+  ['ops/page/public', "new DOMParser().parseFromString('', 'text/html')", MARKUP],
 ]
 
 /** What looks like it, and is nobody's business. */
@@ -78,6 +84,8 @@ const fine: readonly (readonly [folder: string, line: string])[] = [
   ['schemas', "import { readFileSync } from 'node:fs'"],
   ['services', 'const now = Date.now()'],
   ['examples/frost-alert', "import '../../processors/contract.ts'"],
+  ['ops/page/public', "document.body.textContent = '<b>'"],
+  ['bin', "process.stdout.write('')"],
 ]
 
 describe('the rules that lint enforces', () => {

@@ -56,6 +56,8 @@ TELEMETRY_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/telemetry
 TELEMETRY_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/telemetry
 APP_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/app
 APP_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/app
+TELEMETRY_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/telemetry
+APP_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/app
 LINES
 }
 

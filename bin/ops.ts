@@ -1,0 +1,24 @@
+import { servePage } from '../ops/page/serve-page.ts'
+import { loadConfig } from '../services/config.ts'
+import { createLog } from '../services/log.ts'
+import { httpAddress } from '../services/service.ts'
+import type { ConfigOption } from './command-line.ts'
+import { print } from './print.ts'
+import { stopSignal } from './stop-signal.ts'
+
+interface OpsOptions extends ConfigOption {
+  readonly port: number
+  readonly host: string
+  readonly hostName: readonly string[]
+}
+
+/** `millrace ops`: serves the page for operators until SIGINT or SIGTERM. */
+export async function ops({ config: file, port, host, hostName: names }: OpsOptions): Promise<number> {
+  const config = loadConfig(process.env, file)
+  const stopping = stopSignal()
+  await using page = await servePage({ config, host, port, names, log: createLog('ops') })
+  const may = config.env.MILLRACE_OPS_TOKEN === undefined ? 'read-only: MILLRACE_OPS_TOKEN is not set' : 'actions need the token'
+  print(`page  ${httpAddress(host, page.port)}/  (${may})`)
+  await stopping
+  return 0
+}

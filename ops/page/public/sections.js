@@ -1,0 +1,14 @@
+/** @import { Mount } from './page.js' */
+
+/**
+ * @typedef {object} SectionModule
+ * @property {string} name
+ * @property {string} title of its tab
+ * @property {() => Promise<{ readonly mount: Mount }>} load
+ */
+
+/**
+ * The tabs of the page, in order; ops/page/sections.ts says how to add one.
+ * @type {readonly SectionModule[]}
+ */
+export const sections = [{ name: 'line', title: 'Line', load: () => import('./sections/line.js') }]
