@@ -12,6 +12,15 @@ describe('the pace of a replay', () => {
     expect(cap.take(1000)).to.equal(1000)
   })
 
+  it('asks for no wait that a timer cannot keep, and counts what it was for', () => {
+    let nowMs = 0
+    const cap = new ByteCap(1_000_000, () => nowMs)
+    expect(Array.from({ length: 190 }, () => cap.take(100)).every((waitMs) => waitMs === 0)).to.equal(true)
+    expect(cap.take(2_000)).to.be.closeTo(21, 1e-9)
+    nowMs = 21
+    expect(cap.take(100)).to.equal(0)
+  })
+
   it('keeps gaps, divided by the speed, and does not wait for what is late', () => {
     let nowMs = 0
     const tempo = new Tempo(10, () => nowMs)

@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** No wait is shorter: a timer takes a millisecond at least, which a record is rarely worth. */
+const SHORTEST_WAIT_MS = 20
+
 /** Holds reading back, so that no more bytes a second are read than allowed, on the average. */
 export class ByteCap {
   private readonly bytesPerSecond: number
@@ -12,10 +15,14 @@ export class ByteCap {
     this.nowMs = nowMs
   }
 
-  /** Milliseconds to wait after so many bytes. What was not used before is not saved up. */
+  /**
+   * Milliseconds to wait after so many bytes; short waits are put together. What was not used
+   * before is not saved up.
+   */
   take(bytes: number): number {
-    this.paidMs = Math.max(this.paidMs, this.nowMs()) + (bytes / this.bytesPerSecond) * 1000
-    return this.paidMs - this.nowMs()
+    const now = this.nowMs()
+    this.paidMs = Math.max(this.paidMs, now) + (bytes / this.bytesPerSecond) * 1000
+    return this.paidMs - now < SHORTEST_WAIT_MS ? 0 : this.paidMs - now
   }
 }
 
