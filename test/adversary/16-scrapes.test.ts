@@ -28,7 +28,7 @@ describe('strangers at /metrics', () => {
 
   it('cannot take its CPU from the bridge: 20 that ask without a pause', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS })
-    const [before, beganMs] = [cpuSeconds(bridge.pid), Date.now()]
+    const [before, beganMs, own] = [cpuSeconds(bridge.pid), Date.now(), process.cpuUsage()]
     let asked = 0
     const answers = await Promise.all(
       Array.from({ length: CLIENTS }, async () => {
@@ -39,8 +39,10 @@ describe('strangers at /metrics', () => {
     )
     agent.destroy()
     const [spentSeconds, elapsedMs] = [cpuSeconds(bridge.pid) - before, Date.now() - beganMs]
-    // By the answer, for on a busy machine there are few of them in any time.
-    expect(spentSeconds / ANSWERS, 'seconds of CPU for an answer').to.be.below(0.0015)
+    const { user, system } = process.cpuUsage(own)
+    // Beside what asking took here, for machines differ: 1.8 times as much, and 3.4 if the figures
+    // were collected for each answer.
+    expect(spentSeconds / ((user + system) / 1_000_000), 'CPU for answers, beside that for asking').to.be.below(2.7)
     expect(elapsedMs, 'ms for all answers').to.be.above((1_000 * (ANSWERS - BURST)) / ANSWERS_A_SECOND - 100)
     expect(Math.min(...answers)).to.be.above(0)
   })
