@@ -26,13 +26,14 @@ import { sites } from './sites.command.ts'
 import { status } from './status.command.ts'
 import { topics } from './topics.command.ts'
 import { up } from './up.command.ts'
+import { watch } from './watch.command.ts'
 
 /**
  * Commands, grouped by their purpose. Each loads its code when it runs, so that a service does not
  * load the code of the others.
  */
 const groups = {
-  'The line:': [up, bridge, run, store],
+  'The line:': [up, bridge, run, store, watch],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],

@@ -250,8 +250,12 @@ export const shape = z.strictObject({
       .union([z.literal('none'), z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected none, or a name of small letters, digits and _')])
       .default('millrace')
       .describe(
-        'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader. none makes none.',
+        'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader, millrace_watch. none makes none.',
       ),
+  }),
+  watch: section('What `millrace watch` looks at: docs/monitoring.md.', {
+    interval_seconds: z.int().min(1).max(600).default(10).describe('Time from one look at Kafka and the databases to the next.'),
+    cluster_name: z.string().min(1).max(100).default('millrace').describe('Label cluster_name of the metrics of consumer groups.'),
   }),
   metrics: section('/metrics (Prometheus) and /health of each service.', {
     host: z
@@ -267,7 +271,7 @@ export const shape = z.strictObject({
       .union([port, z.record(serviceName, port)])
       .default({})
       .describe(
-        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468, translate 9469, alerts 9474; another processor declares one, or has one here.',
+        'Ports by name of the service, or one port for all if each runs on a machine of its own. bridge has 9464, store 9465, standardise 9466, devices 9467, continuity 9468, translate 9469, watch 9473, alerts 9474; another processor declares one, or has one here.',
       ),
   }),
 })

@@ -11,7 +11,7 @@ import type { ConsumerTask, OpenTask } from './consumer-task.ts'
 import { serviceDeadLetters } from './dead-letters.ts'
 import { checkCompression, countPartitions, kafkaClient } from './kafka.ts'
 import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
-import { reportMetrics } from './metrics.ts'
+import { fromZero, reportMetrics } from './metrics.ts'
 import { createPositionChanges, PositionCounters, positionReadings } from './position-changes.ts'
 import { openDeadLetterCodec } from './registered.ts'
 import { openSending, type Sending } from './sending.ts'
@@ -115,11 +115,13 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
   await waiting.during('joining the consumer group', ['KAFKA_BROKERS'], consumer.run(handlerOf(task, offsets)))
   const watch = waiting.watch(consumer, sessionTimeoutMs)
 
+  const rejected = opened.readings.millrace_rejected_total
   reportMetrics(metrics, {
     millrace_rebalances_total: () => counters.rebalances,
     millrace_stage_seconds_total: () => stages.seconds(),
     ...positionReadings(changes),
     ...opened.readings,
+    ...(rejected === undefined ? {} : { millrace_rejected_total: () => fromZero(Object.keys(reasons ?? {}), rejected()) }),
   })
   if (reasons !== undefined) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
 

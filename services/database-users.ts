@@ -2,17 +2,20 @@ import type { DeclaredService } from '../processors/declaration.ts'
 import type { Config } from './config.ts'
 
 /** Whose role a service has in the databases (docs/roles.md). */
-export type DatabaseUser = 'store' | 'processes'
+export type DatabaseUser = 'store' | 'processes' | 'watch'
 
 /**
  * The addresses of a service are those of its user. Whoever is given no address of its own has the
  * one of all.
  */
-export function asUserOf(service: Pick<DeclaredService, 'kind'>, config: Config): Config {
-  const user: DatabaseUser = service.kind === 'store' ? 'store' : 'processes'
+export function asUserOf({ kind }: { readonly kind: DeclaredService['kind'] | 'watch' }, config: Config): Config {
   const { env } = config
-  const [telemetry, app] =
-    user === 'store' ? [env.TELEMETRY_STORE_URL, env.APP_STORE_URL] : [env.TELEMETRY_PROCESSES_URL, env.APP_PROCESSES_URL]
+  const addresses: Readonly<Record<DatabaseUser, readonly [string | undefined, string | undefined]>> = {
+    store: [env.TELEMETRY_STORE_URL, env.APP_STORE_URL],
+    processes: [env.TELEMETRY_PROCESSES_URL, env.APP_PROCESSES_URL],
+    watch: [env.TELEMETRY_WATCH_URL, env.APP_WATCH_URL],
+  }
+  const [telemetry, app] = addresses[kind === 'store' || kind === 'watch' ? kind : 'processes']
   return {
     ...config,
     env: {

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { Registry } from 'prom-client'
+import { shippedServices } from './declared.ts'
 import { Distribution } from './distribution.ts'
-import { labelService, METRICS, type MetricReadings, reportMetrics, requireMetrics } from './metrics.ts'
+import { fromZero, labelService, METRICS, type MetricReadings, reportMetrics, requireMetrics } from './metrics.ts'
 
 describe('the metrics of a service', () => {
   it('have the service as a label beside their own, and are read when they are asked for', async () => {
@@ -62,5 +63,19 @@ describe('the metrics of a service', () => {
       expect(name)
         .to.match(/^millrace_[a-z]+(_[a-z]+)*$/)
         .and.not.match(/_(ms|millis|minutes|kb|mb)(_|$)/)
+  })
+
+  it('begin at 0 for each reason, so that the first time is an increase', () => {
+    expect([...fromZero(['out-of-range', 'too-large'], [['too-large', 2]])]).to.deep.equal([
+      ['out-of-range', 0],
+      ['too-large', 2],
+    ])
+  })
+
+  it('have no service in their names: the label says it', async () => {
+    const services = new Set<string>((await shippedServices()).map(({ name }) => name))
+    const named = Object.keys(METRICS).filter((name) => name.split('_').some((word) => services.has(word)))
+    // Named by what asked for it (docs/adr/0047-watch-and-names-of-metrics.md).
+    expect(named).to.deep.equal(['millrace_store_conflicts_total'])
   })
 })

@@ -2,7 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, type Metric, type Registry } fro
 import type { DeclaredService } from '../processors/declaration.ts'
 import type { Distribution } from './distribution.ts'
 
-type Kind = DeclaredService['kind']
+/** Of services, and of what watches them. */
+type Kind = DeclaredService['kind'] | 'watch'
 
 interface MetricSpec {
   /** Kinds of services that have it: all of these, and no other. */
@@ -18,12 +19,14 @@ const CONSUMERS = ['processor', 'process', 'continuity', 'store'] as const
 const REFUSING = ['bridge', 'processor', 'process', 'store'] as const
 const IN_DATABASE = ['process', 'continuity', 'store'] as const
 const ALL = ['bridge', ...CONSUMERS] as const
+const EACH = [...ALL, 'watch'] as const
 
 /**
  * Every metric of Millrace's own, in the order of docs/metrics.md, which is generated from it. A
  * name that ends in `_total` is a counter, another one a gauge, or a histogram if it says so.
  */
 export const METRICS = {
+  millrace_healthy: { of: EACH, means: '1 if /health says that nothing is wrong, else 0.' },
   millrace_ignored_schemas: { of: ALL, means: 'Entries of the registry that do not count: the log has said why.' },
   millrace_rejected_total: {
     of: REFUSING,
@@ -91,6 +94,7 @@ export const METRICS = {
     means:
       "Messages whose bytes no dead letter keeps: over their device's rate, or of unknown topics, and beyond the bounds of `dead_letters`.",
   },
+  millrace_broker_connected: { of: ['bridge'], means: '1 if the session is up, else 0.' },
   millrace_broker_connections_total: { of: ['bridge'], means: 'Sessions opened or resumed.' },
   millrace_lost_sessions_total: {
     of: ['bridge'],
@@ -227,6 +231,14 @@ export function reportMetrics(registry: Registry, readings: MetricReadings): voi
   }
 }
 
+/**
+ * Counts by name, of which those that never occurred are 0: Prometheus sees no increase in a series
+ * that begins with its first event.
+ */
+export function fromZero(names: readonly string[], counts: Labelled): Labelled {
+  return new Map([...names.map((name) => [name, 0] as const), ...counts])
+}
+
 /** What kind of metric it is, in Prometheus's words. */
 export function metricType(name: MetricName): 'counter' | 'gauge' | 'histogram' {
   const { histogram }: MetricSpec = METRICS[name]
@@ -278,6 +290,9 @@ function* figures(labels: readonly string[], value: number | Labelled | Iterable
 export function labelService(registry: Registry, service: string): void {
   registry.setDefaultLabels({ service })
   collectDefaultMetrics({ register: registry })
+  // Gauges that are called _total: Prometheus's linter is right to complain. Their sums are in
+  // `nodejs_active_resources` and its like.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
 }
 
 /**

@@ -5,7 +5,7 @@ import { localDirectory } from './local-directory.ts'
 /**
  * Variables that hold a secret. The same name with _FILE holds the path of a file with the secret.
  */
-const SECRETS = ['MQTT_PASSWORD', 'KAFKA_PASSWORD', 'MILLRACE_OPS_TOKEN'] as const
+const SECRETS = ['MQTT_PASSWORD', 'MQTT_WATCH_PASSWORD', 'KAFKA_PASSWORD', 'MILLRACE_OPS_TOKEN'] as const
 
 /**
  * A secret cannot be read, or is given twice. The message names the variable and the file, and

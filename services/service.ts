@@ -12,11 +12,16 @@ import type { Config } from './config.ts'
 import { expectedFailure } from './expected.ts'
 import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog } from './log.ts'
-import { labelService, requireMetrics } from './metrics.ts'
+import { labelService, reportMetrics, requireMetrics } from './metrics.ts'
 import { metricsPort } from './metrics-ports.ts'
 import { Problems } from './problems.ts'
 import { watchQuantities } from './quantities-watch.ts'
 import { createRedactor } from './secrets.ts'
+
+/** What is run as a service: those of the line, and what watches them. */
+export interface RunAs extends Pick<DeclaredService, 'name' | 'metricsPort'> {
+  readonly kind: DeclaredService['kind'] | 'watch'
+}
 
 /** What a service gets at its start. */
 export interface ServiceContext {
@@ -77,7 +82,7 @@ export function httpAddress(host: string, port: number): string {
  * @returns the exit code: 0 after a clean stop, 1 after a failure
  */
 export async function runService(
-  declared: DeclaredService,
+  declared: RunAs,
   config: Config,
   start: (context: ServiceContext) => Promise<Service>,
   readQuantities: () => readonly Quantity[],
@@ -88,6 +93,7 @@ export async function runService(
   labelService(metrics, declared.name)
   const problems = new Problems(systemClock, createRedactor(process.env))
   const health: Health = problems
+  reportMetrics(metrics, { millrace_healthy: () => (problems.none ? 1 : 0) })
   health.set(STARTING, 'it has not started yet')
   const stopping = signalled()
   const port = metricsPort(config, declared)

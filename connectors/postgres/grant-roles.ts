@@ -2,7 +2,7 @@ import type { LookupTable } from '../../processors/lookup-table.ts'
 import { ConnectorError } from '../contract.ts'
 import { quotedTable } from './lookup-table-rows.ts'
 import { literal, quoted } from './readings-table.ts'
-import { type DatabaseKind, OWNERS_ALONE, READER_SETTINGS, RIGHTS, type Rights, ROLES, type Role } from './roles.ts'
+import { type DatabaseKind, MEMBERSHIPS, OWNERS_ALONE, READER_SETTINGS, RIGHTS, type Rights, ROLES, type Role } from './roles.ts'
 import type { Session } from './session.ts'
 
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -22,7 +22,10 @@ export interface RoleOptions {
 
 /** SQL that is left to be run. */
 export interface RolePlan {
-  /** By a superuser, or a role with CREATEROLE: the roles, and the settings of the reader. */
+  /**
+   * By a superuser, or a role with CREATEROLE: the roles, what they are members of, and the
+   * settings of the reader.
+   */
   readonly roles: readonly string[]
   /** By the owner of the tables, once the roles are there. */
   readonly grants: readonly string[]
@@ -34,26 +37,35 @@ export interface RolePlan {
  */
 export async function planRoles(session: Session, options: RoleOptions): Promise<RolePlan> {
   const names = ROLES.map((role) => roleName(options.prefix, role))
-  const found = await session.query<{ name: string; settings: readonly string[] }>(
+  const found = await session.query<{ name: string; memberships: readonly string[]; settings: readonly string[] }>(
     'looking for the roles',
     `SELECT name, ARRAY(
+       SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
+       WHERE r.rolname = name) AS memberships, ARRAY(
        SELECT split_part(setting, '=', 1) FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) AS setting
        WHERE r.rolname = name AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) AS settings
      FROM unnest($1::text[]) AS name WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = name)`,
     [names],
   )
-  const there = new Map(found.map(({ name, settings }) => [name, settings]))
+  const there = new Map(found.map(({ name, ...rest }) => [name, rest]))
   const [here] = await session.query<{ database: string }>('asking for the database', 'SELECT current_database() AS database')
   const reader = roleName(options.prefix, 'reader')
   const settings = Object.entries(READER_SETTINGS)
-    .filter(([name]) => there.get(reader)?.includes(name) !== true)
+    .filter(([name]) => there.get(reader)?.settings.includes(name) !== true)
     .map(([name, value]) => `ALTER ROLE ${quoted(reader)} IN DATABASE ${quoted(here?.database ?? '')} SET ${name} = ${literal(value)}`)
+  const memberships = ROLES.flatMap((role) => {
+    const [name, group] = [roleName(options.prefix, role), MEMBERSHIPS[role]]
+    return group === undefined || there.get(name)?.memberships.includes(group) ? [] : [`GRANT ${group} TO ${quoted(name)}`]
+  })
   const grants: string[] = []
   for (const role of ROLES) {
     const name = roleName(options.prefix, role)
     grants.push(...(await lackingGrants(session, { role, name, exists: there.has(name) }, options)))
   }
-  return { roles: [...names.filter((name) => !there.has(name)).map((name) => `CREATE ROLE ${quoted(name)} LOGIN`), ...settings], grants }
+  return {
+    roles: [...names.filter((name) => !there.has(name)).map((name) => `CREATE ROLE ${quoted(name)} LOGIN`), ...memberships, ...settings],
+    grants,
+  }
 }
 
 export interface RolesDone {

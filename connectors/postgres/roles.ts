@@ -3,9 +3,10 @@ export type DatabaseKind = 'telemetry' | 'app'
 
 /**
  * Roles beside the owner, who runs `millrace migrate`. `store`: the store service. `processes`:
- * bridge, processors, business processes and continuity. `reader`: analysts.
+ * bridge, processors, business processes and continuity. `reader`: analysts. `watch`: `millrace
+ * watch`.
  */
-export const ROLES = ['store', 'processes', 'reader'] as const
+export const ROLES = ['store', 'processes', 'reader', 'watch'] as const
 export type Role = (typeof ROLES)[number]
 
 /** Rights on a table or view, as in GRANT: SELECT, UPDATE(name). */
@@ -42,6 +43,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'site_devices_kept', 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
       ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days', 'archived_days'),
     },
+    watch: { consumer_offset: READ },
   },
   app: {
     store: {},
@@ -83,6 +85,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
         'asset_stays',
       ),
     },
+    watch: { consumer_offset: READ },
   },
 }
 
@@ -94,6 +97,12 @@ export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
   telemetry: ['schema_migration', 'redrive_run', 'redriven_dead_letter'],
   app: ['schema_migration', 'rewind_run'],
 }
+
+/**
+ * Roles of PostgreSQL's own that a role is a member of. It lets `watch` see since when sessions of
+ * others are in a transaction.
+ */
+export const MEMBERSHIPS: Readonly<Partial<Record<Role, string>>> = { watch: 'pg_read_all_stats' }
 
 /**
  * Of the reader's sessions. The first is a precaution: it has no right to write. A transaction that

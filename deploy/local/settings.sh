@@ -5,6 +5,8 @@
 stack=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$stack/../.." && pwd)
 parts=(kafka registry mosquitto postgres)
+# Those that are there only if somebody asks for them by name.
+parts_on_request=(prometheus)
 
 fail() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -39,6 +41,7 @@ kafka_controller_port=$(port MILLRACE_KAFKA_CONTROLLER_PORT 9093)
 registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
 # Not 5432: a PostgreSQL of the machine's own often has it.
 postgres_port=$(port MILLRACE_POSTGRES_PORT 5433)
+prometheus_port=$(port MILLRACE_PROMETHEUS_PORT 9090)
 
 # Made at the first start: who has the bridge's client ID has what is queued for it.
 bridge_password_file=$instance/data/mosquitto/bridge.password
@@ -54,8 +57,10 @@ TELEMETRY_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/telemetry
 APP_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/app
 TELEMETRY_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/telemetry
 TELEMETRY_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/telemetry
+TELEMETRY_WATCH_URL=postgres://millrace_watch@127.0.0.1:$postgres_port/telemetry
 APP_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/app
 APP_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/app
+APP_WATCH_URL=postgres://millrace_watch@127.0.0.1:$postgres_port/app
 TELEMETRY_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/telemetry
 APP_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/app
 LINES
@@ -64,18 +69,26 @@ LINES
 # load_parts: defines the functions of each part (see start for what they are).
 load_parts() {
   local part
-  for part in "${parts[@]}"; do
-    # shellcheck disable=SC1090 # the four files named part.sh below this directory
+  for part in "${parts[@]}" "${parts_on_request[@]}"; do
+    # shellcheck disable=SC1090 # the files named part.sh below this directory
     source "$stack/$part/part.sh"
   done
 }
 
-# chosen_parts ARGUMENT...: the parts that were named, all of them when none was.
+# started_parts: all parts, of those on request only what was started.
+started_parts() {
+  local part
+  printf '%s\n' "${parts[@]}"
+  for part in "${parts_on_request[@]}"; do
+    if [[ -f $instance/pid/$part ]]; then printf '%s\n' "$part"; fi
+  done
+}
+
+# chosen_parts ARGUMENT...: the parts that were named.
 chosen_parts() {
-  local name
-  (($#)) || set -- "${parts[@]}"
+  local name all=("${parts[@]}" "${parts_on_request[@]}")
   for name in "$@"; do
-    [[ " ${parts[*]} " == *" $name "* ]] || fail "no part is called '$name'; there are: ${parts[*]}"
+    [[ " ${all[*]} " == *" $name "* ]] || fail "no part is called '$name'; there are: ${all[*]}"
     printf '%s\n' "$name"
   done
 }

@@ -21,6 +21,7 @@ describe('why a group is behind', () => {
   const cases: readonly (readonly [string, Partial<ServiceEvidence>, readonly string[]])[] = [
     ['it is not running', { members: 0, problems: undefined }, ['not running: nobody is in its consumer group']],
     ['it does not answer', { problems: undefined }, ['nothing answers at http://127.0.0.1:9467']],
+    ['nobody knows its machine', { address: undefined, problems: undefined }, []],
     [
       'its health says why, and since when',
       { problems: [{ part: 'database', problem: 'no answer', since: '2026-11-30T12:00:05.123Z' }], stages: undefined },

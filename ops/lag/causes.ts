@@ -10,8 +10,8 @@ export interface ServiceEvidence {
   readonly unreadable?: string | undefined
   /** Members of its consumer group; undefined if Kafka did not say. */
   readonly members: number | undefined
-  /** Where its metrics should be. */
-  readonly address: string
+  /** Where its metrics should be; undefined if its machine is not known. */
+  readonly address: string | undefined
   /** What its health says: undefined if it does not answer. */
   readonly problems: readonly HealthProblem[] | undefined
   /**
@@ -76,7 +76,7 @@ export function causesOf(evidence: ServiceEvidence): readonly string[] {
     ...offsets,
     ...locks,
     ...said,
-    ...(problems === undefined ? [`nothing answers at ${address}`] : slow(evidence)),
+    ...(problems !== undefined ? slow(evidence) : address === undefined ? [] : [`nothing answers at ${address}`]),
     ...hot.map(describeHot),
   ]
 }

@@ -16,12 +16,14 @@ const report: LagReport = {
   atMs: Date.UTC(2026, 10, 30, 12),
   groups: [
     {
+      members: 1,
       group: 'standardise',
       ...idle,
       causes: [],
       partitions: [{ topic: 'telemetry.frames', partition: 0, committed: 6n, end: 6n, ...idle }],
     },
     {
+      members: 1,
       group: 'store',
       ...stalled,
       causes: ['its transaction waits 12 s for a lock on readings that PID 7 (psql) holds'],

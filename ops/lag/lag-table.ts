@@ -84,9 +84,10 @@ export function lagJson({ atMs, groups }: LagReport): object {
   return { at: new Date(atMs).toISOString(), groups: groups.map(groupJson) }
 }
 
-function groupJson({ group, causes, partitions, ...trend }: GroupReport): object {
+function groupJson({ group, members, causes, partitions, ...trend }: GroupReport): object {
   return {
     group,
+    members: members ?? null,
     ...trendJson(trend),
     causes,
     partitions: partitions.map(({ topic, partition, committed, end, ...each }) => ({

@@ -28,6 +28,8 @@ export interface LagReport {
 
 export interface GroupReport extends Trend {
   readonly group: string
+  /** Members of its consumer group; undefined if Kafka did not say. */
+  readonly members: number | undefined
   /** Why it is behind, the most certain reason first; empty if it is not. */
   readonly causes: readonly string[]
   readonly partitions: readonly PartitionReport[]
@@ -55,7 +57,9 @@ const ONE_BATCH = 1
 /** Dials when it is first asked. */
 export async function openLagWatch(config: Config, windowMs: number): Promise<LagWatch> {
   const services = (await declaredServices(config)).filter(({ reads }) => reads.length > 0)
-  const addresses = new Map(serviceAddresses(config, services).map(({ name, address }) => [name, address]))
+  // One port for all: each service is on a machine of its own, and nobody says which.
+  const known = typeof config.metrics.ports === 'number' ? [] : serviceAddresses(config, services)
+  const addresses = new Map(known.map(({ name, address }) => [name, address]))
   const kafka = kafkaClient(config, 'millrace-lag', createLog('lag'))
   const admin = openAdmin(kafka)
   const [single, several] = [createRecordReader(kafka, ONE_BATCH), createRecordReader(kafka)]
@@ -109,7 +113,7 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
           state: trend.state,
           unreadable: read.unreadable.get(group),
           members: members?.get(group)?.length,
-          address: addresses.get(group) ?? '',
+          address: addresses.get(group),
           problems: problemsOf(said),
           ...busy(said?.metrics, first?.reports.get(group)?.metrics, (atMs - (first?.atMs ?? atMs)) / 1_000),
           lockWaits: waits,
@@ -120,7 +124,7 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
           const place = placeOf({ group, topic, partition })
           return { topic, partition, committed, end, ...trendOf(last, first, (other) => placeOf(other) === place, patience) }
         })
-        return { group, ...trend, causes, partitions: each }
+        return { group, members: members?.get(group)?.length, ...trend, causes, partitions: each }
       }
       const groups: GroupReport[] = []
       for (const service of services) groups.push(await report(service))

@@ -6,6 +6,7 @@ import type { Config } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { metricsPort, requireOwnPorts } from '../../services/metrics-ports.ts'
 import { httpAddress } from '../../services/service.ts'
+import { WATCH } from '../watch/declaration.ts'
 import type { Program } from './supervisor.ts'
 
 /** A service of the line and where its metrics and health are. */
@@ -28,8 +29,8 @@ export function serviceAddresses(config: Config, services: readonly DeclaredServ
 }
 
 /**
- * The services as programs to supervise: `<local>/pid/<service>` and `<local>/log/<service>.log`
- * are theirs.
+ * The services, and `millrace watch`, as programs to supervise: `<local>/pid/<service>` and
+ * `<local>/log/<service>.log` are theirs.
  * @throws ConfigError if there is no such processor, or two have one port
  */
 export async function servicePrograms(
@@ -39,12 +40,13 @@ export async function servicePrograms(
   env: NodeJS.ProcessEnv,
 ): Promise<readonly Program[]> {
   const services = await declaredServices(config)
-  requireOwnPorts(config, services)
+  requireOwnPorts(config, [...services, WATCH])
   const configured = configFile === undefined ? [] : ['--config', configFile]
-  return services.map(({ name, niceness }) => ({
+  const programs = [...services.map(({ name, niceness }) => ({ name, niceness, words: ['run', name] })), { ...WATCH, words: ['watch'] }]
+  return programs.map(({ name, niceness, words }) => ({
     name,
     command: process.execPath,
-    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), 'run', name, ...configured],
+    args: [...NODE_FLAGS, join(projectRoot, 'dist/bin/millrace.js'), ...words, ...configured],
     env,
     logFile: join(local, 'log', `${name}.log`),
     pidFile: join(local, 'pid', name),

@@ -183,6 +183,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
     millrace_delayed_messages_total: () => counters.delayed,
     millrace_parked_messages_total: () => counters.parked,
     millrace_discarded_messages_total: () => counters.unkept,
+    millrace_broker_connected: () => (subscriber.state.tag === 'connected' ? 1 : 0),
     millrace_broker_connections_total: () => subscriber.counters().connections,
     millrace_lost_sessions_total: () => session.counters.lost,
     millrace_session_takeovers_total: () => session.counters.takeovers,

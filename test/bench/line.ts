@@ -12,6 +12,7 @@ import { awaitHealthy } from '../../ops/supervisor/service-health.ts'
 import { GRACE_MS, servicePrograms } from '../../ops/supervisor/service-programs.ts'
 import { supervise } from '../../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../../ops/supervisor/supervisor-event.ts'
+import { WATCH } from '../../ops/watch/declaration.ts'
 import { type Config, loadConfig } from '../../services/config.ts'
 import { DEFAULT_PROCESSORS } from '../../services/config-shape.ts'
 import { declaredServices } from '../../services/declared.ts'
@@ -63,7 +64,7 @@ export async function startLine({ processors = DEFAULT_PROCESSORS, provision }: 
   if (existsSync(join(local, '.millrace-instance'))) await destroyLocalStack(process.env, say)
   mkdirSync(local, { recursive: true })
   const services = await declaredServices({ processors })
-  const ports = Object.fromEntries(services.map(({ name }, index) => [name, offset + FIRST_METRICS_PORT + index]))
+  const ports = Object.fromEntries([...services, WATCH].map(({ name }, index) => [name, offset + FIRST_METRICS_PORT + index]))
   const configure = (settings = ''): void =>
     writeFileSync(
       join(local, 'millrace.yaml'),

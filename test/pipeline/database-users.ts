@@ -7,7 +7,7 @@ export function forAllUsers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   for (const database of ['TELEMETRY', 'APP']) {
     const [given, before] = [env[`${database}_DATABASE_URL`], process.env[`${database}_DATABASE_URL`]]
     if (given === undefined) continue
-    for (const user of ['STORE', 'PROCESSES']) {
+    for (const user of ['STORE', 'PROCESSES', 'WATCH']) {
       const own = process.env[`${database}_${user}_URL`]
       if (own === undefined) continue
       const url = new URL(given)

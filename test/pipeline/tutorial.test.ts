@@ -17,7 +17,7 @@ import { comparable, tutorialSteps } from './tutorial.ts'
 const PAGE = 'docs/processors.md'
 const HEADING = '## 6. In a package of your own\n'
 const TOPIC = 'frost-alert.alerts'
-const SERVICES = ['bridge', 'standardise', 'translate', 'store', 'frost-alert', 'frost-log']
+const SERVICES = ['bridge', 'standardise', 'translate', 'store', 'watch', 'frost-alert', 'frost-log']
 
 /**
  * What the test does otherwise than a reader, who has one stack that nobody else uses:
