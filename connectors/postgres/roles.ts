@@ -42,6 +42,9 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
       ...each(READ, 'site_devices_kept', 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
       ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days', 'archived_days'),
+      // What the page for operators shows: how far consumers are, the ledger of frames, redrives.
+      ...each(READ, 'consumer_offset', 'continuity_boot', 'continuity_device', 'continuity_stranger', 'continuity_folded'),
+      ...each(READ, 'continuity_redriven', 'redrive_run', 'redriven_dead_letter'),
     },
     watch: { consumer_offset: READ },
   },
@@ -74,6 +77,8 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'accounts', 'sites', 'devices', 'assignments', 'asset_devices', 'device_swaps'),
       ...each(READ, 'device_status', 'device_contact', 'device_silence', 'process_listening', 'movements', 'movement_tracks'),
       ...each(READ, 'alert_rules', 'alerts', 'alert_state'),
+      // Of the page for operators.
+      ...each(READ, 'consumer_offset', 'registered_schema'),
       ...each(
         READ,
         'movement_states',
@@ -94,7 +99,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
  * business process of the deployment's own, whose role may write to it.
  */
 export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
-  telemetry: ['schema_migration', 'redrive_run', 'redriven_dead_letter'],
+  telemetry: ['schema_migration'],
   app: ['schema_migration', 'rewind_run'],
 }
 

@@ -54,8 +54,11 @@ const STATEMENT_MS = 2_000
 /** A fetch of one batch of records. */
 const ONE_BATCH = 1
 
-/** Dials when it is first asked. */
-export async function openLagWatch(config: Config, windowMs: number): Promise<LagWatch> {
+/**
+ * Dials when it is first asked.
+ * @param ask how a service is asked; somebody else may have asked it a moment ago
+ */
+export async function openLagWatch(config: Config, windowMs: number, ask = askService): Promise<LagWatch> {
   const services = (await declaredServices(config)).filter(({ reads }) => reads.length > 0)
   // One port for all: each service is on a machine of its own, and nobody says which.
   const known = typeof config.metrics.ports === 'number' ? [] : serviceAddresses(config, services)
@@ -97,7 +100,7 @@ export async function openLagWatch(config: Config, windowMs: number): Promise<La
         ),
         ofDatabases(lockWaits),
         ofDatabases(tableLocks),
-        ...services.map(({ name }) => askService(addresses.get(name))),
+        ...services.map(({ name }) => ask(addresses.get(name))),
       ])
       const last: Look = { atMs, partitions, reports: new Map(services.map(({ name }, index) => [name, reports[index] as ServiceReport])) }
       looks = [...looks.filter((look) => look.atMs >= atMs - windowMs), last]

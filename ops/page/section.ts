@@ -25,6 +25,8 @@ export interface PageParts {
   /** Of the line, in order. */
   readonly services: readonly DeclaredService[]
   readonly log: Log
+  /** What to say of a failure: words for people, without secrets. */
+  readonly explain: (cause: unknown) => string
   /**
    * A connection of its own as the reader, opened when it is first used. What takes longer than
    * `statementTimeoutMs` (5 s if absent) fails. Whoever asks for it disposes of it.

@@ -49,11 +49,13 @@ export interface Page extends AsyncDisposable {
  */
 export async function servePage({ config, host, port, names, log, sections: chosen = sections }: PageOptions): Promise<Page> {
   const reader = asReader(config)
+  const explain = createExplainer()
   const parts: PageParts = {
     config: reader,
     operator: config,
     services: await declaredServices(config),
     log,
+    explain,
     action: actionsWith(config.env.MILLRACE_OPS_TOKEN),
     database: (kind, statementTimeoutMs = STATEMENT_MS) =>
       createDatabase({
@@ -65,7 +67,6 @@ export async function servePage({ config, host, port, names, log, sections: chos
   }
   const opened: Section[] = []
   for (const open of chosen) opened.push(await open(parts))
-  const explain = createExplainer()
   const hub = createHub({ feeds: opened.flatMap(({ feeds }) => feeds), explain })
   const facts: PageFacts = { version, actions: config.env.MILLRACE_OPS_TOKEN !== undefined }
   const app = createApp({ hub, sections: opened, names: isWildcard(host) ? names : [host, ...names], facts, explain })

@@ -11,4 +11,7 @@
  * The tabs of the page, in order; ops/page/sections.ts says how to add one.
  * @type {readonly SectionModule[]}
  */
-export const sections = [{ name: 'line', title: 'Line', load: () => import('./sections/line.js') }]
+export const sections = [
+  { name: 'line', title: 'Line', load: () => import('./sections/line.js') },
+  { name: 'lag', title: 'Lag', load: () => import('./sections/lag.js') },
+]
