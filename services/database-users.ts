@@ -2,20 +2,21 @@ import type { DeclaredService } from '../processors/declaration.ts'
 import type { Config } from './config.ts'
 
 /** Whose role a service has in the databases (docs/roles.md). */
-export type DatabaseUser = 'store' | 'processes' | 'watch'
+export type DatabaseUser = 'store' | 'processes' | 'watch' | 'reader'
 
 /**
  * The addresses of a service are those of its user. Whoever is given no address of its own has the
  * one of all.
  */
-export function asUserOf({ kind }: { readonly kind: DeclaredService['kind'] | 'watch' }, config: Config): Config {
+export function asUserOf({ kind }: { readonly kind: DeclaredService['kind'] | 'watch' | 'reader' }, config: Config): Config {
   const { env } = config
   const addresses: Readonly<Record<DatabaseUser, readonly [string | undefined, string | undefined]>> = {
     store: [env.TELEMETRY_STORE_URL, env.APP_STORE_URL],
     processes: [env.TELEMETRY_PROCESSES_URL, env.APP_PROCESSES_URL],
     watch: [env.TELEMETRY_WATCH_URL, env.APP_WATCH_URL],
+    reader: [env.TELEMETRY_READER_URL, env.APP_READER_URL],
   }
-  const [telemetry, app] = addresses[kind === 'store' || kind === 'watch' ? kind : 'processes']
+  const [telemetry, app] = addresses[kind === 'store' || kind === 'watch' || kind === 'reader' ? kind : 'processes']
   return {
     ...config,
     env: {
@@ -24,19 +25,6 @@ export function asUserOf({ kind }: { readonly kind: DeclaredService['kind'] | 'w
       APP_DATABASE_URL: app ?? env.APP_DATABASE_URL,
       // Before the address that stands for it is replaced.
       TELEMETRY_OWNER_URL: telemetryOwner(config),
-    },
-  }
-}
-
-/** The addresses of the reader, who may look at both databases and change nothing. */
-export function asReader(config: Config): Config {
-  const { env } = config
-  return {
-    ...config,
-    env: {
-      ...env,
-      TELEMETRY_DATABASE_URL: env.TELEMETRY_READER_URL ?? env.TELEMETRY_DATABASE_URL,
-      APP_DATABASE_URL: env.APP_READER_URL ?? env.APP_DATABASE_URL,
     },
   }
 }

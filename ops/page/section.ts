@@ -20,6 +20,8 @@ export type OpenSection = (parts: PageParts) => Promise<Section>
 export interface PageParts {
   /** Its databases' addresses are those of the reader. */
   readonly config: Config
+  /** Those of the watcher, who sees what sessions of others wait for (docs/roles.md). */
+  readonly watcher: Config
   /** The configuration with the addresses of whoever runs the command: for actions alone. */
   readonly operator: Config
   /** Of the line, in order. */

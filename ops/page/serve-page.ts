@@ -6,7 +6,7 @@ import { ConnectorError, type Log } from '../../connectors/contract.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'
-import { asReader } from '../../services/database-users.ts'
+import { asUserOf } from '../../services/database-users.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { expectedFailure } from '../../services/expected.ts'
 import { createRedactor } from '../../services/secrets.ts'
@@ -48,10 +48,11 @@ export interface Page extends AsyncDisposable {
  * @throws ConnectorError that names host and port if it cannot listen there
  */
 export async function servePage({ config, host, port, names, log, sections: chosen = sections }: PageOptions): Promise<Page> {
-  const reader = asReader(config)
+  const reader = asUserOf({ kind: 'reader' }, config)
   const explain = createExplainer()
   const parts: PageParts = {
     config: reader,
+    watcher: asUserOf({ kind: 'watch' }, config),
     operator: config,
     services: await declaredServices(config),
     log,

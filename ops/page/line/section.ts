@@ -34,7 +34,7 @@ const LAG_SHARE = 0.1
  * The line as a picture, and lag: feeds `line` and `lag`. Services, Kafka and databases are asked
  * once for everybody, and only while somebody looks.
  */
-export const openLineSection: OpenSection = async ({ config, services, database, explain }) => {
+export const openLineSection: OpenSection = async ({ watcher: config, services, database, explain }) => {
   const sources = await openStatusSources(config)
   const addresses = new Map(serviceAddresses(config, services).map(({ name, address }) => [name, address]))
   const asked = new RecentReports()
