@@ -325,9 +325,10 @@ function telemetry(backend: BackendName, use: ReturnType<typeof closing>['use'])
         'INSERT INTO rollup_mark SELECT',
         'SELECT rollup_hours(1000)',
         "SELECT rollup_settle('2026-11-14', '2026-11-15')",
-        'SELECT FROM consumer_offset',
-        'SELECT FROM continuity_boot',
-        'SELECT FROM redrive_run',
+        'UPDATE consumer_offset SET stored = 0',
+        'DELETE FROM continuity_boot',
+        'DELETE FROM redrive_run',
+        'SELECT FROM schema_migration',
         'CREATE TABLE mine (x int)',
       ])
     })
