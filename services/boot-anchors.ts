@@ -1,5 +1,5 @@
 import type { Log } from '../connectors/contract.ts'
-import { anchorBoots, type BootAnchor, presumedAnchors } from '../connectors/postgres/boot-anchors.ts'
+import { anchorBoots, type BootAnchor, knownAnchors, presumedAnchors } from '../connectors/postgres/boot-anchors.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import type { DeviceId } from '../processors/contract.ts'
 import type { UptimeBoot } from '../processors/standardise/uptimes.ts'
@@ -24,6 +24,15 @@ export interface BootAnchorsOptions {
    */
   readonly remembered?: number
 }
+
+/**
+ * What becomes of a boot without an anchor. `written`: its estimate is written down for good.
+ * `presumed`: it has its estimate, and nothing is written. `none`: it gets none, so that nothing is
+ * told about its times that could differ from what was told once.
+ */
+export type NewAnchors = 'written' | 'presumed' | 'none'
+
+const ASK = { written: anchorBoots, presumed: presumedAnchors, none: knownAnchors } as const
 
 const REMEMBERED = 100_000
 /**
@@ -85,16 +94,15 @@ export function openBootAnchors({
   url,
   log,
   signal,
-  readOnly = false,
+  missing = 'written',
 }: {
   readonly url: string
   readonly log: Log
   readonly signal: AbortSignal
-  /** A boot without an anchor has its estimate for one, and nothing is written down. */
-  readonly readOnly?: boolean | undefined
+  readonly missing?: NewAnchors
 }): BootAnchors {
   const database = createDatabase({ url, applicationName: 'millrace boot anchors' })
-  const ask = readOnly ? presumedAnchors : anchorBoots
+  const ask = ASK[missing]
   const anchors = createBootAnchors({
     find: (boots) =>
       throughOutages('looking up the beginnings of boots', () => database.use((session) => ask(session, boots)), { log, signal }),

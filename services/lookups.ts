@@ -12,7 +12,7 @@ import { daysOfYears } from '../processors/time-bounds.ts'
 import { valueSubject } from '../processors/topics.ts'
 import type { CompiledDialect } from '../processors/translate/translation.ts'
 import { hasWireHeader, schemaIdOf } from '../schemas/wire-format.ts'
-import { openBootAnchors } from './boot-anchors.ts'
+import { type NewAnchors, openBootAnchors } from './boot-anchors.ts'
 import type { Config } from './config.ts'
 import { type DialectSource, openDialects } from './dialects.ts'
 import { firmwareOptions, schemaWatch } from './schema-registry.ts'
@@ -68,6 +68,8 @@ export interface LookupsOptions {
    * absent.
    */
   readonly readOnly?: boolean
+  /** Of boots that have no anchor yet. Absent: presumed if nothing is written, else written. */
+  readonly anchors?: NewAnchors
 }
 
 /**
@@ -75,7 +77,7 @@ export interface LookupsOptions {
  * the registry and the app database once, through outages.
  */
 export async function openLookups({ from, needs, tables: declared = {} }: LookedUp, options: LookupsOptions): Promise<PreparedLookups> {
-  const { config, log, signal, health, readOnly } = options
+  const { config, log, signal, health, readOnly, anchors: newAnchors = readOnly === true ? 'presumed' : 'written' } = options
   const watch = health === undefined ? {} : schemaWatch(health)
   const needsAny = (...names: readonly LookupName[]): boolean => names.some((name) => needs.includes(name))
   const subject = valueSubject(from.topic)
@@ -107,7 +109,7 @@ export async function openLookups({ from, needs, tables: declared = {} }: Looked
   const devices = needsAny('assignments', 'anchor', 'speaksFor')
     ? await openDeviceDirectory({ url: config.env.APP_DATABASE_URL, log, signal, gateways: needsAny('speaksFor'), ...problem })
     : undefined
-  const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal, readOnly }) : undefined
+  const anchors = needsAny('anchor') ? openBootAnchors({ url: config.env.APP_DATABASE_URL, log, signal, missing: newAnchors }) : undefined
   const firmware: Lookups['firmware'] = (schemaId, fingerprint) => firmwares?.firmware(schemaId, fingerprint) ?? { tag: 'unknown' }
   let unsure = new Set<DeviceId>()
   const assignments: Lookups['assignments'] = (device) => {

@@ -42,13 +42,13 @@ export async function anchorBoots(
   estimates: readonly BootEstimate[],
   most = MOST_ANCHORS,
 ): Promise<readonly BootAnchor[]> {
-  const found = await findAnchors(session, estimates)
+  const found = await knownAnchors(session, estimates)
   let missing = without(estimates, found)
   for (let attempt = 0; missing.length > 0 && attempt < 2; attempt++) {
     if (attempt > 0 && (await forgetOldest(session, missing)) === 0) break
     await insertAnchors(session, missing, most)
     // This needs a statement of its own, to see what others have committed meanwhile.
-    found.push(...(await findAnchors(session, missing)))
+    found.push(...(await knownAnchors(session, missing)))
     missing = without(estimates, found)
   }
   return found
@@ -59,12 +59,13 @@ export async function anchorBoots(
  * anchor that is missing.
  */
 export async function presumedAnchors(session: Session, estimates: readonly BootEstimate[]): Promise<readonly BootAnchor[]> {
-  const found = await findAnchors(session, estimates)
+  const found = await knownAnchors(session, estimates)
   const presumed = without(estimates, found).map(({ device, boot, beganMicros }) => ({ device, boot, anchorMicros: beganMicros }))
   return [...found, ...presumed]
 }
 
-async function findAnchors(session: Session, boots: readonly BootEstimate[]): Promise<BootAnchor[]> {
+/** The anchors that these boots have. */
+export async function knownAnchors(session: Session, boots: readonly BootEstimate[]): Promise<BootAnchor[]> {
   const rows = await session.query<Row>(
     'looking up the beginnings of boots',
     `SELECT device_id AS device, boot, anchor_micros AS anchor FROM boot_anchor

@@ -6,18 +6,12 @@ import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { topicExtents } from '../../connectors/kafka/scan.ts'
 import { largestValue, offsetsAt, topicNames } from '../../connectors/kafka/topics.ts'
 import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contract.ts'
-import { createDeadLetterCodec } from '../../processors/dead-letter.ts'
-import { createDeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import type { DeclaredProcessor } from '../../processors/declaration.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
-import { deadLetterSchema } from '../../schemas/generated/dead-letter.ts'
 import type { Config } from '../../services/config.ts'
 import { countPartitions, kafkaClient, topicLimits } from '../../services/kafka.ts'
-import { openLookups } from '../../services/lookups.ts'
-import { createEngine, createEngineCounters, type EngineResult } from '../../services/processor/engine.ts'
-import { outputHeaders } from '../../services/processor/service.ts'
+import { openApart } from '../../services/processor/apart.ts'
 import { throughOutages } from '../../services/through-outages.ts'
-import { version } from '../../services/version.ts'
 import { openDeadLetters } from '../dead-letters/reader.ts'
 import { compareItems } from './compare.ts'
 import { compareDead, type DeadPart, MOST_REFUSED, partOf, RefusedInputs } from './dead-letters.ts'
@@ -84,27 +78,17 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
   const counts = await countPartitions(kafka, [source, ...there])
   await using reader = createRecordReader(kafka)
   const range = createRange({ reader, log, signal })
-  await using lookups = await openLookups(processor, { config, log, signal, readOnly: true })
-  const codec = createDeadLetterCodec(deadLetterSchema.json, 0)
-  const engine = createEngine({
-    name,
-    processor,
-    // A schema of the working copy may not be registered, and is not registered here.
-    schemaIds: Object.fromEntries(Object.keys(processor.to).map((output) => [output, 0])),
-    headers: outputHeaders(processor),
+  await using apart = await openApart(declared, {
+    config,
     limits: new Map([
       ...outputs.map((topic) => [topic, largestValue(config.topics.max_message_bytes)] as const),
       ...(there.length === 0 ? [] : await topicLimits(kafka, config, there)),
     ]),
-    deadLetters: createDeadLetterWriter({
-      processor: name,
-      version,
-      codec,
-      deadLetterBytes: Number.POSITIVE_INFINITY,
-      headBytes: 0,
-      counters: { referenced: 0 },
-    }),
+    anchors: 'presumed',
+    log,
+    signal,
   })
+  const { codec } = apart
   await using decoders = await openDecoders(options, outputs)
   const refused = await readRefused(options, source, dead)
   if (refused.overflowed)
@@ -137,19 +121,6 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
     }
     oldest.set(place, found)
     return found
-  }
-
-  async function processed(record: KafkaRecord, partition: number): Promise<readonly OutgoingRecord[]> {
-    const origin = { topic: source, partition, nowMs: record.timestampMs }
-    const run = (unsure: () => boolean): EngineResult => engine([record], origin, lookups, createEngineCounters(), unsure)
-    let names: ReturnType<typeof lookups.unsure> = new Set()
-    const first = run(() => {
-      names = lookups.unsure()
-      return names.size > 0
-    })
-    if (first.unsure !== true) return first.sent
-    await lookups.settle(names)
-    return run(() => false).sent
   }
 
   /** Compares the dead letters of one input. */
@@ -258,7 +229,7 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
           (slice.devices.size === 0 || slice.devices.has(key?.toString('utf8') ?? '')),
       )
       if (chosen.length === 0) continue
-      await lookups.prepare(chosen)
+      await apart.prepare(chosen)
       for (const record of chosen) {
         if (taken === slice.most) break
         // Inputs of one key and time are compared together.
@@ -268,7 +239,7 @@ export async function shadowProcessor(options: ShadowOptions): Promise<void> {
         }
         taken++
         const place = { topic: source, partition, offset: record.offset }
-        const sent = await processed(record, partition)
+        const sent = await apart.run([record], { topic: source, partition, nowMs: record.timestampMs })
         judgeDead(place, record, sent)
         window.expect(
           place,
