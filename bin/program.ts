@@ -15,6 +15,7 @@ import { migrateTable } from './migrate-table.command.ts'
 import { generate, newFolder } from './new.command.ts'
 import { ops } from './ops.command.ts'
 import { partitions } from './partitions.command.ts'
+import { recompute } from './recompute.command.ts'
 import { record } from './record.command.ts'
 import { redrive } from './redrive.command.ts'
 import { replay } from './replay.command.ts'
@@ -36,7 +37,7 @@ const groups = {
   'The line:': [up, bridge, run, store, watch],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind],
+  'What is going on:': [status, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind, recompute],
   'For analysts:': [history, replay],
   'Trying it out:': [demo, fleet],
 } as const

@@ -131,19 +131,21 @@ export async function readDay(duck: Duck, columns: readonly ArchiveColumn[], pat
 /**
  * Gives the rows of a file as CSV, in the order of the columns; null is \\N.
  * @param take reads the stream to its end
+ * @param where SQL of DuckDB: only these rows
  */
 export function exportRows(
   duck: Duck,
   columns: readonly ArchiveColumn[],
   path: string,
   take: (csv: Readable) => Promise<void>,
+  where = 'true',
 ): Promise<void> {
   // Without a zone: DuckDB has its names from an extension. It is UTC.
   const list = columns.map(({ name, kind }) => (kind === 'timestamp' ? `make_timestamp(epoch_us(${quotedName(name)}))` : quotedName(name)))
   return duck.writing(
     'reading the rows of a day',
     (pipe) =>
-      `COPY (SELECT ${list.join(', ')} FROM ${parquetOf(path)}) TO ${literal(pipe)} (FORMAT csv, HEADER false, NULLSTR '\\N', USE_TMP_FILE false)`,
+      `COPY (SELECT ${list.join(', ')} FROM ${parquetOf(path)} WHERE ${where}) TO ${literal(pipe)} (FORMAT csv, HEADER false, NULLSTR '\\N', USE_TMP_FILE false)`,
     take,
   )
 }

@@ -17,3 +17,21 @@ export async function accountsAndSites(
   )
   return rows.map(({ accountId, siteId }) => ({ accountId: Number(accountId), siteId: siteId === null ? null : Number(siteId) }))
 }
+
+/**
+ * Devices that were assigned to an account or a site, by name, at some time of a span.
+ * @param fromMs milliseconds since 1970; `toMs` is not included
+ */
+export async function devicesOfOwner(
+  session: Session,
+  { account, site }: { readonly account: string | undefined; readonly site: string | undefined },
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): Promise<readonly string[]> {
+  const rows = await session.query<{ device: string }>(
+    'looking up the devices of an account or a site',
+    `SELECT DISTINCT s.device_id AS device FROM assignments AS s JOIN accounts AS a ON a.id = s.account_id LEFT JOIN sites AS p ON p.id = s.site_id
+     WHERE ($1::text IS NULL OR a.name = $1) AND ($2::text IS NULL OR p.name = $2) AND s.valid && tstzrange($3, $4) ORDER BY 1`,
+    [account ?? null, site ?? null, new Date(fromMs).toISOString(), new Date(toMs).toISOString()],
+  )
+  return rows.map(({ device }) => device)
+}

@@ -9,6 +9,7 @@ import type { Day } from './days.ts'
 import { type CountedMove, explainRefusal, moveOffsets, offsetStore } from './offsets.ts'
 import { checkColumns, describeForeign } from './readings-check.ts'
 import { readingsTable } from './readings-table.ts'
+import { lookFirstIn } from './recompute-shadow.ts'
 import { countRows, noteConflicts, recount } from './row-counts.ts'
 import { CHECK_NOW, createRowWriter, type RowWriter, rowCount } from './row-writer.ts'
 import type { Session } from './session.ts'
@@ -24,6 +25,11 @@ export interface ReadingsSinkOptions {
   readonly conflicts: ConflictPolicy
   /** Whether roll-ups are told of what changes; true if it is not given. */
   readonly rollups?: boolean
+  /**
+   * Rows go into table `readings` of this schema, a plain one, and conflicts into its
+   * `reading_conflict`: for rows that are to be compared with those of the line.
+   */
+  readonly schema?: string
   readonly log: Log
 }
 
@@ -59,7 +65,8 @@ export function createReadingsSink(options: ReadingsSinkOptions): ReadingsSink {
     applicationName: 'millrace store',
     synchronousCommit: 'off',
     prepare: async (session) => {
-      backend ??= await findBackend(session, choice)
+      if (options.schema !== undefined) await lookFirstIn(session, options.schema)
+      else backend ??= await findBackend(session, choice)
       const foreign = await checkColumns(session, table)
       if (foreign.length > 0 && !saidForeign) log.warn(describeForeign(foreign))
       saidForeign = true

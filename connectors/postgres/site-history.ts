@@ -1,5 +1,6 @@
 /** What was where, and when: from assignments, movements and ranges that are to be recomputed. */
 import type { Database } from './database.ts'
+import type { Session } from './session.ts'
 
 /** From a moment on, so many devices are at a site. */
 export interface SiteCount extends Record<string, unknown> {
@@ -98,4 +99,36 @@ export function recomputeRanges(database: Database, account: string | undefined)
       [account ?? null],
     ),
   )
+}
+
+/** A range that a recomputation covers as a whole. Its times are PostgreSQL's, to the microsecond. */
+export interface CoveredRange {
+  readonly device: string
+  readonly since: string
+  readonly until: string
+}
+
+/** Ranges of these devices that lie within a span. */
+export function coveredRanges(
+  session: Session,
+  devices: readonly string[],
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): Promise<readonly CoveredRange[]> {
+  return session.query<CoveredRange & Record<string, unknown>>(
+    'listing what is to be recomputed',
+    `SELECT device_id AS device, since::text, until::text FROM recompute_ranges
+     WHERE device_id = ANY ($1) AND since >= $2 AND until <= $3 ORDER BY device_id, since`,
+    [devices, new Date(fromMs).toISOString(), new Date(toMs).toISOString()],
+  )
+}
+
+/** Forgets ranges that were recomputed, unless they have become others meanwhile. @returns how many */
+export async function forgetRanges(session: Session, ranges: readonly CoveredRange[]): Promise<number> {
+  const gone = await session.query(
+    'forgetting what was recomputed',
+    `DELETE FROM recompute_ranges AS r USING unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS c (device_id, since, until)
+     WHERE r.device_id = c.device_id AND r.since = c.since AND r.until = c.until RETURNING 1`,
+    [ranges.map(({ device }) => device), ranges.map(({ since }) => since), ranges.map(({ until }) => until)],
+  )
+  return gone.length
 }

@@ -69,7 +69,7 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
   const {
     topicId,
     ranges: planned,
-    deleted,
+    cut,
   } = await replayRanges(kafka, topic, {
     fromMicros: options.fromMs * 1000,
     byReceipt: options.byReceipt,
@@ -109,7 +109,7 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
     ...{ fromMs: span.fromMs, toMs: span.toMs },
     counts,
     done: all === 0 ? 0 : ranges.reduce((sum, { begin, next }) => sum + Number(next - begin), 0) / all,
-    deleted,
+    deleted: cut.length > 0,
     async run(progress) {
       await replay({
         kafka,

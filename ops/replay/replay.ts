@@ -74,14 +74,15 @@ const MICROS_PER_MS = 1000
 
 /**
  * Where to read each partition. Samples may be received long after their time, but only a day
- * before it, so what was received earlier than that cannot match.
+ * before it, so what was received earlier than that cannot match. `cut`: partitions of which Kafka
+ * has deleted records that may match.
  * @throws ConfigError if there is no such topic
  */
 export async function replayRanges(
   kafka: KafkaClient,
   topic: Topic,
   { fromMicros, byReceipt }: Pick<ReplayFilter, 'fromMicros' | 'byReceipt'>,
-): Promise<{ readonly topicId: string; readonly ranges: readonly ReplayRange[]; readonly deleted: boolean }> {
+): Promise<{ readonly topicId: string; readonly ranges: readonly ReplayRange[]; readonly cut: readonly number[] }> {
   await using logs = openTopicLogs(kafka)
   await using admin = openAdmin(kafka)
   const state = (await logs.topics([topic])).get(topic)
@@ -94,10 +95,10 @@ export async function replayRanges(
     const begin = found < earliest ? earliest : found > end ? end : found
     return { partition, begin, next: begin, end }
   })
-  const deleted = extents.some(
-    ({ partition, earliest }) => earliest > 0n && ranges.find((range) => range.partition === partition)?.begin === earliest,
+  const cut = extents.flatMap(({ partition, earliest }) =>
+    earliest > 0n && ranges.find((range) => range.partition === partition)?.begin === earliest ? [partition] : [],
   )
-  return { topicId: state.id, ranges, deleted }
+  return { topicId: state.id, ranges, cut }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Log, ReadingsSink } from '../../connectors/contract.ts'
 import { createReadingsSink } from '../../connectors/postgres/readings-sink.ts'
+import { SHADOW } from '../../connectors/postgres/recompute-shadow.ts'
 import type { KnownSchemas } from '../../connectors/registry/known-schemas.ts'
 import { openSchemaDirectory, type SchemaDirectoryOptions } from '../../connectors/registry/schema-directory.ts'
 import type { KafkaRecord } from '../../processors/contract.ts'
@@ -13,7 +14,9 @@ import type { Config } from '../config.ts'
 import { telemetryOwner } from '../database-users.ts'
 import { schemasOf } from '../lookups.ts'
 
-/** The sink that the configuration describes, of the store and of a redrive of its dead letters. */
+/**
+ * The sink that the configuration describes, of the store and of a redrive of its dead letters.
+ */
 export function configuredSink({ env, store }: Config, log: Log): ReadingsSink {
   const { backend, conflicts, rollups } = store
   return createReadingsSink({
@@ -23,6 +26,19 @@ export function configuredSink({ env, store }: Config, log: Log): ReadingsSink {
     conflicts,
     rollups: rollups === 'kept',
     quantities: readQuantities(),
+    log,
+  })
+}
+
+/** The sink for rows that are recomputed: by the rules of the store, into tables of their own. */
+export function shadowSink(config: Config, log: Log): ReadingsSink {
+  return createReadingsSink({
+    url: telemetryOwner(config),
+    backend: config.store.backend,
+    conflicts: config.store.conflicts,
+    rollups: false,
+    quantities: readQuantities(),
+    schema: SHADOW,
     log,
   })
 }
