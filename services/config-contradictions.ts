@@ -34,6 +34,18 @@ export function* contradictions({
       'expected nothing beside storage.archive: storage.archive_retention_days says how long days are kept',
       storage.retention_days.readings,
     ]
+  const { readings, readings_hourly: hourly, readings_daily: daily } = storage.retention_days
+  const gone = storage.archive === undefined ? readings : storage.archive_after_days
+  if (hourly !== undefined && gone === undefined)
+    yield [['storage', 'retention_days', 'readings_hourly'], 'expected storage.retention_days.readings or storage.archive with it', hourly]
+  if (hourly !== undefined && gone !== undefined && hourly < gone)
+    yield [['storage', 'retention_days', 'readings_hourly'], `expected at least ${gone}, the days that readings are kept`, hourly]
+  if (daily !== undefined && (hourly === undefined || daily < hourly))
+    yield [
+      ['storage', 'retention_days', 'readings_daily'],
+      `expected storage.retention_days.readings_hourly with it, and at least as many`,
+      daily,
+    ]
   if (storage.archive?.includes('://') === true && !/^s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/[^?#]*)?$/.test(storage.archive))
     yield [['storage', 'archive'], 'expected a path, or s3://bucket/prefix', storage.archive]
   if (storage.archive !== undefined && storage.columnstore_after_days !== undefined)

@@ -216,6 +216,18 @@ export const shape = z.strictObject({
         .max(36_500)
         .optional()
         .describe('A day of readings is dropped, with its partition or chunk, so many days after its end.'),
+      readings_hourly: z
+        .int()
+        .min(1)
+        .max(36_500)
+        .optional()
+        .describe('The roll-ups of the hours of a day are dropped so many days after its end, once its readings are dropped or archived.'),
+      readings_daily: z
+        .int()
+        .min(1)
+        .max(36_500)
+        .optional()
+        .describe('The roll-ups of a day are dropped so many days after its end, once those of its hours are.'),
     }),
     archive: z
       .string()

@@ -44,6 +44,20 @@ describe('the configuration', () => {
         'bridge: max_payload_bytes: expected at most 195904, which topics.max_message_bytes (200000) leaves for a payload, got 262144',
       )
     })
+
+    it('keeps no roll-up shorter than what it is made of', () => {
+      const kept =
+        (days: string, more = ''): (() => unknown) =>
+        () =>
+          load(`storage: { retention_days: { ${days} }${more} }`)
+      const [hourly, daily] = ['storage: retention_days: readings_hourly: ', 'storage: retention_days: readings_daily: ']
+      expect(kept('readings_hourly: 9')).to.throw(`${hourly}expected storage.retention_days.readings or storage.archive with it, got 9`)
+      expect(kept('readings: 10, readings_hourly: 9')).to.throw(`${hourly}expected at least 10, the days that readings are kept, got 9`)
+      expect(kept('readings_hourly: 9', ', archive: old, archive_after_days: 10')).to.throw(`${hourly}expected at least 10`)
+      expect(kept('readings: 9, readings_daily: 20')).to.throw(`${daily}expected storage.retention_days.readings_hourly with it`)
+      expect(kept('readings: 9, readings_hourly: 9, readings_daily: 8')).to.throw(daily)
+      expect(kept('readings: 9, readings_hourly: 9, readings_daily: 9')).not.to.throw()
+    })
   })
 
   it('takes the older names of what is kept of two values', () => {

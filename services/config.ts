@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
+import type { RollupRetention } from '../connectors/postgres/rollups.ts'
 import { parseRoutes, type Route } from '../processors/bridge/routes.ts'
 import type { ArchiveSettings } from '../processors/store/archive-plan.ts'
 import type { PartitionSettings } from '../processors/store/partition-plan.ts'
@@ -50,6 +51,11 @@ export function breakerLimits({ devices_turned_bad: limits }: Config): BreakerLi
 /** How the partitions of `readings` are kept. */
 export function partitionSettings({ storage }: Pick<Config, 'storage'>): PartitionSettings {
   return { daysAhead: storage.days_ahead, retentionDays: storage.retention_days.readings, columnstoreDays: storage.columnstore_after_days }
+}
+
+/** How long roll-ups are kept. */
+export function rollupRetention({ storage }: Pick<Config, 'storage'>): RollupRetention {
+  return { hourlyDays: storage.retention_days.readings_hourly, dailyDays: storage.retention_days.readings_daily }
 }
 
 /** When days of `readings` go to the archive, and from it; undefined without an archive. */

@@ -145,6 +145,10 @@ export const METRICS = {
     means:
       'Hours of devices whose roll-ups are not up to date, so that queries compute them; NaN until they are counted, or if there are none.',
   },
+  millrace_rollup_dropped_days_total: {
+    of: ['store'],
+    means: 'Days whose roll-ups were dropped by `storage.retention_days`: those of hours, and those of the day.',
+  },
   millrace_readings_total: { of: ['store'], means: 'Values of quantities in the rows committed, repeats included.' },
   millrace_stray_rows: {
     of: ['store'],

@@ -22,7 +22,8 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
     store: {
       ...each(ADD, 'readings', 'consumer_offset', 'reading_conflict'),
       ...each(ALL, 'rollup_mark', 'rollup_pending', 'rollup_pending_day'),
-      ...each(ALL, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
+      ...each(ALL, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'readings_daily_base', 'latest_readings_kept'),
+      rollup_hours_dropped: ['SELECT', 'INSERT'],
       site_devices_kept: ADD,
       ...each(READ, 'rollup_dropped', 'rollup_shape', 'rollup_marked', 'rollup_dirty_hours', 'rollup_dirty_days'),
       ...each(READ, 'readings_hourly', 'readings_daily'),
@@ -39,7 +40,8 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'readings', 'asset_readings', 'asset_devices', 'reading_conflict', 'archived_days'),
       ...each(READ, 'readings_hourly', 'readings_daily', 'latest_readings'),
       // Functions within these views run with the rights of who asks.
-      ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'latest_readings_kept'),
+      ...each(READ, 'readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'readings_daily_base', 'latest_readings_kept'),
+      ...each(READ, 'rollup_hours_dropped'),
       ...each(READ, 'site_devices_kept', 'rollup_mark', 'rollup_marked', 'rollup_pending', 'rollup_pending_day', 'rollup_dropped'),
       ...each(READ, 'rollup_dirty_hours', 'rollup_dirty_days', 'archived_days'),
       // What the page for operators shows: how far consumers are, the ledger of frames, redrives.

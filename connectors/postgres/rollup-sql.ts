@@ -99,7 +99,8 @@ CROSS JOIN LATERAL (
 
 /**
  * Roll-ups of days, summed up from hours: device_id, day, rows, then `partColumns`.
- * @param hours SQL of a relation of roll-ups of hours, each with its day
+ * @param hours SQL of a relation of roll-ups of hours, each with its day, and of what is to be
+ *   added to them: `baseOfDays`
  */
 export function freshDays(hours: string, quantities: readonly RollupQuantity[]): string {
   const parts = quantities.flatMap(({ name }) => {
@@ -110,9 +111,9 @@ export function freshDays(hours: string, quantities: readonly RollupQuantity[]):
       `sum(h.${sum}) AS ${sum}`,
       `min(h.${min}) AS ${min}`,
       `max(h.${max}) AS ${max}`,
-      `(array_agg(h.${first} ORDER BY h.hour) ${there})[1] AS ${first}`,
+      `(array_agg(h.${first} ORDER BY h.${first_at}) ${there})[1] AS ${first}`,
       `min(h.${first_at}) AS ${first_at}`,
-      `(array_agg(h.${last} ORDER BY h.hour DESC) ${there})[1] AS ${last}`,
+      `(array_agg(h.${last} ORDER BY h.${last_at} DESC) ${there})[1] AS ${last}`,
       `max(h.${last_at}) AS ${last_at}`,
     ]
   })
@@ -121,11 +122,26 @@ FROM ${hours} AS h GROUP BY h.device_id, h.day`
 }
 
 /**
+ * What is left of days whose hours were dropped: day, device_id, rows, then `partColumns`.
+ * @param days SQL of a relation with device_id and day
+ */
+export function baseOfDays(days: string, quantities: readonly RollupQuantity[]): string {
+  const of = (alias: string): string => [`${alias}.rows`, ...partColumns(quantities).map((name) => `${alias}.${name}`)].join(', ')
+  return `SELECT d.day, d.device_id, ${of('b')} FROM ${days} AS d
+JOIN readings_daily_base AS b ON b.device_id = d.device_id AND b.day = d.day
+UNION ALL
+SELECT d.day, d.device_id, ${of('k')} FROM ${days} AS d
+JOIN readings_daily_kept AS k ON k.device_id = d.device_id AND k.day = d.day
+JOIN rollup_hours_dropped AS g ON g.day = d.day
+WHERE NOT EXISTS (SELECT FROM readings_daily_base AS b WHERE b.device_id = d.device_id AND b.day = d.day)`
+}
+
+/**
  * The newest value of each quantity: device_id, then value and time of each.
  *
  * What was kept stays unless the hours at hand have a newer value, or its own: that may have been
  * corrected. If its hour is at hand and no longer has it, it was deleted, and the hours before are
- * searched.
+ * searched; unless the hours of that day were dropped, for then its hour is not whole.
  * @param hours SQL of a relation of roll-ups of hours; of a device all that changed
  */
 export function freshLatest(hours: string, quantities: readonly RollupQuantity[]): string {
@@ -143,6 +159,6 @@ export function freshLatest(hours: string, quantities: readonly RollupQuantity[]
     return [`${choose(last, own, 'rollup_search_value')} AS ${own}`, `${choose(last_at, at, 'rollup_search_time')} AS ${at}`]
   })
   return `SELECT ${['f.device_id', ...chosen].join(',\n  ')}
-FROM (SELECT ${['h.device_id', 'array_agg(h.hour) AS hours', ...newest].join(',\n  ')} FROM ${hours} AS h GROUP BY h.device_id) AS f
+FROM (SELECT ${['h.device_id', `array_agg(h.hour) FILTER (WHERE NOT EXISTS (SELECT FROM rollup_hours_dropped AS g WHERE g.day = date_bin('1 day', h.hour, 'epoch'))) AS hours`, ...newest].join(',\n  ')} FROM ${hours} AS h GROUP BY h.device_id) AS f
 LEFT JOIN latest_readings_kept AS k ON k.device_id = f.device_id`
 }

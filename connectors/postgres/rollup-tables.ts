@@ -28,6 +28,7 @@ const KEPT = {
   readings_hourly_base: `device_id text COLLATE "C" NOT NULL, hour timestamptz NOT NULL, upto timestamptz NOT NULL, rows bigint NOT NULL,
     PRIMARY KEY (device_id, hour)`,
   readings_daily_kept: `device_id text COLLATE "C" NOT NULL, day timestamptz NOT NULL, rows bigint NOT NULL, PRIMARY KEY (device_id, day)`,
+  readings_daily_base: `device_id text COLLATE "C" NOT NULL, day timestamptz NOT NULL, rows bigint NOT NULL, PRIMARY KEY (device_id, day)`,
   latest_readings_kept: `device_id text COLLATE "C" NOT NULL PRIMARY KEY`,
 } as const
 
@@ -36,6 +37,7 @@ const KEPT_COMMENTS = {
     'Roll-ups of hours as the job left them. Those that rollup_pending or rollup_mark name are out of date: query readings_hourly.',
   readings_hourly_base: 'Roll-ups of hours whose readings were dropped, and got readings since: what is to be added to those.',
   readings_daily_kept: 'Roll-ups of days as the job left them, some out of date: query readings_daily.',
+  readings_daily_base: 'Roll-ups of days whose hours were dropped, and got readings since: what is to be added to those.',
   latest_readings_kept: 'The newest value of each quantity as the job left it, some out of date: query latest_readings.',
 } as const
 
@@ -54,7 +56,7 @@ export function rollupTables(quantities: readonly RollupQuantity[]): string {
     ([table, columns]) => `CREATE TABLE IF NOT EXISTS ${table} (${columns}) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)`,
   )
   const comments = Object.entries(KEPT_COMMENTS).map(([table, comment]) => `COMMENT ON TABLE ${table} IS ${literal(comment)}`)
-  const parts = (['readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept'] as const).flatMap((table) =>
+  const parts = (['readings_hourly_kept', 'readings_hourly_base', 'readings_daily_kept', 'readings_daily_base'] as const).flatMap((table) =>
     added(
       table,
       quantities.flatMap(({ name }) => PARTS.map(({ part, type }) => [`${name}_${part}`, type] as const)),

@@ -1,5 +1,5 @@
 import { quoted } from './readings-table.ts'
-import { freshDays, freshHours, freshLatest, partColumns } from './rollup-sql.ts'
+import { baseOfDays, freshDays, freshHours, freshLatest, partColumns } from './rollup-sql.ts'
 import { type RollupQuantity, rollupComments } from './rollup-tables.ts'
 
 /**
@@ -37,7 +37,12 @@ UNION SELECT device_id, date_bin('1 day', hour, 'epoch') AS day FROM rollup_mark
 SELECT ${of('k', 'device_id', 'day', 'rows')} FROM readings_daily_kept AS k
 WHERE NOT EXISTS (SELECT FROM rollup_dirty_days AS d WHERE d.device_id = k.device_id AND d.day = k.day)
 UNION ALL
-${freshDays(`(${hoursOfDirtyDays(of)})`, quantities)}`,
+${freshDays(
+  `(${hoursOfDirtyDays(of)}
+UNION ALL
+${baseOfDays('rollup_dirty_days', quantities)})`,
+  quantities,
+)}`,
     searchFunction('rollup_search_time', 'timestamptz', 'last_at'),
     searchFunction('rollup_search_value', 'double precision', 'last'),
     `CREATE OR REPLACE FUNCTION rollup_fresh_latest() RETURNS SETOF latest_readings_kept LANGUAGE sql STABLE ROWS 100 AS $rollup$
@@ -66,13 +71,13 @@ SELECT l.device_id, greatest(${times}) AS ts, ${latest.map((name) => `l.${name}`
  * condition that reaches into a view of several parts.
  */
 function hoursOfDirtyDays(of: (alias: string, ...first: readonly string[]) => string): string {
-  return `SELECT d.day, d.device_id, ${of('k', 'hour', 'rows')} FROM rollup_dirty_days AS d CROSS JOIN LATERAL (
+  return `SELECT d.day, d.device_id, ${of('k', 'rows')} FROM rollup_dirty_days AS d CROSS JOIN LATERAL (
   SELECT * FROM readings_hourly_kept WHERE device_id = d.device_id AND hour >= d.day AND hour < d.day + interval '1 day' OFFSET 0
 ) AS k
 WHERE NOT EXISTS (SELECT FROM rollup_pending AS p WHERE p.device_id = d.device_id AND p.hour = k.hour)
   AND NOT EXISTS (SELECT FROM rollup_marked AS m WHERE m.device_id = d.device_id AND m.hour = k.hour)
 UNION ALL
-SELECT date_bin('1 day', f.hour, 'epoch'), ${of('f', 'device_id', 'hour', 'rows')} FROM rollup_fresh_hours() AS f`
+SELECT date_bin('1 day', f.hour, 'epoch'), ${of('f', 'device_id', 'rows')} FROM rollup_fresh_hours() AS f`
 }
 
 /**

@@ -1,5 +1,5 @@
 import { quoted } from './readings-table.ts'
-import { freshDays, freshHours, freshLatest, partColumns } from './rollup-sql.ts'
+import { baseOfDays, freshDays, freshHours, freshLatest, partColumns } from './rollup-sql.ts'
 import type { RollupQuantity } from './rollup-tables.ts'
 import { noteSites } from './site-devices.ts'
 
@@ -86,12 +86,69 @@ BEGIN
   )
   SELECT array_agg(device_id), array_agg(day) INTO devices, days FROM gone;
   IF devices IS NULL THEN RETURN 0; END IF;
+  INSERT INTO readings_daily_base (device_id, day, rows, ${parts.join(', ')})
+  SELECT b.device_id, b.day, b.rows, ${parts.map((name) => `b.${name}`).join(', ')} FROM (
+${baseOfDays('(SELECT * FROM unnest(devices, days) AS u (device_id, day))', quantities)}
+  ) AS b
+  ON CONFLICT (device_id, day) DO NOTHING;
   DELETE FROM readings_daily_kept AS k USING unnest(devices, days) AS t (device_id, day) WHERE k.device_id = t.device_id AND k.day = t.day;
   INSERT INTO readings_daily_kept (device_id, day, rows, ${parts.join(', ')})
   SELECT f.device_id, f.day, f.rows, ${parts.map((name) => `f.${name}`).join(', ')} FROM (
-${freshDays("(SELECT d.day, k.* FROM unnest(devices, days) AS d (device_id, day) JOIN readings_hourly_kept AS k ON k.device_id = d.device_id AND k.hour >= d.day AND k.hour < d.day + interval '1 day')", quantities)}
+${freshDays(
+  `(SELECT d.day, d.device_id, k.rows, ${parts.map((name) => `k.${name}`).join(', ')} FROM unnest(devices, days) AS d (device_id, day)
+JOIN readings_hourly_kept AS k ON k.device_id = d.device_id AND k.hour >= d.day AND k.hour < d.day + interval '1 day'
+UNION ALL
+${baseOfDays('(SELECT * FROM unnest(devices, days) AS u (device_id, day))', quantities)})`,
+  quantities,
+)}
   ) AS f;
   RETURN cardinality(devices);
+END $rollup$`,
+    `CREATE OR REPLACE FUNCTION rollup_old(keep_days integer) RETURNS timestamptz LANGUAGE sql STABLE AS $rollup$
+  SELECT date_bin('1 day', least(now(), max(hour) + interval '1 day'), 'epoch') - keep_days * interval '1 day' FROM readings_hourly_kept
+$rollup$`,
+    `CREATE OR REPLACE FUNCTION rollup_changing(its timestamptz) RETURNS boolean LANGUAGE sql VOLATILE AS $rollup$
+  SELECT EXISTS (SELECT FROM rollup_pending WHERE hour >= its AND hour < its + interval '1 day')
+    OR EXISTS (SELECT FROM rollup_mark WHERE hour >= its AND hour < its + interval '1 day')
+    OR EXISTS (SELECT FROM rollup_pending_day WHERE day = its)
+$rollup$`,
+    `CREATE OR REPLACE FUNCTION rollup_drop_hours(keep_days integer) RETURNS bigint LANGUAGE plpgsql AS $rollup$
+DECLARE
+  its timestamptz;
+  readings_left boolean;
+BEGIN
+  FOR its IN SELECT g.day FROM rollup_dropped AS g
+    WHERE g.day < rollup_old(keep_days) AND EXISTS (SELECT FROM readings_hourly_kept AS k WHERE k.hour >= g.day AND k.hour < g.day + interval '1 day')
+    ORDER BY g.day
+  LOOP
+    CONTINUE WHEN rollup_changing(its);
+    -- A reading that is there would be added to the day again with the next one of its hour.
+    EXECUTE format('SELECT EXISTS (SELECT FROM readings WHERE ts >= %L AND ts < %L)', its, its + interval '1 day') INTO readings_left;
+    CONTINUE WHEN readings_left;
+    DELETE FROM readings_hourly_kept WHERE hour >= its AND hour < its + interval '1 day';
+    DELETE FROM readings_hourly_base WHERE hour >= its AND hour < its + interval '1 day';
+    -- The next late reading makes a base of what is kept then.
+    DELETE FROM readings_daily_base WHERE day = its;
+    INSERT INTO rollup_hours_dropped VALUES (its) ON CONFLICT DO NOTHING;
+    RETURN 1;
+  END LOOP;
+  RETURN 0;
+END $rollup$`,
+    `CREATE OR REPLACE FUNCTION rollup_drop_days(keep_days integer) RETURNS bigint LANGUAGE plpgsql AS $rollup$
+DECLARE
+  its timestamptz;
+BEGIN
+  FOR its IN SELECT g.day FROM rollup_hours_dropped AS g
+    WHERE g.day < rollup_old(keep_days) AND EXISTS (SELECT FROM readings_daily_kept AS k WHERE k.day = g.day)
+      AND NOT EXISTS (SELECT FROM readings_hourly_kept AS k WHERE k.hour >= g.day AND k.hour < g.day + interval '1 day')
+    ORDER BY g.day
+  LOOP
+    CONTINUE WHEN rollup_changing(its);
+    DELETE FROM readings_daily_kept WHERE day = its;
+    DELETE FROM readings_daily_base WHERE day = its;
+    RETURN 1;
+  END LOOP;
+  RETURN 0;
 END $rollup$`,
     `CREATE OR REPLACE FUNCTION rollup_lock() RETURNS void LANGUAGE sql AS $rollup$ SELECT pg_advisory_xact_lock(${ROLLUP_LOCK}) $rollup$`,
     `CREATE OR REPLACE FUNCTION rollup_settle(since timestamptz, until timestamptz) RETURNS boolean LANGUAGE plpgsql AS $rollup$
@@ -111,6 +168,8 @@ END $rollup$`,
     `CREATE OR REPLACE FUNCTION rollup_reopen(since timestamptz, until timestamptz, mark boolean) RETURNS void LANGUAGE plpgsql AS $rollup$
 BEGIN
   DELETE FROM rollup_dropped WHERE day >= since AND day < until;
+  DELETE FROM rollup_hours_dropped WHERE day >= since AND day < until;
+  DELETE FROM readings_daily_base WHERE day >= since AND day < until;
   DELETE FROM readings_hourly_base WHERE hour >= since AND hour < until;
   IF NOT mark THEN RETURN; END IF;
   INSERT INTO rollup_pending AS p (device_id, hour, from_ts, to_ts, due_at)

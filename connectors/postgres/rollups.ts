@@ -19,6 +19,12 @@ export interface RollupTurn {
   readonly more: boolean
 }
 
+/** Whole days that roll-ups are kept after their end; undefined: for ever. */
+export interface RollupRetention {
+  readonly hourlyDays: number | undefined
+  readonly dailyDays: number | undefined
+}
+
 /**
  * The job that brings roll-ups up to date. Any number of instances may run: one works at a time.
  */
@@ -28,6 +34,12 @@ export interface Rollups extends AsyncDisposable {
    * them done or not done.
    */
   turn(): Promise<RollupTurn>
+  /**
+   * Drops roll-ups of one day that are old enough: those of hours once all readings of the day are
+   * gone, those of the day once its hours are. What changes at the time is left for later.
+   * @returns how many days were dropped: there may be more if it is not 0
+   */
+  drop(retention: RollupRetention): Promise<number>
   /** Hours of devices that are not up to date, as of the last turn. */
   pending(): Promise<number>
 }
@@ -86,6 +98,13 @@ export function openRollups({ url, settleMs = SETTLE_MS, openEveryMs = OPEN_EVER
         const days = hours === undefined ? undefined : await alone(session, `rollup_days(${MOST_DAYS})`)
         if (marks === undefined || hours === undefined || days === undefined) return { ours: false, more: false }
         return { ours: true, more: marks === MOST_MARKS || hours === asked || days === MOST_DAYS }
+      }),
+    drop: ({ hourlyDays, dailyDays }) =>
+      database.use(async (session) => {
+        let dropped = 0
+        if (hourlyDays !== undefined) dropped += (await alone(session, `rollup_drop_hours(${hourlyDays})`)) ?? 0
+        if (dailyDays !== undefined) dropped += (await alone(session, `rollup_drop_days(${dailyDays})`)) ?? 0
+        return dropped
       }),
     pending: () =>
       database.use(async (session) => {

@@ -20,7 +20,12 @@ export async function reopenRollups(session: Session, { fromMs, toMs }: TimeRang
   await session.script(doing, 'SELECT rollup_lock()')
   const [counted] = await session.query<{ rows: number }>(
     doing,
-    'SELECT coalesce(sum(rows), 0)::float8 AS rows FROM readings_hourly_kept WHERE hour >= $1 AND hour < $2',
+    `SELECT coalesce(sum(rows), 0)::float8 AS rows FROM (
+       SELECT rows FROM readings_hourly_kept WHERE hour >= $1 AND hour < $2
+         AND NOT EXISTS (SELECT FROM rollup_hours_dropped WHERE day = date_bin('1 day', hour, 'epoch'))
+       UNION ALL
+       SELECT rows FROM readings_daily_kept JOIN rollup_hours_dropped USING (day) WHERE day >= $1 AND day < $2
+     ) AS counted`,
     [instant(fromMs), instant(toMs)],
   )
   const more = (counted?.rows ?? 0) - rows

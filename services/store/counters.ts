@@ -16,6 +16,8 @@ export interface StoreCounters {
   fenced: number
   /** Hours of devices whose roll-ups are not up to date; NaN until they are counted. */
   rollupPending: number
+  /** Days whose roll-ups, of hours or of the day, were dropped. */
+  rollupDaysDropped: number
   readonly rejected: Map<string, number>
   /** How long it takes until a record's commit, from its newest sample and from its receipt. */
   readonly latency: { readonly sample: Distribution; readonly receipt: Distribution }
@@ -33,6 +35,7 @@ export function createStoreCounters(): StoreCounters {
     retries: 0,
     fenced: 0,
     rollupPending: Number.NaN,
+    rollupDaysDropped: 0,
     rejected: new Map(),
     latency: { sample: new Distribution(), receipt: new Distribution() },
   }
@@ -43,6 +46,7 @@ export function storeReadings(counters: StoreCounters): MetricReadings {
     millrace_records_total: () => counters.records,
     millrace_inserted_rows_total: () => counters.inserted,
     millrace_rollup_pending_hours: () => counters.rollupPending,
+    millrace_rollup_dropped_days_total: () => counters.rollupDaysDropped,
     millrace_readings_total: () => counters.readings,
     millrace_merged_rows_total: () => counters.merged,
     millrace_repeated_rows_total: () => counters.repeated,

@@ -74,7 +74,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
 }
 
 /** What an answer needs as a whole, or what the job keeps small. */
-const READ_WHOLE = /^(latest_readings_kept|readings_hourly_base|rollup_\w+|asset_devices|readings_default)$/
+const READ_WHOLE = /^(latest_readings_kept|readings_(hourly|daily)_base|rollup_\w+|asset_devices|readings_default)$/
 
 /** What is wrong with how a question was answered; empty if nothing. */
 function faults(

@@ -215,6 +215,81 @@ function rollingUp(backend: BackendName): void {
       expect((await client.query('SELECT temperature FROM latest_readings')).rows).to.deep.equal([{ temperature: -1 }])
     })
 
+    it('are dropped by their age: days keep what hours had, and what comes later is added once', async () => {
+      const rollups = job()
+      const DAY = 86_400_000
+      const minute = (n: number, temperature: number, device = 'hive'): { device: string; tsMs: number; temperature: number } => ({
+        device,
+        tsMs: START + n * 60_000,
+        temperature,
+      })
+      await store.write([minute(0, 1), minute(10, 9), minute(20, 2), minute(5, 3, 'other'), { ...minute(0, 4), tsMs: START + 5 * DAY }])
+      await finished(rollups)
+      const days = async (): Promise<unknown> =>
+        (
+          await client.query(
+            `SELECT device_id, rows::int, temperature_count::int AS count, temperature_sum AS sum, temperature_min AS min, temperature_max AS max,
+               temperature_first AS first, temperature_last AS last FROM readings_daily WHERE day = '2026-11-23Z' ORDER BY device_id`,
+          )
+        ).rows
+      const hours = async (): Promise<unknown> =>
+        (await client.query("SELECT device_id, rows::int FROM readings_hourly WHERE hour < '2026-11-24Z' ORDER BY device_id, hour")).rows
+      const other = { device_id: 'other', rows: 1, count: 1, sum: 3, min: 3, max: 3, first: 3, last: 3 }
+      const before = [{ device_id: 'hive', rows: 3, count: 3, sum: 12, min: 1, max: 9, first: 1, last: 2 }, other]
+      expect(await days()).to.deep.equal(before)
+      const retention = { hourlyDays: 3, dailyDays: 3 }
+      // The readings are there: nothing is dropped.
+      expect(await rollups.drop(retention)).to.equal(0)
+      const settle = async (): Promise<void> => {
+        await client.query('BEGIN; SELECT rollup_lock()')
+        const { rows } = await client.query<{ done: boolean }>("SELECT rollup_settle('2026-11-23Z', '2026-11-24Z') AS done")
+        expect(rows[0]?.done).to.equal(true)
+        // As a partition that is dropped: no trigger hears of it.
+        await client.query("SET LOCAL millrace.marks = 'on'; DELETE FROM readings WHERE ts < '2026-11-24Z'; COMMIT")
+      }
+      await settle()
+      // The newest is of five days later: six are too many.
+      expect(await rollups.drop({ hourlyDays: 6, dailyDays: undefined })).to.equal(0)
+      expect(await rollups.drop({ hourlyDays: 5, dailyDays: 6 })).to.equal(1)
+      expect([await hours(), await days()]).to.deep.equal([[], before])
+      expect(await rollups.drop({ hourlyDays: 5, dailyDays: 6 })).to.equal(0)
+      // Late ones of the same hour, before and after what was there, each seen at once.
+      await store.write([minute(-1, 5), minute(15, 0)])
+      const late = [{ device_id: 'hive', rows: 5, count: 5, sum: 17, min: 0, max: 9, first: 5, last: 2 }, other]
+      expect(await days()).to.deep.equal(late)
+      await finished(rollups)
+      expect(await days()).to.deep.equal(late)
+      await store.write([minute(30, 10)])
+      const later = [{ device_id: 'hive', rows: 6, count: 6, sum: 27, min: 0, max: 10, first: 5, last: 10 }, other]
+      expect(await days()).to.deep.equal(later)
+      await finished(rollups)
+      expect(await days()).to.deep.equal(later)
+      expect((await client.query('SELECT device_id, temperature FROM latest_readings ORDER BY device_id')).rows).to.deep.equal([
+        { device_id: 'hive', temperature: 4 },
+        { device_id: 'other', temperature: 3 },
+      ])
+      // An older one in the hour of the newest, which is not kept any more.
+      await store.write([minute(1, 7, 'other')])
+      await finished(rollups)
+      expect((await client.query("SELECT temperature FROM latest_readings WHERE device_id = 'other'")).rows).to.deep.equal([
+        { temperature: 3 },
+      ])
+      // What came late is in the table: nothing is dropped before it is gone too, and then again.
+      expect(await rollups.drop(retention)).to.equal(0)
+      await settle()
+      expect(await rollups.drop({ hourlyDays: 3, dailyDays: undefined })).to.equal(1)
+      const end = [later[0], { ...other, rows: 2, count: 2, sum: 10, max: 7, first: 7 }]
+      expect([await hours(), await days()]).to.deep.equal([[], end])
+      await store.write([minute(2, 1, 'other')])
+      await finished(rollups)
+      expect(await days()).to.deep.equal([later[0], { ...end[1], rows: 3, count: 3, sum: 11, min: 1 }])
+      await settle()
+      expect(await rollups.drop(retention)).to.equal(2)
+      expect([await hours(), await days()]).to.deep.equal([[], []])
+      // The newest are not touched.
+      expect((await client.query('SELECT rows::int FROM readings_daily')).rows).to.deep.equal([{ rows: 1 }])
+    })
+
     it('have the column of a quantity that is added, with its unit, while a job goes on', async () => {
       const rollups = job()
       await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
