@@ -67,7 +67,11 @@ interface Broker {
       readonly topic: string
       readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[]
     }[]
-  }): Promise<{ readonly responses: readonly { readonly partitions: readonly { readonly messages: FetchedRecords }[] }[] }>
+  }): Promise<{
+    readonly responses: readonly {
+      readonly partitions: readonly { readonly partition: number; readonly highWatermark: string; readonly messages: FetchedRecords }[]
+    }[]
+  }>
 }
 
 /** The broker that keeps the offsets of a group. */

@@ -14,4 +14,6 @@
 export const sections = [
   { name: 'line', title: 'Line', load: () => import('./sections/line.js') },
   { name: 'lag', title: 'Lag', load: () => import('./sections/lag.js') },
+  { name: 'devices', title: 'Devices', load: () => import('./sections/devices.js') },
+  { name: 'sites', title: 'Sites', load: () => import('./sections/sites.js') },
 ]

@@ -1,0 +1,301 @@
+/** @import { DeviceHistory, LiveReadings, OneDevice } from '../../devices/messages.ts' */
+/** @import { Page } from '../page.js' */
+/** @import { Lines } from './lines.js' */
+/** @import { Span } from './span.js' */
+import { element, setAttribute, setChildren, setText } from '../dom.js'
+import { channelOf, deviceAddress, listAddress, siteAddress } from './address.js'
+import { createChart } from './chart.js'
+import { age, batteryOf, stateOf, toneOf } from './facts.js'
+import { lengthOf, place, withUnit } from './figures.js'
+import { addReading, dropBefore, linesOf } from './lines.js'
+import { repeat } from './repeat.js'
+import { between, LENGTHS, lastOf, moved, panned, spanOf, spanText, zoomed } from './span.js'
+
+const HOUR_MS = 3_600_000
+/** A zoom goes on for some moves: the answer to the last one is enough. */
+const SETTLE_MS = 150
+/** The store commits what came a moment ago; charts that are not made of readings follow so, too. */
+const AGAIN_MS = 15_000
+/** Readings of a line that are kept beyond what history gives. */
+const MOST_READINGS = 6_000
+const MOST_BACK = 50
+/** In time buckets up to this length single readings can stand beside them until the next answer. */
+const SHORT_BUCKET_MS = 60_000
+/** They are a place, and not a line. */
+const NOT_DRAWN = new Set(['latitude', 'longitude'])
+
+/**
+ * One device: what is known of it, and what it measures, live and back in time.
+ * @param {HTMLElement} where
+ * @param {Page} page
+ * @param {string} device
+ * @param {URLSearchParams} query
+ */
+export async function showDevice(where, page, device, query) {
+  let span = spanOf(query, Date.now(), HOUR_MS)
+  /** @type {Span[]} */
+  const before = []
+  /** @type {OneDevice} */
+  let one = await page.get(`devices/one?device=${encodeURIComponent(device)}`)
+  /** @type {Set<string>} */
+  let ids = new Set()
+  /** @type {Map<string, { readonly chart: ReturnType<typeof createChart>, lines: Lines, readonly unit: string }>} */
+  const charts = new Map()
+  /** Null: readings. @type {number | null} */
+  let everyMs = null
+  /** @type {LiveReadings | undefined} */
+  let live
+  let asked = 0
+  let loading = false
+
+  document.title = `${device} · Millrace`
+  const facts = element('dl', { class: 'facts' })
+  const buttons = LENGTHS.map(({ name, ms }) => {
+    const made = element('button', { type: 'button', 'aria-pressed': 'false' }, name)
+    made.onclick = () => go(lastOf(ms, Date.now()))
+    return { made, ms }
+  })
+  const controls = element(
+    'div',
+    { class: 'buttons', role: 'group', 'aria-label': 'Time shown' },
+    ...buttons.map(({ made }) => made),
+    button('Earlier', () => go(panned(span, -0.5, Date.now()))),
+    button('Later', () => go(panned(span, 0.5, Date.now()))),
+    button('Zoom in', () => go(zoomed(span, 0.5, Date.now()))),
+    button('Zoom out', () => go(zoomed(span, 2, Date.now()))),
+  )
+  const resolution = element('p', { class: 'quiet', role: 'status' })
+  const keys = element(
+    'p',
+    { id: 'chart-keys', class: 'quiet' },
+    'Mark a span with the mouse, or stretch it with two fingers. With the focus on a chart: left and right go from point to point, with Shift back and forth in time, + and − zoom, Escape goes back.',
+  )
+  const place = element('div')
+  setChildren(
+    where,
+    element('p', {}, element('a', { href: '#devices' }, 'All devices')),
+    element('h2', {}, device),
+    facts,
+    controls,
+    resolution,
+    place,
+    keys,
+  )
+
+  /**
+   * @param {string} text
+   * @param {() => void} clicked
+   */
+  function button(text, clicked) {
+    const made = element('button', { type: 'button' }, text)
+    made.onclick = clicked
+    return made
+  }
+
+  function tellFacts() {
+    const now = Date.now()
+    const known = one.facts
+    const position = positionOf(one)
+    /** @param {string} name @param {...import('../dom.js').Child} value */
+    const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
+    setChildren(
+      facts,
+      ...(known === null
+        ? [fact('Device', `${device} is not in the app database`)]
+        : [
+            fact('State', element('span', { class: toneOf(known) }, stateOf(known, now))),
+            fact('Last contact', age(known.lastContact, now)),
+            fact(
+              'Account',
+              known.account === null ? 'none' : element('a', { href: listAddress({ account: known.accountId ?? '' }) }, known.account),
+            ),
+            fact('Site', known.siteId === null ? 'none' : element('a', { href: siteAddress(known.siteId) }, known.site)),
+            fact('Asset', known.asset === device ? 'itself' : known.asset),
+            fact('Firmware', known.firmware ?? '?'),
+            fact('Boot', known.boot ?? '?'),
+            fact('Battery', batteryOf(known)),
+          ]),
+      position === undefined ? null : fact('Position', position),
+    )
+  }
+
+  /** Charts for what the device is known to measure. @returns whether there are new ones */
+  function makeCharts() {
+    const known = charts.size + ids.size
+    ids = new Set(one.newest.map(({ deviceId }) => deviceId))
+    const measured = new Set(one.newest.map(({ quantity }) => quantity))
+    for (const quantity of one.quantities) {
+      if (!measured.has(quantity.name) || NOT_DRAWN.has(quantity.name) || charts.has(quantity.name)) continue
+      const chart = createChart(
+        quantity,
+        (id) => channelOf(id, device) || device,
+        {
+          between: (from, to) => go(between(from, to, Date.now())),
+          zoom: (factor, around) => go(zoomed(span, factor, Date.now(), around)),
+          pan: (share) => go(panned(span, share, Date.now())),
+          back() {
+            const last = before.pop()
+            if (last !== undefined) go(moved(last, Date.now()), false)
+          },
+        },
+        { group: 'device', signal: page.signal },
+      )
+      charts.set(quantity.name, { chart, lines: new Map(), unit: quantity.unit })
+    }
+    if (charts.size + ids.size === known && place.hasChildNodes()) return false
+    setChildren(
+      place,
+      ...one.quantities.map(({ name }) => charts.get(name)?.chart.element),
+      charts.size === 0 ? element('p', {}, 'No reading is stored yet. One that comes shows here.') : null,
+    )
+    return true
+  }
+
+  /**
+   * @param {Span} to
+   * @param {boolean} remember
+   */
+  function go(to, remember = true) {
+    if (remember) before.push(span)
+    if (before.length > MOST_BACK) before.shift()
+    span = to
+    moveCharts()
+    history.replaceState(null, '', deviceAddress(device, spanText(span)))
+    void load(SETTLE_MS)
+  }
+
+  function moveCharts() {
+    for (const { chart } of charts.values()) chart.move(span)
+    const length = span.to - span.from
+    for (const { made, ms } of buttons)
+      setAttribute(made, 'aria-pressed', span.follows && Math.abs(length / ms - 1) < 0.05 ? 'true' : 'false')
+  }
+
+  /** Asks history for what is shown. Of several questions only the last one's answer counts. */
+  async function load(waitMs = 0) {
+    const mine = ++asked
+    loading = true
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
+    if (mine !== asked || page.signal.aborted || charts.size === 0) return
+    const question = new URLSearchParams({
+      ids: JSON.stringify([...ids]),
+      quantities: JSON.stringify([...charts.keys()]),
+      from: String(Math.round(span.from)),
+      to: String(Math.round(span.to)),
+      points: String(Math.round(Math.min(1_500, Math.max(150, place.clientWidth * 0.75)))),
+    })
+    try {
+      /** @type {DeviceHistory} */
+      const found = await page.get(`devices/history?${question}`)
+      if (mine !== asked) return
+      everyMs = found.everyMs
+      for (const [quantity, each] of charts) {
+        each.lines = linesOf(found.series.filter((series) => series.quantity === quantity))
+        // Those that were published and not yet committed.
+        if (everyMs === null) for (const reading of live?.readings ?? []) addReading(each.lines, reading, quantity)
+        each.chart.show(each.lines, everyMs, span)
+        each.chart.tell(each.lines)
+      }
+      setText(resolution, resolutionOf(found))
+      tellAges()
+    } catch (cause) {
+      if (mine === asked && !page.signal.aborted)
+        setText(resolution, `History is not known now: ${cause instanceof Error ? cause.message : String(cause)}`)
+    } finally {
+      if (mine === asked) loading = false
+    }
+  }
+
+  /** @param {LiveReadings} state */
+  function take(state) {
+    const missed = live !== undefined && (state.generation !== live.generation || state.first > live.next)
+    const fresh = live === undefined || missed ? state.readings : state.readings.slice(Math.max(0, live.next - state.first))
+    live = state
+    if (missed) void load()
+    if (fresh.length === 0) return
+    for (const { deviceId, ts, values } of fresh)
+      for (const [quantity, value] of Object.entries(values)) note({ deviceId, quantity, value, at: ts })
+    if (makeCharts()) void load()
+    if ((everyMs !== null && everyMs > SHORT_BUCKET_MS) || loading) {
+      tellAges()
+      return
+    }
+    span = moved(span, Date.now())
+    for (const [quantity, { chart, lines }] of charts) {
+      // All of them are looked at: `some` would stop.
+      if (fresh.filter((reading) => addReading(lines, reading, quantity)).length === 0) continue
+      dropBefore(lines, span.from, MOST_READINGS)
+      chart.show(lines, everyMs, span)
+    }
+    tellAges()
+  }
+
+  /**
+   * Keeps the newest value of each quantity.
+   * @param {OneDevice['newest'][number]} value
+   */
+  function note(value) {
+    const known = one.newest.find(({ deviceId, quantity }) => deviceId === value.deviceId && quantity === value.quantity)
+    if (known !== undefined && known.at > value.at) return
+    one = { ...one, newest: [...one.newest.filter((each) => each !== known), value] }
+  }
+
+  function tellAges() {
+    const now = Date.now()
+    for (const [quantity, { chart, unit }] of charts) {
+      const newest = one.newest.filter((each) => each.quantity === quantity).sort((a, b) => b.at - a.at)
+      const [first] = newest
+      if (first === undefined) continue
+      const value = newest.length === 1 ? `${withUnit(first.value, unit)}, ` : ''
+      chart.tellNewest(`${value}${age(first.at, now)}`)
+    }
+  }
+
+  tellFacts()
+  makeCharts()
+  moveCharts()
+  await load()
+  page.watch(`device:${device}`, take)
+  repeat(
+    async () => {
+      const { newest } = one
+      one = await page.get(`devices/one?device=${encodeURIComponent(device)}`)
+      // What is on its way to the database is newer.
+      for (const value of newest) note(value)
+      tellFacts()
+      if (makeCharts() || span.follows) await load()
+    },
+    AGAIN_MS,
+    page,
+  )
+  repeat(
+    () => {
+      tellAges()
+      if (!span.follows) return
+      span = moved(span, Date.now())
+      for (const { chart } of charts.values()) chart.move(span)
+    },
+    // A step of less than a pixel would not be seen.
+    () => Math.min(60_000, Math.max(1_000, (span.to - span.from) / 1_000)),
+    page,
+  )
+}
+
+/** @param {DeviceHistory} history */
+function resolutionOf({ everyMs, because }) {
+  if (everyMs === null) return 'Shown: each reading.'
+  const why =
+    because === 'archived'
+      ? ' The readings themselves are in the archive.'
+      : because === 'many'
+        ? ' There are too many readings to show each: zoom in.'
+        : ''
+  return `Shown: mean, lowest and highest of each ${lengthOf(everyMs)}.${why}`
+}
+
+/** @param {OneDevice} device */
+function positionOf({ newest }) {
+  const value = (/** @type {string} */ name) => newest.find(({ quantity }) => quantity === name)?.value
+  const [latitude, longitude] = [value('latitude'), value('longitude')]
+  return latitude === undefined || longitude === undefined ? undefined : place({ latitude, longitude })
+}
