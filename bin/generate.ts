@@ -13,6 +13,8 @@ import { projectRoot, readFirmwares, readOwnSchemas, readSchema } from '../schem
 import { readingsTypes } from '../schemas/readings-types.ts'
 import { commandsDocument } from './commands-document.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
+import { DASHBOARDS } from './grafana-dashboards.ts'
+import { dashboardJson } from './grafana-json.ts'
 import { metricsDocument } from './metrics-document.ts'
 import { quantitiesDocument } from './quantities-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
@@ -30,6 +32,7 @@ for (const { path, json } of [readSchema('device-status'), readSchema('raw'), re
   const folder = join(dirname(path), 'generated')
   wanted.set(join(folder, `${basename(path, '.avsc')}.ts`), avroTypes(json, path, relative(folder, 'schemas/avro-schema.ts')))
 }
+for (const dashboard of DASHBOARDS) wanted.set(`deploy/grafana/${dashboard.uid}.json`, dashboardJson(dashboard))
 const firmwares = readFirmwares().map(({ firmware }) => firmware)
 // A firmware with doubles gets no header: only the bridge writes them, for JSON devices.
 for (const firmware of firmwares.filter(hasCHeader)) wanted.set(`firmware/generated/${cHeaderName(firmware)}`, cHeader(firmware))

@@ -13,6 +13,7 @@ import { checkCompression, countPartitions, kafkaClient } from './kafka.ts'
 import { createKafkaOffsets, type KafkaOffsets } from './kafka-offsets.ts'
 import { fromZero, reportMetrics } from './metrics.ts'
 import { createPositionChanges, PositionCounters, positionReadings } from './position-changes.ts'
+import { engineReasons } from './processor/engine.ts'
 import { openDeadLetterCodec } from './registered.ts'
 import { openSending, type Sending } from './sending.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -121,7 +122,9 @@ export async function startConsumer(service: ConsumerService, context: ServiceCo
     millrace_stage_seconds_total: () => stages.seconds(),
     ...positionReadings(changes),
     ...opened.readings,
-    ...(rejected === undefined ? {} : { millrace_rejected_total: () => fromZero(Object.keys(reasons ?? {}), rejected()) }),
+    ...(rejected === undefined
+      ? {}
+      : { millrace_rejected_total: () => fromZero(Object.keys({ ...engineReasons, ...reasons }), rejected()) }),
   })
   if (reasons !== undefined) reportMetrics(metrics, { millrace_referenced_records_total: () => kept.referenced })
 

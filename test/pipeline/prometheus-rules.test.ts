@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parse, stringify } from 'yaml'
+import { DASHBOARDS } from '../../bin/grafana-dashboards.ts'
 import { WATCH_METRICS } from '../../ops/watch/metrics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { METRICS } from '../../services/metrics.ts'
@@ -224,6 +225,20 @@ const AT_REST: Series = {
   'millrace_database_max_connections{database="telemetry",service="watch"}': '100+0x120',
 }
 
+/** What the panels of the dashboards ask. */
+const queries = DASHBOARDS.flatMap(({ uid }) => {
+  const { panels } = JSON.parse(readFileSync(join(projectRoot, `deploy/grafana/${uid}.json`), 'utf8')) as {
+    readonly panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[]
+  }
+  return panels.flatMap(({ targets = [] }) => targets)
+})
+const known = new Set<string | undefined>([...Object.keys(METRICS), ...Object.keys(WATCH_METRICS), ...rules.map(({ record }) => record)])
+
+function expectKnown(expr: string): void {
+  for (const [name] of expr.matchAll(/\b[a-z_]+:[a-z0-9_:]+|\b(millrace|kafka)_[a-z_]+/g))
+    expect([...known], expr).to.include(known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''))
+}
+
 describe('the rules for Prometheus', function () {
   this.timeout(60_000)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rules-'))
@@ -241,10 +256,14 @@ describe('the rules for Prometheus', function () {
   })
 
   it('ask for metrics that there are', () => {
-    const known = new Set([...Object.keys(METRICS), ...Object.keys(WATCH_METRICS), ...rules.map(({ record }) => record)])
-    for (const { expr } of rules)
-      for (const [name] of expr.matchAll(/\b[a-z_]+:[a-z0-9_:]+|\b(millrace|kafka)_[a-z_]+/g))
-        expect([...known], expr).to.include(known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''))
+    for (const { expr } of rules) expectKnown(expr)
+  })
+
+  it('do so in the dashboards too, in words that Prometheus understands', () => {
+    for (const { expr } of queries) expectKnown(expr)
+    const asked = queries.map(({ expr }, index) => ({ record: `panel:${index}`, expr: expr.replaceAll('$__rate_interval', '1m') }))
+    writeFileSync(join(folder, 'panels.yml'), stringify({ groups: [{ name: 'panels', rules: asked }] }))
+    promtool('check', 'rules', 'panels.yml')
   })
 
   it('say for each alert what to do, with an entry in the runbook, which has no other entries', () => {
