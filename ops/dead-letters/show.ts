@@ -27,10 +27,24 @@ export interface ShowSources {
   readonly log: Log
 }
 
+/** A dead letter in words. */
+export interface DescribedDeadLetter {
+  /** Its fields, each by name. */
+  readonly fields: readonly (readonly [name: string, text: string])[]
+  /** Lines of its original, as far as it can be decoded. */
+  readonly original: readonly string[]
+}
+
 /**
  * Lines for people: every field of a dead letter, then its original as far as it can be decoded.
  */
 export async function showDeadLetter(found: FoundDeadLetter, sources: ShowSources): Promise<readonly string[]> {
+  const { fields, original } = await describeDeadLetter(found, sources)
+  const width = Math.max(...fields.map(([name]) => name.length))
+  return [...fields.map(([name, text]) => `${name.padEnd(width)}  ${text}`), '', ...original]
+}
+
+export async function describeDeadLetter(found: FoundDeadLetter, sources: ShowSources): Promise<DescribedDeadLetter> {
   const { topic, partition, offset, deadLetter } = found
   const time = (ms: number): string => new Date(ms).toISOString()
   const fields: readonly (readonly [string, string])[] = [
@@ -54,12 +68,7 @@ export async function showDeadLetter(found: FoundDeadLetter, sources: ShowSource
     ['first failed', time(deadLetter.first_failed)],
     ['last failed', time(deadLetter.last_failed)],
   ]
-  const width = Math.max(...fields.map(([name]) => name.length))
-  return [
-    ...fields.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
-    '',
-    ...originalOf(deadLetter.value, await knownSchemas(found, sources)),
-  ]
+  return { fields, original: originalOf(deadLetter.value, await knownSchemas(found, sources)) }
 }
 
 /** As its processor declares it; nothing if the configuration has no such processor or reason. */

@@ -13,8 +13,9 @@
  * Text reaches the document by `public/dom.js` alone, which makes text nodes of it. Lint refuses
  * innerHTML and whatever is like it, and so does the browser (Trusted Types).
  */
+import { openDeadLettersSection } from './dead-letters/section.ts'
 import { openDevices } from './devices/section.ts'
 import { openLineSection } from './line/section.ts'
 import type { OpenSection } from './section.ts'
 
-export const sections: readonly OpenSection[] = [openLineSection, openDevices]
+export const sections: readonly OpenSection[] = [openLineSection, openDeadLettersSection, openDevices]

@@ -59,6 +59,7 @@ async function show() {
     if (mine.signal.aborted) return
     await mount(place, {
       parameter: rest.map(decoded).join('/'),
+      path: rest.map(decoded),
       actions: facts.actions,
       signal: mine.signal,
       watch(channel, showState) {

@@ -16,4 +16,5 @@ export const sections = [
   { name: 'lag', title: 'Lag', load: () => import('./sections/lag.js') },
   { name: 'devices', title: 'Devices', load: () => import('./sections/devices.js') },
   { name: 'sites', title: 'Sites', load: () => import('./sections/sites.js') },
+  { name: 'dead-letters', title: 'Dead letters', load: () => import('./sections/dead-letters.js') },
 ]
