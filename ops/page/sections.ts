@@ -13,9 +13,11 @@
  * Text reaches the document by `public/dom.js` alone, which makes text nodes of it. Lint refuses
  * innerHTML and whatever is like it, and so does the browser (Trusted Types).
  */
+import { openContinuitySection } from './continuity/section.ts'
 import { openDeadLettersSection } from './dead-letters/section.ts'
 import { openDevices } from './devices/section.ts'
 import { openLineSection } from './line/section.ts'
 import type { OpenSection } from './section.ts'
+import { openStorageSection } from './storage/section.ts'
 
-export const sections: readonly OpenSection[] = [openLineSection, openDeadLettersSection, openDevices]
+export const sections: readonly OpenSection[] = [openLineSection, openDeadLettersSection, openContinuitySection, openStorageSection, openDevices]

@@ -17,4 +17,6 @@ export const sections = [
   { name: 'devices', title: 'Devices', load: () => import('./sections/devices.js') },
   { name: 'sites', title: 'Sites', load: () => import('./sections/sites.js') },
   { name: 'dead-letters', title: 'Dead letters', load: () => import('./sections/dead-letters.js') },
+  { name: 'continuity', title: 'Continuity', load: () => import('./sections/continuity.js') },
+  { name: 'storage', title: 'Storage', load: () => import('./sections/storage.js') },
 ]
