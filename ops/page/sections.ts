@@ -20,4 +20,10 @@ import { openLineSection } from './line/section.ts'
 import type { OpenSection } from './section.ts'
 import { openStorageSection } from './storage/section.ts'
 
-export const sections: readonly OpenSection[] = [openLineSection, openDeadLettersSection, openContinuitySection, openStorageSection, openDevices]
+export const sections: readonly OpenSection[] = [
+  openLineSection,
+  openDeadLettersSection,
+  openContinuitySection,
+  openStorageSection,
+  openDevices,
+]
