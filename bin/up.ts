@@ -4,7 +4,7 @@ import { supervise } from '../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { loadConfig } from '../services/config.ts'
 import { localDirectory } from '../services/local-directory.ts'
-import { createLog } from '../services/log.ts'
+import { createLog, logSettings } from '../services/log.ts'
 import type { ConfigOption } from './command-line.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -15,7 +15,7 @@ import { stopSignal } from './stop-signal.ts'
 export async function up({ config: file }: ConfigOption): Promise<number> {
   const config = loadConfig(process.env, file)
   const local = localDirectory(process.env)
-  const log = createLog('up', (line) => process.stdout.write(line))
+  const log = createLog('up', logSettings(process.env, config.log), process.stdout)
   const release = claimInstance(local)
   try {
     const stopping = stopSignal()

@@ -28,7 +28,10 @@ export function isTransient(cause: unknown): boolean {
   return cause instanceof ConnectorError && cause.transient
 }
 
-/** Writes one plain line per event; fields are appended as JSON. */
+/**
+ * Writes one line for an event. Each warning and each error is in docs/logs.md, so its message is a
+ * literal, and what changes is in the fields.
+ */
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void

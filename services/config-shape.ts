@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { dialectSettings } from './dialect-entries.ts'
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts'
 
 /** What `millrace up` runs if the configuration does not say, beside bridge and store. */
 export const DEFAULT_PROCESSORS: readonly string[] = ['standardise', 'translate', 'devices', 'continuity']
@@ -264,6 +265,10 @@ export const shape = z.strictObject({
       .describe(
         'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader, millrace_watch. none makes none.',
       ),
+  }),
+  log: section('What services log, and how: docs/logs.md.', {
+    format: z.enum(LOG_FORMATS).default('auto').describe('auto is pretty on a terminal, and JSON otherwise.'),
+    level: z.enum(LOG_LEVELS).default('info').describe('The least that is logged.'),
   }),
   watch: section('What `millrace watch` looks at: docs/monitoring.md.', {
     interval_seconds: z.int().min(1).max(600).default(10).describe('Time from one look at Kafka and the databases to the next.'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type AddressKind, addressFault, brokersFault } from './address-check.ts'
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts'
 
 function checked(faultOf: (value: string) => string | undefined): z.ZodString {
   return z.string().superRefine((value, context) => {
@@ -23,6 +24,8 @@ const POSTGRES: AddressKind = { schemes: ['postgres', 'postgresql'], example: 'p
 /** Variables of the environment: addresses and secrets. */
 export const environment = z
   .object({
+    MILLRACE_LOG_FORMAT: z.enum(LOG_FORMATS).optional(),
+    MILLRACE_LOG_LEVEL: z.enum(LOG_LEVELS).optional(),
     MQTT_URL: address(MQTT, 'mqtt://127.0.0.1:1883'),
     MQTT_USERNAME: z.string().optional().describe('Of the bridge; else that of the URL, else millrace-bridge.'),
     MQTT_PASSWORD: z.string().optional(),

@@ -11,7 +11,7 @@ import type { Quantity } from '../schemas/quantities.ts'
 import type { Config } from './config.ts'
 import { expectedFailure } from './expected.ts'
 import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
-import { createLog } from './log.ts'
+import { createLog, logSettings } from './log.ts'
 import { labelService, reportMetrics, requireMetrics } from './metrics.ts'
 import { metricsPort } from './metrics-ports.ts'
 import { Problems } from './problems.ts'
@@ -87,7 +87,7 @@ export async function runService(
   start: (context: ServiceContext) => Promise<Service>,
   readQuantities: () => readonly Quantity[],
 ): Promise<number> {
-  const log = createLog(declared.name)
+  const log = createLog(declared.name, logSettings(process.env, config.log))
   const abort = new AbortController()
   const metrics = new Registry()
   labelService(metrics, declared.name)

@@ -44,7 +44,7 @@ describe('440 MB that are published while a client with a session is away', () =
     const least = MESSAGES - Math.floor(MOST_BYTES / PAYLOAD.length)
     await until('all are counted', async () => (await bridge.metric('millrace_broker_dropped_messages_total')) >= least)
     expect(await bridge.metric('millrace_broker_dropped_messages_total')).to.be.at.most(MESSAGES)
-    expect(bridge.log()).to.match(/ error bridge: the broker has dropped \d+ messages/)
+    expect(bridge.log()).to.match(/"level":"error","service":"bridge",.*"message":"the broker has dropped \d+ messages/)
   })
 })
 

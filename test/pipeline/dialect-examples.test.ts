@@ -106,7 +106,7 @@ async function openLine(dialects: string): Promise<Line> {
     async isWell() {
       for (const [name, service] of services) {
         expect(await service.health(), name).to.deep.equal({})
-        expect(service.log().split(': running ').length - 1, `${name} has started`).to.equal(1)
+        expect(service.log().split('"message":"running"').length - 1, `${name} has started`).to.equal(1)
       }
     },
     [Symbol.asyncDispose]: stop,

@@ -38,7 +38,7 @@ describe('several instances of a processor', () => {
     await until('rows arrive', async () => (await rows()) > at, 60_000)
   }
   const partitions = (service: RunningService): number => {
-    const last = [...service.log().matchAll(/partitions assigned (\{.*\})/g)].at(-1)?.[1]
+    const last = [...service.log().matchAll(/"message":"partitions assigned","fields":(\{.*\})\}/g)].at(-1)?.[1]
     return last === undefined ? 0 : (JSON.parse(last) as { partitions: string }).partitions.split(' ').filter(Boolean).length
   }
 

@@ -129,7 +129,7 @@ export async function launchWith(
         `millrace ${args.join(' ')} runs`,
         async () => {
           if (child.exitCode !== null) throw new Error(`millrace ${args.join(' ')} exited with ${child.exitCode}:\n${log}`)
-          return log.includes(': running ')
+          return log.includes('"message":"running"')
         },
         timeoutMs,
       ),
