@@ -10,13 +10,18 @@ export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
 
 const run = promisify(execFile)
 
+/** Ends parts as somebody does who wants to start them again. */
+export async function stop(...parts: readonly (Part | 'prometheus')[]): Promise<void> {
+  await script('stop', ...parts)
+}
+
 /** Ends parts: at once, as a crash would. */
 export async function crash(...parts: readonly Part[]): Promise<void> {
   await script('stop', '--kill', ...parts)
 }
 
 /** Starts parts that are not running; resolves when they answer. */
-export async function revive(...parts: readonly Part[]): Promise<void> {
+export async function revive(...parts: readonly (Part | 'prometheus')[]): Promise<void> {
   await script('start', ...parts)
 }
 

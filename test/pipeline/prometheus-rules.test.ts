@@ -3,19 +3,11 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { parse, stringify } from 'yaml'
-import { DASHBOARDS } from '../../bin/grafana-dashboards.ts'
+import { stringify } from 'yaml'
 import { WATCH_METRICS } from '../../ops/watch/metrics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { METRICS } from '../../services/metrics.ts'
-
-interface Rule {
-  readonly alert?: string
-  readonly record?: string
-  readonly expr: string
-  readonly labels?: Readonly<Record<string, string>>
-  readonly annotations?: Readonly<Record<string, string>>
-}
+import { namesIn, panelQueries, RULES_FILE, RULES_FOLDER, rules } from './prometheus-names.ts'
 
 /** Series by what promtool calls them: `name{labels}`, and their values a minute apart. */
 type Series = Readonly<Record<string, string>>
@@ -30,10 +22,6 @@ interface Case {
   readonly notAt?: string
 }
 
-const FOLDER = join(projectRoot, 'deploy/prometheus')
-const RULES = join(FOLDER, 'millrace.rules.yml')
-const { groups } = parse(readFileSync(RULES, 'utf8')) as { readonly groups: readonly { readonly rules: readonly Rule[] }[] }
-const rules = groups.flatMap((group) => group.rules)
 const alerts = rules.filter((rule) => rule.alert !== undefined)
 
 const STORE = { service: 'store' }
@@ -225,18 +213,10 @@ const AT_REST: Series = {
   'millrace_database_max_connections{database="telemetry",service="watch"}': '100+0x120',
 }
 
-/** What the panels of the dashboards ask. */
-const queries = DASHBOARDS.flatMap(({ uid }) => {
-  const { panels } = JSON.parse(readFileSync(join(projectRoot, `deploy/grafana/${uid}.json`), 'utf8')) as {
-    readonly panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[]
-  }
-  return panels.flatMap(({ targets = [] }) => targets)
-})
 const known = new Set<string | undefined>([...Object.keys(METRICS), ...Object.keys(WATCH_METRICS), ...rules.map(({ record }) => record)])
 
 function expectKnown(expr: string): void {
-  for (const [name] of expr.matchAll(/\b[a-z_]+:[a-z0-9_:]+|\b(millrace|kafka)_[a-z_]+/g))
-    expect([...known], expr).to.include(known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''))
+  for (const name of namesIn(expr)) expect([...known], expr).to.include(known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''))
 }
 
 describe('the rules for Prometheus', function () {
@@ -250,7 +230,7 @@ describe('the rules for Prometheus', function () {
   }
 
   it('are what Prometheus takes, with their configuration', () => {
-    for (const name of ['prometheus.yml', 'millrace.rules.yml']) copyFileSync(join(FOLDER, name), join(folder, name))
+    for (const name of ['prometheus.yml', 'millrace.rules.yml']) copyFileSync(join(RULES_FOLDER, name), join(folder, name))
     writeFileSync(join(folder, 'targets.json'), '[]')
     promtool('check', 'config', 'prometheus.yml')
   })
@@ -260,8 +240,8 @@ describe('the rules for Prometheus', function () {
   })
 
   it('do so in the dashboards too, in words that Prometheus understands', () => {
-    for (const { expr } of queries) expectKnown(expr)
-    const asked = queries.map(({ expr }, index) => ({ record: `panel:${index}`, expr: expr.replaceAll('$__rate_interval', '1m') }))
+    for (const expr of panelQueries) expectKnown(expr)
+    const asked = panelQueries.map((expr, index) => ({ record: `panel:${index}`, expr: expr.replaceAll('$__rate_interval', '1m') }))
     writeFileSync(join(folder, 'panels.yml'), stringify({ groups: [{ name: 'panels', rules: asked }] }))
     promtool('check', 'rules', 'panels.yml')
   })
@@ -307,7 +287,7 @@ describe('the rules for Prometheus', function () {
   }
 
   function check(tests: readonly object[]): void {
-    writeFileSync(join(folder, 'test.yml'), stringify({ rule_files: [RULES], evaluation_interval: '1m', tests }))
+    writeFileSync(join(folder, 'test.yml'), stringify({ rule_files: [RULES_FILE], evaluation_interval: '1m', tests }))
     promtool('test', 'rules', 'test.yml')
   }
 })

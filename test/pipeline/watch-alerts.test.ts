@@ -16,6 +16,7 @@ import { quantities } from '../../schemas/generated/readings.ts'
 import { closing } from '../adversary/closing.ts'
 import { address, frameRecord, produce, quiet, testFirmware, wire } from './frames.ts'
 import { crash, revive } from './local-parts.ts'
+import { RULES_FILE, RULES_FOLDER } from './prometheus-names.ts'
 import { scratchDatabase } from './scratch-database.ts'
 import { freePort, launchWith, millrace, type RunningService, until } from './service.ts'
 
@@ -86,10 +87,9 @@ describe('alerts in Prometheus', function () {
   async function startPrometheus(): Promise<void> {
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    const from = join(projectRoot, 'deploy/prometheus')
-    const rules = readFileSync(join(from, 'millrace.rules.yml'), 'utf8')
+    const rules = readFileSync(RULES_FILE, 'utf8')
     writeFileSync(join(folder, 'millrace.rules.yml'), rules.replace(/^( +for: ).*$/gm, '$12s'))
-    const config = readFileSync(join(from, 'prometheus.yml'), 'utf8')
+    const config = readFileSync(join(RULES_FOLDER, 'prometheus.yml'), 'utf8')
     writeFileSync(join(folder, 'prometheus.yml'), config.replaceAll(/_interval: 15s/g, '_interval: 1s'))
     const targets = Object.entries(services).map(([service, each]) => ({ targets: [`127.0.0.1:${each.port}`], labels: { service } }))
     writeFileSync(join(folder, 'targets.json'), JSON.stringify(targets))

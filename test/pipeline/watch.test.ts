@@ -6,7 +6,8 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import { type MetricSample, parseMetrics } from '../../ops/status/prometheus-text.ts'
 import { steadyLoad } from './frame-load.ts'
 import { address, testFirmware } from './frames.ts'
-import { crash, revive } from './local-parts.ts'
+import { crash, revive, stop } from './local-parts.ts'
+import { namesIn, panelQueries, rules } from './prometheus-names.ts'
 import { launchWith, millrace, type RunningService, startService, until } from './service.ts'
 
 const run = `w${Date.now().toString(36)}`
@@ -68,7 +69,15 @@ describe('millrace watch', function () {
     await using store = await startService('store')
     await until('the store is well', async () => (await status('store')) === 'OK', 60_000)
     await until('nothing is left', async () => (await value('kafka_consumergroup_group_max_lag_seconds', { group: 'store' })) === 0, 60_000)
-    for (const service of [standardise, store]) expect(lint(await page(service))).to.deep.equal([])
+    await using bridge = await startService('bridge')
+    await using statuses = await startService('run', 'devices')
+    await using continuity = await startService('run', 'continuity')
+    const pages = await Promise.all([bridge, standardise, statuses, continuity, store, watch].map((service) => page(service)))
+    for (const text of pages) expect(lint(text)).to.deep.equal([])
+    const recorded = rules.map(({ record }) => record)
+    const there = new Set([...pages.flatMap(parseMetrics).map(({ name }) => name), ...recorded])
+    for (const expr of [...rules.map((rule) => rule.expr), ...panelQueries])
+      for (const name of namesIn(expr)) expect([...there], expr).to.include(name)
   })
 
   it('sees as the role of its own how long somebody has been in a transaction', async () => {
@@ -110,6 +119,18 @@ describe('millrace watch', function () {
     }
     await until('the broker told again', async () => (await value('millrace_broker_uptime_seconds')) !== undefined, 60_000)
     expect(lint(await page(watch))).to.deep.equal([])
+  })
+
+  it('is scraped by the Prometheus of the local stack, which is there on request', async () => {
+    await revive('prometheus')
+    try {
+      const port = 9090 + Number(process.env.MILLRACE_PORT_OFFSET ?? 0)
+      const api = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)).text()
+      await until('it has read its targets', async () => (await api('targets')).includes('"service":"watch"'), 60_000)
+      expect(await api('rules')).to.include('MillraceGroupStopped')
+    } finally {
+      await stop('prometheus')
+    }
   })
 })
 
