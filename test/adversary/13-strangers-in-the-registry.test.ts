@@ -57,7 +57,8 @@ describe('strangers in a registry that is shared', function () {
     await strange
   }
 
-  const firmwaresKnown = (): number => Number([...bridge.log().matchAll(/"firmwares known","fields":\{"fingerprints":(\d+)\}/g)].at(-1)?.[1])
+  const firmwaresKnown = (): number =>
+    Number([...bridge.log().matchAll(/"firmwares known","fields":\{"fingerprints":(\d+)\}/g)].at(-1)?.[1])
 
   before(async () => {
     await provision(good, stranger, late)
