@@ -1,9 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import pg from 'pg'
 import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
@@ -13,6 +10,7 @@ import { address, quiet } from './frames.ts'
 import { copyModules, withoutNpm } from './own-folder.ts'
 import { freePort, until } from './service.ts'
 import { comparable, tutorialSteps } from './tutorial.ts'
+import { openTutorialShell, type TutorialShell } from './tutorial-shell.ts'
 
 const PAGE = 'docs/processors.md'
 const HEADING = '## 6. In a package of your own\n'
@@ -46,14 +44,14 @@ describe('the tutorial of a processor in a package of one’s own', () => {
   const text = readFileSync(join(projectRoot, PAGE), 'utf8')
   const start = text.indexOf(HEADING)
   let folder: string
-  let shell: Shell
+  let shell: TutorialShell
 
   before(async function () {
     this.timeout(60_000)
     await forgetEarlierRuns()
     folder = mkdtempSync(join(tmpdir(), 'millrace-tutorial-'))
     copyModules(folder)
-    shell = openShell(folder)
+    shell = openTutorialShell({ folder, env, substitutes: SUBSTITUTES })
   })
 
   after(async function () {
@@ -63,7 +61,7 @@ describe('the tutorial of a processor in a package of one’s own', () => {
   })
 
   it('works, word for word', async function () {
-    this.timeout(180_000)
+    this.timeout(400_000)
     expect(start, `${PAGE} has ${HEADING}`).to.be.greaterThan(0)
     const line = text.slice(0, start).split('\n').length - 1
     const steps = tutorialSteps(text.slice(start))
@@ -72,6 +70,10 @@ describe('the tutorial of a processor in a package of one’s own', () => {
     const began = Date.now()
     for (const step of steps) {
       const where = `${PAGE}, line ${line + step.line}`
+      if (step.tag === 'write') {
+        writeFileSync(join(folder, step.file), step.text)
+        continue
+      }
       if (step.tag === 'edit') {
         const path = join(folder, step.file)
         const parts = readFileSync(path, 'utf8').split(step.old)
@@ -100,6 +102,9 @@ describe('the steps of a tutorial', () => {
       { tag: 'run', line: 3, commands: 'a\nb\n', shows: 'c\n' },
       { tag: 'edit', line: 13, file: 'x/y.ts', old: 'old\n', new: 'new\n' },
     ])
+    expect(tutorialSteps(`File \`a.sql\`; in a notebook a cell:\n\n${fence('sql', 'SELECT')}`)).to.deep.equal([
+      { tag: 'write', line: 3, file: 'a.sql', text: 'SELECT\n' },
+    ])
   })
 
   it('are refused if a block is none of these: nothing of a tutorial is left out', () => {
@@ -121,78 +126,6 @@ describe('the steps of a tutorial', () => {
     expect(comparable(record(2, '35', -3.5))).not.to.equal(comparable(record(2, '35', -3)))
   })
 })
-
-interface Shell {
-  /** Runs commands one after the other. Resolves to what they printed; rejects if one fails. */
-  run(commands: string, where: string, done: (command: string) => void): Promise<string>
-  /** Ends it and all that it started. */
-  end(): Promise<void>
-}
-
-/** One bash for the whole tutorial, with job control, as a reader has it. */
-function openShell(folder: string): Shell {
-  const child: ChildProcess = spawn('bash', ['--norc', '--noprofile'], {
-    cwd: folder,
-    env,
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
-  // What a command reads must not be the commands after it.
-  const step = `${folder}.sh`
-  const mark = `done-${process.pid}-${Date.now()}`
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += String(chunk)))
-  const ended = once(child, 'exit')
-  child.stdin?.write('set -m -o pipefail\n')
-  return {
-    async run(commands, where, done) {
-      let said = ''
-      for (const command of commands.trim().split('\n')) {
-        output = ''
-        writeFileSync(step, `${SUBSTITUTES[command] ?? command}\n`)
-        child.stdin?.write(`. '${step}' </dev/null\nprintf '\\n%s %s\\n' ${mark} $?\n`)
-        const end = new RegExp(`\\n${mark} (\\d+)\\n`)
-        await until(`${where}: ${command}\n${output}`, async () => end.test(output) || child.exitCode !== null, 90_000).catch((cause) => {
-          throw new Error(`${where}: ${command}: no end; it printed:\n${output}`, { cause })
-        })
-        const code = end.exec(output)?.[1]
-        if (code !== '0') throw new Error(`${where}: ${command}\nexited with ${code ?? 'the shell'}:\n${output}`)
-        said += `${output.slice(0, output.search(end))}\n`
-        done(command)
-      }
-      return said
-    },
-    async end() {
-      const { pid } = child
-      if (pid === undefined) return
-      // Commands that still run, `millrace up` for one, which stops its services.
-      const others = (): readonly number[] => inSession(pid).filter((each) => each !== pid)
-      for (const each of others()) endProcess(each, 'SIGTERM')
-      for (const late = Date.now() + 20_000; others().length > 0 && Date.now() < late; ) await delay(100)
-      for (const each of others()) endProcess(each, 'SIGKILL')
-      child.stdin?.end()
-      endProcess(pid, 'SIGKILL')
-      await ended
-      rmSync(step, { force: true })
-    },
-  }
-}
-
-function inSession(session: number): readonly number[] {
-  const listed = execFileSync('ps', ['-e', '-o', 'pid=,sess='], { encoding: 'utf8' })
-  return listed.split('\n').flatMap((line) => {
-    const [pid, of] = line.trim().split(/\s+/).map(Number)
-    return of === session && pid !== undefined ? [pid] : []
-  })
-}
-
-function endProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause
-  }
-}
 
 /** The names of the tutorial are fixed: its topic and its table are those of an earlier run. */
 async function forgetEarlierRuns(): Promise<void> {

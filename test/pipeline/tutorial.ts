@@ -2,6 +2,7 @@
 export type Step =
   /** Commands for one shell, and what they show, if the tutorial says so. */
   | { readonly tag: 'run'; readonly line: number; readonly commands: string; readonly shows?: string }
+  | { readonly tag: 'write'; readonly line: number; readonly file: string; readonly text: string }
   | { readonly tag: 'edit'; readonly line: number; readonly file: string; readonly old: string; readonly new: string }
 
 interface Block {
@@ -13,10 +14,12 @@ interface Block {
 }
 
 const EDIT = /In `([^`]+)`, replace$/
+const WRITE = /File `([^`]+)`[^\n]*:$/
 
 /**
  * The steps of a tutorial, in their order. A block `sh` is run; a block `text` directly after it is
- * what it shows; "In `file`, replace", a block, "by" and another block are an edit.
+ * what it shows; "In `file`, replace", a block, "by" and another block are an edit; "File `file`:"
+ * and a block are a file.
  * @throws Error that names the line of a block that is none of these
  */
 export function tutorialSteps(markdown: string): readonly Step[] {
@@ -26,14 +29,18 @@ export function tutorialSteps(markdown: string): readonly Step[] {
     const { line, kind, text, before } = all[at] as Block
     const next = all[at + 1]
     const file = EDIT.exec(before)?.[1]
+    const written = WRITE.exec(before)?.[1]
     if (file !== undefined && next?.before === 'by' && next.kind === kind) {
       steps.push({ tag: 'edit', line, file, old: text, new: next.text })
       at++
+    } else if (written !== undefined) {
+      steps.push({ tag: 'write', line, file: written, text })
     } else if (file === undefined && kind === 'sh') {
       const shows = next?.kind === 'text' && next.before === '' ? next.text : undefined
       steps.push({ tag: 'run', line, commands: text, ...(shows === undefined ? {} : { shows }) })
       if (shows !== undefined) at++
-    } else throw new Error(`line ${line}: a block ${JSON.stringify(kind)} that is neither a command, nor its output, nor an edit`)
+    } else
+      throw new Error(`line ${line}: a block ${JSON.stringify(kind)} that is neither a command, nor its output, nor a file, nor an edit`)
   }
   return steps
 }
