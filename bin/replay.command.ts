@@ -45,8 +45,8 @@ export const replay = new Command('replay')
   .addOption(SPREADSHEET)
   .addOption(
     new Option(
-      '--into <topic>',
-      'copy whole records into this topic, in place of rows: with their times and headers, and one that says where they were',
+      '--into <target>',
+      'table:NAME: rows into a table that is not there yet; otherwise a topic, into which whole records are copied with their times and headers',
     )
       .argParser(text('--into'))
       .conflicts(['out', 'format', 'spreadsheet']),

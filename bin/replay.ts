@@ -85,9 +85,19 @@ export async function replay({ config: file, from, to: toMs = Date.now(), ...opt
   return interrupted || run.counts.unreadable > 0 || run.counts.missing > 0 ? 1 : 0
 }
 
+/** Before the name of a table: a topic's name has no colon. */
+const TABLE = 'table:'
+
 /** Where it goes. @throws UsageError */
 function target({ format, out, spreadsheet = false, resume, into, live = false }: Omit<Options, 'from'>): ReplayTarget {
   // The place of a run into a topic is kept in the folder that it was started in.
+  const table = into?.startsWith(TABLE) === true ? into.slice(TABLE.length) : undefined
+  if (table !== undefined) {
+    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(table))
+      throw new UsageError(`--into: expected the name of a table of small letters, digits and _, got ${JSON.stringify(table)}`)
+    if (live) throw new UsageError('--live: expected --into with a topic: no service reads a table of yours')
+    return { tag: 'table', table, path: `replay-into-${table}` }
+  }
   if (into !== undefined) return { tag: 'topic', into, live, path: `replay-into-${into.replaceAll('/', '_')}` }
   if (live) throw new UsageError('--live: expected --into as well')
   requireFile(format, out)

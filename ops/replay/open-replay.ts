@@ -1,19 +1,21 @@
 import type { Log } from '../../connectors/contract.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
-import type { Row } from '../rows/row.ts'
-import { isResumable, openRowOutput, type RowOutputOptions } from '../rows/row-output.ts'
+import type { Row, RowColumn } from '../rows/row.ts'
+import { isResumable, type OutputMark, openRowOutput, type RowOutputOptions } from '../rows/row-output.ts'
 import { frameRows } from './frame-rows.ts'
+import { intoTable } from './into-table.ts'
 import { intoTopic } from './into-topic.ts'
 import { type Owners, ownersFilter } from './owners.ts'
 import { type ReplayProgress, readProgress, removeProgress, writeProgress } from './progress-file.ts'
 import { readingsRows } from './readings-rows.ts'
 import { recordRows } from './record-rows.ts'
 import { type ReplayCounts, type ReplayOptions, type ReplayRange, replay, replayRanges } from './replay.ts'
-import { rowsOnly } from './replay-output.ts'
+import { type ReplayOutput, rowsOnly } from './replay-output.ts'
 import { SchemaCache } from './schema-cache.ts'
 import type { TopicRows } from './topic-rows.ts'
 import { compileWhere } from './where.ts'
@@ -33,9 +35,11 @@ export interface OpenReplayOptions extends Pick<ReplayOptions, 'speed' | 'bytesP
   readonly resume: boolean
 }
 
-/** Rows in a format, or records into a topic. */
+/** Rows in a format, rows into a table, or records into a topic. */
 export type ReplayTarget =
   | ({ readonly tag: 'rows' } & Pick<RowOutputOptions, 'format' | 'path' | 'spreadsheet'>)
+  /** `table`: one that is not there yet. `path`: where it is kept how far the run is. */
+  | { readonly tag: 'table'; readonly table: string; readonly path: string }
   /** `live`: also into one that services read. `path`: where it is kept how far the run is. */
   | { readonly tag: 'topic'; readonly into: string; readonly live: boolean; readonly path: string }
 
@@ -82,27 +86,14 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
     options.owners,
     options.byReceipt,
     options.where ?? null,
-    wanted.tag === 'rows' ? [wanted.format, wanted.spreadsheet] : wanted.into,
+    wanted.tag === 'rows' ? [wanted.format, wanted.spreadsheet] : wanted.tag === 'table' ? [wanted.table] : wanted.into,
   ])
   const before = resume && wanted.path !== undefined ? await goOn(wanted.path, asked, topicId) : undefined
   const span = before ?? { fromMs: options.fromMs, toMs: options.toMs }
   const ranges = before?.ranges ?? planned
   const counts = before?.counts ?? { records: 0, bytes: 0, matched: 0, rows: 0, unreadable: 0, missing: 0 }
-  const output =
-    wanted.tag === 'rows'
-      ? rowsOnly(await openRowOutput({ ...wanted, columns: rows.columns, resume: before?.mark }))
-      : await intoTopic({
-          kafka,
-          config,
-          from: topic,
-          into: wanted.into as Topic,
-          partitions: ranges.length,
-          live: wanted.live,
-          resume: before?.mark,
-          log,
-          signal,
-        })
-  const path = wanted.tag === 'topic' || isResumable(wanted.format) ? wanted.path : undefined
+  const output = await openTarget(options, { kafka, topic, columns: rows.columns, partitions: ranges.length, resume: before?.mark })
+  const path = wanted.tag !== 'rows' || isResumable(wanted.format) ? wanted.path : undefined
   const all = ranges.reduce((sum, { begin, end }) => sum + Number(end - begin), 0)
   return {
     topic,
@@ -140,6 +131,30 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
       if (path !== undefined && !signal.aborted) await removeProgress(path)
     },
     [Symbol.asyncDispose]: () => output[Symbol.asyncDispose](),
+  }
+}
+
+interface TargetOptions {
+  readonly kafka: KafkaClient
+  readonly topic: Topic
+  readonly columns: readonly RowColumn[]
+  readonly partitions: number
+  readonly resume: OutputMark | undefined
+}
+
+async function openTarget({ config, output, log, signal }: OpenReplayOptions, options: TargetOptions): Promise<ReplayOutput> {
+  const { kafka, topic: from, columns, partitions, resume } = options
+  switch (output.tag) {
+    case 'rows':
+      return rowsOnly(await openRowOutput({ ...output, columns, resume }))
+    case 'table': {
+      const { TELEMETRY_DATABASE_URL: url } = config.env
+      return intoTable({ url, table: output.table, from, columns, resume: resume !== undefined, log, signal })
+    }
+    case 'topic': {
+      const { into, live } = output
+      return intoTopic({ kafka, config, from, into: into as Topic, partitions, live, resume, log, signal })
+    }
   }
 }
 
