@@ -1,28 +1,23 @@
 /** @import { QuantityFacts } from '../../devices/messages.ts' */
-/** @import { Lines } from './lines.js' */
+/** @import { Lines, PlotColumns } from './lines.js' */
 /** @import { Span } from './span.js' */
 import { element, setChildren, setText } from '../dom.js'
-import uPlot from '../vendor/uplot/uPlot.esm.js'
-import { figure, lengthOf, momentOf, tickLabels, withUnit } from './figures.js'
+import { figure, lengthOf, momentOf, withUnit } from './figures.js'
 import { plotted, summarised } from './lines.js'
+import { aligned, COLUMNS, HEIGHT, makePlot, widthOf } from './plot.js'
 import { followFingers } from './pointers.js'
 
-/** Colours are told apart by dashes too. */
-const DASHES = [[], [10, 4], [3, 3], [10, 4, 3, 4], [16, 4], [3, 6]]
-const HEIGHT = 190
 /** Rows of the table that stands for the chart. */
 const ROWS = 12
 /** What a screen reader says waits until the cursor rests. */
 const REST_MS = 400
-/** Columns of a line: value, minimum, maximum. */
-const COLUMNS = 3
-
 /**
  * What a chart asks for.
  * @typedef {object} ChartMoves
  * @property {(from: number, to: number) => void} between somebody has marked these times
- * @property {(factor: number, around?: number) => void} zoom
- * @property {(share: number) => void} pan
+ * @property {(factor: number, around?: number, gesture?: boolean) => void} zoom a gesture is many
+ *   small moves
+ * @property {(share: number, gesture?: boolean) => void} pan
  * @property {() => void} back to the span before
  */
 
@@ -75,9 +70,9 @@ export function createChart(quantity, nameOf, moves, { group, signal }) {
   let ids = []
   /** @type {{ readonly from: number, readonly to: number }} */
   let span = { from: 0, to: 1 }
-  /** @type {[number[], ...(number | null | undefined)[][]]} */
+  /** @type {PlotColumns} */
   let data = [[]]
-  /** @type {uPlot | undefined} */
+  /** @type {ReturnType<typeof makePlot> | undefined} */
   let chart
   let focused = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -110,7 +105,7 @@ export function createChart(quantity, nameOf, moves, { group, signal }) {
       if (!event.ctrlKey && !event.metaKey) return
       event.preventDefault()
       const { left, width } = overOf(plot).getBoundingClientRect()
-      moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, timeAt((event.clientX - left) / width))
+      moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, timeAt((event.clientX - left) / width), true)
     },
     { passive: false },
   )
@@ -123,63 +118,19 @@ export function createChart(quantity, nameOf, moves, { group, signal }) {
   /** Builds the chart anew: for other lines, or other colours. */
   function build() {
     chart?.destroy()
-    const style = getComputedStyle(document.documentElement)
-    const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim()
-    const axis = {
-      stroke: colour('--quiet'),
-      grid: { stroke: colour('--hairline'), width: 1 },
-      ticks: { stroke: colour('--hairline'), width: 1 },
-    }
-    const lines = ids.map((_, at) => ({ colour: colour(`--line-${(at % 6) + 1}`), dash: DASHES[at % DASHES.length] ?? [] }))
-    chart = new uPlot(
-      {
-        width: widthOf(plot),
-        height: HEIGHT,
-        legend: { show: false },
-        scales: { x: { time: true, range: () => [span.from / 1000, span.to / 1000] }, y: { range: yRange } },
-        axes: [
-          { ...axis, values: (_, splits, __, ___, distance) => tickLabels(splits, distance) },
-          { ...axis, size: 62, values: (_, splits) => splits.map(figure) },
-        ],
-        series: [
-          {},
-          ...lines.flatMap(({ colour: stroke, dash }) => [
-            { stroke, dash, width: 2, points: { show: lonely, size: 5, fill: stroke } },
-            { stroke: 'transparent', points: { show: false } },
-            { stroke: 'transparent', points: { show: false } },
-          ]),
-        ],
-        bands: lines.map(({ colour: stroke }, at) => ({
-          series: /** @type {[number, number]} */ ([at * COLUMNS + 3, at * COLUMNS + 2]),
-          fill: `color-mix(in srgb, ${stroke} 22%, transparent)`,
-        })),
-        cursor: {
-          sync: { key: group, setSeries: false },
-          drag: { x: true, y: false, setScale: false, dist: 8 },
-          bind: {
-            dblclick: () => () => {
-              moves.zoom(2)
-              return null
-            },
-          },
-        },
-        hooks: {
-          setSelect: [
-            (self) => {
-              const { left, width } = self.select
-              if (width < 8) return
-              const [from, to] = [self.posToVal(left, 'x') * 1000, self.posToVal(left + width, 'x') * 1000]
-              self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-              moves.between(from, to)
-            },
-          ],
-          setCursor: [(self) => read(self.cursor.idx)],
-        },
-      },
-      /** @type {any} */ (data),
-      plot,
+    chart = makePlot(plot, data, {
+      lines: ids.length,
+      group,
+      shown: () => span,
+      marked: moves.between,
+      doubleClicked: () => moves.zoom(2),
+      cursor: read,
+    })
+    followFingers(
+      chart.over,
+      { pan: (share) => moves.pan(share, true), zoom: (factor, at) => moves.zoom(factor, timeAt(at), true) },
+      signal,
     )
-    followFingers(chart.over, { pan: moves.pan, zoom: (factor, at) => moves.zoom(factor, timeAt(at)) }, signal)
     setChildren(
       legend,
       ...ids.map((line, at) =>
@@ -292,7 +243,7 @@ export function createChart(quantity, nameOf, moves, { group, signal }) {
       if (chart === undefined || wanted.join('\n') !== ids.join('\n')) {
         ids = wanted
         build()
-      } else chart.setData(/** @type {any} */ (data))
+      } else chart.setData(aligned(data))
       figureElement.dataset.points = String(data[0].length)
       figureElement.dataset.every = everyMs === null ? 'reading' : lengthOf(everyMs)
       figureElement.dataset.last = String(Math.max(...[...lines.values()].map(({ ts }) => ts.at(-1) ?? 0)))
@@ -329,35 +280,6 @@ export function createChart(quantity, nameOf, moves, { group, signal }) {
       setText(newest, text)
     },
   }
-}
-
-/**
- * Room above and below, and a flat line in the middle.
- * @param {uPlot} _
- * @param {number | null} min
- * @param {number | null} max
- * @returns {[number, number]}
- */
-function yRange(_, min, max) {
-  if (min === null || max === null) return [0, 1]
-  const room = max > min ? (max - min) * 0.08 : Math.max(Math.abs(max) * 0.05, 0.5)
-  return [min - room, max + room]
-}
-
-/**
- * Points are drawn if there are few: one between two gaps would not be seen.
- * @param {uPlot} self
- * @param {number} _
- * @param {number} from
- * @param {number} to
- */
-function lonely(self, _, from, to) {
-  return to - from < self.width / 12
-}
-
-/** @param {HTMLElement} plot */
-function widthOf(plot) {
-  return Math.max(240, plot.clientWidth)
 }
 
 /** @param {HTMLElement} plot */

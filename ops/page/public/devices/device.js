@@ -2,27 +2,37 @@
 /** @import { Page } from '../page.js' */
 /** @import { Lines } from './lines.js' */
 /** @import { Span } from './span.js' */
-import { element, setAttribute, setChildren, setText } from '../dom.js'
+import { element, setChildren, setText } from '../dom.js'
 import { channelOf, deviceAddress, listAddress, siteAddress } from './address.js'
 import { createChart } from './chart.js'
 import { age, batteryOf, stateOf, toneOf } from './facts.js'
 import { lengthOf, place, withUnit } from './figures.js'
 import { addReading, dropBefore, linesOf } from './lines.js'
 import { repeat } from './repeat.js'
-import { between, LENGTHS, lastOf, moved, panned, spanOf, spanText, zoomed } from './span.js'
+import { between, moved, panned, spanOf, spanText, zoomed } from './span.js'
+import { spanControls } from './span-controls.js'
 
 const HOUR_MS = 3_600_000
 /** A zoom goes on for some moves: the answer to the last one is enough. */
 const SETTLE_MS = 150
-/** The store commits what came a moment ago; charts that are not made of readings follow so, too. */
+/** So often the page asks again for what the store has committed since. */
 const AGAIN_MS = 15_000
 /** Readings of a line that are kept beyond what history gives. */
 const MOST_READINGS = 6_000
 const MOST_BACK = 50
-/** In time buckets up to this length single readings can stand beside them until the next answer. */
+/** Moves of fingers or of a wheel that follow each other faster are one gesture. */
+const GESTURE_MS = 700
+/** Among time buckets up to this length single readings stand until the next answer. */
 const SHORT_BUCKET_MS = 60_000
 /** They are a place, and not a line. */
 const NOT_DRAWN = new Set(['latitude', 'longitude'])
+
+/**
+ * @typedef {object} DrawnQuantity
+ * @property {ReturnType<typeof createChart>} chart
+ * @property {Lines} lines
+ * @property {string} unit
+ */
 
 /**
  * One device: what is known of it, and what it measures, live and back in time.
@@ -35,11 +45,12 @@ export async function showDevice(where, page, device, query) {
   let span = spanOf(query, Date.now(), HOUR_MS)
   /** @type {Span[]} */
   const before = []
+  let gestureAt = Number.NEGATIVE_INFINITY
   /** @type {OneDevice} */
   let one = await page.get(`devices/one?device=${encodeURIComponent(device)}`)
   /** @type {Set<string>} */
   let ids = new Set()
-  /** @type {Map<string, { readonly chart: ReturnType<typeof createChart>, lines: Lines, readonly unit: string }>} */
+  /** By quantity. @type {Map<string, DrawnQuantity>} */
   const charts = new Map()
   /** Null: readings. @type {number | null} */
   let everyMs = null
@@ -50,19 +61,9 @@ export async function showDevice(where, page, device, query) {
 
   document.title = `${device} · Millrace`
   const facts = element('dl', { class: 'facts' })
-  const buttons = LENGTHS.map(({ name, ms }) => {
-    const made = element('button', { type: 'button', 'aria-pressed': 'false' }, name)
-    made.onclick = () => go(lastOf(ms, Date.now()))
-    return { made, ms }
-  })
-  const controls = element(
-    'div',
-    { class: 'buttons', role: 'group', 'aria-label': 'Time shown' },
-    ...buttons.map(({ made }) => made),
-    button('Earlier', () => go(panned(span, -0.5, Date.now()))),
-    button('Later', () => go(panned(span, 0.5, Date.now()))),
-    button('Zoom in', () => go(zoomed(span, 0.5, Date.now()))),
-    button('Zoom out', () => go(zoomed(span, 2, Date.now()))),
+  const controls = spanControls(
+    () => span,
+    (to) => go(to),
   )
   const resolution = element('p', { class: 'quiet', role: 'status' })
   const keys = element(
@@ -76,21 +77,11 @@ export async function showDevice(where, page, device, query) {
     element('p', {}, element('a', { href: '#devices' }, 'All devices')),
     element('h2', {}, device),
     facts,
-    controls,
+    controls.element,
     resolution,
     place,
     keys,
   )
-
-  /**
-   * @param {string} text
-   * @param {() => void} clicked
-   */
-  function button(text, clicked) {
-    const made = element('button', { type: 'button' }, text)
-    made.onclick = clicked
-    return made
-  }
 
   function tellFacts() {
     const now = Date.now()
@@ -131,11 +122,11 @@ export async function showDevice(where, page, device, query) {
         (id) => channelOf(id, device) || device,
         {
           between: (from, to) => go(between(from, to, Date.now())),
-          zoom: (factor, around) => go(zoomed(span, factor, Date.now(), around)),
-          pan: (share) => go(panned(span, share, Date.now())),
+          zoom: (factor, around, gesture) => go(zoomed(span, factor, Date.now(), around), gesture ? 'gesture' : 'step'),
+          pan: (share, gesture) => go(panned(span, share, Date.now()), gesture ? 'gesture' : 'step'),
           back() {
             const last = before.pop()
-            if (last !== undefined) go(moved(last, Date.now()), false)
+            if (last !== undefined) go(moved(last, Date.now()), 'back')
           },
         },
         { group: 'device', signal: page.signal },
@@ -153,11 +144,13 @@ export async function showDevice(where, page, device, query) {
 
   /**
    * @param {Span} to
-   * @param {boolean} remember
+   * @param {'step' | 'gesture' | 'back'} how of a gesture only its beginning is remembered
    */
-  function go(to, remember = true) {
-    if (remember) before.push(span)
+  function go(to, how = 'step') {
+    const now = performance.now()
+    if (how === 'step' || (how === 'gesture' && now - gestureAt > GESTURE_MS)) before.push(span)
     if (before.length > MOST_BACK) before.shift()
+    if (how === 'gesture') gestureAt = now
     span = to
     moveCharts()
     history.replaceState(null, '', deviceAddress(device, spanText(span)))
@@ -166,9 +159,7 @@ export async function showDevice(where, page, device, query) {
 
   function moveCharts() {
     for (const { chart } of charts.values()) chart.move(span)
-    const length = span.to - span.from
-    for (const { made, ms } of buttons)
-      setAttribute(made, 'aria-pressed', span.follows && Math.abs(length / ms - 1) < 0.05 ? 'true' : 'false')
+    controls.tell()
   }
 
   /** Asks history for what is shown. Of several questions only the last one's answer counts. */

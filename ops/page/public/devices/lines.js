@@ -6,6 +6,11 @@
  */
 
 /**
+ * Times in seconds since 1970, then the columns of each line.
+ * @typedef {[number[], ...(number | null | undefined)[][]]} PlotColumns
+ */
+
+/**
  * @typedef {object} Line
  * @property {number[]} ts milliseconds since 1970, ascending
  * @property {number[]} values
@@ -86,7 +91,7 @@ export function gapAfter(ts, everyMs) {
  * @param {Lines} lines
  * @param {readonly string[]} ids which lines, in order
  * @param {number | null} everyMs
- * @returns {[number[], ...(number | null | undefined)[][]]}
+ * @returns {PlotColumns}
  */
 export function plotted(lines, ids, everyMs) {
   const all = ids.map((id) => withGaps(lines.get(id) ?? { ts: [], values: [], min: [], max: [] }, everyMs))

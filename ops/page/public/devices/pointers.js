@@ -1,9 +1,14 @@
 /**
+ * @typedef {object} FingerMoves
+ * @property {(share: number) => void} pan by a share of the width
+ * @property {(factor: number, at: number) => void} zoom around a place: a share of the width
+ */
+
+/**
  * Fingers on a chart: one moves it along, two stretch it. The page still scrolls up and down under
  * one finger (`touch-action: pan-y` in the style sheet). A mouse is uPlot's own.
  * @param {HTMLElement} area
- * @param {{ readonly pan: (share: number) => void, readonly zoom: (factor: number, at: number) => void }} moves
- *   shares of the width; `at` is from the left
+ * @param {FingerMoves} moves
  * @param {AbortSignal} signal
  */
 export function followFingers(area, { pan, zoom }, signal) {

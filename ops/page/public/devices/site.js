@@ -25,6 +25,15 @@ const names = new Intl.Collator('en', { numeric: true })
  * @property {'high' | 'low' | undefined} off
  */
 
+/**
+ * What all rows have in common.
+ * @typedef {object} HowToShow
+ * @property {string} unit
+ * @property {number} time now
+ * @property {SiteDay | undefined} day
+ * @property {readonly [low: number, high: number]} range of all lines
+ */
+
 /** @type {Readonly<Record<string, (a: Row, b: Row) => number>>} */
 const ORDERS = {
   'most unusual first': (a, b) => rank(b) - rank(a) || byId(a, b),
@@ -176,7 +185,7 @@ function line({ deviceId, device: { id } }) {
     row,
     /**
      * @param {Row} each
-     * @param {{ readonly unit: string, readonly time: number, readonly day: SiteDay | undefined, readonly range: readonly [number, number] }} how
+     * @param {HowToShow} how
      */
     fill({ device, newest, old: isOld, off: differs }, { unit, time, day, range: [low, high] }) {
       const series = day?.series.find((one) => one.deviceId === deviceId)

@@ -6,11 +6,19 @@ const HEIGHT = 32
 const HOUR_MS = 3_600_000
 
 /**
+ * The same for all lines of a site, so that one that is off lies elsewhere.
+ * @typedef {object} Frame
+ * @property {number} from
+ * @property {number} to
+ * @property {number} low
+ * @property {number} high
+ */
+
+/**
  * A line of means by the hour, with the lowest and highest of each hour behind it. Its figures are
  * in the table beside it, so it is hidden from whoever hears the page.
  * @param {Series | undefined} series
- * @param {{ readonly from: number, readonly to: number, readonly low: number, readonly high: number }} frame
- *   the same for all lines of a site, so that one that is off lies elsewhere
+ * @param {Frame} frame
  */
 export function sparkline(series, { from, to, low, high }) {
   const x = (/** @type {number} */ time) => (((time + HOUR_MS / 2 - from) / (to - from)) * WIDTH).toFixed(1)
