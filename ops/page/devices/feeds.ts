@@ -12,7 +12,7 @@ const WINDOW = { keepMs: 5_000, most: 1_000 } as const
 
 /** Of a site, the newest values are asked for so often, and for this share of the time at most. */
 const SITE_MS = 5_000
-const SITE_SHARE = 0.05
+const SITE_SHARE = 0.02
 
 /** `device:ID`: the readings of a device as they are published. */
 export function deviceFeed(tail: LiveTail): Feed {

@@ -53,6 +53,9 @@ export const historyQuery = z
 /** GET api/devices/day */
 export const dayQuery = z.object({ site: number, quantity })
 
+/** GET api/devices/sites */
+export const sitesQuery = z.object({})
+
 /** The parameter of the feed `site:NUMBER`. */
 export const siteNumber = number
 

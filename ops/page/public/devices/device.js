@@ -1,4 +1,4 @@
-/** @import { DeviceHistory, LiveReadings, OneDevice } from '../../devices/messages.ts' */
+/** @import { DeviceHistory, LiveReading, LiveReadings, OneDevice } from '../../devices/messages.ts' */
 /** @import { Page } from '../page.js' */
 /** @import { Lines } from './lines.js' */
 /** @import { Span } from './span.js' */
@@ -15,10 +15,18 @@ import { spanControls } from './span-controls.js'
 const HOUR_MS = 3_600_000
 /** A zoom goes on for some moves: the answer to the last one is enough. */
 const SETTLE_MS = 150
-/** So often the page asks again for what the store has committed since. */
-const AGAIN_MS = 15_000
+const FACTS_MS = 30_000
+/** History is asked again so often at least: readings may come late. Time buckets fill meanwhile. */
+const SLOWEST_MS = 60_000
+const FASTEST_MS = 15_000
+/** By then the store has committed what was on its way when the page began to follow. */
+const COMMITTED_MS = 3_000
+/** Browsers that look at the same ask the same, and get one answer. */
+const GRID = 200
+const POINTS = 150
 /** Readings of a line that are kept beyond what history gives. */
 const MOST_READINGS = 6_000
+const MOST_RECENT = 1_000
 const MOST_BACK = 50
 /** Moves of fingers or of a wheel that follow each other faster are one gesture. */
 const GESTURE_MS = 700
@@ -56,6 +64,8 @@ export async function showDevice(where, page, device, query) {
   let everyMs = null
   /** @type {LiveReadings | undefined} */
   let live
+  /** What came live, for the store may be behind. @type {readonly LiveReading[]} */
+  let recent = []
   let asked = 0
   let loading = false
 
@@ -168,12 +178,13 @@ export async function showDevice(where, page, device, query) {
     loading = true
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
     if (mine !== asked || page.signal.aborted || charts.size === 0) return
+    const grid = Math.max(1, Math.round((span.to - span.from) / GRID))
     const question = new URLSearchParams({
       ids: JSON.stringify([...ids]),
       quantities: JSON.stringify([...charts.keys()]),
-      from: String(Math.round(span.from)),
-      to: String(Math.round(span.to)),
-      points: String(Math.round(Math.min(1_500, Math.max(150, place.clientWidth * 0.75)))),
+      from: String(Math.floor(span.from / grid) * grid),
+      to: String(Math.ceil(span.to / grid) * grid),
+      points: String(Math.min(10, Math.max(1, Math.round((place.clientWidth * 0.75) / POINTS))) * POINTS),
     })
     try {
       /** @type {DeviceHistory} */
@@ -183,7 +194,8 @@ export async function showDevice(where, page, device, query) {
       for (const [quantity, each] of charts) {
         each.lines = linesOf(found.series.filter((series) => series.quantity === quantity))
         // Those that were published and not yet committed.
-        if (everyMs === null) for (const reading of live?.readings ?? []) addReading(each.lines, reading, quantity)
+        if (everyMs === null) for (const reading of recent) addReading(each.lines, reading, quantity)
+        dropBefore(each.lines, found.from, MOST_READINGS)
         each.chart.show(each.lines, everyMs, span)
         each.chart.tell(each.lines)
       }
@@ -199,11 +211,13 @@ export async function showDevice(where, page, device, query) {
 
   /** @param {LiveReadings} state */
   function take(state) {
+    if (live === undefined) setTimeout(() => void load(), COMMITTED_MS)
     const missed = live !== undefined && (state.generation !== live.generation || state.first > live.next)
     const fresh = live === undefined || missed ? state.readings : state.readings.slice(Math.max(0, live.next - state.first))
     live = state
     if (missed) void load()
     if (fresh.length === 0) return
+    recent = [...recent, ...fresh].slice(-MOST_RECENT)
     for (const { deviceId, ts, values } of fresh)
       for (const [quantity, value] of Object.entries(values)) note({ deviceId, quantity, value, at: ts })
     if (makeCharts()) void load()
@@ -254,20 +268,30 @@ export async function showDevice(where, page, device, query) {
       // What is on its way to the database is newer.
       for (const value of newest) note(value)
       tellFacts()
-      if (makeCharts() || span.follows) await load()
+      if (makeCharts()) await load()
     },
-    AGAIN_MS,
+    FACTS_MS,
     page,
   )
   repeat(
+    async () => {
+      if (span.follows) await load()
+    },
+    () => (everyMs === null ? SLOWEST_MS : Math.min(SLOWEST_MS, Math.max(FASTEST_MS, everyMs / 4))),
+    page,
+  )
+  let movedAt = performance.now()
+  repeat(
     () => {
       tellAges()
-      if (!span.follows) return
+      const time = performance.now()
+      // A step of less than a pixel would not be seen.
+      if (!span.follows || time - movedAt < (span.to - span.from) / 1_000) return
+      movedAt = time
       span = moved(span, Date.now())
       for (const { chart } of charts.values()) chart.move(span)
     },
-    // A step of less than a pixel would not be seen.
-    () => Math.min(60_000, Math.max(1_000, (span.to - span.from) / 1_000)),
+    1_000,
     page,
   )
 }

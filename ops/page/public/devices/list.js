@@ -9,7 +9,7 @@ import { place as placeOf } from './figures.js'
 import { repeat } from './repeat.js'
 
 const STATES = ['ready', 'sleeping', 'init', 'silent', 'lost', 'unknown']
-const AGAIN_MS = 20_000
+const AGAIN_MS = 30_000
 
 /**
  * The list of devices: search, filters, fifty at a time.

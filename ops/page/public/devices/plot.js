@@ -40,6 +40,8 @@ export function makePlot(place, data, { lines, group, shown, marked, doubleClick
     {
       width: widthOf(place),
       height: HEIGHT,
+      // The last label of the axis may stand at the edge.
+      padding: [null, 34, null, null],
       legend: { show: false },
       scales: { x: { time: true, range: () => [shown().from / 1000, shown().to / 1000] }, y: { range: yRange } },
       axes: [
