@@ -61,7 +61,10 @@ export function within({ devices, fromMs, toMs }: Scope, alias: string | undefin
   return `${ts} >= ${from} AND ${ts} < ${to} AND (${own.join(' OR ')})`
 }
 
-/** Loads rows of the archive. @param csv in the order of the columns; null is \\N, and times are UTC */
+/**
+ * Loads rows of the archive.
+ * @param csv in the order of the columns; null is \\N, and times are UTC
+ */
 export async function loadArchived(session: Session, columns: readonly string[], csv: Readable): Promise<void> {
   const doing = 'loading rows of the archive'
   await session.script(doing, "SET datestyle = 'ISO'; SET timezone = 'UTC'")

@@ -101,7 +101,7 @@ export function recomputeRanges(database: Database, account: string | undefined)
   )
 }
 
-/** A range that a recomputation covers as a whole. Its times are PostgreSQL's, to the microsecond. */
+/** A range that a recomputation covers whole. Its times are PostgreSQL's, to the microsecond. */
 export interface CoveredRange {
   readonly device: string
   readonly since: string
@@ -122,7 +122,10 @@ export function coveredRanges(
   )
 }
 
-/** Forgets ranges that were recomputed, unless they have become others meanwhile. @returns how many */
+/**
+ * Forgets ranges that were recomputed, unless they have become others meanwhile.
+ * @returns how many
+ */
 export async function forgetRanges(session: Session, ranges: readonly CoveredRange[]): Promise<number> {
   const gone = await session.query(
     'forgetting what was recomputed',

@@ -8,7 +8,7 @@
  *    (public/page.js has the type `Page`): `page.watch('<feed>', show)` calls `show(state)` for
  *    each state of a feed, `page.get('<name>/…')` asks the router. It goes into the list in
  *    `public/sections.js`, with the title of its tab.
- * 3. What both of them exchange are types in a file `messages.ts` in that folder, which imports nothing.
+ * 3. What both exchange are types in a file `messages.ts` in that folder, which imports nothing.
  *
  * Text reaches the document by `public/dom.js` alone, which makes text nodes of it. Lint refuses
  * innerHTML and whatever is like it, and so does the browser (Trusted Types).

@@ -13,7 +13,7 @@ import type { Session } from '../../connectors/postgres/session.ts'
 import { dayFolder, FILE_NAME } from '../../processors/store/archive-manifest.ts'
 
 /**
- * Loads what the archive has of the scope into the shadow's table of it, so that it can be compared.
+ * Loads what the archive has of the scope into the shadow's table of it, to be compared.
  * Nothing of the archive changes.
  */
 export async function loadArchivedDays(

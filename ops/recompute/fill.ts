@@ -185,7 +185,7 @@ class PlaceRows {
     return new RowBatch(this.writer, daysOfYears(this.options.config.time.oldest_years))
   }
 
-  /** What is read from other topics than frames may be about devices that only the message names. */
+  /** What other topics than frames hold may be about devices that only the message names. */
   private isWanted({ key, unreadable }: KafkaRecord): boolean {
     if (unreadable !== undefined) this.options.counts.unreadable++
     if (unreadable !== undefined || key === null) return false

@@ -20,7 +20,7 @@ export interface ApartOptions {
   readonly signal: AbortSignal
 }
 
-/** A processor that runs over records, apart from its service: nothing is sent, and nothing written. */
+/** A processor that runs over records, apart from its service: nothing is sent or written. */
 export interface ProcessorApart extends AsyncDisposable {
   /** Of its dead letters, which have schema ID 0, as all its outputs. */
   readonly codec: DeadLetterCodec

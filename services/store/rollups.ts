@@ -21,8 +21,8 @@ const REST = 4
 const DROP_EVERY_MS = 600_000
 
 /**
- * Brings roll-ups up to date, and drops those that retention lets go. If it falls behind, nothing is wrong in the views: they compute what
- * it has not kept yet, and take longer.
+ * Brings roll-ups up to date, and drops those that retention lets go. If it falls behind, nothing
+ * is wrong in the views: they compute what it has not kept yet, and take longer.
  */
 export function startRollups({ config, counters, clock, log, problem }: RollupJobOptions): AsyncDisposable {
   if (config.store.rollups === 'none') return { async [Symbol.asyncDispose]() {} }

@@ -6,7 +6,7 @@ export interface StorageState {
   readonly archived: readonly ArchivedDayState[]
   /** Days ahead that have no partition yet. */
   readonly toBeMade: readonly string[]
-  /** Rows in the default partition, and days that they are of; null while the store does not say. */
+  /** Rows in the default partition, and their days; null while the store does not say. */
   readonly strayRows: number | null
   readonly strayDays: number | null
   /** Bytes on the disk of the server; null if it does not say. */
