@@ -19,6 +19,7 @@ import { localDirectory } from '../services/local-directory.ts'
 import type { ConfigOption } from './command-line.ts'
 import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, FLEET_PROGRAM } from './demo/fleets.ts'
+import { type DemoPage, serveDemoPage } from './demo/page.ts'
 import { type PrepareOptions, prepareFile } from './demo/prepared-file.ts'
 import { DEMO_PROCESSES, type DemoSeason, SEASON_HIVES, startDemoSeason } from './demo/season.ts'
 import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
@@ -220,6 +221,8 @@ async function drive(config: Config, local: string, seed: number, events: string
     },
     stats,
   })
+  await using page = await serveDemoPage(config)
+  if (!process.stdout.isTTY) print(`page       ${page.address}  (actions: token ${page.token})`)
   const before = await sources.stored()
   await using started = await startDemoSeason(config, local, seed, (words) => note(events, words))
   season = started
@@ -227,7 +230,7 @@ async function drive(config: Config, local: string, seed: number, events: string
   const frame: Surroundings = {
     startedMs: Date.now(),
     get hints() {
-      return hints(config, local, started)
+      return hints(config, local, started, page)
     },
     events,
   }
@@ -241,8 +244,9 @@ async function drive(config: Config, local: string, seed: number, events: string
   return { code: 0, lastWords: [totals(sent, before, after), ...(await started.story(sources))] }
 }
 
-function hints({ env }: Config, local: string, season: DemoSeason): Surroundings['hints'] {
+function hints({ env }: Config, local: string, season: DemoSeason, page: DemoPage): Surroundings['hints'] {
   return [
+    ['see it in a browser', `${page.address}  (actions: token ${page.token})`],
     ['look at the data', `psql ${env.TELEMETRY_DATABASE_URL}`],
     ['', 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5;'],
     [`season, ${season.progress()}`, `psql ${env.APP_DATABASE_URL}`],

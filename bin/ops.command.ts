@@ -1,6 +1,9 @@
 import { Command } from '@commander-js/extra-typings'
 import { CONFIG, examples, exits, several, text, UsageError } from './command-line.ts'
 
+/** Port of the page if none is given. */
+export const OPS_PORT = 9480
+
 export const ops = new Command('ops')
   .summary('serve the page that shows the line in a browser')
   .description(
@@ -8,7 +11,7 @@ export const ops = new Command('ops')
 dead letters, continuity, storage (docs/ops-page.md). It reads as the reader of the databases. What changes
 something needs the token of MILLRACE_OPS_TOKEN; without one, the page is read-only.`,
   )
-  .option('--port <port>', 'port to listen on', port, 9480)
+  .option('--port <port>', 'port to listen on', port, OPS_PORT)
   .option('--host <address>', 'address to listen on; 0.0.0.0 or :: for all of this machine', text('--host'), '127.0.0.1')
   .option('--host-name <name>', 'a name under which browsers reach it, beside its addresses (repeatable)', several('--host-name'), [])
   .addOption(CONFIG)

@@ -85,11 +85,22 @@ async function show() {
  */
 async function act(path, body) {
   if (token === '') await askToken()
-  return await ask(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
-    body: JSON.stringify(body),
-  })
+  try {
+    return await ask(path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+    })
+  } catch (cause) {
+    // It was a wrong one: the next action asks again.
+    if (cause instanceof Error && cause.cause === 403) forgetToken()
+    throw cause
+  }
+}
+
+function forgetToken() {
+  token = ''
+  setText(tokenButton, 'Allow actions')
 }
 
 /** @param {string} text */
@@ -118,10 +129,7 @@ function askToken() {
 
 tokenButton.onclick = () => {
   if (token === '') void askToken().catch(() => undefined)
-  else {
-    token = ''
-    setText(tokenButton, 'Allow actions')
-  }
+  else forgetToken()
 }
 
 addEventListener('hashchange', () => {

@@ -27,7 +27,7 @@ import { element, setText } from './dom.js'
  * @param {string} path below api/
  * @param {RequestInit} options
  * @returns {Promise<any>}
- * @throws Error in words for people
+ * @throws Error in words for people; its cause is the status, if there is an answer
  */
 export async function ask(path, options = {}) {
   const response = await fetch(`api/${path}`, { ...options, cache: 'no-store', credentials: 'omit', redirect: 'error' }).catch(
@@ -39,7 +39,7 @@ export async function ask(path, options = {}) {
   if (response.ok) return await response.json()
   /** @type {Refusal} */
   const refusal = await response.json().catch(() => ({ problem: `the server of this page answers ${response.status}` }))
-  throw new Error(refusal.problem)
+  throw new Error(refusal.problem, { cause: response.status })
 }
 
 /**
