@@ -1,4 +1,5 @@
-/** @import { DeviceHistory, LiveReading, LiveReadings, OneDevice } from '../../devices/messages.ts' */
+/** @import { DeviceHistory, OneDevice } from '../../devices/messages.ts' */
+/** @import { LiveReading, LiveReadings } from '../../devices/messages.ts' */
 /** @import { Page } from '../page.js' */
 /** @import { Lines } from './lines.js' */
 /** @import { Span } from './span.js' */
@@ -16,7 +17,7 @@ const HOUR_MS = 3_600_000
 /** A zoom goes on for some moves: the answer to the last one is enough. */
 const SETTLE_MS = 150
 const FACTS_MS = 30_000
-/** History is asked again so often at least: readings may come late. Time buckets fill meanwhile. */
+/** History is asked again so often at least: readings may come late, and time buckets fill. */
 const SLOWEST_MS = 60_000
 const FASTEST_MS = 15_000
 /** By then the store has committed what was on its way when the page began to follow. */
