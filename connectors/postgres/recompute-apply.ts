@@ -33,8 +33,8 @@ export interface Applied {
 /**
  * Replaces the rows of a day by the recomputed ones, in one transaction that also marks what
  * changed for the roll-ups, and notes the day. Others may write rows of it meanwhile: what is not
- * in the shadow stays, a value that recomputed rows lack stays as it is at that moment, and only what
- * was noted as unbacked is deleted.
+ * in the shadow stays, a value that recomputed rows lack stays as it is at that moment, and only
+ * what was noted as unbacked is deleted.
  * @throws ConnectorError, transient if it may succeed later. The transaction is rolled back or
  *   lost.
  */

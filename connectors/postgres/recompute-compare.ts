@@ -115,8 +115,8 @@ export async function compareDay(session: Session, options: CompareOptions): Pro
 
 /**
  * Notes what rows of a day have that no recomputed row has: whole rows, and values of others.
- * Frames that were in Kafka by then are read afterwards, and what they give is taken off again by whoever
- * uses the notes: what is left has no frame.
+ * Frames that were in Kafka by then are read afterwards, and what they give is taken off again by
+ * whoever uses the notes: what is left has no frame.
  */
 export async function noteUnbacked(session: Session, options: CompareOptions): Promise<void> {
   const { scope, day, columns } = options
