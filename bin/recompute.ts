@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import { whole } from '../ops/figures.ts'
+import type { NotKept } from '../ops/frames/kept-log.ts'
 import { chosenDevices } from '../ops/recompute/devices.ts'
 import { type Recomputed, type RecomputeStage, recompute as run } from '../ops/recompute/recompute.ts'
 import { reportLines } from '../ops/recompute/report.ts'
@@ -66,7 +67,7 @@ export async function recompute({ config: file, from: fromMs, to: toMs, json, ..
   return interrupted || result.counts.unreadable + result.counts.missing > 0 ? 1 : 0
 }
 
-function document({ run: id, wentOn, report, days, counts, deleted, ranges }: Recomputed): object {
+function document({ run: id, wentOn, report, days, counts, notKept, ranges }: Recomputed): object {
   return {
     run: String(id),
     wentOn,
@@ -74,22 +75,18 @@ function document({ run: id, wentOn, report, days, counts, deleted, ranges }: Re
     replaced: days,
     ranges,
     read: { ...counts, refused: Object.fromEntries(counts.refused) },
-    deleted: deleted.map(({ topic, keptFromMs }) => ({ topic, keptFrom: keptFromMs === null ? null : new Date(keptFromMs).toISOString() })),
+    notKept: notKept.map(({ topic, partition, afterMs, beforeMs }) => ({ topic, partition, after: iso(afterMs), before: iso(beforeMs) })),
   }
 }
 
-function lines({ run: id, wentOn, report, days, counts, deleted, ranges }: Recomputed, apply: boolean): readonly string[] {
+function lines({ run: id, wentOn, report, days, counts, notKept, ranges }: Recomputed, apply: boolean): readonly string[] {
   const said = [
     ...(wentOn ? [`went on with run ${id}, which was killed or interrupted`] : []),
     `read ${whole(counts.records)} records, ${whole(counts.taken)} of them of the devices or perhaps about them`,
     ...(counts.unreadable > 0 ? [`${whole(counts.unreadable)} records cannot be read`] : []),
     ...(counts.missing > 0 ? [`${whole(counts.missing)} records were lost by Kafka before they were read`] : []),
     ...[...counts.refused].map(([reason, times]) => `refused as ${reason}: ${whole(times)} times`),
-    ...deleted.map(({ topic, keptFromMs }) =>
-      keptFromMs === null
-        ? `Kafka has deleted what ${topic} had of that time`
-        : `Kafka has deleted what was received in ${topic} before ${new Date(keptFromMs).toISOString()}`,
-    ),
+    ...notKeptLines(notKept),
   ]
   if (report === undefined) return said
   said.push(...reportLines(report))
@@ -106,4 +103,19 @@ function lines({ run: id, wentOn, report, days, counts, deleted, ranges }: Recom
       `${whole(restored.length)} days were brought back from the archive for this; the store archives them again once they are due and their roll-ups are up to date`,
     )
   return said
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
+}
+
+/** Partitions that are listed. */
+const MOST_SAID = 12
+
+function notKeptLines(notKept: readonly NotKept[]): readonly string[] {
+  const lines = notKept.slice(0, MOST_SAID).map(({ topic, partition, afterMs, beforeMs }) => {
+    const bounds = [afterMs === null ? [] : [`after ${iso(afterMs)}`], beforeMs === null ? [] : [`before ${iso(beforeMs)}`]].flat()
+    return `nobody has what was received in ${topic}/${partition}${bounds.length === 0 ? '' : ` ${bounds.join(' and ')}`}: Kafka has deleted it`
+  })
+  return notKept.length > MOST_SAID ? [...lines, `… and in ${whole(notKept.length - MOST_SAID)} more places`] : lines
 }

@@ -53,3 +53,14 @@ topics
   .action(
     exits(async (topic, { from = Date.now() - AN_HOUR_MS, ...options }) => (await import('./topics.ts')).show(topic, { ...options, from })),
   )
+
+topics
+  .command('archive')
+  .summary('keep what devices sent in files, for longer than Kafka does')
+  .description(
+    'Takes records of frames and raw messages, of days that are over, to the files of storage.archive_frames, and removes files by storage.archive_frames_retention_days: docs/frames-archive.md. The store does the same by itself. Exits with 1 if something failed, or Kafka had deleted records before they were archived.',
+  )
+  .option('--json', 'a line of JSON for each file')
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace topics archive'))
+  .action(exits(async (options) => (await import('./frames-archive.ts')).archiveFrames(options)))

@@ -4,7 +4,7 @@ import type { Settings } from './config-shape.ts'
 /** Settings that are valid by themselves, but contradict one another. */
 export function* contradictions({
   bridge,
-  topics: { max_message_bytes: messageBytes },
+  topics: { max_message_bytes: messageBytes, retention_hours: retentionHours },
   dead_letters: deadLetters,
   storage,
 }: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
@@ -46,8 +46,19 @@ export function* contradictions({
       `expected storage.retention_days.readings_hourly with it, and at least as many`,
       daily,
     ]
-  if (storage.archive?.includes('://') === true && !/^s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/[^?#]*)?$/.test(storage.archive))
-    yield [['storage', 'archive'], 'expected a path, or s3://bucket/prefix', storage.archive]
+  for (const name of ['archive', 'archive_frames'] as const) {
+    const place = storage[name]
+    if (place?.includes('://') === true && !/^s3:\/\/[a-z0-9][a-z0-9.-]{2,62}(\/[^?#]*)?$/.test(place))
+      yield [['storage', name], 'expected a path, or s3://bucket/prefix', place]
+  }
+  // Both have folders of days, and whoever reads one with a pattern would read the other.
+  if (storage.archive !== undefined && storage.archive === storage.archive_frames)
+    yield [['storage', 'archive_frames'], 'expected another place than storage.archive', storage.archive_frames]
+  if (storage.archive_frames_retention_days !== undefined && storage.archive_frames === undefined)
+    yield [['storage', 'archive_frames_retention_days'], 'expected storage.archive_frames with it', storage.archive_frames_retention_days]
+  // A day is archived once it is over.
+  if (storage.archive_frames !== undefined && retentionHours < 48)
+    yield [['topics', 'retention_hours'], 'expected at least 48 beside storage.archive_frames', retentionHours]
   if (storage.archive !== undefined && storage.columnstore_after_days !== undefined)
     yield [['storage', 'columnstore_after_days'], 'expected nothing beside storage.archive', storage.columnstore_after_days]
   const kept = storage.archive_retention_days

@@ -249,6 +249,21 @@ export const shape = z.strictObject({
       .max(36_500)
       .optional()
       .describe('A day is removed from the archive so many whole days after its end. Without a figure all are kept.'),
+    archive_frames: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'A directory, by its path from this file, or s3://bucket/prefix: what devices sent stays there as Parquet files for longer than in Kafka, so that it can be recomputed: docs/frames-archive.md. Without it nothing does.',
+      ),
+    archive_frames_retention_days: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .optional()
+      .describe(
+        'With storage.archive_frames: files are removed so many whole days after they were received. Without a figure all are kept.',
+      ),
     columnstore_after_days: z
       .int()
       .min(1)

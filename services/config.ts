@@ -77,11 +77,13 @@ export function loadConfig(env: NodeJS.ProcessEnv, path: string | undefined): Co
   within(`${chosen}: bridge: routes`, () => bridgeRoutes(settings))
   const processors = settings.processors.map((entry) => (entry.includes('/') ? resolve(dirname(chosen), entry) : entry))
   const dialects = within(`${chosen}: dialects`, () => dialectEntries(dirname(chosen), settings.dialects, telemetryTopics(settings)))
-  const archive = settings.storage.archive
-  const storage =
-    archive === undefined || archive.startsWith('s3://')
-      ? settings.storage
-      : { ...settings.storage, archive: resolve(dirname(chosen), archive) }
+  const placeOf = (given: string): string => (given.startsWith('s3://') ? given : resolve(dirname(chosen), given))
+  const { archive, archive_frames: frames } = settings.storage
+  const storage = {
+    ...settings.storage,
+    ...(archive === undefined ? {} : { archive: placeOf(archive) }),
+    ...(frames === undefined ? {} : { archive_frames: placeOf(frames) }),
+  }
   return {
     ...settings,
     storage,

@@ -175,6 +175,13 @@ export const METRICS = {
     of: ['store'],
     means: 'Days that could not be archived or removed, and runs of the archive that failed; they are tried again.',
   },
+  millrace_archived_frames_total: { of: ['store'], means: 'Records of frames and raw messages that went to `storage.archive_frames`.' },
+  millrace_archived_frame_files_total: { of: ['store'], means: 'Files that they are in.' },
+  millrace_frames_lost_before_archive_total: {
+    of: ['store'],
+    means: 'Offsets of frames and raw messages that Kafka had deleted, or lost, before they were archived.',
+  },
+  millrace_frames_archive_failures_total: { of: ['store'], means: 'Runs of that archive that failed; they are tried again.' },
 
   millrace_dead_letters_read_total: { of: ['continuity'], means: 'Dead letters among the records.' },
   millrace_unreadable_records_total: { of: ['continuity'], means: 'Records that are not what their topic holds.' },

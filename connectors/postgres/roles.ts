@@ -101,7 +101,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
  * business process of the deployment's own, whose role may write to it.
  */
 export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
-  telemetry: ['schema_migration', 'recompute_run', 'recompute_day'],
+  telemetry: ['schema_migration', 'recompute_run', 'recompute_day', 'archived_frames'],
   app: ['schema_migration', 'rewind_run'],
 }
 

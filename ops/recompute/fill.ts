@@ -14,9 +14,9 @@ import type { Config } from '../../services/config.ts'
 import type { ProcessorApart } from '../../services/processor/apart.ts'
 import { createEngineCounters } from '../../services/processor/engine.ts'
 import { throughOutages } from '../../services/through-outages.ts'
+import { type FilesOf, keptRanges, readKept } from '../frames/kept-log.ts'
 import { type ByteCap, pause } from '../replay/pace.ts'
-import { type LogPart, readLog } from '../replay/partition-log.ts'
-import { replayRanges } from '../replay/replay.ts'
+import type { LogPart } from '../replay/partition-log.ts'
 
 /** A processor of the line that makes readings, and what it reads. */
 export interface Maker {
@@ -43,6 +43,10 @@ export interface FillOptions {
   readonly devices: ReadonlySet<string>
   /** Milliseconds since 1970: nothing measured before it is wanted. */
   readonly fromMs: number
+  /** What the archive has. */
+  readonly files: FilesOf
+  /** Of the AWS SDK, if the archive is a bucket. */
+  readonly env: NodeJS.ProcessEnv
   readonly sink: Pick<ReadingsSink, 'claim' | 'commit'>
   readonly cap: ByteCap
   readonly counts: FillCounts
@@ -64,17 +68,17 @@ export function placesOf({ name }: Pick<DeclaredProcessor, 'name'>): ConsumerNam
 }
 
 /**
- * Runs processors over what Kafka has of their sources, up to what is the end when it begins, and
- * has the sink write the rows, each batch with the places that it takes. A run that goes on begins
+ * Runs processors over what the archive and Kafka have of their sources, up to what is the end when
+ * it begins, and has the sink write the rows, each batch with the places that it takes. A run that goes on begins
  * where the last commit was. Waits through outages; ends early on abort.
  */
 export async function fill(options: FillOptions): Promise<void> {
-  const { kafka, makers, fromMs, sink, log, signal } = options
+  const { kafka, makers, fromMs, files, env, sink, log, signal } = options
   const plans = []
   for (const maker of makers) {
     const { declared } = maker
     const topic = declared.processor.from.topic
-    const { topicId, ranges } = await replayRanges(kafka, topic, { fromMicros: fromMs * 1000, byReceipt: false })
+    const { topicId, ranges } = await keptRanges(kafka, files, topic, { fromMs, byReceipt: false })
     const firsts = ranges.map(({ partition, begin }) => ({ topic, partition, earliest: begin }))
     const claims = await throughOutages('claiming partitions', () => sink.claim(placesOf(declared), topicId, firsts), { log, signal })
     const parts = ranges.map((range) => {
@@ -100,7 +104,8 @@ export async function fill(options: FillOptions): Promise<void> {
   for (const { maker, topic, parts } of plans) {
     for (const place of parts) {
       const rows = new PlaceRows(options, maker, topic, place)
-      for await (const part of readLog({ reader, logs, topic, log, signal }, place)) {
+      const keys = topic === topics.frames ? options.devices : undefined
+      for await (const part of readKept({ reader, logs, topic, log, signal, env, keys }, place)) {
         await rows.take(part)
         place.next = part.next
         progress()

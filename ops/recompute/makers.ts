@@ -1,13 +1,11 @@
 import type { Log } from '../../connectors/contract.ts'
 import type { KafkaClient } from '../../connectors/kafka/client.ts'
-import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { writtenTopics } from '../../processors/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { topicLimits } from '../../services/kafka.ts'
 import { openApart } from '../../services/processor/apart.ts'
-import { replayRanges } from '../replay/replay.ts'
 import type { Maker } from './fill.ts'
 
 /** What the bridge writes: everything else of the line follows from it. */
@@ -45,35 +43,4 @@ export async function openMakers(
     throw cause
   }
   return { all, [Symbol.asyncDispose]: close }
-}
-
-/** What Kafka has deleted of a topic. */
-export interface Deleted {
-  readonly topic: string
-  /**
-   * Milliseconds since 1970: each partition has all that was received from then on; null if nothing
-   * is left.
-   */
-  readonly keptFromMs: number | null
-}
-
-/** Sources of which Kafka has deleted records that may be of the span. */
-export async function deletedOf(kafka: KafkaClient, makers: readonly Maker[], fromMs: number): Promise<readonly Deleted[]> {
-  await using reader = createRecordReader(kafka)
-  const found: Deleted[] = []
-  for (const topic of new Set(makers.map(({ declared }) => declared.processor.from.topic))) {
-    const { ranges, cut } = await replayRanges(kafka, topic, { fromMicros: fromMs * 1000, byReceipt: false })
-    if (cut.length === 0) continue
-    let keptFromMs: number | null = null
-    for (const { partition, begin, end } of ranges) {
-      if (!cut.includes(partition)) continue
-      for await (const [first] of reader.readRange(topic, partition, begin, end)) {
-        if (first === undefined) continue
-        keptFromMs = Math.max(keptFromMs ?? 0, first.timestampMs)
-        break
-      }
-    }
-    found.push({ topic, keptFromMs })
-  }
-  return found
 }

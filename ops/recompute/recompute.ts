@@ -2,6 +2,7 @@ import { openPlace } from '../../connectors/archive/open-place.ts'
 import { ConnectorError, type Log } from '../../connectors/contract.ts'
 import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
+import { frameFiles } from '../../connectors/postgres/archived-frames.ts'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import type { Unbacked } from '../../connectors/postgres/recompute-apply.ts'
@@ -20,16 +21,18 @@ import { createShadow, dropShadow, type Scope } from '../../connectors/postgres/
 import { openSession, type Session } from '../../connectors/postgres/session.ts'
 import { coveredRanges, forgetRanges } from '../../connectors/postgres/site-history.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import type { Topic } from '../../processors/contract.ts'
 import { archiveSettings, type Config, ConfigError } from '../../services/config.ts'
 import { appOwner, telemetryOwner } from '../../services/database-users.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { shadowSink } from '../../services/store/parts.ts'
 import { restoreDay } from '../archive/restore-day.ts'
+import { keptRanges, type NotKept } from '../frames/kept-log.ts'
 import { ByteCap } from '../replay/pace.ts'
 import { basisOf } from './basis.ts'
 import { applyDays, compareDays, noteUnbackedDays, planChanges } from './days.ts'
 import { type FillCounts, type FillOptions, fill, placesOf } from './fill.ts'
-import { type Deleted, deletedOf, type Makers, openMakers } from './makers.ts'
+import { type Makers, openMakers } from './makers.ts'
 import type { RecomputeReport } from './report.ts'
 
 export interface RecomputeOptions {
@@ -57,8 +60,8 @@ export interface Recomputed {
   /** Days that are to be replaced, or are. */
   readonly days: readonly RecomputeDay[]
   readonly counts: FillCounts
-  /** What Kafka has deleted that may be of the span. */
-  readonly deleted: readonly Deleted[]
+  /** What neither Kafka nor the archive has, and may be of the span. */
+  readonly notKept: readonly NotKept[]
   /** Ranges of `millrace sites recompute` that are done by this. */
   readonly ranges: number
 }
@@ -108,7 +111,7 @@ class Run {
   async toEnd(): Promise<Recomputed> {
     const { session } = this
     const { scope, apply, signal } = this.options
-    const deleted = await deletedOf(this.kafka, this.makers.all, scope.fromMs)
+    const notKept = await this.notKept()
     // Before the basis, so that the rows follow from what these ranges were noted for.
     const ranges = await this.inApp((app) => coveredRanges(app, scope.devices, scope))
     const basis = await this.basis()
@@ -128,15 +131,31 @@ class Run {
       report,
       days: await recomputeDays(session, run.id),
       counts: this.counts,
-      deleted,
+      notKept,
       ranges: done,
     }
+  }
+
+  private async notKept(): Promise<readonly NotKept[]> {
+    const found: NotKept[] = []
+    for (const topic of this.sources()) {
+      const { notKept } = await keptRanges(this.kafka, (each) => frameFiles(this.session, each), topic, {
+        fromMs: this.options.scope.fromMs,
+        byReceipt: false,
+      })
+      found.push(...notKept)
+    }
+    return found
+  }
+
+  private sources(): readonly Topic[] {
+    return [...new Set(this.makers.all.map(({ declared }) => declared.processor.from.topic))]
   }
 
   private async basis(): Promise<string> {
     const { config, scope } = this.options
     await using logs = openTopicLogs(this.kafka)
-    const sources = [...new Set(this.makers.all.map(({ declared }) => declared.processor.from.topic))]
+    const sources = this.sources()
     const states = await logs.topics(sources)
     return await this.inApp((app) =>
       basisOf({
@@ -207,6 +226,8 @@ class Run {
       makers: this.makers.all,
       devices: new Set(scope.devices),
       fromMs: scope.fromMs,
+      files: (topic) => frameFiles(this.session, topic),
+      env: process.env,
       sink,
       cap: new ByteCap(bytesPerSecond),
       counts: this.counts,

@@ -1,10 +1,13 @@
 import type { Log } from '../../connectors/contract.ts'
 import type { KafkaClient } from '../../connectors/kafka/client.ts'
+import { frameFiles } from '../../connectors/postgres/archived-frames.ts'
+import { createDatabase } from '../../connectors/postgres/database.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { kafkaClient } from '../../services/kafka.ts'
+import { type FilesOf, keptRanges } from '../frames/kept-log.ts'
 import type { Row, RowColumn } from '../rows/row.ts'
 import { isResumable, type OutputMark, openRowOutput, type RowOutputOptions } from '../rows/row-output.ts'
 import { frameRows } from './frame-rows.ts'
@@ -12,9 +15,10 @@ import { intoTable } from './into-table.ts'
 import { intoTopic } from './into-topic.ts'
 import { type Owners, ownersFilter } from './owners.ts'
 import { type ReplayProgress, readProgress, removeProgress, writeProgress } from './progress-file.ts'
+import type { ReplayRange } from './ranges.ts'
 import { readingsRows } from './readings-rows.ts'
 import { recordRows } from './record-rows.ts'
-import { type ReplayCounts, type ReplayOptions, type ReplayRange, replay, replayRanges } from './replay.ts'
+import { type ReplayCounts, type ReplayOptions, replay } from './replay.ts'
 import { type ReplayOutput, rowsOnly } from './replay-output.ts'
 import { SchemaCache } from './schema-cache.ts'
 import type { TopicRows } from './topic-rows.ts'
@@ -70,14 +74,11 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
   const { config, output: wanted, resume, log, signal } = options
   const topic = STEPS[options.topic] ?? (options.topic as Topic)
   const kafka = kafkaClient(config, 'millrace-replay', log)
-  const {
-    topicId,
-    ranges: planned,
-    cut,
-  } = await replayRanges(kafka, topic, {
-    fromMicros: options.fromMs * 1000,
-    byReceipt: options.byReceipt,
-  })
+  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace replay' })
+  const from = { fromMs: options.fromMs, byReceipt: options.byReceipt }
+  const filesOf: FilesOf = async (each) =>
+    config.storage.archive_frames === undefined ? [] : await database.use((session) => frameFiles(session, each))
+  const { topicId, ranges: planned, notKept } = await keptRanges(kafka, filesOf, topic, from).finally(() => database[Symbol.asyncDispose]())
   const rows = await rowsOf(topic, config, log, signal)
   const matches = await condition(options, rows)
   const asked = JSON.stringify([
@@ -100,7 +101,7 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
     ...{ fromMs: span.fromMs, toMs: span.toMs },
     counts,
     done: all === 0 ? 0 : ranges.reduce((sum, { begin, next }) => sum + Number(next - begin), 0) / all,
-    deleted: cut.length > 0,
+    deleted: notKept.length > 0,
     async run(progress) {
       await replay({
         kafka,
@@ -115,6 +116,7 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
           matches,
         },
         ranges,
+        kept: new Map(planned.map(({ partition, kafkaFrom, files }) => [partition, { kafkaFrom, files }])),
         counts,
         speed: options.speed,
         bytesPerSecond: options.bytesPerSecond,

@@ -1,18 +1,17 @@
 import type { Log } from '../../connectors/contract.ts'
-import { type KafkaClient, openAdmin } from '../../connectors/kafka/client.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
-import { offsetsAt } from '../../connectors/kafka/topics.ts'
 import type { KafkaRecord, Topic } from '../../processors/contract.ts'
-import { DAY_MS } from '../../processors/store/time-ranges.ts'
-import { NEWEST_DAYS } from '../../processors/time-bounds.ts'
-import { ConfigError } from '../../services/config.ts'
+import { topics } from '../../processors/topics.ts'
+import { type Kept, readKept } from '../frames/kept-log.ts'
 import type { Row } from '../rows/row.ts'
 import type { OutputMark } from '../rows/row-output.ts'
 import { inOrder } from './in-order.ts'
 import { ByteCap, pause, Tempo } from './pace.ts'
-import { type LogPart, type LogRange, readLog } from './partition-log.ts'
+import { type LogPart, readLog } from './partition-log.ts'
 import type { ReplayProgress } from './progress-file.ts'
+import type { ReplayRange } from './ranges.ts'
 import type { Matched, ReplayOutput } from './replay-output.ts'
 import type { PlacedRecord, TopicRows } from './topic-rows.ts'
 
@@ -43,10 +42,6 @@ export interface ReplayCounts {
   missing: number
 }
 
-export interface ReplayRange extends LogRange {
-  readonly begin: bigint
-}
-
 export interface ReplayOptions {
   readonly kafka: KafkaClient
   readonly topic: Topic
@@ -54,6 +49,8 @@ export interface ReplayOptions {
   readonly rows: TopicRows
   readonly filter: ReplayFilter
   readonly ranges: readonly ReplayRange[]
+  /** What an archive has of partitions, and of which Kafka has the rest. */
+  readonly kept: ReadonlyMap<number, Kept>
   readonly counts: ReplayCounts
   /** Times the original speed; undefined for as fast as can be. */
   readonly speed: number | undefined
@@ -71,35 +68,6 @@ const KEEP_MS = 5_000
 /** Rows that are handed over at once, if they need not wait for one another. */
 const MOST_WAITING = 2_000
 const MICROS_PER_MS = 1000
-
-/**
- * Where to read each partition. Samples may be received long after their time, but only a day
- * before it, so what was received earlier than that cannot match. `cut`: partitions of which Kafka
- * has deleted records that may match.
- * @throws ConfigError if there is no such topic
- */
-export async function replayRanges(
-  kafka: KafkaClient,
-  topic: Topic,
-  { fromMicros, byReceipt }: Pick<ReplayFilter, 'fromMicros' | 'byReceipt'>,
-): Promise<{ readonly topicId: string; readonly ranges: readonly ReplayRange[]; readonly cut: readonly number[] }> {
-  await using logs = openTopicLogs(kafka)
-  await using admin = openAdmin(kafka)
-  const state = (await logs.topics([topic])).get(topic)
-  if (state === undefined) throw new ConfigError(`--topic: there is no topic ${JSON.stringify(topic)}`)
-  const fromMs = Math.max(0, Math.floor(fromMicros / MICROS_PER_MS) - (byReceipt ? 0 : NEWEST_DAYS * DAY_MS))
-  const begins = await offsetsAt(admin, topic, fromMs)
-  const extents = await logs.extents(topic)
-  const ranges = extents.map(({ partition, earliest, end }) => {
-    const found = begins.get(partition) ?? earliest
-    const begin = found < earliest ? earliest : found > end ? end : found
-    return { partition, begin, next: begin, end }
-  })
-  const cut = extents.flatMap(({ partition, earliest }) =>
-    earliest > 0n && ranges.find((range) => range.partition === partition)?.begin === earliest ? [partition] : [],
-  )
-  return { topicId: state.id, ranges, cut }
-}
 
 /**
  * Reads the ranges once and writes what matches. It is in no consumer group. On abort it ends after
@@ -123,8 +91,12 @@ export async function replay(options: ReplayOptions): Promise<void> {
     }))
     await keep({ topicId, partitions, counts: { ...counts }, mark })
   }
-  const parts = ranges.map((range) => readLog({ reader, logs, topic, log, signal }, range))
   const writer = new RowWriter(options)
+  const from = { reader, logs, topic, log, signal, env: process.env, keys: topic === topics.frames ? writer.keys : undefined }
+  const parts = ranges.map((range) => {
+    const own = options.kept.get(range.partition)
+    return own === undefined ? readLog(from, range) : readKept(from, { ...range, ...own })
+  })
   let keptMs = performance.now()
   await note()
   for await (const [index, part] of speed === undefined ? oneAfterTheOther(parts) : singly(inOrder(parts))) {
@@ -214,6 +186,11 @@ class RowWriter {
     }
     await flush()
     return next
+  }
+
+  /** Keys that are wanted of frames; undefined for all. */
+  get keys(): ReadonlySet<string> | undefined {
+    return this.bases.size === 0 ? undefined : this.bases
   }
 
   /** Of a batch that cannot be read nobody knows whose it is. */

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { setPriority } from 'node:os'
-import { createInterface } from 'node:readline'
 import type { Clock } from '../../connectors/clock.ts'
 import type { Log } from '../../connectors/contract.ts'
 import type { ArchiveEvent } from '../../processors/store/archive-event.ts'
 import { repeated } from '../process/repeated.ts'
+import { type OwnCommand, runOwn } from './own-process.ts'
 
 export interface ArchiveJobOptions {
   /** Whether a run would do something. */
@@ -13,7 +11,7 @@ export interface ArchiveJobOptions {
    * The program of a run, and its arguments. It gives an `ArchiveEvent` a line. It may be killed at
    * any moment.
    */
-  readonly command: readonly [program: string, ...args: string[]]
+  readonly command: OwnCommand
   readonly clock: Clock
   readonly log: Log
   /** Health: null while all is well. */
@@ -34,12 +32,8 @@ export interface ArchiveJob extends AsyncDisposable {
 }
 
 const EVERY_MS = 300_000
-/** It yields to everything else of this machine. */
-const NICENESS = 15
 /** Of what a run says, so much is in health. */
 const MOST_SAID = 5
-/** Of what it writes on standard error, so much is kept. */
-const MOST_ERROR_CHARACTERS = 2_000
 
 /**
  * Archives days that are due, at once and every 5 minutes, in a process of its own: its memory is
@@ -87,50 +81,9 @@ export function keepArchive(options: ArchiveJobOptions): ArchiveJob {
     },
     async work(signal) {
       said = []
-      if (await due()) await run(options.command, note, signal)
+      if (await due()) await runOwn(options.command, note, signal)
       return false
     },
   })
   return { figures: () => figures, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() }
-}
-
-/** @throws Error with the last that the run wrote, if it failed as a whole */
-async function run(
-  [program, ...args]: ArchiveJobOptions['command'],
-  note: (event: ArchiveEvent) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = new Promise<string | number>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, killed) => resolve(code ?? killed ?? 'unknown'))
-  })
-  const stop = (): void => void child.kill('SIGKILL')
-  signal.addEventListener('abort', stop)
-  try {
-    yieldToOthers(child.pid)
-    let errors = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      errors = (errors + String(chunk)).slice(-MOST_ERROR_CHARACTERS)
-    })
-    const reading = (async () => {
-      for await (const line of createInterface(child.stdout)) note(JSON.parse(line) as ArchiveEvent)
-    })()
-    const [code] = await Promise.all([ended, reading])
-    // 1: it has said which days failed.
-    if (code !== 0 && code !== 1 && !signal.aborted) throw new Error(`the run ended with ${code}: ${errors.trim()}`)
-  } finally {
-    signal.removeEventListener('abort', stop)
-    stop()
-  }
-}
-
-function yieldToOthers(pid: number | undefined): void {
-  if (pid === undefined) return
-  try {
-    setPriority(pid, NICENESS)
-  } catch (error) {
-    // It has ended already; its exit code says why.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SYSTEM_ERROR')) throw error
-  }
 }

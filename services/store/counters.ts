@@ -1,6 +1,7 @@
 import { Distribution } from '../distribution.ts'
 import type { MetricReadings } from '../metrics.ts'
 import type { ArchiveJob } from './archive.ts'
+import type { FramesArchive } from './frames-archive.ts'
 import type { PartitionCare } from './partition-care.ts'
 
 /** Figures for metrics. */
@@ -83,5 +84,18 @@ export function archiveReadings(archive: Pick<ArchiveJob, 'figures'> | undefined
     millrace_archive_conflicts_total: () => figures().conflicts,
     millrace_archive_removed_days_total: () => figures().removed,
     millrace_archive_failures_total: () => figures().failures,
+  }
+}
+
+const NO_FRAMES = { records: 0, files: 0, lost: 0, failures: 0 }
+
+/** @param archive undefined if what devices send is not archived */
+export function framesReadings(archive: Pick<FramesArchive, 'figures'> | undefined): MetricReadings {
+  const figures = (): ReturnType<FramesArchive['figures']> => archive?.figures() ?? NO_FRAMES
+  return {
+    millrace_archived_frames_total: () => figures().records,
+    millrace_archived_frame_files_total: () => figures().files,
+    millrace_frames_lost_before_archive_total: () => figures().lost,
+    millrace_frames_archive_failures_total: () => figures().failures,
   }
 }
