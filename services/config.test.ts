@@ -43,6 +43,20 @@ describe('the configuration', () => {
         ConfigError,
         'bridge: max_payload_bytes: expected at most 195904, which topics.max_message_bytes (200000) leaves for a payload, got 262144',
       )
+      const frames = 'archive_frames: /var/lib/frames'
+      for (const [yaml, problem] of [
+        [`storage: { ${frames}, archive: /var/lib/frames }`, 'storage: archive_frames: expected another place than storage.archive'],
+        [
+          `storage: { ${frames} }\ntopics: { retention_hours: 24 }`,
+          'topics: retention_hours: expected at least 48 beside storage.archive_frames',
+        ],
+        [
+          'storage: { archive_frames_retention_days: 9 }',
+          'storage: archive_frames_retention_days: expected storage.archive_frames with it',
+        ],
+        ['storage: { archive_frames: "ftp://a/b" }', 'storage: archive_frames: expected a path, or s3://bucket/prefix'],
+      ] as const)
+        expect(() => load(yaml), yaml).to.throw(ConfigError, problem)
     })
 
     it('keeps no roll-up shorter than what it is made of', () => {

@@ -34,13 +34,19 @@ export async function frameFiles(session: Session, topic: string): Promise<reado
   )
 }
 
-/** Before the file gets its name. */
+/**
+ * Before the file gets its name. Of one that was never whole, in another archive perhaps, nothing
+ * is left.
+ */
 export async function notePlacing(session: Session, file: FrameFile, location: string): Promise<void> {
   const { topic, topicId, partition, from, next, day, records, unreadable, firstMs, lastMs, bytes, sha256 } = file
   await session.query(
     'noting a file of frames',
     `INSERT INTO archived_frames (topic, topic_id, partition, from_offset, next_offset, day, location, records, unreadable, first_received, last_received,
-       bytes, sha256, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'placing')`,
+       bytes, sha256, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'placing')
+     ON CONFLICT (topic, topic_id, partition, from_offset) DO UPDATE SET (next_offset, day, location, records, unreadable, first_received, last_received, bytes, sha256)
+       = (excluded.next_offset, excluded.day, excluded.location, excluded.records, excluded.unreadable, excluded.first_received, excluded.last_received,
+          excluded.bytes, excluded.sha256) WHERE archived_frames.state = 'placing'`,
     [
       ...[topic, topicId, partition, from, next, day, location, records, unreadable],
       ...[new Date(firstMs).toISOString(), new Date(lastMs).toISOString(), bytes, sha256],

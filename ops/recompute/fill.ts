@@ -69,8 +69,8 @@ export function placesOf({ name }: Pick<DeclaredProcessor, 'name'>): ConsumerNam
 
 /**
  * Runs processors over what the archive and Kafka have of their sources, up to what is the end when
- * it begins, and has the sink write the rows, each batch with the places that it takes. A run that goes on begins
- * where the last commit was. Waits through outages; ends early on abort.
+ * it begins, and has the sink write the rows, each batch with the places that it takes. A run that
+ * goes on begins where the last commit was. Waits through outages; ends early on abort.
  */
 export async function fill(options: FillOptions): Promise<void> {
   const { kafka, makers, fromMs, files, env, sink, log, signal } = options
@@ -89,16 +89,11 @@ export async function fill(options: FillOptions): Promise<void> {
     plans.push({ maker, topic, parts })
   }
   const all = plans.flatMap(({ parts }) => parts)
-  const progress = (): void => {
-    const read = all.reduce((sum, { begin, next }) => sum + Number(next - begin), 0)
-    options.progress(
-      read /
-        Math.max(
-          1,
-          all.reduce((sum, { begin, end }) => sum + Number(end - begin), 0),
-        ),
-    )
-  }
+  const offsets = Math.max(
+    1,
+    all.reduce((sum, { begin, end }) => sum + Number(end - begin), 0),
+  )
+  const progress = (): void => options.progress(all.reduce((sum, { begin, next }) => sum + Number(next - begin), 0) / offsets)
   await using reader = createRecordReader(kafka)
   await using logs = openTopicLogs(kafka)
   for (const { maker, topic, parts } of plans) {
