@@ -74,11 +74,13 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
   const { config, output: wanted, resume, log, signal } = options
   const topic = STEPS[options.topic] ?? (options.topic as Topic)
   const kafka = kafkaClient(config, 'millrace-replay', log)
-  const database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace replay' })
-  const from = { fromMs: options.fromMs, byReceipt: options.byReceipt }
-  const filesOf: FilesOf = async (each) =>
-    config.storage.archive_frames === undefined ? [] : await database.use((session) => frameFiles(session, each))
-  const { topicId, ranges: planned, notKept } = await keptRanges(kafka, filesOf, topic, from).finally(() => database[Symbol.asyncDispose]())
+  const keptFrom = async (fromMs: number): ReturnType<typeof keptRanges> => {
+    await using database = createDatabase({ url: config.env.TELEMETRY_DATABASE_URL, applicationName: 'millrace replay' })
+    const filesOf: FilesOf = async (each) =>
+      config.storage.archive_frames === undefined ? [] : await database.use((session) => frameFiles(session, each))
+    return await keptRanges(kafka, filesOf, topic, { fromMs, byReceipt: options.byReceipt })
+  }
+  const { topicId, ranges: planned, notKept } = await keptFrom(options.fromMs)
   const rows = await rowsOf(topic, config, log, signal)
   const matches = await condition(options, rows)
   const asked = JSON.stringify([
@@ -92,6 +94,7 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
   const before = resume && wanted.path !== undefined ? await goOn(wanted.path, asked, topicId) : undefined
   const span = before ?? { fromMs: options.fromMs, toMs: options.toMs }
   const ranges = before?.ranges ?? planned
+  const kept = before === undefined ? planned : (await keptFrom(before.fromMs)).ranges
   const counts = before?.counts ?? { records: 0, bytes: 0, matched: 0, rows: 0, unreadable: 0, missing: 0 }
   const output = await openTarget(options, { kafka, topic, columns: rows.columns, partitions: ranges.length, resume: before?.mark })
   const path = wanted.tag !== 'rows' || isResumable(wanted.format) ? wanted.path : undefined
@@ -116,7 +119,8 @@ export async function openReplay(options: OpenReplayOptions): Promise<OpenReplay
           matches,
         },
         ranges,
-        kept: new Map(planned.map(({ partition, kafkaFrom, files }) => [partition, { kafkaFrom, files }])),
+        // What Kafka has lost after the last file counts as missing.
+        kept: new Map(kept.flatMap(({ partition, files }) => files.slice(-1).map(({ next }) => [partition, { kafkaFrom: next, files }]))),
         counts,
         speed: options.speed,
         bytesPerSecond: options.bytesPerSecond,

@@ -236,7 +236,9 @@ describe('the archive of frames', () => {
     )
     // What was deleted of today before it was archived.
     expect(
-      notKept.map(({ partition, afterMs, beforeMs }) => [partition, (afterMs ?? 0) < TODAY * DAY_MS, (beforeMs ?? 0) > TODAY * DAY_MS]),
+      [...notKept]
+        .sort((a, b) => a.partition - b.partition)
+        .map(({ partition, afterMs, beforeMs }) => [partition, (afterMs ?? 0) < TODAY * DAY_MS, (beforeMs ?? 0) > TODAY * DAY_MS]),
     ).to.deep.equal([
       [0, true, true],
       [1, true, true],

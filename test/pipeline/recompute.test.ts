@@ -100,7 +100,7 @@ describe('millrace recompute', () => {
     return Number(rows[0]?.figure)
   }
   const count = (of: string, where = 'true'): Promise<number> =>
-    figure(`SELECT count(*) FROM readings WHERE device_id = $1 AND ${where}`, [of])
+    figure(`SELECT count(*) FROM readings WHERE device_id = $1 AND (${where})`, [of])
   /** Rows whose temperature is what the sample of their time gives by a scale. */
   const converted = (of: string, scale: string): Promise<number> =>
     figure(
@@ -203,10 +203,14 @@ describe('millrace recompute', () => {
     }
     const last = await report('--apply')
     expect(last.wentOn).to.equal(true)
-    expect(last.replaced.map(({ updated, inserted, deleted, applied }) => [updated, inserted, deleted, applied])).to.deep.equal([
-      [ROWS / 2, 0, 0, true],
-      [ROWS / 2, 0, 0, true],
+    expect(last.replaced.map(({ inserted, deleted, applied }) => [inserted, deleted, applied])).to.deep.equal([
+      [0, 0, true],
+      [0, 0, true],
     ])
+    // Standardise has a corrected conversion within 10 s: the late frame may have come before.
+    const [before, yesterday] = last.replaced.map(({ updated }) => updated)
+    expect(before).to.equal(ROWS / 2)
+    expect(yesterday).to.be.oneOf([ROWS / 2, ROWS / 2 + 20])
     expect(await converted(device, RIGHT)).to.equal(ROWS + 20)
     expect(await converted(other, WRONG)).to.equal(10 * FRAME_SAMPLES)
     expect(await rollups(device)).to.include({ different: 0 })
