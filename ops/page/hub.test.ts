@@ -173,6 +173,20 @@ describe('the stream of the page', () => {
     expect(feed.runs).to.equal(3)
   })
 
+  it('says that there is no answer if a feed is silent for long, until it publishes again', async () => {
+    const feed = Object.assign(new Told('line'), { silentMs: 10 })
+    open([feed])
+    const browser = new Browser()
+    hub.connect(browser, ['line'])
+    const began = Date.now()
+    await delay(40)
+    const [silent] = browser.frames
+    expect(silent?.problem?.text).to.equal('there is no answer yet')
+    expect(Date.parse(silent?.problem?.since ?? '')).to.be.within(began - 5, began + 30)
+    feed.channel?.publish('at last')
+    expect(browser.frames.at(-1)).to.deep.equal({ channel: 'line', state: 'at last' })
+  })
+
   it('hands a feed its parameter, whatever is in it', async () => {
     const feed = new Told('device', true)
     open([feed])

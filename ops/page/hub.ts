@@ -201,6 +201,7 @@ class RunningChannel {
   private newest: Encoded | undefined
   private lingering: NodeJS.Timeout | undefined
   private failingSince: string | undefined
+  private silence: NodeJS.Timeout | undefined
 
   constructor(options: ChannelOptions) {
     this.options = options
@@ -227,6 +228,7 @@ class RunningChannel {
 
   async stop(): Promise<void> {
     clearTimeout(this.lingering)
+    clearTimeout(this.silence)
     this.options.over()
     this.abort.abort()
     await this.done
@@ -239,6 +241,7 @@ class RunningChannel {
     // A feed that throws at once must find the channel made.
     await Promise.resolve()
     while (!signal.aborted) {
+      this.expectSoon()
       try {
         await feed.run({
           parameter,
@@ -246,16 +249,31 @@ class RunningChannel {
           publish: (state) => {
             this.failingSince = undefined
             this.send({ channel: name, state })
+            this.expectSoon()
           },
         })
         if (!signal.aborted) throw new Error(`${feed.name} has ended`)
       } catch (cause) {
         if (signal.aborted) return
-        this.failingSince ??= new Date().toISOString()
-        this.send({ channel: name, problem: { text: explain(cause), since: this.failingSince } })
+        clearTimeout(this.silence)
+        this.fail(explain(cause), new Date().toISOString())
         await delay(limits.againMs, undefined, { signal }).catch(() => undefined)
       }
     }
+  }
+
+  private expectSoon(): void {
+    const { silentMs } = this.options.feed
+    clearTimeout(this.silence)
+    if (silentMs === undefined || this.abort.signal.aborted) return
+    const since = new Date().toISOString()
+    this.silence = setTimeout(() => this.fail('there is no answer yet', since), silentMs)
+    this.silence.unref()
+  }
+
+  private fail(text: string, since: string): void {
+    this.failingSince ??= since
+    this.send({ channel: this.options.name, problem: { text, since: this.failingSince } })
   }
 
   private send(frame: Frame): void {

@@ -48,6 +48,11 @@ export interface Feed {
   /** With it every channel has a parameter: a device, a site. */
   readonly parameter?: true
   /**
+   * If it publishes nothing for so long, the page says that there is no answer, and since when:
+   * whoever is asked may be trying again and again. Absent: it may be silent.
+   */
+  readonly silentMs?: number
+  /**
    * Publishes until `signal` is aborted. If it rejects, the page says why and since when, and it is
    * run again two seconds later.
    */

@@ -32,6 +32,7 @@ export const openContinuitySection: OpenSection = async ({ config, services }) =
     feeds: [
       {
         name: 'continuity',
+        silentMs: 75_000,
         async run({ publish, signal }) {
           while (!signal.aborted) {
             publish(await look())

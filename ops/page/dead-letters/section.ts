@@ -137,6 +137,7 @@ export const openDeadLettersSection: OpenSection = async ({ config, operator, se
     feeds: [
       {
         name: 'dead-letters',
+        silentMs: 10_000,
         async run({ publish, signal }) {
           while (!signal.aborted) {
             publish(await look())

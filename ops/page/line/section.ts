@@ -102,8 +102,8 @@ export const openLineSection: OpenSection = async ({ watcher: config, services, 
     name: 'line',
     router: Router().get('/lag-history', (_request, response) => void response.json(memory.history)),
     feeds: [
-      { name: 'line', run: ({ publish, signal }) => watchLine(publish, signal) },
-      { name: 'lag', run: ({ publish, signal }) => watchLag(publish, signal) },
+      { name: 'line', silentMs: 5_000, run: ({ publish, signal }) => watchLine(publish, signal) },
+      { name: 'lag', silentMs: 8_000, run: ({ publish, signal }) => watchLag(publish, signal) },
     ],
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([sources, watch, ...Object.values(databases)].map((each) => each[Symbol.asyncDispose]()))

@@ -54,6 +54,7 @@ export const openStorageSection: OpenSection = async ({ config, services, databa
     feeds: [
       {
         name: 'storage',
+        silentMs: 45_000,
         async run({ publish, signal }) {
           while (!signal.aborted) {
             publish(await look())
