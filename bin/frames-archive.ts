@@ -19,7 +19,10 @@ interface Options extends ConfigOption {
   readonly json?: true | undefined
 }
 
-/** `millrace topics archive`: what devices sent, into files. @returns 1 if something failed or was lost, else 0 */
+/**
+ * `millrace topics archive`: what devices sent, into files.
+ * @returns 1 if something failed or was lost, else 0
+ */
 export async function archiveFrames({ config: file, json }: Options): Promise<number> {
   const config = loadConfig(process.env, file)
   const { archive_frames: location, archive_frames_retention_days: retentionDays } = config.storage

@@ -28,7 +28,9 @@ export interface Kept {
 /** A partition of a topic: first what the archive has of it, then what Kafka has. */
 export interface KeptRange extends ReplayRange, Kept {}
 
-/** Records that neither has. Times are milliseconds since 1970, of receipt; null if nobody knows. */
+/**
+ * Records that neither has. Times are milliseconds since 1970, of receipt; null if nobody knows.
+ */
 export interface NotKept {
   readonly topic: string
   readonly partition: number

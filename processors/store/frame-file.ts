@@ -27,7 +27,9 @@ export function frameFolder({ topic, day }: Pick<FrameFile, 'topic' | 'day'>): s
   return `${topic}/date=${day}`
 }
 
-/** Name of a file within the archive: it says whose records it has, so that a repeat has the same. */
+/**
+ * Name of a file within the archive: it says whose records it has, so that a repeat has the same.
+ */
 export function frameFileName(file: Pick<FrameFile, 'topic' | 'day' | 'topicId' | 'partition' | 'from' | 'next'>): string {
   const [from, next] = [file.from, file.next].map((offset) => String(offset).padStart(OFFSET_DIGITS, '0'))
   return `${frameFolder(file)}/${file.topicId.slice(0, 8)}-${file.partition}-${from}-${next}.parquet`

@@ -1,4 +1,6 @@
-/** What became of one thing in a run of the frames' archive: a line of JSON, for the store's job. */
+/**
+ * What became of one thing in a run of the frames' archive: a line of JSON, for the store's job.
+ */
 export type FramesEvent =
   | {
       readonly event: 'archived'
