@@ -32,8 +32,8 @@ const EVERY_MS = 300_000
 
 /**
  * Archives what devices sent on days that are over, at once and every 5 minutes, in a process of
- * its own. Of several instances one works. An error stops nothing: it is counted, health says it, and
- * the next run tries again.
+ * its own. Of several instances one works. An error stops nothing: it is counted, health says it,
+ * and the next run tries again.
  */
 export function keepFramesArchive({ due, command, clock, log, problem }: FramesArchiveOptions): FramesArchive {
   const figures: FramesFigures = { records: 0, files: 0, lost: 0, failures: 0 }
