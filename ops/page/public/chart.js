@@ -18,7 +18,8 @@ const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 2]]
  * @property {AbortSignal} signal aborted when the chart is not needed any more
  * @property {number} [height]
  * @property {boolean} [fromZero] the axis begins at 0
- * @property {(from: number, to: number) => void} [zoomed] a range of time was chosen, in milliseconds
+ * @property {(from: number, to: number) => void} [zoomed] a range of time was chosen, in
+ *   milliseconds
  */
 
 /**

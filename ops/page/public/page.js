@@ -6,8 +6,8 @@ import { element, setText } from './dom.js'
  * @typedef {object} Page
  * @property {string} parameter what comes after the section in the address: `hive-17` of
  *   #devices/hive-17
- * @property {readonly string[]} path the same, cut at its slashes; what is within an element may have
- *   some of its own
+ * @property {readonly string[]} path the same, cut at its slashes; what is within an element may
+ *   have some of its own
  * @property {boolean} actions whether there is a token, so that actions can be tried
  * @property {<State>(channel: string, show: (state: State) => void) => void} watch shows each state
  *   of a channel until the section is left. A problem of the channel is shown above the section.

@@ -1,4 +1,6 @@
-/** @import { DeadLetterEntry, DeadLettersState, DeadLetterView, DeadTopicState, NewestDeadLetters, ReasonState } from '../../dead-letters/messages.ts' */
+/** @import { DeadLetterEntry, DeadLettersState } from '../../dead-letters/messages.ts' */
+/** @import { DeadLetterView, DeadTopicState } from '../../dead-letters/messages.ts' */
+/** @import { NewestDeadLetters, ReasonState } from '../../dead-letters/messages.ts' */
 /** @import { RedriveRequest, RedriveState } from '../../dead-letters/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { element, setChildren, setText } from '../dom.js'
@@ -208,9 +210,17 @@ function offerRedrive(place, page, processor, reason) {
 }
 
 /**
+ * @typedef {object} LetterPlace
+ * @property {string} topic
+ * @property {string} reason
+ * @property {string} partition
+ * @property {string} offset
+ */
+
+/**
  * @param {HTMLElement} place
  * @param {Page} page
- * @param {{ readonly topic: string, readonly reason: string, readonly partition: string, readonly offset: string }} where
+ * @param {LetterPlace} where
  */
 async function mountLetter(place, page, { topic, reason, partition, offset }) {
   place.append(element('p', {}, element('a', { href: address(topic, reason) }, `${reason} in ${topic}`)))

@@ -1,4 +1,5 @@
-/** @import { GroupState, LagHistory, LagPoint, LagState, TrendState } from '../../line/messages.ts' */
+/** @import { GroupState, LagHistory, LagPoint, LagState } from '../../line/messages.ts' */
+/** @import { TrendState } from '../../line/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { chart } from '../chart.js'
 import { element, setChildren } from '../dom.js'
@@ -57,7 +58,13 @@ export async function mount(place, page) {
   history.add(points)
 }
 
-/** @typedef {TrendState & { readonly group: string, readonly topic: string, readonly partition: number }} PartitionRow */
+/**
+ * @typedef {object} PartitionPlace
+ * @property {string} group
+ * @property {string} topic
+ * @property {number} partition
+ */
+/** @typedef {TrendState & PartitionPlace} PartitionRow */
 
 /**
  * @param {LagState} state

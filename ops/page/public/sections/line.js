@@ -1,4 +1,5 @@
-/** @import { DeadLetterCount, HopProblem, HopState, Latency, LineState, ServerState } from '../../line/messages.ts' */
+/** @import { DeadLetterCount, HopProblem, HopState, Latency } from '../../line/messages.ts' */
+/** @import { LineState, ServerState } from '../../line/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { element, setAttribute, setChildren, setText, svg } from '../dom.js'
 import { clockTime, count, duration, rate } from '../format.js'
