@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { LocalStackError } from '../../ops/supervisor/local-stack.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { DEFAULT_PROCESSORS } from '../../services/config-shape.ts'
+import { describeBeside, measureBeside } from './beside.ts'
+import { BESIDES } from './besides.ts'
 import { describeCost, measureCost, optionalProcessor, optionalRollups } from './cost.ts'
 import { openLine, startLine } from './line.ts'
 import { type Durations, measure } from './measure.ts'
@@ -10,7 +12,6 @@ import { provisionOrchard } from './orchard.ts'
 import { describeOrchard, measureOrchard, ORCHARD, ORCHARD_PROCESSORS } from './orchard-measure.ts'
 import { PROFILE_NAMES, type Profile, profiles } from './profile.ts'
 import { latest, renderReport, type Summary, summarise } from './report.ts'
-import { describeSlowProcess, measureSlowProcess, SLOW_PROCESS, SLOW_PROCESSORS } from './slow-process.ts'
 
 /** Of the confirmation, which the figures come from. */
 const SECONDS = 60
@@ -36,7 +37,8 @@ const ROLLUPS = 'rollups'
 /** The processors that the line can do without, and the roll-ups. */
 function chosenProcessor(name: string): string {
   const optional = [...DEFAULT_PROCESSORS.filter((processor) => processor !== 'standardise'), ROLLUPS]
-  if (!optional.includes(name)) throw new RangeError(`BENCH_COST: expected ${[...optional, SLOW_PROCESS].join(' or ')}, got "${name}"`)
+  if (!optional.includes(name))
+    throw new RangeError(`BENCH_COST: expected ${[...optional, ...Object.keys(BESIDES)].join(' or ')}, got "${name}"`)
   return name
 }
 
@@ -55,11 +57,12 @@ async function compare(profile: Profile, processor: string): Promise<void> {
   process.stdout.write(`\n${describeCost(profile, processor, await measureCost(line, profile, optional, say))}\n\n`)
 }
 
-async function compareSlow(profile: Profile): Promise<void> {
+async function compareBeside(profile: Profile, { processors, of }: (typeof BESIDES)[string]): Promise<void> {
   const say = stopwatch()
-  say(`profile ${profile.name}: ${profile.says}; what ${SLOW_PROCESS} costs the others; starting a line of its own`)
-  await using line = await openLine(profile, say, SLOW_PROCESSORS)
-  process.stdout.write(`\n${describeSlowProcess(profile, await measureSlowProcess(line, profile, say)).join('\n')}\n\n`)
+  say(`profile ${profile.name}: ${profile.says}; starting a line of its own`)
+  await using line = await openLine(profile, say, processors)
+  const beside = of(line)
+  process.stdout.write(`\n${describeBeside(profile, beside, await measureBeside(line, profile, beside, say)).join('\n')}\n\n`)
 }
 
 async function allProcesses({ seconds }: Durations): Promise<void> {
@@ -86,8 +89,9 @@ async function bench(): Promise<number> {
     await allProcesses(durations(process.env.BENCH_SECONDS))
     return 0
   }
-  if (cost === SLOW_PROCESS) {
-    for (const profile of chosen) await compareSlow(profile)
+  const beside = BESIDES[cost]
+  if (beside !== undefined) {
+    for (const profile of chosen) await compareBeside(profile, beside)
     return 0
   }
   if (cost !== '') {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import pg from 'pg'
@@ -55,6 +58,21 @@ describe('a mistake that makes 100 good devices bad', () => {
     ).flat()
   }
 
+  /** What `millrace lag` says of why a processor is behind. */
+  async function causesOfLag(name: string, port: number): Promise<string> {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-bad-share-'))
+    try {
+      const config = join(folder, 'millrace.yaml')
+      writeFileSync(config, `processors: [${name}]\nmetrics: { ports: { ${name}: ${port} } }\n`)
+      const { groups } = JSON.parse(await millrace('lag', '--json', '--over', '1s', '--config', config)) as {
+        readonly groups: readonly { readonly group: string; readonly causes: readonly string[] }[]
+      }
+      return groups.find(({ group }) => group === name)?.causes.join('; ') ?? ''
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
   it('stops their partitions in standardise; once the conversion is fixed they go on by themselves, with hardly a dead letter', async function () {
     this.timeout(120_000)
     const firmware = testFirmware(`${run}a`)
@@ -79,6 +97,9 @@ describe('a mistake that makes 100 good devices bad', () => {
     )
     expect(standardise.log()).to.include('a partition is stopped')
     await delay(1000)
+    expect(await causesOfLag('standardise', standardise.port)).to.match(
+      /devices that were good lately are refused now; in this batch of telemetry\.frames\/\d: out-of-range .*, since \d\d:\d\d:\d\d/,
+    )
     // A partition may take its part before the others show how many it is.
     expect((await deadLetters('standardise', 'hot')) - before).to.be.below(DEVICES * EACH * 0.5)
     const dead = await deadLetters('standardise', 'hot')
