@@ -70,7 +70,8 @@ describe('a clock that is wrong', () => {
 
     setClock(0)
     await until('it goes on by itself', async () => (await outcomes.rows(device('a'))) === 1)
-    await until('the state is there', async () => (await state()) === 'ready')
+    // A group that has to agree anew takes half a minute.
+    await until('the state is there', async () => (await state()) === 'ready', 60_000)
     await until('health is good', async () => Object.keys((await bridge.health()) ?? { gone: '' }).length === 0)
 
     setClock(30 * DAY_MS)
@@ -82,7 +83,7 @@ describe('a clock that is wrong', () => {
     expect(await outcomes.rows(device('a'))).to.equal(1)
     setClock(0)
     await until('it goes on by itself', async () => (await outcomes.rows(device('a'))) === 2)
-    await until('the state is not kept for 30 days', async () => (await state()) === 'sleeping')
+    await until('the state is not kept for 30 days', async () => (await state()) === 'sleeping', 60_000)
     expect(await outcomes.reasons(device('a'))).to.deep.equal([])
   })
 
