@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -49,6 +49,7 @@ function page(): Beside {
     async start() {
       const child = run('ops', '--port', String(PAGE_PORT))
       const stop = new AbortController()
+      setMaxListeners(BROWSERS, stop.signal)
       const tabs = [['line'], ['line', 'lag'], ['continuity'], ['device:bench-1'], ['device:bench-2']]
       await answering(`http://127.0.0.1:${PAGE_PORT}/api/page`)
       for (let browser = 0; browser < BROWSERS; browser++) look(tabs[browser % tabs.length] as readonly string[], stop.signal)
