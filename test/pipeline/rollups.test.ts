@@ -290,6 +290,25 @@ function rollingUp(backend: BackendName): void {
       expect((await client.query('SELECT rows::int FROM readings_daily')).rows).to.deep.equal([{ rows: 1 }])
     })
 
+    it('are computed anew, hours too, if the readings of a day come back whose hours were dropped', async () => {
+      const rollups = job()
+      const readings = [0, 10, 20].map((minutes) => ({ device: 'hive', tsMs: START + minutes * 60_000, temperature: minutes }))
+      await store.write([...readings, { device: 'hive', tsMs: START + 5 * 86_400_000, temperature: 1 }])
+      await finished(rollups)
+      await client.query("BEGIN; SELECT rollup_lock(); SELECT rollup_settle('2026-11-23Z', '2026-11-24Z')")
+      await client.query("SET LOCAL millrace.marks = 'on'; CREATE TABLE kept AS SELECT * FROM readings WHERE ts < '2026-11-24Z'")
+      await client.query("DELETE FROM readings WHERE ts < '2026-11-24Z'; COMMIT")
+      expect(await rollups.drop({ hourlyDays: 3, dailyDays: undefined })).to.equal(1)
+      // A late one makes a base of the day, which must not be added to all of its readings.
+      await store.write([{ device: 'hive', tsMs: START + 60_000, temperature: 7 }])
+      await finished(rollups)
+      await client.query("BEGIN; SELECT rollup_lock(); SET LOCAL millrace.marks = 'on'; INSERT INTO readings SELECT * FROM kept")
+      await client.query("SELECT rollup_reopen('2026-11-23Z', '2026-11-24Z', true); COMMIT")
+      expect(await differences(client)).to.deep.equal([])
+      await finished(rollups)
+      expect(await differences(client)).to.deep.equal([])
+    })
+
     it('have the column of a quantity that is added, with its unit, while a job goes on', async () => {
       const rollups = job()
       await store.write([{ device: 'hive', tsMs: START, temperature: 1 }])
