@@ -22,6 +22,8 @@ absolute() {
 }
 instance=$(absolute "${MILLRACE_LOCAL:-.local/dev}")
 cache=$(absolute "${MILLRACE_CACHE:-.local/cache}")
+# Made by `certificates`, if somebody needs them.
+certificates=$instance/certificates
 
 # port NAME DEFAULT: an explicit port is taken as it is, a default moves with MILLRACE_PORT_OFFSET.
 port() {
