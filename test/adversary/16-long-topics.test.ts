@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { DeadLetter } from '../../processors/dead-letter.ts'
 import { launchWith, until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
 import { openHostileClient } from './hostile-client.ts'
@@ -34,7 +35,16 @@ describe('2,000 topics of 60 KB', () => {
       async () => (await bridge.metric('millrace_forwarded_messages_total', { kind: 'raw' })) === 1,
       60_000,
     )
-    const deadLetters = (await outcomes.deadLetters()).filter(({ source_topic }) => source_topic.startsWith(`devices/${run}`))
+    // The topic of dead letters is another than that of frames: neither waits for the other.
+    let deadLetters: readonly DeadLetter[] = []
+    await until(
+      () => `${TOPICS} dead letters; there are ${deadLetters.length}`,
+      async () => {
+        deadLetters = (await outcomes.deadLetters()).filter(({ source_topic }) => source_topic.startsWith(`devices/${run}`))
+        return deadLetters.length >= TOPICS
+      },
+      60_000,
+    )
     expect(deadLetters).to.have.length(TOPICS)
     expect(new Set(deadLetters.map(({ reason }) => reason))).to.deep.equal(new Set(['bad-device-id']))
     expect(Math.max(...deadLetters.map((deadLetter) => deadLetter.source_topic.length + deadLetter.detail.length))).to.be.below(2_000)

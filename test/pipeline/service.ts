@@ -20,6 +20,11 @@ export interface RunningService extends AsyncDisposable {
   log(): string
   /** One metric's value, summed over the labels that are not given. */
   metric(name: MetricName, labels?: Readonly<Record<string, string>>): Promise<number>
+  /**
+   * Waits until a metric has this value: an answer may be 2 s old (`sharedAnswer`).
+   * @throws Error with its last value
+   */
+  metricIs(value: number, name: MetricName, labels?: Readonly<Record<string, string>>): Promise<void>
   /** What /health says: what is wrong, by part; undefined while it does not answer. */
   health(): Promise<Readonly<Record<string, string>> | undefined>
   /** Resident memory. */
@@ -111,6 +116,16 @@ export async function launchWith(
       const chosen = samples.filter(({ labels }) => Object.entries(wanted).every(([label, value]) => labels[label] === value))
       return total(chosen, name) ?? 0
     },
+    async metricIs(value, name, labels) {
+      let last = Number.NaN
+      await until(
+        () => `${name} ${JSON.stringify(labels ?? {})} is ${value}; it is ${last}`,
+        async () => {
+          last = await service.metric(name, labels)
+          return last === value
+        },
+      )
+    },
     async health() {
       try {
         const response = await fetch(`http://127.0.0.1:${port}/health`)
@@ -149,10 +164,10 @@ export async function launchWith(
 }
 
 /** Waits until it holds, looking every 50 ms. */
-export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string | (() => string), holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   for (const end = Date.now() + timeoutMs; ; await delay(50)) {
     if (await holds()) return
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms until ${what}`)
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms until ${typeof what === 'string' ? what : what()}`)
   }
 }
 
