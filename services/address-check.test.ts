@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { addressFault, brokersFault } from './address-check.ts'
 
 const mqtt = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port', path: false }
-const postgres = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true }
+const postgres = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true, files: true }
 
 describe('an address', () => {
   it('is good with user and password, escaped if they must be, and with IPv6', () => {
@@ -33,6 +33,17 @@ describe('an address', () => {
         expect(addressFault(address, kind), address)
           .to.include('%23')
           .and.not.match(/s3cr|1234/)
+  })
+
+  it('is refused with the driver’s settings of TLS, for which it may name files', () => {
+    const fault = (query: string): string | undefined => addressFault(`postgres://u@host/db?${query}`, postgres)
+    for (const query of ['ca_file=/a', 'ca_file=/a&cert_file=/b&key_file=/c&application_name=x'])
+      expect(fault(query), query).to.equal(undefined)
+    for (const name of ['sslmode', 'sslrootcert', 'ssl', 'SSLMODE', 'uselibpqcompat'])
+      expect(fault(`application_name=x&${name}=require`), name).to.include(`without ${name}: ca_file=PATH in its place turns TLS on`)
+    for (const query of ['cert_file=/b', 'ca_file=/a&key_file=/c', 'cert_file=&key_file=/c'])
+      expect(fault(query), query).to.include('with both cert_file and key_file, or neither')
+    expect(addressFault('mqtts://host?ca_file=/a', mqtt)).to.include('with nothing behind')
   })
 
   it('is refused if it is another kind of address, or none', () => {

@@ -6,6 +6,8 @@ export interface AddressKind {
   readonly example: string
   /** Whether a path may follow, as a database's name. */
   readonly path: boolean
+  /** Whether it may name files for TLS (connectors/address-files.ts). */
+  readonly files?: boolean
 }
 
 const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, %3F, %40 and %25'
@@ -15,7 +17,7 @@ const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, 
  * stricter than the URL standard. There a `#` ends a password, and the text before it becomes host
  * and port: a service would wait for a host that nobody meant.
  */
-export function addressFault(address: string, { schemes, example, path }: AddressKind): string | undefined {
+export function addressFault(address: string, { schemes, example, path, files = false }: AddressKind): string | undefined {
   const expected = `expected ${example}`
   const [, scheme, authority = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([\s\S]*)$/i.exec(address) ?? []
   if (scheme === undefined || !schemes.includes(scheme.toLowerCase())) return expected
@@ -29,8 +31,17 @@ export function addressFault(address: string, { schemes, example, path }: Addres
   if (hostname === '' || port === '0') return expected
   if (password !== '' && username === '') return `${expected}: a password needs a user name`
   if (!path && ((pathname !== '' && pathname !== '/') || search !== '')) return `${expected}, with nothing behind`
+  if (!files) return undefined
+  const tls = [...new URL(address).searchParams.keys()].find((name) => DRIVERS_TLS.test(name))
+  // The driver's own settings would count in place of ours, and sslmode=require verifies nothing.
+  if (tls !== undefined) return `${expected}, without ${tls}: ca_file=PATH in its place turns TLS on (docs/security.md)`
+  const [cert, key] = ['cert_file', 'key_file'].map((name) => new URL(address).searchParams.get(name) ?? '')
+  if ((cert === '') !== (key === '')) return `${expected}, with both cert_file and key_file, or neither`
   return undefined
 }
+
+/** Parameters of an address by which libpq and the driver set TLS up. */
+const DRIVERS_TLS = /^(ssl.*|gssencmode|channel_binding|uselibpqcompat)$/i
 
 function isEscaped(text: string): boolean {
   try {

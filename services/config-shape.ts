@@ -98,13 +98,20 @@ export const shape = z.strictObject({
         .describe('With delay: what would wait longer is a dead letter. All PUBACKs wait with the message.'),
     }),
   }),
-  kafka: section('What all consumers have in common.', {
+  kafka: section('What all consumers have in common, and who they are.', {
     session_timeout_ms: z
       .int()
       .min(1000)
       .max(300_000)
       .default(10_000)
       .describe('A processor that Kafka does not hear from for so long loses its partitions to the others.'),
+    users: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,39}$/, 'expected none, or a name of small letters, digits and -')
+      .default('millrace')
+      .describe(
+        'Begins the names of the users that `millrace migrate` gives rights to where Kafka checks them: millrace-bridge, millrace-processors, millrace-continuity, millrace-store, millrace-watch, millrace-operator. none gives none: docs/roles.md.',
+      ),
   }),
   devices_turned_bad: section('When standardise and other processors, and the store, stop a partition: docs/dead-letters.md.', {
     most_share: z

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect } from 'chai'
+import { splitFiles } from '../connectors/address-files.ts'
 import { createTokenBuckets } from '../processors/bridge/token-buckets.ts'
 import { bridgeRoutes, type Config, ConfigError, loadConfig } from './config.ts'
+import { asUserOf } from './database-users.ts'
 
 describe('the configuration', () => {
   let folder: string
@@ -138,6 +140,64 @@ describe('the configuration', () => {
         expect(() => load('', env))
           .to.throw(ConfigError)
           .with.property('message', message)
+    })
+  })
+
+  describe('of TLS and users', () => {
+    const tls = { POSTGRES_CA_FILE: '/ca', POSTGRES_CERT_FILE: '/c', POSTGRES_KEY_FILE: '/k' }
+
+    it('is of all addresses of databases, unless one names files of its own', () => {
+      const { env } = load('', { ...tls, APP_STORE_URL: 'postgres://s@h/app', TELEMETRY_STORE_URL: 'postgres://s:p%40@h/t?ca_file=/own' })
+      expect([env.TELEMETRY_DATABASE_URL, env.APP_STORE_URL, env.TELEMETRY_STORE_URL, env.APP_WATCH_URL]).to.deep.equal([
+        'postgres://millrace@127.0.0.1:5433/telemetry?ca_file=%2Fca&cert_file=%2Fc&key_file=%2Fk',
+        'postgres://s@h/app?ca_file=%2Fca&cert_file=%2Fc&key_file=%2Fk',
+        'postgres://s:p%40@h/t?ca_file=/own',
+        undefined,
+      ])
+      expect(splitFiles(env.TELEMETRY_DATABASE_URL)).to.deep.equal({
+        address: 'postgres://millrace@127.0.0.1:5433/telemetry',
+        files: { caFile: '/ca', certFile: '/c', keyFile: '/k' },
+      })
+    })
+
+    it('is of the registry too, with a user of its own', () => {
+      const registry = { REGISTRY_URL: 'https://h/apis', REGISTRY_USERNAME: 'u', REGISTRY_PASSWORD: 'p@$&', REGISTRY_CA_FILE: '/ca' }
+      expect(load('', registry).env.REGISTRY_URL).to.equal('https://u:p%40%24%26@h/apis?ca_file=%2Fca')
+      expect(() => load('', { REGISTRY_CA_FILE: '/ca' })).to.throw(ConfigError, 'REGISTRY_URL: expected https:// with REGISTRY_CA_FILE')
+      expect(() => load('', { ...registry, REGISTRY_URL: 'https://v@h' })).to.throw(
+        ConfigError,
+        'REGISTRY_USERNAME: expected nothing beside',
+      )
+    })
+
+    it('needs what belongs together', () => {
+      for (const [name, other] of [
+        ['POSTGRES_CERT_FILE', 'POSTGRES_KEY_FILE'],
+        ['KAFKA_KEY_FILE', 'KAFKA_CERT_FILE'],
+        ['MQTT_WATCH_CERT_FILE', 'MQTT_WATCH_KEY_FILE'],
+        ['REGISTRY_PASSWORD', 'REGISTRY_USERNAME'],
+      ] as const)
+        expect(() => load('', { [name]: 'x' })).to.throw(ConfigError, `environment: ${other}: expected with ${name}`)
+    })
+
+    it('takes a whole address, which has a password, from a file', () => {
+      const path = join(folder, 'address')
+      writeFileSync(path, 'postgres://s:secret@h/t\n')
+      const address = { TELEMETRY_STORE_URL_FILE: path }
+      expect(load('', address).env.TELEMETRY_STORE_URL).to.equal('postgres://s:secret@h/t')
+      expect(() => load('', { ...address, TELEMETRY_STORE_URL: 'postgres://h/t' })).to.throw(ConfigError, 'expected one of the two')
+    })
+
+    it('makes a service its own user in Kafka, if that has a password', () => {
+      const config = load('kafka: { users: plant }', { KAFKA_USERNAME: 'all', KAFKA_PASSWORD: 'a', KAFKA_STORE_PASSWORD: 's' })
+      const user = (kind: 'store' | 'process'): unknown => {
+        const { env } = asUserOf({ kind }, config)
+        return [env.KAFKA_USERNAME, env.KAFKA_PASSWORD]
+      }
+      expect([user('store'), user('process')]).to.deep.equal([
+        ['plant-store', 's'],
+        ['all', 'a'],
+      ])
     })
   })
 

@@ -12,7 +12,8 @@ import { ConfigError, readConfigFile } from './config-file.ts'
 import { DEFAULT_TELEMETRY, shape } from './config-shape.ts'
 import { type DialectEntry, dialectEntries } from './dialect-entries.ts'
 import { environment } from './environment.ts'
-import { PasswordFileError, withPasswords } from './password-files.ts'
+import { withPasswords } from './password-files.ts'
+import { PasswordFileError } from './secret-files.ts'
 
 export { ConfigError }
 

@@ -1,5 +1,6 @@
 import type { DeclaredService } from '../processors/declaration.ts'
 import type { Config } from './config.ts'
+import { kafkaLogin, kafkaUserOf } from './kafka-users.ts'
 
 /** Whose role a service has in the databases (docs/roles.md). */
 export type DatabaseUser = 'store' | 'processes' | 'watch' | 'reader'
@@ -21,6 +22,7 @@ export function asUserOf({ kind }: { readonly kind: DeclaredService['kind'] | 'w
     ...config,
     env: {
       ...env,
+      ...(kind === 'reader' ? {} : kafkaLogin(config, kafkaUserOf(kind))),
       TELEMETRY_DATABASE_URL: telemetry ?? env.TELEMETRY_DATABASE_URL,
       APP_DATABASE_URL: app ?? env.APP_DATABASE_URL,
       // Before the address that stands for it is replaced.

@@ -9,10 +9,14 @@ import { type Config, ConfigError } from './config.ts'
 /** A client for the configured cluster. */
 export function kafkaClient({ env }: Config, clientId: string, log: Log): KafkaClient {
   const { KAFKA_USERNAME: username, KAFKA_PASSWORD: password } = env
+  const files = { caFile: env.KAFKA_CA_FILE, certFile: env.KAFKA_CERT_FILE, keyFile: env.KAFKA_KEY_FILE }
+  const withUser = username !== undefined && password !== undefined
   const address: KafkaAddress = {
     brokers: env.KAFKA_BROKERS.split(','),
     clientId,
-    ...(username !== undefined && password !== undefined ? { ssl: {}, sasl: { mechanism: 'scram-sha-512', username, password } } : {}),
+    // A password never goes over a connection that anybody could read.
+    ...(withUser || files.caFile !== undefined || files.certFile !== undefined ? { tls: files } : {}),
+    ...(withUser ? { sasl: { mechanism: 'scram-sha-512', username, password } } : {}),
   }
   return createKafka(address, log)
 }

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { PasswordFileError, withPasswords } from './password-files.ts'
+import { withPasswords } from './password-files.ts'
+import { PasswordFileError } from './secret-files.ts'
 
 describe('passwords in files', () => {
   let folder: string

@@ -1,17 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { localDirectory } from './local-directory.ts'
-
-/**
- * Variables that hold a secret. The same name with _FILE holds the path of a file with the secret.
- */
-const SECRETS = ['MQTT_PASSWORD', 'MQTT_WATCH_PASSWORD', 'KAFKA_PASSWORD', 'MILLRACE_OPS_TOKEN'] as const
-
-/**
- * A secret cannot be read, or is given twice. The message names the variable and the file, and
- * shows nothing of what is in it.
- */
-export class PasswordFileError extends Error {}
+import { PasswordFileError, readSecret, SECRETS } from './secret-files.ts'
 
 /**
  * The environment, with the secrets that files hold put into their variables. Such a file has one
@@ -43,16 +33,4 @@ function asksLocalBroker({ MQTT_URL, MQTT_USERNAME, MQTT_PASSWORD }: NodeJS.Proc
   if (!URL.canParse(MQTT_URL)) return false
   const { hostname, username } = new URL(MQTT_URL)
   return username === '' && (hostname === '127.0.0.1' || hostname === 'localhost')
-}
-
-function readSecret(name: string, path: string): string {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new PasswordFileError(`environment: ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-  const secret = text.replace(/\r?\n$/, '')
-  if (secret === '' || /[\r\n]/.test(secret)) throw new PasswordFileError(`environment: ${name}: expected one line in ${path}`)
-  return secret
 }

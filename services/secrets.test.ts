@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { createRedactor } from './secrets.ts'
 
@@ -29,6 +32,20 @@ describe('what is taken out of what people read', () => {
         .to.match(/^refused: .*….*\.$/)
         .and.not.match(/tide|pool|short|s3cr|ss/)
     expect(redact(`Basic ${Buffer.from('user:p@ss/word').toString('base64')}`)).to.equal('Basic …')
+  })
+
+  it('is each secret in a file that the environment names', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-secrets-'))
+    const [password, address] = [join(folder, 'password'), join(folder, 'address')]
+    writeFileSync(password, 'from-a-file\n')
+    writeFileSync(address, 'postgres://store:in-an-address@host/db\n')
+    const found = createRedactor({
+      KAFKA_STORE_PASSWORD_FILE: password,
+      APP_STORE_URL_FILE: address,
+      APP_WATCH_URL_FILE: join(folder, 'none'),
+    })
+    rmSync(folder, { recursive: true })
+    expect(found('refused from-a-file and in-an-address')).to.equal('refused … and …')
   })
 
   it('is nothing else', () => {

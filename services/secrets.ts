@@ -1,4 +1,5 @@
 import { withoutUserInfo } from '../processors/address.ts'
+import { withReadablePasswords } from './secret-files.ts'
 
 /** Takes secrets out of a text that somebody will read: a log line, a message, health. */
 export type Redact = (text: string) => string
@@ -11,11 +12,11 @@ const LEAST_LENGTH = 4
 const HIDDEN = '…'
 
 /**
- * Hides what stands before the `@` of an address, and the secrets of the environment in every way
- * of writing them. A library may put them into its errors.
+ * Hides what stands before the `@` of an address, and the secrets of the environment, and of the
+ * files that it names, in every way of writing them. A library may put them into its errors.
  */
 export function createRedactor(env: NodeJS.ProcessEnv): Redact {
-  const secrets = [...new Set(Object.entries(env).flatMap(([name, value]) => secretsOf(name, value ?? '')))]
+  const secrets = [...new Set(Object.entries(withReadablePasswords(env)).flatMap(([name, value]) => secretsOf(name, value ?? '')))]
     .filter((secret) => secret.length >= LEAST_LENGTH)
     // The longest first, since one may be part of another.
     .sort((a, b) => b.length - a.length)

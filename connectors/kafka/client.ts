@@ -2,6 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import type { Admin, KafkaConfig, Kafka as Kafkajs, logLevel as LogLevel, RetryOptions } from 'kafkajs'
 import type { Log } from '../contract.ts'
+import { readTls, type TlsFiles } from '../tls-files.ts'
 import { Kafka, logLevel } from './kafkajs.ts'
 import { createResponseReader } from './response-reader.ts'
 
@@ -10,7 +11,8 @@ export interface KafkaAddress {
   /** host:port of at least one broker. */
   readonly brokers: readonly string[]
   readonly clientId: string
-  readonly ssl?: tls.ConnectionOptions
+  /** TLS, with these files; read at each connection. */
+  readonly tls?: TlsFiles
   readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
 }
 
@@ -71,7 +73,7 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
     logLevel: logLevel.WARN,
     logCreator: () => logTo(log),
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
-    socketFactory: ({ host: named, port, ssl, onConnect }) => {
+    socketFactory: ({ host: named, port, onConnect }) => {
       const host = hostOf(named)
       let handshake: NodeJS.Timeout | undefined
       const connected = (): void => {
@@ -94,15 +96,16 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
         },
       }
       // Node documents onread for tls.connect too; its types have it for net.connect only.
-      const secured = { host, port, onread, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }
-      const socket: net.Socket = ssl ? tls.connect(secured, connected) : net.connect({ host, port, onread }, connected)
+      const secured = (files: TlsFiles) => ({ host, port, onread, ...(net.isIP(host) ? {} : { servername: host }), ...readTls(files) })
+      const socket: net.Socket =
+        address.tls === undefined ? net.connect({ host, port, onread }, connected) : tls.connect(secured(address.tls), connected)
       socket.once('close', () => clearTimeout(handshake))
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 60_000)
       return socket
     },
   }
-  if (address.ssl !== undefined) config.ssl = address.ssl
+  if (address.tls !== undefined) config.ssl = true
   if (address.sasl !== undefined) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
   return { [KAFKAJS]: new Kafka(config) }
 }

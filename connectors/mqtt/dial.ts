@@ -1,13 +1,8 @@
-import { connect as connectTcp } from 'node:net'
-import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls'
+import { connect as connectTcp, Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { shownAddress } from '../../processors/address.ts'
+import { readTls, type TlsContext, type TlsFiles } from '../tls-files.ts'
 import type { Dial } from './connection.ts'
-
-/**
- * TLS settings, as node:tls has them. The broker's certificate is always verified unless
- * `rejectUnauthorized` is false.
- */
-export type TlsOptions = Pick<TlsConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>
 
 /** Where a broker is, and as whom to connect. */
 export interface Broker {
@@ -22,9 +17,10 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:
 
 /**
  * Reads a broker's URL: mqtt://[user:password@]host[:port] or mqtts://….
+ * @param files for mqtts; read at each connection
  * @throws TypeError that names the URL (without its password) and what was expected
  */
-export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
+export function parseBroker(url: string, files: TlsFiles = {}): Broker {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   const port = parsed && (parsed.port === '' ? DEFAULT_PORTS[parsed.protocol] : Number(parsed.port))
   const secure = parsed?.protocol === 'mqtts:'
@@ -37,8 +33,15 @@ export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
   return {
     dial(onread) {
       if (!secure) return connectTcp({ ...target, onread })
+      let context: TlsContext
+      try {
+        context = readTls(files)
+      } catch (cause) {
+        // As any other connection that cannot be made: it is tried again.
+        return new Socket().destroy(cause instanceof Error ? cause : new Error(String(cause)))
+      }
       // Node documents onread for tls.connect too; its types have it for net.connect only.
-      const secureTarget = { ...tls, ...serverName(host, tls), ...target, onread }
+      const secureTarget = { ...context, ...serverName(host), ...target, onread }
       return connectTls(secureTarget)
     },
     username: parsed.username === '' ? undefined : decodeURIComponent(parsed.username),
@@ -48,10 +51,10 @@ export function parseBroker(url: string, tls: TlsOptions = {}): Broker {
 }
 
 /**
- * The name that the certificate must have: the host's, unless the options give one. An address is
- * no name (RFC 6066, section 3).
+ * The name that the certificate must have: the host's. An address is no name (RFC 6066, section 3),
+ * and is compared as what it is.
  */
-function serverName(host: string, tls: TlsOptions): { servername?: string } {
-  if (tls.servername !== undefined || /^[\d.]+$|:/.test(host)) return {}
+function serverName(host: string): { servername?: string } {
+  if (/^[\d.]+$|:/.test(host)) return {}
   return { servername: host }
 }

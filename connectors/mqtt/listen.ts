@@ -1,12 +1,13 @@
 import { connectAsync, type MqttClient } from 'mqtt'
 import { ConnectorError, type Publish } from '../contract.ts'
+import { readTls, type TlsFiles } from '../tls-files.ts'
 import { parseBroker } from './dial.ts'
 
 export interface ListenOptions {
   /** mqtt://host[:port] or mqtts://…; credentials in it are not used. */
   readonly url: string
-  /** Certificates of authorities; otherwise those of the system. */
-  readonly ca?: Buffer | undefined
+  /** For mqtts. */
+  readonly tls?: TlsFiles
   readonly username?: string | undefined
   readonly password?: string | undefined
   /** Of nobody else: a broker ends the session of whoever has it already. */
@@ -64,7 +65,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-async function connecting({ ca, username, password, clientId }: ListenOptions, address: string): Promise<MqttClient> {
+async function connecting({ url, tls = {}, username, password, clientId }: ListenOptions, address: string): Promise<MqttClient> {
   try {
     return await connectAsync(
       address,
@@ -74,7 +75,7 @@ async function connecting({ ca, username, password, clientId }: ListenOptions, a
         clean: true,
         reconnectPeriod: 0,
         connectTimeout: CONNECT_MS,
-        ...(ca === undefined ? {} : { ca }),
+        ...(url.startsWith('mqtts:') ? readTls(tls) : {}),
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password }),
       },

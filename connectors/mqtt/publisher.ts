@@ -1,4 +1,5 @@
 import mqtt from 'mqtt'
+import { readTls, type TlsFiles } from '../tls-files.ts'
 
 /** Publishes with QoS 1, and goes on where it was when the broker comes back. */
 export interface MqttPublisher extends AsyncDisposable {
@@ -18,9 +19,13 @@ const NO_MATCHING_SUBSCRIBERS = 0x10
 const AGAIN_MS = 500
 const RECONNECT_MS = 500
 
-/** Starts to connect, and keeps trying. */
-export function openPublisher(url: string, clientId: string): MqttPublisher {
-  const client = mqtt.connect(url, { protocolVersion: 5, clientId, keepalive: 30, reconnectPeriod: RECONNECT_MS })
+/**
+ * Starts to connect, and keeps trying.
+ * @param tls for mqtts; read once
+ */
+export function openPublisher(url: string, clientId: string, tls: TlsFiles = {}): MqttPublisher {
+  const secured = url.startsWith('mqtts:') ? readTls(tls) : {}
+  const client = mqtt.connect(url, { protocolVersion: 5, clientId, keepalive: 30, reconnectPeriod: RECONNECT_MS, ...secured })
   // It tries again, and `connected` says so.
   client.on('error', () => undefined)
   const unheard = new Set<number>()

@@ -4,8 +4,9 @@ import type { Subscription } from '../../processors/bridge/subscriptions.ts'
 import { Failures } from '../backoff.ts'
 import { systemClock } from '../clock.ts'
 import { ConnectorError, type Log, type Publish, type PublishHandler } from '../contract.ts'
+import type { TlsFiles } from '../tls-files.ts'
 import { type Connection, openConnection } from './connection.ts'
-import { parseBroker, type TlsOptions } from './dial.ts'
+import { parseBroker } from './dial.ts'
 import { createFlow } from './flow.ts'
 import { Handover } from './handover.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -18,7 +19,7 @@ import { createTopicCache } from './topic-cache.ts'
 export interface SubscriberOptions {
   /** mqtt://[user:password@]host[:port] or mqtts://… */
   readonly url: string
-  readonly tls?: TlsOptions
+  readonly tls?: TlsFiles
   /** Takes precedence over the URL's. */
   readonly username?: string
   readonly password?: string

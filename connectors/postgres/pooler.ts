@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { ConnectorError } from '../contract.ts'
+import { clientSettings } from './client-settings.ts'
 
 export interface PoolerCheck {
   /**
@@ -32,7 +33,7 @@ const TRANSACTIONS =
 export async function detectPooler({ backend, announced, url, timeoutMs }: PoolerCheck): Promise<'none' | 'sessions'> {
   const mine = await backend()
   if (mine !== undefined && mine === announced) return 'none'
-  const other = new pg.Client({ connectionString: url, application_name: 'millrace pooler check', connectionTimeoutMillis: timeoutMs })
+  const other = new pg.Client({ ...clientSettings(url), application_name: 'millrace pooler check', connectionTimeoutMillis: timeoutMs })
   // The calls below report its errors.
   other.on('error', () => undefined)
   try {

@@ -5,11 +5,15 @@ import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError } from '../contract.ts'
+import { clientSettings } from './client-settings.ts'
 import { detectPooler } from './pooler.ts'
 import { blame, isNetworkError } from './sqlstate.ts'
 
 export interface SessionOptions {
-  /** postgres://user:password@host:port/database */
+  /**
+   * postgres://user:password@host:port/database, with ?ca_file=… for TLS
+   * (connectors/address-files.ts)
+   */
   readonly url: string
   /** Shown in pg_stat_activity. */
   readonly applicationName: string
@@ -121,7 +125,7 @@ class ClientSession implements Session {
     this.options = options
     const { statement_timeout, lock_timeout, idle_in_transaction_session_timeout, ...settings } = settingsOf(options)
     this.client = new pg.Client({
-      connectionString: options.url,
+      ...clientSettings(options.url),
       application_name: options.applicationName,
       options: Object.entries(settings)
         .map(([name, value]) => `-c ${name}=${value}`)

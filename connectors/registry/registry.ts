@@ -1,6 +1,10 @@
+import { Agent } from 'node:https'
 import { createRequire } from 'node:module'
+import { connect } from 'node:tls'
 import { shownAddress } from '../../processors/address.ts'
+import { splitFiles } from '../address-files.ts'
 import { ConnectorError } from '../contract.ts'
+import { readTls, type TlsFiles } from '../tls-files.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -58,10 +62,12 @@ export interface SchemaRegistry {
  */
 const ANSWER_TIMEOUT_MS = 10_000
 
-/** @param url as in http://127.0.0.1:8081/apis/ccompat/v7 */
+/** @param url as in http://127.0.0.1:8081/apis/ccompat/v7, or https://user:password@…?ca_file=… */
 export function createRegistry(url: string): SchemaRegistry {
-  const rest = new RestService([url], false, { timeout: ANSWER_TIMEOUT_MS }, undefined, undefined, 0)
-  const shown = shownAddress(url)
+  const { address, files } = splitFiles(url)
+  const secured = files === undefined ? {} : { httpsAgent: agentWith(files) }
+  const rest = new RestService([address], false, { timeout: ANSWER_TIMEOUT_MS, ...secured }, undefined, undefined, 0)
+  const shown = shownAddress(address)
 
   async function ask<Answer>(doing: string, method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> {
     try {
@@ -124,6 +130,15 @@ export function createRegistry(url: string): SchemaRegistry {
       return found === undefined ? undefined : { schema: found.schema, type: found.schemaType ?? 'AVRO' }
     },
   }
+}
+
+/** Reads its files at each connection. */
+function agentWith(files: TlsFiles): Agent {
+  const agent = new Agent()
+  Object.assign(agent, {
+    createConnection: (options: object) => connect({ ...options, ...readTls(files) }),
+  })
+  return agent
 }
 
 /** What the registry answers for a version. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { listen } from '../../connectors/mqtt/listen.ts'
@@ -42,7 +42,7 @@ export async function hear({ env, filter, seconds, username, password, signal }:
   const observations = new Observations()
   await using listener = await listen({
     url: env.MQTT_URL,
-    ca: env.MQTT_CA_FILE === undefined ? undefined : readFileSync(env.MQTT_CA_FILE),
+    tls: { caFile: env.MQTT_CA_FILE },
     username,
     password,
     clientId: `millrace-learn-${randomBytes(4).toString('hex')}`,

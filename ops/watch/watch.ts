@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { systemClock } from '../../connectors/clock.ts'
 import { type Listener, listen } from '../../connectors/mqtt/listen.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
@@ -81,7 +80,7 @@ export async function watchService({ config, log, signal, metrics, health, pages
 async function listenToBroker({ env }: Config, figures: Map<string, Figure>, ended: () => void): Promise<Listener> {
   const listener = await listen({
     url: env.MQTT_URL,
-    ca: env.MQTT_CA_FILE === undefined ? undefined : readFileSync(env.MQTT_CA_FILE),
+    tls: { caFile: env.MQTT_CA_FILE, certFile: env.MQTT_WATCH_CERT_FILE, keyFile: env.MQTT_WATCH_KEY_FILE },
     username: env.MQTT_WATCH_USERNAME,
     password: env.MQTT_WATCH_PASSWORD,
     clientId: `${env.MQTT_WATCH_USERNAME}-${randomBytes(4).toString('hex')}`,

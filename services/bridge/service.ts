@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { systemClock } from '../../connectors/clock.ts'
 import { createKafkaClock } from '../../connectors/kafka/clock.ts'
-import { parseBroker, type TlsOptions } from '../../connectors/mqtt/dial.ts'
+import { parseBroker } from '../../connectors/mqtt/dial.ts'
 import type { GrantedFilters, WantedFilters } from '../../connectors/mqtt/session-filters.ts'
 import { createSubscriber, type SessionState } from '../../connectors/mqtt/subscriber.ts'
 import { createDatabaseClock } from '../../connectors/postgres/clock.ts'
@@ -114,7 +113,7 @@ export async function bridgeService(context: ServiceContext): Promise<Service> {
   const subscriber = createSubscriber({
     url: env.MQTT_URL,
     ...bridgeUser(env),
-    tls: tlsOptions(env),
+    tls: { caFile: env.MQTT_CA_FILE, certFile: env.MQTT_CERT_FILE, keyFile: env.MQTT_KEY_FILE },
     clientId: bridge.client_id,
     filters: wantedFilters(),
     // A bridge that did not remember them had those of its configuration.
@@ -234,12 +233,4 @@ function refusedProblem({ refused }: GrantedFilters): string | null {
   if (refused.size === 0) return null
   const list = [...refused].map(([filter, why]) => `${filter} (${why})`).join(', ')
   return `the broker does not grant every subscription, and what comes on these topics does not reach the bridge: ${list}. See its access list, docs/broker.md`
-}
-
-function tlsOptions({ MQTT_CA_FILE: ca, MQTT_CERT_FILE: cert, MQTT_KEY_FILE: key }: Config['env']): TlsOptions {
-  return {
-    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
-    ...(key === undefined ? {} : { key: readFileSync(key) }),
-  }
 }

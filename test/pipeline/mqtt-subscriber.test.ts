@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { connectAsync, type MqttClient } from 'mqtt'
 import type { Log, Publish } from '../../connectors/contract.ts'
 import type { WantedFilters } from '../../connectors/mqtt/session-filters.ts'
 import type { SubscriberLimits } from '../../connectors/mqtt/session-options.ts'
 import { createSubscriber, type Subscriber } from '../../connectors/mqtt/subscriber.ts'
+import type { TlsFiles } from '../../connectors/tls-files.ts'
 import { type MqttProxy, openMqttProxy } from './mqtt-proxy.ts'
 
 const brokerUrl = process.env.MQTT_URL ?? 'mqtt://127.0.0.1:1883'
@@ -292,29 +296,38 @@ describe('MQTT subscriber, on a real broker', function () {
     expect(received()).to.deep.equal(range(0, 5))
   })
 
-  it('speaks TLS, and refuses a certificate that it was not told to trust', async () => {
+  it('speaks TLS, refuses a certificate that it was not told to trust, and reads at each connection whom to trust', async () => {
     const certificate = selfSigned()
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-mqtt-tls-'))
+    const caFile = join(folder, 'ca.pem')
+    writeFileSync(caFile, selfSigned().cert)
     const tlsProxy = await openMqttProxy(brokerUrl, certificate)
     const receivedOverTls: string[] = []
-    const start = (ca: string | undefined): Subscriber =>
+    const start = (files: TlsFiles): Subscriber =>
       createSubscriber({
         url: tlsProxy.url,
-        ...(ca === undefined ? {} : { tls: { ca } }),
+        tls: files,
         clientId,
         filters: { required: [topic], optional: [], everything: false },
         log: { ...log, warn: (_message, fields) => warnings.push(String(fields?.error)) },
         handler: async (publishes) => void receivedOverTls.push(...publishes.map(({ payload }) => payload.toString())),
       })
-    const distrustful = start(undefined)
+    const distrustful = start({})
     await until(() => warnings.some((warning) => /self-signed/.test(warning)))
     await distrustful[Symbol.asyncDispose]()
     expect(distrustful.counters().connections).to.equal(0)
-    const trusting = start(certificate.cert)
+    warnings.length = 0
+    const trusting = start({ caFile })
+    await until(() => warnings.some((warning) => /self-signed/.test(warning)))
+    rmSync(caFile)
+    await until(() => warnings.some((warning) => /ca\.pem.*ENOENT/.test(warning)))
+    writeFileSync(caFile, certificate.cert)
     await until(() => trusting.state.tag === 'connected')
     await publish(0, 500)
     await until(() => trusting.counters().pubacks === 500)
     expect(receivedOverTls).to.deep.equal(range(0, 500))
     await trusting[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true })
     await tlsProxy[Symbol.asyncDispose]()
   })
 
