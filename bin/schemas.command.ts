@@ -32,3 +32,14 @@ schemas
       return files.length === 0 ? registerSchemas(options) : registerFirmwares(files, options)
     }),
   )
+
+schemas
+  .command('restore')
+  .description(
+    'Registers again what a registry has lost that came back empty, or from an older backup: the schemas of this version, and those of all firmwares that services have read from it (docs/recovery.md). IDs need not be the same. Exits with 1 if a subject has a newer schema than those that were read: it is left alone.',
+  )
+  .argument('[subject...]', 'only these; otherwise all, those too that somebody has deleted on purpose')
+  .option('--dry-run', 'say what would be registered')
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace schemas restore --dry-run', 'millrace schemas restore'))
+  .action(exits(async (subjects, options) => (await import('./restore-schemas.ts')).restoreSchemas(subjects, options)))

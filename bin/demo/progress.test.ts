@@ -6,7 +6,7 @@ import { store } from '../../processors/store/declaration.ts'
 import { createProgress } from './progress.ts'
 
 const lag = (behind: bigint): readonly GroupPartitionLag[] => [
-  { group: 'store', topic: 'telemetry.readings', partition: 0, committed: 0n, end: behind, lag: behind },
+  { group: 'store', topic: 'telemetry.readings', partition: 0, committed: 0n, end: behind, lag: behind, gone: { tag: 'nothing' } },
 ]
 const stats = (acked: number, connected = 1): FleetStats => ({ devices: 1, connected, acked_samples: acked, refused: 4 }) as FleetStats
 const pace = { pollMs: 5, quietMs: 40, standstillMs: 60_000 }

@@ -17,7 +17,22 @@ export interface Lag {
    * knows how many records are new until the consumer has looked.
    */
   readonly lag: bigint | null
+  /**
+   * Why the next record is another one than the first after the commit: what was there is gone.
+   * `deleted` has the number of offsets that it had not read.
+   */
+  readonly gone: Gone
 }
+
+export type Gone =
+  | { readonly tag: 'nothing' }
+  | { readonly tag: 'deleted'; readonly offsets: bigint }
+  /** The topic is another one of the same name. */
+  | { readonly tag: 'recreated' }
+  /** The log ends before the commit. */
+  | { readonly tag: 'cut' }
+
+const NOTHING: Gone = { tag: 'nothing' }
 
 /**
  * If nothing was committed, the lag counts from the earliest record on. So it does if the commit
@@ -26,7 +41,10 @@ export interface Lag {
  */
 export function lagOf(known: KnownOffset | undefined, { earliest, end }: Extent, topicId?: string): Lag {
   const another = topicId !== undefined && known?.topicId !== undefined && known.topicId !== topicId
-  const committed = known === undefined || another ? null : known.nextOffset
-  if (committed !== null && committed > end) return { committed, end, lag: null }
-  return { committed, end, lag: end - (committed === null || committed < earliest ? earliest : committed) }
+  if (another) return { committed: null, end, lag: end - earliest, gone: { tag: 'recreated' } }
+  if (known === undefined) return { committed: null, end, lag: end - earliest, gone: NOTHING }
+  const committed = known.nextOffset
+  if (committed > end) return { committed, end, lag: null, gone: { tag: 'cut' } }
+  if (committed < earliest) return { committed, end, lag: end - earliest, gone: { tag: 'deleted', offsets: earliest - committed } }
+  return { committed, end, lag: end - committed, gone: NOTHING }
 }

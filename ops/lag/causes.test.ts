@@ -15,6 +15,7 @@ const well: ServiceEvidence = {
   lockWaits: [],
   tableLocks: [],
   hot: [],
+  gone: [],
 }
 
 describe('why a group is behind', () => {
@@ -54,6 +55,26 @@ describe('why a group is behind', () => {
       { unreadable: 'reading offsets: canceling statement', stages: undefined },
       ['its offsets cannot be read: reading offsets: canceling statement'],
     ],
+    [
+      'Kafka has deleted what it had not read, before all other reasons',
+      {
+        members: 0,
+        problems: undefined,
+        gone: [
+          { topic: 't', partition: 0, gone: { tag: 'deleted', offsets: 1_000n } },
+          { topic: 't', partition: 1, gone: { tag: 'nothing' } },
+          { topic: 't', partition: 3, gone: { tag: 'deleted', offsets: 234n } },
+          { topic: 'u', partition: 2, gone: { tag: 'cut' } },
+          { topic: 'v', partition: 0, gone: { tag: 'recreated' } },
+        ],
+      },
+      [
+        'Kafka has deleted 1,234 records of t/0, /3 that it had not read',
+        'the log of u/2 ends before its position: it goes back to where the log was cut',
+        'v/0 was deleted and made again: it begins at the first record',
+        'not running: nobody is in its consumer group',
+      ],
+    ],
     ['it waits for Kafka', {}, ['waits for records 80 % of the time: fetching from Kafka']],
     [
       'one partition has nearly all, of one device',
@@ -67,6 +88,9 @@ describe('why a group is behind', () => {
   it('is not asked of one that follows, but what its health says is told', () => {
     const problems = [{ part: 'outbox', problem: 'full', since: undefined }]
     expect(causesOf({ ...well, state: 'following', problems })).to.deep.equal(['outbox: full'])
+    expect(
+      causesOf({ ...well, state: 'idle', gone: [{ topic: 't', partition: 0, gone: { tag: 'deleted', offsets: 1n } }] }),
+    ).to.have.length(1)
     expect(causesOf({ ...well, state: 'idle', stages: new Map([['database', 0.9]]) })).to.deep.equal([])
   })
 })

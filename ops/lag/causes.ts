@@ -1,5 +1,6 @@
 import type { LockWait, TableLock } from '../../connectors/postgres/lock-waits.ts'
 import { decimal, whole } from '../figures.ts'
+import { describeGone, type GonePartition } from './gone.ts'
 import type { LagState } from './trend.ts'
 
 /** What is known of a service when one asks why its group is behind. */
@@ -24,6 +25,8 @@ export interface ServiceEvidence {
   readonly tableLocks: readonly TableLock[]
   /** Partitions that have most of what is behind. */
   readonly hot: readonly HotPartition[]
+  /** Partitions of which it can no longer read what comes after its position. */
+  readonly gone: readonly GonePartition[]
 }
 
 export interface HealthProblem {
@@ -58,8 +61,15 @@ const STAGES: ReadonlyMap<string, string> = new Map([
   ['database', 'in transactions of the database'],
 ])
 
-/** Why a group is behind, the most certain reason first; empty if it is not. */
+/**
+ * Why a group is behind, the most certain reason first, and before all others what it will never
+ * read; empty if nothing is to be said.
+ */
 export function causesOf(evidence: ServiceEvidence): readonly string[] {
+  return [...describeGone(evidence.gone), ...behind(evidence)]
+}
+
+function behind(evidence: ServiceEvidence): readonly string[] {
   const { group, state, unreadable, members, address, problems, lockWaits, hot } = evidence
   const offsets = unreadable === undefined ? [] : [`its offsets cannot be read: ${unreadable}`]
   if (members === 0 && problems === undefined)

@@ -75,6 +75,7 @@ describe('the table of lags', () => {
     const of = (group: string, lag: bigint | null): Parameters<typeof lagByGroup>[0][number] => ({
       ...{ group, topic: 'a', partition: 0, committed: 0n, end: 9n },
       lag,
+      gone: { tag: 'nothing' },
     })
     expect([...lagByGroup([of('a', 234n), of('a', 6n), of('b', null)])]).to.deep.equal([
       ['a', 240n],

@@ -1,3 +1,4 @@
+import type { Gone } from '../../connectors/kafka/lag.ts'
 import { decimal, whole } from '../figures.ts'
 import { table } from '../text-table.ts'
 import type { GroupReport, LagReport } from './lag-watch.ts'
@@ -15,6 +16,8 @@ export interface GroupPartitionLag {
    * Null if Kafka's log ends before what was committed. The consumer will find out where they part.
    */
   readonly lag: bigint | null
+  /** What it can no longer read; `nothing` also if its offset could not be read. */
+  readonly gone: Gone
 }
 
 const TREND_HEADINGS = ['lag', 'time lag', 'in/s', 'out/s', 'state', 'caught up in']

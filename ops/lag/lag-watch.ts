@@ -121,6 +121,7 @@ export async function openLagWatch(config: Config, windowMs: number, ask = askSe
           ...busy(said?.metrics, first?.reports.get(group)?.metrics, (atMs - (first?.atMs ?? atMs)) / 1_000),
           lockWaits: waits,
           tableLocks: locks,
+          gone: mine,
           hot: trend.state === 'idle' || trend.state === 'following' ? [] : await hot(mine),
         })
         const each = mine.map(({ topic, partition, committed, end }) => {

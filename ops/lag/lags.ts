@@ -61,7 +61,9 @@ export async function openLags({ config, groups: chosen, statementTimeoutMs = 30
         group,
         topic,
         partition: extent.partition,
-        ...(committed === undefined ? { committed: null, end: extent.end, lag: null } : lagOf(committed.get(extent.partition), extent, id)),
+        ...(committed === undefined
+          ? { committed: null, end: extent.end, lag: null, gone: { tag: 'nothing' } as const }
+          : lagOf(committed.get(extent.partition), extent, id)),
       }))
     })
   }

@@ -16,6 +16,7 @@ function at(committed: number | null, end: number, oldSeconds?: number, partitio
       committed: committed === null ? null : BigInt(committed),
       end: BigInt(end),
       lag,
+      gone: { tag: 'nothing' },
       unreadMs: lag === 0n ? null : oldSeconds === undefined ? undefined : nowMs - oldSeconds * 1_000,
     }),
   }

@@ -21,6 +21,7 @@ const lag = (group: string, behind: bigint): GroupPartitionLag => ({
   committed: 0n,
   end: behind,
   lag: behind,
+  gone: { tag: 'nothing' },
 })
 
 function page(service: string, seconds: number): string {
