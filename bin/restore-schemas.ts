@@ -1,7 +1,7 @@
 import type { RememberedSchema } from '../connectors/contract.ts'
 import { createSchemaMemory } from '../connectors/postgres/schema-memory.ts'
 import { createRegistry, type SchemaRegistry } from '../connectors/registry/registry.ts'
-import { lostSchemas } from '../ops/schemas/lost-schemas.ts'
+import { lostSchemas } from '../ops/registry/lost-schemas.ts'
 import { loadConfig } from '../services/config.ts'
 import { type ConfigOption, UsageError } from './command-line.ts'
 import { print } from './print.ts'
