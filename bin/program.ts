@@ -6,6 +6,7 @@ import { dead } from './dead.command.ts'
 import { demo } from './demo.command.ts'
 import { devices } from './devices.command.ts'
 import { dialect } from './dialect.command.ts'
+import { doctor } from './doctor.command.ts'
 import { firmware } from './firmware.command.ts'
 import { fleet } from './fleet.command.ts'
 import { history } from './history.command.ts'
@@ -37,7 +38,7 @@ const groups = {
   'The line:': [up, bridge, run, store, watch],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
-  'What is going on:': [status, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind, recompute],
+  'What is going on:': [status, doctor, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind, recompute],
   'For analysts:': [history, replay],
   'Trying it out:': [demo, fleet],
 } as const
