@@ -24,6 +24,26 @@ instance=$(absolute "${MILLRACE_LOCAL:-.local/dev}")
 cache=$(absolute "${MILLRACE_CACHE:-.local/cache}")
 # Made by `certificates`, if somebody needs them.
 certificates=$instance/certificates
+passwords=$instance/passwords
+
+# An instance is secured from its first start on, or never: users, certificates and passwords are made with its data.
+secure_mark=$instance/.millrace-secure
+if [[ -f $secure_mark || ${MILLRACE_SECURE:-0} == 1 && ! -f $instance/.millrace-instance ]]; then
+  secure=yes
+  # The registry has neither TLS nor passwords of its own.
+  parts+=(proxy)
+else
+  secure=no
+fi
+[[ ${MILLRACE_SECURE:-0} =~ ^[01]$ ]] || fail "MILLRACE_SECURE: expected 1 or 0, got '$MILLRACE_SECURE'"
+[[ ${MILLRACE_SECURE:-0} == 0 || $secure == yes ]] ||
+  fail "$instance was made without MILLRACE_SECURE=1, and cannot be secured afterwards: destroy it first, or take another MILLRACE_LOCAL"
+
+# Everybody's name in Kafka and PostgreSQL, in a secured instance (docs/roles.md).
+kafka_users=(owner operator bridge processors continuity store watch)
+postgres_users=(postgres millrace millrace_store millrace_processes millrace_reader millrace_watch)
+# password NAME: what is in the file of that name, without anything that an address or a configuration file would have to escape.
+password() { cat "$passwords/$1"; }
 
 # port NAME DEFAULT: an explicit port is taken as it is, a default moves with MILLRACE_PORT_OFFSET.
 port() {
@@ -43,29 +63,41 @@ kafka_controller_port=$(port MILLRACE_KAFKA_CONTROLLER_PORT 9093)
 registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
 # Not 5432: a PostgreSQL of the machine's own often has it.
 postgres_port=$(port MILLRACE_POSTGRES_PORT 5433)
+# Of a secured instance: where Kafka talks to itself, and where the registry is behind its proxy.
+kafka_internal_port=$(port MILLRACE_KAFKA_INTERNAL_PORT 9094)
+registry_internal_port=$(port MILLRACE_REGISTRY_INTERNAL_PORT 8082)
 prometheus_port=$(port MILLRACE_PROMETHEUS_PORT 9090)
 
 # Made at the first start: who has the bridge's client ID has what is queued for it.
 bridge_password_file=$instance/data/mosquitto/bridge.password
 
-# The addresses that Millrace's services read, as KEY=value lines.
+# The addresses that Millrace's services read, as KEY=value lines. Those of a secured instance have passwords in them.
 addresses() {
-  cat <<LINES
-MQTT_URL=mqtt://127.0.0.1:$mqtt_port
-MQTT_PASSWORD_FILE=$bridge_password_file
-KAFKA_BROKERS=127.0.0.1:$kafka_port
-REGISTRY_URL=http://127.0.0.1:$registry_port/apis/ccompat/v7
-TELEMETRY_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/telemetry
-APP_DATABASE_URL=postgres://millrace@127.0.0.1:$postgres_port/app
-TELEMETRY_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/telemetry
-TELEMETRY_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/telemetry
-TELEMETRY_WATCH_URL=postgres://millrace_watch@127.0.0.1:$postgres_port/telemetry
-APP_STORE_URL=postgres://millrace_store@127.0.0.1:$postgres_port/app
-APP_PROCESSES_URL=postgres://millrace_processes@127.0.0.1:$postgres_port/app
-APP_WATCH_URL=postgres://millrace_watch@127.0.0.1:$postgres_port/app
-TELEMETRY_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/telemetry
-APP_READER_URL=postgres://millrace_reader@127.0.0.1:$postgres_port/app
-LINES
+  printf 'MQTT_URL=mqtt://127.0.0.1:%s\nMQTT_PASSWORD_FILE=%s\nKAFKA_BROKERS=127.0.0.1:%s\n' "$mqtt_port" "$bridge_password_file" "$kafka_port"
+  if [[ $secure == yes ]]; then
+    printf 'KAFKA_CA_FILE=%s\nKAFKA_USERNAME=millrace-operator\nKAFKA_PASSWORD_FILE=%s\n' "$certificates/ca.pem" "$passwords/kafka-operator"
+    local user
+    for user in owner bridge processors continuity store watch; do printf 'KAFKA_%s_PASSWORD_FILE=%s\n' "${user^^}" "$passwords/kafka-$user"; done
+    printf 'REGISTRY_URL=https://millrace:%s@127.0.0.1:%s/apis/ccompat/v7?ca_file=%s\n' "$(password registry)" "$registry_port" "$certificates/ca.pem"
+  else
+    printf 'REGISTRY_URL=http://127.0.0.1:%s/apis/ccompat/v7\n' "$registry_port"
+  fi
+  database_address DATABASE millrace telemetry app
+  database_address STORE millrace_store telemetry app
+  database_address PROCESSES millrace_processes telemetry app
+  database_address WATCH millrace_watch telemetry app
+  database_address READER millrace_reader telemetry app
+}
+
+# database_address NAME ROLE DATABASE…: the variable of each database.
+database_address() {
+  local name=$1 role=$2 database user=$2 files=
+  shift 2
+  if [[ $secure == yes ]]; then
+    user=$role:$(password "postgres-$role")
+    files="?ca_file=$certificates/ca.pem"
+  fi
+  for database in "$@"; do printf '%s_%s_URL=postgres://%s@127.0.0.1:%s/%s%s\n' "${database^^}" "$name" "$user" "$postgres_port" "$database" "$files"; done
 }
 
 # load_parts: defines the functions of each part (see start for what they are).

@@ -53,8 +53,16 @@ postgres_prepare() {
     rm -rf "$data"
     mkdir -p "$data"
     if ((EUID == 0)); then chown postgres:postgres "$data"; fi
-    (cd / && as_postgres "$postgres_programs/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 \
+    local authentication=trust
+    # Until postgres_secure says who may.
+    if [[ $secure == yes ]]; then authentication=reject; fi
+    (cd / && as_postgres "$postgres_programs/initdb" -D "$data" -U postgres "--auth=$authentication" --encoding=UTF8 \
       --locale=C.UTF-8 --no-instructions) >>"$(log_file postgres)" 2>&1 || return 1
+    if [[ $secure == yes ]]; then
+      # By its standard input: the user postgres may not read the file.
+      printf "ALTER ROLE postgres PASSWORD '%s'\n" "$(password postgres-postgres)" |
+        (cd / && as_postgres "$postgres_programs/postgres" --single -D "$data" postgres) >/dev/null 2>>"$(log_file postgres)" || return 1
+    fi
     printf "include 'millrace.conf'\n" >>"$data/postgresql.conf"
   fi
   {
@@ -67,7 +75,19 @@ postgres_prepare() {
       printf 'timescaledb.telemetry_level = off\n'
       printf 'timescaledb.max_background_workers = 4\n'
     fi
+    if [[ $secure == yes ]]; then cat "$stack/postgres/secure.conf"; fi
   } >"$data/millrace.conf"
+  if [[ $secure == yes ]]; then postgres_secure "$data"; fi
+}
+
+# The server reads its certificate, its key and who may connect when it starts, and when it is told to reload.
+postgres_secure() {
+  local owner=()
+  if ((EUID == 0)); then owner=(-o postgres -g postgres); fi
+  install "${owner[@]}" -m 600 "$certificates/server.key" "$1/server.key" &&
+    install "${owner[@]}" -m 644 "$certificates/server.pem" "$1/server.crt" &&
+    install "${owner[@]}" -m 644 "$certificates/ca.pem" "$1/ca.crt" &&
+    install "${owner[@]}" -m 600 "$stack/postgres/pg_hba.conf" "$1/pg_hba.conf"
 }
 
 postgres_command() {
@@ -80,12 +100,23 @@ postgres_command() {
 postgres_ready() { "$postgres_programs/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" -U postgres -d postgres; }
 
 postgres_psql() {
+  if [[ $secure == yes ]]; then
+    local -x PGPASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=$certificates/ca.pem
+    PGPASSWORD=$(password postgres-postgres)
+  fi
   "$postgres_programs/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$postgres_port" -U postgres "$@"
+}
+
+# Passwords of the roles, which are nobody's to read on a command line.
+postgres_passwords() {
+  local user
+  for user in "${postgres_users[@]}"; do printf "ALTER ROLE %s PASSWORD '%s';\n" "$user" "$(password "postgres-$user")"; done
 }
 
 # The roles and the databases; nothing when they are there. At each start, for a newer version may need more.
 postgres_provision() {
   postgres_psql -d postgres -f "$stack/postgres/provision.sql" >/dev/null || return 1
+  if [[ $secure == yes ]]; then postgres_passwords | postgres_psql -d postgres || return 1; fi
   if postgres_has_timescaledb; then
     postgres_psql -d telemetry -f "$stack/postgres/timescaledb.sql" >/dev/null
   fi

@@ -2,11 +2,18 @@
 # The schema registry: Apicurio, which speaks the API of Confluent's registry below /apis/ccompat/v7.
 # shellcheck disable=SC2034,SC2154 # settings.sh gives and start reads the variables
 
-registry_ports=("$registry_port")
-registry_port_settings=(MILLRACE_REGISTRY_PORT)
-registry_address=http://127.0.0.1:$registry_port/apis/ccompat/v7
+if [[ $secure == yes ]]; then
+  # Behind its proxy, which asks for a password. Whoever is on this machine still reaches it here: on a server its port is behind a firewall.
+  registry_listens=$registry_internal_port
+  registry_port_settings=(MILLRACE_REGISTRY_INTERNAL_PORT)
+else
+  registry_listens=$registry_port
+  registry_port_settings=(MILLRACE_REGISTRY_PORT)
+fi
+registry_ports=("$registry_listens")
+registry_address=http://127.0.0.1:$registry_listens/apis/ccompat/v7
 
-registry_prepare() { mkdir -p "$instance/data/registry"; }
+registry_prepare() { mkdir -p -m 700 "$instance/data/registry" && chmod 700 "$instance/data/registry"; }
 
 registry_command() {
   # WRITE_DELAY=0: H2 otherwise writes a commit up to 500 ms late, and a schema ID that Kafka records already carry
@@ -14,7 +21,7 @@ registry_command() {
   local database="jdbc:h2:file:$instance/data/registry/registry;WRITE_DELAY=0"
   # C1 alone: half the start time and memory, and a registry is asked a few times a minute.
   command=(env
-    QUARKUS_HTTP_HOST=127.0.0.1 "QUARKUS_HTTP_PORT=$registry_port"
+    QUARKUS_HTTP_HOST=127.0.0.1 "QUARKUS_HTTP_PORT=$registry_listens"
     APICURIO_STORAGE_KIND=sql APICURIO_STORAGE_SQL_KIND=h2 "APICURIO_DATASOURCE_URL=$database"
     QUARKUS_LOG_LEVEL=WARN QUARKUS_HTTP_ACCESS_LOG_ENABLED=false
     java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError
