@@ -1,4 +1,5 @@
-import { openAdmin } from '../connectors/kafka/client.ts'
+import { type KafkaAdmin, openAdmin } from '../connectors/kafka/client.ts'
+import { giveRights as giveKafkaRights, lackingRights } from '../connectors/kafka/rights.ts'
 import { ensureTopics, missingTopics } from '../connectors/kafka/topics.ts'
 import { copyAssets } from '../connectors/postgres/asset-copy.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
@@ -19,6 +20,8 @@ import { type Config, loadConfig } from '../services/config.ts'
 import { appOwner, telemetryOwner } from '../services/database-users.ts'
 import { declaredServices } from '../services/declared.ts'
 import { kafkaClient, wantedTopics } from '../services/kafka.ts'
+import { rightCommand, wantedRights } from '../services/kafka-rights.ts'
+import { asKafkaOwner } from '../services/kafka-users.ts'
 import { createLog } from '../services/log.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
@@ -40,7 +43,7 @@ async function planConfigured(config: Config): Promise<number> {
   const roles = <Kind extends 'telemetry' | 'app'>(database: Kind) => (prefix === 'none' ? undefined : { database, prefix, tables })
   const telemetry = await planTelemetry(await telemetryMigration(config), roles('telemetry'))
   const app = await planApp({ ...(await appMigration(config, services)), tables }, roles('app'))
-  await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
+  await using admin = openAdmin(kafkaClient(asKafkaOwner(config), 'millrace-migrate', createLog('migrate')))
   const topics = (await missingTopics(admin, wantedTopics(config, services))).map(
     ({ topic, partitions, replicationFactor, config: settings }) =>
       `-- topic ${topic}: ${[`${partitions} partitions`, `replication factor ${replicationFactor}`, ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)].join(', ')}`,
@@ -49,6 +52,7 @@ async function planConfigured(config: Config): Promise<number> {
     ...(telemetry.length === 0 ? [] : ['-- in the telemetry database', ...telemetry]),
     ...(app.length === 0 ? [] : ['-- in the app database', ...app]),
     ...(topics.length === 0 ? [] : ['-- in Kafka', ...topics]),
+    ...(await kafkaRights(admin, config, services, 'plan')),
   ]
   print(...(lines.length === 0 ? ['nothing to migrate'] : lines))
   return 0
@@ -83,7 +87,7 @@ export async function migrateConfigured(config: Config): Promise<number> {
   await using telemetry = createDatabase({ url: telemetryOwner(config), applicationName: 'millrace migrate' })
   const copied = await copyAssets(app, telemetry)
   if (copied !== undefined) done.push(`copied ${copied} periods of swapped devices to the telemetry database`)
-  await using admin = openAdmin(kafkaClient(config, 'millrace-migrate', createLog('migrate')))
+  await using admin = openAdmin(kafkaClient(asKafkaOwner(config), 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
   const tables = lookupTables(services)
   // What was done is said even if a table, which is the user's, is missing.
@@ -91,7 +95,9 @@ export async function migrateConfigured(config: Config): Promise<number> {
   const added = tables.length === 0 ? [] : await migrateLookupTables(appOwner(config), tables)
   if (added.length > 0) print(...added)
   const roles = await giveRights(config, tables)
-  if (done.length + added.length + roles === 0) print('nothing to migrate')
+  const users = await kafkaRights(admin, config, services, 'give')
+  if (users.length > 0) print(...users)
+  if (done.length + added.length + roles + users.length === 0) print('nothing to migrate')
   return 0
 }
 
@@ -104,6 +110,24 @@ async function giveRights(config: Config, tables: readonly LookupTable[]): Promi
   const lines = [...telemetry.done, ...app.done, ...byHand('telemetry', telemetry.byHand), ...byHand('app', app.byHand)]
   if (lines.length > 0) print(...lines)
   return lines.length
+}
+
+/** Gives the users of Kafka what they lack, or only says it; as lines to print. */
+async function kafkaRights(
+  admin: KafkaAdmin,
+  config: Config,
+  services: readonly DeclaredService[],
+  what: 'plan' | 'give',
+): Promise<readonly string[]> {
+  if (config.kafka.users === 'none') return []
+  const wanted = wantedRights(config, services)
+  const lacking = await lackingRights(admin, wanted)
+  if (lacking.tag === 'unchecked' || (lacking.tag === 'lacking' && lacking.rights.length === 0)) return []
+  const commands = (lacking.tag === 'lacking' ? lacking.rights : wanted).map(rightCommand)
+  if (what === 'plan') return ['-- rights of the users of Kafka', ...commands]
+  if (lacking.tag === 'lacking' && (await giveKafkaRights(admin, lacking.rights)).tag !== 'not-allowed')
+    return [`gave the users of Kafka their rights: ${lacking.rights.length}`]
+  return ['-- This user may not give rights in Kafka. Somebody who may can run these; then migrate again (docs/roles.md).', ...commands]
 }
 
 function byHand(database: string, statements: readonly string[]): readonly string[] {
