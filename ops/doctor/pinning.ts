@@ -22,8 +22,9 @@ interface Choice {
 
 /**
  * A node for each unit by what it talks to most: the database beside its disk, the broker and the
- * bridge beside the network card, the store beside the database. What is left goes where less runs. `preferred` and not `bind` is asked of memory: a node that is
- * full must not kill a service while the other one has room.
+ * bridge beside the network card, the store beside the database. What is left goes where less runs.
+ * `preferred` and not `bind` is asked of memory: a node that is full must not kill a service while
+ * the other one has room.
  */
 export function proposePinning(facts: Facts): Pinning {
   const { nodes } = facts.cpu
