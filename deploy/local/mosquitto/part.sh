@@ -18,12 +18,16 @@ mosquitto_prepare() {
     printf 'listener %s 127.0.0.1\n' "$mqtt_port"
     printf 'persistence_location %s/\n' "$data"
     printf 'acl_file %s\n' "$data/acl"
+    printf 'plugin %s\nplugin_opt_seconds 10\n' "$data/silent_sockets.so"
     printf 'plugin %s\nplugin_opt_user millrace-bridge\nplugin_opt_password_file %s\n' "$data/bridge_session.so" "$bridge_password_file"
     # Without this the broker, started by root, becomes a user that may not enter the instance's directory.
     printf 'user %s\n' "$(id -un)"
   } >"$data/mosquitto.conf"
   install -m 600 "$stack/mosquitto/acl" "$data/acl"
-  gcc -O2 -Wall -Wextra -shared -fPIC -o "$data/bridge_session.so" "$stack/mosquitto/bridge_session.c" || return 1
+  local plugin
+  for plugin in bridge_session silent_sockets; do
+    gcc -O2 -Wall -Wextra -shared -fPIC -o "$data/$plugin.so" "$stack/mosquitto/$plugin.c" || return 1
+  done
   if ! [[ -s $bridge_password_file ]]; then
     (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' 'AB' >"$bridge_password_file")
   fi
