@@ -58,15 +58,12 @@ export async function serveHttp(options: HttpServerOptions): Promise<Server> {
   const limits = { ...LIMITS, ...options.limits }
   const turn = createTurns(limits)
   const now = options.now ?? (() => performance.now())
-  const server = createServer(
-    { headersTimeout: limits.headMs, requestTimeout: limits.headMs, keepAliveTimeout: limits.headMs, connectionsCheckingInterval: LOOK_MS },
-    (request, response) => {
-      const waitMs = turn(now())
-      const reply = (): void => void respond(options, request, response, waitMs === undefined)
-      if (waitMs === undefined || waitMs === 0) reply()
-      else setTimeout(reply, waitMs)
-    },
-  )
+  const server = createServer(patience(limits.headMs), (request, response) => {
+    const waitMs = turn(now())
+    const reply = (): void => void respond(options, request, response, waitMs === undefined)
+    if (waitMs === undefined || waitMs === 0) reply()
+    else setTimeout(reply, waitMs)
+  })
   boundConnections(server, limits.connections)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
@@ -133,11 +130,16 @@ function createTurns({ answersPerSecond, burst, longestWaitMs }: HttpLimits): (n
   }
 }
 
+/** Times by which node:http closes a connection whose request is not there yet, or that is idle. */
+export function patience(headMs: number) {
+  return { headersTimeout: headMs, requestTimeout: headMs, keepAliveTimeout: headMs, connectionsCheckingInterval: LOOK_MS } as const
+}
+
 /**
- * If new connections were refused instead, a client with many connections could keep everybody else
- * out.
+ * A further connection closes an idle one. If it were refused instead, a client with many
+ * connections could keep everybody else out.
  */
-function boundConnections(server: Server, most: number): void {
+export function boundConnections(server: Server, most: number): void {
   /** Open connections, oldest first, with how many requests each waits for. */
   const open = new Map<Socket, number>()
   server.on('connection', (socket: Socket) => {

@@ -9,6 +9,7 @@ import type { Config } from '../../services/config.ts'
 import { asUserOf } from '../../services/database-users.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { expectedFailure } from '../../services/expected.ts'
+import { boundConnections, patience } from '../../services/http-server.ts'
 import { createRedactor } from '../../services/secrets.ts'
 import { version } from '../../services/version.ts'
 import { actionsWith } from './actions.ts'
@@ -24,6 +25,8 @@ const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot'))
 const STATEMENT_MS = 5_000
 /** Connections at a time; the hub allows fewer streams. */
 const MOST_CONNECTIONS = 500
+/** Longest time for a whole request, which is small; an answer may take longer. */
+const REQUEST_MS = 10_000
 
 export interface PageOptions {
   readonly config: Config
@@ -71,8 +74,8 @@ export async function servePage({ config, host, port, names, log, sections: chos
   const hub = createHub({ feeds: opened.flatMap(({ feeds }) => feeds), explain })
   const facts: PageFacts = { version, actions: config.env.MILLRACE_OPS_TOKEN !== undefined }
   const app = createApp({ hub, sections: opened, names: isWildcard(host) ? names : [host, ...names], facts, explain })
-  const server = createServer(app)
-  server.maxConnections = MOST_CONNECTIONS
+  const server = createServer(patience(REQUEST_MS), app)
+  boundConnections(server, MOST_CONNECTIONS)
   await listen(server, host, port)
   const address = server.address()
   return {

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { quantities } from '../../../schemas/generated/readings.ts'
 
+/** A text that a database can hold: PostgreSQL has no NUL. */
+const text = z.string().refine((given) => !given.includes('\0'), 'expected a text without NUL')
 /** As in readings: a device, or one of its channels. */
-const deviceId = z.string().min(1).max(256)
+const deviceId = text.min(1).max(256)
 const number = z.string().regex(/^\d{1,18}$/)
 const time = z.coerce.number().min(0).max(4_102_444_800_000)
 const quantity = z.string().refine((name) => quantities.some((each) => each.name === name), 'expected a quantity of the schema')
@@ -25,7 +27,7 @@ function listOf<Item extends z.ZodType>(item: Item, most: number): z.ZodType<z.o
 
 /** GET api/devices/list */
 export const listQuery = z.object({
-  search: z.string().max(100).default(''),
+  search: text.max(100).default(''),
   account: number.optional(),
   site: number.optional(),
   state: z.enum(['init', 'ready', 'sleeping', 'lost', 'silent', 'unknown']).optional(),
