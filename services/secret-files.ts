@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * Variables that hold a secret, or an address with one. The same name with _FILE holds the path of a
- * file with it.
+ * Variables that hold a secret, or an address with one. The same name with _FILE holds the path of
+ * a file with it.
  */
 export const SECRETS = [
   'MQTT_PASSWORD',

@@ -228,7 +228,14 @@ BrokerPool.prototype.withBroker = async function withBroker(callback) {
       failure = cause
     }
   }
-  throw new KafkaJSBrokerNotFound('no broker could be asked', { cause: failure })
+  throw refusalIn(failure) ?? new KafkaJSBrokerNotFound('no broker could be asked', { cause: failure })
+}
+
+/** What a broker answered to a user who may not: it was asked, and waiting does not help. */
+function refusalIn(failure: unknown): Error | undefined {
+  for (let error = failure; error instanceof Error; error = error.cause)
+    if (/_AUTHORIZATION_FAILED$/.test((error as { readonly type?: string }).type ?? '')) return error
+  return undefined
 }
 
 /**
