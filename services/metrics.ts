@@ -124,7 +124,7 @@ export const METRICS = {
   millrace_rejected_values_total: {
     of: ['processor'],
     labels: ['reason', 'quantity'],
-    means: 'Refused values of samples whose other quantities went on.',
+    means: 'Refused values of samples whose other quantities went on; `other` stands for all names that are no quantity.',
   },
   millrace_dialect_version: { of: ['processor'], labels: ['dialect'], means: 'Version of each dialect that is loaded.' },
   millrace_wrong_schema_ids_total: { of: ['processor'], means: 'Records whose fingerprint belongs to another schema than their ID.' },

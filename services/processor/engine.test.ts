@@ -49,6 +49,8 @@ const processor = defineProcessor({
         return drop('dull')
       case 'rude':
         return reject('rude', `"${word}"`)
+      case 'strange':
+        return reject('rude', 'of three quantities', [0], ['made-up-1', 'made-up-2', 'brood/temperature'])
       case 'both':
         return [emit('alerts', 'both'), reject('rude', 'half of it')]
       case 'undocumented':
@@ -172,6 +174,20 @@ describe('the engine that runs processors', () => {
       rejected: new Map([['rude', 1]]),
       rejectedValues: new Map(),
     })
+  })
+
+  it('counts refused values by the quantities that there are: names that a device makes up add no label', () => {
+    expect(run('strange').counters.rejectedValues).to.deep.equal(
+      new Map([
+        [
+          'rude',
+          new Map([
+            ['other', 2],
+            ['temperature', 1],
+          ]),
+        ],
+      ]),
+    )
   })
 
   it('writes a dead letter that has everything: source, bytes, sample, reason, version, times', () => {

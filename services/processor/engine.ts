@@ -14,6 +14,7 @@ import type { DeadLetterWriter, RefusedRecord } from '../../processors/dead-lett
 import { partHeaders } from '../../processors/part-header.ts'
 import { byReason } from '../../processors/rejections.ts'
 import { isMalformed, MalformedError } from '../../schemas/frame-reader.ts'
+import { quantities } from '../../schemas/generated/readings.ts'
 import type { Keyed } from '../breaker.ts'
 
 type Outputs = { readonly [name: string]: Output<never> }
@@ -42,8 +43,8 @@ export function addCounters(to: EngineCounters, from: EngineCounters): void {
   to.emitted += from.emitted
   for (const [reason, times] of from.dropped) count(to.dropped, reason, times)
   for (const [reason, times] of from.rejected) count(to.rejected, reason, times)
-  for (const [reason, quantities] of from.rejectedValues)
-    for (const [quantity, values] of quantities) countValues(to, reason, quantity, values)
+  for (const [reason, byQuantity] of from.rejectedValues)
+    for (const [quantity, values] of byQuantity) countValues(to, reason, quantity, values)
 }
 
 export interface EngineOptions {
@@ -210,9 +211,8 @@ export function createEngine({ name, processor, schemaIds, headers = {}, limits,
       }
       judging.record(index, sent.length > sentBefore, rejections)
       if (rejections.length === 0) continue
-      // Without its channel: a label must have few values.
-      for (const { reason, samples, quantities = [] } of rejections)
-        for (const quantity of quantities) countValues(counters, reason, quantity.slice(quantity.lastIndexOf('/') + 1), samples.length)
+      for (const { reason, samples, quantities: refusedOnes = [] } of rejections)
+        for (const quantity of refusedOnes) countValues(counters, reason, labelOf(quantity), samples.length)
       for (const rejection of byReason(rejections)) {
         count(counters.rejected, rejection.reason, 1)
         refused.push({ ...rejection, record, topic, partition })
@@ -287,13 +287,21 @@ function reasonOf(cause: unknown): keyof typeof engineReasons {
   return cause instanceof TooLargeError ? TOO_LARGE : DEFECT
 }
 
+const KNOWN: ReadonlySet<string> = new Set(quantities.map(({ name }) => name))
+
+/** Without its channel, and not as a device named it: a label must have few values. */
+function labelOf(quantity: string): string {
+  const name = quantity.slice(quantity.lastIndexOf('/') + 1)
+  return KNOWN.has(name) ? name : 'other'
+}
+
 function countValues({ rejectedValues }: EngineCounters, reason: string, quantity: string, values: number): void {
-  let quantities = rejectedValues.get(reason)
-  if (quantities === undefined) {
-    quantities = new Map()
-    rejectedValues.set(reason, quantities)
+  let byQuantity = rejectedValues.get(reason)
+  if (byQuantity === undefined) {
+    byQuantity = new Map()
+    rejectedValues.set(reason, byQuantity)
   }
-  count(quantities, quantity, values)
+  count(byQuantity, quantity, values)
 }
 
 function count(counts: Map<string, number>, reason: string, times: number): void {
