@@ -78,6 +78,23 @@ describe('the HTTP server of a service', () => {
     expect(await status('GET /health HTTP/1.1', 'Host: bridge.millrace.svc:9464')).to.equal('200')
   })
 
+  it('takes neither a head without end nor a request that is two', async () => {
+    await start()
+    expect(await status('GET /health HTTP/1.1', 'Host: localhost', `X-Long: ${'x'.repeat(1_000_000)}`)).to.equal('431')
+    const two = await ask(
+      'POST /health HTTP/1.1',
+      'Host: localhost',
+      'Content-Length: 4',
+      'Transfer-Encoding: chunked',
+      '',
+      '0',
+      '',
+      'GET /health HTTP/1.1',
+      'Host: localhost',
+    )
+    expect(two.match(/HTTP\/1\.1 \d+/g)).to.deep.equal(['HTTP/1.1 400'])
+  })
+
   it('has nothing but its pages', async () => {
     await start()
     for (const path of ['/', '/../../etc/passwd', '/%2e%2e/etc/passwd', '/constructor', '/__proto__', '//health'])
