@@ -15,6 +15,8 @@ const NAMES = 2_000
 const STATUSES = 1_500
 const LIMIT_MS = 60_000
 
+const telemetry = (device: string): string => `devices/${device}/telemetry`
+
 /** Something of Avro inside itself, so deep. */
 const deep = (levels: number): string => `${'{"type":"array","items":'.repeat(levels)}"int"${'}'.repeat(levels)}`
 const record = (fields: readonly object[], more: object = {}): string =>
@@ -103,6 +105,25 @@ describe('what is made to grow', function () {
       LIMIT_MS,
     )
     expect(new Set((await outcomes.deadLetters(device)).map(({ reason }) => reason))).to.deep.equal(new Set(['bad-status']))
+  })
+
+  it('names that every object has are names: of devices, of quantities, of states', async () => {
+    const names = ['constructor', 'toString', 'hasOwnProperty']
+    await provision(...names)
+    const rows = new Map<string, number>()
+    for (const name of names) {
+      rows.set(name, await outcomes.rows(name))
+      await client.publish(telemetry(name), `{"temperature":20,"ts":${Date.now()}}`)
+      await client.publish(telemetry(good), `{"temperature":20,"${name}":3}`)
+      await client.publish(`devices/${good}/status`, `{"state":"${name}"}`)
+    }
+    await client.publish(telemetry(good), '{"__proto__":{"temperature":30}}')
+    await client.publish(telemetry('__proto__'), '{"temperature":20}')
+    for (const [name, before] of rows) await until(`a row of ${name}`, async () => (await outcomes.rows(name)) === before + 1, LIMIT_MS)
+    const count = async (reason: string): Promise<number> => (await outcomes.reasons(good)).filter((each) => each === reason).length
+    await until('a dead letter of each strange quantity', async () => (await count('translate unknown-quantity')) === 4, LIMIT_MS)
+    await until('a dead letter of each strange state', async () => (await count('bridge bad-status')) === 3, LIMIT_MS)
+    await goesOn()
   })
 
   it('schemas do not stop the line: each is refused by the registry, or ignored and said, and a new service starts among them', async () => {
