@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries chaos outage check format generate build firmware firmware-size firmware-density clean
+.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries bench-replay chaos outage check format generate build firmware firmware-size firmware-density clean
 
 # NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
 # From the command line only: npm has a variable of this name.
@@ -36,6 +36,9 @@ bench-migrate-table: ## Migrate a table of ROWS=20000000 under a writer: time an
 
 bench-queries: ## The usual questions over ROWS=100000000 readings, cold and warm; BACKEND=both|postgres|timescaledb
 	@test/bench/queries
+
+bench-replay: ## One device's day out of READINGS=100000000 by `millrace replay`, against the table: memory, time, records read
+	@test/bench/replay-day
 
 chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random
 	@test/chaos/run
