@@ -1,4 +1,5 @@
 import { servePage } from '../ops/page/serve-page.ts'
+import { makeWay } from '../ops/supervisor/make-way.ts'
 import { loadConfig } from '../services/config.ts'
 import { createLog } from '../services/log.ts'
 import { httpAddress } from '../services/service.ts'
@@ -12,9 +13,13 @@ interface OpsOptions extends ConfigOption {
   readonly hostName: readonly string[]
 }
 
+/** Whoever looks can wait for a moment: the line goes first. */
+const NICENESS = 10
+
 /** `millrace ops`: serves the page for operators until SIGINT or SIGTERM. */
 export async function ops({ config: file, port, host, hostName: names }: OpsOptions): Promise<number> {
   const config = loadConfig(process.env, file)
+  makeWay(process.pid, NICENESS)
   const stopping = stopSignal()
   await using page = await servePage({ config, host, port, names, log: createLog('ops') })
   const may = config.env.MILLRACE_OPS_TOKEN === undefined ? 'read-only: MILLRACE_OPS_TOKEN is not set' : 'actions need the token'

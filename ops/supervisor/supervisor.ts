@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { setPriority } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Backoff, Failures } from '../../connectors/backoff.ts'
 import { endLeftover } from './leftover.ts'
+import { makeWay } from './make-way.ts'
 import type { SupervisorEvent } from './supervisor-event.ts'
 
 /** A program that is kept running. */
@@ -132,18 +132,4 @@ function start({ command, args, env, logFile, pidFile, niceness }: Program): { c
     })
   })
   return { child, ended }
-}
-
-/**
- * On most kernels Linux weighs a process that leads a session of its own with its session
- * (autogroup, sched(7)); on the others, by its niceness. So it sets both. Neither is worth a
- * failure.
- */
-function makeWay(pid: number, niceness: number): void {
-  try {
-    setPriority(pid, niceness)
-    writeFileSync(`/proc/${pid}/autogroup`, String(niceness), { flag: 'r+' })
-  } catch {
-    // It has ended already, or this kernel has no autogroups.
-  }
 }

@@ -10,6 +10,7 @@ import { measureLatency, readLedger } from './ledgers.ts'
 import type { Line } from './line.ts'
 import { runLoad } from './load.ts'
 import { WARM_UP_SECONDS } from './measure.ts'
+import { ofProcess } from './processes.ts'
 import { FLOOR_RATE, type Profile } from './profile.ts'
 
 /** Something that may run beside the line. It does not when it is handed over. */
@@ -20,7 +21,12 @@ export interface Beside {
   /** Its consumer group, if it has one whose lag is of interest. */
   readonly group?: string
   /** Runs it until what comes of it is disposed of. */
-  start(): Promise<AsyncDisposable>
+  start(): Promise<Running>
+}
+
+export interface Running extends AsyncDisposable {
+  /** Of the process whose CPU is of interest, if there is one. */
+  readonly pid?: number | undefined
 }
 
 /** One load, with something beside the line or without. */
@@ -33,6 +39,8 @@ export interface Turn {
   readonly storeLag: number
   /** Records that its own group was behind at the end of the load. */
   readonly ownLag: number
+  /** Cores that its own process took. */
+  readonly ownCores: number
 }
 
 const LOAD_SECONDS = 20
@@ -49,7 +57,9 @@ export async function measureBeside(line: Line, profile: Profile, beside: Beside
   const lag = async (): Promise<ReadonlyMap<string, bigint | null>> => lagByGroup(await lags.read())
   let loads = 0
 
-  async function turn(running: boolean, seconds: number): Promise<Turn> {
+  async function turn(running: Running | undefined, seconds: number): Promise<Turn> {
+    const cpuSeconds = (): number => (running?.pid === undefined ? 0 : (ofProcess(running.pid)?.cpuSeconds ?? Number.NaN))
+    const [cpuBefore, beganAt] = [cpuSeconds(), performance.now()]
     const found: ReadonlyMap<string, bigint | null>[] = []
     const stop = new AbortController()
     const looking = (async () => {
@@ -62,29 +72,31 @@ export async function measureBeside(line: Line, profile: Profile, beside: Beside
       if (!stop.signal.aborted) throw cause
     })
     const result = await runLoad(line, profile, rate, seconds, ledger)
+    const ownCores = ((cpuSeconds() - cpuBefore) * 1_000) / (performance.now() - beganAt)
     stop.abort()
     await looking
     await readLedger(line.session, ledger, ++loads)
     rmSync(ledger)
     const latency = await measureLatency(line.session, loads, result.beganMs + result.seconds * 1_000)
     return {
-      beside: running,
+      beside: running !== undefined,
       readingsPerSecond: (result.stored * profile.quantities * 1_000) / result.untilStoredMs,
       p50Ms: latency?.p50Ms ?? Number.NaN,
       p99Ms: latency?.p99Ms ?? Number.NaN,
       storeLag: found.reduce((sum, each) => sum + Number(each.get('store') ?? 0n) / found.length, 0),
       ownLag: Number(found.at(-1)?.get(beside.group ?? '') ?? 0n),
+      ownCores,
     }
   }
 
-  await turn(false, WARM_UP_SECONDS)
+  await turn(undefined, WARM_UP_SECONDS)
   const turns: Turn[] = []
   for (const running of TURNS) {
-    await using _ = running ? await beside.start() : undefined
-    const done = await turn(running, LOAD_SECONDS)
+    await using besides = running ? await beside.start() : undefined
+    const done = await turn(besides, LOAD_SECONDS)
     turns.push(done)
     say(
-      `${running ? 'with' : 'without'} ${beside.name}: ${whole(done.readingsPerSecond)} readings/s, p50 ${decimal(done.p50Ms, 0)} ms, p99 ${decimal(done.p99Ms, 0)} ms, store ${whole(done.storeLag)} records behind`,
+      `${running ? 'with' : 'without'} ${beside.name}: ${whole(done.readingsPerSecond)} readings/s, p50 ${decimal(done.p50Ms, 0)} ms, p99 ${decimal(done.p99Ms, 0)} ms, store ${whole(done.storeLag)} records behind${done.ownCores > 0 ? `, ${decimal(done.ownCores, 2)} cores of its own` : ''}`,
     )
   }
   return turns

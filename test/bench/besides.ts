@@ -41,7 +41,10 @@ function slowMovement(line: Line): Beside {
   }
 }
 
-/** The page for operators, and browsers that show its tabs and the live readings of devices. */
+/**
+ * The page for operators, and what browsers on its tabs and on devices read of it. Streams stand
+ * for the browsers: twenty of Chromium on the cores of the line would measure Chromium.
+ */
 function page(): Beside {
   return {
     name: `${BROWSERS} browsers`,
@@ -54,6 +57,7 @@ function page(): Beside {
       await answering(`http://127.0.0.1:${PAGE_PORT}/api/page`)
       for (let browser = 0; browser < BROWSERS; browser++) look(tabs[browser % tabs.length] as readonly string[], stop.signal)
       return {
+        pid: child.pid,
         async [Symbol.asyncDispose]() {
           stop.abort()
           await end(child)
@@ -89,7 +93,8 @@ function replay(): Beside {
 }
 
 function run(...args: readonly string[]): ChildProcess {
-  return spawn(MILLRACE, args, { stdio: 'ignore' })
+  // In a session of its own, as a service manager starts it.
+  return spawn(MILLRACE, args, { stdio: 'ignore', detached: true })
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -45,7 +45,7 @@ export interface LiveTailLimits {
   readonly countMs: number
 }
 
-const LIMITS: LiveTailLimits = { pauseMs: 100, bytesPerSecond: 8_000_000, countMs: 60_000 }
+const LIMITS: LiveTailLimits = { pauseMs: 200, bytesPerSecond: 8_000_000, countMs: 60_000 }
 /** What a record takes in a batch beside its key and value, about. */
 const RECORD_BYTES = 20
 const MICROS_PER_MS = 1_000

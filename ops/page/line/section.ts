@@ -27,6 +27,8 @@ const LATENCY_MS = 30_000
 const HISTORY_MS = 15 * 60_000
 /** Dead letters are counted by asking Kafka about each of their topics. */
 const DEAD_LETTERS_MS = 5_000
+/** So that an answer is kept for almost a second, however fast it came. */
+const REPORT_SHARE = 0.001
 /** Share of the time that looks at lag may take, however many ask. */
 const LAG_SHARE = 0.1
 
@@ -111,12 +113,12 @@ export const openLineSection: OpenSection = async ({ watcher: config, services, 
   }
 }
 
-/** Two that look at the same moment ask a service once. */
+/** However many look, a service is asked once a second: it makes each answer beside its work. */
 class RecentReports {
   private readonly answers = new Map<string | undefined, () => Promise<ServiceReport>>()
 
   of(address: string | undefined): Promise<ServiceReport> {
-    const shared = this.answers.get(address) ?? sharedAnswer(LAG_SHARE, LINE_MS / 2, () => askService(address))
+    const shared = this.answers.get(address) ?? sharedAnswer(REPORT_SHARE, LINE_MS - 100, () => askService(address))
     this.answers.set(address, shared)
     return shared()
   }
