@@ -27,6 +27,7 @@ import { shadow } from './shadow.command.ts'
 import { sites } from './sites.command.ts'
 import { status } from './status.command.ts'
 import { topics } from './topics.command.ts'
+import { units } from './units.command.ts'
 import { up } from './up.command.ts'
 import { watch } from './watch.command.ts'
 
@@ -35,7 +36,7 @@ import { watch } from './watch.command.ts'
  * load the code of the others.
  */
 const groups = {
-  'The line:': [up, bridge, run, store, watch],
+  'The line:': [up, bridge, run, store, watch, units],
   'Writing a processor:': [newFolder, generate],
   'Before and after a change:': [migrate, migrateTable, schemas, shadow, dialect, devices, topics, partitions, record],
   'What is going on:': [status, doctor, ops, alerts, sites, lag, firmware, continuity, dead, redrive, rewind, recompute],

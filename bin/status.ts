@@ -6,17 +6,22 @@ import { renderLine, renderScreen, type Surroundings } from '../ops/status/statu
 import { awaitHealthy, healthProblem } from '../ops/supervisor/service-health.ts'
 import { type Config, loadConfig } from '../services/config.ts'
 import { declaredServices } from '../services/declared.ts'
-import type { ConfigOption } from './command-line.ts'
+import { type ConfigOption, UsageError } from './command-line.ts'
 import { print } from './print.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /**
  * `millrace status`: shows the line at a glance, each second, until Ctrl-C. If the output is no
- * terminal, it prints a line every 5 s. With `wait` it only waits until every service is healthy.
+ * terminal, it prints a line every 5 s. With `wait` it only waits until every service, or each of
+ * those that are named, is healthy.
  */
-export async function status({ config: file, wait }: ConfigOption & { readonly wait?: number | undefined }): Promise<number> {
+export async function status(
+  services: readonly string[],
+  { config: file, wait }: ConfigOption & { readonly wait?: number | undefined },
+): Promise<number> {
   const config = loadConfig(process.env, file)
-  if (wait !== undefined) return await ready(config, wait)
+  if (wait !== undefined) return await ready(config, services, wait)
+  if (services.length > 0) throw new UsageError(`expected --wait with the name of a service, got ${services.join(' ')}`)
   await using sources = await openStatusSources(config)
   const live = showStatus(sources, { startedMs: Date.now(), hints: [], events: [] })
   await Promise.race([stopSignal(), nobodyReads()])
@@ -24,11 +29,16 @@ export async function status({ config: file, wait }: ConfigOption & { readonly w
   return 0
 }
 
-async function ready(config: Config, seconds: number): Promise<number> {
+async function ready(config: Config, names: readonly string[], seconds: number): Promise<number> {
+  const all = await declaredServices(config)
+  const unknown = names.find((name) => all.every((service) => service.name !== name))
+  if (unknown !== undefined)
+    throw new UsageError(`there is no service ${JSON.stringify(unknown)}, expected one of: ${all.map(({ name }) => name).join(', ')}`)
+  const awaited = names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
   const abort = new AbortController()
   void stopSignal().then(() => abort.abort())
-  const missing = await awaitHealthy(config, seconds * 1000, abort.signal)
-  if (missing.length === 0) print(`ready: ${(await declaredServices(config)).map(({ name }) => name).join(', ')}`)
+  const missing = await awaitHealthy(config, seconds * 1000, abort.signal, awaited)
+  if (missing.length === 0) print(`ready: ${awaited.map(({ name }) => name).join(', ')}`)
   for (const name of missing) print(`not ready: ${name}: ${await healthProblem(config, name)}`)
   return missing.length === 0 ? 0 : 1
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { DeclaredService } from '../../processors/declaration.ts'
 import type { Config } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { serviceAddresses } from './service-programs.ts'
@@ -8,11 +9,17 @@ const POLL_MS = 100
 /**
  * Waits until every service says that it is healthy. Then the bridge's session exists; without it a
  * broker refuses what is published.
+ * @param services those to wait for; all of the configuration unless told otherwise
  * @returns the services that are not healthy when the time is over or the signal comes
  */
-export async function awaitHealthy(config: Config, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
+export async function awaitHealthy(
+  config: Config,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  services?: readonly DeclaredService[],
+): Promise<readonly string[]> {
   const deadline = Date.now() + timeoutMs
-  let waiting = serviceAddresses(config, await declaredServices(config))
+  let waiting = serviceAddresses(config, services ?? (await declaredServices(config)))
   for (;;) {
     const states = await Promise.all(waiting.map(async (service) => ({ service, healthy: await healthy(service.address) })))
     waiting = states.filter((state) => !state.healthy).map(({ service }) => service)

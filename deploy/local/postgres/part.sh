@@ -18,13 +18,13 @@ as_postgres() {
 }
 
 # The cluster's directory: inside the instance, or, where the user postgres may not go (a clone below /root), in
-# /var/lib/millrace, under a name that follows from the instance's path.
+# /var/lib/millrace-local, under a name that follows from the instance's path.
 postgres_data() {
   local inside=$instance/data/postgres
   if ((EUID != 0)) || as_postgres test -x "$instance/data"; then
     printf '%s\n' "$inside"
   else
-    printf '/var/lib/millrace/%s\n' "$(printf '%s' "$instance" | sha256sum | cut -c 1-12)"
+    printf '/var/lib/millrace-local/%s\n' "$(printf '%s' "$instance" | sha256sum | cut -c 1-12)"
   fi
 }
 
