@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries bench-replay chaos outage check format generate build firmware firmware-size firmware-density clean
+.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries bench-replay chaos outage check format generate build firmware firmware-size firmware-density packages deb firmware-archive test-deb sbom audit licences clean
 
 # NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
 # From the command line only: npm has a variable of this name.
@@ -66,6 +66,32 @@ firmware-size: ## Text, RAM and stack of the firmware library for Cortex-M3, ESP
 
 firmware-density: ## Readings in a 280-byte frame against other encodings; DATA=file.csv adds real data
 	@$(MAKE) -s -C firmware density DATA="$(abspath $(DATA))"
+
+packages: build ## What is given to users, into dist/packages: npm package, Debian package, firmware library, list of parts
+	@mkdir -p dist/packages
+	@npm pack --ignore-scripts --silent --pack-destination dist/packages | sed 's|^|dist/packages/|'
+	@deploy/debian/build
+	@deploy/firmware-archive
+	@deploy/sbom > dist/packages/millrace.cdx.json && echo dist/packages/millrace.cdx.json
+
+deb: build ## The Debian package, into dist/packages; VERSION=1.2.3
+	@deploy/debian/build
+
+firmware-archive: ## The firmware library with its headers as an archive, into dist/packages
+	@deploy/firmware-archive
+
+test-deb: build ## Install, upgrade and remove the Debian package on a bare Debian 12 (by debootstrap), with a local stack
+	@test/debian-package
+
+sbom: ## Print what the packages consist of, as CycloneDX
+	@deploy/sbom
+
+audit: ## Ask the registry's advisory service about the packages; exits with 3 if it cannot be asked
+	@deploy/audit
+
+licences: build ## List the licences of what is delivered in docs/licences.md; fails on one that is not accepted
+	@node dist/bin/generate.js
+	@sed -n '/^|/p' docs/licences.md | cut -d '|' -f 2,3
 
 clean: ## Remove what was built; data of local stacks stays
 	@rm -rf dist firmware/build

@@ -15,6 +15,7 @@ import { commandsDocument } from './commands-document.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { DASHBOARDS } from './grafana-dashboards.ts'
 import { dashboardJson } from './grafana-json.ts'
+import { licencesDocument } from './licences-document.ts'
 import { metricsDocument } from './metrics-document.ts'
 import { quantitiesDocument } from './quantities-document.ts'
 import { reasonsDocument } from './reasons-document.ts'
@@ -25,6 +26,7 @@ const wanted = new Map<string, string>([
   ['docs/metrics.md', await metricsDocument()],
   ['docs/quantities.md', quantitiesDocument()],
   ['docs/commands.md', commandsDocument()],
+  ['docs/licences.md', licencesDocument()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])
