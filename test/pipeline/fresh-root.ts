@@ -1,0 +1,60 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const exec = promisify(execFile)
+
+/** What a program wrote, and how it ended. */
+export interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+/** The root of a machine that may be changed: what is done there is gone with it. */
+export interface FreshRoot extends Disposable {
+  readonly path: string
+  /** Runs a program in it. The network is this machine's. */
+  run(program: string, ...args: readonly string[]): Promise<Ran>
+  /** Starts a program in it that goes on. */
+  start(program: string, ...args: readonly string[]): ChildProcess
+}
+
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
+
+/**
+ * A layer over the root of a Debian, whose files stay as they are.
+ * @param base folder with the Debian; `/` is this machine's
+ */
+export function freshRoot(base: string): FreshRoot {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-root-'))
+  chmodSync(folder, 0o755)
+  const [upper, work, path] = ['upper', 'work', 'root'].map((name) => join(folder, name)) as [string, string, string]
+  for (const each of [upper, work, path]) mkdirSync(each)
+  const mount = (...args: readonly string[]): unknown => execFileSync('mount', args)
+  const remove = (): void => {
+    if (!existsSync(folder)) return
+    // A mount that is in use goes once its last process has ended.
+    execFileSync('umount', ['--recursive', '--lazy', path])
+    rmSync(folder, { recursive: true, force: true })
+  }
+  mount('-t', 'overlay', 'overlay', '-o', `lowerdir=${base},upperdir=${upper},workdir=${work}`, path)
+  process.once('exit', remove)
+  mount('--bind', '/proc', join(path, 'proc'))
+  mount('--bind', '/dev', join(path, 'dev'))
+  return {
+    path,
+    async run(program, ...args) {
+      try {
+        const { stdout, stderr } = await exec('chroot', [path, program, ...args], { env: ENVIRONMENT, maxBuffer: 1e8 })
+        return { code: 0, output: stdout + stderr }
+      } catch (cause) {
+        const { code, stdout, stderr } = cause as { readonly code: number; readonly stdout: string; readonly stderr: string }
+        return { code, output: stdout + stderr }
+      }
+    },
+    start: (program, ...args) => spawn('chroot', [path, program, ...args], { env: ENVIRONMENT, stdio: 'ignore' }),
+    [Symbol.dispose]: remove,
+  }
+}
