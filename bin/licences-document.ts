@@ -9,7 +9,7 @@ export interface LockedPackage {
   readonly dev?: boolean
 }
 
-/** Licences of what may be delivered with Apache-2.0: none asks the same licence of what uses it. */
+/** Licences of what may be delivered with Apache-2.0: none asks anything of what uses it. */
 const ACCEPTED: ReadonlySet<string> = new Set([
   '0BSD',
   'Apache-2.0',

@@ -14,7 +14,7 @@ interface UnitsOptions extends ConfigOption {
   readonly program?: string | undefined
 }
 
-/** `millrace units`: writes or prints the units of systemd for the services of the configuration. */
+/** `millrace units`: writes or prints units of systemd for the configured services. */
 export async function units({ config: file, to, list, user, program }: UnitsOptions): Promise<number> {
   const services = await declaredServices(loadConfig(process.env, file))
   if (list === true) {
