@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 enum { PLUGIN_INTERFACE = 5, EVENT_TICK = 9, OK = 0, BAD_SETTINGS = 3, LOG_WARNING = 4, LOG_ERROR = 8 };
-enum { ESTABLISHED = 1, SLICE = 1000, MOST_DESCRIPTORS = 1 << 20, LOOK_NS = 250 * 1000 * 1000 };
+enum { ESTABLISHED = 1, MOST_DESCRIPTORS = 1 << 20, LOOK_NS = 250 * 1000 * 1000 };
+/* A look is so many connections, or eight times as many numbers that are no descriptor: these cost an eighth. */
+enum { LOOK_CONNECTIONS = 1000, CONNECTION_COST = 8 };
 
 struct mosquitto_opt {
   char *key;
@@ -41,13 +43,9 @@ static struct silent *silent;
 static int descriptors;
 static int longest = 10;
 
-/* Whether it is a connection of ours to which not a byte was sent: the peer has acknowledged nothing but our SYN. */
-static int is_silent(int fd) {
-  struct tcp_info info;
-  socklen_t length = sizeof info;
-  memset(&info, 0, sizeof info);
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
-  return info.tcpi_state == ESTABLISHED && info.tcpi_bytes_acked <= 1 && info.tcpi_notsent_bytes == 0 && info.tcpi_unacked == 0;
+/* Whether not a byte was sent over it: the peer has acknowledged nothing but our SYN. */
+static int is_silent(const struct tcp_info *info) {
+  return info->tcpi_state == ESTABLISHED && info->tcpi_bytes_acked <= 1 && info->tcpi_notsent_bytes == 0 && info->tcpi_unacked == 0;
 }
 
 /* Once a second at most: a stranger must not fill the disk. */
@@ -60,11 +58,19 @@ static void say(time_t now) {
   mosquitto_log_printf(LOG_WARNING, "A connection that said nothing for %d s is closed, the %luth.", longest, closed);
 }
 
-static void look_at(int fd, time_t now) {
+/* Returns what it cost. */
+static int look_at(int fd, time_t now) {
+  struct tcp_info info;
   struct stat status;
-  if (!is_silent(fd) || fstat(fd, &status) != 0) {
+  socklen_t length = sizeof info;
+  memset(&info, 0, sizeof info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) {
     silent[fd].inode = 0;
-    return;
+    return 1;
+  }
+  if (!is_silent(&info) || fstat(fd, &status) != 0) {
+    silent[fd].inode = 0;
+    return CONNECTION_COST;
   }
   if (silent[fd].inode != status.st_ino) {
     silent[fd].inode = status.st_ino;
@@ -74,20 +80,21 @@ static void look_at(int fd, time_t now) {
     shutdown(fd, SHUT_RDWR);
     say(now);
   }
+  return CONNECTION_COST;
 }
 
 static int tick(int event, void *data, void *userdata) {
   static struct timespec looked;
   static int next;
   struct timespec now;
-  int end;
+  int left;
   (void)event;
   (void)data;
   (void)userdata;
   clock_gettime(CLOCK_MONOTONIC, &now);
   if ((now.tv_sec - looked.tv_sec) * 1000000000LL + (now.tv_nsec - looked.tv_nsec) < LOOK_NS) return OK;
   looked = now;
-  for (end = next + SLICE; next < end && next < descriptors; next++) look_at(next, now.tv_sec);
+  for (left = LOOK_CONNECTIONS * CONNECTION_COST; left > 0 && next < descriptors; next++) left -= look_at(next, now.tv_sec);
   if (next >= descriptors) next = 0;
   return OK;
 }
