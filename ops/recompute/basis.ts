@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { identifier, quotedTable, shownTable } from '../../connectors/postgres/lookup-table-rows.ts'
 import type { Session } from '../../connectors/postgres/session.ts'
 import type { SchemaRegistry } from '../../connectors/registry/registry.ts'
+import type { LookupTable } from '../../processors/lookup-table.ts'
 import { firmwareSubject } from '../../processors/topics.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import { version } from '../../services/version.ts'
@@ -13,15 +15,17 @@ export interface BasisParts {
   readonly devices: readonly string[]
   /** What the dialects are made of. */
   readonly dialects: readonly unknown[]
+  /** Tables of the app database that the processors look up. */
+  readonly tables: readonly LookupTable[]
   /** Of the topics that are read. */
   readonly topicIds: readonly string[]
 }
 
 /**
- * A checksum of the conversions, dialects, assignments, gateways and quantities of now. Rows of one
- * recomputation must have one basis, also if it was killed and goes on.
+ * A checksum of the conversions, dialects, assignments, gateways, quantities and looked-up rows of
+ * now. Rows of one recomputation must have one basis, also if it was killed and goes on.
  */
-export async function basisOf({ registry, app, devices, dialects, topicIds }: BasisParts): Promise<string> {
+export async function basisOf({ registry, app, devices, dialects, tables, topicIds }: BasisParts): Promise<string> {
   const hash = createHash('sha256')
   const add = (part: unknown): void => void hash.update(`${JSON.stringify(part)}\n`)
   add([version, readQuantities(), dialects, topicIds])
@@ -35,5 +39,16 @@ export async function basisOf({ registry, app, devices, dialects, topicIds }: Ba
     [devices],
   )
   add(row)
+  for (const table of tables) add([shownTable(table), await contentOf(app, table)])
   return hash.digest('hex')
+}
+
+/** A checksum of what a processor can see of a table, whatever the order of its rows. */
+async function contentOf(app: Session, table: LookupTable): Promise<unknown> {
+  const columns = [...new Set([table.key, ...Object.keys(table.columns)])].map(identifier)
+  const [row] = await app.query<{ rows: number; sum: string | null }>(
+    `reading table ${shownTable(table)}`,
+    `SELECT count(*)::float8 AS rows, sum(hashtextextended(ROW(${columns.join(', ')})::text, 0)::numeric)::text AS sum FROM ${quotedTable(table)}`,
+  )
+  return row
 }

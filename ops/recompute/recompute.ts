@@ -163,6 +163,7 @@ class Run {
         app,
         devices: scope.devices,
         dialects: this.makers.all.map(({ apart }) => apart.dialects()),
+        tables: this.makers.all.flatMap(({ declared }) => Object.values(declared.tables ?? {})),
         topicIds: sources.map((topic) => states.get(topic)?.id ?? ''),
       }),
     )
@@ -203,7 +204,7 @@ class Run {
       throw new ConnectorError(
         'basis-changed',
         true,
-        'conversions, dialects or assignments were changed while rows were recomputed: nothing was replaced; run it again',
+        'conversions, dialects, assignments or looked-up tables were changed while rows were recomputed: nothing was replaced; run it again',
       )
     const report = await compareDays(parts, (done) => progress('comparing', done))
     await session.script('noting what is to be replaced', 'BEGIN')

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -8,7 +9,7 @@ import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { ArchiveRig } from './archive-rig.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
-import { millrace } from './service.ts'
+import { millrace, until } from './service.ts'
 
 const THIS_DAY = Math.floor(Date.now() / DAY_MS)
 const NOON_MS = (THIS_DAY - 4) * DAY_MS + DAY_MS / 2
@@ -55,21 +56,21 @@ function recomputing(backend: BackendName): void {
     })
     after(() => rig[Symbol.asyncDispose]())
 
+    const env = (): NodeJS.ProcessEnv => ({ ...process.env, TELEMETRY_DATABASE_URL: rig.url, TELEMETRY_OWNER_URL: rig.url })
     /** The command with the database of the test. */
     const command = (...args: readonly string[]): string => {
       const { stdout, stderr, status } = spawnSync(process.execPath, [`${projectRoot}dist/bin/millrace.js`, ...args, '--config', config], {
         encoding: 'utf8',
-        env: { ...process.env, TELEMETRY_DATABASE_URL: rig.url, TELEMETRY_OWNER_URL: rig.url },
+        env: env(),
       })
       expect(status, `${stdout}${stderr}`).to.equal(0)
       return stdout
     }
+    const asked = ['recompute', '--device', device, '--from', `${DAY}T00:00Z`, '--to', `${DAY}T23:00Z`, '--json'] as const
     const recompute = (
       ...args: readonly string[]
     ): { readonly report: { readonly days: readonly object[] }; readonly replaced: readonly object[] } =>
-      JSON.parse(
-        command('recompute', '--device', device, '--from', `${DAY}T00:00Z`, '--to', `${DAY}T23:00Z`, '--json', ...args),
-      ) as ReturnType<typeof recompute>
+      JSON.parse(command(...asked, ...args)) as ReturnType<typeof recompute>
     const inFile = async (): Promise<readonly Record<string, unknown>[]> =>
       await rig.read(
         `SELECT device_id, count(*)::integer AS rows, round(sum(temperature), 6)::varchar AS sum
@@ -102,7 +103,35 @@ function recomputing(backend: BackendName): void {
       expect(Number((await inFile())[0]?.sum).toFixed(1)).to.equal(sum(0.02))
     })
 
-    it('brings the day back, replaces its rows, and leaves it to the store to archive it again', async () => {
+    it('is killed when the day is back and its rows are not replaced yet: no row is lost, none is half replaced', async () => {
+      const LOCK = 4_711
+      await rig.query(`CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); RETURN NEW; END'`)
+      await rig.query(`CREATE TRIGGER wait_here BEFORE UPDATE ON recompute_day
+        FOR EACH ROW WHEN (NEW.applied_at IS NOT NULL) EXECUTE FUNCTION wait_here()`)
+      await rig.query(`SELECT pg_advisory_lock(${LOCK})`)
+      const waiting =
+        "FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+      const child = spawn(process.execPath, [`${projectRoot}dist/bin/millrace.js`, ...asked, '--apply', '--config', config], {
+        env: env(),
+        stdio: 'ignore',
+      })
+      const ended = once(child, 'exit')
+      await until('it is about to commit', async () => (await rig.query(`SELECT pid ${waiting}`)).length === 1, 60_000)
+      child.kill('SIGKILL')
+      await ended
+      // Otherwise the server would commit what it was told before it finds out that nobody is there.
+      await rig.query(`SELECT pg_terminate_backend(pid) ${waiting}`)
+      await until('its transaction is gone', async () => (await rig.query(`SELECT pid ${waiting}`)).length === 0)
+      await rig.query(`SELECT pg_advisory_unlock(${LOCK})`)
+      await rig.query('DROP TRIGGER wait_here ON recompute_day; DROP FUNCTION wait_here()')
+      const [back] = await rig.query(
+        `SELECT count(*)::integer AS rows, round(sum(temperature)::numeric, 1)::text AS sum FROM readings WHERE device_id = '${device}'`,
+      )
+      expect(back).to.deep.equal({ rows: ROWS, sum: sum(0.02) })
+    })
+
+    it('goes on after that, replaces the rows, and leaves the day to the store to archive it again', async () => {
       expect(recompute('--apply').replaced).to.deep.equal([
         { day: DAY, restored: true, applied: true, inserted: 0, updated: ROWS, deleted: 0 },
       ])

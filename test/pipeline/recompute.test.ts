@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import pg from 'pg'
+import { openSession } from '../../connectors/postgres/session.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
+import { basisOf } from '../../ops/recompute/basis.ts'
+import { table } from '../../processors/lookup-table.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
@@ -216,6 +219,53 @@ describe('millrace recompute', () => {
     expect(await rollups(device)).to.include({ different: 0 })
     expect(await rollups(other)).to.deep.equal({ different: 0, hours: 1 })
     expect((await report()).report.quantities).to.deep.equal([])
+  })
+
+  it('takes ranges of `millrace sites recompute` off the list if all of them is within the span', async () => {
+    const app = new pg.Client(address('APP_DATABASE_URL'))
+    await app.connect()
+    try {
+      const hour = 3_600_000
+      const [within, beyond] = [
+        [FROM_MS, FROM_MS + hour],
+        [TO_MS - hour, TO_MS + 24 * hour],
+      ].map((times) => times.map(iso))
+      await app.query(
+        `INSERT INTO recompute_ranges (device_id, since, until, account_id, site_id)
+         SELECT $1, since, until, (SELECT id FROM accounts WHERE name = $2), NULL FROM unnest($3::timestamptz[], $4::timestamptz[]) AS r (since, until)`,
+        [device, run, [within?.[0], beyond?.[0]], [within?.[1], beyond?.[1]]],
+      )
+      const listed = async (): Promise<number> => (await millrace('sites', 'recompute', '--account', run)).split(device).length - 1
+      expect(await listed()).to.equal(2)
+      await report()
+      expect(await listed()).to.equal(2)
+      await report('--apply')
+      const { rows } = await app.query<{ until: Date }>('SELECT until FROM recompute_ranges WHERE device_id = $1', [device])
+      expect(rows.map(({ until }) => until.toISOString())).to.deep.equal([beyond?.[1]])
+      expect(await listed()).to.equal(1)
+    } finally {
+      await app.end()
+    }
+  })
+
+  it('begins anew if a row has changed that a processor looks up, and not for what it does not see', async () => {
+    const session = await openSession({ url: address('APP_DATABASE_URL'), applicationName: 'test' })
+    try {
+      await session.script('making a table', 'CREATE TEMP TABLE offsets (device text PRIMARY KEY, by float8 NOT NULL, remark text)')
+      await session.script('filling it', "INSERT INTO offsets VALUES ('a', 1, ''), ('b', 2, '')")
+      const offsets = table({ name: 'offsets', key: 'device', columns: { by: 'number' } })
+      const basis = (): Promise<string> =>
+        basisOf({ registry, app: session, devices: [device], dialects: [], tables: [offsets], topicIds: [] })
+      const before = await basis()
+      await session.script('changing what nobody sees', "UPDATE offsets SET remark = 'x'")
+      expect(await basis()).to.equal(before)
+      await session.script('changing a value', "UPDATE offsets SET by = 3 WHERE device = 'b'")
+      expect(await basis()).to.not.equal(before)
+      await session.script('changing it back', "UPDATE offsets SET by = 2 WHERE device = 'b'")
+      expect(await basis()).to.equal(before)
+    } finally {
+      await session.close()
+    }
   })
 
   it('adds rows that are missing, keeps rows and values that no frame gives, and deletes these if told to', async () => {
