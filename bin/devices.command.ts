@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from '@commander-js/extra-typings'
 import { CONFIG, duration, examples, exits, moment, text } from './command-line.ts'
+import { addCredentialCommands, CERTIFICATE, CSR, OUT, PASSWORD } from './device-credentials.command.ts'
 
 const IDS = 'device IDs; - alone reads them from standard input, with blanks or new lines between'
 const ACCOUNT = new Option('--account <name>', 'whose they are').argParser(text('--account')).makeOptionMandatory()
@@ -10,17 +11,24 @@ const VIA = new Option('--via <gateway>', 'gateway that may speak for them: the 
 const TIME = 'a time with its zone (2026-11-23T04:00:00Z) or an age (90s, 15m, 2h, 3d)'
 
 export const devices = new Command('devices')
-  .summary('provision devices and their assignments')
-  .description('Devices, and the account and site that each has been assigned to.')
+  .alias('device')
+  .summary('provision devices, their assignments and credentials')
+  .description('Devices, the account and site that each has been assigned to, and what each proves to the broker who it is with.')
 
 devices
   .command('add')
-  .description('Provisions devices, and assigns those that are new.')
+  .description(
+    'Provisions devices, and assigns those that are new; with --password, --certificate or --csr it gives credentials to those that have none.',
+  )
   .addArgument(new Argument('<id...>', IDS))
   .addOption(new Option('--from <time>', `since when: ${TIME}; without it, since ever`).argParser(moment('--from')))
   .addOption(ACCOUNT)
   .addOption(SITE)
   .addOption(VIA)
+  .addOption(PASSWORD)
+  .addOption(CERTIFICATE)
+  .addOption(CSR)
+  .addOption(OUT)
   .addOption(CONFIG)
   .addHelpText(
     'after',
@@ -28,9 +36,28 @@ devices
       'millrace devices add --account demo --site orchard my-hive',
       'millrace devices add --account demo - < ids.txt',
       'millrace devices add --account demo --via gateway-1 my-tag',
+      'millrace devices add --account demo --password my-hive',
     ),
   )
-  .action(exits(async (ids, options) => (await import('./devices.ts')).addDevices(ids, options)))
+  .action(exits(async (ids, options) => (await import('./add-devices.ts')).addDevices(ids, options)))
+
+devices
+  .command('import')
+  .description('Does what add does for the devices of a list, which may go to many accounts.')
+  .addArgument(
+    new Argument('<csv>', 'a file with a header and the columns device, and account, site, via; what a row leaves empty, an option says'),
+  )
+  .addOption(new Option('--from <time>', `since when: ${TIME}; without it, since ever`).argParser(moment('--from')))
+  .addOption(new Option('--account <name>', 'whose they are').argParser(text('--account')))
+  .addOption(SITE)
+  .addOption(VIA)
+  .addOption(PASSWORD)
+  .addOption(CERTIFICATE)
+  .addOption(CSR)
+  .addOption(OUT)
+  .addOption(CONFIG)
+  .addHelpText('after', examples('millrace devices import --certificate --out fleet/ fleet.csv'))
+  .action(exits(async (csv, options) => (await import('./add-devices.ts')).importDevices(csv, options)))
 
 devices
   .command('move')
@@ -112,3 +139,5 @@ devices
   .addOption(CONFIG)
   .addHelpText('after', examples('millrace devices list --silent'))
   .action(exits(async (options) => (await import('./device-list.ts')).listDevices(options)))
+
+addCredentialCommands(devices)

@@ -4,13 +4,11 @@ import {
   AssignmentError,
   moveDevices as assignAnew,
   type Placement,
-  provisionDevices,
   setSilentAfter as silentAfter,
 } from '../connectors/postgres/devices.ts'
 import { type DeviceId, parseDeviceId } from '../processors/contract.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
 import type { ConfigOption } from './command-line.ts'
-import { gatewayName } from './gateways.ts'
 import { print } from './print.ts'
 import { sayMoments } from './say-moments.ts'
 
@@ -20,27 +18,6 @@ const MOST_LINES = 5
 interface PlacementOptions extends ConfigOption {
   readonly account: string
   readonly site?: string | undefined
-}
-
-/** `millrace devices add` */
-export async function addDevices(
-  names: readonly string[],
-  options: PlacementOptions & { readonly from?: number | undefined; readonly via?: string | undefined },
-): Promise<number> {
-  const { from } = options
-  const via = options.via === undefined ? null : gatewayName(options.via, '--via')
-  const place = placement(options)
-  return withDevices(options, names, { '--from': from }, async (database, devices) => {
-    const { created, assigned } = await provisionDevices(database, {
-      ...place,
-      devices,
-      from: from === undefined ? null : new Date(from),
-      via,
-    })
-    print(
-      `${devices.length} devices: ${created} new, ${assigned} newly assigned to ${where(place)}${via === null ? '' : `, via gateway ${via}`}`,
-    )
-  })
 }
 
 /** `millrace devices move` */
@@ -53,6 +30,7 @@ export async function moveDevices(
     const since = new Date(options.at ?? Date.now())
     await assignAnew(database, devices, place, since)
     print(`${devices.length} devices moved to ${where(place)} as of ${since.toISOString()} (UTC)`)
+    return 0
   })
 }
 
@@ -61,27 +39,27 @@ export async function setSilentAfter(time: number | null, names: readonly string
   return withDevices(options, names, {}, async (database, devices) => {
     await silentAfter(database, devices, time)
     print(`${devices.length} devices: silent after ${time === null ? 'the usual hour' : `${time} s`}`)
+    return 0
   })
 }
 
-function open({ env }: Config): Database {
+export function openDevices({ env }: Config): Database {
   return createDatabase({ url: env.APP_DATABASE_URL, applicationName: 'millrace devices' })
 }
 
 /** Works on the named devices, or on those listed on standard input. A message names the line. */
-async function withDevices(
+export async function withDevices(
   { config: file }: ConfigOption,
   names: readonly string[],
   moments: Readonly<Record<string, number | undefined>>,
-  work: (database: Database, devices: readonly DeviceId[]) => Promise<void>,
+  work: (database: Database, devices: readonly DeviceId[], config: Config) => Promise<number>,
 ): Promise<number> {
   const config = loadConfig(process.env, file)
   sayMoments(moments)
   const list: List = { lines: new Map() }
-  await using database = open(config)
+  await using database = openDevices(config)
   try {
-    await work(database, await deviceIds(names, list))
-    return 0
+    return await work(database, await deviceIds(names, list), config)
   } catch (cause) {
     if (!(cause instanceof AssignmentError)) throw cause
     const lines = cause.devices.flatMap((device) => list.lines.get(device) ?? []).slice(0, MOST_LINES)
@@ -90,6 +68,11 @@ async function withDevices(
       { cause },
     )
   }
+}
+
+/** The named devices, or those listed on standard input. */
+export function namedDevices(names: readonly string[]): Promise<readonly DeviceId[]> {
+  return deviceIds(names, { lines: new Map() })
 }
 
 /** The line of each device in a list on standard input. */
@@ -129,11 +112,11 @@ export function deviceId(name: string, where: string): DeviceId {
   return id
 }
 
-function placement({ account, site }: PlacementOptions): Placement {
+export function placement({ account, site }: Pick<PlacementOptions, 'account' | 'site'>): Placement {
   if (account === '') throw new ConfigError('--account: expected a name, got ""')
   return { account, site: site ?? null }
 }
 
-function where({ account, site }: Placement): string {
+export function where({ account, site }: Placement): string {
   return site === null ? `account ${account}` : `account ${account}, site ${site}`
 }

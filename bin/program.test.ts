@@ -39,8 +39,16 @@ describe('the command line', () => {
     [['lag', '--confi', 'x'], 'lag: ', '"--confi"', 'expected --config <file>, --over <duration>', 'see `millrace lag --help`'],
     [['lag', 'x\u001b'], 'expected no argument, got "x\\u001b"', 'see `millrace lag --help`'],
     [['lag', '--config'], '--config <file>', 'missing'],
-    [['devices'], 'devices: expected add, move, swap, history, via, silent-after or list', 'see `millrace devices --help`'],
-    [['devices', 'remove', 'x'], '"remove"', 'expected add, move, swap, history, via, silent-after or list'],
+    [
+      ['devices'],
+      'devices: expected add, import, move, swap, history, via, silent-after, list, rotate, revoke, credentials, authority or broker-files',
+      'see `millrace devices --help`',
+    ],
+    [
+      ['devices', 'remove', 'x'],
+      '"remove"',
+      'expected add, import, move, swap, history, via, silent-after, list, rotate, revoke, credentials, authority or broker-files',
+    ],
     [['devices', 'add', '--account', 'a'], '"id"', 'see `millrace devices add --help`'],
     [['devices', 'add', 'x'], '--account <name>'],
     [['devices', 'move', '--account', 'a', '--from', '2h', 'x'], '"--from"', 'expected --at <time>'],
@@ -54,7 +62,11 @@ describe('the command line', () => {
     [['migrate-table', 't', '--map', 'a=b', '--map', 'a=c'], '--map: column "a" is given twice'],
     [['migrate-table', 't', '--key', 'id,'], '--key: expected columns, as in device,time, got "id,"'],
     [['migrate-table', 't', '--undo', '--finish'], '"--undo"', '"--finish"'],
-    [['help', 'devices', 'sell'], '"sell"', 'add, move, swap, history, via, silent-after, list'],
+    [
+      ['help', 'devices', 'sell'],
+      '"sell"',
+      'add, import, move, swap, history, via, silent-after, list, rotate, revoke, credentials, authority',
+    ],
   ] as const)
     it(`refuses \`${args.join(' ').replace('\u001b', '␛')}\` in one line that says what was expected and where help is`, async () => {
       const problem = await refused(...args)

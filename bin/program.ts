@@ -80,7 +80,7 @@ export function createProgram(): Command {
     .action((names) => {
       let found: CommandUnknownOpts = program
       for (const name of names) {
-        const next = found.commands.find((each) => each.name() === name)
+        const next = found.commands.find((each) => isCalled(each, name))
         if (next === undefined)
           throw new UsageError(
             `there is no command ${JSON.stringify(name)}, expected one of: ${found.commands.map((each) => each.name()).join(', ')}`,
@@ -106,12 +106,16 @@ export function every(command: CommandUnknownOpts): readonly CommandUnknownOpts[
   return [command, ...command.commands.flatMap(every)]
 }
 
+function isCalled(command: CommandUnknownOpts, name: string): boolean {
+  return command.name() === name || command.aliases().includes(name)
+}
+
 /** The error of a command line, after the command's name and before a hint to its help. */
 export function inCommand(program: CommandUnknownOpts, args: readonly string[], problem: string): string {
   const names: string[] = []
   let command = program
   for (const arg of args) {
-    const next = command.commands.find((each) => each.name() === arg)
+    const next = command.commands.find((each) => isCalled(each, arg))
     if (next === undefined) break
     names.push(arg)
     command = next

@@ -7,6 +7,7 @@ export function* contradictions({
   topics: { max_message_bytes: messageBytes, retention_hours: retentionHours },
   dead_letters: deadLetters,
   storage,
+  identity,
 }: Settings): Iterable<readonly [path: readonly string[], message: string, value: unknown]> {
   const most = largestValue(messageBytes)
   if (bridge.max_payload_bytes > most)
@@ -21,6 +22,9 @@ export function* contradictions({
       `expected at least bridge.max_payload_bytes (${bridge.max_payload_bytes}), for a larger payload would never pass`,
       bridge.rate_limit.burst_bytes,
     ]
+  for (const name of ['broker_users', 'broker_pid_file'] as const)
+    if (identity[name] !== undefined && identity.broker_files === undefined)
+      yield [['identity', name], 'expected identity.broker_files with it', identity[name]]
   if (deadLetters.per_device_bytes > deadLetters.total_bytes)
     yield [
       ['dead_letters', 'per_device_bytes'],

@@ -285,7 +285,42 @@ export const shape = z.strictObject({
       .union([z.literal('none'), z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected none, or a name of small letters, digits and _')])
       .default('millrace')
       .describe(
-        'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader, millrace_watch. none makes none.',
+        'Begins the names of the roles that `millrace migrate` makes and gives their rights: millrace_store, millrace_processes, millrace_reader, millrace_watch, millrace_broker. none makes none.',
+      ),
+  }),
+  identity: section('Who devices are at the MQTT broker: docs/device-identity.md.', {
+    authority: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'A folder, by its path from this file, with ca.pem and ca.key, which sign the certificates of devices. Only the commands that issue and revoke certificates need it.',
+      ),
+    certificate_days: z.int().min(1).max(36_500).default(730).describe('How long a certificate of a device is good.'),
+    broker_files: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "The folder, by its path from this file, that a Mosquitto on this machine has its devices' passwords and certificates from.",
+      ),
+    broker_users: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('With identity.broker_files: a password file of mosquitto_passwd with the users who are no devices, the bridge for one.'),
+    broker_pid_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'With identity.broker_files: where that Mosquitto writes its process ID. It is sent SIGHUP, upon which it reads the files.',
+      ),
+    brokers: z
+      .array(z.string().regex(/^mqtts:\/\/[^/@?#]+$/, 'expected mqtts://host:port'))
+      .default([])
+      .describe(
+        'Listeners for certificates, of all brokers: the open sessions of devices whose credentials are revoked are ended there. MQTT_CA_FILE has the authority of their servers.',
       ),
   }),
   log: section('What services log, and how: docs/logs.md.', {

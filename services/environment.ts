@@ -39,6 +39,7 @@ const OWN_ADDRESSES = [
   'APP_PROCESSES_URL',
   'APP_WATCH_URL',
   'APP_READER_URL',
+  'APP_BROKER_URL',
 ] as const
 
 const TOGETHER = [
@@ -100,6 +101,7 @@ export const environment = z
     APP_WATCH_URL: optionalAddress(POSTGRES),
     TELEMETRY_READER_URL: optionalAddress(POSTGRES),
     APP_READER_URL: optionalAddress(POSTGRES),
+    APP_BROKER_URL: optionalAddress(POSTGRES),
     MILLRACE_OPS_TOKEN: z.string().optional().describe('Whoever has it may act on the page of `millrace ops`; without it nobody may.'),
   })
   .superRefine((env, context) => {

@@ -28,6 +28,7 @@ export const SECRETS = [
   'APP_PROCESSES_URL',
   'APP_WATCH_URL',
   'APP_READER_URL',
+  'APP_BROKER_URL',
   'MILLRACE_OPS_TOKEN',
 ] as const
 

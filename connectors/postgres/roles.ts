@@ -4,9 +4,9 @@ export type DatabaseKind = 'telemetry' | 'app'
 /**
  * Roles beside the owner, who runs `millrace migrate`. `store`: the store service. `processes`:
  * bridge, processors, business processes and continuity. `reader`: analysts. `watch`: `millrace
- * watch`.
+ * watch`. `broker`: an MQTT broker that asks who a device is, and whoever writes a broker's files.
  */
-export const ROLES = ['store', 'processes', 'reader', 'watch'] as const
+export const ROLES = ['store', 'processes', 'reader', 'watch', 'broker'] as const
 export type Role = (typeof ROLES)[number]
 
 /** Rights on a table or view, as in GRANT: SELECT, UPDATE(name). */
@@ -49,6 +49,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ...each(READ, 'continuity_redriven', 'redrive_run', 'redriven_dead_letter'),
     },
     watch: { consumer_offset: READ },
+    broker: {},
   },
   app: {
     store: {},
@@ -93,6 +94,8 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
       ),
     },
     watch: { consumer_offset: READ },
+    // Views, which the owner made: the table that is behind them is not for a broker.
+    broker: each(READ, 'broker_passwords', 'broker_certificates', 'broker_rights', 'device_authority', 'device_credential_version'),
   },
 }
 
@@ -102,7 +105,7 @@ export const RIGHTS: Readonly<Record<DatabaseKind, Readonly<Record<Role, Rights>
  */
 export const OWNERS_ALONE: Readonly<Record<DatabaseKind, readonly string[]>> = {
   telemetry: ['schema_migration', 'recompute_run', 'recompute_day', 'archived_frames'],
-  app: ['schema_migration', 'rewind_run'],
+  app: ['schema_migration', 'rewind_run', 'device_credentials'],
 }
 
 /**

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { address } from '../pipeline/frames.ts'
 
 /** Who a client says that it is. Whether the broker believes it is the test's question. */
@@ -15,6 +16,10 @@ export interface Claims {
   readonly will?: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean }
   /** Another broker than that of the stack. */
   readonly url?: string
+  /** 0: it may be silent for as long as it likes. */
+  readonly keepAliveSeconds?: number
+  /** By TLS, with these files and sessions. */
+  readonly tls?: ConnectionOptions
 }
 
 /**
@@ -54,7 +59,8 @@ const MOST_UNANSWERED = 10_000
 /** Connects; resolves when the broker has answered or hung up. */
 export async function openHostileClient(claims: Claims): Promise<HostileClient> {
   const { hostname, port } = new URL(claims.url ?? address('MQTT_URL'))
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  const target = { host: hostname, port: Number(port), noDelay: true }
+  const socket = claims.tls === undefined ? connect(target) : connectTls({ ...target, ...claims.tls })
   const received: { topic: string; payload: Buffer; retain: boolean }[] = []
   const waiting = new Map<number, { readonly resolve: (code: number) => void; readonly reject: (cause: Error) => void }>()
   let ended = false
@@ -169,7 +175,15 @@ export async function openHostileClient(claims: Claims): Promise<HostileClient> 
 const NO_PROPERTIES = Buffer.from([0])
 
 /** CONNECT (OASIS MQTT 5.0, section 3.1). */
-function connectPacket({ clientId, username, password, clean = true, sessionExpirySeconds = 0, will }: Claims): Buffer {
+function connectPacket({
+  clientId,
+  username,
+  password,
+  clean = true,
+  sessionExpirySeconds = 0,
+  keepAliveSeconds = 60,
+  will,
+}: Claims): Buffer {
   const flags =
     (username === undefined ? 0 : 0x80) |
     (password === undefined ? 0 : 0x40) |
@@ -181,7 +195,9 @@ function connectPacket({ clientId, username, password, clean = true, sessionExpi
   return packetOf(
     0x10,
     text('MQTT'),
-    Buffer.from([5, flags, 0, 60, expiry.length]),
+    Buffer.from([5, flags]),
+    uint16(keepAliveSeconds),
+    Buffer.from([expiry.length]),
     expiry,
     text(clientId),
     ...(will === undefined ? [] : [NO_PROPERTIES, text(will.topic), uint16(will.payload.length), will.payload]),
