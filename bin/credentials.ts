@@ -21,6 +21,11 @@ import { namedDevices, openDevices } from './devices.ts'
 import { print } from './print.ts'
 
 const DAY_MS = 86_400_000
+/**
+ * Devices of one transaction. Certificates for 20,000 take ten seconds to make, in which a transaction
+ * would be idle for longer than it may.
+ */
+const AT_ONCE = 1_000
 /** Names of the broker's other users: no device may have them. */
 const RESERVED = /^millrace-/i
 
@@ -83,13 +88,18 @@ export async function issue(
   const signer = wanted.kind === 'certificate' ? neededAuthority(config) : configuredAuthority(config)
   const until = new Date(Date.now() + config.identity.certificate_days * DAY_MS)
   const maker = createMaker(wanted, devices, until, signer)
-  const { issued, left, revoked } = await refusing<Issued>(() =>
-    issueCredentials(database, { devices, kind: wanted.kind, by: whoAsks(), present, authority: signer, make: maker.make }),
-  )
-  maker.handOver()
   const say = (line: string): void => sayBeside(wanted, line)
+  const done: Issued[] = []
+  for (let first = 0; first < devices.length; first += AT_ONCE) {
+    const some = devices.slice(first, first + AT_ONCE)
+    const change = { devices: some, kind: wanted.kind, by: whoAsks(), present, authority: signer, make: maker.make }
+    done.push(await refusing(() => issueCredentials(database, change), first))
+    maker.handOver()
+  }
+  const [issued, left] = [total(done, 'issued'), total(done, 'left')]
+  const revoked = done.flatMap((each) => each.revoked)
   say(
-    `${issued.length} ${wanted.kind}s issued${wanted.kind === 'certificate' ? ` in ${wanted.out}, good until ${until.toISOString()}` : ''}${left.length === 0 ? '' : `; ${left.length} devices have one already: rotate`}${revoked.length === 0 ? '' : `; ${revoked.length} older revoked`}`,
+    `${issued} ${wanted.kind}s issued${wanted.kind === 'certificate' ? ` in ${wanted.out}, good until ${until.toISOString()}` : ''}${left === 0 ? '' : `; ${left} devices have one already: rotate`}${revoked.length === 0 ? '' : `; ${revoked.length} older revoked`}`,
   )
   return settle(config, database, say, revoked, 'keep')
 }
@@ -125,12 +135,19 @@ const TOLD = {
   nobody: '; tell it to read them: identity.broker_pid_file is not set',
 } as const
 
-async function refusing<Value>(work: () => Promise<Value>): Promise<Value> {
+function total(done: readonly Issued[], what: 'issued' | 'left'): number {
+  return done.reduce((sum, each) => sum + each[what].length, 0)
+}
+
+/** @param before devices whose credentials have been changed already */
+async function refusing<Value>(work: () => Promise<Value>, before = 0): Promise<Value> {
   try {
     return await work()
   } catch (cause) {
     if (!(cause instanceof CredentialError)) throw cause
-    throw new ConfigError(`${cause.message}; nothing was changed`, { cause })
+    throw new ConfigError(`${cause.message}; ${before === 0 ? 'nothing was changed' : `the ${before} devices before have theirs`}`, {
+      cause,
+    })
   }
 }
 

@@ -21,7 +21,10 @@ export interface BrokerContent {
   readonly authorities: readonly { readonly certificate: string; readonly revocationList: string }[]
 }
 
-/** `told`: the broker was; `not-running`: it reads the files when it starts; `nobody`: no PID file is set. */
+/**
+ * `told`: the broker was; `not-running`: it reads the files when it starts; `nobody`: no PID file is
+ * set.
+ */
 export type Told = 'told' | 'not-running' | 'nobody'
 
 /** The group of the folder is the broker's. */

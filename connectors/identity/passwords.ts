@@ -10,7 +10,7 @@ export interface PasswordHash {
 
 /**
  * A password of 192 random bits has nothing to gain from more: nobody can try them all. A broker
- * computes it for each connection, and Mosquitto anew for all that are open when it reads its files.
+ * computes it for each connection, and Mosquitto for all that are open when it reads its files.
  */
 const ITERATIONS = 1
 const HASH_BYTES = 64

@@ -1,9 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { pbkdf2Sync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
 import { roleName } from '../../connectors/postgres/grant-roles.ts'
 import { migrateApp, migrateRoles } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
@@ -113,6 +112,23 @@ describe('the identity of devices', function () {
         const ran = await runMillrace(['devices', 'rotate', '--password', device, '--config', broker.config], broker.env)
         expect([ran.code, ran.output, ran.error.includes(expected)]).to.deep.equal([2, '', true])
       }
+    })
+
+    it('in numbers: a fleet of more than one transaction, each device once', async () => {
+      const fleet = Array.from({ length: 1_100 }, (_, index) => `${run}f${index}`)
+      const ran = await runMillrace(
+        ['devices', 'add', '--account', 'many', '--password', '-', '--config', broker.config],
+        broker.env,
+        fleet.join('\n'),
+      )
+      expect(
+        ran.output
+          .trim()
+          .split('\n')
+          .map((line) => line.split('\t')[0]),
+      ).to.deep.equal(fleet)
+      await using last = await broker.withPassword(fleet.at(-1) ?? '', ran.output.trim().split('\t').at(-1))
+      expect(last.connack).to.equal(0)
     })
 
     it('without any key or password in the database', async () => {
@@ -350,63 +366,6 @@ describe('the identity of devices', function () {
         follower.kill('SIGTERM')
         await gone
       }
-    })
-  })
-
-  describe('is asked for by EMQX', () => {
-    const page = readFileSync(`${projectRoot}docs/device-identity.md`, 'utf8')
-    const [authentication = '', authorization = ''] = [...page.matchAll(/query = "(SELECT [^"]*)"/g)].map(([, query = '']) =>
-      // EMQX makes parameters of its placeholders, as here.
-      query.replaceAll(/\$\{username\}/g, '$1').replaceAll(/\$\{clientid\}/g, '$2'),
-    )
-
-    async function asBroker(query: string, ...values: readonly string[]): Promise<readonly Record<string, unknown>[]> {
-      const address = new URL(database.url)
-      address.username = roleName(prefix, 'broker')
-      const client = new pg.Client({ connectionString: address.href })
-      await client.connect()
-      try {
-        return (await client.query<Record<string, unknown>>(query, [...values])).rows
-      } finally {
-        await client.end()
-      }
-    }
-
-    it('with the queries of the documentation: the password that was issued, for its own client ID', async () => {
-      const me = name('p')
-      const password = (await broker.devices('rotate', '--password', me)).output.trim().split('\t')[1] ?? ''
-      const [row] = await asBroker(authentication, me, me)
-      expect(pbkdf2Sync(password, String(row?.salt), 1, 64, 'sha512').toString('hex')).to.equal(row?.password_hash)
-      expect(row?.is_superuser).to.equal(false)
-      expect(await asBroker(authentication, me, name('q'))).to.deep.equal([])
-    })
-
-    it('rights are of those with a good credential: of a certificate or a password, and of nobody who was revoked', async () => {
-      const rights = [
-        ['publish', 'telemetry'],
-        ['publish', 'status'],
-        ['subscribe', 'commands'],
-      ] as const
-      for (const device of [name('a'), name('p')])
-        expect(await asBroker(authorization, device)).to.have.deep.members(
-          rights.map(([action, level]) => ({ permission: 'allow', action, topic: `devices/${device}/${level}` })),
-        )
-      for (const device of [name('r'), 'millrace-bridge']) expect(await asBroker(authorization, device)).to.deep.equal([])
-    })
-
-    it('by a role that may read these views, and nothing behind them', async () => {
-      const good = await asBroker('SELECT good FROM broker_certificates WHERE username = $1 ORDER BY issued_at', name('a'))
-      expect(good).to.deep.equal([{ good: false }, { good: true }])
-      for (const statement of [
-        'SELECT FROM device_credentials',
-        'SELECT FROM devices',
-        'DELETE FROM broker_passwords',
-        'UPDATE device_authority SET certificate = $$$$',
-      ])
-        await asBroker(statement).then(
-          () => expect.fail(`${statement} is allowed`),
-          (cause: { code?: string }) => expect(cause.code, statement).to.equal('42501'),
-        )
     })
   })
 })
