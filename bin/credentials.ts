@@ -22,8 +22,8 @@ import { print } from './print.ts'
 
 const DAY_MS = 86_400_000
 /**
- * Devices of one transaction. Certificates for 20,000 take ten seconds to make, in which a transaction
- * would be idle for longer than it may.
+ * Devices of one transaction. Certificates for 20,000 take ten seconds to make, in which a
+ * transaction would be idle for longer than it may.
  */
 const AT_ONCE = 1_000
 /** Names of the broker's other users: no device may have them. */

@@ -22,8 +22,8 @@ export interface BrokerContent {
 }
 
 /**
- * `told`: the broker was; `not-running`: it reads the files when it starts; `nobody`: no PID file is
- * set.
+ * `told`: the broker was; `not-running`: it reads the files when it starts; `nobody`: no PID file
+ * is set.
  */
 export type Told = 'told' | 'not-running' | 'nobody'
 
