@@ -123,8 +123,15 @@ function hostOf(host: string): string {
   return host.startsWith('[') ? host.slice(1, -1).replaceAll('_', ':') : host
 }
 
+/**
+ * What a cluster without an authorizer answers to who asks for rights. Nothing is wrong, and whoever
+ * asked gets the same as an error.
+ */
+const NO_RIGHTS = 'Security features are disabled'
+
 function logTo(log: Log): (entry: { level: LogLevel; log: { message: string; error?: string } }) => void {
   return ({ level, log: { message, error } }) => {
+    if (error === NO_RIGHTS) return
     const fields = error === undefined ? {} : { error }
     if (level === logLevel.ERROR) log.warn(`kafka: ${message}`, fields)
     else log.info(`kafka: ${message}`, fields)
