@@ -124,7 +124,7 @@ function hostOf(host: string): string {
 }
 
 /**
- * What a cluster without an authorizer answers to who asks for rights. Nothing is wrong, and whoever
+ * What a cluster without an authorizer answers to who asks for rights. Nothing is wrong, and who
  * asked gets the same as an error.
  */
 const NO_RIGHTS = 'Security features are disabled'

@@ -65,7 +65,7 @@ export function freshRoot(base: string): FreshRoot {
   mount('-t', 'overlay', 'overlay', '-o', `lowerdir=${base},upperdir=${upper},workdir=${work}`, path)
   process.once('exit', remove)
   mount('-t', 'proc', 'proc', join(path, 'proc'))
-  // Devices of its own: whoever removes this folder, however it ends, must not remove the machine's.
+  // Devices of its own: who removes this folder, however it ends, must not remove the machine's.
   mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', join(path, 'dev'))
   for (const [name, major, minor] of DEVICES) execFileSync('mknod', ['-m', '666', join(path, 'dev', name), 'c', major, minor])
   for (const [name, target] of LINKS) symlinkSync(target, join(path, 'dev', name))
