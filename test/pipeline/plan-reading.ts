@@ -11,22 +11,25 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
-/** What a query read of one table. */
-export interface TableRead {
+/**
+ * What one scan of a query read of its table. Scans of one table are not added up: the few pages of
+ * many look-ups would hide the many of one that reads an index from end to end.
+ */
+export interface ScanRead {
   readonly table: string
-  /** Rows that a scan looked at, also those that it left out. */
-  rows: number
-  /** Whether it was read from its first page to its last. */
-  whole: boolean
-  /** How often it was looked into. */
-  times: number
+  /** Rows that it looked at, also those that it left out. */
+  readonly rows: number
+  /** Whether the table was read from its first page to its last. */
+  readonly whole: boolean
+  /** How often it looked into the table. */
+  readonly times: number
   /** Pages of 8 KB of the table and its index, each time that one was asked for. */
-  pages: number
+  readonly pages: number
 }
 
 export interface PlanRead {
-  /** Tables that were looked into; not those that were left out while it ran. */
-  readonly tables: readonly TableRead[]
+  /** Not those that were left out while it ran. */
+  readonly scans: readonly ScanRead[]
   readonly rows: number
 }
 
@@ -36,21 +39,16 @@ const PARENT = 'Custom Scan'
 /** @param explained the JSON of EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) */
 export function readPlan(explained: unknown): PlanRead {
   const [{ Plan: root }] = explained as [{ Plan: PlanNode }]
-  const tables = new Map<string, TableRead>()
+  const scans: ScanRead[] = []
   const visit = (node: PlanNode): void => {
     const [table, loops] = [node['Relation Name'], node['Actual Loops'] ?? 0]
     if (table !== undefined && loops > 0 && node['Node Type'] !== PARENT) {
-      const known = tables.get(table) ?? { table, rows: 0, whole: false, times: 0, pages: 0 }
       const each = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
-      known.rows += each * loops
-      known.times += loops
-      known.pages += (node['Shared Hit Blocks'] ?? 0) + (node['Shared Read Blocks'] ?? 0)
-      known.whole ||= node['Node Type'] === 'Seq Scan'
-      tables.set(table, known)
+      const pages = (node['Shared Hit Blocks'] ?? 0) + (node['Shared Read Blocks'] ?? 0)
+      scans.push({ table, rows: each * loops, whole: node['Node Type'] === 'Seq Scan', times: loops, pages })
     }
     for (const child of node.Plans ?? []) visit(child)
   }
   visit(root)
-  const read = [...tables.values()]
-  return { tables: read, rows: read.reduce((sum, { rows }) => sum + rows, 0) }
+  return { scans, rows: scans.reduce((sum, { rows }) => sum + rows, 0) }
 }

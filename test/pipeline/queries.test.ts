@@ -84,7 +84,7 @@ function faults(
   today: number,
 ): readonly string[] {
   const most = rows * MARGIN + PENDING_ROWS
-  const found = read.tables.flatMap((each) => {
+  const found = read.scans.flatMap((each) => {
     const day = dayOf.get(each.table)
     const mostPages = each.times * PAGES_OF_LOOKUP + each.rows * 1.2
     if (day !== undefined && (day < today - from || day > today - to)) return [`${each.table} is outside the days of the question`]
