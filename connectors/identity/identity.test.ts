@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import fc from 'fast-check'
 import { ConnectorError } from '../contract.ts'
 import { type Authority, makeAuthority, newDeviceKey, openAuthority } from './authority.ts'
 import { writeBrokerFiles } from './broker-files.ts'
@@ -151,17 +150,21 @@ describe('what devices prove who they are with', () => {
       expect(() => readRequest(authority.pem)).to.throw(RangeError, 'signing request')
     })
 
-    it('is refused with a RangeError, however its bytes are damaged', () => {
+    it('is refused with a RangeError, whichever of its bytes is another, and wherever it ends', () => {
       const bytes = Buffer.from(request('/CN=hive-8', ...EC).replace(/-----.*-----/g, ''), 'base64')
-      fc.assert(
-        fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(bytes.length), (at, change, end) => {
-          const damaged = Buffer.from(bytes.subarray(0, Math.max(end, at + 1)))
+      const refused = (damaged: Buffer): void => {
+        const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${damaged.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+        expect(() => readRequest(pem), damaged.toString('hex')).to.throw(RangeError)
+      }
+      for (let at = 0; at < bytes.length; at++) {
+        refused(bytes.subarray(0, at))
+        for (const change of [0x01, 0x20, 0x80, 0xff]) {
+          const damaged = Buffer.from(bytes)
           damaged[at] = (damaged[at] ?? 0) ^ change
-          const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${damaged.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
-          expect(() => readRequest(pem)).to.throw(RangeError)
-        }),
-        { numRuns: 300 },
-      )
+          refused(damaged)
+        }
+      }
+      refused(Buffer.concat([bytes, Buffer.from([0x05, 0x00])]))
     })
   })
 

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { onlyElement } from './certificate.ts'
-import { elements, expected, identifier, TAG } from './der.ts'
+import { type Element, element, elements, expected, identifier, TAG } from './der.ts'
 
 /** A certificate signing request (PKCS #10, RFC 2986) that was signed with the key it names. */
 export interface SigningRequest {
@@ -19,6 +19,7 @@ const HASHES = new Map([
   [identifier('1.2.840.113549.1.1.12').toString('hex'), 'sha384'],
   [identifier('1.2.840.113549.1.1.13').toString('hex'), 'sha512'],
 ])
+const NO_PARAMETERS = element(TAG.none)
 const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1', 'secp521r1']
 const LEAST_RSA_BITS = 2048
 
@@ -29,17 +30,28 @@ const LEAST_RSA_BITS = 2048
 export function readRequest(pem: string): SigningRequest {
   const [, base64] = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----\s([A-Za-z0-9+/=\s]+)-----END /.exec(pem) ?? []
   if (base64 === undefined) throw new RangeError('expected a certificate signing request in PEM')
-  const [content, algorithm, signature] = elements(onlyElement(Buffer.from(base64, 'base64')).content)
-  if (content === undefined || algorithm === undefined || signature?.tag !== TAG.bits) throw new RangeError('expected a signed request')
+  const request = onlyElement(Buffer.from(base64, 'base64'))
+  const signed = elements(request.content)
+  if (request.tag !== TAG.sequence || signed.length !== 3) throw new RangeError('expected a signed request')
+  const content = expected(signed, 0, TAG.sequence, 'the content of a request')
+  const hash = hashOf(expected(signed, 1, TAG.sequence, 'an algorithm'))
+  const signature = expected(signed, 2, TAG.bits, 'a signature').content
+  if (signature[0] !== 0) throw new RangeError('expected a signature of whole bytes')
   const parts = elements(content.content)
   const subject = expected(parts, 1, TAG.sequence, 'a subject')
   const publicKey = expected(parts, 2, TAG.sequence, 'a public key').whole
   const key = publicKeyOf(publicKey)
-  const hash = HASHES.get(elements(algorithm.content)[0]?.whole.toString('hex') ?? '')
-  if (hash === undefined) throw new RangeError('expected a signature by ECDSA or RSA with SHA-256, SHA-384 or SHA-512')
-  if (!verify(hash, content.whole, key, signature.content.subarray(1)))
-    throw new RangeError('expected a request that is signed with its own key')
+  if (!verify(hash, content.whole, key, signature.subarray(1))) throw new RangeError('expected a request that is signed with its own key')
   return { name: commonName(subject.content), publicKey }
+}
+
+/** ECDSA has no parameters, RSA has NULL (RFC 5758, 3.2; RFC 4055, 5). */
+function hashOf({ content }: Element): string {
+  const [name, ...parameters] = elements(content)
+  const hash = HASHES.get(name?.whole.toString('hex') ?? '')
+  if (hash === undefined || parameters.some(({ whole }) => !whole.equals(NO_PARAMETERS)))
+    throw new RangeError('expected a signature by ECDSA or RSA with SHA-256, SHA-384 or SHA-512')
+  return hash
 }
 
 function publicKeyOf(der: Buffer): KeyObject {
