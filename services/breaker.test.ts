@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { memoryKept } from '../test/memory-kept.ts'
 import { Breaker, type BreakerLimits, describeTurned, type Turned } from './breaker.ts'
 
 const LIMITS: BreakerLimits = { share: 0.05, minimumDevices: 10, longestMs: 3_600_000 }
@@ -138,10 +139,10 @@ describe('the breaker', () => {
 
   it('does not grow, and still sees that most devices turn bad, whatever their number', () => {
     const line = new Line()
-    const before = process.memoryUsage().arrayBuffers
+    const before = memoryKept().arrayBuffers
     line.take(records('hive', 80_000, 1, false))
     line.take(records('name', 80_000, 1, true))
-    expect(process.memoryUsage().arrayBuffers - before).to.be.below(64 << 20)
+    expect(memoryKept().arrayBuffers - before).to.be.below(64 << 20)
     const verdict = line.take(records('hive', 80_000, 3, true))
     expect(verdict?.devices).to.be.within(50_000, 65_536)
     expect(verdict?.turned).to.equal(verdict?.devices)

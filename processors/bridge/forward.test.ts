@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { readSchema } from '../../schemas/files.ts'
 import { RawWriter } from '../../schemas/raw-writer.ts'
 import { parseTopicPattern } from '../../schemas/topic-pattern.ts'
+import { memoryKept } from '../../test/memory-kept.ts'
 import type { OutgoingRecord } from '../contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../dead-letter.ts'
 import { CodecError } from '../translate/codecs/codec.ts'
@@ -173,10 +174,10 @@ describe('bridge', () => {
     })
 
     it('does not grow with the names of those who flood', () => {
-      const before = process.memoryUsage().heapUsed
+      const before = memoryKept().heapUsed
       for (let name = 0; name < 30_000; name += 1000)
         run(Array.from({ length: 1000 }, (_, index) => flood(`n${name + index}`, 1)[0] as Received))
-      expect(process.memoryUsage().heapUsed - before).to.be.below(100 << 20)
+      expect(memoryKept().heapUsed - before).to.be.below(100 << 20)
     })
   })
 

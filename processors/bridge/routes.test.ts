@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { parseTopicPattern } from '../../schemas/topic-pattern.ts'
+import { memoryKept } from '../../test/memory-kept.ts'
 import { createRouter, defaultRoutes, dialectFilters, parseRoutes, type RouteConfig, type RoutedDialect } from './routes.ts'
 
 const config = (pattern: string): RouteConfig => ({ pattern, carries: 'frames' })
@@ -106,12 +107,12 @@ describe('bridge routes', () => {
   })
 
   it('remember nothing of what is no device: a stranger names as much as he likes', () => {
-    const before = process.memoryUsage().heapUsed
+    const before = memoryKept().heapUsed
     for (let index = 0; index < 2_000; index++) {
       expect(route(`devices/${index}-${'x'.repeat(60_000)}/telemetry`).tag).to.equal('no-device')
       expect(route(`${index}${'/x'.repeat(30_000)}`).tag).to.equal('no-route')
     }
-    expect(process.memoryUsage().heapUsed - before).to.be.below(100e6)
+    expect(memoryKept().heapUsed - before).to.be.below(100e6)
   })
 
   it('forget when there are too many topics, and find the same again', () => {
