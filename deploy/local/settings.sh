@@ -37,6 +37,21 @@ else
 fi
 [[ ${MILLRACE_SECURE:-0} =~ ^[01]$ ]] || fail "MILLRACE_SECURE: expected 1 or 0, got '$MILLRACE_SECURE'"
 
+# As many Kafka brokers as at the first start: each has its share of the data.
+kafka_nodes_mark=$instance/.millrace-kafka-nodes
+[[ ${MILLRACE_KAFKA_NODES:-1} =~ ^[13]$ ]] || fail "MILLRACE_KAFKA_NODES: expected 1 or 3, got '$MILLRACE_KAFKA_NODES'"
+if [[ -f $instance/.millrace-instance ]]; then
+  kafka_nodes=1
+  if [[ -f $kafka_nodes_mark ]]; then kafka_nodes=3; fi
+else
+  kafka_nodes=${MILLRACE_KAFKA_NODES:-1}
+fi
+kafka_parts=(kafka)
+if ((kafka_nodes == 3)); then
+  kafka_parts+=(kafka2 kafka3)
+  parts=("${kafka_parts[@]}" "${parts[@]:1}")
+fi
+
 # Everybody's name in Kafka and PostgreSQL, in a secured instance (docs/roles.md).
 kafka_users=(owner operator bridge processors continuity store watch)
 postgres_users=(postgres millrace millrace_store millrace_processes millrace_reader millrace_watch)
@@ -56,13 +71,21 @@ port() {
   fail "MILLRACE_PORT_OFFSET: expected a number from 0 to 56000, got '$MILLRACE_PORT_OFFSET'"
 
 mqtt_port=$(port MILLRACE_MQTT_PORT 1883)
-kafka_port=$(port MILLRACE_KAFKA_PORT 9092)
-kafka_controller_port=$(port MILLRACE_KAFKA_CONTROLLER_PORT 9093)
+# Of each broker, by its part: for clients, for controllers, and for the other brokers (of a secured instance, and of three brokers).
+declare -A kafka_port kafka_controller_port kafka_internal_port
+kafka_port[kafka]=$(port MILLRACE_KAFKA_PORT 9092)
+kafka_controller_port[kafka]=$(port MILLRACE_KAFKA_CONTROLLER_PORT 9093)
+kafka_internal_port[kafka]=$(port MILLRACE_KAFKA_INTERNAL_PORT 9094)
+kafka_port[kafka2]=$(port MILLRACE_KAFKA2_PORT 9095)
+kafka_controller_port[kafka2]=$(port MILLRACE_KAFKA2_CONTROLLER_PORT 9096)
+kafka_internal_port[kafka2]=$(port MILLRACE_KAFKA2_INTERNAL_PORT 9097)
+kafka_port[kafka3]=$(port MILLRACE_KAFKA3_PORT 9098)
+kafka_controller_port[kafka3]=$(port MILLRACE_KAFKA3_CONTROLLER_PORT 9099)
+kafka_internal_port[kafka3]=$(port MILLRACE_KAFKA3_INTERNAL_PORT 9100)
 registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
 # Not 5432: a PostgreSQL of the machine's own often has it.
 postgres_port=$(port MILLRACE_POSTGRES_PORT 5433)
-# Of a secured instance: where Kafka talks to itself, and where the registry is behind its proxy.
-kafka_internal_port=$(port MILLRACE_KAFKA_INTERNAL_PORT 9094)
+# Of a secured instance: where the registry is behind its proxy.
 registry_internal_port=$(port MILLRACE_REGISTRY_INTERNAL_PORT 8082)
 prometheus_port=$(port MILLRACE_PROMETHEUS_PORT 9090)
 
@@ -71,7 +94,7 @@ bridge_password_file=$instance/data/mosquitto/bridge.password
 
 # The addresses that Millrace's services read, as KEY=value lines. Those of a secured instance have passwords in them.
 addresses() {
-  printf 'MQTT_URL=mqtt://127.0.0.1:%s\nMQTT_PASSWORD_FILE=%s\nKAFKA_BROKERS=127.0.0.1:%s\n' "$mqtt_port" "$bridge_password_file" "$kafka_port"
+  printf 'MQTT_URL=mqtt://127.0.0.1:%s\nMQTT_PASSWORD_FILE=%s\nKAFKA_BROKERS=%s\n' "$mqtt_port" "$bridge_password_file" "$(kafka_brokers)"
   if [[ $secure == yes ]]; then
     printf 'KAFKA_CA_FILE=%s\nKAFKA_USERNAME=millrace-operator\nKAFKA_PASSWORD_FILE=%s\n' "$certificates/ca.pem" "$passwords/kafka-operator"
     local user
@@ -85,6 +108,13 @@ addresses() {
   database_address PROCESSES millrace_processes telemetry app
   database_address WATCH millrace_watch telemetry app
   database_address READER millrace_reader telemetry app
+}
+
+# kafka_brokers: host:port of each, with commas between.
+kafka_brokers() {
+  local part brokers=()
+  for part in "${kafka_parts[@]}"; do brokers+=("127.0.0.1:${kafka_port[$part]}"); done
+  (IFS=, && printf '%s\n' "${brokers[*]}")
 }
 
 # database_address NAME ROLE DATABASE…: the variable of each database.
@@ -102,6 +132,8 @@ database_address() {
 load_parts() {
   local part
   for part in "${parts[@]}" "${parts_on_request[@]}"; do
+    # The first broker's file has the others too.
+    if [[ $part == kafka[23] ]]; then continue; fi
     # shellcheck disable=SC1090 # the files named part.sh below this directory
     source "$stack/$part/part.sh"
   done
