@@ -250,9 +250,14 @@ export type SinkResult =
    */
   | { readonly tag: 'not-whole'; readonly cause: ConnectorError }
 
-/** Where a partition's owner goes on. */
-export interface Claim extends Position {
+/** Up to where a partition's owner has committed. */
+export interface ClaimedPosition extends TopicPartition {
+  readonly nextOffset: bigint
   readonly epoch: bigint
+}
+
+/** Where a partition's owner goes on. */
+export interface Claim extends Position, ClaimedPosition {
   /**
    * `kept`: where the consumer left off. `first`: it has read nothing of the partition yet, and
    * begins at its earliest record. `recreated`: the topic is not the one that it read before,
@@ -277,6 +282,11 @@ export interface OffsetStore {
    * False if one of the partitions is another owner's by now: nothing was changed then.
    */
   reposition(consumer: ConsumerName, positions: readonly (Position & { readonly epoch: bigint })[]): Promise<boolean>
+  /**
+   * The partitions of which the database has lost these positions, or their claim: as after a crash,
+   * or the promotion of a standby. One that another owner has claimed since is that owner's.
+   */
+  lost(consumer: ConsumerName, positions: readonly ClaimedPosition[]): Promise<readonly TopicPartition[]>
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
-import type { Claim, FirstPosition, OffsetMove, OffsetStore, Position, TopicPartition } from '../contract.ts'
+import type { Claim, ClaimedPosition, FirstPosition, OffsetMove, OffsetStore, Position, TopicPartition } from '../contract.ts'
 import type { Database } from './database.ts'
 import { literal } from './readings-table.ts'
 import type { Session } from './session.ts'
@@ -26,6 +26,7 @@ export function offsetStore(database: Database): OffsetStore {
   return {
     claim: (consumer, topicId, partitions) => database.use((session) => claimPartitions(session, consumer, topicId, partitions)),
     reposition: (consumer, positions) => database.use((session) => repositionPartitions(session, consumer, positions)),
+    lost: (consumer, positions) => database.use(async (session) => lostPositions(positions, await readRows(session, consumer, positions))),
   }
 }
 
@@ -205,13 +206,28 @@ export type MoveRefusal =
 
 /** Finds out why the moves were refused. */
 export async function explainRefusal(session: Session, consumer: ConsumerName, moves: readonly CountedMove[]): Promise<MoveRefusal> {
-  const rows = await session.query<OffsetRow & Record<string, unknown>>(
+  return refusal(moves, await readRows(session, consumer, moves))
+}
+
+function readRows(session: Session, consumer: ConsumerName, partitions: readonly TopicPartition[]): Promise<readonly OffsetRow[]> {
+  return session.query<OffsetRow & Record<string, unknown>>(
     'reading the offsets',
     `SELECT topic, partition, next_offset AS "nextOffset", epoch FROM consumer_offset
      WHERE consumer = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))`,
-    [consumer, moves.map(({ topic }) => topic), moves.map(({ partition }) => partition)],
+    [consumer, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)],
   )
-  return refusal(moves, rows)
+}
+
+/** The partitions whose position or claim is gone, by the rows as they are. */
+export function lostPositions(positions: readonly ClaimedPosition[], rows: readonly OffsetRow[]): readonly TopicPartition[] {
+  const present = new Map(rows.map((row) => [key(row), row]))
+  return positions
+    .filter((position) => {
+      const row = present.get(key(position))
+      if (row === undefined || row.epoch < position.epoch) return true
+      return row.epoch === position.epoch && row.nextOffset < position.nextOffset
+    })
+    .map(({ topic, partition }) => ({ topic, partition }))
 }
 
 /** Why moves were refused, from the rows as they are. */

@@ -35,6 +35,7 @@ async function loopOver(change: PositionChange['tag'] | null) {
     claim: async () => [claimed],
     commit: async () => true,
     reposition: async () => true,
+    lost: async () => [],
     load: () => Promise.reject(new RangeError('no record has a boot')),
     positions: async () => stored,
     [Symbol.asyncDispose]: async () => undefined,

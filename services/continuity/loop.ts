@@ -5,7 +5,7 @@ import type { ContinuityStore } from '../../connectors/postgres/continuity-store
 import type { OpenDeadLetter } from '../../processors/continuity/intake.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
-import { ClaimedPartitions } from '../claimed-partitions.ts'
+import { ClaimedPartitions, type ClaimedPartitionsOptions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { StageClock } from '../stage-clock.ts'
@@ -18,7 +18,7 @@ import { LedgerWriter } from './writer.ts'
 
 export interface ContinuityLoopOptions extends ClaimOptions, StateOptions {
   readonly name: ConsumerName
-  readonly store: Pick<ContinuityStore, 'commit' | 'load' | 'positions'>
+  readonly store: Pick<ContinuityStore, 'commit' | 'load' | 'lost' | 'positions'>
   /** Makes the schemas of these dead letters known. */
   readonly prepare: (deadLetters: readonly OpenDeadLetter[]) => Promise<void>
   /**
@@ -62,7 +62,8 @@ export class ContinuityLoop implements ConsumerTask {
     this.options = options
     const { pollMs, flushMs } = options
     const state = new ContinuityState(options)
-    const claimed = new ClaimedPartitions<Place>({ ...options, givenUp: () => state.forget() })
+    const lost: ClaimedPartitionsOptions['lost'] = (positions) => options.store.lost(options.name, positions)
+    const claimed = new ClaimedPartitions<Place>({ ...options, lost, givenUp: () => state.forget() })
     const shared = { ...options, state, claimed }
     this.state = state
     this.claimed = claimed

@@ -97,6 +97,7 @@ class Rig {
           return result
         },
         dryRun: (...dryRun) => this.runner.dryRun(...dryRun),
+        lost: (...lost) => this.runner.lost(...lost),
       },
       lookups,
       prepare: async () => undefined,

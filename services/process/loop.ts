@@ -5,7 +5,7 @@ import type { DroppedInputs, ProcessRunner } from '../../connectors/postgres/pro
 import type { ConsumerName, KafkaRecord, Lookups } from '../../processors/contract.ts'
 import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { type BusinessProcess, withLookups } from '../../processors/process.ts'
-import { ClaimedPartitions } from '../claimed-partitions.ts'
+import { ClaimedPartitions, type ClaimedPartitionsOptions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
 import type { PartitionGuard } from '../partition-guard.ts'
@@ -16,7 +16,7 @@ import { DeviceBatch } from './device-batch.ts'
 export interface ProcessLoopOptions {
   readonly name: ConsumerName
   readonly businessProcess: BusinessProcess<unknown>
-  readonly runner: Pick<ProcessRunner, 'commit' | 'dryRun'>
+  readonly runner: Pick<ProcessRunner, 'commit' | 'dryRun' | 'lost'>
   readonly lookups: Lookups
   readonly prepare: (records: readonly KafkaRecord[]) => Promise<void>
   /** Claims partitions. Returns where the process resumes each. */
@@ -54,7 +54,8 @@ export class ProcessLoop implements ConsumerTask {
 
   constructor(options: ProcessLoopOptions) {
     this.options = options
-    this.claimed = new ClaimedPartitions({ ...options, givenUp: () => undefined })
+    const lost: ClaimedPartitionsOptions['lost'] = (positions) => options.runner.lost(options.name, positions)
+    this.claimed = new ClaimedPartitions({ ...options, lost, givenUp: () => undefined })
   }
 
   claim(partitions: readonly TopicPartition[], generation: number): Promise<readonly Claim[]> {

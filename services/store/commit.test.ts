@@ -54,6 +54,7 @@ async function rig(decide: (batch: SinkBatch) => SinkResult | undefined): Promis
   const claimed = new ClaimedPartitions<StorePlace>({
     consumer: { reclaim: () => undefined },
     offsets: { tell: () => undefined },
+    lost: async () => [],
     clock,
     log,
     signal: new AbortController().signal,

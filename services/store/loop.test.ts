@@ -19,6 +19,8 @@ const zero: TopicPartition = { topic, partition: 0 }
 const one: TopicPartition = { topic, partition: 1 }
 const BATCH_MS = 200
 const BATCH_ROWS = 100
+/** The database is asked for what was committed in this time. */
+const LOOKS_MS = 5_000
 /** Warmer than this the table does not take. */
 const HOT = 1_000
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -56,6 +58,7 @@ class Rig {
           return result
         },
         dryRun: async (batch) => this.shortened(await this.sink.dryRun(batch)),
+        lost: (...lost) => this.sink.lost(...lost),
       },
       claim: (partitions) => this.claim(partitions),
       deadLetters: (refused) => {
@@ -209,6 +212,35 @@ describe('the store', () => {
     rig.database.away = false
     await rig.clock.advance(5_000)
     expect([rig.rows.size, rig.offset()]).to.deep.equal([10, 10n])
+  })
+
+  it('asks for its partitions anew once the database has lost what was committed, though nothing more comes', async () => {
+    await rig.feed(zero, 10)
+    await rig.clock.advance(BATCH_MS)
+    await rig.clock.advance(60_000)
+    expect(rig.consumer.reclaims, 'while nothing is lost').to.equal(0)
+    const row = rig.database.row(STORE, zero)
+    if (row === undefined) throw new Error('nothing was claimed')
+    row.next_offset = 3n
+    await rig.clock.advance(LOOKS_MS)
+    expect(rig.consumer.reclaims).to.equal(1)
+    await rig.assign(zero)
+    expect(rig.consumer.position(zero)).to.equal(3n)
+    await rig.clock.advance(60_000)
+    expect(rig.consumer.reclaims, 'once it is claimed anew').to.equal(0)
+  })
+
+  it('says that the database is away though it has nothing to commit, and nothing of partitions that were taken away', async () => {
+    rig.database.away = true
+    await rig.clock.advance(LOOKS_MS)
+    expect(rig.problem).to.include('the connection was lost')
+    rig.database.away = false
+    await rig.clock.advance(LOOKS_MS)
+    expect(rig.problem).to.equal(null)
+    rig.consumer.revoke(rig.loop)
+    rig.database.away = true
+    await rig.clock.advance(60_000)
+    expect(rig.problem).to.equal(null)
   })
 
   it('writes nothing for partitions that another owner has, drops what it read of them, and asks for them anew', async () => {

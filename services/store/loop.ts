@@ -6,7 +6,7 @@ import type { DeadLetterWriter } from '../../processors/dead-letter-writer.ts'
 import { CopyWriter } from '../../processors/store/copy-writer.ts'
 import { describeNewer, type LayoutLookup } from '../../processors/store/layouts.ts'
 import { RowBatch } from '../../processors/store/row-batch.ts'
-import { ClaimedPartitions } from '../claimed-partitions.ts'
+import { ClaimedPartitions, type ClaimedPartitionsOptions } from '../claimed-partitions.ts'
 import type { ConsumerTask } from '../consumer-task.ts'
 import type { HeldPartitions } from '../held-partitions.ts'
 import type { KafkaOffsets } from '../kafka-offsets.ts'
@@ -18,7 +18,7 @@ import type { StorePlace } from './place.ts'
 
 export interface StoreLoopOptions {
   readonly name: ConsumerName
-  readonly sink: Pick<ReadingsSink, 'commit' | 'dryRun'>
+  readonly sink: Pick<ReadingsSink, 'commit' | 'dryRun' | 'lost'>
   /** Claims partitions. Returns where the sink resumes each. */
   readonly claim: (partitions: readonly TopicPartition[]) => Promise<readonly Claim[]>
   readonly deadLetters: DeadLetterWriter
@@ -60,7 +60,8 @@ export class StoreLoop implements ConsumerTask {
   constructor(options: StoreLoopOptions) {
     this.options = options
     this.rowBatch = this.nextBatch()
-    this.claimed = new ClaimedPartitions({ ...options, givenUp: () => this.drop() })
+    const lost: ClaimedPartitionsOptions['lost'] = (positions) => options.sink.lost(options.name, positions)
+    this.claimed = new ClaimedPartitions({ ...options, lost, givenUp: () => this.drop() })
     this.committer = new Committer({ ...options, consumer: options.name, claimed: this.claimed })
     this.pacing = new CommitPacing({
       mostRows: () => this.committer.mostRows(),

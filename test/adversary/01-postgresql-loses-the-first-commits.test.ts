@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
 import pg from 'pg'
-import type { Claim, OffsetStore } from '../../connectors/contract.ts'
+import type { Claim, OffsetStore, TopicPartition } from '../../connectors/contract.ts'
 import { createContinuityStore, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { migrateApp, migrateTelemetry } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
@@ -127,6 +127,23 @@ for (const [name, kind] of Object.entries(kinds)) {
       expect(await offsets.next(claimed, claimed.nextOffset)).to.equal('fenced')
     })
 
+    it('are known as lost if the row is gone, behind, or of an earlier epoch', async () => {
+      const claimed = await claim()
+      const lost = (): Promise<readonly TopicPartition[]> => offsets.lost(consumer, [{ ...claimed, nextOffset: 18n }])
+      expect(await lost(), 'a position behind what was committed').to.deep.equal([{ topic, partition: 0 }])
+      expect(await offsets.next(claimed, claimed.nextOffset)).to.equal('committed')
+      expect(await lost()).to.deep.equal([])
+      expect(await offsets.next(claimed, 18n)).to.equal('committed')
+      expect(await lost(), 'a commit of which nobody has heard yet').to.deep.equal([])
+      await query('UPDATE consumer_offset SET epoch = epoch + 1, next_offset = 17')
+      expect(await lost(), 'of another owner').to.deep.equal([])
+      await query('UPDATE consumer_offset SET epoch = epoch - 2, next_offset = 20')
+      expect(await lost()).to.deep.equal([{ topic, partition: 0 }])
+      await query('DELETE FROM consumer_offset')
+      expect(await lost()).to.deep.equal([{ topic, partition: 0 }])
+      expect(await offsets.lost(consumer, [])).to.deep.equal([])
+    })
+
     it('are put elsewhere only by their owner', async () => {
       const earlier = await claim()
       const claimed = await claim()
@@ -203,6 +220,7 @@ describe('PostgreSQL dies right after the first commits of a fresh topic', () =>
     await revive('postgres')
     const kept = await rows()
     expect(kept, 'the crash took rows back: else it shows nothing').to.be.lessThan(HALF)
+    await until('the rows are there again, though nothing else comes', async () => (await rows()) === HALF, 60_000)
     await send(HALF)
     await until(`${2 * HALF} rows`, async () => (await rows()) >= 2 * HALF, 60_000)
     expect(await rows()).to.equal(2 * HALF)

@@ -35,14 +35,16 @@ const COLUMNS: readonly (keyof BootRow)[] = [
 export class MemoryContinuityStore implements ContinuityStore {
   readonly claim: ContinuityStore['claim']
   readonly reposition: ContinuityStore['reposition']
+  readonly lost: ContinuityStore['lost']
   private readonly rows = new Map<string, BootRow>()
   private readonly database: MemoryDatabase
 
   constructor(database: MemoryDatabase) {
     this.database = database
-    const { claim, reposition } = database.offsetStore()
+    const { claim, reposition, lost } = database.offsetStore()
     this.claim = claim
     this.reposition = reposition
+    this.lost = lost
   }
 
   /** What is written of boots, by device and boot: whoever loads one changes his own. */

@@ -6,7 +6,7 @@ import {
   type Position,
   type TopicPartition,
 } from '../../connectors/contract.ts'
-import { type CountedMove, refusal, type StoredPosition } from '../../connectors/postgres/offsets.ts'
+import { type CountedMove, lostPositions, refusal, type StoredPosition } from '../../connectors/postgres/offsets.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
 
 /** What one partition's offsets are. */
@@ -92,6 +92,10 @@ export class MemoryDatabase {
     return {
       claim: (consumer, topicId, partitions) => this.claim(consumer, topicId, partitions),
       reposition: (consumer, positions) => this.reposition(consumer, positions),
+      lost: async (consumer, positions) => {
+        await this.reach()
+        return lostPositions(positions, this.offsetRows(consumer, positions))
+      },
     }
   }
 
@@ -99,17 +103,15 @@ export class MemoryDatabase {
   refusal(consumer: ConsumerName, moves: readonly CountedMove[]): ReturnType<typeof refusal> | undefined {
     if (moves.length === 0) throw new RangeError('moving offsets: expected at least one partition')
     for (const { to, from } of moves) if (to <= from) throw new RangeError(`moving offsets: expected to go on from ${from}, not to ${to}`)
-    const rows = moves.flatMap((move) => this.row(consumer, move) ?? [])
     const fits = moves.every((move) => {
       const row = this.row(consumer, move)
       return row?.epoch === move.epoch && row.next_offset === move.from
     })
-    return fits
-      ? undefined
-      : refusal(
-          moves,
-          rows.map((row) => ({ ...row, nextOffset: row.next_offset })),
-        )
+    return fits ? undefined : refusal(moves, this.offsetRows(consumer, moves))
+  }
+
+  private offsetRows(consumer: ConsumerName, partitions: readonly TopicPartition[]) {
+    return partitions.flatMap((each) => this.row(consumer, each) ?? []).map((row) => ({ ...row, nextOffset: row.next_offset }))
   }
 
   /** Moves offsets that are not refused. */

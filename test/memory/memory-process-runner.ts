@@ -21,6 +21,7 @@ export type Statement = (table: Map<string, bigint>, values: readonly unknown[])
 export class MemoryProcessRunner implements ProcessRunner {
   readonly claim: ProcessRunner['claim']
   readonly reposition: ProcessRunner['reposition']
+  readonly lost: ProcessRunner['lost']
   table: ReadonlyMap<string, bigint> = new Map()
   private readonly database: MemoryDatabase
   private readonly statement: Statement
@@ -28,9 +29,10 @@ export class MemoryProcessRunner implements ProcessRunner {
   constructor(database: MemoryDatabase, statement: Statement) {
     this.database = database
     this.statement = statement
-    const { claim, reposition } = database.offsetStore()
+    const { claim, reposition, lost } = database.offsetStore()
     this.claim = claim
     this.reposition = reposition
+    this.lost = lost
   }
 
   async commit<Item>(consumer: ConsumerName, businessProcess: BusinessProcess<Item>, batch: ProcessBatch<Item>): Promise<ProcessResult> {

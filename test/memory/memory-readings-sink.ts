@@ -13,6 +13,7 @@ const HEADER_BYTES = 19
 export class MemoryReadingsSink implements ReadingsSink {
   readonly claim: ReadingsSink['claim']
   readonly reposition: ReadingsSink['reposition']
+  readonly lost: ReadingsSink['lost']
   /** Says what is wrong with a row: its name, as of a constraint. */
   constraint: (row: MemoryRow) => string | undefined = () => undefined
   /** Most rows that it takes at once. */
@@ -26,9 +27,10 @@ export class MemoryReadingsSink implements ReadingsSink {
   constructor(database: MemoryDatabase, rows: Map<string, MemoryRow> = new Map()) {
     this.database = database
     this.rows = rows
-    const { claim, reposition } = database.offsetStore()
+    const { claim, reposition, lost } = database.offsetStore()
     this.claim = claim
     this.reposition = reposition
+    this.lost = lost
   }
 
   async commit(...[consumer, batch]: Parameters<ReadingsSink['commit']>): Promise<SinkResult> {
