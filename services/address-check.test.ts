@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { addressFault, brokersFault } from './address-check.ts'
 
 const mqtt = { schemes: ['mqtt', 'mqtts'], example: 'mqtt://host:port', path: false }
-const postgres = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true, files: true }
+const postgres = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true, files: true, several: true }
 
 describe('an address', () => {
   it('is good with user and password, escaped if they must be, and with IPv6', () => {
@@ -44,6 +44,28 @@ describe('an address', () => {
     for (const query of ['cert_file=/b', 'ca_file=/a&key_file=/c', 'cert_file=&key_file=/c'])
       expect(fault(query), query).to.include('with both cert_file and key_file, or neither')
     expect(addressFault('mqtts://host?ca_file=/a', mqtt)).to.include('with nothing behind')
+  })
+
+  it('may be of several servers of PostgreSQL, and says which one is meant', () => {
+    const fault = (address: string): string | undefined => addressFault(address, postgres)
+    for (const address of [
+      'postgres://u:p,q@a:5433,b:5434/db?target_session_attrs=read-write',
+      'postgres://u@a,[::1]:5434,c/db?target_session_attrs=any&ca_file=/a',
+      'postgres://u@a/db?target_session_attrs=primary',
+    ])
+      expect(fault(address), address).to.equal(undefined)
+    expect(fault('postgres://u@a:5433,b:5434/db')).to.include('of several servers, target_session_attrs says which one is meant')
+    expect(fault('postgres://u@a,b/db?target_session_attrs=leader')).to.include('target_session_attrs one of any, read-write')
+    for (const address of [
+      'postgres://u@a,/db',
+      'postgres://u@,b/db',
+      'postgres://u@a:0,b/db',
+      'postgres://u@a:x,b/db',
+      'postgres://u@a b,c/db',
+    ])
+      expect(fault(`${address}?target_session_attrs=any`), address).to.include('expected postgres://host:port/database')
+    expect(fault('postgres://u@a,b/db?target_session_attrs=any&sslmode=require')).to.include('without sslmode')
+    expect(addressFault('mqtt://a:1883,b:1883', mqtt)).to.include('expected mqtt://host:port')
   })
 
   it('is refused if it is another kind of address, or none', () => {

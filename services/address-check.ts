@@ -1,3 +1,5 @@
+import { serversOf, TARGET_PARAMETER, TARGETS } from '../connectors/postgres/servers.ts'
+
 /** How an address of one kind must be. */
 export interface AddressKind {
   /** Schemes, the first as the example. */
@@ -8,6 +10,8 @@ export interface AddressKind {
   readonly path: boolean
   /** Whether it may name files for TLS (connectors/address-files.ts). */
   readonly files?: boolean
+  /** Whether it may be of several servers, with commas between (connectors/postgres/servers.ts). */
+  readonly several?: boolean
 }
 
 const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, %3F, %40 and %25'
@@ -17,7 +21,8 @@ const ESCAPES = 'write #, /, ?, @ and % of a user name or password as %23, %2F, 
  * stricter than the URL standard. There a `#` ends a password, and the text before it becomes host
  * and port: a service would wait for a host that nobody meant.
  */
-export function addressFault(address: string, { schemes, example, path, files = false }: AddressKind): string | undefined {
+export function addressFault(address: string, kind: AddressKind): string | undefined {
+  const { schemes, example, path, files = false, several = false } = kind
   const expected = `expected ${example}`
   const [, scheme, authority = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([\s\S]*)$/i.exec(address) ?? []
   if (scheme === undefined || !schemes.includes(scheme.toLowerCase())) return expected
@@ -26,16 +31,23 @@ export function addressFault(address: string, { schemes, example, path, files = 
   const userInfo = authority.includes('@') ? authority.slice(0, authority.lastIndexOf('@')) : ''
   if (!isEscaped(userInfo)) return `${expected}: a % must be followed by two hexadecimal digits of UTF-8; ${ESCAPES}`
   if (rest.includes('#')) return `${expected}, without a #`
-  if (!URL.canParse(address)) return expected
-  const { hostname, port, username, password, pathname, search } = new URL(address)
-  if (hostname === '' || port === '0') return expected
+  const { urls, target } = several ? serversOf(address) : { urls: [address], target: undefined }
+  const places = urls.map((url) => (URL.canParse(url) ? new URL(url) : undefined))
+  const [first] = places
+  if (first === undefined || places.some((place) => place === undefined || place.hostname === '' || place.port === '0')) return expected
+  const { username, password, pathname, search } = first
   if (password !== '' && username === '') return `${expected}: a password needs a user name`
   if (!path && ((pathname !== '' && pathname !== '/') || search !== '')) return `${expected}, with nothing behind`
+  const asked = new URLSearchParams(/\?(.*)$/s.exec(rest)?.[1]).get(TARGET_PARAMETER)
+  if (several && asked !== null && target === undefined) return `${expected}, with ${TARGET_PARAMETER} one of ${TARGETS.join(', ')}`
+  if (several && asked === null && urls.length > 1)
+    return `${expected}: of several servers, ${TARGET_PARAMETER} says which one is meant, as ?${TARGET_PARAMETER}=read-write`
   if (!files) return undefined
-  const tls = [...new URL(address).searchParams.keys()].find((name) => DRIVERS_TLS.test(name))
+  const { searchParams } = first
+  const tls = [...searchParams.keys()].find((name) => DRIVERS_TLS.test(name))
   // The driver's own settings would count in place of ours, and sslmode=require verifies nothing.
   if (tls !== undefined) return `${expected}, without ${tls}: ca_file=PATH in its place turns TLS on (docs/security.md)`
-  const [cert, key] = ['cert_file', 'key_file'].map((name) => new URL(address).searchParams.get(name) ?? '')
+  const [cert, key] = ['cert_file', 'key_file'].map((name) => searchParams.get(name) ?? '')
   if ((cert === '') !== (key === '')) return `${expected}, with both cert_file and key_file, or neither`
   return undefined
 }

@@ -25,7 +25,13 @@ const HTTP: AddressKind = {
   path: true,
   files: true,
 }
-const POSTGRES: AddressKind = { schemes: ['postgres', 'postgresql'], example: 'postgres://host:port/database', path: true, files: true }
+const POSTGRES: AddressKind = {
+  schemes: ['postgres', 'postgresql'],
+  example: 'postgres://host:port/database',
+  path: true,
+  files: true,
+  several: true,
+}
 
 /** Addresses of those who have a user of their own. */
 const OWN_ADDRESSES = [

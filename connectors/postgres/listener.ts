@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError, type Log } from '../contract.ts'
 import { openSession, type Session } from './session.ts'
 
@@ -74,7 +75,7 @@ export async function listen({
     const notifies = (await Promise.race([arrived, delay(PROBE_MS, false as const, { signal })])) === true
     if (!notifies)
       log.warn(`the database is not heard: is a pooler or proxy in between? All ${what} are read again every second instead`, {
-        url: hostOf(url),
+        url: shownAddress(url),
       })
     await session.script('trying a notification', `UNLISTEN ${probe}`)
     const readAtMs = now()
@@ -86,9 +87,4 @@ export async function listen({
     await session.close()
     throw error
   }
-}
-
-/** Without the password. */
-function hostOf(url: string): string {
-  return new URL(url).host
 }

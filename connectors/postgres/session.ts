@@ -7,12 +7,16 @@ import { shownAddress } from '../../processors/address.ts'
 import { ConnectorError } from '../contract.ts'
 import { clientSettings } from './client-settings.ts'
 import { detectPooler } from './pooler.ts'
+import { asksToWrite, SERVER_STATE, type ServerState } from './server-choice.ts'
+import { serversOf } from './servers.ts'
+import { openOneOf, READ_ONLY } from './several-servers.ts'
 import { blame, isNetworkError } from './sqlstate.ts'
 
 export interface SessionOptions {
   /**
    * postgres://user:password@host:port/database, with ?ca_file=… for TLS
-   * (connectors/address-files.ts)
+   * (connectors/address-files.ts), or of several servers, with ?target_session_attrs=…
+   * (servers.ts)
    */
   readonly url: string
   /** Shown in pg_stat_activity. */
@@ -29,6 +33,7 @@ export interface SessionOptions {
    * partitions' next owner waits for them.
    */
   readonly idleInTransactionTimeoutMs?: number
+  /** However many servers the address has. */
   readonly connectTimeoutMs?: number
   /**
    * Longest wait for an answer, so that a half-open connection is noticed; 0 for no limit. It must
@@ -98,12 +103,33 @@ function settingsOf(options: SessionOptions) {
 }
 
 /**
- * Connects.
+ * Connects; to the server that is as asked, if the address has several.
  * @throws ConnectorError, with code `pooler` if a connection pooler is in between that does not
  *   keep sessions apart
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const session = new ClientSession(options)
+  const { urls, target } = serversOf(options.url)
+  if (target === undefined) return connect(options, false)
+  const { session } = await openOneOf({
+    urls,
+    target,
+    open: async (url) => {
+      const session = await connect({ ...options, url }, asksToWrite(target))
+      try {
+        const [state] = await session.query<ServerState & pg.QueryResultRow>('asking what kind of server it is', SERVER_STATE)
+        if (state === undefined) throw new TypeError('a server says nothing of itself')
+        return { session, state, close: () => session.close() }
+      } catch (error) {
+        await session.close()
+        throw error
+      }
+    },
+  })
+  return session
+}
+
+async function connect(options: SessionOptions, toWrite: boolean): Promise<Session> {
+  const session = new ClientSession(options, toWrite)
   await session.connect()
   return session
 }
@@ -112,6 +138,8 @@ class ClientSession implements Session {
   private readonly client: pg.Client
   private readonly socket = new Socket()
   private readonly options: SessionOptions
+  /** Of no use at a server that takes no writes any more. */
+  private readonly toWrite: boolean
   /** Why the connection is gone. */
   private loss: Error | undefined
   private connected = false
@@ -121,8 +149,9 @@ class ClientSession implements Session {
    */
   private turn: Promise<unknown> = Promise.resolve()
 
-  constructor(options: SessionOptions) {
+  constructor(options: SessionOptions, toWrite: boolean) {
     this.options = options
+    this.toWrite = toWrite
     const { statement_timeout, lock_timeout, idle_in_transaction_session_timeout, ...settings } = settingsOf(options)
     this.client = new pg.Client({
       ...clientSettings(options.url),
@@ -291,6 +320,11 @@ class ClientSession implements Session {
     try {
       return await exchange()
     } catch (error) {
+      if (this.toWrite && errorCode(error) === READ_ONLY) {
+        // Another server has become the primary: the next session looks for it.
+        this.lose(new Error('the server takes no writes any more'))
+        this.socket.destroy()
+      }
       throw this.explained(doing, late ? this.loss : error, late)
     } finally {
       clearTimeout(timer)

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os'
 import { clusterSettings } from '../../connectors/kafka/broker-settings.ts'
 import { openAdmin } from '../../connectors/kafka/client.ts'
 import { serverSettings } from '../../connectors/postgres/server-settings.ts'
+import { serversOf } from '../../connectors/postgres/servers.ts'
 import { openSession } from '../../connectors/postgres/session.ts'
 import type { Config } from '../../services/config.ts'
 import { appOwner, telemetryOwner } from '../../services/database-users.ts'
@@ -67,10 +68,11 @@ async function seen<Value>(look: () => Promise<Value>): Promise<Seen<Value>> {
 async function askDatabases(config: Config): Promise<readonly DatabaseServer[]> {
   const servers = new Map<string, { readonly url: string; readonly databases: string[] }>()
   for (const url of [telemetryOwner(config), appOwner(config)]) {
-    const { host, pathname } = new URL(url)
-    const server = servers.get(host) ?? { url, databases: [] }
-    server.databases.push(pathname.slice(1))
-    servers.set(host, server)
+    const places = serversOf(url).urls.map((each) => new URL(each))
+    const hosts = places.map(({ host }) => host).join(',')
+    const server = servers.get(hosts) ?? { url, databases: [] }
+    server.databases.push(places[0]?.pathname.slice(1) ?? '')
+    servers.set(hosts, server)
   }
   return await Promise.all(
     [...servers.values()].map(async ({ url, databases }) => {
@@ -78,7 +80,8 @@ async function askDatabases(config: Config): Promise<readonly DatabaseServer[]> 
       try {
         return {
           databases: databases.join(', '),
-          local: isHere(new URL(url).hostname),
+          // Of several servers, any of them may have been asked.
+          local: serversOf(url).urls.every((each) => isHere(new URL(each).hostname)),
           settings: await serverSettings(session),
           disk: undefined,
         }

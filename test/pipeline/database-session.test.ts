@@ -43,6 +43,36 @@ describe('a database session', () => {
       .that.not.includes({ transient: true })
   })
 
+  it('is at the server of several that is as the address asks for, and says why none is', async () => {
+    await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
+    const { username, host, pathname } = new URL(database.url)
+    const opening = (hosts: string, target: string) =>
+      openSession({ url: `postgres://${username}@${hosts}${pathname}?target_session_attrs=${target}`, applicationName: 'test' })
+    for (const target of ['read-write', 'primary', 'any', 'prefer-standby']) {
+      const session = await opening(`127.0.0.1:1,${host}`, target)
+      expect(await session.query('asking', 'SELECT 1 AS one'), target).to.deep.equal([{ one: 1 }])
+      await session.close()
+    }
+    const refused = await opening(`${host},127.0.0.1:1`, 'standby').catch((cause: unknown) => cause)
+    expect(refused).to.be.instanceOf(ConnectorError).that.includes({ code: 'ECONNREFUSED', transient: true })
+    expect((refused as Error).message).to.include(`${host} is not a standby; 127.0.0.1:1 cannot be reached`)
+  })
+
+  it('that is to write is given up at a server that takes no writes any more', async () => {
+    await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
+    for (const [query, lost] of [
+      ['?target_session_attrs=read-write', true],
+      ['', false],
+    ] as const) {
+      const session = await openSession({ url: `${database.url}${query}`, applicationName: 'test' })
+      await session.script('becoming read-only', 'SET default_transaction_read_only = on')
+      const error = await session.script('writing', 'CREATE TABLE written ()').catch((cause: unknown) => cause)
+      expect(error).to.include({ code: '25006', transient: true })
+      expect(session.lost).to.equal(lost)
+      await session.close()
+    }
+  })
+
   it('that was idle in a transaction for too long is lost, not in error', async () => {
     await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
     const session = await openSession({ url: database.url, applicationName: 'test', idleInTransactionTimeoutMs: 50 })
