@@ -1,6 +1,6 @@
 import { type KafkaAdmin, openAdmin } from '../connectors/kafka/client.ts'
 import { giveRights as giveKafkaRights, lackingRights } from '../connectors/kafka/rights.ts'
-import { ensureTopics, missingTopics } from '../connectors/kafka/topics.ts'
+import { ensureTopics, missingTopics, type ThinTopic } from '../connectors/kafka/topics.ts'
 import { copyAssets } from '../connectors/postgres/asset-copy.ts'
 import { createDatabase } from '../connectors/postgres/database.ts'
 import {
@@ -19,7 +19,7 @@ import { projectRoot, readQuantities } from '../schemas/files.ts'
 import { type Config, loadConfig } from '../services/config.ts'
 import { appOwner, telemetryOwner } from '../services/database-users.ts'
 import { declaredServices } from '../services/declared.ts'
-import { kafkaClient, wantedTopics } from '../services/kafka.ts'
+import { kafkaClient, tooFewCopies, wantedTopics } from '../services/kafka.ts'
 import { rightCommand, wantedRights } from '../services/kafka-rights.ts'
 import { asKafkaOwner } from '../services/kafka-users.ts'
 import { createLog } from '../services/log.ts'
@@ -48,10 +48,12 @@ async function planConfigured(config: Config): Promise<number> {
     ({ topic, partitions, replicationFactor, config: settings }) =>
       `-- topic ${topic}: ${[`${partitions} partitions`, `replication factor ${replicationFactor}`, ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)].join(', ')}`,
   )
+  const thin = await tooFewCopies(admin, wantedTopics(config, services))
   const lines = [
     ...(telemetry.length === 0 ? [] : ['-- in the telemetry database', ...telemetry]),
     ...(app.length === 0 ? [] : ['-- in the app database', ...app]),
     ...(topics.length === 0 ? [] : ['-- in Kafka', ...topics]),
+    ...thin.map(sayThin),
     ...(await kafkaRights(admin, config, services, 'plan')),
   ]
   print(...(lines.length === 0 ? ['nothing to migrate'] : lines))
@@ -74,6 +76,12 @@ async function appMigration(config: Config, services: readonly DeclaredService[]
   }
 }
 
+/** Migrate changes no topic that is there: moving its partitions is work for the whole cluster. */
+function sayThin({ topic, is, wanted }: ThinTopic): string {
+  const [found, expected] = [is, wanted].map((copies) => `${copies.replicationFactor} (min.insync.replicas ${copies.minInsyncReplicas})`)
+  return `-- topic ${topic} has copies: ${found}; one that is created now has ${expected}. It stays as it is: docs/configuration.md says how to move it`
+}
+
 function lookupTables(services: readonly DeclaredService[]): readonly LookupTable[] {
   return services.flatMap((service) => Object.values(service.tables ?? {}))
 }
@@ -89,6 +97,7 @@ export async function migrateConfigured(config: Config): Promise<number> {
   if (copied !== undefined) done.push(`copied ${copied} periods of swapped devices to the telemetry database`)
   await using admin = openAdmin(kafkaClient(asKafkaOwner(config), 'millrace-migrate', createLog('migrate')))
   done.push(...(await ensureTopics(admin, topics)).map((topic) => `topic ${topic} created`))
+  done.push(...(await tooFewCopies(admin, topics)).map(sayThin))
   const tables = lookupTables(services)
   // What was done is said even if a table, which is the user's, is missing.
   if (done.length > 0) print(...done)

@@ -142,7 +142,16 @@ export const shape = z.strictObject({
       .max(1000)
       .default(6)
       .describe('Partitions of a topic that does not exist yet. docs/partitions.md says how to add more while everything runs.'),
-    replication_factor: z.int().min(1).max(10).default(1).describe('Copies of a topic that does not exist yet; 3 on a cluster.'),
+    replication_factor: z
+      .union([z.literal('auto'), z.int().min(1).max(10)])
+      .default('auto')
+      .describe(
+        'Copies of a topic that does not exist yet. auto: 3, or as many as Kafka has brokers if those are fewer. A number is refused while there are fewer brokers.',
+      ),
+    min_insync_replicas: z
+      .union([z.literal('auto'), z.int().min(1).max(10)])
+      .default('auto')
+      .describe('So many copies must have a record before anybody is told that it is there. auto: 2 of 3 copies or more, else 1.'),
     retention_hours: z.int().min(1).default(168).describe('How far back a replay, or a store that was away, can go.'),
     max_message_bytes: z
       .int()

@@ -81,7 +81,7 @@ describe('declared services', () => {
 
   it('give the configuration of topics: the clock is stamped by Kafka, sessions are compacted, the rest is kept by device', () => {
     const wanted = new Map(wantedTopics(config, services).map((topic) => [topic.topic as string, topic]))
-    expect(wanted.get('millrace.clock')).to.deep.include({ partitions: 1, replicationFactor: 1 })
+    expect(wanted.get('millrace.clock')).to.deep.include({ partitions: 1, replicationFactor: 'auto' })
     expect(wanted.get('millrace.clock')?.config).to.include({ 'message.timestamp.type': 'LogAppendTime', 'retention.ms': '3600000' })
     expect(wanted.get('bridge.session')?.config).to.include({ 'cleanup.policy': 'compact' })
     for (const topic of ['orchard.frost-alerts', 'frost-alert.dead', 'telemetry.frames'])

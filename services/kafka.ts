@@ -1,7 +1,16 @@
 import type { Log } from '../connectors/contract.ts'
-import { createKafka, type KafkaAddress, type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
+import { createKafka, type KafkaAddress, type KafkaAdmin, type KafkaClient, openAdmin } from '../connectors/kafka/client.ts'
+import type { WantedCopies } from '../connectors/kafka/copies.ts'
 import { kafkaError } from '../connectors/kafka/outage.ts'
-import { largestValue, largestValues, partitionCounts, type TopicSettings, topicSetting } from '../connectors/kafka/topics.ts'
+import {
+  largestValue,
+  largestValues,
+  partitionCounts,
+  type ThinTopic,
+  type TopicSettings,
+  thinTopics,
+  topicSetting,
+} from '../connectors/kafka/topics.ts'
 import type { Topic } from '../processors/contract.ts'
 import { type DeclaredService, deadTopics, type WrittenTopic, writtenTopics } from '../processors/declaration.ts'
 import { type Config, ConfigError } from './config.ts'
@@ -32,6 +41,14 @@ export function sharedTopics(services: readonly DeclaredService[]): readonly Top
   return [...new Set([...written, ...services.flatMap(({ reads }) => reads), ...deadTopics(services)])]
 }
 
+/** Copies of topics that are created. */
+export function wantedCopies({
+  replication_factor: replicationFactor,
+  min_insync_replicas: minInsyncReplicas,
+}: Config['topics']): WantedCopies {
+  return { replicationFactor, minInsyncReplicas }
+}
+
 /** Every topic of the services, as it is to be created. */
 export function wantedTopics({ topics: settings }: Config, services: readonly DeclaredService[]): readonly TopicSettings[] {
   const ways: Readonly<Record<NonNullable<WrittenTopic['holds']>, Pick<TopicSettings, 'partitions' | 'config'>>> = {
@@ -55,9 +72,20 @@ export function wantedTopics({ topics: settings }: Config, services: readonly De
   const others = services.flatMap(({ writes }) => writes).filter(({ holds = 'device' }) => holds !== 'device')
   return [...sharedTopics(services).map((topic): WrittenTopic => ({ topic })), ...others].map(({ topic, holds = 'device' }) => ({
     topic,
-    replicationFactor: settings.replication_factor,
+    ...wantedCopies(settings),
     ...ways[holds],
   }))
+}
+
+/** Existing topics with too few copies; none if this user may not ask. */
+export async function tooFewCopies(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly ThinTopic[]> {
+  try {
+    return await thinTopics(admin, wanted)
+  } catch (cause) {
+    const error = kafkaError('asking Kafka for the copies of topics', cause)
+    if (!AUTHORIZATION.has(error.code)) throw error
+    return []
+  }
 }
 
 /**

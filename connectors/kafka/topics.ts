@@ -3,16 +3,21 @@ import type { Topic } from '../../processors/contract.ts'
 import { ConnectorError } from '../contract.ts'
 import { KAFKAJS, type KafkaAdmin, type KafkaClient } from './client.ts'
 import { committedOffsets } from './committed-positions.ts'
+import { type Copies, copiesOn, type WantedCopies } from './copies.ts'
 import { type Lag, lagOf } from './lag.ts'
 import { openTopicLogs } from './topic-logs.ts'
 
 /** A topic as this system needs it. */
-export interface TopicSettings {
+export interface TopicSettings extends WantedCopies {
   readonly topic: Topic
   readonly partitions: number
-  readonly replicationFactor: number
   /** Kafka's own names, as in `retention.ms`. */
   readonly config: Readonly<Record<string, string>>
+}
+
+/** The same, once it is known how many brokers there are. */
+export interface NewTopic extends Pick<TopicSettings, 'topic' | 'partitions' | 'config'> {
+  readonly replicationFactor: number
 }
 
 /** A broker hears of a change a moment after the controller. Asks again after this pause. */
@@ -47,10 +52,53 @@ export async function ensureTopics(admin: KafkaAdmin, wanted: readonly TopicSett
   return names
 }
 
-/** Those that do not exist. */
-export async function missingTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly TopicSettings[]> {
-  const existing = new Set(await (await admin[KAFKAJS]()).listTopics())
-  return wanted.filter(({ topic }) => !existing.has(topic))
+/**
+ * Those that do not exist, as they would be created on the brokers that there are now.
+ * @throws ConnectorError if these are too few for the copies
+ */
+export async function missingTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly NewTopic[]> {
+  const kafkajs = await admin[KAFKAJS]()
+  const existing = new Set(await kafkajs.listTopics())
+  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  if (missing.length === 0) return []
+  const { brokers } = await kafkajs.describeCluster()
+  return missing.map(({ topic, partitions, config, ...copies }) => {
+    const { replicationFactor, minInsyncReplicas } = copiesOn(brokers.length, copies)
+    // With one copy there is nothing to be in step: the broker's own setting may stay.
+    const inStep = replicationFactor === 1 ? {} : { [MIN_INSYNC]: String(minInsyncReplicas) }
+    return { topic, partitions, replicationFactor, config: { ...config, ...inStep } }
+  })
+}
+
+const MIN_INSYNC = 'min.insync.replicas'
+
+/** An existing topic with fewer copies than one that is created now would have. */
+export interface ThinTopic {
+  readonly topic: Topic
+  readonly is: Copies
+  readonly wanted: Copies
+}
+
+/** Those of the existing topics; copies of a partition count where it has the fewest. */
+export async function thinTopics(admin: KafkaAdmin, wanted: readonly TopicSettings[]): Promise<readonly ThinTopic[]> {
+  const kafkajs = await admin[KAFKAJS]()
+  const there = new Set(await kafkajs.listTopics())
+  const existing = wanted.filter(({ topic }) => there.has(topic))
+  if (existing.length === 0) return []
+  const { brokers } = await kafkajs.describeCluster()
+  const names = existing.map(({ topic }) => topic)
+  const { topics: found } = await kafkajs.fetchTopicMetadata({ topics: names })
+  const copies = new Map(found.map(({ name, partitions }) => [name, Math.min(...partitions.map(({ replicas }) => replicas.length))]))
+  const inStep = await topicSetting(admin, names, MIN_INSYNC)
+  return existing.flatMap(({ topic, replicationFactor, minInsyncReplicas }) => {
+    const is = { replicationFactor: copies.get(topic) ?? 1, minInsyncReplicas: Number(inStep.get(topic) ?? 1) }
+    // Nothing is created here: a broker that is away now is no reason to refuse.
+    const most = replicationFactor === 'auto' ? brokers.length : Math.max(replicationFactor, brokers.length)
+    const should = copiesOn(most, { replicationFactor, minInsyncReplicas })
+    return is.replicationFactor < should.replicationFactor || is.minInsyncReplicas < should.minInsyncReplicas
+      ? [{ topic, is, wanted: should }]
+      : []
+  })
 }
 
 const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])

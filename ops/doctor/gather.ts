@@ -131,7 +131,6 @@ async function workloadOf(config: Config): Promise<Workload> {
   return {
     services: (await declaredServices(config)).map(({ name }) => name),
     partitions: topics.partitions,
-    replicationFactor: topics.replication_factor,
     retentionHours: topics.retention_hours,
     maxMessageBytes: topics.max_message_bytes,
     retentionDays: storage.retention_days.readings,

@@ -10,6 +10,7 @@ import { deadTopics } from '../../processors/declaration.ts'
 import { topics } from '../../processors/topics.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
+import { wantedCopies } from '../../services/kafka.ts'
 import { throughOutages } from '../../services/through-outages.ts'
 import type { OutputMark } from '../rows/row-output.ts'
 import type { Matched, ReplayOutput } from './replay-output.ts'
@@ -54,7 +55,7 @@ export async function intoTopic(options: IntoTopicOptions): Promise<ReplayOutput
       `--into: services read ${into}: what is written there is processed, stored and sent again. Take another name, or say --live if that is what you want`,
     )
   await using admin = openAdmin(kafka)
-  await ensureTopics(admin, [{ topic: into, partitions, replicationFactor: config.topics.replication_factor, config: {} }])
+  await ensureTopics(admin, [{ topic: into, partitions, ...wantedCopies(config.topics), config: {} }])
   const limits = await largestValues(admin, [into])
   const kept = resume?.groups ? (JSON.parse(resume.groups) as Kept) : undefined
   const run = kept?.run ?? randomBytes(6).toString('hex')

@@ -22,7 +22,7 @@ export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>)
 /** Creates a topic, of one partition unless told otherwise. */
 export async function createTopic(topic: Topic, partitions = 1): Promise<void> {
   await using admin = openAdmin(createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet))
-  await ensureTopics(admin, [{ topic, partitions, replicationFactor: 1, config: {} }])
+  await ensureTopics(admin, [{ topic, partitions, replicationFactor: 1, minInsyncReplicas: 1, config: {} }])
 }
 
 /** Deletes topics; resolves when they are gone: until then Kafka may say that they exist. */

@@ -35,7 +35,6 @@ export async function factsOfMachine(machine: Machine): Promise<Facts> {
     workload: {
       services: ['bridge', 'standardise', 'devices', 'store'],
       partitions: 6,
-      replicationFactor: 1,
       retentionHours: 168,
       maxMessageBytes: 2_228_224,
       retentionDays: undefined,

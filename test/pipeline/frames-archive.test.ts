@@ -48,6 +48,7 @@ describe('the archive of frames', () => {
         topic,
         partitions: PARTITIONS,
         replicationFactor: 1,
+        minInsyncReplicas: 1,
         config: { 'message.timestamp.type': 'CreateTime', 'retention.ms': '-1' },
       },
     ])

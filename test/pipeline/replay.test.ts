@@ -241,7 +241,7 @@ describe('millrace replay', () => {
   it('says how many records Kafka lost while they were to be read, and exits with 1', async () => {
     const topic = `${run}.events` as Topic
     await using admin = openAdmin(kafka)
-    await ensureTopics(admin, [{ topic, partitions: 1, replicationFactor: 1, config: {} }])
+    await ensureTopics(admin, [{ topic, partitions: 1, replicationFactor: 1, minInsyncReplicas: 1, config: {} }])
     await using producer = await createProducer({
       kafka,
       partitions: new Map([[topic, 1]]),

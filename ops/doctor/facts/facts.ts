@@ -39,7 +39,6 @@ export interface Workload {
   /** Names of the services, as their units have them. */
   readonly services: readonly string[]
   readonly partitions: number
-  readonly replicationFactor: number
   readonly retentionHours: number
   readonly maxMessageBytes: number
   readonly retentionDays: number | undefined

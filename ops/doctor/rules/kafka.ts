@@ -96,7 +96,7 @@ export const kafkaRules: readonly Rule[] = [
               ? 'at least 3 copies'
               : `${among(thin, topics.length)}: ${Math.min(...thin.map(({ replicas }) => replicas))}, on ${brokers.length} brokers`,
           expected: '3 copies on 3 brokers',
-          command: 'topics.replication_factor: 3 in millrace.yaml before `millrace migrate`; existing topics: kafka-reassign-partitions.sh',
+          command: 'three brokers before `millrace migrate`; existing topics: kafka-reassign-partitions.sh (docs/configuration.md)',
         }),
       ]
     }),
