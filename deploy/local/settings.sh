@@ -52,6 +52,16 @@ if ((kafka_nodes == 3)); then
   parts=("${kafka_parts[@]}" "${parts[@]:1}")
 fi
 
+# A second PostgreSQL that follows the first, from the first start on that asks for it. The file has the part that is the primary, or was when it ended.
+standby_mark=$instance/.millrace-standby
+[[ ${MILLRACE_STANDBY:-0} =~ ^[01]$ ]] || fail "MILLRACE_STANDBY: expected 1 or 0, got '$MILLRACE_STANDBY'"
+database_parts=(postgres)
+if [[ -f $standby_mark || ${MILLRACE_STANDBY:-0} == 1 ]]; then
+  [[ $secure == no ]] || fail 'MILLRACE_STANDBY=1 and MILLRACE_SECURE=1 do not go together'
+  database_parts+=(standby)
+  parts+=(standby)
+fi
+
 # Everybody's name in Kafka and PostgreSQL, in a secured instance (docs/roles.md).
 kafka_users=(owner operator bridge processors continuity store watch)
 postgres_users=(postgres millrace millrace_store millrace_processes millrace_reader millrace_watch)
@@ -83,8 +93,10 @@ kafka_port[kafka3]=$(port MILLRACE_KAFKA3_PORT 9098)
 kafka_controller_port[kafka3]=$(port MILLRACE_KAFKA3_CONTROLLER_PORT 9099)
 kafka_internal_port[kafka3]=$(port MILLRACE_KAFKA3_INTERNAL_PORT 9100)
 registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
-# Not 5432: a PostgreSQL of the machine's own often has it.
-postgres_port=$(port MILLRACE_POSTGRES_PORT 5433)
+# Of each server, by its part. Not 5432: a PostgreSQL of the machine's own often has it.
+declare -A database_port
+database_port[postgres]=$(port MILLRACE_POSTGRES_PORT 5433)
+database_port[standby]=$(port MILLRACE_STANDBY_PORT 5434)
 # Of a secured instance: where the registry is behind its proxy.
 registry_internal_port=$(port MILLRACE_REGISTRY_INTERNAL_PORT 8082)
 prometheus_port=$(port MILLRACE_PROMETHEUS_PORT 9090)
@@ -103,11 +115,12 @@ addresses() {
   else
     printf 'REGISTRY_URL=http://127.0.0.1:%s/apis/ccompat/v7\n' "$registry_port"
   fi
-  database_address DATABASE millrace telemetry app
-  database_address STORE millrace_store telemetry app
-  database_address PROCESSES millrace_processes telemetry app
-  database_address WATCH millrace_watch telemetry app
-  database_address READER millrace_reader telemetry app
+  database_address DATABASE millrace
+  database_address STORE millrace_store
+  database_address PROCESSES millrace_processes
+  database_address WATCH millrace_watch
+  # Its transactions are read-only everywhere.
+  database_address READER millrace_reader primary
 }
 
 # kafka_brokers: host:port of each, with commas between.
@@ -117,23 +130,26 @@ kafka_brokers() {
   (IFS=, && printf '%s\n' "${brokers[*]}")
 }
 
-# database_address NAME ROLE DATABASE…: the variable of each database.
+# database_address NAME ROLE [TARGET]: the variable of each database. With a standby the address has both servers, and which one is meant.
 database_address() {
-  local name=$1 role=$2 database user=$2 files=
-  shift 2
+  local name=$1 role=$2 target=${3:-read-write} database part user=$2 parameters= servers=()
   if [[ $secure == yes ]]; then
     user=$role:$(password "postgres-$role")
-    files="?ca_file=$certificates/ca.pem"
+    parameters="?ca_file=$certificates/ca.pem"
   fi
-  for database in "$@"; do printf '%s_%s_URL=postgres://%s@127.0.0.1:%s/%s%s\n' "${database^^}" "$name" "$user" "$postgres_port" "$database" "$files"; done
+  for part in "${database_parts[@]}"; do servers+=("127.0.0.1:${database_port[$part]}"); done
+  if ((${#servers[@]} > 1)); then parameters="?target_session_attrs=$target"; fi
+  for database in telemetry app; do
+    printf '%s_%s_URL=postgres://%s@%s/%s%s\n' "${database^^}" "$name" "$user" "$(IFS=, && printf '%s' "${servers[*]}")" "$database" "$parameters"
+  done
 }
 
 # load_parts: defines the functions of each part (see start for what they are).
 load_parts() {
   local part
   for part in "${parts[@]}" "${parts_on_request[@]}"; do
-    # The first broker's file has the others too.
-    if [[ $part == kafka[23] ]]; then continue; fi
+    # The first broker's file has the others too, and that of PostgreSQL its standby.
+    if [[ $part == kafka[23] || $part == standby ]]; then continue; fi
     # shellcheck disable=SC1090 # the files named part.sh below this directory
     source "$stack/$part/part.sh"
   done
