@@ -71,6 +71,11 @@ export const environment = z
     MQTT_WATCH_PASSWORD: z.string().optional(),
     MQTT_WATCH_CERT_FILE: z.string().optional(),
     MQTT_WATCH_KEY_FILE: z.string().optional(),
+    MQTT_FLEET_USERNAME: z
+      .string()
+      .optional()
+      .describe('Of `millrace fleet` and `millrace demo`, if one user may publish for all of their devices; else each device has its ID.'),
+    MQTT_FLEET_PASSWORD: z.string().optional(),
     MQTT_CA_FILE: z.string().optional(),
     MQTT_CERT_FILE: z.string().optional(),
     MQTT_KEY_FILE: z.string().optional(),

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 export const SECRETS = [
   'MQTT_PASSWORD',
   'MQTT_WATCH_PASSWORD',
+  'MQTT_FLEET_PASSWORD',
   'KAFKA_PASSWORD',
   'KAFKA_OWNER_PASSWORD',
   'KAFKA_BRIDGE_PASSWORD',

@@ -13,6 +13,7 @@ import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import { openStatusSources } from '../../ops/status/status-sources.ts'
 import { type DeviceId, parseDeviceId } from '../../processors/contract.ts'
 import { type Config, ConfigError } from '../../services/config.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { wholeLines } from './csv-lines.ts'
 import { complaints, type FileBalance, missing, renderBalance } from './file-balance.ts'
 import { bootFile, FLEET_PROGRAM } from './fleets.ts'
@@ -122,7 +123,12 @@ export async function sendFile({ file, config, local, signal, say }: FileRun): P
 function startSender({ path, way }: PreparedFile, { env, bridge }: Config, local: string): FileSender {
   if (way.tag === 'json') {
     const { burst_bytes: burstBytes, bytes_per_second: bytesPerSecond } = bridge.rate_limit
-    return sendAsJson({ path, url: env.MQTT_URL, topicOf: (device) => `devices/${device}/telemetry`, rate: { burstBytes, bytesPerSecond } })
+    return sendAsJson({
+      path,
+      broker: fleetAccess(env),
+      topicOf: (device) => `devices/${device}/telemetry`,
+      rate: { burstBytes, bytesPerSecond },
+    })
   }
   const log = join(local, 'log', 'fleet-file.log')
   const logBegins = existsSync(log) ? statSync(log).size : 0

@@ -12,8 +12,8 @@ export interface SocketReader {
   callback(count: number): boolean
 }
 
-/** Opens the socket, plain or TLS, with this reader. */
-export type Dial = (reader: SocketReader) => Socket
+/** Opens the socket, plain or TLS, with this reader, or to be read as any stream. */
+export type Dial = (reader?: SocketReader) => Socket
 
 /** Takes the publishes of one read. */
 export type TakePublishes = (

@@ -4,6 +4,17 @@ import { shownAddress } from '../../processors/address.ts'
 import { readTls, type TlsContext, type TlsFiles } from '../tls-files.ts'
 import type { Dial } from './connection.ts'
 
+/** Where a broker is, and as whom to connect, as it is configured. */
+export interface BrokerAccess {
+  /** mqtt://host[:port] or mqtts://… */
+  readonly url: string
+  /** Otherwise that of the URL, if it has one. */
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** For mqtts; read at each connection. */
+  readonly tls?: TlsFiles
+}
+
 /** Where a broker is, and as whom to connect. */
 export interface Broker {
   readonly dial: Dial
@@ -32,7 +43,8 @@ export function parseBroker(url: string, files: TlsFiles = {}): Broker {
   const target = { host, port, noDelay: true }
   return {
     dial(onread) {
-      if (!secure) return connectTcp({ ...target, onread })
+      const reading = onread === undefined ? {} : { onread }
+      if (!secure) return connectTcp({ ...target, ...reading })
       let context: TlsContext
       try {
         context = readTls(files)
@@ -41,7 +53,7 @@ export function parseBroker(url: string, files: TlsFiles = {}): Broker {
         return new Socket().destroy(cause instanceof Error ? cause : new Error(String(cause)))
       }
       // Node documents onread for tls.connect too; its types have it for net.connect only.
-      const secureTarget = { ...context, ...serverName(host), ...target, onread }
+      const secureTarget = { ...context, ...serverName(host), ...target, ...reading }
       return connectTls(secureTarget)
     },
     username: parsed.username === '' ? undefined : decodeURIComponent(parsed.username),

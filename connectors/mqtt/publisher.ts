@@ -1,5 +1,5 @@
-import mqtt from 'mqtt'
-import { readTls, type TlsFiles } from '../tls-files.ts'
+import { MqttClient } from 'mqtt'
+import { type BrokerAccess, parseBroker } from './dial.ts'
 
 /** Publishes with QoS 1, and goes on where it was when the broker comes back. */
 export interface MqttPublisher extends AsyncDisposable {
@@ -21,11 +21,19 @@ const RECONNECT_MS = 500
 
 /**
  * Starts to connect, and keeps trying.
- * @param tls for mqtts; read once
+ * @throws TypeError if the URL is not valid
  */
-export function openPublisher(url: string, clientId: string, tls: TlsFiles = {}): MqttPublisher {
-  const secured = url.startsWith('mqtts:') ? readTls(tls) : {}
-  const client = mqtt.connect(url, { protocolVersion: 5, clientId, keepalive: 30, reconnectPeriod: RECONNECT_MS, ...secured })
+export function openPublisher({ url, tls, ...given }: BrokerAccess, clientId: string): MqttPublisher {
+  const broker = parseBroker(url, tls)
+  const { username = broker.username, password = broker.password } = given
+  const client = new MqttClient(() => broker.dial(), {
+    protocolVersion: 5,
+    clientId,
+    keepalive: 30,
+    reconnectPeriod: RECONNECT_MS,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  })
   // It tries again, and `connected` says so.
   client.on('error', () => undefined)
   const unheard = new Set<number>()

@@ -62,9 +62,11 @@ if [[ -f $standby_mark || ${MILLRACE_STANDBY:-0} == 1 ]]; then
   parts+=(standby)
 fi
 
-# Everybody's name in Kafka and PostgreSQL, in a secured instance (docs/roles.md).
+# Everybody's name in Kafka, PostgreSQL and the MQTT broker, in a secured instance (docs/roles.md).
 kafka_users=(owner operator bridge processors continuity store watch)
 postgres_users=(postgres millrace millrace_store millrace_processes millrace_reader millrace_watch)
+# The fleet is who speaks for simulated devices, in tests and demonstrations (deploy/local/mosquitto/secure.acl).
+mqtt_users=(bridge watch fleet)
 # password NAME: what is in the file of that name, without anything that an address or a configuration file would have to escape.
 password() { cat "$passwords/$1"; }
 
@@ -97,17 +99,26 @@ registry_port=$(port MILLRACE_REGISTRY_PORT 8081)
 declare -A database_port
 database_port[postgres]=$(port MILLRACE_POSTGRES_PORT 5433)
 database_port[standby]=$(port MILLRACE_STANDBY_PORT 5434)
-# Of a secured instance: where the registry is behind its proxy.
+# Of a secured instance: where devices with certificates connect, and where the registry is behind its proxy.
+mqtt_certificates_port=$(port MILLRACE_MQTT_CERTIFICATES_PORT 8883)
 registry_internal_port=$(port MILLRACE_REGISTRY_INTERNAL_PORT 8082)
 prometheus_port=$(port MILLRACE_PROMETHEUS_PORT 9090)
 
 # Made at the first start: who has the bridge's client ID has what is queued for it.
-bridge_password_file=$instance/data/mosquitto/bridge.password
+if [[ $secure == yes ]]; then
+  mqtt_url=mqtts://127.0.0.1:$mqtt_port
+  bridge_password_file=$passwords/mqtt-bridge
+else
+  mqtt_url=mqtt://127.0.0.1:$mqtt_port
+  bridge_password_file=$instance/data/mosquitto/bridge.password
+fi
 
 # The addresses that Millrace's services read, as KEY=value lines. Those of a secured instance have passwords in them.
 addresses() {
-  printf 'MQTT_URL=mqtt://127.0.0.1:%s\nMQTT_PASSWORD_FILE=%s\nKAFKA_BROKERS=%s\n' "$mqtt_port" "$bridge_password_file" "$(kafka_brokers)"
+  printf 'MQTT_URL=%s\nMQTT_PASSWORD_FILE=%s\nKAFKA_BROKERS=%s\n' "$mqtt_url" "$bridge_password_file" "$(kafka_brokers)"
   if [[ $secure == yes ]]; then
+    printf 'MQTT_CA_FILE=%s\nMQTT_WATCH_PASSWORD_FILE=%s\n' "$certificates/ca.pem" "$passwords/mqtt-watch"
+    printf 'MQTT_FLEET_USERNAME=millrace-fleet\nMQTT_FLEET_PASSWORD_FILE=%s\n' "$passwords/mqtt-fleet"
     printf 'KAFKA_CA_FILE=%s\nKAFKA_USERNAME=millrace-operator\nKAFKA_PASSWORD_FILE=%s\n' "$certificates/ca.pem" "$passwords/kafka-operator"
     local user
     for user in owner bridge processors continuity store watch; do printf 'KAFKA_%s_PASSWORD_FILE=%s\n' "${user^^}" "$passwords/kafka-$user"; done

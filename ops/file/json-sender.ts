@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import type { BrokerAccess } from '../../connectors/mqtt/dial.ts'
 import { openPublisher } from '../../connectors/mqtt/publisher.ts'
 import { JsonBatches } from './json-batches.ts'
 
@@ -25,7 +26,7 @@ export interface FileSender extends AsyncDisposable {
 export interface JsonSenderOptions {
   /** In standard form: time, device, quantities. */
   readonly path: string
-  readonly url: string
+  readonly broker: BrokerAccess
   readonly topicOf: (device: string) => string
   /** What the bridge lets pass of each device: bytes at once, and a second. */
   readonly rate: { readonly burstBytes: number; readonly bytesPerSecond: number }
@@ -37,8 +38,8 @@ const WINDOW = 100
 const SHARE = 0.5
 
 /** Sends a file as JSON telemetry: exact, whatever decimals it has. */
-export function sendAsJson({ path, url, topicOf, rate }: JsonSenderOptions): FileSender {
-  const publisher = openPublisher(url, `millrace-file-${process.pid}`)
+export function sendAsJson({ path, broker, topicOf, rate }: JsonSenderOptions): FileSender {
+  const publisher = openPublisher(broker, `millrace-file-${process.pid}`)
   const stopping = new AbortController()
   const underWay = new Set<Promise<void>>()
   const begunMs = Date.now()

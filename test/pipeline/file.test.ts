@@ -121,7 +121,7 @@ describe('a file of somebody, through the line', function () {
   it('waits while nobody subscribes, and counts that', async () => {
     const url = process.env.MQTT_URL as string
     const topic = `devices/${run}/nobody`
-    await using publisher = openPublisher(url, `${run}-publisher`)
+    await using publisher = openPublisher({ url }, `${run}-publisher`)
     let done = false
     const published = publisher.publish(topic, Buffer.from('1')).then(() => {
       done = true

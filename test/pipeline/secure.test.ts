@@ -13,8 +13,10 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import { topics } from '../../processors/topics.ts'
 import { loadConfig } from '../../services/config.ts'
 import { asUserOf } from '../../services/database-users.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { runMillrace } from '../adversary/command.ts'
+import { type Claims, type HostileClient, openHostileClient } from '../adversary/hostile-client.ts'
 import { quiet } from './frames.ts'
 import { type SecureStack, startSecureStack } from './secure-stack.ts'
 import { launchWith, type RunningService, until } from './service.ts'
@@ -45,9 +47,11 @@ describe('with everything secured', function () {
     if (code !== 0) throw new Error(`millrace ${args.join(' ')} exited with ${code}: ${error}`)
     return output
   }
-  const stored = async (): Promise<number> => {
+  /** What start has written for the commands that issue credentials. */
+  const identity = (): string => join(stack.local, 'identity.yaml')
+  const stored = async (id = device): Promise<number> => {
     const text = 'SELECT count(DISTINCT temperature)::int AS rows FROM readings WHERE device_id = $1'
-    return (await database.use((session) => session.query<{ rows: number }>('counting rows', text, [device])))[0]?.rows ?? 0
+    return (await database.use((session) => session.query<{ rows: number }>('counting rows', text, [id])))[0]?.rows ?? 0
   }
   /** The nth of a device's messages, told by its value. */
   const message = (n: number): Buffer => Buffer.from(JSON.stringify({ ts: Date.now() / 1_000, temperature: n / 100 }))
@@ -65,6 +69,7 @@ describe('with everything secured', function () {
     )
     expect(await millrace('migrate')).to.match(/gave the users of Kafka their rights: \d+/)
     await millrace('schemas', 'register')
+    await millrace('devices', 'authority', '--config', identity())
     await millrace('devices', 'add', '--account', 'test', '--site', 'vault', device)
     database = createDatabase({ url: stack.env.TELEMETRY_DATABASE_URL ?? '', applicationName: 'test' })
     for (const args of [['bridge'], ['run', 'translate'], ['store'], ['watch']])
@@ -149,8 +154,74 @@ describe('with everything secured', function () {
     })
   })
 
+  describe('devices at the MQTT broker', () => {
+    const DENIED = 0x87
+    const [withPassword, withCertificate] = [`${device}-p`, `${device}-c`]
+    let password = ''
+    let fleet: { readonly username: string; readonly password: string }
+    let ca: Buffer
+
+    before(async () => {
+      const { env } = loadConfig(stack.env, undefined)
+      fleet = { username: env.MQTT_FLEET_USERNAME ?? '', password: env.MQTT_FLEET_PASSWORD ?? '' }
+      ca = readFileSync(stack.file('ca.pem'))
+      const add = ['devices', 'add', '--account', 'test', '--config', identity()]
+      password = (await millrace(...add, '--password', withPassword)).trim().split('\t')[1] ?? ''
+      await millrace(...add, '--certificate', '--out', join(stack.local, 'data', 'out'), withCertificate)
+    })
+
+    const url = (): string => stack.env.MQTT_URL ?? ''
+    const open = (claims: Claims): Promise<HostileClient> => openHostileClient({ url: url(), tls: { ca }, ...claims })
+    const openWithCertificate = (): Promise<HostileClient> => {
+      const [, address] = /'(mqtts:.*)'/.exec(readFileSync(identity(), 'utf8')) ?? []
+      const file = (end: string): Buffer => readFileSync(join(stack.local, 'data', 'out', `${withCertificate}.${end}`))
+      return open({ clientId: withCertificate, url: address ?? '', tls: { ca, cert: file('pem'), key: file('key') } })
+    }
+    const answer = async (claims: Claims): Promise<number | undefined> => {
+      await using client = await open(claims)
+      return client.connack
+    }
+
+    it('are refused without TLS, with an unknown authority, without a name, with a wrong password, with the client ID of another', async () => {
+      const own = { clientId: withPassword, username: withPassword, password }
+      await using plainly = await openHostileClient({ ...own, url: url().replace('mqtts:', 'mqtt:') })
+      expect(plainly.connack).to.equal(undefined)
+      expect(await answer({ ...own, tls: { ca: readFileSync(strange()) } })).to.equal(undefined)
+      expect(await answer({ clientId: device })).to.equal(DENIED)
+      expect(await answer({ ...own, password: 'wrong' })).to.equal(DENIED)
+      expect(await answer({ ...own, clientId: device })).to.equal(DENIED)
+      expect(await answer({ ...own, clientId: 'millrace-bridge' })).to.equal(DENIED)
+      expect(await answer({ ...fleet, clientId: 'millrace-bridge' })).to.equal(DENIED)
+      expect(await answer({ clientId: 'millrace-bridge', username: 'millrace-bridge', password: fleet.password })).to.equal(DENIED)
+      expect(await answer({ clientId: 'x', username: 'millrace-watch', password: 'wrong' })).to.equal(DENIED)
+    })
+
+    it('with a password or a certificate publish on their own topics, which become rows, and on nobody else’s', async () => {
+      await using first = await open({ clientId: withPassword, username: withPassword, password })
+      await using second = await openWithCertificate()
+      for (const [client, own, other] of [
+        [first, withPassword, withCertificate],
+        [second, withCertificate, withPassword],
+      ] as const) {
+        expect(await client.publish(`devices/${other}/telemetry`, message(1))).to.equal(DENIED)
+        expect(await client.publish(`devices/${own}/telemetry`, message(2))).to.equal(0)
+        expect(await client.publish('stat/forged/POWER', 'ON')).to.equal(DENIED)
+        await until(`the row of ${own}`, async () => (await stored(own)) === 1, SLOW_MS)
+      }
+    })
+
+    it('that are revoked are disconnected', async () => {
+      await using first = await open({ clientId: withPassword, username: withPassword, password })
+      await using second = await openWithCertificate()
+      expect([first.connack, second.connack]).to.deep.equal([0, 0])
+      await millrace('devices', 'revoke', '--config', identity(), withPassword, withCertificate)
+      await Promise.all([first.closed, second.closed])
+      expect(await answer({ clientId: withPassword, username: withPassword, password })).to.equal(DENIED)
+    })
+  })
+
   it('rows flow, also while every certificate is replaced by one of another authority and the servers restart: none is lost', async () => {
-    await using publisher = openPublisher(stack.env.MQTT_URL ?? '', `${device}-publisher`)
+    await using publisher = openPublisher(fleetAccess(loadConfig(stack.env, undefined).env), `${device}-publisher`)
     let sent = 0
     const stop = new AbortController()
     const sending = (async () => {
@@ -164,11 +235,11 @@ describe('with everything secured', function () {
       await stack.certificates('new-ca')
       await stack.certificates('renew')
       expect(issuer()).not.to.equal(before)
-      await stack.restart('kafka', 'postgres', 'proxy')
+      await stack.restart('kafka', 'postgres', 'proxy', 'mosquitto')
       let upTo = sent
       await until('rows flow with both authorities', async () => (await stored()) > upTo, SLOW_MS)
       await stack.certificates('forget-old-ca')
-      await stack.restart('kafka', 'postgres', 'proxy')
+      await stack.restart('kafka', 'postgres', 'proxy', 'mosquitto')
       upTo = sent
       await until('rows flow with the new authority', async () => (await stored()) > upTo, SLOW_MS)
     } finally {
@@ -213,6 +284,9 @@ describe('with everything secured', function () {
       'data/kafka',
       'data/registry',
       'data/kafka.keystore.pem',
+      'data/mosquitto/users',
+      'data/mosquitto/client',
+      'data/mosquitto/devices/passwords',
     ])
       expect(statSync(join(stack.local, path)).mode & 0o077, path).to.equal(0)
   })
