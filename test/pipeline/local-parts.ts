@@ -6,7 +6,7 @@ import { projectRoot } from '../../schemas/files.ts'
  * A part of the local stack that the tests run on, named by MILLRACE_LOCAL and MILLRACE_PORT_OFFSET
  * as `test/run` sets them.
  */
-export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
+export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres' | 'standby'
 
 const run = promisify(execFile)
 
@@ -25,7 +25,12 @@ export async function revive(...parts: readonly (Part | 'prometheus')[]): Promis
   await script('start', ...parts)
 }
 
-async function script(name: 'start' | 'stop', ...args: readonly string[]): Promise<void> {
+/** With a standby: ends the primary by SIGKILL, and promotes the other server. */
+export async function promote(): Promise<void> {
+  await script('promote')
+}
+
+async function script(name: 'start' | 'stop' | 'promote', ...args: readonly string[]): Promise<void> {
   if (process.env.MILLRACE_LOCAL === undefined)
     throw new Error('MILLRACE_LOCAL is not set: stopping parts of a stack that somebody else may use is not for tests')
   await run(`${projectRoot}deploy/local/${name}`, args)
