@@ -3,15 +3,14 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import type mqtt from 'mqtt'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot, readSchema } from '../../schemas/files.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
-import { address, quiet } from '../../test/pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from '../../test/pipeline/service.ts'
+import { address, askRegistry, testDatabase, testKafka, testPublisher } from '../../test/pipeline/stack-clients.ts'
 import { type FrostAlert, frostAlertSchema } from './generated/frost-alert.ts'
 
 const FOLDER = 'examples/frost-alert/'
@@ -37,7 +36,7 @@ describe('frost-alert, on the line', () => {
     await millrace('migrate', '--config', config)
     await millrace('schemas', 'register', '--config', config)
     await millrace('devices', 'add', '--account', 'test', '--site', 'orchard', cold)
-    const app = new pg.Client(address('APP_DATABASE_URL'))
+    const app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     await app.query('INSERT INTO devices (id) VALUES ($1)', [stray])
     await app.end()
@@ -47,7 +46,7 @@ describe('frost-alert, on the line', () => {
       services.push(service)
       await service.ready()
     }
-    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
   })
 
   after(async () => {
@@ -60,7 +59,7 @@ describe('frost-alert, on the line', () => {
   async function readTopics(): Promise<() => Promise<void>> {
     const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
     const type = avroType(frostAlertSchema.json)
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const consumer = kafka[KAFKAJS].consumer({ groupId: `${run}-reader` })
     await consumer.connect()
     await consumer.subscribe({ topics: ['frost.alerts', 'frost-alert.dead'], fromBeginning: true })
@@ -114,7 +113,7 @@ describe('frost-alert, on the line', () => {
       /^frost-alert +0 /m.test(await millrace('lag', '--over', '0s', '--config', config)),
     )
     expect(await millrace('dead', 'frost-alert', '--config', config)).to.match(/frost-alert\.dead +nobody-to-alert/)
-    const subjects = (await (await fetch(`${address('REGISTRY_URL')}/subjects`)).json()) as readonly string[]
+    const subjects = (await (await askRegistry(`/subjects`)).json()) as readonly string[]
     expect(subjects).to.include.members(['frost.alerts-value', 'frost-alert.dead-value'])
   })
 

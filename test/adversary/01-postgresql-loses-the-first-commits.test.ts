@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
 import type { Claim, OffsetStore, TopicPartition } from '../../connectors/contract.ts'
 import { createContinuityStore, ledgerBatch } from '../../connectors/postgres/continuity-store.ts'
 import { migrateApp, migrateTelemetry } from '../../connectors/postgres/migrate.ts'
@@ -13,11 +12,12 @@ import type { ConsumerName, Topic } from '../../processors/contract.ts'
 import { businessProcess as devicesProcess } from '../../processors/devices/process.ts'
 import { topics } from '../../processors/topics.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
-import { address, frameRecord, produce, quiet, testFirmware, wire } from '../pipeline/frames.ts'
+import { frameRecord, produce, testFirmware, wire } from '../pipeline/frames.ts'
 import { crash, revive } from '../pipeline/local-parts.ts'
 import { sinkBatch } from '../pipeline/readings-batch.ts'
 import { scratchDatabase } from '../pipeline/scratch-database.ts'
 import { startService, until } from '../pipeline/service.ts'
+import { address, asSuperuser, quiet, testDatabase } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { recreateTopic } from './kafka-topics.ts'
 import { provision } from './messages.ts'
@@ -163,10 +163,9 @@ describe('PostgreSQL dies right after the first commits of a fresh topic', () =>
   let schemaId: number
 
   /** On a connection of its own: the server is killed meanwhile. */
-  async function ask(text: string, values: readonly unknown[] = [], user?: string): Promise<Record<string, unknown> | undefined> {
-    const url = new URL(address('TELEMETRY_DATABASE_URL'))
-    if (user !== undefined) url.username = user
-    const database = new pg.Client(url.href)
+  async function ask(text: string, values: readonly unknown[] = [], superuser = false): Promise<Record<string, unknown> | undefined> {
+    const url = address('TELEMETRY_DATABASE_URL')
+    const database = testDatabase(superuser ? asSuperuser(url) : url)
     database.on('error', () => undefined)
     await database.connect()
     try {
@@ -198,13 +197,13 @@ describe('PostgreSQL dies right after the first commits of a fresh topic', () =>
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     opened.atEnd(async () => {
       await revive('postgres')
-      await ask('ALTER SYSTEM RESET wal_writer_delay', [], 'postgres')
-      await ask('SELECT pg_reload_conf()', [], 'postgres')
+      await ask('ALTER SYSTEM RESET wal_writer_delay', [], true)
+      await ask('SELECT pg_reload_conf()', [], true)
     })
     // A commit that is not waited for is written a moment later, at the latest after three times
     // this: long enough to be killed in.
-    await ask("ALTER SYSTEM SET wal_writer_delay = '10s'", [], 'postgres')
-    await ask('SELECT pg_reload_conf()', [], 'postgres')
+    await ask("ALTER SYSTEM SET wal_writer_delay = '10s'", [], true)
+    await ask('SELECT pg_reload_conf()', [], true)
     await recreateTopic(topics.readings)
   })
 

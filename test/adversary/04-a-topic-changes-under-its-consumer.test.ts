@@ -1,17 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { PositionChange } from '../../connectors/contract.ts'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { GroupConsumer } from '../../connectors/kafka/consumer.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import type { ConsumerName, Topic } from '../../processors/contract.ts'
-import { address, quiet } from '../pipeline/frames.ts'
 import { until } from '../pipeline/service.ts'
+import { quiet, testKafka } from '../pipeline/stack-clients.ts'
 import { createTopic, deleteTopics, withAdmin } from './kafka-topics.ts'
 
 describe("a topic that changes under a consumer whose offsets are Kafka's", () => {
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const kafka = testKafka()
   const run = Date.now().toString(36)
   let topic: Topic
   let handled: string[]

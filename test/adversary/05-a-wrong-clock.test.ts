@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { address, frameRecord, produce, testFirmware, wire } from '../pipeline/frames.ts'
+import { frameRecord, produce, testFirmware, wire } from '../pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, startService, until } from '../pipeline/service.ts'
+import { address, testDatabase } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -49,7 +50,7 @@ describe('a clock that is wrong', () => {
   before(async () => {
     atEnd(async () => rmSync(folder, { recursive: true }))
     await provision(...['a', 'b', 'c'].map(device))
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     atEnd(() => app.end())
     outcomes = await use(openOutcomes())

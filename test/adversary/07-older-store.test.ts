@@ -4,8 +4,9 @@ import type { RecordProducer } from '../../connectors/contract.ts'
 import { readings, valueSubject } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
-import { address, openFrameProducer, wire } from '../pipeline/frames.ts'
+import { openFrameProducer, wire } from '../pipeline/frames.ts'
 import { type RunningService, startService, until } from '../pipeline/service.ts'
+import { askRegistry } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -54,10 +55,14 @@ describe('a store older than the schema of readings', () => {
   }
   const send = (schemaId: number, datum: Buffer) =>
     producer.send([{ topic: readings.topic, key: Buffer.from(run), value: wire(schemaId, datum), timestampMs: Date.now() }])
-  const versions = `${address('REGISTRY_URL')}/subjects/${valueSubject(readings.topic)}/versions`
+  const versions = `/subjects/${valueSubject(readings.topic)}/versions`
   const ask = async (path: string, method = 'GET', body?: unknown): Promise<unknown> => {
     const headers = { 'Content-Type': 'application/vnd.schemaregistry.v1+json' }
-    const response = await fetch(`${versions}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const response = await askRegistry(`${versions}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
     if (!response.ok) throw new Error(`${method} ${versions}${path}: ${response.status}`)
     return response.json()
   }

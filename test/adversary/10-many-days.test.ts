@@ -4,9 +4,10 @@ import { NEWEST_DAYS, OLDEST_DAYS } from '../../processors/time-bounds.ts'
 import { readings, valueSubject } from '../../processors/topics.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { ReadingsWriter } from '../../schemas/readings-writer.ts'
-import { address, openFrameProducer } from '../pipeline/frames.ts'
+import { openFrameProducer } from '../pipeline/frames.ts'
 import { type HiveFrame, hiveFrame } from '../pipeline/hive-frames.ts'
 import { startService, until } from '../pipeline/service.ts'
+import { askRegistry } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -57,7 +58,7 @@ describe('a frame of thousands of days', () => {
   })
 
   it('does not stop the store if it is in the topic of readings already', async () => {
-    const latest = await fetch(`${address('REGISTRY_URL')}/subjects/${valueSubject(readings.topic)}/versions/latest`)
+    const latest = await askRegistry(`/subjects/${valueSubject(readings.topic)}/versions/latest`)
     const { id } = (await latest.json()) as { readonly id: number }
     const count = 3_600
     const columns = {

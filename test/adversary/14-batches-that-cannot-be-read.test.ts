@@ -1,11 +1,12 @@
 import { expect } from 'chai'
 import type { RecordProducer } from '../../connectors/contract.ts'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { topics } from '../../processors/topics.ts'
-import { address, frameRecord, openFrameProducer, quiet, testFirmware, wire } from '../pipeline/frames.ts'
+import { frameRecord, openFrameProducer, testFirmware, wire } from '../pipeline/frames.ts'
 import { LZ4, produceBatch, recordBatch, SNAPPY, withBody, ZSTD } from '../pipeline/raw-batches.ts'
 import { millrace, type RunningService, startService, until } from '../pipeline/service.ts'
+import { testKafka } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -71,7 +72,7 @@ describe('a batch that cannot be read, of a foreign producer', function () {
   })
 
   it('does not become every record of a topic that Kafka itself compresses: the service says what to set, and ends', async () => {
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+    const kafka = testKafka()
     const admin = kafka[KAFKAJS].admin()
     const resource = { type: TOPIC, name: topics.deviceStatus }
     await admin.connect()

@@ -3,14 +3,15 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { ContinuityReport } from '../../ops/continuity/report.ts'
 import { deadTopic, topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
-import { address, quiet, testFirmware } from '../pipeline/frames.ts'
+import { testFirmware } from '../pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, startService, until } from '../pipeline/service.ts'
+import { address, testKafka } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -30,7 +31,7 @@ describe('what becomes too large for Kafka', () => {
    * than the configuration says.
    */
   async function limit(topic: string, bytes: number | null): Promise<void> {
-    const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-limits' }, quiet)[KAFKAJS].admin()
+    const admin = testKafka('test-limits')[KAFKAJS].admin()
     await admin.connect()
     try {
       await admin.alterConfigs({

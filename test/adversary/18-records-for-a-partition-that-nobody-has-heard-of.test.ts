@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import type { Topic } from '../../processors/contract.ts'
-import { address, quiet } from '../pipeline/frames.ts'
+import { quiet, testKafka } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { createTopic, withAdmin } from './kafka-topics.ts'
 
@@ -18,7 +17,7 @@ describe('records for a partition that the broker has not heard of yet', () => {
 
   it('wait for it: they are not taken for acknowledged', async function () {
     this.timeout(60_000)
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+    const kafka = testKafka()
     const producer = await opened.use(
       createProducer({
         kafka,

@@ -1,7 +1,6 @@
 import { expect } from 'chai'
-import pg from 'pg'
-import { address } from '../pipeline/frames.ts'
 import { millrace, startService, until } from '../pipeline/service.ts'
+import { address, testDatabase } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { runMillrace } from './command.ts'
 import { provision, sendMessages } from './messages.ts'
@@ -61,7 +60,7 @@ describe('escape sequences that a stranger wrote', () => {
       const { output, error } = await runMillrace(args)
       expect(output + error, args.join(' ')).to.not.match(OBEYED)
     }
-    const database = new pg.Client(address('APP_DATABASE_URL'))
+    const database = testDatabase(address('APP_DATABASE_URL'))
     await database.connect()
     const { rows } = await database.query('SELECT name FROM accounts WHERE name = $1', [names])
     await database.end()

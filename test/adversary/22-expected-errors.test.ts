@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
 import { type ScratchDatabase, scratchDatabase } from '../pipeline/scratch-database.ts'
 import { freePort, millrace, until } from '../pipeline/service.ts'
+import { address, testDatabase } from '../pipeline/stack-clients.ts'
 import { type Ran, runMillrace } from './command.ts'
 
 const run = `x${Date.now().toString(36)}`
@@ -129,7 +129,7 @@ describe('an error that is nobody’s defect is one line that names what it is a
       2,
       `device ${run}-who is not known`,
     )
-    const database = new pg.Client(process.env.APP_DATABASE_URL)
+    const database = testDatabase(address('APP_DATABASE_URL'))
     await database.connect()
     const { rows } = await database.query(
       'SELECT (SELECT count(*) FROM devices WHERE id LIKE $1) AS devices, (SELECT count(*) FROM accounts WHERE name LIKE $1) AS accounts',

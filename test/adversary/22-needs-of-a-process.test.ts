@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { DeviceId, KafkaRecord, LookupName, Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
 import { openLookups } from '../../services/lookups.ts'
-import { quiet } from '../pipeline/frames.ts'
+import { quiet } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision } from './messages.ts'
 

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { topics, valueSubject } from '../../processors/topics.ts'
 import { projectRoot, readSchema } from '../../schemas/files.ts'
-import { address, produce, wire } from '../pipeline/frames.ts'
+import { produce, wire } from '../pipeline/frames.ts'
 import { launchConfigured, startService, until } from '../pipeline/service.ts'
+import { address, testDatabase } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { messagesOf, provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -36,7 +37,7 @@ describe('a status that cannot be taken, or is not the newest', () => {
 
   before(async () => {
     await provision(...['dev-a', 'dev-b', 'dev-i', 'dev-o'].map(device))
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     outcomes = await use(openOutcomes(['bridge', 'devices']))
   })

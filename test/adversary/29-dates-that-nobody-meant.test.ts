@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import pg from 'pg'
-import { address } from '../pipeline/frames.ts'
+import type pg from 'pg'
 import { millrace } from '../pipeline/service.ts'
+import { address, testDatabase } from '../pipeline/stack-clients.ts'
 import { runMillrace } from './command.ts'
 
 const run = `w${Date.now().toString(36)}`
@@ -28,7 +28,7 @@ describe('a date on the command line that nobody meant', () => {
 
   before(async () => {
     await millrace('migrate')
-    database = new pg.Client(address('APP_DATABASE_URL'))
+    database = testDatabase(address('APP_DATABASE_URL'))
     await database.connect()
   })
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
 import { topicNames } from '../../connectors/kafka/topics.ts'
-import { address } from '../pipeline/frames.ts'
 import { launchWith, until } from '../pipeline/service.ts'
+import { address } from '../pipeline/stack-clients.ts'
 import { digBlackHole } from './black-hole.ts'
 import { provision } from './messages.ts'
 

@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import avro from 'avsc'
 import { expect } from 'chai'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import { topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import type { UnknownPage } from '../../services/bridge/unknown-page.ts'
-import { address, quiet } from '../pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from '../pipeline/service.ts'
+import { quiet, testKafka } from '../pipeline/stack-clients.ts'
 import { type Message, provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
 
@@ -136,7 +135,7 @@ describe('topics that nobody takes', function () {
 
   /** Of this run, in order. */
   async function rawRecords(): Promise<readonly Raw[]> {
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const found: Raw[] = []
     await scanTopic({
       kafka,

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { address } from '../pipeline/frames.ts'
 import { until } from '../pipeline/service.ts'
+import { address } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { openHostileClient } from './hostile-client.ts'
 

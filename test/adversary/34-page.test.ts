@@ -3,11 +3,10 @@ import { type ClientRequest, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
 import { type Page, servePage } from '../../ops/page/serve-page.ts'
 import { loadConfig } from '../../services/config.ts'
-import { address, quiet } from '../pipeline/frames.ts'
 import { until } from '../pipeline/service.ts'
+import { address, quiet, testDatabase } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision } from './messages.ts'
 
@@ -163,7 +162,7 @@ function encode(text: string): string {
 }
 
 async function tables(): Promise<readonly unknown[]> {
-  const client = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+  const client = testDatabase(address('TELEMETRY_DATABASE_URL'))
   await client.connect()
   try {
     return (await client.query('SELECT count(*) FROM pg_class WHERE relname = $1', ['readings'])).rows

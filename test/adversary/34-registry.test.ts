@@ -1,23 +1,12 @@
 import { expect } from 'chai'
-import { address } from '../pipeline/frames.ts'
+import { askRegistry, type RegistryQuestion } from '../pipeline/stack-clients.ts'
 
 const SUBJECT = `stranger-${Date.now().toString(36)}`
 const JSON_TYPE = { 'Content-Type': 'application/vnd.schemaregistry.v1+json' }
 
-interface Asked {
-  readonly method?: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
-}
-
 /** Status of the answer; 0 if the connection was closed instead. */
-async function ask(path: string, { method = 'POST', headers = JSON_TYPE, body }: Asked): Promise<number> {
-  const response = await fetch(`${address('REGISTRY_URL')}${path}`, {
-    method,
-    headers,
-    signal: AbortSignal.timeout(20_000),
-    ...(body === undefined ? {} : { body }),
-  }).catch((cause: unknown) => {
+async function ask(path: string, question: RegistryQuestion): Promise<number> {
+  const response = await askRegistry(path, { method: 'POST', headers: JSON_TYPE, ...question }).catch((cause: unknown) => {
     if (cause instanceof TypeError) return undefined
     throw cause
   })

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { address } from '../pipeline/frames.ts'
+import { address, testBroker } from '../pipeline/stack-clients.ts'
 
 /** Who a client says that it is. Whether the broker believes it is the test's question. */
 export interface Claims {
@@ -57,7 +58,8 @@ const SUBACK = 9
 const MOST_UNANSWERED = 10_000
 
 /** Connects; resolves when the broker has answered or hung up. */
-export async function openHostileClient(claims: Claims): Promise<HostileClient> {
+export async function openHostileClient(given: Claims): Promise<HostileClient> {
+  const claims = given.url === undefined ? { ...stackClaims(given), ...given } : given
   const { hostname, port } = new URL(claims.url ?? address('MQTT_URL'))
   const target = { host: hostname, port: Number(port), noDelay: true }
   const socket = claims.tls === undefined ? connect(target) : connectTls({ ...target, ...claims.tls })
@@ -170,6 +172,12 @@ export async function openHostileClient(claims: Claims): Promise<HostileClient> 
       await closed
     },
   }
+}
+
+/** In a secured stack: TLS, and who claims to be nobody is the fleet. */
+function stackClaims({ username }: Claims): Partial<Claims> {
+  const { tls, user } = testBroker()
+  return { ...(tls === undefined ? {} : { tls: { ca: readFileSync(tls.caFile) } }), ...(username === undefined ? user : {}) }
 }
 
 const NO_PROPERTIES = Buffer.from([0])

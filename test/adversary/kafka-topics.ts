@@ -1,16 +1,16 @@
 import type { Admin } from 'kafkajs'
-import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { ensureTopics } from '../../connectors/kafka/topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { loadConfig } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
 import { sharedTopics } from '../../services/kafka.ts'
-import { address, quiet } from '../pipeline/frames.ts'
 import { millrace, until } from '../pipeline/service.ts'
+import { testKafka } from '../pipeline/stack-clients.ts'
 
 /** Asks Kafka as an operator does. */
 export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>): Promise<Result> {
-  const admin = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet)[KAFKAJS].admin()
+  const admin = testKafka('test-admin')[KAFKAJS].admin()
   await admin.connect()
   try {
     return await work(admin)
@@ -21,7 +21,7 @@ export async function withAdmin<Result>(work: (admin: Admin) => Promise<Result>)
 
 /** Creates a topic, of one partition unless told otherwise. */
 export async function createTopic(topic: Topic, partitions = 1): Promise<void> {
-  await using admin = openAdmin(createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-admin' }, quiet))
+  await using admin = openAdmin(testKafka('test-admin'))
   await ensureTopics(admin, [{ topic, partitions, replicationFactor: 1, minInsyncReplicas: 1, config: {} }])
 }
 

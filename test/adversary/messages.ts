@@ -1,6 +1,5 @@
-import mqtt from 'mqtt'
-import { address } from '../pipeline/frames.ts'
 import { millrace } from '../pipeline/service.ts'
+import { testPublisher } from '../pipeline/stack-clients.ts'
 
 /**
  * A message as the lines of a `*.ndjson` case have it: its payload as text, or as bytes in
@@ -26,11 +25,7 @@ export function messagesOf(lines: string): readonly Message[] {
  * resolves when the broker has acknowledged them all.
  */
 export async function sendMessages(messages: readonly Message[]): Promise<void> {
-  const client = await mqtt.connectAsync(address('MQTT_URL'), {
-    protocolVersion: 5,
-    clientId: `test-${process.hrtime.bigint()}`,
-    reconnectPeriod: 0,
-  })
+  const client = await testPublisher({ clientId: `test-${process.hrtime.bigint()}`, reconnectPeriod: 0 })
   try {
     const acknowledged = messages.map(({ topic, payload, hex, retain = false }) =>
       client.publishAsync(topic, hex === undefined ? (payload ?? '') : Buffer.from(hex, 'hex'), { qos: 1, retain }),

@@ -1,12 +1,11 @@
-import pg from 'pg'
-import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { type Extent, scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import { topicNames } from '../../connectors/kafka/topics.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { deadTopic } from '../../processors/topics.ts'
 import { readQuantities, readSchema } from '../../schemas/files.ts'
-import { address, quiet } from '../pipeline/frames.ts'
+import { address, quiet, testDatabase, testKafka } from '../pipeline/stack-clients.ts'
 
 /** What came of what devices sent. */
 export interface Outcomes extends AsyncDisposable {
@@ -39,9 +38,9 @@ const quantities = readQuantities().map(({ name }) => name)
 /** @param processors whose dead letters are looked at */
 export async function openOutcomes(processors: readonly string[] = ['bridge', 'standardise', 'translate', 'store']): Promise<Outcomes> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test-outcomes' }, quiet)
+  const kafka = testKafka('test-outcomes')
   const topics = processors.map(deadTopic)
-  const database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+  const database = testDatabase(address('TELEMETRY_DATABASE_URL'))
   // A test that crashes PostgreSQL crashes this connection too; what is asked next fails.
   database.on('error', () => undefined)
   await database.connect()

@@ -1,5 +1,5 @@
 import { createRegistry } from '../../connectors/registry/registry.ts'
-import { address } from '../pipeline/frames.ts'
+import { address, askRegistry } from '../pipeline/stack-clients.ts'
 
 /** What somebody with the registry's address can do to it. */
 export interface SharedRegistry {
@@ -16,11 +16,10 @@ export interface SharedRegistry {
 const PROTOBUF = 'syntax = "proto3"; message Order { string id = 1; }'
 
 export function sharedRegistry(): SharedRegistry {
-  const url = address('REGISTRY_URL')
-  const { register } = createRegistry(url)
+  const { register } = createRegistry(address('REGISTRY_URL'))
 
   async function ask(method: 'POST' | 'DELETE', path: string, body?: object): Promise<void> {
-    const response = await fetch(`${url}${path}`, {
+    const response = await askRegistry(path, {
       method,
       headers: { 'Content-Type': 'application/vnd.schemaregistry.v1+json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

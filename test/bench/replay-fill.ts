@@ -8,7 +8,7 @@ import type { ReadingsColumns } from '../../schemas/readings-writer.ts'
 import type { Config } from '../../services/config.ts'
 import { countPartitions, kafkaClient } from '../../services/kafka.ts'
 import { registeredId, schemaHeaders } from '../../services/registered.ts'
-import { quiet } from '../pipeline/frames.ts'
+import { quiet } from '../pipeline/stack-clients.ts'
 
 /** A fleet whose devices measure at a fixed interval, for some days up to now. */
 export interface FleetShape {

@@ -2,14 +2,14 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import type mqtt from 'mqtt'
+import type pg from 'pg'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { type Alert, alertSchema } from '../../processors/alerts/generated/alert.ts'
 import { avroType } from '../../schemas/avro-type.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
-import { address, quiet } from './frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
+import { address, testDatabase, testKafka, testPublisher } from './stack-clients.ts'
 
 const PROCESSORS = 'processors: [standardise, translate, alerts]\nwebhooks: { private_addresses: allow, timeout_ms: 20000 }\n'
 
@@ -34,7 +34,7 @@ describe('alerts, on the line', () => {
     await millrace('migrate', '--config', bridge.config)
     await millrace('schemas', 'register', '--config', bridge.config)
     await millrace('devices', 'add', '--account', account, '--site', 'orchard', hot, still, other, hooked)
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     app.setTypeParser(20, BigInt)
     await app.connect()
     stopReading = await readAlerts()
@@ -44,7 +44,7 @@ describe('alerts, on the line', () => {
     ])
       services.push(await launchConfigured(PROCESSORS, ...args))
     for (const service of services) await service.ready()
-    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
   })
 
   after(async () => {
@@ -56,7 +56,7 @@ describe('alerts, on the line', () => {
 
   async function readAlerts(): Promise<() => Promise<void>> {
     const type = avroType(alertSchema.json)
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const consumer = kafka[KAFKAJS].consumer({ groupId: `${run}-reader-${randomUUID()}` })
     await consumer.connect()
     await consumer.subscribe({ topics: ['alerts'], fromBeginning: true })

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry, type SchemaRegistry } from '../../connectors/registry/registry.ts'
 import { createStatusEncoder } from '../../processors/bridge/status.ts'
 import type { DeviceId, OutgoingRecord } from '../../processors/contract.ts'
 import { topics, valueSubject } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase } from './stack-clients.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `b${Date.now().toString(36)}`
@@ -35,9 +36,9 @@ describe('a mistake that makes 100 good devices bad', () => {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
   })
 

@@ -9,8 +9,8 @@ import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { closing } from '../adversary/closing.ts'
 import { provision, sendMessages } from '../adversary/messages.ts'
 import { type Outcomes, openOutcomes } from '../adversary/outcomes.ts'
-import { address } from './frames.ts'
 import { millrace, startService, until } from './service.ts'
+import { address } from './stack-clients.ts'
 
 const run = `ch${Date.now().toString(36)}`
 const hive = `${run}-hive`

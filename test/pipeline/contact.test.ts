@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
+import type mqtt from 'mqtt'
+import type pg from 'pg'
 import { createDatabase } from '../../connectors/postgres/database.ts'
 import { provisionDevices, setSilentAfter } from '../../connectors/postgres/devices.ts'
 import { migrateApp } from '../../connectors/postgres/migrate.ts'
@@ -10,10 +10,10 @@ import { createProcessRunner, type ProcessResult, type ProcessRunner } from '../
 import type { Contact } from '../../processors/contact/known-contact.ts'
 import { businessProcess } from '../../processors/contact/process.ts'
 import type { ConsumerName, DeviceId, Topic } from '../../processors/contract.ts'
-import { address, quiet } from './frames.ts'
 import { hiveFrame } from './hive-frames.ts'
 import { type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
+import { address, quiet, testDatabase, testPublisher } from './stack-clients.ts'
 
 const consumer = 'contact' as ConsumerName
 const topic = 'telemetry.readings' as Topic
@@ -213,9 +213,9 @@ describe('contact, on the line', () => {
     await millrace('devices', 'add', '--account', `${run}-bees`, device)
     for (const name of ['standardise', 'translate', 'devices', 'contact']) services.push(await launchConfigured(PROCESSORS, 'run', name))
     for (const service of services) await service.ready()
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
-    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
   })
 
   after(async () => {

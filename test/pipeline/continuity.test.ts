@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
+import type mqtt from 'mqtt'
 import type { ContinuityReport, DeviceReport } from '../../ops/continuity/report.ts'
 import { type HiveFrame, hiveFrame } from './hive-frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testPublisher } from './stack-clients.ts'
 
 const run = `c${Date.now().toString(36)}`
 const device = (name: string): string => `${run}-${name}`
@@ -33,7 +33,7 @@ describe('continuity', function () {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    publisher = await mqtt.connectAsync(process.env.MQTT_URL ?? '', { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
     for (const name of ['bridge', 'standardise', 'store', 'continuity'] as const) await begin(name)
   })
 
@@ -129,7 +129,7 @@ describe('continuity', function () {
 
   it('takes frames that the database refuses for dead-lettered, and for stored once its constraint is gone and they are redriven', async () => {
     const name = device('refused')
-    const database = new pg.Client(process.env.TELEMETRY_DATABASE_URL)
+    const database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     const refuse = `ALTER TABLE readings ADD CONSTRAINT "${name}" CHECK (temperature < 30 OR device_id <> '${name}') NOT VALID`
     try {

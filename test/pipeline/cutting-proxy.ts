@@ -1,4 +1,5 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { postgresSockets } from './postgres-sockets.ts'
 
 /** Stands between a client and a database, and cuts a connection at a statement. */
 export interface CuttingProxy extends AsyncDisposable {
@@ -14,16 +15,12 @@ export interface CuttingProxy extends AsyncDisposable {
 }
 
 export async function cuttingProxy(databaseUrl: string): Promise<CuttingProxy> {
-  const target = new URL(databaseUrl)
+  const { accept, dial } = postgresSockets(databaseUrl)
   const sockets = new Set<Socket>()
   let rule: { readonly text: string; readonly when: 'before-sending' | 'after-answer'; readonly down: boolean } | undefined
   let down = false
-  const server = createServer((client) => {
-    if (down) {
-      client.destroy()
-      return
-    }
-    const upstream = connect(Number(target.port), target.hostname)
+  const relay = async (raw: Socket): Promise<void> => {
+    const [client, upstream] = await Promise.all([accept(raw), dial()])
     let cutOnAnswer = false
     const cut = (): void => {
       client.destroy()
@@ -34,6 +31,7 @@ export async function cuttingProxy(databaseUrl: string): Promise<CuttingProxy> {
       socket.on('error', cut)
       socket.on('close', cut)
     }
+    if (raw.destroyed) cut()
     client.on('data', (data: Buffer) => {
       if (rule !== undefined && data.includes(rule.text)) {
         const { when } = rule
@@ -48,6 +46,14 @@ export async function cuttingProxy(databaseUrl: string): Promise<CuttingProxy> {
       if (cutOnAnswer) return cut()
       client.write(data)
     })
+  }
+  const server = createServer((client) => {
+    if (down) {
+      client.destroy()
+      return
+    }
+    sockets.add(client.on('error', () => undefined))
+    relay(client).catch(() => client.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -11,9 +11,14 @@ export function forAllUsers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
       const own = process.env[`${database}_${user}_URL`]
       if (own === undefined) continue
       const url = new URL(given)
-      if (url.username === new URL(before ?? own).username) url.username = new URL(own).username
+      if (url.username === new URL(before ?? own).username) Object.assign(url, loginOf(own))
       all[`${database}_${user}_URL`] ??= url.href
     }
   }
   return all
+}
+
+function loginOf(url: string): { readonly username: string; readonly password: string } {
+  const { username, password } = new URL(url)
+  return { username, password }
 }

@@ -6,14 +6,12 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
 import { localDirectory } from '../../services/local-directory.ts'
-import { address } from './frames.ts'
 import { type FreshRoot, freshRoot, type Ran } from './fresh-root.ts'
 import { withoutNpm } from './own-folder.ts'
 import { freePort, millrace, until } from './service.ts'
+import { address, testDatabase, testPublisher } from './stack-clients.ts'
 
 const exec = promisify(execFile)
 const run = `deb${Date.now().toString(36)}`
@@ -52,7 +50,7 @@ describe('the Debian package, on a machine that has nothing of Millrace', functi
   let root: FreshRoot
   let supervisor: ChildProcess | undefined
   let [older, newer] = ['', '']
-  const telemetry = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+  const telemetry = testDatabase(address('TELEMETRY_DATABASE_URL'))
   const inside = (...path: readonly string[]): string => join(root.path, ...path)
   const pid = (service: string): number => Number(readFileSync(inside('var/lib/millrace/pid', service), 'utf8'))
   const stored = async (): Promise<number> =>
@@ -146,7 +144,7 @@ describe('the Debian package, on a machine that has nothing of Millrace', functi
     for (const service of SERVICES)
       expect(readFileSync(`/proc/${pid(service)}/status`, 'utf8'), service).to.match(new RegExp(`^Uid:\\s+${userOf(root)}\\s`, 'm'))
     succeeds(await root.run('millrace', 'devices', 'add', '--account', 'test', '--site', 'orchard', device))
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-first` })
+    const publisher = await testPublisher({ clientId: `${run}-first` })
     await publisher.publishAsync(`devices/${device}/telemetry`, JSON.stringify({ ts: Date.now() - 3_600_000, temperature: 20 }), { qos: 1 })
     await publisher.endAsync()
     await until('the row is there', async () => (await stored()) === 1, 120_000)
@@ -154,7 +152,7 @@ describe('the Debian package, on a machine that has nothing of Millrace', functi
 
   it('is upgraded under load, one service after the other, and loses nothing', async () => {
     const before = new Map(SERVICES.map((service) => [service, pid(service)]))
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-load` })
+    const publisher = await testPublisher({ clientId: `${run}-load` })
     let [sent, upgraded] = [0, false]
     const began = Date.now() - 3_000_000
     const load = (async () => {

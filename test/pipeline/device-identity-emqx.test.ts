@@ -2,7 +2,6 @@ import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
 import { roleName } from '../../connectors/postgres/grant-roles.ts'
 import { migrateApp, migrateRoles } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
@@ -10,7 +9,8 @@ import { ROLES } from '../../connectors/postgres/roles.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { closing } from '../adversary/closing.ts'
 import { type DeviceBroker, openDeviceBroker } from './device-broker.ts'
-import { type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
+import { letIn, type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
+import { testDatabase } from './stack-clients.ts'
 
 const prefix = `identity_${randomBytes(4).toString('hex')}`
 
@@ -30,6 +30,7 @@ describe('the identity of devices, asked for by EMQX', function () {
     database = await use(scratchDatabase('APP_DATABASE_URL'))
     await migrateApp({ url: database.url, migrations: await readMigrations(`${projectRoot}db/app`) })
     await migrateRoles(database.url, { database: 'app', prefix })
+    await letIn(database, roleName(prefix, 'broker'))
     broker = await use(openDeviceBroker(database.url))
     // Nobody's session is to be ended at a broker that does not run.
     const config = readFileSync(broker.config, 'utf8').replace(/ *brokers: .*\n/, '')
@@ -51,7 +52,7 @@ describe('the identity of devices, asked for by EMQX', function () {
   async function asBroker(query: string, ...values: readonly string[]): Promise<readonly Record<string, unknown>[]> {
     const address = new URL(database.url)
     address.username = roleName(prefix, 'broker')
-    const client = new pg.Client({ connectionString: address.href })
+    const client = testDatabase(address.href)
     await client.connect()
     try {
       return (await client.query<Record<string, unknown>>(query, [...values])).rows

@@ -3,14 +3,16 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { connectAsync, type MqttClient } from 'mqtt'
+import type { MqttClient } from 'mqtt'
 import { checkDialects } from '../../ops/dialect/check.ts'
 import { dialectFiles } from '../../ops/dialect/files.ts'
 import { type Heard, hear, learn, writeDraft } from '../../ops/dialect/learn.ts'
 import { ConfigError, loadConfig } from '../../services/config.ts'
 import { openMqttProxy } from './mqtt-proxy.ts'
+import { testBroker, testPublisher } from './stack-clients.ts'
 
 const { env } = loadConfig(process.env, undefined)
+const { user } = testBroker()
 
 describe('millrace dialect learn, on a real broker', function () {
   this.timeout(30_000)
@@ -19,7 +21,7 @@ describe('millrace dialect learn, on a real broker', function () {
   let root: string
 
   beforeEach(async () => {
-    publisher = await connectAsync(env.MQTT_URL, { protocolVersion: 5 })
+    publisher = await testPublisher()
     root = `devices/learn-${randomUUID().slice(0, 8)}`
   })
   afterEach(async () => {
@@ -28,7 +30,7 @@ describe('millrace dialect learn, on a real broker', function () {
   })
 
   const listenTo = (filter: string, over: Partial<Parameters<typeof hear>[0]> = {}): Promise<Heard> =>
-    hear({ env, filter, seconds: 3, username: undefined, password: undefined, signal: new AbortController().signal, ...over })
+    hear({ env, filter, seconds: 3, username: user?.username, password: user?.password, signal: new AbortController().signal, ...over })
 
   it('writes a dialect and examples that pass the check, of what is published while it listens and of what is retained', async () => {
     await publisher.publishAsync(`${root}/kept/SENSOR`, JSON.stringify({ temperature: 4.5 }), { retain: true, qos: 1 })

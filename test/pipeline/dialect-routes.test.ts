@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import avro from 'avsc'
 import { expect } from 'chai'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import { topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { type Message, provision, sendMessages } from '../adversary/messages.ts'
 import { type Outcomes, openOutcomes } from '../adversary/outcomes.ts'
-import { address, quiet } from './frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
+import { quiet, testKafka } from './stack-clients.ts'
 
 const run = `d${Date.now().toString(36)}`
 const plug = `${run}-plug`
@@ -132,7 +131,7 @@ describe('the bridge and dialects that change while it runs', function () {
 
   /** What came on a topic of this run. */
   async function powers(where: string): Promise<readonly number[]> {
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const found: number[] = []
     await scanTopic({
       kafka,

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
+import type pg from 'pg'
 import { sendFile } from '../../bin/demo/file.ts'
 import { type PrepareOptions, prepareFile } from '../../bin/demo/prepared-file.ts'
 import { openPublisher } from '../../connectors/mqtt/publisher.ts'
 import { loadConfig } from '../../services/config.ts'
 import { launchConfigured, millrace, type RunningService } from './service.ts'
+import { address, testBroker, testDatabase, testPublisher } from './stack-clients.ts'
 
 const run = `f${Date.now().toString(36)}`
 const plain: PrepareOptions = {
@@ -37,7 +37,7 @@ describe('a file of somebody, through the line', function () {
     directory = mkdtempSync(join(tmpdir(), 'millrace-file-'))
     await millrace('migrate')
     await millrace('schemas', 'register')
-    database = new pg.Client(process.env.TELEMETRY_DATABASE_URL)
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     for (const args of [['bridge'], ['run', 'standardise'], ['run', 'translate'], ['run', 'devices'], ['run', 'continuity'], ['store']])
       services.push(await launchConfigured('time: { oldest_years: 40 }', ...args))
@@ -119,9 +119,9 @@ describe('a file of somebody, through the line', function () {
   })
 
   it('waits while nobody subscribes, and counts that', async () => {
-    const url = process.env.MQTT_URL as string
+    const { url, tls, user } = testBroker()
     const topic = `devices/${run}/nobody`
-    await using publisher = openPublisher({ url }, `${run}-publisher`)
+    await using publisher = openPublisher({ url, ...(tls === undefined ? {} : { tls }), ...user }, `${run}-publisher`)
     let done = false
     const published = publisher.publish(topic, Buffer.from('1')).then(() => {
       done = true
@@ -129,7 +129,7 @@ describe('a file of somebody, through the line', function () {
     await delay(1_500)
     expect(done).to.equal(false)
     expect(publisher.refused).to.be.at.least(1)
-    const subscriber = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: `${run}-subscriber` })
+    const subscriber = await testPublisher({ clientId: `${run}-subscriber` })
     try {
       await subscriber.subscribeAsync(topic, { qos: 1 })
       await published

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
+import type mqtt from 'mqtt'
+import type pg from 'pg'
 import type { CoverageReport } from '../../ops/firmware/coverage.ts'
-import { address, testFirmware } from './frames.ts'
+import { testFirmware } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testPublisher } from './stack-clients.ts'
 
 /** Names of this run: the stack keeps those of earlier ones. */
 const run = `f${Date.now().toString(36)}`
@@ -27,9 +28,9 @@ describe('a firmware that is registered while everything runs', () => {
     await millrace('schemas', 'register')
     await millrace('devices', 'add', '--account', 'test', device)
     folder = mkdtempSync(join(tmpdir(), 'millrace-firmware-'))
-    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
-    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
     services.push(...(await Promise.all([startService('bridge'), startService('run', 'standardise'), startService('store')])))
   })
 

@@ -5,7 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
 import { directoryPlace } from '../../connectors/archive/directory-place.ts'
 import type { ArchivePlace } from '../../connectors/archive/place.ts'
-import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createRecordReader } from '../../connectors/kafka/record-reader.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
@@ -18,7 +18,7 @@ import type { KafkaRecord, OutgoingRecord, Topic } from '../../processors/contra
 import type { FramesEvent } from '../../processors/store/frames-event.ts'
 import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { areFramesDue, type FramesLook } from '../../services/store/frames-due.ts'
-import { address, quiet } from './frames.ts'
+import { quiet, testKafka } from './stack-clients.ts'
 import { type TestStore, testStore } from './test-store.ts'
 
 const PARTITIONS = 2
@@ -30,7 +30,7 @@ const dateOf = (ago: number): string => new Date((TODAY - ago) * DAY_MS).toISOSt
 /** Records of a topic of the test's own, so that nobody else's are deleted. */
 describe('the archive of frames', () => {
   const topic = `frames.${Date.now().toString(36)}` as Topic
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const kafka = testKafka()
   const admin = openAdmin(kafka)
   const logs = openTopicLogs(kafka)
   const reader = createRecordReader(kafka)

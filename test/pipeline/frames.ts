@@ -1,6 +1,6 @@
 import avro from 'avsc'
 import type { RecordProducer } from '../../connectors/contract.ts'
-import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { partitionCounts } from '../../connectors/kafka/topics.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
@@ -8,15 +8,7 @@ import { firmwareSubject, topics } from '../../processors/topics.ts'
 import { readSchema } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { wireHeader } from '../../schemas/wire-format.ts'
-
-export const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-
-/** An address of the stack that the tests run on; a missing one is a failure. */
-export function address(name: string): string {
-  const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: run make test, or source the env of a local stack`)
-  return value
-}
+import { quiet, testKafka } from './stack-clients.ts'
 
 /**
  * Encodes frames of firmware hive-1 under a name of the test's own, so that its conversion can be
@@ -74,7 +66,7 @@ export function frameRecord(device: string, value: Buffer, timestampMs = Date.no
 
 /** Sends records to Kafka, past MQTT and the bridge. */
 export async function openFrameProducer(): Promise<RecordProducer> {
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const kafka = testKafka()
   await using admin = openAdmin(kafka)
   const partitions = await partitionCounts(admin, [topics.frames, topics.raw, topics.readings, topics.deviceStatus])
   const counters = { bytes: 0, retries: 0 }

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { type Load, steadyLoad } from './frame-load.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { crash, revive } from './local-parts.ts'
 import { launchConfigured, millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase } from './stack-clients.ts'
 
 interface Lag {
   readonly group: string
@@ -91,7 +91,7 @@ describe('millrace lag', function () {
   })
 
   it('names the session whose lock the store waits for, and how long what it has not read has waited', async () => {
-    const database = new pg.Client({ connectionString: address('TELEMETRY_DATABASE_URL'), application_name: 'somebody at work' })
+    const database = testDatabase(address('TELEMETRY_DATABASE_URL'), { application_name: 'somebody at work' })
     await database.connect()
     try {
       await database.query('BEGIN; LOCK TABLE consumer_offset IN ACCESS EXCLUSIVE MODE')

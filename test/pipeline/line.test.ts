@@ -4,19 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import avro from 'avsc'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import type mqtt from 'mqtt'
+import type pg from 'pg'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { projectRoot, readSchema } from '../../schemas/files.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testKafka, testPublisher } from './stack-clients.ts'
 
-const env = (name: string): string => {
-  const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: run make test, or source the env of a local stack`)
-  return value
-}
-const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `t${Date.now().toString(36)}`
 const rawType = avro.Type.forSchema(readSchema('raw').json as avro.Schema)
@@ -30,9 +25,9 @@ describe('the line, from MQTT to rows', () => {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    database = new pg.Client(env('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
-    publisher = await mqtt.connectAsync(env('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
     for (const [name, ...args] of [
       ['bridge', 'bridge'],
       ['standardise', 'run', 'standardise'],
@@ -129,7 +124,7 @@ describe('the line, from MQTT to rows', () => {
     await publisher.endAsync()
     execFileSync(`${projectRoot}deploy/local/stop`, ['mosquitto'])
     execFileSync(`${projectRoot}deploy/local/start`, ['mosquitto'])
-    publisher = await mqtt.connectAsync(env('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
     for (let temperature = 1; temperature <= 3; temperature++)
       await publish(name, `{"ts": ${from + temperature}, "temperature": ${temperature}}`)
     services.set('bridge', await startService('bridge'))
@@ -141,7 +136,7 @@ describe('the line, from MQTT to rows', () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-fleet-'))
     const options = [
       '--url',
-      env('MQTT_URL'),
+      address('MQTT_URL'),
       '--devices',
       '50',
       '--prefix',
@@ -205,7 +200,7 @@ function fleet(args: readonly string[]): { readonly ended: Promise<string>; stop
 /** The dead letters that arrive while something is done, from every processor's topic. */
 async function collectDeadLetters(expected: number, act: () => Promise<void>): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const consumer = createKafka({ brokers: env('KAFKA_BROKERS').split(','), clientId: run }, quiet)[KAFKAJS].consumer({
+  const consumer = testKafka(run)[KAFKAJS].consumer({
     groupId: `${run}-letters`,
   })
   const deadLetters: DeadLetter[] = []

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import type { RecordProducer } from '../../connectors/contract.ts'
-import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { partitionCounts } from '../../connectors/kafka/topics.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
@@ -15,8 +15,9 @@ import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
 import { type FaultyProxy, openProxy } from '../chaos/proxy.ts'
-import { address, quiet, wire } from './frames.ts'
+import { wire } from './frames.ts'
 import { launchWith, millrace, type RunningService, until } from './service.ts'
+import { address, quiet, testDatabase, testKafka } from './stack-clients.ts'
 
 /** Names of this run: the stack keeps those of earlier ones. */
 const run = `lookup-${Date.now().toString(36)}`
@@ -95,7 +96,7 @@ describe('a table that a processor and a process look up, on the line', function
     ])
 
   before(async () => {
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     await app.query(`CREATE SCHEMA ${tables}`)
     for (const [name, kind, code] of [
@@ -121,7 +122,7 @@ describe('a table that a processor and a process look up, on the line', function
   })
 
   async function readOutput(): Promise<() => Promise<void>> {
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const consumer = kafka[KAFKAJS].consumer({ groupId: `${run}-reader` })
     await consumer.connect()
     await consumer.subscribe({ topics: [output], fromBeginning: true })
@@ -152,7 +153,7 @@ describe('a table that a processor and a process look up, on the line', function
   it('is at hand for the first input, and a change for inputs that come within seconds', async () => {
     const url = new URL(address('APP_DATABASE_URL'))
     url.host = `127.0.0.1:${proxy.port}`
-    const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    const kafka = testKafka(run)
     const registry = createRegistry(address('REGISTRY_URL'))
     schemaId = await registry.register(valueSubject(input), JSON.stringify(sample))
     await using admin = openAdmin(kafka)

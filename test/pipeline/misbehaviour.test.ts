@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import avro from 'avsc'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
-import { createKafka } from '../../connectors/kafka/client.ts'
+import type mqtt from 'mqtt'
+import type pg from 'pg'
 import { scanTopic, topicExtents } from '../../connectors/kafka/scan.ts'
 import type { Topic } from '../../processors/contract.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { readSchema } from '../../schemas/files.ts'
-import { address, quiet } from './frames.ts'
+import { loadConfig } from '../../services/config.ts'
 import { type HiveFrame, hiveDatum, hiveFingerprint, hiveFrame } from './hive-frames.ts'
 import { launchConfigured, millrace, type RunningService, startService, until } from './service.ts'
+import { address, quiet, testDatabase, testKafka, testPublisher } from './stack-clients.ts'
 
 const run = `m${Date.now().toString(36)}`
 const bad = `${run}-bad`
@@ -134,15 +134,16 @@ describe('a line with devices that misbehave', function () {
     await millrace('migrate')
     await millrace('schemas', 'register')
     await millrace('devices', 'add', '--account', 'test', bad, fast)
-    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
-    publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    publisher = await testPublisher({ clientId: `${run}-publisher` })
     // A route that was taken out of the configuration: its subscription lives on in the broker's
     // session.
-    const earlier = await mqtt.connectAsync(address('MQTT_URL'), {
-      protocolVersion: 5,
+    const { MQTT_PASSWORD: password } = loadConfig(process.env, undefined).env
+    const earlier = await testPublisher({
       clientId: `${run}-bridge`,
       username: 'millrace-bridge',
+      ...(password === undefined ? {} : { password }),
       clean: false,
       properties: { sessionExpiryInterval: 600 },
     })
@@ -211,7 +212,7 @@ describe('a line with devices that misbehave', function () {
 /** Every dead letter of this run. */
 async function readDeadLetters(): Promise<readonly DeadLetter[]> {
   const codec = createDeadLetterCodec(readSchema('dead-letter').json, 0)
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+  const kafka = testKafka(run)
   const deadLetters: DeadLetter[] = []
   for (const topic of ['bridge.dead', 'standardise.dead', 'translate.dead', 'store.dead'] as Topic[]) {
     await scanTopic({

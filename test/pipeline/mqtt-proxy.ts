@@ -1,5 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { readTls } from '../../connectors/tls-files.ts'
 
 /** A TCP proxy in front of a broker, to break connections in ways in which networks do. */
 export interface MqttProxy extends AsyncDisposable {
@@ -22,7 +23,9 @@ export async function openMqttProxy(brokerUrl: string, tls?: { readonly key: str
   const broker = new URL(brokerUrl)
   const pairs = new Set<readonly [Socket, Socket]>()
   const onConnection = (client: Socket): void => {
-    const upstream = connect({ port: Number(broker.port), host: broker.hostname, ...PASS_ON_ENDS })
+    const target = { port: Number(broker.port), host: broker.hostname, ...PASS_ON_ENDS }
+    const upstream =
+      tls && broker.protocol === 'mqtts:' ? connectTls({ ...target, ...readTls({ caFile: process.env.MQTT_CA_FILE }) }) : connect(target)
     const pair = [client, upstream] as const
     pairs.add(pair)
     for (const [from, to] of [pair, [upstream, client] as const]) {
@@ -43,7 +46,7 @@ export async function openMqttProxy(brokerUrl: string, tls?: { readonly key: str
     }
   }
   return {
-    url: `${tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls ? 'mqtts:' : broker.protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
     reset,
     stall() {
       for (const [client, upstream] of pairs) {

@@ -4,15 +4,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { connectAsync, type MqttClient } from 'mqtt'
+import type { MqttClient } from 'mqtt'
 import type { Log, Publish } from '../../connectors/contract.ts'
 import type { WantedFilters } from '../../connectors/mqtt/session-filters.ts'
 import type { SubscriberLimits } from '../../connectors/mqtt/session-options.ts'
 import { createSubscriber, type Subscriber } from '../../connectors/mqtt/subscriber.ts'
 import type { TlsFiles } from '../../connectors/tls-files.ts'
 import { type MqttProxy, openMqttProxy } from './mqtt-proxy.ts'
+import { testBroker, testPublisher } from './stack-clients.ts'
 
-const brokerUrl = process.env.MQTT_URL ?? 'mqtt://127.0.0.1:1883'
+const { url: brokerUrl, tls: trusted, user } = testBroker()
 
 /** A call of the handler that waits until the test lets it go. */
 interface Call {
@@ -33,7 +34,7 @@ describe('MQTT subscriber, on a real broker', function () {
   let open: Subscriber[]
 
   beforeEach(async () => {
-    publisher = await connectAsync(brokerUrl, { protocolVersion: 5 })
+    publisher = await testPublisher()
     proxy = await openMqttProxy(brokerUrl)
     const name = randomUUID()
     topic = `devices/${name}/telemetry`
@@ -49,7 +50,7 @@ describe('MQTT subscriber, on a real broker', function () {
     await proxy[Symbol.asyncDispose]()
     await publisher.endAsync()
     // Leave no session behind: a clean start with no expiry ends it.
-    await (await connectAsync(brokerUrl, { protocolVersion: 5, clientId, clean: true })).endAsync()
+    await (await testPublisher({ clientId, clean: true })).endAsync()
   })
 
   const log: Log = {
@@ -64,6 +65,8 @@ describe('MQTT subscriber, on a real broker', function () {
     filters: WantedFilters = { required: [topic], optional: [], everything: false },
   ): Promise<Subscriber> {
     const subscriber = createSubscriber({
+      ...user,
+      ...(trusted === undefined ? {} : { tls: trusted }),
       url: proxy.url,
       clientId,
       filters,
@@ -305,6 +308,7 @@ describe('MQTT subscriber, on a real broker', function () {
     const receivedOverTls: string[] = []
     const start = (files: TlsFiles): Subscriber =>
       createSubscriber({
+        ...user,
         url: tlsProxy.url,
         tls: files,
         clientId,
@@ -336,6 +340,8 @@ describe('MQTT subscriber, on a real broker', function () {
     const statusTopic = topic.replace('telemetry', 'status')
     await publisher.publishAsync(statusTopic, 'old', { qos: 1, retain: true })
     const subscriber = createSubscriber({
+      ...user,
+      ...(trusted === undefined ? {} : { tls: trusted }),
       url: proxy.url,
       clientId,
       filters: { required: [statusTopic], optional: [], everything: false },

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { type Load, steadyLoad } from './frame-load.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { crash, type Part, revive } from './local-parts.ts'
 import { launchService, millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testPublisher } from './stack-clients.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `o${Date.now().toString(36)}`
@@ -31,7 +30,7 @@ describe('an outage', () => {
 
   /** Rows of this run; asked over a connection of its own, for the database may have been away. */
   const rows = async (pattern = `${run}-%`): Promise<number> => {
-    const database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    const database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     try {
       return Number((await database.query('SELECT count(*) FROM readings WHERE device_id LIKE $1', [pattern])).rows[0].count)
@@ -158,7 +157,7 @@ describe('an outage', () => {
     await problemd('bridge', /^mqtt: session is /)
     await revive('mosquitto')
     await healthy()
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    const publisher = await testPublisher({ clientId: `${run}-publisher` })
     await publisher.publishAsync(`devices/${devices[0]}/telemetry`, '{"temperature": 20}', { qos: 1 })
     await publisher.endAsync()
     await until('the row', async () => (await rows()) === earlier + 1)
@@ -180,7 +179,7 @@ describe('an outage', () => {
       await revive(part)
       for (const each of running.values()) await each.ready(90_000)
       await healthy()
-      const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+      const publisher = await testPublisher({ clientId: `${run}-publisher` })
       await publisher.publishAsync(`devices/${devices[0]}/telemetry`, '{"temperature": 20}', { qos: 1 })
       await publisher.endAsync()
       await until('the row', async () => (await rows()) === earlier + 1, 60_000)

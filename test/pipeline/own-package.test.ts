@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { WIRE_BYTES } from '../../schemas/wire-format.ts'
-import { address, quiet } from './frames.ts'
 import { copyModules, withoutNpm } from './own-folder.ts'
 import { launchConfigured, launchWith, millrace, type RunningService, until } from './service.ts'
+import { address, askRegistry, testDatabase, testKafka, testPublisher } from './stack-clients.ts'
 
 const exec = promisify(execFile)
 const run = `n${Date.now().toString(36)}`
@@ -99,7 +97,7 @@ describe('processors in packages of their own, in a folder that has Millrace fro
       .and.include(`topic ${watch}.alerts created`)
     expect(await npx('migrate')).to.equal('nothing to migrate\n')
     await npx('schemas', 'register')
-    const subjects = (await (await fetch(`${address('REGISTRY_URL')}/subjects`)).json()) as readonly string[]
+    const subjects = (await (await askRegistry(`/subjects`)).json()) as readonly string[]
     expect(subjects).to.include.members([`${watch}.alerts-value`, `${watch}.dead-value`, `${log}.dead-value`])
     await millrace('devices', 'add', '--account', 'test', '--site', 'orchard', device)
     const installed = { program: join(folder, 'node_modules/millrace/dist/bin/millrace.js') }
@@ -114,12 +112,12 @@ describe('processors in packages of their own, in a folder that has Millrace fro
     for (const service of services) await service.ready()
 
     const alerts = await readAlerts()
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    const publisher = await testPublisher({ clientId: `${run}-publisher` })
     const began = Date.now() - 60_000
     const samples = [1.5, -0.5].map((temperature, index) => ({ ts: began + index * 1000, temperature }))
     await publisher.publishAsync(`devices/${device}/telemetry`, JSON.stringify(samples), { qos: 1 })
     await publisher.endAsync()
-    const app = new pg.Client(address('APP_DATABASE_URL'))
+    const app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     try {
       await until('an alert', async () => alerts.found.length > 0)
@@ -140,7 +138,7 @@ describe('processors in packages of their own, in a folder that has Millrace fro
   async function readAlerts(): Promise<{ readonly found: unknown[]; stop(): Promise<void> }> {
     const found: unknown[] = []
     const type = avroType(JSON.parse(readFileSync(join(folder, watch, `${watch}.avsc`), 'utf8')))
-    const consumer = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)[KAFKAJS].consumer({
+    const consumer = testKafka(run)[KAFKAJS].consumer({
       groupId: `${run}-reader`,
     })
     await consumer.connect()

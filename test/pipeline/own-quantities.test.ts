@@ -9,8 +9,8 @@ import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { closing } from '../adversary/closing.ts'
 import { sendMessages } from '../adversary/messages.ts'
 import { type Outcomes, openOutcomes } from '../adversary/outcomes.ts'
-import { address } from './frames.ts'
 import { launchConfigured, millrace, until } from './service.ts'
+import { askRegistry } from './stack-clients.ts'
 
 const run = `oq${Date.now().toString(36)}`
 const [hive, other, early] = [`${run}-hive`, `${run}-other`, `${run}-early`]
@@ -55,7 +55,7 @@ describe("a quantity of the deployment's own", function () {
   const schema = firmware()
   const type = avro.Type.forSchema(schema as unknown as avro.Schema)
   const start = Date.now() - 60_000
-  const subject = `${address('REGISTRY_URL')}/subjects/${valueSubject(topics.readings)}/versions`
+  const versions = `/subjects/${valueSubject(topics.readings)}/versions`
   let outcomes: Outcomes
 
   before(async () => {
@@ -72,9 +72,9 @@ describe("a quantity of the deployment's own", function () {
       await outcomes.query(`ALTER TABLE readings DROP COLUMN IF EXISTS ${traffic} CASCADE`)
     })
     await millrace('schemas', 'register', '--config', config)
-    const { version } = (await (await fetch(`${subject}/latest`)).json()) as { readonly version: number }
+    const { version } = (await (await askRegistry(`${versions}/latest`)).json()) as { readonly version: number }
     atEnd(async () => {
-      await fetch(`${subject}/${version}`, { method: 'DELETE' })
+      await askRegistry(`${versions}/${version}`, { method: 'DELETE' })
     })
     writeFileSync(join(folder, 'hive.avsc'), JSON.stringify(schema))
     await millrace('schemas', 'register', join(folder, 'hive.avsc'), '--config', config)

@@ -1,4 +1,5 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { postgresSockets } from './postgres-sockets.ts'
 
 /** Stands between clients and PostgreSQL as connection poolers do. */
 export interface PoolingProxy extends AsyncDisposable {
@@ -21,7 +22,8 @@ interface Server {
 const PROCESSES = 3
 
 export async function poolingProxy(databaseUrl: string, pooling: Pooling): Promise<PoolingProxy> {
-  const target = new URL(databaseUrl)
+  const { username, pathname } = new URL(databaseUrl)
+  const { accept, dial } = postgresSockets(databaseUrl)
   const sockets = new Set<Socket>()
   /** Idle ones, the last used last: it is the next one used. */
   const idle: Server[] = []
@@ -34,14 +36,10 @@ export async function poolingProxy(databaseUrl: string, pooling: Pooling): Promi
     return socket
   }
 
-  function dial(): Socket {
-    return keep(connect(Number(target.port), target.hostname))
-  }
-
   /** A server process of the pool, once it is ready. */
-  function open(): Promise<Server> {
-    const server: Server = { socket: dial(), client: undefined }
-    server.socket.write(startup({ user: target.username, database: target.pathname.slice(1) }))
+  async function open(): Promise<Server> {
+    const server: Server = { socket: keep(await dial()), client: undefined }
+    server.socket.write(startup({ user: username, database: pathname.slice(1) }))
     return new Promise((resolve) => {
       eachMessage(server.socket, (type, message) => {
         server.client?.write(message)
@@ -75,8 +73,8 @@ export async function poolingProxy(databaseUrl: string, pooling: Pooling): Promi
     })
   }
 
-  function deafen(client: Socket): void {
-    const server = dial()
+  async function deafen(raw: Socket): Promise<void> {
+    const [client, server] = (await Promise.all([accept(raw), dial()])).map(keep) as [Socket, Socket]
     client.pipe(server)
     eachMessage(server, (type, text) => {
       if (type !== 'A') client.write(text)
@@ -86,7 +84,11 @@ export async function poolingProxy(databaseUrl: string, pooling: Pooling): Promi
   }
 
   if (pooling === 'transactions') for (let count = 0; count < PROCESSES; count++) await open()
-  const listener = createServer((client) => (pooling === 'transactions' ? lend(keep(client)) : deafen(keep(client))))
+  const listener = createServer((client) => {
+    keep(client)
+    if (pooling === 'transactions') lend(client)
+    else deafen(client).catch(() => client.destroy())
+  })
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   const address = listener.address()
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port')

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { createKafka, type KafkaClient } from '../../connectors/kafka/client.ts'
+import type { KafkaClient } from '../../connectors/kafka/client.ts'
 import { topicExtents } from '../../connectors/kafka/scan.ts'
 import { topics } from '../../processors/topics.ts'
-import { address, quiet } from './frames.ts'
 import { type MqttProxy, openMqttProxy } from './mqtt-proxy.ts'
 import { launchWith, millrace, type RunningService, until } from './service.ts'
+import { address, testKafka } from './stack-clients.ts'
 
 describe('the pulse of a bridge', () => {
   const run = `pulse${Date.now().toString(36)}`
@@ -15,7 +15,7 @@ describe('the pulse of a bridge', () => {
 
   before(async () => {
     await millrace('migrate')
-    kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+    kafka = testKafka(run)
     proxy = await openMqttProxy(address('MQTT_URL'))
     bridge = await launchWith({ settings: `bridge: { client_id: ${run} }\n`, env: { MQTT_URL: proxy.url } }, 'bridge')
   })

@@ -8,8 +8,8 @@ import { projectRoot } from '../../schemas/files.ts'
 import { closing } from '../adversary/closing.ts'
 import { sendMessages } from '../adversary/messages.ts'
 import { type Outcomes, openOutcomes } from '../adversary/outcomes.ts'
-import { address } from './frames.ts'
 import { freePort, millrace, until } from './service.ts'
+import { askRegistry } from './stack-clients.ts'
 
 const run = `qr${Date.now().toString(36)}`
 const device = `${run}-hive`
@@ -82,10 +82,10 @@ describe('a quantity that is added while everything runs', function () {
     // The file alone ends nobody: it may be there long before the column is.
     expect(restarted).to.deep.equal([])
     await millrace('schemas', 'register', '--config', config)
-    const subject = `${address('REGISTRY_URL')}/subjects/${valueSubject(topics.readings)}/versions`
-    const { version } = (await (await fetch(`${subject}/latest`)).json()) as { readonly version: number }
+    const versions = `/subjects/${valueSubject(topics.readings)}/versions`
+    const { version } = (await (await askRegistry(`${versions}/latest`)).json()) as { readonly version: number }
     atEnd(async () => {
-      await fetch(`${subject}/${version}`, { method: 'DELETE' })
+      await askRegistry(`${versions}/${version}`, { method: 'DELETE' })
     })
     await until(
       'a reading with it is a row',

@@ -1,8 +1,8 @@
-import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { crc32c } from '../../connectors/kafka/crc32c.ts'
+import { createCluster, sendRaw } from '../../connectors/kafka/raw-requests.ts'
 import { type BatchRecord, encodeRecordBatch } from '../../connectors/kafka/record-batch.ts'
-import { address } from './frames.ts'
+import { testKafka } from './stack-clients.ts'
 
 /** Compression types of a record batch's attributes. */
 export const GZIP = 1
@@ -32,8 +32,6 @@ export function withBody(batch: Buffer, attributes: number, body: Buffer): Buffe
  * 7). Rejects with Kafka's error.
  */
 export async function produceBatch(topic: string, partition: number, batch: Buffer): Promise<void> {
-  const [host, port] = (address('KAFKA_BROKERS').split(',')[0] ?? '').split(':')
-  const socket = connect(Number(port), host)
   const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
   const int32 = (value: number): Buffer => {
     const bytes = Buffer.alloc(4)
@@ -41,22 +39,24 @@ export async function produceBatch(topic: string, partition: number, batch: Buff
     return bytes
   }
   const text = (value: string): Buffer => Buffer.concat([int16(value.length), Buffer.from(value)])
-  const request = Buffer.concat([
-    ...[int16(0), int16(7), int32(1), text('test')],
-    ...[int16(-1), int16(-1), int32(10_000)],
-    ...[int32(1), text(topic), int32(1), int32(partition), int32(batch.length), batch],
-  ])
+  const cluster = createCluster(testKafka())
+  await cluster.connect()
+  await cluster.refreshMetadata()
   try {
-    socket.write(Buffer.concat([int32(request.length), request]))
-    let answer: Buffer = Buffer.alloc(0)
-    for await (const part of socket) {
-      answer = Buffer.concat([answer, part as Buffer])
-      if (answer.length >= 4 && answer.length >= 4 + answer.readInt32BE(0)) break
-    }
-    // Length, correlation, one topic by its name, one partition: its number, then the error.
-    const error = answer.readInt16BE(4 + 4 + 4 + 2 + topic.length + 4 + 4)
+    const nodeId = cluster.getNodeIds()[0] ?? ''
+    const error = await sendRaw(cluster, nodeId, {
+      apiKey: 0,
+      apiVersion: 7,
+      apiName: 'Produce',
+      body: Buffer.concat([
+        ...[int16(-1), int16(-1), int32(10_000)],
+        ...[int32(1), text(topic), int32(1), int32(partition), int32(batch.length), batch],
+      ]),
+      // One topic by its name, one partition: its number, then the error.
+      parse: (answer) => answer.readInt16BE(4 + 2 + topic.length + 4 + 4),
+    })
     if (error !== 0) throw new Error(`Kafka refuses the batch: error ${error}`)
   } finally {
-    socket.destroy()
+    await cluster.disconnect()
   }
 }

@@ -4,7 +4,8 @@ import type { OutgoingRecord } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { rawSchema } from '../../schemas/generated/raw.ts'
 import { registeredId, schemaHeaders } from '../../services/registered.ts'
-import { address, produce } from './frames.ts'
+import { produce } from './frames.ts'
+import { address } from './stack-clients.ts'
 
 /** A message as the bridge would have put it on telemetry.raw. */
 export interface RawTestMessage {

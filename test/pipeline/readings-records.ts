@@ -3,7 +3,7 @@ import type { OutgoingRecord } from '../../processors/contract.ts'
 import { readings, topics } from '../../processors/topics.ts'
 import { quantities, readingsSchema } from '../../schemas/generated/readings.ts'
 import { registeredId, schemaHeaders } from '../../services/registered.ts'
-import { address } from './frames.ts'
+import { address } from './stack-clients.ts'
 
 export interface TestReadings {
   readonly device: string

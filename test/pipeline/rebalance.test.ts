@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { caughtUp } from '../adversary/lags.ts'
 import { type Load, steadyLoad } from './frame-load.ts'
-import { address, testFirmware } from './frames.ts'
+import { testFirmware } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase } from './stack-clients.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `s${Date.now().toString(36)}`
@@ -45,7 +46,7 @@ describe('several instances of a processor', () => {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     schemaId = await createRegistry(address('REGISTRY_URL')).register(firmware.subject, firmware.schema('0.01'))
     await millrace('devices', 'add', '--account', 'test', ...devices)

@@ -8,8 +8,9 @@ import { createRegistry } from '../../connectors/registry/registry.ts'
 import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { ArchiveRig } from './archive-rig.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, until } from './service.ts'
+import { address } from './stack-clients.ts'
 
 const THIS_DAY = Math.floor(Date.now() / DAY_MS)
 const NOON_MS = (THIS_DAY - 4) * DAY_MS + DAY_MS / 2

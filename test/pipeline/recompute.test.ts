@@ -3,14 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { openSession } from '../../connectors/postgres/session.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { basisOf } from '../../ops/recompute/basis.ts'
 import { table } from '../../processors/lookup-table.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase } from './stack-clients.ts'
 
 /** Of this run: the stack keeps records of earlier ones. */
 const run = `rc${Date.now().toString(36)}`
@@ -76,7 +77,7 @@ describe('millrace recompute', () => {
     writeFileSync(config, 'store: { batch_rows: 500 }\n')
     await millrace('migrate')
     await millrace('schemas', 'register')
-    telemetry = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    telemetry = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await telemetry.connect()
     id = await registry.register(firmware.subject, firmware.schema(WRONG))
     await millrace('devices', 'add', '--account', run, '--site', 'orchard', '--from', iso(FROM_MS - DAY_MS), device, other)
@@ -184,7 +185,7 @@ describe('millrace recompute', () => {
     await produce([frame(device, FRAMES, 20), frame(device, 3)])
     await until('the late frame is stored', async () => (await count(device)) === ROWS + 20)
     // Yesterday's first row is held, so that its day cannot be replaced yet.
-    const holder = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    const holder = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await holder.connect()
     try {
       await holder.query('BEGIN')
@@ -222,7 +223,7 @@ describe('millrace recompute', () => {
   })
 
   it('takes ranges of `millrace sites recompute` off the list if all of them is within the span', async () => {
-    const app = new pg.Client(address('APP_DATABASE_URL'))
+    const app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     try {
       const hour = 3_600_000

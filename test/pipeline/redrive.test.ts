@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { ContinuityReport } from '../../ops/continuity/report.ts'
 import { addCounts, type FrameCounts, noCounts } from '../../processors/continuity/frame-counts.ts'
@@ -10,8 +9,9 @@ import type { OutgoingRecord } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testPublisher } from './stack-clients.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `r${Date.now().toString(36)}`
@@ -57,7 +57,7 @@ describe('dead letters and their redrive', () => {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    database = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     for (const args of [['run', 'standardise'], ['store'], ['bridge'], ['run', 'continuity']] as const)
       services.push(await startService(...args))
@@ -249,7 +249,7 @@ describe('dead letters and their redrive', () => {
       schemaFingerprint(JSON.parse(late.schema('0.01'))),
       late.datum(0, Date.now() - 5000, [2000, 2100]),
     ])
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-publisher` })
+    const publisher = await testPublisher({ clientId: `${run}-publisher` })
     await publisher.publishAsync(`devices/${device}/telemetry`, frame, { qos: 1 })
     await publisher.publishAsync(`devices/${device}/status`, 'garbage', { qos: 1 })
     await publisher.endAsync()
@@ -269,10 +269,10 @@ describe('dead letters and their redrive', () => {
   it('redrives what a business process rejected, in the app database', async function () {
     this.timeout(60_000)
     const device = `${run}-unborn`
-    const app = new pg.Client(address('APP_DATABASE_URL'))
+    const app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     const devices = await startService('run', 'devices')
-    const publisher = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, clientId: `${run}-births` })
+    const publisher = await testPublisher({ clientId: `${run}-births` })
     try {
       const birth = JSON.stringify({ state: 'ready', boot: 7, firmware: 'hive-1' })
       await publisher.publishAsync(`devices/${device}/status`, birth, { qos: 1 })

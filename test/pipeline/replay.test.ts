@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
-import pg from 'pg'
-import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import type pg from 'pg'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { ensureTopics } from '../../connectors/kafka/topics.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
@@ -14,10 +14,11 @@ import { topics, valueSubject } from '../../processors/topics.ts'
 import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
-import { address, frameRecord, produce, quiet, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { produceRaw } from './raw-messages.ts'
 import { readingsRecords } from './readings-records.ts'
 import { millrace, startService, until } from './service.ts'
+import { address, quiet, testDatabase, testKafka } from './stack-clients.ts'
 
 /** Of this run: the stack keeps records of earlier ones. */
 const run = `rp${Date.now().toString(36)}`
@@ -72,7 +73,7 @@ describe('millrace replay', () => {
   let telemetry: pg.Client
   let app: pg.Client
   let folder: string
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const kafka = testKafka()
   const groups = async (): Promise<readonly string[]> => {
     await using admin = openAdmin(kafka)
     return (await (await admin[KAFKAJS]()).listGroups()).groups.map(({ groupId }) => groupId).sort()
@@ -82,8 +83,8 @@ describe('millrace replay', () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
     folder = await mkdtemp(join(tmpdir(), 'millrace-replay-test-'))
-    telemetry = new pg.Client(address('TELEMETRY_DATABASE_URL'))
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    telemetry = testDatabase(address('TELEMETRY_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await telemetry.connect()
     await app.connect()
     await millrace('devices', 'add', '--account', run, '--site', 'orchard', device)

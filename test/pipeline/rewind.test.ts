@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 import { expect } from 'chai'
-import pg from 'pg'
-import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
+import type pg from 'pg'
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { commitForStopped } from '../../connectors/kafka/stopped-group.ts'
 import { endOffset } from '../../connectors/kafka/topics.ts'
 import type { ConsumerName } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { address, quiet } from './frames.ts'
 import { produceRaw } from './raw-messages.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase, testKafka } from './stack-clients.ts'
 
 /** Of this run: the stack keeps records of earlier ones. */
 const run = `rw${Date.now().toString(36)}`
@@ -20,7 +20,7 @@ describe('millrace rewind', () => {
   let telemetry: pg.Client
   let app: pg.Client
   const services = new Map<string, RunningService>()
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+  const kafka = testKafka()
   let began: string
 
   interface Ran {
@@ -59,8 +59,8 @@ describe('millrace rewind', () => {
   before(async () => {
     await millrace('migrate')
     await millrace('schemas', 'register')
-    telemetry = new pg.Client(address('TELEMETRY_DATABASE_URL'))
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    telemetry = testDatabase(address('TELEMETRY_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await telemetry.connect()
     await app.connect()
     await millrace('devices', 'add', '--account', run, device)

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
 import type { Claim, Log } from '../../connectors/contract.ts'
 import type { BackendName } from '../../connectors/postgres/backend.ts'
 import { createDatabase } from '../../connectors/postgres/database.ts'
@@ -16,7 +15,8 @@ import { DAY_MS } from '../../processors/store/time-ranges.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { closing } from '../adversary/closing.ts'
 import { sinkBatch, type TestRow } from './readings-batch.ts'
-import { type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
+import { letIn, type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
+import { testDatabase } from './stack-clients.ts'
 
 const db = join(import.meta.dirname, '../../../db')
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -26,17 +26,18 @@ const owner = `${prefix}_owner`
 const NOON = Date.UTC(2026, 10, 23, 12)
 const DENIED = '42501'
 
-/** The database of another user of the server, which asks for no password. */
+/** The database of another user of the server, with the password that `letIn` gave it, if any. */
 function of(user: string, { url }: ScratchDatabase): string {
   const address = new URL(url)
   address.username = user
   return address.href
 }
+const letRolesIn = (database: ScratchDatabase): Promise<void> => letIn(database, ...ROLES.map((role) => roleName(prefix, role)))
 const as = (role: Role, database: ScratchDatabase): string => of(roleName(prefix, role), database)
 
 /** SQLSTATE of each statement that a user may not run; what it may run is rolled back. */
 async function refusals(url: string, statements: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  const client = new pg.Client({ connectionString: url })
+  const client = testDatabase(url)
   await client.connect()
   try {
     const codes: Record<string, unknown> = {}
@@ -96,6 +97,7 @@ describe('roles in the databases', () => {
       await migrateApp({ url: database.url, migrations: await readMigrations(join(db, 'app')) })
       await database.query('CREATE TABLE frost_log (id serial PRIMARY KEY, device text)')
       await migrateRoles(database.url, { database: 'app', prefix })
+      await letRolesIn(database)
     })
 
     it('are given once', async () => {
@@ -178,6 +180,7 @@ describe('roles in the databases', () => {
   it('are made by hand if who migrates may not: the SQL is said, and then the rest is done', async () => {
     const database = await use(scratchDatabase('TELEMETRY_DATABASE_URL'))
     await database.query(`CREATE ROLE ${owner} LOGIN`)
+    await letIn(database, owner)
     await database.query(`GRANT ${owner} TO CURRENT_USER`)
     // A schema with its name comes first in its search path.
     await database.query(`CREATE SCHEMA ${owner} AUTHORIZATION ${owner}`)
@@ -205,6 +208,7 @@ function telemetry(backend: BackendName, use: ReturnType<typeof closing>['use'])
       database = await use(scratchDatabase('TELEMETRY_DATABASE_URL'))
       await migrateTelemetry({ url: database.url, migrations: await readMigrations(join(db, 'telemetry')), quantities, backend })
       await migrateRoles(database.url, { database: 'telemetry', prefix })
+      await letRolesIn(database)
       await write([
         [{ device: 'hive', tsMs: NOON, temperature: 20 }],
         // A repeat, something new, another value; a day that has no partition.
@@ -288,7 +292,7 @@ function telemetry(backend: BackendName, use: ReturnType<typeof closing>['use'])
     })
 
     it('let the reader ask what analysts ask, for a minute and without compiling', async () => {
-      const client = new pg.Client({ connectionString: as('reader', database) })
+      const client = testDatabase(as('reader', database))
       await client.connect()
       const rows = async (text: string): Promise<readonly unknown[]> => (await client.query<Record<string, unknown>>(text)).rows
       try {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
+import { testDatabase } from './stack-clients.ts'
 
 /** A database of a test's own, dropped at the end. */
 export interface ScratchDatabase extends AsyncDisposable {
@@ -23,7 +24,7 @@ export async function scratchDatabase(variable: 'TELEMETRY_DATABASE_URL' | 'APP_
   url.pathname = `/${name}`
   const clients: pg.Client[] = []
   const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: url.href, application_name: 'test' })
+    const client = testDatabase(url.href, { application_name: 'test' })
     client.setTypeParser(20, BigInt)
     // A test that kills connections kills this one too.
     client.on('error', () => undefined)
@@ -45,8 +46,15 @@ export async function scratchDatabase(variable: 'TELEMETRY_DATABASE_URL' | 'APP_
   }
 }
 
+/** A server that asks for passwords has one for these users: that of who made them. */
+export async function letIn({ url, query }: ScratchDatabase, ...users: readonly string[]): Promise<void> {
+  const { password } = new URL(url)
+  if (password === '') return
+  for (const user of users) await query(`ALTER ROLE ${user} PASSWORD '${decodeURIComponent(password)}'`)
+}
+
 async function once(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
+  const client = testDatabase(url)
   await client.connect()
   try {
     await client.query(statement)

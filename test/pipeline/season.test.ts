@@ -8,8 +8,8 @@ import { tellStory } from '../../ops/fleet/season/story.ts'
 import { openLags } from '../../ops/lag/lags.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { loadConfig } from '../../services/config.ts'
-import { address } from './frames.ts'
 import { launchConfigured, millrace, type RunningService } from './service.ts'
+import { address } from './stack-clients.ts'
 
 const PROCESSORS = 'processors: [standardise, movement, alerts]\n'
 const run = `s${Date.now().toString(36)}`

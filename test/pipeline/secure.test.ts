@@ -17,9 +17,9 @@ import { fleetAccess } from '../../services/fleet-access.ts'
 import { kafkaClient } from '../../services/kafka.ts'
 import { runMillrace } from '../adversary/command.ts'
 import { type Claims, type HostileClient, openHostileClient } from '../adversary/hostile-client.ts'
-import { quiet } from './frames.ts'
 import { type SecureStack, startSecureStack } from './secure-stack.ts'
 import { launchWith, type RunningService, until } from './service.ts'
+import { quiet } from './stack-clients.ts'
 
 const device = `secure-${Date.now().toString(36)}`
 const TOPIC = `devices/${device}/telemetry`

@@ -4,16 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
-import { createKafka, KAFKAJS } from '../../connectors/kafka/client.ts'
+import type pg from 'pg'
+import { KAFKAJS } from '../../connectors/kafka/client.ts'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { Example } from '../../ops/shadow/report.ts'
 import { topics, valueSubject } from '../../processors/topics.ts'
 import { avroType } from '../../schemas/avro-type.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { deviceStatusSchema } from '../../schemas/generated/device-status.ts'
-import { address, frameRecord, produce, quiet, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
+import { address, testDatabase, testKafka } from './stack-clients.ts'
 
 const run = `s${Date.now().toString(36)}`
 const device = `${run}-hive`
@@ -46,7 +47,7 @@ describe('a shadow run', () => {
   const config = join(folder, 'millrace.yaml')
   const settings = `processors: [standardise, devices, ${projectRoot}examples/frost-alert]\n`
   let began: number
-  const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: run }, quiet)
+  const kafka = testKafka(run)
   const admin = kafka[KAFKAJS].admin()
   let id: number
   let app: pg.Client
@@ -63,7 +64,7 @@ describe('a shadow run', () => {
     await millrace('schemas', 'register', '--config', config)
     await millrace('devices', 'add', '--account', 'test', '--from', new Date(began - 1000).toISOString(), device)
     id = await registry.register(firmware.subject, firmware.schema('0.01'))
-    app = new pg.Client(address('APP_DATABASE_URL'))
+    app = testDatabase(address('APP_DATABASE_URL'))
     await app.connect()
     await admin.connect()
     for (const name of ['standardise', 'frost-alert']) services.push(await launchConfigured(settings, 'run', name))

@@ -15,9 +15,10 @@ import { readings, topics, valueSubject } from '../../processors/topics.ts'
 import { processor as translate } from '../../processors/translate/processor.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { readingsSchema } from '../../schemas/generated/readings.ts'
-import { address, frameRecord, produce, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { produceRaw } from './raw-messages.ts'
 import { millrace } from './service.ts'
+import { address } from './stack-clients.ts'
 
 /** Devices of this run: the stack keeps those of earlier ones. */
 const run = `k${Date.now().toString(36)}`

@@ -1,16 +1,16 @@
 import { expect } from 'chai'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { partitionOf } from '../../connectors/kafka/partition.ts'
 import { topicExtents } from '../../connectors/kafka/scan.ts'
 import { openTopicTail, type TailPart, type TopicTailOptions } from '../../connectors/kafka/topic-tail.ts'
 import type { OutgoingRecord } from '../../processors/contract.ts'
 import { topics } from '../../processors/topics.ts'
-import { address, openFrameProducer, produce, quiet } from './frames.ts'
+import { openFrameProducer, produce } from './frames.ts'
 import { millrace } from './service.ts'
+import { testKafka } from './stack-clients.ts'
 
 /** Of this run: the stack keeps records of earlier ones. */
 const key = `t${Date.now().toString(36)}`
-const kafka = createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet)
+const kafka = testKafka()
 const record = (text: string): OutgoingRecord => ({
   topic: topics.raw,
   key: Buffer.from(key),

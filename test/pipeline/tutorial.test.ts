@@ -2,13 +2,12 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect } from 'chai'
-import pg from 'pg'
-import { createKafka, KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
+import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { topicNames } from '../../connectors/kafka/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
-import { address, quiet } from './frames.ts'
 import { copyModules, withoutNpm } from './own-folder.ts'
 import { freePort, until } from './service.ts'
+import { address, testDatabase, testKafka } from './stack-clients.ts'
 import { comparable, tutorialSteps } from './tutorial.ts'
 import { openTutorialShell, type TutorialShell } from './tutorial-shell.ts'
 
@@ -129,12 +128,12 @@ describe('the steps of a tutorial', () => {
 
 /** The names of the tutorial are fixed: its topic and its table are those of an earlier run. */
 async function forgetEarlierRuns(): Promise<void> {
-  await using admin = openAdmin(createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'tutorial' }, quiet))
+  await using admin = openAdmin(testKafka('tutorial'))
   if ((await topicNames(admin)).some((name) => name === TOPIC)) {
     await (await admin[KAFKAJS]()).deleteTopics({ topics: [TOPIC] })
     await until('the topic is gone', async () => !(await topicNames(admin)).some((name) => name === TOPIC))
   }
-  const app = new pg.Client(address('APP_DATABASE_URL'))
+  const app = testDatabase(address('APP_DATABASE_URL'))
   await app.connect()
   try {
     await app.query('DROP TABLE IF EXISTS frost_log')

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type pg from 'pg'
-import { createKafka } from '../../connectors/kafka/client.ts'
 import { openTopicLogs } from '../../connectors/kafka/topic-logs.ts'
 import { migrateRoles, migrateTelemetry } from '../../connectors/postgres/migrate.ts'
 import { readMigrations } from '../../connectors/postgres/migrations.ts'
@@ -14,11 +13,12 @@ import { topics } from '../../processors/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { quantities } from '../../schemas/generated/readings.ts'
 import { closing } from '../adversary/closing.ts'
-import { address, frameRecord, produce, quiet, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { crash, revive } from './local-parts.ts'
 import { RULES_FILE, RULES_FOLDER } from './prometheus-names.ts'
 import { scratchDatabase } from './scratch-database.ts'
 import { freePort, launchWith, millrace, type RunningService, until } from './service.ts'
+import { address, testKafka } from './stack-clients.ts'
 
 const run = `a${Date.now().toString(36)}`
 /** Older than what makes MillraceGroupBehind fire. */
@@ -65,7 +65,7 @@ describe('alerts in Prometheus', function () {
 
   /** What others left in the topic is not this store's. */
   async function startAtTheEnd(database: Pick<Awaited<ReturnType<typeof scratchDatabase>>, 'query'>): Promise<void> {
-    await using logs = openTopicLogs(createKafka({ brokers: address('KAFKA_BROKERS').split(','), clientId: 'test' }, quiet))
+    await using logs = openTopicLogs(testKafka())
     const id = (await logs.topics([topics.readings])).get(topics.readings)?.id
     for (const { partition, end } of await logs.extents(topics.readings))
       await database.query(

@@ -9,11 +9,12 @@ import { type Page as OpsPage, servePage } from '../../ops/page/serve-page.ts'
 import type { DeviceId } from '../../processors/contract.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { loadConfig } from '../../services/config.ts'
-import { produce, quiet } from './frames.ts'
+import { produce } from './frames.ts'
 import { openBrowser, screenshot, type Tab, type TestBrowser } from './page-browser.ts'
 import { readingsRecords } from './readings-records.ts'
 import { type ScratchDatabase, scratchDatabase } from './scratch-database.ts'
 import { millrace } from './service.ts'
+import { quiet } from './stack-clients.ts'
 
 /** Of this run: the stack keeps records of earlier ones. */
 const run = `w${Date.now().toString(36)}`

@@ -3,15 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import mqtt from 'mqtt'
-import pg from 'pg'
 import type { Page } from 'playwright-core'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { type Page as OpsPage, servePage } from '../../ops/page/serve-page.ts'
 import { loadConfig } from '../../services/config.ts'
-import { address, frameRecord, produce, quiet, testFirmware, wire } from './frames.ts'
+import { frameRecord, produce, testFirmware, wire } from './frames.ts'
 import { openBrowser, screenshot, type Tab, type TestBrowser } from './page-browser.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, quiet, testDatabase, testPublisher } from './stack-clients.ts'
 
 /** Of this run: the stack keeps dead letters of earlier ones. */
 const run = `p${Date.now().toString(36)}`
@@ -84,7 +83,7 @@ describe('the page for operators', () => {
   }
 
   async function publish(device: string, payload: string): Promise<void> {
-    const client = await mqtt.connectAsync(address('MQTT_URL'), { protocolVersion: 5, username: device, reconnectPeriod: 0 })
+    const client = await testPublisher({ username: device, reconnectPeriod: 0 })
     await client.publishAsync(`devices/${device}/telemetry`, payload, { qos: 1 })
     await client.endAsync()
   }
@@ -190,7 +189,7 @@ describe('the page for operators', () => {
     await go.click()
     await page.locator('pre', { hasText: `${FRAMES} dead letters redriven: ${FRAMES} succeeded` }).waitFor()
     await page.getByRole('row').filter({ hasText: LATE }).filter({ hasText: 'settled' }).first().waitFor()
-    const client = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    const client = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await client.connect()
     try {
       const query = 'SELECT started_by, ending, filters FROM redrive_run ORDER BY id DESC LIMIT 1'

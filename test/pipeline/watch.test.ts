@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import { type MetricSample, parseMetrics } from '../../ops/status/prometheus-text.ts'
 import { steadyLoad } from './frame-load.ts'
-import { address, testFirmware } from './frames.ts'
+import { testFirmware } from './frames.ts'
 import { crash, revive, stop } from './local-parts.ts'
 import { namesIn, panelQueries, rules } from './prometheus-names.ts'
 import { launchWith, millrace, type RunningService, startService, until } from './service.ts'
+import { address, testDatabase } from './stack-clients.ts'
 
 const run = `w${Date.now().toString(36)}`
 const devices = Array.from({ length: 5 }, (_, index) => `${run}-${index}`)
@@ -81,7 +81,7 @@ describe('millrace watch', function () {
   })
 
   it('sees as the role of its own how long somebody has been in a transaction', async () => {
-    const database = new pg.Client({ connectionString: address('TELEMETRY_DATABASE_URL') })
+    const database = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await database.connect()
     try {
       const { rows } = await database.query<{ usename: string }>(
