@@ -4,17 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import pg from 'pg'
+import type pg from 'pg'
 import { createRegistry } from '../../connectors/registry/registry.ts'
 import type { ContinuityReport } from '../../ops/continuity/report.ts'
 import { closing } from '../adversary/closing.ts'
 import { runMillrace } from '../adversary/command.ts'
 import { caughtUp } from '../adversary/lags.ts'
 import { provision, sendMessages } from '../adversary/messages.ts'
-import { address, testFirmware } from './frames.ts'
+import { testFirmware } from './frames.ts'
 import { crash, type Part, revive, stop } from './local-parts.ts'
 import { differences } from './rollup-oracle.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
+import { address, superuserVariables, testDatabase } from './stack-clients.ts'
 
 const run = promisify(execFile)
 const FRAMES = 20
@@ -64,7 +65,7 @@ describe('what was lost comes back', function () {
       )
   }
   const database = async <Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> => {
-    const client = new pg.Client(address('TELEMETRY_DATABASE_URL'))
+    const client = testDatabase(address('TELEMETRY_DATABASE_URL'))
     await client.connect()
     try {
       return await work(client)
@@ -96,9 +97,9 @@ describe('what was lost comes back', function () {
   })
 
   it('databases from an older backup: Kafka gives again what they lack, roll-ups and ledger too', async () => {
-    const { hostname, port } = new URL(address('TELEMETRY_DATABASE_URL'))
+    const env = { ...process.env, ...superuserVariables(address('TELEMETRY_DATABASE_URL')) }
     const backup = mkdtempSync(join(tmpdir(), 'millrace-backup-'))
-    await run('pg_basebackup', ['-h', hostname, '-p', port, '-U', 'postgres', '-D', backup, '-X', 'stream', '-c', 'fast'])
+    await run('pg_basebackup', ['-D', backup, '-X', 'stream', '-c', 'fast'], { env })
     await send(FRAMES)
     await stored(2 * FRAMES)
     await caughtUp(...READERS)
