@@ -8,10 +8,11 @@ import { closing } from '../adversary/closing.ts'
 import { runMillrace } from '../adversary/command.ts'
 import { caughtUp } from '../adversary/lags.ts'
 import { sendMessages } from '../adversary/messages.ts'
-import { address, testFirmware } from './frames.ts'
+import { testFirmware } from './frames.ts'
 import { promote, revive, stop } from './local-parts.ts'
 import { differences } from './rollup-oracle.ts'
 import { launchConfigured, millrace, type RunningService, until } from './service.ts'
+import { address } from './stack-clients.ts'
 
 const run = promisify(execFile)
 const SERVERS = ['postgres', 'standby'] as const
