@@ -2,8 +2,7 @@ import { table } from '../ops/text-table.ts'
 import { bridge } from '../processors/bridge/declaration.ts'
 import { UNKNOWN_PAGE, type UnknownPage, type UnknownTopicEntry } from '../services/bridge/unknown-page.ts'
 import { loadConfig } from '../services/config.ts'
-import { metricsPort } from '../services/metrics-ports.ts'
-import { httpAddress } from '../services/service.ts'
+import { serviceAddress } from '../services/metrics-ports.ts'
 import type { ConfigOption } from './command-line.ts'
 import { print } from './print.ts'
 
@@ -17,7 +16,7 @@ const SHOWN_CHARACTERS = 60
  */
 export async function unknownTopics({ config: file, json }: ConfigOption & { readonly json?: true | undefined }): Promise<number> {
   const config = loadConfig(process.env, file)
-  const address = `${httpAddress(config.metrics.host, metricsPort(config, bridge))}${UNKNOWN_PAGE}`
+  const address = `${serviceAddress(config, bridge)}${UNKNOWN_PAGE}`
   const page = await ask(address)
   if (json === true) print(JSON.stringify(page))
   else print(...lines(page))

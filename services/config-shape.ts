@@ -350,6 +350,13 @@ export const shape = z.strictObject({
       .array(z.string().min(1))
       .default([])
       .describe('Names that the Host of a request may have, besides the addresses. Others are refused.'),
+    reached_as: z
+      .string()
+      .regex(/^[A-Za-z0-9.-]*\{service\}[A-Za-z0-9.-]*$/, 'expected a host name with {service} in it, as in millrace-{service}')
+      .optional()
+      .describe(
+        'If each service has a machine or container of its own: the host name by which commands, the page and Prometheus reach it, with {service} for its name, as in millrace-{service}. Services take it in the Host of a request.',
+      ),
     ports: z
       .union([port, z.record(serviceName, port)])
       .default({})

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { ConsumerName } from '../processors/contract.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config-file.ts'
-import { metricsPort, requireOwnPorts } from './metrics-ports.ts'
+import { metricsPort, requireOwnPorts, serviceAddress } from './metrics-ports.ts'
 
 type Listening = Parameters<typeof metricsPort>[1]
 
@@ -28,6 +28,15 @@ describe('the port of metrics', () => {
     expect(() => requireOwnPorts(config, [service('bridge', 9464), service('standardise', 9466)])).to.throw(
       ConfigError,
       'bridge and standardise have the same port 9464',
+    )
+  })
+
+  it('is at a host of its own if each service has a machine or container', () => {
+    const config = { metrics: { ports: 9464, host: '0.0.0.0', host_names: [], reached_as: 'millrace-{service}.line' } }
+    expect(serviceAddress(config, service('store'))).to.equal('http://millrace-store.line:9464')
+    requireOwnPorts(config, [service('bridge'), service('store')])
+    expect(serviceAddress({ metrics: { ports: 9464, host: '0.0.0.0', host_names: [] } }, service('store'))).to.equal(
+      'http://127.0.0.1:9464',
     )
   })
 })

@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import { systemClock } from '../connectors/clock.ts'
@@ -13,7 +12,7 @@ import { expectedFailure } from './expected.ts'
 import { type Answer, serveHttp, sharedAnswer } from './http-server.ts'
 import { createLog, logSettings } from './log.ts'
 import { labelService, reportMetrics, requireMetrics } from './metrics.ts'
-import { metricsPort } from './metrics-ports.ts'
+import { httpAddress, metricsPort, ownHost } from './metrics-ports.ts'
 import { Problems } from './problems.ts'
 import { watchQuantities } from './quantities-watch.ts'
 import { createRedactor } from './secrets.ts'
@@ -70,12 +69,6 @@ const EXIT_DEADLINE_MS = STOP_DEADLINE_MS + 1_000
 const FIGURES_SHARE = 0.05
 const FIGURES_LONGEST_MS = 1_000
 
-/** The address under which this machine reaches what listens there. */
-export function httpAddress(host: string, port: number): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
-}
-
 /**
  * Runs a service until SIGINT or SIGTERM, with its metrics and health on a port of its own.
  * @param readQuantities reads the deployment's file of quantities, as it is now
@@ -103,7 +96,7 @@ export async function runService(
       own[path] = () => json(200, make())
     },
   }
-  const server = await serve(config, port, metrics, problems, own)
+  const server = await serve(config, declared.name, port, metrics, problems, own)
   try {
     const service = await Promise.race([
       start({ config, log, signal: abort.signal, metrics, health, pages }),
@@ -149,17 +142,19 @@ function signalled(): Promise<void> {
 }
 
 function serve(
-  { metrics: { host, host_names } }: Config,
+  { metrics: settings }: Config,
+  service: string,
   port: number,
   metrics: Registry,
   problems: Problems,
   own: Record<string, () => Answer>,
 ): Promise<Server> {
   const figures = sharedAnswer(FIGURES_SHARE, FIGURES_LONGEST_MS, () => metrics.metrics())
+  const host = ownHost(settings, service)
   return serveHttp({
-    host,
+    host: settings.host,
     port,
-    names: host_names,
+    names: host === undefined ? settings.host_names : [...settings.host_names, host],
     pages: Object.assign(own, {
       '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await figures() }),
       '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'alive\n' }),

@@ -61,7 +61,8 @@ const ONE_BATCH = 1
 export async function openLagWatch(config: Config, windowMs: number, ask = askService): Promise<LagWatch> {
   const services = (await declaredServices(config)).filter(({ reads }) => reads.length > 0)
   // One port for all: each service is on a machine of its own, and nobody says which.
-  const known = typeof config.metrics.ports === 'number' ? [] : serviceAddresses(config, services)
+  const known =
+    typeof config.metrics.ports === 'number' && config.metrics.reached_as === undefined ? [] : serviceAddresses(config, services)
   const addresses = new Map(known.map(({ name, address }) => [name, address]))
   const kafka = kafkaClient(config, 'millrace-lag', createLog('lag'))
   const admin = openAdmin(kafka)

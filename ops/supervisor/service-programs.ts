@@ -4,8 +4,7 @@ import type { DeclaredService } from '../../processors/declaration.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import type { Config } from '../../services/config.ts'
 import { declaredServices } from '../../services/declared.ts'
-import { metricsPort, requireOwnPorts } from '../../services/metrics-ports.ts'
-import { httpAddress } from '../../services/service.ts'
+import { requireOwnPorts, serviceAddress } from '../../services/metrics-ports.ts'
 import { WATCH } from '../watch/declaration.ts'
 import type { Program } from './supervisor.ts'
 
@@ -25,7 +24,7 @@ export const GRACE_MS = 12_000
 /** @throws ConfigError if two have one port */
 export function serviceAddresses(config: Config, services: readonly DeclaredService[]): readonly ServiceAddress[] {
   requireOwnPorts(config, services)
-  return services.map((service) => ({ name: service.name, address: httpAddress(config.metrics.host, metricsPort(config, service)) }))
+  return services.map((service) => ({ name: service.name, address: serviceAddress(config, service) }))
 }
 
 /**
