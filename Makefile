@@ -1,7 +1,7 @@
 # Targets for people. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries bench-replay chaos outage check format generate build firmware firmware-size firmware-density packages deb firmware-archive test-deb sbom audit licences clean
+.PHONY: help run test unit unit-nodes bench bench-migrate-table bench-queries bench-replay chaos outage check format generate build firmware firmware-size firmware-density packages deb firmware-archive test-deb test-manifests sbom audit licences clean
 
 # NODE=22 runs a target on that Node.js, whichever the machine has: every program takes the node that comes first in PATH.
 # From the command line only: npm has a variable of this name.
@@ -82,6 +82,9 @@ firmware-archive: ## The firmware library with its headers as an archive, into d
 
 test-deb: build ## Install, upgrade and remove the Debian package on a bare Debian 12 (by debootstrap), with a local stack
 	@test/debian-package
+
+test-manifests: ## Check compose.yaml and the overlays for Kubernetes by compose-go, kustomize and kubectl-validate (built once, from Go's module proxy: minutes)
+	@test/manifests/check
 
 sbom: ## Print what the packages consist of, as CycloneDX
 	@deploy/sbom

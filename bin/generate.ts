@@ -15,6 +15,7 @@ import { commandsDocument } from './commands-document.ts'
 import { configurationDocument, configurationJsonSchema } from './configuration-document.ts'
 import { DASHBOARDS } from './grafana-dashboards.ts'
 import { dashboardJson } from './grafana-json.ts'
+import { kafkaUserResources, prometheusRuleResource } from './kubernetes-resources.ts'
 import { licencesDocument } from './licences-document.ts'
 import { metricsDocument } from './metrics-document.ts'
 import { quantitiesDocument } from './quantities-document.ts'
@@ -27,6 +28,8 @@ const wanted = new Map<string, string>([
   ['docs/quantities.md', quantitiesDocument()],
   ['docs/commands.md', commandsDocument()],
   ['docs/licences.md', licencesDocument()],
+  ['deploy/kubernetes/base/kafka/users.yaml', await kafkaUserResources()],
+  ['deploy/kubernetes/monitoring/rules.yaml', prometheusRuleResource()],
   ['docs/configuration-reference.md', configurationDocument()],
   ['schemas/generated/millrace.schema.json', configurationJsonSchema()],
 ])

@@ -168,6 +168,9 @@ export const environment = z
     }
   })
 
+/** Names of all of them. */
+export const ENVIRONMENT_NAMES: readonly string[] = Object.keys(environment.in.shape)
+
 function withUser(address: string, username: string | undefined, password: string | undefined): string {
   if (username === undefined || password === undefined) return address
   return address.replace('://', () => `://${encodeURIComponent(username)}:${encodeURIComponent(password)}@`)
