@@ -40,6 +40,8 @@ describe('the pages of devices and sites', () => {
   let served: OpsPage
   let browser: TestBrowser
   let site: bigint
+  /** Of the device whose readings come by Kafka. */
+  let liveSite: bigint
   const open: Tab[] = []
 
   before(async function () {
@@ -55,7 +57,13 @@ describe('the pages of devices and sites', () => {
     const devices = Array.from({ length: HALL }, (_, at) => device(at + 1) as DeviceId)
     const placed = await provisionDevices(database, { account: ACCOUNT, site: SITE, devices, from: null })
     site = placed.siteId ?? 0n
-    await provisionDevices(database, { account: HOSTILE_ACCOUNT, site: HOSTILE_SITE, devices: [LIVE as DeviceId], from: null })
+    const other = await provisionDevices(database, {
+      account: HOSTILE_ACCOUNT,
+      site: HOSTILE_SITE,
+      devices: [LIVE as DeviceId],
+      from: null,
+    })
+    liveSite = other.siteId ?? 0n
     await fill(telemetry)
     served = await servePage({ config: loadConfig(env, undefined), host: '127.0.0.1', port: 0, names: [], log: quiet })
     browser = await openBrowser()
@@ -97,6 +105,26 @@ describe('the pages of devices and sites', () => {
     // The other tests of this machine may hold up any of them for long, and not all of them.
     expect(Math.min(...took), took.join()).to.be.below(1_000)
     await page.locator('figcaption', { hasText: '32 °C' }).waitFor()
+    expect(troubles).to.deep.equal([])
+  })
+
+  it('show a reading of any device beside the others of its site within a second of its being published', async function () {
+    this.timeout(3 * LIMIT_MS)
+    const { page, troubles } = await look(`#sites/${liveSite}`)
+    const row = page.locator('tbody tr').filter({ has: page.getByRole('link', { name: LIVE, exact: true }) })
+    await row.waitFor()
+    const took: number[] = []
+    for (let number = 0; number < 8; number++) {
+      const tsMicros = Date.now() * 1000
+      await produce(await readingsRecords([{ device: LIVE, tsMicros, everyMicros: 1, temperatures: [35 + number] }]))
+      const published = Date.now()
+      // The newest values of the databases, which do not have it, come each 5 s.
+      await row.filter({ hasText: `${35 + number} °C` }).waitFor({ timeout: LIMIT_MS })
+      took.push(Date.now() - published)
+      await delay(200)
+    }
+    // The other tests of this machine may hold up any of them for long, and not all of them.
+    expect(Math.min(...took), took.join()).to.be.below(1_000)
     expect(troubles).to.deep.equal([])
   })
 

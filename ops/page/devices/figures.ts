@@ -63,6 +63,13 @@ export async function siteNow({ app, telemetry }: Sessions, site: string): Promi
   return { site: facts, devices, more: found.length > MOST_AT_SITE, newest, quantities: measured(newest) }
 }
 
+/** Those that are shown of a site, by ID. Undefined if there is no such site. */
+export async function devicesAtSite({ app }: Sessions, site: string): Promise<readonly string[] | undefined> {
+  if ((await app((session) => overviewSites(session, site))).length === 0) return undefined
+  const found = await app((session) => findDevices(session, atSite(site)))
+  return found.slice(0, MOST_AT_SITE).map(({ id }) => id)
+}
+
 /** The last 24 hours of a quantity of the devices of a site and their channels, by the hour. */
 export async function siteDay(sessions: Sessions, site: string, quantity: string, nowMs: number): Promise<SiteDay> {
   const found = await sessions.app((session) => findDevices(session, atSite(site)))

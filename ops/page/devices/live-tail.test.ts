@@ -7,6 +7,7 @@ import type { KafkaRecord } from '../../../processors/contract.ts'
 import { readings } from '../../../processors/topics.ts'
 import { quantities, readingsSchema } from '../../../schemas/generated/readings.ts'
 import { createLiveTail, type TailedReadings } from './live-tail.ts'
+import type { LiveReading } from './messages.ts'
 
 const PARTITIONS = 3
 const SCHEMA = 7
@@ -71,10 +72,15 @@ describe('the live tail', () => {
           return { type: 'AVRO', schema: JSON.stringify(readingsSchema.json) } as never
         },
       },
-      limits: { pauseMs: 1 },
+      limits: { pauseMs: 1, devices: 3 },
     })
   const until = async (holds: () => boolean): Promise<void> => {
     for (const end = Date.now() + 5_000; !holds(); await delay(1)) if (Date.now() > end) throw new Error('it did not come')
+  }
+
+  const only = (device: string) => {
+    const devices = [device]
+    return () => devices
   }
 
   beforeEach(() => {
@@ -89,7 +95,7 @@ describe('the live tail', () => {
       ['a', []],
       ['b', []],
     ])
-    const done = ['a', 'b'].map((device) => live.follow(device, (each) => came.get(device)?.push(each), stop.signal))
+    const done = ['a', 'b'].map((device) => live.follow(only(device), (each) => came.get(device)?.push(each), stop.signal))
     await until(() => [...came.values()].every((each) => each.length === 1))
     expect([...came.values()].flat()).to.deep.equal([
       { readings: [], skipped: false },
@@ -110,7 +116,7 @@ describe('the live tail', () => {
 
   it('asks Kafka only for the partitions of devices that somebody looks at, and for nothing while nobody does', async () => {
     await using live = open()
-    const done = live.follow('a', () => undefined, stop.signal)
+    const done = live.follow(only('a'), () => undefined, stop.signal)
     await until(() => tail.rounds.length > 2)
     expect(new Set(tail.rounds.flat())).to.deep.equal(new Set([partitionOf(Buffer.from('a'), PARTITIONS)]))
     stop.abort()
@@ -124,7 +130,7 @@ describe('the live tail', () => {
   it('says that readings were passed over, and goes past a record that cannot be read', async () => {
     await using live = open()
     const came: TailedReadings[] = []
-    const done = live.follow('a', (each) => came.push(each), stop.signal)
+    const done = live.follow(only('a'), (each) => came.push(each), stop.signal)
     await until(() => came.length === 1)
     tail.skipping.add(partitionOf(Buffer.from('a'), PARTITIONS))
     await until(() => came.length === 2)
@@ -140,13 +146,54 @@ describe('the live tail', () => {
   it('ends with the error if Kafka is not there, for everybody, and begins anew', async () => {
     await using live = open()
     tail.failure = new ConnectorError('ECONNREFUSED', true, 'following telemetry.readings')
-    const done = ['a', 'b'].map((device) => live.follow(device, () => undefined, stop.signal).catch((cause: unknown) => cause))
+    const done = ['a', 'b'].map((device) => live.follow(only(device), () => undefined, stop.signal).catch((cause: unknown) => cause))
     expect(await Promise.all(done)).to.deep.equal([tail.failure, tail.failure])
     tail.failure = undefined
     const came: TailedReadings[] = []
-    const again = live.follow('a', (each) => came.push(each), stop.signal)
+    const again = live.follow(only('a'), (each) => came.push(each), stop.signal)
     await until(() => came.length === 1)
     stop.abort()
     await again
+  })
+
+  it('follows many devices at once, and others from the next round on if their list changes', async () => {
+    await using live = open()
+    const came: LiveReading[] = []
+    let devices: readonly string[] = ['a', 'b']
+    let rounds = 0
+    const take = ({ readings }: TailedReadings): void => {
+      rounds++
+      came.push(...readings)
+    }
+    const done = live.follow(() => devices, take, stop.signal)
+    await until(() => rounds === 1)
+    tail.waiting.push(record('a', 1, 1), record('b', 2, 2), record('c', 3, 3))
+    await until(() => came.length === 2)
+    devices = ['b', 'c']
+    const before = tail.rounds.length
+    await until(() => tail.rounds.length > before + 1)
+    tail.waiting.push(record('a', 4, 4), record('b', 5, 5), record('c', 6, 6))
+    await until(() => came.length === 4)
+    expect(came.map(({ ts }) => ts).sort()).to.deep.equal([1, 2, 5, 6])
+    stop.abort()
+    await done
+  })
+
+  it('refuses to follow more devices than it may, and goes on with those that it follows', async () => {
+    await using live = open()
+    const came: TailedReadings[] = []
+    const done = live.follow(only('a'), (each) => came.push(each), stop.signal)
+    const refused = await live
+      .follow(
+        () => ['b', 'c', 'd'],
+        () => undefined,
+        stop.signal,
+      )
+      .catch((cause: unknown) => cause)
+    expect(refused).to.include({ code: 'too-many-devices' })
+    tail.waiting.push(record('a', 1, 1))
+    await until(() => came.some(({ readings }) => readings.length === 1))
+    stop.abort()
+    await done
   })
 })

@@ -144,6 +144,15 @@ export interface SiteNow {
   readonly quantities: readonly QuantityFacts[]
 }
 
+/**
+ * State of the feed `site-live:NUMBER`: the newest value of each quantity of devices of the site and
+ * their channels, of what was published in the last seconds. Whoever missed some has them from the
+ * next state of `site:NUMBER`.
+ */
+export interface SiteLive {
+  readonly readings: readonly LiveReading[]
+}
+
 /** GET api/devices/day: the last 24 hours of each device and channel of a site, by the hour. */
 export interface SiteDay {
   readonly quantity: string

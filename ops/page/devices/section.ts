@@ -6,7 +6,7 @@ import { createRegistry } from '../../../connectors/registry/registry.ts'
 import { topics } from '../../../processors/topics.ts'
 import { kafkaClient } from '../../../services/kafka.ts'
 import type { OpenSection, PageParts } from '../section.ts'
-import { deviceFeed, siteFeed } from './feeds.ts'
+import { deviceFeed, siteFeed, siteLiveFeed } from './feeds.ts'
 import { createLiveTail, type LiveTail } from './live-tail.ts'
 import { deviceRoutes } from './routes.ts'
 
@@ -26,7 +26,7 @@ export const openDevices: OpenSection = async (parts) => {
   return {
     name: 'devices',
     router: deviceRoutes(sessions),
-    feeds: [deviceFeed(tail), siteFeed(sessions)],
+    feeds: [deviceFeed(tail), siteFeed(sessions), siteLiveFeed(sessions, tail)],
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([tail, app, telemetry].map((each) => each[Symbol.asyncDispose]()))
     },

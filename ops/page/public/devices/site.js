@@ -1,14 +1,18 @@
-/** @import { DeviceFacts, NewestValue, SiteDay, SiteNow } from '../../devices/messages.ts' */
+/** @import { DeviceFacts, NewestValue, SiteDay, SiteLive, SiteNow } from '../../devices/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { element, setAttribute, setChildren, setText } from '../dom.js'
 import { channelOf, deviceAddress, listAddress, ownerOf, siteAddress } from './address.js'
 import { age, stateOf, toneOf } from './facts.js'
 import { withUnit } from './figures.js'
+import { createNewest } from './newest.js'
 import { outlier, spreadOf } from './outliers.js'
 import { repeat } from './repeat.js'
 import { sparkline } from './sparkline.js'
 
 const DAY_AGAIN_MS = 60_000
+const AGES_MS = 1_000
+/** Names that are read aloud. */
+const MOST_SAID = 5
 /** A value that is older than this stands beside the others and is not compared with them. */
 const OLD_MS = 3_600_000
 
@@ -57,6 +61,10 @@ export function showSite(where, page, site, query) {
   let now
   /** @type {SiteDay | undefined} */
   let day
+  /** What is newer than the databases. */
+  const live = createNewest()
+  /** Where each row stands. @type {ReadonlyMap<string, number>} */
+  let places = new Map()
 
   const title = element('h2')
   const about = element('p')
@@ -67,7 +75,9 @@ export function showSite(where, page, site, query) {
     ...Object.keys(ORDERS).map((each) => element('option', { value: each, selected: each === order }, each)),
   )
   const fields = element('div', { class: 'fields' }, element('label', {}, 'Quantity', chosen), element('label', {}, 'Order', ordered))
-  const summary = element('p', { role: 'status' })
+  const summary = element('p')
+  const missing = element('p', { class: 'warn', role: 'status' })
+  const said = element('p', { class: 'hidden-but-read', role: 'status' })
   const body = element('tbody')
   const caption = element('caption')
   const heads = ['Device', 'Now', 'Last 24 h', 'Unlike the others', 'Age', 'Lowest', 'Highest', 'State'].map((name) =>
@@ -78,7 +88,7 @@ export function showSite(where, page, site, query) {
     { class: 'scrolls', tabindex: 0, role: 'region', 'aria-label': 'Devices of the site' },
     element('table', { class: 'side-by-side' }, caption, element('thead', {}, element('tr', {}, ...heads)), body),
   )
-  setChildren(where, element('p', {}, element('a', { href: '#sites' }, 'All sites')), title, about, fields, summary, frame)
+  setChildren(where, element('p', {}, element('a', { href: '#sites' }, 'All sites')), title, about, fields, summary, missing, said, frame)
   /** @type {Map<string, ReturnType<typeof line>>} */
   const lines = new Map()
 
@@ -105,13 +115,14 @@ export function showSite(where, page, site, query) {
     const found = await page.get(`devices/day?${new URLSearchParams({ site, quantity })}`)
     if (asked !== quantity) return
     day = found
+    setText(missing, '')
     show()
   }
 
   /** @param {SiteNow} state */
   function take(state) {
     const first = now === undefined
-    now = state
+    now = live.withNewer(state)
     const names = state.quantities.map(({ name }) => name)
     if (!names.includes(quantity)) quantity = names.includes('temperature') ? 'temperature' : (names[0] ?? '')
     if ([...chosen.options].map(({ value }) => value).join() !== names.join())
@@ -121,13 +132,35 @@ export function showSite(where, page, site, query) {
     if (first || day === undefined) void loadDay().catch(failed)
   }
 
+  /** @param {SiteLive} state */
+  function takeLive(state) {
+    if (!live.add(state.readings) || now === undefined) return
+    now = live.withNewer(now)
+    if (!document.hidden) showInPlace()
+  }
+
   /** @param {unknown} cause */
   function failed(cause) {
     if (!page.signal.aborted)
-      setText(summary, `The last 24 hours are not known now: ${cause instanceof Error ? cause.message : String(cause)}`)
+      setText(missing, `The last 24 hours are not known now: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
 
-  function show() {
+  /** Values as they are now. Rows stay where somebody looks at them until the next state. */
+  function showInPlace() {
+    show(byPlace)
+  }
+
+  /**
+   * @param {Row} a
+   * @param {Row} b
+   */
+  function byPlace(a, b) {
+    const last = places.size
+    return (places.get(a.deviceId) ?? last) - (places.get(b.deviceId) ?? last) || byId(a, b)
+  }
+
+  /** @param {(a: Row, b: Row) => number} [compare] as is chosen, if absent */
+  function show(compare) {
     if (now === undefined) return
     const { site: facts, devices, more } = now
     setText(title, facts.name)
@@ -141,7 +174,10 @@ export function showSite(where, page, site, query) {
     )
     const unit = now.quantities.find(({ name }) => name === quantity)?.unit ?? ''
     const time = Date.now()
-    const rows = rowsOf(now, quantity, time).sort(ORDERS[order] ?? byId)
+    // Whoever is at a row by keyboard would lose it if it moved.
+    const held = body.contains(document.activeElement) ? byPlace : undefined
+    const rows = rowsOf(now, quantity, time).sort(compare ?? held ?? ORDERS[order] ?? byId)
+    places = new Map(rows.map(({ deviceId }, at) => [deviceId, at]))
     const range = rangeOf(day, rows)
     setText(
       caption,
@@ -150,6 +186,7 @@ export function showSite(where, page, site, query) {
         : `${quantity.replaceAll('_', ' ')}${unit === '' ? '' : ` in ${unit}`}; all lines have the same scale`,
     )
     setText(summary, summaryOf(rows, unit))
+    if (compare === undefined) setText(said, unusual(rows))
     const shown = new Set(rows.map(({ deviceId }) => deviceId))
     for (const [id, { row }] of lines)
       if (!shown.has(id)) {
@@ -167,6 +204,8 @@ export function showSite(where, page, site, query) {
   }
 
   page.watch(`site:${site}`, take)
+  page.watch(`site-live:${site}`, takeLive)
+  repeat(showInPlace, AGES_MS, page)
   repeat(loadDay, DAY_AGAIN_MS, page, failed)
 }
 
@@ -193,8 +232,10 @@ function line({ deviceId, device: { id } }) {
       setText(value, newest === undefined ? 'none' : `${mark}${withUnit(newest.value, unit)}`)
       setText(off, differs ?? '')
       setText(old, newest === undefined ? '' : `${age(newest.at, time)}${isOld ? ', old' : ''}`)
-      setText(lowest, series === undefined ? '' : withUnit(Math.min(...series.min), unit))
-      setText(highest, series === undefined ? '' : withUnit(Math.max(...series.max), unit))
+      // The job of the roll-ups is behind what is newest.
+      const today = newest === undefined || newest.at < (day?.from ?? time) ? [] : [newest.value]
+      setText(lowest, series === undefined ? '' : withUnit(Math.min(...series.min, ...today), unit))
+      setText(highest, series === undefined ? '' : withUnit(Math.max(...series.max, ...today), unit))
       setText(state, stateOf(device, time))
       setAttribute(row, 'class', differs === undefined ? undefined : 'off')
       setAttribute(state, 'class', toneOf(device))
@@ -251,6 +292,18 @@ function summaryOf(rows, unit) {
     count(rows.filter(({ newest }) => newest === undefined).length, 'without a value'),
   ]
   return `${parts.filter(Boolean).join('; ')}.`
+}
+
+/**
+ * What is read aloud when it changes: figures that change each moment are not.
+ * @param {readonly Row[]} rows
+ */
+function unusual(rows) {
+  const off = rows.filter(({ off: differs }) => differs !== undefined).sort(byId)
+  if (off.length === 0) return ''
+  const more = off.length > MOST_SAID ? `, and ${off.length - MOST_SAID} more` : ''
+  const names = off.slice(0, MOST_SAID).map(({ deviceId, off: differs }) => `${deviceId} ${differs}`)
+  return `Unlike the others: ${names.join(', ')}${more}.`
 }
 
 /**
