@@ -4,6 +4,10 @@ import { clockTime } from './format.js'
 import { ask, problemLine } from './page.js'
 import { sections } from './sections.js'
 import { createStream } from './stream.js'
+import { createWaiting } from './waiting.js'
+
+/** What failed is tried again after so long. */
+const AGAIN_MS = 3_000
 
 /**
  * @template {HTMLElement} Kind
@@ -24,9 +28,13 @@ const tokenButton = found('token', HTMLButtonElement)
 const dialog = found('ask-token', HTMLDialogElement)
 const tokenText = found('token-text', HTMLInputElement)
 
+/** Of the section that is shown. @type {ReturnType<typeof createWaiting> | undefined} */
+let waiting
+
 const stream = createStream(({ open, since }) => {
   setText(connection, open ? 'live' : `no connection since ${clockTime(since)}`)
   connection.classList.toggle('lost', !open)
+  waiting?.connected(open)
 })
 
 /** Kept in this variable alone: it goes with the tab, and no other page can read it. */
@@ -36,8 +44,11 @@ for (const { name, title } of sections) tabs.append(element('li', {}, element('a
 
 /** @type {AbortController | undefined} */
 let shown
-/** @type {PageFacts} */
-let facts = { version: '', actions: false }
+/** @type {Promise<PageFacts>} */
+const asked = ask('page').catch((/** @type {unknown} */ cause) => {
+  setText(connection, reasonOf(cause))
+  return { version: '', actions: false }
+})
 
 async function show() {
   const [name = '', ...rest] = location.hash.slice(1).split('/')
@@ -51,32 +62,74 @@ async function show() {
   const heading = element('h1', { tabindex: -1 }, section.title)
   const wrong = problemLine()
   const place = element('div')
-  setChildren(main, heading, wrong.element, place)
-  /** @type {Map<string, string>} */
+  const waits = createWaiting(section.waitsFor, place, mine.signal)
+  waiting = waits
+  setChildren(main, heading, wrong.element, waits.element, place)
+  waits.begin()
+  /** By channel; '' is for the section itself. @type {Map<string, string>} */
   const problems = new Map()
-  try {
+  const tell = () => wrong.show(problems.size === 0 ? undefined : [...new Set(problems.values())].join('\n'))
+
+  /** @param {AbortSignal} signal aborted if it is tried again */
+  const mountOnce = async (signal) => {
+    /** @type {string | undefined} */
+    let first
     const { mount } = await section.load()
-    if (mine.signal.aborted) return
+    const { actions } = await asked
+    if (signal.aborted) return
     await mount(place, {
       parameter: rest.map(decoded).join('/'),
       path: rest.map(decoded),
-      actions: facts.actions,
-      signal: mine.signal,
+      actions,
+      signal,
       watch(channel, showState) {
+        first ??= channel
         const end = stream.watch(channel, ({ state, problem }) => {
           if (problem === undefined) problems.delete(channel)
           else problems.set(channel, `Not known since ${clockTime(new Date(problem.since))}: ${problem.text}`)
-          wrong.show(problems.size === 0 ? undefined : [...problems.values()].join('\n'))
-          if (problem === undefined) showState(/** @type {any} */ (state))
+          tell()
+          if (problem !== undefined) {
+            if (channel === first) waits.failed()
+            return
+          }
+          showState(/** @type {any} */ (state))
+          if (channel === first) waits.end()
         })
-        mine.signal.addEventListener('abort', end)
+        signal.addEventListener('abort', end)
       },
-      get: (path) => ask(path, { signal: mine.signal }),
+      ready: () => waits.end(),
+      get: (path) => ask(path, { signal }),
       act,
     })
-  } catch (cause) {
-    if (!mine.signal.aborted) wrong.show(cause instanceof Error ? cause.message : String(cause))
+    if (first === undefined) waits.end()
   }
+
+  while (!mine.signal.aborted) {
+    const attempt = new AbortController()
+    try {
+      await mountOnce(AbortSignal.any([mine.signal, attempt.signal]))
+      if (problems.delete('')) tell()
+      return
+    } catch (cause) {
+      if (mine.signal.aborted) return
+      attempt.abort()
+      problems.set('', reasonOf(cause))
+      tell()
+      waits.failed()
+      // What is asked for is wrong, and will be.
+      if (cause instanceof Error && typeof cause.cause === 'number' && cause.cause < 500) {
+        waits.end()
+        return
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    if (!mine.signal.aborted) setChildren(place)
+  }
+}
+
+/** @param {unknown} cause */
+function reasonOf(cause) {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 /**
@@ -137,11 +190,8 @@ addEventListener('hashchange', () => {
   void show().then(() => main.querySelector('h1')?.focus())
 })
 
-try {
-  facts = await ask('page')
-} catch (cause) {
-  setText(connection, cause instanceof Error ? cause.message : String(cause))
-}
-tokenButton.hidden = !facts.actions
 setText(tokenButton, 'Allow actions')
+void asked.then(({ actions }) => {
+  tokenButton.hidden = !actions
+})
 await show()

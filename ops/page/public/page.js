@@ -11,6 +11,8 @@ import { element, setText } from './dom.js'
  * @property {boolean} actions whether there is a token, so that actions can be tried
  * @property {<State>(channel: string, show: (state: State) => void) => void} watch shows each state
  *   of a channel until the section is left. A problem of the channel is shown above the section.
+ *   Until the first channel has a state, the page says what it waits for in place of the section.
+ * @property {() => void} ready there is something to show before that
  * @property {(path: string) => Promise<any>} get asks `api/<path>`; rejects with what is wrong
  * @property {(path: string, body: unknown) => Promise<any>} act the same with the
  *   token, to change something
@@ -18,7 +20,8 @@ import { element, setText } from './dom.js'
  */
 
 /**
- * A section: fills the element, which is empty and has its heading already.
+ * A section: fills the element, which is empty and has its heading already. If it rejects, the page
+ * says why, and it is called again.
  * @typedef {(element: HTMLElement, page: Page) => void | Promise<void>} Mount
  */
 

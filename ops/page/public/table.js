@@ -25,6 +25,8 @@ export function table(caption, columns, key) {
   const shown = element('table', {}, element('caption', {}, caption), element('thead', {}, head), body)
   // Keyboards scroll what has the focus (axe: scrollable-region-focusable).
   const frame = element('div', { class: 'scrolls', tabindex: 0, role: 'region', 'aria-label': caption }, shown)
+  // There is nothing in it yet.
+  frame.hidden = true
   /** @type {Map<string, HTMLTableRowElement>} */
   let before = new Map()
   return {

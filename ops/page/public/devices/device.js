@@ -260,6 +260,7 @@ export async function showDevice(where, page, device, query) {
   tellFacts()
   makeCharts()
   moveCharts()
+  page.ready()
   await load()
   page.watch(`device:${device}`, take)
   repeat(
