@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { expect } from 'chai'
 import { type Page as OpsPage, servePage } from '../../ops/page/serve-page.ts'
 import { loadConfig } from '../../services/config.ts'
@@ -61,6 +62,12 @@ describe('the page for operators, while what it asks does not answer', function 
     expect(await devices.axe()).to.deep.equal([])
     hole.open()
     await storage.page.getByText('size on disk').waitFor()
+    // Its server runs here: the room on the file system of its data directory is known.
+    const telemetry = await storage.page.getByRole('row').filter({ hasText: 'telemetry database' }).innerText()
+    expect(telemetry).to.match(
+      new RegExp(`\\b127\\.0\\.0\\.1:${hole.port}\\s+[\\d.]+ MiB\\s+[\\d.]+ .iB\\s+[\\d.]+ .iB\\s+/.* of ${hostname()}$`),
+    )
+    await screenshot(storage, 'ops-storage-dark-phone')
     await devices.page
       .getByText(/^Devices/)
       .first()

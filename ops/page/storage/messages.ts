@@ -9,8 +9,31 @@ export interface StorageState {
   /** Rows in the default partition, and their days; null while the store does not say. */
   readonly strayRows: number | null
   readonly strayDays: number | null
-  /** Bytes on the disk of the server; null if it does not say. */
-  readonly databases: readonly { readonly name: string; readonly bytes: number | null }[]
+  readonly databases: readonly DatabaseDisk[]
+}
+
+/** A database, and what it lies on. Nothing here is a guess: null is unknown. */
+export interface DatabaseDisk {
+  readonly name: string
+  /** Host and port, as the page has them. */
+  readonly server: string
+  /** Bytes on its disk; null if the server does not say. */
+  readonly bytes: number | null
+  /** What the data directory of its server is on, if that is seen on the page's machine. */
+  readonly fileSystem: FileSystemRoom | null
+  /** Why the file system is not known. */
+  readonly unseen: string | null
+}
+
+export interface FileSystemRoom {
+  /** Name of the machine. */
+  readonly machine: string
+  readonly mountedAt: string
+  /** As in ext4. */
+  readonly type: string
+  readonly totalBytes: number
+  /** For those who are not root. */
+  readonly freeBytes: number
 }
 
 export interface PartitionState {

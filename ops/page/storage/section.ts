@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { ConnectorError } from '../../../connectors/contract.ts'
 import { findBackend } from '../../../connectors/postgres/backend-choice.ts'
 import type { Database } from '../../../connectors/postgres/database.ts'
 import { archiveSettings, partitionSettings } from '../../../services/config.ts'
@@ -9,7 +10,8 @@ import { askService } from '../../status/service-report.ts'
 import { serviceAddresses } from '../../supervisor/service-programs.ts'
 import { DATABASES } from '../line/layout.ts'
 import type { OpenSection } from '../section.ts'
-import type { StorageState } from './messages.ts'
+import { diskOf } from './data-disk.ts'
+import type { DatabaseDisk, StorageState } from './messages.ts'
 
 const LOOK_MS = 15_000
 const SHARE = 0.05
@@ -19,10 +21,11 @@ const STATEMENT_MS = 20_000
 /** Partitions, the archive, rows outside and disk: feed `storage`. */
 export const openStorageSection: OpenSection = async ({ config, services, database }) => {
   const databases = { telemetry: database('telemetry', STATEMENT_MS), app: database('app') }
+  const { TELEMETRY_DATABASE_URL: telemetryUrl, APP_DATABASE_URL: appUrl } = config.env
   const store = serviceAddresses(config, services).find(({ name }) => name === 'store')?.address
 
   const look = sharedAnswer(SHARE, LOOK_MS, async (): Promise<StorageState> => {
-    const [report, { metrics }, ...sizes] = await Promise.all([
+    const [report, { metrics }, ...disks] = await Promise.all([
       databases.telemetry.use(async (session) => {
         const backend = await findBackend(session, config.store.backend)
         // The reader may not look into the default partition. The store counts what is in it.
@@ -30,7 +33,8 @@ export const openStorageSection: OpenSection = async ({ config, services, databa
         return partitionReport(seen, session, partitionSettings(config), Date.now(), archiveSettings(config)?.afterDays)
       }),
       askService(store),
-      ...Object.values(databases).map(sizeOf),
+      databaseDisk(DATABASES.telemetry, telemetryUrl, databases.telemetry),
+      databaseDisk(DATABASES.app, appUrl, databases.app),
     ])
     const figure = (name: string): number | null => {
       const value = metrics === undefined ? undefined : total(metrics, name)
@@ -45,7 +49,7 @@ export const openStorageSection: OpenSection = async ({ config, services, databa
       toBeMade: report.toBeMade,
       strayRows: none ?? figure('millrace_stray_rows'),
       strayDays: none ?? figure('millrace_stray_days'),
-      databases: Object.values(DATABASES).map((name, index) => ({ name, bytes: sizes[index] ?? null })),
+      databases: disks,
     }
   })
 
@@ -69,10 +73,23 @@ export const openStorageSection: OpenSection = async ({ config, services, databa
   }
 }
 
-/** Null if the database does not say. */
-async function sizeOf(database: Database): Promise<number | null> {
+/** What is not known if the database is away: the page shows the other one all the same. */
+async function databaseDisk(name: string, url: string, database: Database): Promise<DatabaseDisk> {
+  const server = serverOf(new URL(url))
   const size = 'SELECT pg_database_size(current_database())::float8 AS bytes'
-  return database
-    .use(async (session) => (await session.query<{ bytes: number }>('asking for the size of the database', size))[0]?.bytes ?? null)
-    .catch(() => null)
+  try {
+    return await database.use(async (session) => {
+      const [row] = await session.query<{ bytes: number }>('asking for the size of the database', size)
+      return { name, server, bytes: row?.bytes ?? null, ...(await diskOf(session)) }
+    })
+  } catch (cause) {
+    if (!(cause instanceof ConnectorError)) throw cause
+    return { name, server, bytes: null, fileSystem: null, unseen: 'its server does not answer' }
+  }
+}
+
+/** As in db.example:5432, or the folder of a Unix socket. */
+function serverOf({ hostname, port, searchParams }: URL): string {
+  const host = searchParams.get('host') ?? decodeURIComponent(hostname)
+  return host.startsWith('/') || host === '' ? host || 'Unix socket' : `${host}:${port || 5432}`
 }

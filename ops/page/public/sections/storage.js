@@ -1,4 +1,5 @@
-/** @import { ArchivedDayState, PartitionState, StorageState } from '../../storage/messages.ts' */
+/** @import { ArchivedDayState, DatabaseDisk, PartitionState } from '../../storage/messages.ts' */
+/** @import { StorageState } from '../../storage/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { element, setAttribute, setText } from '../dom.js'
 import { bytes, count } from '../format.js'
@@ -12,14 +13,7 @@ import { table } from '../table.js'
 export function mount(place, page) {
   const strays = element('p')
   const ahead = element('p', { class: 'warn' })
-  const databases = table(
-    'Databases',
-    [
-      { name: 'database', text: (/** @type {StorageState['databases'][number]} */ each) => each.name },
-      { name: 'size on disk', text: (each) => bytes(each.bytes), number: true },
-    ],
-    ({ name }) => name,
-  )
+  const databases = table('Databases', databaseColumns, ({ name }) => name)
   const partitions = table('Partitions of readings, the newest first', partitionColumns, ({ name }) => name)
   const archived = table('Days in the archive, the newest first', archivedColumns, ({ day }) => day)
   place.append(strays, ahead, databases.element, partitions.element, archived.element)
@@ -32,6 +26,21 @@ export function mount(place, page) {
     archived.update(state.archived.toReversed())
   })
 }
+
+/** @type {import('../table.js').Column<DatabaseDisk>[]} */
+const databaseColumns = [
+  { name: 'database', text: ({ name }) => name },
+  { name: 'server', text: ({ server }) => server },
+  { name: 'size on disk', text: (each) => bytes(each.bytes), number: true },
+  { name: 'free there', text: ({ fileSystem }) => bytes(fileSystem?.freeBytes), number: true },
+  { name: 'of', text: ({ fileSystem }) => bytes(fileSystem?.totalBytes), number: true },
+  {
+    name: 'file system of its data directory',
+    text: ({ fileSystem, unseen }) =>
+      fileSystem === null ? `not known: ${unseen}` : `${fileSystem.mountedAt} (${fileSystem.type}) of ${fileSystem.machine}`,
+    tone: ({ fileSystem }) => (fileSystem === null ? 'quiet' : ''),
+  },
+]
 
 /** @type {import('../table.js').Column<PartitionState>[]} */
 const partitionColumns = [
@@ -50,7 +59,7 @@ const archivedColumns = [
   { name: 'day', text: (each) => each.day },
   { name: 'rows', text: ({ rows }) => count(rows), number: true },
   { name: 'size', text: (each) => bytes(each.bytes), number: true },
-  { name: 'place', text: ({ location }) => location },
+  { name: 'place, as the store has it', text: ({ location }) => location },
 ]
 
 /**
