@@ -77,8 +77,14 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
       const host = hostOf(named)
       let handshake: NodeJS.Timeout | undefined
       const connected = (): void => {
-        // kafkajs would wait as long as for any other request: half a minute.
-        handshake = setTimeout(() => socket.destroy(new Error(`no answer from ${host}:${port} within ${HANDSHAKE_MS} ms`)), HANDSHAKE_MS)
+        const { write } = socket
+        // From the first request on: a connection that nobody uses yet owes no answer. kafkajs would
+        // wait as long as for any other request: half a minute.
+        socket.write = ((...request: readonly unknown[]) => {
+          socket.write = write
+          handshake = setTimeout(() => socket.destroy(new Error(`no answer from ${host}:${port} within ${HANDSHAKE_MS} ms`)), HANDSHAKE_MS)
+          return Reflect.apply(write, socket, request)
+        }) as typeof write
         onConnect()
       }
       const read = createResponseReader((response) => socket.emit('data', response))

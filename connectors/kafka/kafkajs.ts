@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module'
 import type * as KafkaJs from 'kafkajs'
 import type { RecordHeaders } from '../../processors/contract.ts'
+import { type BrokerParts, mindBrokersAway } from './brokers-away.ts'
 import { FetchedBatch } from './fetched-batch.ts'
 import { decodeRecordBatches, type FetchedRecords } from './fetched-records.ts'
 import { type BatchRecord, encodeRecordBatch } from './record-batch.ts'
@@ -289,6 +290,21 @@ Object.defineProperty(Broker.prototype, 'lookupRequest', {
 function notConnected(): never {
   throw new KafkaJSBrokerNotFound('the broker is not connected', { cause: undefined })
 }
+
+const { KafkaJSConnectionClosedError } = require('kafkajs/src/errors') as {
+  readonly KafkaJSConnectionClosedError: BrokerParts['ClosedError']
+}
+const { Metadata } = require('kafkajs/src/protocol/requests/apiKeys') as { readonly Metadata: number }
+mindBrokersAway({
+  BrokerPool: require('kafkajs/src/cluster/brokerPool') as BrokerParts['BrokerPool'],
+  Connection: require('kafkajs/src/network/connection') as BrokerParts['Connection'],
+  ConsumerGroup: require('kafkajs/src/consumer/consumerGroup') as BrokerParts['ConsumerGroup'],
+  ClosedError: KafkaJSConnectionClosedError,
+  metadata: {
+    apiKey: Metadata,
+    definition: (require('kafkajs/src/protocol/requests') as { readonly requests: { readonly Metadata: unknown } }).requests.Metadata,
+  },
+})
 
 const kafkajs = require('kafkajs') as typeof KafkaJs
 

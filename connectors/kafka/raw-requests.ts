@@ -76,6 +76,7 @@ interface Broker {
 
 /** The broker that keeps the offsets of a group. */
 export interface Coordinator {
+  readonly nodeId: number
   offsetCommit(request: {
     readonly groupId: string
     readonly groupGenerationId: number

@@ -76,10 +76,18 @@ async function close(opened: Promise<Cluster>): Promise<void> {
   await opened.then((cluster) => cluster.disconnect()).catch(() => undefined)
 }
 
+/** Any broker knows; one that is away must not stand for those that are there. */
 async function metadata(cluster: Cluster, topics: readonly Topic[]): Promise<readonly TopicMetadata[]> {
-  const [nodeId] = cluster.getNodeIds()
-  if (nodeId === undefined) throw new ConnectorError('KAFKA_NO_BROKER', true, 'no broker is known')
-  return sendRaw(cluster, nodeId, metadataRequest(topics))
+  let failure: unknown = new ConnectorError('KAFKA_NO_BROKER', true, 'no broker is known')
+  for (const nodeId of cluster.getNodeIds()) {
+    try {
+      return await sendRaw(cluster, nodeId, metadataRequest(topics))
+    } catch (cause) {
+      if (!kafkaError('asking a broker', cause).transient) throw cause
+      failure = cause
+    }
+  }
+  throw failure
 }
 
 async function extentsOf(cluster: Cluster, topic: Topic): Promise<readonly Extent[]> {

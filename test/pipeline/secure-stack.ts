@@ -1,11 +1,6 @@
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { localAddresses } from '../../ops/supervisor/local-stack.ts'
-import { projectRoot } from '../../schemas/files.ts'
-import { localDirectory } from '../../services/local-directory.ts'
-import { forAllUsers } from './database-users.ts'
+import { startOwnStack } from './own-stack.ts'
 
 /** Beside the ports of the stack that the other tests of this lane run on. */
 const PORTS_BESIDE = 50
@@ -25,27 +20,13 @@ export interface SecureStack extends AsyncDisposable {
   restart(...parts: readonly string[]): Promise<void>
 }
 
-const run = promisify(execFile)
-
 export async function startSecureStack(): Promise<SecureStack> {
-  const local = `${localDirectory(process.env)}-secure`
-  const settings = {
-    ...process.env,
-    MILLRACE_SECURE: '1',
-    MILLRACE_LOCAL: local,
-    MILLRACE_PORT_OFFSET: String(Number(process.env.MILLRACE_PORT_OFFSET ?? 0) + PORTS_BESIDE),
-  }
-  const script = async (name: string, ...args: readonly string[]): Promise<void> => {
-    await run(`${projectRoot}deploy/local/${name}`, args, { env: settings })
-  }
-  // What a run that was killed left behind.
-  await script('destroy')
-  await script('start')
-  const addresses = await localAddresses(settings)
+  const { local, env, script, ...disposal } = await startOwnStack('secure', PORTS_BESIDE, { MILLRACE_SECURE: '1' })
   const folder = join(local, 'passwords')
   return {
+    ...disposal,
     local,
-    env: { ...settings, ...forAllUsers(addresses) },
+    env,
     passwords: readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8').trim()),
     file: (name) => join(local, 'certificates', name),
     certificates: (...args) => script('certificates', ...args),
@@ -53,6 +34,5 @@ export async function startSecureStack(): Promise<SecureStack> {
       await script('stop', ...parts)
       await script('start', ...parts)
     },
-    [Symbol.asyncDispose]: () => script('destroy'),
   }
 }
