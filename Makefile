@@ -40,7 +40,7 @@ bench-queries: ## The usual questions over ROWS=100000000 readings, cold and war
 bench-replay: ## One device's day out of READINGS=100000000 by `millrace replay`, against the table: memory, time, records read
 	@test/bench/replay-day
 
-chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random
+chaos: ## Kill, pause, split, fill, cut and attack everything under load, then count; MINUTES=5 SEED=random KAFKA_NODES=3
 	@test/chaos/run
 
 outage: ## Stop the telemetry database for MINUTES=2 under load, then watch it catch up

@@ -42,7 +42,7 @@ describe('a port that somebody else has', () => {
   it('is named by make chaos at once, with who has it, if a part of the stack needs it', async () => {
     const began = performance.now()
     const settings = readSettings({ MILLRACE_LOCAL: join(folder, 'stack'), MILLRACE_PORT_OFFSET: String(port - 1883) }, 1)
-    const stack = createStack(settings, await freePort(), await freePort())
+    const stack = createStack(settings, { MILLRACE_KAFKA_PORT: String(await freePort()) })
     await expectTaken(stack.start('mosquitto'), `port ${port} is taken by .*\\(PID ${process.pid}\\)`, /MILLRACE_PORT_OFFSET/)
     await stack.destroy()
     expect(performance.now() - began).to.be.below(20_000)

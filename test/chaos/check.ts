@@ -67,7 +67,7 @@ export async function check(
   { direct, millrace }: Line,
   { frames, readings, poison, moves, statuses, isFleet, ...sent }: Sent,
 ): Promise<Findings> {
-  const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos-check' }, quiet)
+  const kafka = createKafka({ brokers: direct.kafkaBrokers, clientId: 'chaos-check' }, quiet)
   const hops = sent.hops ?? (await readHops(kafka, isFleet))
   const deadLetters = await readDeadLetters(kafka, poison, isFleet)
   const continuity = await askContinuity(millrace, isFleet)

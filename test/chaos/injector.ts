@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { injectBrokerFault } from './broker-faults.ts'
 import { watchCommits } from './first-commit.ts'
 import { attack } from './hostile.ts'
 import type { Line } from './line.ts'
 import { MOVING_DEVICE } from './publisher.ts'
 import type { Consumer, Fault, FaultKind, Link } from './schedule.ts'
 import type { Instance } from './services.ts'
+import type { KafkaBroker } from './stack.ts'
 
 export interface InjectorOptions {
   readonly line: Line
@@ -51,7 +53,7 @@ const ATTACK_SCALE = 0.2
 
 /** Faults overlap, but not two that need the same thing: the second waits. */
 export function createInjector({ line, signal, say }: InjectorOptions): Injector {
-  const { stack, services, proxies, disk } = line
+  const { stack, services, proxies, brokers, disk } = line
   const counts: Partial<Record<FaultKind, number>> = {}
   const moves: Move[] = []
   const turns = new Map<string, Promise<void>>()
@@ -119,7 +121,12 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
       case 'two of contact':
         return inTurn('contact', () => scale(fault, 'contact'))
       case 'kill Kafka':
-        return restart(fault, 'kafka')
+        return restart(fault, 'kafka', ...brokers.names.slice(1))
+      case 'kill broker':
+      case 'pause broker':
+      case 'cut broker':
+      case 'fill disk of broker':
+        return inTurn('kafka', () => injectBrokerFault(fault, { stack, brokers, sleep, begin: (text) => begin(fault, text) }))
       case 'kill PostgreSQL':
         return inTurn('postgres', async () => {
           begin(fault, 'PostgreSQL without power')
@@ -248,12 +255,13 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     await services.stop(`${consumer}-2`)
   }
 
-  function restart(fault: Fault, part: 'kafka' | 'registry' | 'mosquitto'): Promise<void> {
+  /** All of them at once. */
+  function restart(fault: Fault, part: 'kafka' | 'registry' | 'mosquitto', ...others: readonly KafkaBroker[]): Promise<void> {
     return inTurn(part, async () => {
-      begin(fault, `SIGKILL ${part}`)
-      await stack.kill(part)
+      begin(fault, `SIGKILL ${[part, ...others].join(' ')}`)
+      await stack.kill(part, ...others)
       await sleep(fault.forMs)
-      await stack.start(part)
+      await stack.start(part, ...others)
     })
   }
 

@@ -18,10 +18,10 @@ const ROOMY = '16g'
 const PAGE_BYTES = 8192
 
 /**
- * Mounts one that belongs to the user `postgres`, in place of one that an earlier run left behind.
+ * Mounts one that belongs to this user, in place of one that an earlier run left behind.
  * @returns undefined if this user may not mount
  */
-export async function mountLimitedDisk(path: string): Promise<LimitedDisk | undefined> {
+export async function mountLimitedDisk(path: string, user: string): Promise<LimitedDisk | undefined> {
   if (process.getuid?.() !== 0) return undefined
   await run('umount', ['-l', path]).catch(() => undefined)
   await mkdir(path, { recursive: true })
@@ -31,7 +31,7 @@ export async function mountLimitedDisk(path: string): Promise<LimitedDisk | unde
     await rm(path, { recursive: true })
     return undefined
   }
-  await run('chown', ['postgres:postgres', path])
+  await run('chown', [`${user}:`, path])
   const resize = (size: string): Promise<unknown> => run('mount', ['-o', `remount,size=${size}`, path])
   return {
     path,

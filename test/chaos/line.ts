@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { projectRoot } from '../../schemas/files.ts'
+import { type Brokers, openBrokers } from './brokers.ts'
 import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE, SILENT_AFTER } from './hives.ts'
 import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
-import { type FaultyProxy, openProxy } from './proxy.ts'
+import { type FaultyConnections, openProxy } from './proxy.ts'
 import type { Link } from './schedule.ts'
 import { configuration, createServices, type Services } from './services.ts'
 import type { Settings } from './settings.ts'
-import { createStack, kafkaPortOf, type Stack } from './stack.ts'
+import { createStack, kafkaBrokers, type Stack } from './stack.ts'
 
 const run = promisify(execFile)
 
@@ -18,7 +19,8 @@ const run = promisify(execFile)
 export interface Line {
   readonly stack: Stack
   readonly services: Services
-  readonly proxies: Readonly<Record<Link, FaultyProxy>>
+  readonly proxies: Readonly<Record<Link, FaultyConnections>>
+  readonly brokers: Brokers
   /** Where the telemetry database's tables are; undefined if no filesystem could be mounted. */
   readonly disk: LimitedDisk | undefined
   /** For the run's files: logs of services, ledgers. */
@@ -30,7 +32,7 @@ export interface Line {
     readonly mqttUrl: string
     readonly telemetryUrl: string
     readonly appUrl: string
-    readonly kafkaBroker: string
+    readonly kafkaBrokers: readonly string[]
     readonly registryUrl: string
   }
   provision(devices: readonly string[]): Promise<void>
@@ -51,21 +53,22 @@ export interface LineOptions {
 }
 
 const MOST_OUTPUT_BYTES = 256 << 20
-const PART_NAMES = ['kafka', 'registry', 'mosquitto', 'postgres'] as const
 
 /** Starts from nothing: an instance that an earlier run left is destroyed. */
 export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: LineOptions): Promise<Line> {
-  const kafkaPort = kafkaPortOf(settings)
-  const kafka = await openProxy(kafkaPort)
-  const stack = createStack(settings, kafkaPort, kafka.port)
-  const proxies = {
-    devices: await openProxy(stack.ports.mqtt),
-    bridge: await openProxy(stack.ports.mqtt),
-    kafka,
-    databases: await openProxy(stack.ports.postgres, 'LISTEN '),
-  }
+  const parts = [...kafkaBrokers.slice(0, settings.kafkaNodes), 'registry', 'mosquitto', 'postgres'] as const
+  const brokers = await openBrokers(settings)
   undo(async () => {
-    for (const proxy of Object.values(proxies)) await proxy[Symbol.asyncDispose]()
+    await brokers[Symbol.asyncDispose]()
+  })
+  const stack = createStack(settings, brokers.env)
+  const [devices, bridge, databases] = [
+    await openProxy(stack.ports.mqtt),
+    await openProxy(stack.ports.mqtt),
+    await openProxy(stack.ports.postgres, 'LISTEN '),
+  ]
+  undo(async () => {
+    for (const proxy of [devices, bridge, databases]) await proxy[Symbol.asyncDispose]()
   })
   await stack.destroy()
   // Beside the instance, which is removed at the end.
@@ -76,15 +79,16 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
 
   say('starting the stack')
   undo(async () => {
-    if (keep()) for (const part of PART_NAMES) await stack.kill(part)
+    if (keep()) await stack.kill(...parts)
     else await stack.destroy()
   })
-  const disk = await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`)
+  const disk = await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`, 'postgres')
   undo(async () => {
     await stack.kill('postgres')
     await disk?.[Symbol.asyncDispose]()
   })
-  await stack.start(...PART_NAMES)
+  await brokers.limitDisk()
+  await stack.start(...parts)
   if (disk !== undefined) await keepTelemetryOn(disk.path, stack.ports.postgres)
 
   const database = (name: string, port: number, user = 'millrace'): string => `postgres://${user}@127.0.0.1:${port}/${name}`
@@ -92,23 +96,23 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     mqttUrl: `mqtt://127.0.0.1:${stack.ports.mqtt}`,
     telemetryUrl: database('telemetry', stack.ports.postgres),
     appUrl: database('app', stack.ports.postgres),
-    kafkaBroker: `127.0.0.1:${kafkaPort}`,
+    kafkaBrokers: brokers.direct,
     registryUrl: `http://127.0.0.1:${stack.ports.registry}/apis/ccompat/v7`,
   }
   const env = {
     ...process.env,
     MILLRACE_LOCAL: settings.local,
     MILLRACE_CONFIG: join(directory, 'millrace.yaml'),
-    MQTT_URL: `mqtt://127.0.0.1:${proxies.bridge.port}`,
+    MQTT_URL: `mqtt://127.0.0.1:${bridge.port}`,
     MQTT_PASSWORD_FILE: join(settings.local, 'data', 'mosquitto', 'bridge.password'),
-    KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
+    KAFKA_BROKERS: brokers.addresses,
     REGISTRY_URL: direct.registryUrl,
-    TELEMETRY_DATABASE_URL: database('telemetry', proxies.databases.port),
-    APP_DATABASE_URL: database('app', proxies.databases.port),
-    TELEMETRY_STORE_URL: database('telemetry', proxies.databases.port, 'millrace_store'),
-    TELEMETRY_PROCESSES_URL: database('telemetry', proxies.databases.port, 'millrace_processes'),
-    APP_STORE_URL: database('app', proxies.databases.port, 'millrace_store'),
-    APP_PROCESSES_URL: database('app', proxies.databases.port, 'millrace_processes'),
+    TELEMETRY_DATABASE_URL: database('telemetry', databases.port),
+    APP_DATABASE_URL: database('app', databases.port),
+    TELEMETRY_STORE_URL: database('telemetry', databases.port, 'millrace_store'),
+    TELEMETRY_PROCESSES_URL: database('telemetry', databases.port, 'millrace_processes'),
+    APP_STORE_URL: database('app', databases.port, 'millrace_store'),
+    APP_PROCESSES_URL: database('app', databases.port, 'millrace_processes'),
   }
   const millrace = async (...args: readonly string[]): Promise<string> => {
     const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]
@@ -131,10 +135,11 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   return {
     stack,
     services,
-    proxies,
+    proxies: { devices, bridge, kafka: brokers.clients, databases },
+    brokers,
     disk,
     directory,
-    deviceUrl: `mqtt://127.0.0.1:${proxies.devices.port}`,
+    deviceUrl: `mqtt://127.0.0.1:${devices.port}`,
     direct,
     millrace,
     async provision(devices) {

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { projectRoot, readFirmwares } from '../../schemas/files.ts'
+import { planBrokerFaults } from './broker-faults.ts'
 import { check, type SentFrames, type SentReadings } from './check.ts'
 import { fleetDevices } from './fleet.ts'
 import { startHives } from './hives.ts'
@@ -87,7 +88,10 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       await injector.run(planFirstCommits())
       const durationMs = shares.mainS * 1000 - (performance.now() - fromMs)
       const { seed } = settings
-      await injector.run(planFaults({ seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill: line.disk !== undefined }))
+      const diskCanFill = line.disk !== undefined
+      const faults = planFaults({ seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill })
+      const ofBrokers = settings.kafkaNodes === 1 ? [] : planBrokerFaults(seed, durationMs, line.brokers.disk !== undefined)
+      await injector.run([...faults, ...ofBrokers].toSorted((a, b) => a.atMs - b.atMs))
       await publisher.drain()
       await hives.drain()
     })

@@ -4,8 +4,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
  * A TCP proxy that can do to its connections what networks do. Connections made after a fault are
  * as good as new.
  */
-export interface FaultyProxy extends AsyncDisposable {
+export interface FaultyProxy extends FaultyConnections, AsyncDisposable {
   readonly port: number
+}
+
+/** The connections of a proxy, or of several. */
+export interface FaultyConnections {
   readonly connections: number
   /** Ends the connections that there are, both ways, with RST. */
   reset(): void
@@ -22,6 +26,23 @@ export interface FaultyProxy extends AsyncDisposable {
    * and neither side is told: a black hole. Returns how many they are.
    */
   swallow(): number
+}
+
+/** Several proxies as one; without their ports. */
+export function joinProxies(proxies: readonly FaultyProxy[]): FaultyConnections {
+  const each = (act: (proxy: FaultyProxy) => void) => () => {
+    for (const proxy of proxies) act(proxy)
+  }
+  return {
+    get connections() {
+      return proxies.reduce((sum, { connections }) => sum + connections, 0)
+    },
+    reset: each((proxy) => proxy.reset()),
+    stall: each((proxy) => proxy.stall()),
+    resume: each((proxy) => proxy.resume()),
+    halfOpen: each((proxy) => proxy.halfOpen()),
+    swallow: () => proxies.reduce((sum, proxy) => sum + proxy.swallow(), 0),
+  }
 }
 
 interface Pair {

@@ -1,3 +1,4 @@
+import type { BrokerFault } from './broker-faults.ts'
 import { type Attack, attacks } from './hostile.ts'
 import { createRandom, type Random } from './random.ts'
 
@@ -15,7 +16,8 @@ export type Consumer = 'standardise' | 'store' | 'movement' | 'alerts' | 'contac
  * A thing that goes wrong. `forMs` is how long it lasts: until what was killed is started again,
  * what was stopped goes on, what was full has room, the second instance leaves.
  */
-export type Fault = { readonly atMs: number; readonly forMs: number } & (
+export type Fault = BrokerFault | LineFault
+type LineFault = { readonly atMs: number; readonly forMs: number } & (
   | { readonly kind: `kill ${Consumer}` | 'kill bridge' | 'kill continuity' | 'pause bridge' }
   /**
    * Past its session timeout. `companion`: a second instance is there to take over its partitions.
@@ -36,7 +38,7 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
 )
 export type FaultKind = Fault['kind']
 /** Of the shuffled rounds. */
-type RoundKind = Exclude<FaultKind, 'first commit'>
+type RoundKind = Exclude<LineFault['kind'], 'first commit'>
 
 interface Lasting {
   readonly least: number

@@ -99,7 +99,7 @@ async function start(
   for (const instance of instances) await services.start(instance)
   await until('the bridge has subscribed', () => logHas(services.logOf('bridge'), 'MQTT session up'), signal)
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const kafka = createKafka({ brokers: [direct.kafkaBroker], clientId: 'chaos' }, quiet)
+  const kafka = createKafka({ brokers: direct.kafkaBrokers, clientId: 'chaos' }, quiet)
   let loads = 0
   return {
     line,

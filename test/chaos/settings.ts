@@ -16,6 +16,8 @@ export interface Settings {
   readonly portOffset: number
   /** Leave the stack's data for a look at it. */
   readonly keep: boolean
+  /** Brokers of Kafka. With three, each is killed, paused, cut off and filled by itself. */
+  readonly kafkaNodes: 1 | 3
   /** Of table readings. */
   readonly backend: BackendChoice
   /** All of them unless told otherwise: who works on one need not wait for the others. */
@@ -36,6 +38,7 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     return value
   }
   const local = env.MILLRACE_LOCAL === undefined || env.MILLRACE_LOCAL === '' ? '.local/chaos' : env.MILLRACE_LOCAL
+  const kafkaNodes = chosenNodes(env.KAFKA_NODES)
   return {
     minutes: number('MINUTES', defaultMinutes, 0.5, 24 * 60),
     seed: Math.trunc(number('SEED', randomInt(2 ** 32), 0, 2 ** 32 - 1)),
@@ -45,8 +48,15 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     portOffset: Math.trunc(number('MILLRACE_PORT_OFFSET', DEFAULT_PORT_OFFSET, 0, 55_000)),
     keep: env.KEEP === '1',
     backend: chosenBackend(env.BACKEND),
-    phases: chosenPhases(env.PHASES),
+    kafkaNodes,
+    phases: chosenPhases(env.PHASES, kafkaNodes),
   }
+}
+
+function chosenNodes(given: string | undefined): 1 | 3 {
+  if (given === undefined || given === '' || given === '1') return 1
+  if (given === '3') return 3
+  throw new RangeError(`KAFKA_NODES: expected 1 or 3, got "${given}"`)
 }
 
 function chosenBackend(given: string | undefined): BackendChoice {
@@ -56,9 +66,14 @@ function chosenBackend(given: string | undefined): BackendChoice {
   return found
 }
 
-function chosenPhases(given: string | undefined): ReadonlySet<Phase> {
-  if (given === undefined || given === '') return new Set(phases)
+/** What one broker alone loses of its logs, the others of three would give back to it. */
+const ONE_BROKER: Phase = 'logs'
+
+function chosenPhases(given: string | undefined, kafkaNodes: 1 | 3): ReadonlySet<Phase> {
+  if (given === undefined || given === '') return new Set(phases.filter((phase) => kafkaNodes === 1 || phase !== ONE_BROKER))
   const unknown = given.split(',').find((name) => !phases.some((phase) => phase === name))
   if (unknown !== undefined) throw new RangeError(`PHASES: expected some of ${phases.join(',')}, got "${unknown}"`)
-  return new Set(phases.filter((phase) => given.split(',').includes(phase)))
+  const chosen = new Set(phases.filter((phase) => given.split(',').includes(phase)))
+  if (kafkaNodes === 3 && chosen.has(ONE_BROKER)) throw new RangeError(`PHASES: ${ONE_BROKER} is of one broker, not of KAFKA_NODES=3`)
+  return chosen
 }

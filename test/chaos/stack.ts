@@ -8,7 +8,10 @@ import type { Settings } from './settings.ts'
 
 const run = promisify(execFile)
 
-export type Part = 'kafka' | 'registry' | 'mosquitto' | 'postgres'
+export const kafkaBrokers = ['kafka', 'kafka2', 'kafka3'] as const
+/** A broker of Kafka: the first, or one of three. */
+export type KafkaBroker = (typeof kafkaBrokers)[number]
+export type Part = KafkaBroker | 'registry' | 'mosquitto' | 'postgres'
 
 /** The local stack of deploy/local, as an instance of its own. */
 export interface Stack {
@@ -20,8 +23,9 @@ export interface Stack {
    * @throws TakenPortError at once, if somebody else has a part's port
    */
   start(...parts: readonly Part[]): Promise<void>
-  /** Ends a part as a crash would: SIGKILL to all of it. */
-  kill(part: Part): Promise<void>
+  /** Ends parts as a crash would: SIGKILL to all of each. */
+  kill(...parts: readonly Part[]): Promise<void>
+  signal(part: Part, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void>
   /**
    * Ends PostgreSQL as a power cut would. Its WAL writer stands still while `until` is waited for:
    * a SIGKILL alone loses at most what 200 ms brought, for whatever was written lives on in the
@@ -37,14 +41,13 @@ export interface Stack {
 
 const START_TRIES = 3
 
-/** @param kafkaAdvertisedPort where Kafka tells its clients to find it */
-export function createStack({ local, portOffset }: Settings, kafkaPort: number, kafkaAdvertisedPort: number): Stack {
+/** @param kafka variables of deploy/local for Kafka's brokers */
+export function createStack({ local, portOffset }: Settings, kafka: Readonly<Record<string, string>>): Stack {
   const env = {
     ...process.env,
     MILLRACE_LOCAL: local,
     MILLRACE_PORT_OFFSET: String(portOffset),
-    MILLRACE_KAFKA_PORT: String(kafkaPort),
-    MILLRACE_KAFKA_ADVERTISED_PORT: String(kafkaAdvertisedPort),
+    ...kafka,
   }
   const script = (name: string, ...args: readonly string[]): Promise<unknown> => run(`${projectRoot}deploy/local/${name}`, args, { env })
 
@@ -62,8 +65,11 @@ export function createStack({ local, portOffset }: Settings, kafkaPort: number, 
         }
       }
     },
-    async kill(part) {
-      await script('stop', '--kill', part)
+    async kill(...parts) {
+      await script('stop', '--kill', ...parts)
+    },
+    async signal(part, signal) {
+      process.kill(Number((await readFile(`${local}/pid/${part}`, 'utf8')).split(' ')[0]), signal)
     },
     async cutPostgresPower(until) {
       const [pid = ''] = (await readFile(`${local}/pid/postgres`, 'utf8')).split(' ')
@@ -108,9 +114,4 @@ function killIfThere(pid: number): void {
     // A backend may have ended by itself since it was listed.
     if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause
   }
-}
-
-/** Where Kafka listens, before any proxy. */
-export function kafkaPortOf({ portOffset }: Settings): number {
-  return 9092 + portOffset
 }

@@ -42,7 +42,9 @@ kafka_prepare_node() {
   if ! [[ -f $data/meta.properties ]]; then
     local id
     id=$(kafka_cluster_id)
-    rm -rf "$data"
+    # Not the folder itself, which may be a link to another disk.
+    mkdir -p "$data"
+    find "$data/" -mindepth 1 -delete
     if [[ $secure == yes ]]; then
       kafka_format_secured "$id" "$properties" "$part" || return 1
     else
