@@ -220,6 +220,7 @@ describe('the page for operators', () => {
         expect(await tab.axe(), `${colorScheme} ${hash}`).to.deep.equal([])
         const overflows = await tab.page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
         expect(overflows, `${hash} is wider than a phone`).to.equal(false)
+        await screenshot(tab, `phone-${hash.replace(/[^a-z]+/g, '-')}-${colorScheme}`)
       }
       expect(tab.troubles).to.deep.equal([])
     }

@@ -7,6 +7,8 @@ const TABLE_ROWS = 8
 /** What the cursor says is read aloud once it has stayed for a moment. */
 const SPOKEN_MS = 400
 const HEIGHT = 220
+/** A time of day with seconds is so wide, in pixels. */
+const TIME_WIDTH = 80
 /** Lines differ in more than their colour. */
 const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 2]]
 
@@ -64,21 +66,24 @@ export function chart({ caption, series, format, signal, height = HEIGHT, fromZe
       width,
       height,
       ms: 1,
+      padding: [null, TIME_WIDTH / 2, null, null],
       cursor: { drag: { x: zoomed !== undefined, y: false, setScale: false } },
       scales: { y: { range: (_plot, least, most) => rangeOf(least, most, fromZero) } },
       axes: [
-        { ...axis, values: (_plot, times) => times.map((time) => new Date(time).toLocaleTimeString('en-GB')) },
+        { ...axis, space: TIME_WIDTH, values: (_plot, times) => times.map((time) => new Date(time).toLocaleTimeString('en-GB')) },
         { ...axis, size: 72, values: (_plot, values) => values.map((value) => format(value)) },
       ],
       series: [
-        { label: 'time', value: (_plot, time) => (time === null ? '' : clockTime(new Date(time))) },
+        { label: 'time', value: (_plot, time) => (time === null ? 'newest' : clockTime(new Date(time))) },
         ...series.map((label, index) => ({
           label,
           stroke: colour(`--line-${(index % 6) + 1}`),
           dash: DASHES[index % DASHES.length] ?? [],
           width: 2,
           points: { show: false },
-          value: (/** @type {uPlot} */ _plot, /** @type {number | null} */ value) => (value === null ? '?' : format(value)),
+          // Without a cursor, the newest.
+          value: (/** @type {uPlot} */ _plot, /** @type {number} */ _value, /** @type {number} */ _line, /** @type {number | null} */ at) =>
+            valueAt(index, at ?? (data[0]?.length ?? 0) - 1),
         })),
       ],
       hooks: {

@@ -1,5 +1,8 @@
 /** @import { Frame } from '../messages.ts' */
 
+/** By then a section that watches something has begun to. */
+const IDLE_MS = 1_000
+
 /**
  * The page's one stream of events. Whoever watches a channel gets its newest state at once and each
  * later one. The browser comes back by itself if the connection is lost.
@@ -52,6 +55,9 @@ export function createStream(changed) {
     planned = true
     setTimeout(dial, 0)
   }
+
+  // What watches nothing shows too whether the server is there.
+  setTimeout(plan, IDLE_MS)
 
   return {
     /**

@@ -8,6 +8,7 @@ import { element, setAttribute, setText } from './dom.js'
  * @property {(row: Row) => string} [href] makes a link of the text
  * @property {(row: Row) => string} [tone] a class: good, warn, bad, quiet
  * @property {boolean} [number] right-aligned
+ * @property {boolean} [wide] prose, which is not squeezed into a narrow column
  */
 
 /**
@@ -21,7 +22,7 @@ import { element, setAttribute, setText } from './dom.js'
 export function table(caption, columns, key) {
   const body = element('tbody')
   const empty = element('p', { class: 'quiet' })
-  const head = element('tr', {}, ...columns.map(({ name, number }) => element('th', { scope: 'col', class: number ? 'number' : '' }, name)))
+  const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col', class: shapeOf(column) }, column.name)))
   const shown = element('table', {}, element('caption', {}, caption), element('thead', {}, head), body)
   // Keyboards scroll what has the focus (axe: scrollable-region-focusable).
   const frame = element('div', { class: 'scrolls', tabindex: 0, role: 'region', 'aria-label': caption }, shown)
@@ -30,7 +31,7 @@ export function table(caption, columns, key) {
   /** @type {Map<string, HTMLTableRowElement>} */
   let before = new Map()
   return {
-    element: element('div', {}, frame, empty),
+    element: element('div', { class: 'table' }, frame, empty),
     update(rows, none = 'none') {
       /** @type {Map<string, HTMLTableRowElement>} */
       const now = new Map()
@@ -55,6 +56,14 @@ export function table(caption, columns, key) {
 }
 
 /**
+ * @param {{ readonly number?: boolean, readonly wide?: boolean }} column
+ * @returns {string} a class
+ */
+function shapeOf({ number, wide }) {
+  return number ? 'number' : wide ? 'wide' : ''
+}
+
+/**
  * @template Row
  * @param {readonly Column<Row>[]} columns
  * @returns {HTMLTableRowElement}
@@ -76,11 +85,12 @@ function blank(columns) {
  * @param {Row} row
  */
 function fill(line, columns, row) {
-  for (const [index, { text, href, tone, number }] of columns.entries()) {
+  for (const [index, column] of columns.entries()) {
+    const { text, href, tone } = column
     const cell = /** @type {Element} */ (line.children[index])
     const link = href === undefined ? undefined : /** @type {Element} */ (cell.firstElementChild)
     if (link !== undefined) setAttribute(link, 'href', href?.(row))
     setText(link ?? cell, text(row))
-    setAttribute(cell, 'class', `${number ? 'number' : ''} ${tone?.(row) ?? ''}`.trim())
+    setAttribute(cell, 'class', `${shapeOf(column)} ${tone?.(row) ?? ''}`.trim())
   }
 }

@@ -53,7 +53,7 @@ export async function showList(where, page, query) {
       href: ({ siteId }) => (siteId === null ? listAddress({}) : siteAddress(siteId)),
     },
     { name: 'Asset', text: ({ asset, id }) => (asset === id ? 'itself' : (asset ?? '?')) },
-    { name: 'Measures', text: ({ measures }) => measures.map((each) => each.replaceAll('_', ' ')).join(', ') || 'nothing yet' },
+    { name: 'Measures', text: ({ measures }) => measures.map((each) => each.replaceAll('_', ' ')).join(', ') || 'nothing yet', wide: true },
     { name: 'Battery', text: batteryOf },
     { name: 'Firmware', text: ({ firmware }) => firmware ?? '?' },
     { name: 'Position', text: ({ position }) => (position === null ? '?' : placeOf(position)) },

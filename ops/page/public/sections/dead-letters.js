@@ -92,7 +92,7 @@ async function mountReason(place, page, topic, reason) {
       { name: 'last failed', text: (each) => clockTime(new Date(each.lastFailed)) },
       { name: 'attempt', text: (each) => count(each.attempt), number: true },
       { name: 'state', text: (each) => (each.open === null ? '?' : each.open ? 'open' : 'settled') },
-      { name: 'detail', text: (each) => each.detail },
+      { name: 'detail', text: (each) => each.detail, wide: true },
     ],
     (each) => `${each.partition}/${each.offset}`,
   )

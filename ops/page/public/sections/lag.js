@@ -34,7 +34,7 @@ export async function mount(place, page) {
     [
       { name: 'group', text: (/** @type {GroupState} */ { group }) => group },
       ...trend,
-      { name: 'why', text: (/** @type {GroupState} */ { causes }) => causes.join('\n') },
+      { name: 'why', text: (/** @type {GroupState} */ { causes }) => causes.join('\n'), wide: true },
     ],
     ({ group }) => group,
   )

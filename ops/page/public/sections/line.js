@@ -38,7 +38,7 @@ export function mount(place, page) {
 const serverColumns = [
   { name: 'server', text: ({ name }) => name },
   { name: 'state', text: ({ health }) => HEALTH[health], tone: ({ health }) => TONE[health] },
-  { name: 'problem', text: ({ problems }) => problems.map(problemText).join('\n') },
+  { name: 'problem', text: ({ problems }) => problems.map(problemText).join('\n'), wide: true },
 ]
 
 /** @type {import('../table.js').Column<DeadLetterCount>[]} */
@@ -47,6 +47,7 @@ const deadColumns = [
   { name: 'ever written', text: ({ count: all }) => count(all), number: true },
   {
     name: 'refused since the start, by reason',
+    wide: true,
     text: ({ reasons }) => reasons.map((each) => `${each.reason} ${count(each.count)}`).join(', '),
   },
 ]

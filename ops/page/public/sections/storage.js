@@ -36,6 +36,7 @@ const databaseColumns = [
   { name: 'of', text: ({ fileSystem }) => bytes(fileSystem?.totalBytes), number: true },
   {
     name: 'file system of its data directory',
+    wide: true,
     text: ({ fileSystem, unseen }) =>
       fileSystem === null ? `not known: ${unseen}` : `${fileSystem.mountedAt} (${fileSystem.type}) of ${fileSystem.machine}`,
     tone: ({ fileSystem }) => (fileSystem === null ? 'quiet' : ''),
@@ -51,7 +52,7 @@ const partitionColumns = [
   { name: 'size', text: (each) => bytes(each.bytes), number: true },
   { name: 'index', text: ({ indexBytes }) => bytes(indexBytes), number: true },
   { name: 'state', text: ({ state }) => state },
-  { name: 'planned', text: planned },
+  { name: 'planned', text: planned, wide: true },
 ]
 
 /** @type {import('../table.js').Column<ArchivedDayState>[]} */
@@ -59,7 +60,7 @@ const archivedColumns = [
   { name: 'day', text: (each) => each.day },
   { name: 'rows', text: ({ rows }) => count(rows), number: true },
   { name: 'size', text: (each) => bytes(each.bytes), number: true },
-  { name: 'place, as the store has it', text: ({ location }) => location },
+  { name: 'place, as the store has it', text: ({ location }) => location, wide: true },
 ]
 
 /**
