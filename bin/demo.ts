@@ -15,6 +15,7 @@ import { GRACE_MS, servicePrograms } from '../ops/supervisor/service-programs.ts
 import { type Supervisor, supervise } from '../ops/supervisor/supervisor.ts'
 import { describeEvent } from '../ops/supervisor/supervisor-event.ts'
 import { type Config, ConfigError, loadConfig } from '../services/config.ts'
+import { fleetAccess } from '../services/fleet-access.ts'
 import { localDirectory } from '../services/local-directory.ts'
 import type { ConfigOption } from './command-line.ts'
 import { sendFile } from './demo/file.ts'
@@ -271,19 +272,13 @@ async function provision({ env }: Config): Promise<void> {
 
 function start({ env }: Config, local: string, { prefix, firmware, devices, sampleHz }: DemoFleet, events: string[]): FleetProcess {
   const logFile = join(local, 'log', `fleet-${prefix}.log`)
-  const args = [
-    '--url',
-    env.MQTT_URL,
-    '--prefix',
-    prefix,
-    '--firmware',
-    firmware,
-    '--devices',
-    String(devices),
-    '--sample-hz',
-    String(sampleHz),
-  ]
-  const fleet = startFleet({ program: FLEET_PROGRAM, args: [...args, '--boot-file', bootFile(local, prefix)], logFile })
+  const args = ['--prefix', prefix, '--firmware', firmware, '--devices', String(devices), '--sample-hz', String(sampleHz)]
+  const fleet = startFleet({
+    program: FLEET_PROGRAM,
+    broker: fleetAccess(env),
+    args: [...args, '--boot-file', bootFile(local, prefix)],
+    logFile,
+  })
   void fleet.ended.then((how) => {
     if (how !== 0) note(events, `fleet ${prefix} ended (${how}): see ${logFile}`)
   })

@@ -132,8 +132,8 @@ function startSender({ path, way }: PreparedFile, { env, bridge }: Config, local
   }
   const log = join(local, 'log', 'fleet-file.log')
   const logBegins = existsSync(log) ? statSync(log).size : 0
-  const args = ['--url', env.MQTT_URL, '--csv', '--firmware', way.firmware.id, '--boot-file', bootFile(local, 'file')]
-  const fleet = startFleet({ program: FLEET_PROGRAM, args, input: path, logFile: log })
+  const args = ['--csv', '--firmware', way.firmware.id, '--boot-file', bootFile(local, 'file')]
+  const fleet = startFleet({ program: FLEET_PROGRAM, broker: fleetAccess(env), args, input: path, logFile: log })
   return {
     stats: () => fleet.stats(),
     ended: fleet.ended,

@@ -5,6 +5,7 @@ import { awaitHandled, type RunningSeason, SEASON_SERVICES, startSeason } from '
 import { tellStory } from '../../ops/fleet/season/story.ts'
 import type { StatusSources } from '../../ops/status/status.ts'
 import type { Config } from '../../services/config.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { bootFile, FLEET_PROGRAM } from './fleets.ts'
 
 /** Business processes that the demonstration runs beside what is configured, for the season. */
@@ -43,7 +44,7 @@ export async function startDemoSeason({ env }: Config, local: string, seed: numb
     hives: SEASON_HIVES,
     seed,
     seconds: SEASON_SECONDS,
-    fleet: { program: FLEET_PROGRAM, url: env.MQTT_URL, bootFile: bootFile(local, PREFIX), logFile },
+    fleet: { program: FLEET_PROGRAM, broker: fleetAccess(env), bootFile: bootFile(local, PREFIX), logFile },
   })
   let over = false
   let stopped = false

@@ -1,15 +1,10 @@
 import { connectAsync, type MqttClient } from 'mqtt'
 import { ConnectorError, type Publish } from '../contract.ts'
-import { readTls, type TlsFiles } from '../tls-files.ts'
-import { parseBroker } from './dial.ts'
+import { clientOptions } from './client-options.ts'
+import { type BrokerAccess, parseBroker } from './dial.ts'
 
-export interface ListenOptions {
-  /** mqtt://host[:port] or mqtts://…; credentials in it are not used. */
-  readonly url: string
-  /** For mqtts. */
-  readonly tls?: TlsFiles
-  readonly username?: string | undefined
-  readonly password?: string | undefined
+/** Credentials in the URL are not used. */
+export interface ListenOptions extends BrokerAccess {
   /** Of nobody else: a broker ends the session of whoever has it already. */
   readonly clientId: string
   readonly filter: string
@@ -65,7 +60,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-async function connecting({ url, tls = {}, username, password, clientId }: ListenOptions, address: string): Promise<MqttClient> {
+async function connecting(options: ListenOptions, address: string): Promise<MqttClient> {
+  const { username, clientId } = options
   try {
     return await connectAsync(
       address,
@@ -75,9 +71,7 @@ async function connecting({ url, tls = {}, username, password, clientId }: Liste
         clean: true,
         reconnectPeriod: 0,
         connectTimeout: CONNECT_MS,
-        ...(url.startsWith('mqtts:') ? readTls(tls) : {}),
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password }),
+        ...clientOptions(options),
       },
       false,
     )

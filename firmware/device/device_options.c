@@ -11,6 +11,7 @@
 #include "firmwares.h"
 #include "millrace/config.h"
 #include "millrace/identity.h"
+#include "password_file.h"
 
 static const char help[] =
     "millrace-device: this machine as a device. Readings wait in a file until the broker has them.\n"
@@ -75,12 +76,9 @@ static bool parse_url(const char *url, struct device_options *options) {
 }
 
 static const char *read_password(const char *path) {
-  static char line[256];
-  FILE *file = fopen(path, "r");
-  if (file == NULL || fgets(line, sizeof line, file) == NULL) refuse("--password-file \"%s\": expected a readable file with a line", path);
-  fclose(file);
-  line[strcspn(line, "\r\n")] = '\0';
-  return line;
+  const char *password = millrace_password_file(path);
+  if (password == NULL) refuse("--password-file \"%s\": expected a readable file with a line", path);
+  return password;
 }
 
 static const struct option longs[] = {

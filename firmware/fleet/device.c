@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "device.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -105,6 +106,14 @@ static void acknowledged(void *context, uint32_t handle, uint8_t reason) {
     shared->ledger_failed = true;
 }
 
+/* Opens the session as the user that all devices are, where there is one. */
+static int open_session(void *context, const struct millrace_session_options *given, uint32_t now_ms) {
+  struct device *device = (struct device *)((char *)context - offsetof(struct device, mqtt));
+  struct millrace_session_options options = *given;
+  if (device->shared->options->username != NULL) options.username = device->shared->options->username;
+  return millrace_mqtt_session(&device->mqtt).open(context, &options, now_ms);
+}
+
 static void configure_publisher(struct device *device, struct millrace_in_flight *in_flight, uint32_t number) {
   const struct options *options = device->shared->options;
   struct millrace_publisher_config config = {
@@ -120,6 +129,7 @@ static void configure_publisher(struct device *device, struct millrace_in_flight
       .observer = {published, acknowledged, device},
       .boot = device->shared->boot,
   };
+  config.session.open = open_session;
   (void)millrace_publisher_init(&device->publisher, &config);
 }
 
@@ -147,8 +157,9 @@ struct device *device_create(struct fleet_state *shared, const char *id, uint32_
   (void)millrace_ram_store_init(&device->store, slot_list, options->queue, frames, options->max_payload, MILLRACE_REFUSE);
   socket_stream_init(&device->stream, shared->epoll, &shared->address, shared->address_length, device);
   uint8_t *transmit = buffers + 2u * options->max_payload;
-  millrace_mqtt_init(&device->mqtt, socket_stream_port(&device->stream), transmit, (uint16_t)transmit_size,
-                     transmit + transmit_size, RECEIVE_SIZE);
+  openssl_stream_init(&device->tls, &shared->tls, socket_stream_port(&device->stream), options->certificates, device->identity.device);
+  millrace_mqtt_init(&device->mqtt, options->tls ? openssl_stream_port(&device->tls) : device->tls.below, transmit,
+                     (uint16_t)transmit_size, transmit + transmit_size, RECEIVE_SIZE);
   configure_publisher(device, in_flight, number);
   /* A sample takes 8 bytes or so. Devices that all began now would fill their frames at the same moments for ever; real ones were
      switched on at different times. */
@@ -187,6 +198,10 @@ void device_poll(struct device *device) {
   millrace_publisher_poll(&device->publisher, shared->now_ms);
   enum millrace_publisher_state after = device->publisher.state;
   if (before == after) return;
+  if (shared->tls.failure[0] != '\0' && !shared->tls_failed) {
+    shared->tls_failed = true;
+    fprintf(stderr, "fleet: TLS: %s; it is tried again, and others like it are not said\n", shared->tls.failure);
+  }
   shared->connected += (after == MILLRACE_PUBLISHER_READY) - (before == MILLRACE_PUBLISHER_READY);
   shared->connecting += (after == MILLRACE_PUBLISHER_CONNECTING) - (before == MILLRACE_PUBLISHER_CONNECTING);
 }

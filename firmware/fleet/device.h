@@ -1,4 +1,4 @@
-/* A virtual device: the library's batcher, store, publisher and MQTT client over a socket of its own. With --json the
+/* A virtual device: the library's batcher, store, publisher and MQTT client over a socket of its own, with TLS if the broker's URL says so. With --json the
  * batcher is left out. */
 #ifndef FLEET_DEVICE_H
 #define FLEET_DEVICE_H
@@ -11,6 +11,7 @@
 #include "millrace/publisher.h"
 #include "millrace/ram_store.h"
 #include "model.h"
+#include "openssl_stream.h"
 #include "fleet_state.h"
 #include "socket_stream.h"
 
@@ -23,6 +24,7 @@ struct device {
   struct millrace_publisher publisher;
   struct millrace_mqtt mqtt;
   struct socket_stream stream;
+  struct openssl_stream tls; /* over it, with mqtts */
   struct model model;
   struct frame_record *records;
   struct device *older;

@@ -106,6 +106,10 @@ bool fleet_init(struct fleet *fleet, const struct options *options) {
   fleet->begun_ns = fleet->scanned_ns = fleet->now_ns;
   millrace_clock_init(&fleet->shared.clock, now_ms, &fleet->shared);
   if (options->csv && !csv_open(&fleet->csv, STDIN_FILENO, &options->firmware, options->round)) return false;
+  if (options->tls && !openssl_client_init(&fleet->shared.tls, options->host, options->ca_file)) {
+    fprintf(stderr, "fleet: TLS: %s\n", fleet->shared.tls.failure);
+    return false;
+  }
   if (!resolve(fleet) || !next_boot(fleet)) return false;
   if (!ledger_open(&fleet->shared.ledger, options->ledger, options->ledger_frames)) {
     fprintf(stderr, "fleet: --ledger \"%s\": %s\n", options->ledger, strerror(errno));

@@ -8,6 +8,7 @@
 
 #include "ledger.h"
 #include "millrace/clock.h"
+#include "openssl_stream.h"
 #include "options.h"
 
 struct totals {
@@ -34,6 +35,8 @@ struct fleet_state {
   uint32_t now_ms; /* monotonic, at the beginning of the turn */
   struct sockaddr_storage address;
   socklen_t address_length;
+  struct openssl_client tls; /* with mqtts */
+  bool tls_failed;           /* and that was said */
   int epoll;
   int32_t boot;
   uint32_t connected; /* READY now */

@@ -14,6 +14,7 @@
 #include "millrace/frame.h"
 #include "millrace/identity.h"
 #include "model.h"
+#include "password_file.h"
 
 static const char help[] =
     "fleet: thousands of virtual devices in one process, each with the real edge batcher and its own MQTT 5 session.\n"
@@ -22,8 +23,12 @@ static const char help[] =
     "  fleet --csv [options] < FILE    time,device,quantity... as fast as it is acknowledged\n"
     "\n"
     "Devices\n"
-    "  --url URL             broker (mqtt://127.0.0.1:1883)\n"
-    "  --password TEXT       of every device; the username is the device ID (none)\n"
+    "  --url URL             broker, mqtt:// or mqtts:// (mqtt://127.0.0.1:1883)\n"
+    "  --ca FILE             PEM of the authorities whose certificate a broker may have (the system's)\n"
+    "  --username NAME       of every device (the device ID)\n"
+    "  --password-file FILE  its first line is the password of every device (none; with --username the variable\n"
+    "                        MQTT_FLEET_PASSWORD)\n"
+    "  --certificates DIR    each device's own, DIR/ID.pem and DIR/ID.key (none)\n"
     "  --devices N           virtual devices (10)\n"
     "  --prefix NAME         device IDs NAME-0001, NAME-0002 ... (fleet)\n"
     "  --firmware NAME       " MILLRACE_FIRMWARE_NAMES " (hive-1)\n"
@@ -83,18 +88,19 @@ static double number(const char *option, const char *text, double least, double 
 }
 
 static void parse_url(const char *url, struct options *options) {
-  const char *host = url + strlen("mqtt://");
+  bool tls = strncmp(url, "mqtts://", strlen("mqtts://")) == 0;
+  const char *host = url + strlen(tls ? "mqtts://" : "mqtt://");
   const char *colon;
   size_t length;
-  if (strncmp(url, "mqtt://", strlen("mqtt://")) != 0) refuse("--url \"%s\": expected mqtt://HOST[:PORT]", url);
+  if (!tls && strncmp(url, "mqtt://", strlen("mqtt://")) != 0) refuse("--url \"%s\": expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]", url);
   colon = strrchr(host, ':');
   length = colon == NULL ? strlen(host) : (size_t)(colon - host);
   if (length == 0 || length >= sizeof options->host || strcspn(host, "/@?") < strlen(host))
-    refuse("--url \"%s\": expected mqtt://HOST[:PORT]", url);
+    refuse("--url \"%s\": expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]", url);
   memcpy(options->host, host, length);
   options->host[length] = '\0';
-  if (colon != NULL)
-    snprintf(options->port, sizeof options->port, "%ld", whole("url, port", colon + 1, 1, 65535));
+  options->tls = tls;
+  snprintf(options->port, sizeof options->port, "%ld", colon == NULL ? (tls ? 8883 : 1883) : whole("url, port", colon + 1, 1, 65535));
 }
 
 static void parse_firmware(const char *name, struct options *options) {
@@ -112,7 +118,7 @@ static void check_prefix(const char *prefix) {
 }
 
 enum option_id {
-  URL = 256, PASSWORD, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, JSON, FLUSH_MS,
+  URL = 256, CA, USERNAME, PASSWORD_FILE, CERTIFICATES, DEVICES, PREFIX, FIRMWARE, LIST_DEVICES, BOOT_FILE, SAMPLE_HZ, RATE, SPARSE, JSON, FLUSH_MS,
   MAX_PAYLOAD, DURATION, SEED, INFLIGHT, QUEUE, DRAIN, CSV, ROUND, PRINT, LEDGER, LEDGER_FRAMES, STATS_JSON, TURN_MS, HELP
 };
 
@@ -121,7 +127,8 @@ static const struct option_name {
   int takes_value;
   enum option_id option;
 } names[] = {
-    {"url", 1, URL}, {"password", 1, PASSWORD}, {"devices", 1, DEVICES}, {"prefix", 1, PREFIX},
+    {"url", 1, URL}, {"ca", 1, CA}, {"username", 1, USERNAME}, {"password-file", 1, PASSWORD_FILE}, {"certificates", 1, CERTIFICATES},
+    {"devices", 1, DEVICES}, {"prefix", 1, PREFIX},
     {"firmware", 1, FIRMWARE}, {"list-devices", 0, LIST_DEVICES}, {"boot-file", 1, BOOT_FILE},
     {"sample-hz", 1, SAMPLE_HZ}, {"rate", 1, RATE}, {"sparse", 0, SPARSE}, {"json", 0, JSON}, {"flush-ms", 1, FLUSH_MS},
     {"max-payload", 1, MAX_PAYLOAD}, {"duration", 1, DURATION}, {"seed", 1, SEED}, {"inflight", 1, INFLIGHT},
@@ -133,7 +140,13 @@ static const struct option_name {
 static void set(struct options *options, enum option_id option, const char *name, const char *value) {
   switch (option) {
     case URL: parse_url(value, options); break;
-    case PASSWORD: options->password = value; break;
+    case CA: options->ca_file = value; break;
+    case USERNAME: options->username = value; break;
+    case PASSWORD_FILE:
+      options->password = millrace_password_file(value);
+      if (options->password == NULL) refuse("--password-file \"%s\": expected a readable file with a line", value);
+      break;
+    case CERTIFICATES: options->certificates = value; break;
     case DEVICES: options->devices = (uint32_t)whole(name, value, 1, 1000000); break;
     case PREFIX: check_prefix(value); options->prefix = value; break;
     case FIRMWARE: parse_firmware(value, options); break;
@@ -173,10 +186,12 @@ static void check_json(struct options *options) {
 }
 
 static void check(struct options *options) {
+  if (options->password == NULL && options->username != NULL) options->password = getenv("MQTT_FLEET_PASSWORD");
   uint16_t least = millrace_frame_least_payload(options->firmware.schema);
   if (options->max_payload < least)
     refuse("--max-payload \"%d\": expected a whole number from %d to 4096: a sample of %s must fit",
            options->max_payload, least, options->firmware.schema->firmware);
+  if (!options->tls && (options->ca_file != NULL || options->certificates != NULL)) refuse("--ca and --certificates are for mqtts://");
   if (options->csv && (options->rate > 0 || options->sample_hz > 0 || options->sparse || options->duration_s > 0))
     refuse("--csv sends what the file has, as fast as it is acknowledged: it takes no --rate, --sample-hz, --sparse or --duration");
   if (!options->csv && !options->list_devices && !model_exists(options->firmware.schema))

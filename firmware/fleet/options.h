@@ -10,7 +10,11 @@
 struct options {
   char host[256];
   char port[6];
-  const char *password;
+  bool tls;
+  const char *ca_file;      /* NULL: the system's authorities */
+  const char *username;     /* NULL: each device's ID */
+  const char *password;     /* NULL: none */
+  const char *certificates; /* a directory; NULL: none */
   uint32_t devices;
   const char *prefix;
   struct firmware firmware;

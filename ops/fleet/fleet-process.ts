@@ -3,12 +3,15 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
+import type { BrokerAccess } from '../../connectors/mqtt/dial.ts'
 import { type FleetStats, parseFleetStats } from './fleet-stats.ts'
 
 export interface FleetOptions {
   /** firmware/build/fleet */
   readonly program: string
-  /** Its options; --stats-json is added. */
+  /** Where its devices connect, and as whom. */
+  readonly broker: BrokerAccess
+  /** Its other options; --stats-json is added. */
   readonly args: readonly string[]
   /** File that becomes its standard input, or what is written to it. */
   readonly input?: string | AsyncIterable<string>
@@ -29,15 +32,32 @@ export interface FleetProcess extends AsyncDisposable {
   readonly ended: Promise<number | NodeJS.Signals>
 }
 
+/** Options of the C program that say where to connect and as whom, and its environment. */
+export function fleetCommand({ url, username, password, tls }: BrokerAccess): {
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+} {
+  return {
+    args: [
+      ...['--url', url],
+      ...(tls?.caFile === undefined ? [] : ['--ca', tls.caFile]),
+      ...(username === undefined ? [] : ['--username', username]),
+    ],
+    // Not in a command line, which is everybody's to read.
+    env: { ...process.env, ...(password === undefined ? {} : { MQTT_FLEET_PASSWORD: password }) },
+  }
+}
+
 /** How long a fleet that was told to stop may take to drain and end (--drain). */
 const GRACE_MS = 15_000
 
 /** Starts the C program `fleet`. */
-export function startFleet({ program, args, input, logFile, heard }: FleetOptions): FleetProcess {
+export function startFleet({ program, broker, args, input, logFile, heard }: FleetOptions): FleetProcess {
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, 'a')
   const stdin = input === undefined ? 'ignore' : typeof input === 'string' ? openSync(input, 'r') : 'pipe'
-  const child = spawn(program, [...args, '--stats-json'], { stdio: [stdin, 'pipe', log], detached: true })
+  const { args: connecting, env } = fleetCommand(broker)
+  const child = spawn(program, [...connecting, ...args, '--stats-json'], { stdio: [stdin, 'pipe', log], detached: true, env })
   closeSync(log)
   if (typeof stdin === 'number') closeSync(stdin)
   let latest: FleetStats | undefined

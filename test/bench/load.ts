@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootFile, FLEET_PROGRAM } from '../../bin/demo/fleets.ts'
 import { startFleet } from '../../ops/fleet/fleet-process.ts'
 import type { FleetStats } from '../../ops/fleet/fleet-stats.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { isHopeless, type Point } from './backlog.ts'
 import type { Line } from './line.ts'
 import { createMeter, type Meter, type ProcessUse } from './meter.ts'
@@ -78,8 +79,9 @@ export async function runLoad(line: Line, profile: Profile, rate: number, second
   }
   await using fleet = startFleet({
     program: FLEET_PROGRAM,
+    broker: fleetAccess(line.config.env),
     args: [
-      ...['--url', line.config.env.MQTT_URL, '--prefix', 'bench', '--devices', String(profile.devices), '--firmware', profile.firmware],
+      ...['--prefix', 'bench', '--devices', String(profile.devices), '--firmware', profile.firmware],
       ...['--rate', String(rate), '--duration', String(seconds), '--drain', String(DRAIN_SECONDS), '--ledger', ledger],
       ...['--boot-file', bootFile(line.local, 'bench'), ...profile.options],
     ],

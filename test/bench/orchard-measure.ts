@@ -4,6 +4,7 @@ import { decimal, whole } from '../../ops/figures.ts'
 import { lagByGroup } from '../../ops/lag/lag-table.ts'
 import { type Lags, openLags } from '../../ops/lag/lags.ts'
 import { table } from '../../ops/text-table.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import type { Line } from './line.ts'
 import { createMeter } from './meter.ts'
 import { DAILY_SAMPLES, type Orchard, OrchardLoad, type Published } from './orchard.ts'
@@ -43,7 +44,7 @@ export interface OrchardFindings {
 /** Loads a line with all processes: a day's rate, twenty times that, and as much as goes. */
 export async function measureOrchard(line: Line, seconds: number, say: (text: string) => void): Promise<OrchardFindings> {
   await using lags = await openLags({ config: line.config })
-  await using load = await OrchardLoad.open(line.config.env.MQTT_URL, ORCHARD)
+  await using load = await OrchardLoad.open(fleetAccess(line.config.env), ORCHARD)
   // Code is compiled and caches fill once.
   await load.publish(USUAL_RATE, 5)
   await caughtUp(lags)

@@ -1,4 +1,6 @@
 import mqtt from 'mqtt'
+import { clientOptions } from '../../connectors/mqtt/client-options.ts'
+import type { BrokerAccess } from '../../connectors/mqtt/dial.ts'
 import { addRule, type NewRule } from '../../connectors/postgres/alert-rules.ts'
 import type { Database } from '../../connectors/postgres/database.ts'
 import { provisionDevices } from '../../connectors/postgres/devices.ts'
@@ -78,8 +80,8 @@ export class OrchardLoad implements AsyncDisposable {
   }
 
   /** Samples begin half a day ago. */
-  static async open(url: string, { devices }: Orchard): Promise<OrchardLoad> {
-    const client = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: 'bench-orchard' })
+  static async open(broker: BrokerAccess, { devices }: Orchard): Promise<OrchardLoad> {
+    const client = await mqtt.connectAsync(broker.url, { protocolVersion: 5, clientId: 'bench-orchard', ...clientOptions(broker) })
     return new OrchardLoad(client, devices, Date.now() - DAY_MS / 2)
   }
 

@@ -1,11 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import type { BrokerAccess } from '../../connectors/mqtt/dial.ts'
+import { fleetCommand } from '../../ops/fleet/fleet-process.ts'
 import { projectRoot } from '../../schemas/files.ts'
 
 const PROGRAM = `${projectRoot}firmware/build/fleet`
 
 export interface FleetOptions {
-  readonly url: string
+  readonly broker: BrokerAccess
   readonly prefix: string
   readonly firmware: string
   readonly devices: number
@@ -50,10 +52,11 @@ export function fleetDevices({ prefix, firmware, devices }: Pick<FleetOptions, '
 /** Starts a fleet for so many seconds of load. Each start is the next boot of its devices. */
 export function startFleet(options: FleetOptions, name: string, seconds: number): RunningFleet {
   const ledger = join(options.directory, `${options.prefix}-${name}.csv`)
+  const { args, env } = fleetCommand(options.broker)
   const child = spawn(
     PROGRAM,
     [
-      ['--url', options.url],
+      args,
       ['--prefix', options.prefix],
       ['--firmware', options.firmware],
       ['--devices', String(options.devices)],
@@ -66,7 +69,7 @@ export function startFleet(options: FleetOptions, name: string, seconds: number)
       ['--ledger', ledger],
       ['--ledger-frames', '--stats-json'],
     ].flat(),
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env },
   )
   return {
     ledger,

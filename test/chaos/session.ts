@@ -112,7 +112,7 @@ async function start(
       say(`${devices.length} devices, ${rate} readings/s for ${Math.round(seconds)} s`)
       return fleets.map(({ prefix, firmware }) => {
         const options = {
-          url: line.deviceUrl,
+          broker: { url: line.deviceUrl },
           prefix,
           firmware,
           devices: share,

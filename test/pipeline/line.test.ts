@@ -7,8 +7,11 @@ import { expect } from 'chai'
 import type mqtt from 'mqtt'
 import type pg from 'pg'
 import { KAFKAJS } from '../../connectors/kafka/client.ts'
+import { fleetCommand } from '../../ops/fleet/fleet-process.ts'
 import { createDeadLetterCodec, type DeadLetter } from '../../processors/dead-letter.ts'
 import { projectRoot, readSchema } from '../../schemas/files.ts'
+import { loadConfig } from '../../services/config.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { millrace, type RunningService, startService, until } from './service.ts'
 import { address, testDatabase, testKafka, testPublisher } from './stack-clients.ts'
 
@@ -135,8 +138,6 @@ describe('the line, from MQTT to rows', () => {
     this.timeout(180_000)
     const folder = mkdtempSync(join(tmpdir(), 'millrace-fleet-'))
     const options = [
-      '--url',
-      address('MQTT_URL'),
       '--devices',
       '50',
       '--prefix',
@@ -182,7 +183,11 @@ describe('the line, from MQTT to rows', () => {
 
 /** Stopped, it sends what it has. Its output once it has ended well. */
 function fleet(args: readonly string[]): { readonly ended: Promise<string>; stop(): void } {
-  const child = spawn(`${projectRoot}firmware/build/fleet`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const broker = fleetCommand(fleetAccess(loadConfig(process.env, undefined).env))
+  const child = spawn(`${projectRoot}firmware/build/fleet`, [...broker.args, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: broker.env,
+  })
   let output = ''
   let errors = ''
   child.stdout.on('data', (chunk: Buffer) => (output += String(chunk)))

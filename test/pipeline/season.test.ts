@@ -8,6 +8,7 @@ import { tellStory } from '../../ops/fleet/season/story.ts'
 import { openLags } from '../../ops/lag/lags.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { loadConfig } from '../../services/config.ts'
+import { fleetAccess } from '../../services/fleet-access.ts'
 import { launchConfigured, millrace, type RunningService } from './service.ts'
 import { address } from './stack-clients.ts'
 
@@ -53,7 +54,7 @@ describe('a season of a beekeeper, through the line', function () {
       seconds: 1,
       fleet: {
         program: join(projectRoot, 'firmware/build/fleet'),
-        url: address('MQTT_URL'),
+        broker: fleetAccess(loadConfig(process.env, undefined).env),
         bootFile: join(directory, 'season.boot'),
         logFile: join(directory, 'fleet.log'),
       },

@@ -27,7 +27,7 @@ const SLOW_MS = 60_000
 const STRANGE = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=strange -keyout /dev/null -out'
 
 describe('with everything secured', function () {
-  this.timeout(180_000)
+  this.timeout(300_000)
   let stack: SecureStack
   let database: Database
   const services: RunningService[] = []
@@ -72,7 +72,7 @@ describe('with everything secured', function () {
     await millrace('devices', 'authority', '--config', identity())
     await millrace('devices', 'add', '--account', 'test', '--site', 'vault', device)
     database = createDatabase({ url: stack.env.TELEMETRY_DATABASE_URL ?? '', applicationName: 'test' })
-    for (const args of [['bridge'], ['run', 'translate'], ['store'], ['watch']])
+    for (const args of [['bridge'], ['run', 'translate'], ['run', 'standardise'], ['store'], ['watch']])
       services.push(await launchWith({ env: stack.env, settings: 'bridge: { client_id: millrace-bridge }\n' }, ...args))
     await Promise.all(services.map((service) => service.ready(SLOW_MS)))
     // Before the servers restart: then Kafka is not there, which refuses nobody.
@@ -172,10 +172,10 @@ describe('with everything secured', function () {
 
     const url = (): string => stack.env.MQTT_URL ?? ''
     const open = (claims: Claims): Promise<HostileClient> => openHostileClient({ url: url(), tls: { ca }, ...claims })
+    const certificatesUrl = (): string => /'(mqtts:.*)'/.exec(readFileSync(identity(), 'utf8'))?.[1] ?? ''
     const openWithCertificate = (): Promise<HostileClient> => {
-      const [, address] = /'(mqtts:.*)'/.exec(readFileSync(identity(), 'utf8')) ?? []
       const file = (end: string): Buffer => readFileSync(join(stack.local, 'data', 'out', `${withCertificate}.${end}`))
-      return open({ clientId: withCertificate, url: address ?? '', tls: { ca, cert: file('pem'), key: file('key') } })
+      return open({ clientId: withCertificate, url: certificatesUrl(), tls: { ca, cert: file('pem'), key: file('key') } })
     }
     const answer = async (claims: Claims): Promise<number | undefined> => {
       await using client = await open(claims)
@@ -208,6 +208,38 @@ describe('with everything secured', function () {
         expect(await client.publish('stat/forged/POWER', 'ON')).to.equal(DENIED)
         await until(`the row of ${own}`, async () => (await stored(own)) === 1, SLOW_MS)
       }
+    })
+
+    it('of the simulated fleet do so over TLS, with its user, whose password nobody can see, or each with its certificate', async () => {
+      const prefix = `${device}-f`
+      const devices = [1, 2, 3].map((number) => `${prefix}-000${number}`)
+      const out = join(stack.local, 'data', 'fleet')
+      await millrace('devices', 'add', '--account', 'test', '--config', identity(), '--certificate', '--out', out, ...devices)
+      const common = [
+        '--prefix',
+        prefix,
+        '--devices',
+        '3',
+        '--sample-hz',
+        '10',
+        '--duration',
+        '4',
+        '--boot-file',
+        join(stack.local, 'data', 'boot'),
+      ]
+      const rows = async (): Promise<number> => {
+        const text = 'SELECT count(*)::int AS rows FROM readings WHERE device_id = ANY($1)'
+        return (await database.use((session) => session.query<{ rows: number }>('counting rows', text, [devices])))[0]?.rows ?? 0
+      }
+      const running = millrace('fleet', ...common)
+      await until('its first rows are there', async () => (await rows()) > 0, SLOW_MS)
+      const shown = execFileSync('ps', ['-eo', 'args', '-ww'], { encoding: 'utf8', maxBuffer: 64_000_000 })
+      expect(shown).to.include(`--username ${fleet.username}`)
+      expect(shown.includes(fleet.password)).to.equal(false)
+      await running
+      await until('all of its rows are there', async () => (await rows()) === 120, SLOW_MS)
+      await millrace('fleet', '--url', certificatesUrl(), '--ca', stack.file('ca.pem'), '--certificates', out, ...common)
+      await until('those by certificate are there', async () => (await rows()) === 240, SLOW_MS)
     })
 
     it('that are revoked are disconnected', async () => {

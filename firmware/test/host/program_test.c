@@ -53,6 +53,21 @@ static void a_file_goes_through_whole_and_is_in_the_ledger(void) {
   listener_stop();
 }
 
+static void a_file_goes_through_by_tls_and_a_broker_that_nobody_vouches_for_gets_nothing(void) {
+  char text[64];
+  snprintf(text, sizeof text, "%d", broker_tls_port());
+  setenv("TLS_PORT", text, 1);
+  setenv("CA", broker_ca_file(), 1);
+  listener_start(port, "devices/a/telemetry");
+  CHECK_EQUAL(shell("printf 'time,device,temperature,humidity\n1795406400123,a,20.25,\n1795406400124,a,-1,40\n' > two.csv; echo secret > password"), 0);
+  CHECK_EQUAL(shell("$B/fleet --url mqtts://127.0.0.1:$TLS_PORT --ca $CA --username fleet --password-file password --csv --boot-file boot < two.csv"), 0);
+  CHECK_EQUAL(listener_count(), 1);
+  CHECK_EQUAL(shell("$B/fleet --url mqtts://127.0.0.1:$TLS_PORT --csv --drain 1 --boot-file boot < two.csv 2> said; test $? = 1 && grep -q 'TLS: 127.0.0.1: its certificate is not taken' said"), 0);
+  CHECK_EQUAL(shell("$B/fleet --url mqtts://127.0.0.1:$TLS_PORT --ca two.csv --csv < two.csv 2> said; test $? = 2 && grep -q 'TLS: two.csv' said"), 0);
+  CHECK_EQUAL(listener_count(), 1);
+  listener_stop();
+}
+
 static void a_file_goes_through_as_json_one_sample_a_message(void) {
   listener_start(port, "devices/a/telemetry");
   CHECK_EQUAL(shell("printf 'time,device,temperature,humidity\\n1795406400123,a,20.25,\\n1795406400124,a,-1,40\\n' | $B/fleet %s --csv --json --boot-file boot --ledger json.csv --ledger-frames"), 0);
@@ -98,7 +113,7 @@ static void a_file_without_lines_is_an_error(void) {
 }
 
 static void bad_usage_is_refused(void) {
-  static const char *bad[] = {"--devices 0", "--devices x", "--url http://x", "--url mqtt://x:70000", "--firmware hive-9", "--prefix a/b", "--json --sparse", "--json --flush-ms 5", "--json --max-payload 300", "--rate 5 --sample-hz 5",
+  static const char *bad[] = {"--devices 0", "--devices x", "--url http://x", "--url mqtt://x:70000", "--ca x", "--url mqtts://x --password-file /nowhere", "--firmware hive-9", "--prefix a/b", "--json --sparse", "--json --flush-ms 5", "--json --max-payload 300", "--rate 5 --sample-hz 5",
                               "--csv --rate 5", "--round", "--max-payload 40", "--rate 1e9 --devices 1", "--print", "--nonsense", "extra", "--seed", "--sample-hz nan"};
   for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char command[128];
@@ -208,6 +223,7 @@ void program_tests(void) {
   run("lines of readings are understood", lines_of_readings_are_understood);
   run("bad usage is refused", bad_usage_is_refused);
   run("a file goes through whole and is in the ledger", a_file_goes_through_whole_and_is_in_the_ledger);
+  run("a file goes through by TLS, and a broker that nobody vouches for gets nothing", a_file_goes_through_by_tls_and_a_broker_that_nobody_vouches_for_gets_nothing);
   run("a file goes through as JSON, one sample a message", a_file_goes_through_as_json_one_sample_a_message);
   run("a network that is silent for a second loses no JSON", a_silent_network_loses_no_json);
   run("JSON that finds its queue full is counted", json_that_finds_its_queue_full_is_counted);

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "millrace/mqtt.h"
 #include "mosquitto_session.h"
+#include "openssl_stream.h"
 #include "socket_stream.h"
 #include "suites.h"
 #include "tls_stream.h"
@@ -94,6 +95,22 @@ static void use_tls(size_t buffer_size, bool know_the_time) {
   tls_stream_init(&tls, socket_stream_port(&stream), "localhost", &anchor, 1, buffer, buffer_size, entropy);
   if (know_the_time) tls_stream_set_time(&tls, (int64_t)now.tv_sec * 1000);
   millrace_mqtt_init(&mqtt, tls_stream_port(&tls), transmit, sizeof transmit, receive, sizeof receive);
+  session = millrace_mqtt_session(&mqtt);
+}
+
+/* The same client through TLS by OpenSSL. */
+static struct openssl_client openssl;
+static struct openssl_stream openssl_tls;
+
+static void use_openssl(const char *server_name, const char *ca_file) {
+  static uint8_t transmit[2048], receive[128];
+  struct sockaddr_in *to = (struct sockaddr_in *)&address;
+  to->sin_port = htons((uint16_t)broker_tls_port());
+  openssl_client_end(&openssl);
+  CHECK(openssl_client_init(&openssl, server_name, ca_file));
+  socket_stream_init(&stream, epoll_, &address, sizeof *to, &stream);
+  openssl_stream_init(&openssl_tls, &openssl, socket_stream_port(&stream), NULL, "conform-1");
+  millrace_mqtt_init(&mqtt, openssl_stream_port(&openssl_tls), transmit, sizeof transmit, receive, sizeof receive);
   session = millrace_mqtt_session(&mqtt);
 }
 
@@ -227,12 +244,13 @@ static void a_session_that_another_takes_over_ends(void) {
 static void a_port_that_nobody_listens_on_is_an_end_not_a_wait(void) {
   struct millrace_event event;
   struct sockaddr_in *to = (struct sockaddr_in *)&address;
+  in_port_t before = to->sin_port;
   to->sin_port = htons(1);
   mosquitto.broker.port = 1;
   int opened = session.open(session.context, &options, now_ms());
   CHECK(opened < 0 || next(&event) < 0);
   session.close(session.context, false);
-  to->sin_port = htons((uint16_t)port);
+  to->sin_port = before;
   mosquitto.broker.port = port;
 }
 
@@ -283,6 +301,38 @@ static void libmosquitto_uses_tls_when_it_has_a_certificate_to_trust(void) {
   session.close(session.context, false);
 }
 
+static void expect_untrusted(const char *server_name, const char *ca_file, const char *because) {
+  struct millrace_event event;
+  use_openssl(server_name, ca_file);
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+  if (strstr(openssl.failure, because) == NULL) CHECK_TEXT(openssl.failure, because);
+}
+
+static void openssl_refuses_a_server_that_it_has_no_reason_to_trust(void) {
+  expect_untrusted("elsewhere", broker_ca_file(), "elsewhere: its certificate is not taken: hostname mismatch");
+  expect_untrusted("127.0.0.2", broker_ca_file(), "IP address mismatch");
+  expect_untrusted("127.0.0.1", NULL, "self-signed certificate");
+  openssl_client_end(&openssl);
+  CHECK(!openssl_client_init(&openssl, "localhost", "/nowhere.pem"));
+  CHECK(strstr(openssl.failure, "/nowhere.pem: ") == openssl.failure);
+  use_openssl("localhost", broker_ca_file());
+  connect_now();
+  CHECK_EQUAL(publish("devices/conform-1/telemetry", "nobody listens", false), 0x10);
+  session.close(session.context, true);
+}
+
+static void openssl_needs_the_certificate_that_it_is_to_show(void) {
+  struct millrace_event event;
+  use_openssl("localhost", broker_ca_file());
+  openssl_tls.certificates = "/nowhere";
+  CHECK_EQUAL(session.open(session.context, &options, now_ms()), 1);
+  CHECK_EQUAL(next(&event), -1);
+  session.close(session.context, false);
+  CHECK(strstr(openssl.failure, "/nowhere/conform-1.pem: ") == openssl.failure);
+}
+
 static void all(void) {
   run("a publish is delivered and acknowledged", a_publish_is_delivered_and_acknowledged);
   run("the reason of a PUBACK comes through", the_reason_of_a_puback_comes_through);
@@ -309,6 +359,12 @@ void session_tests(void) {
   run("TLS refuses a server that it has no reason to trust", tls_refuses_a_server_that_it_has_no_reason_to_trust);
   run("TLS needs to know the time", tls_needs_to_know_the_time);
   run("libmosquitto uses TLS when it has a certificate to trust", libmosquitto_uses_tls_when_it_has_a_certificate_to_trust);
+  use_libmosquitto();
+  use_openssl("127.0.0.1", broker_ca_file());
+  all();
+  run("OpenSSL refuses a server that it has no reason to trust", openssl_refuses_a_server_that_it_has_no_reason_to_trust);
+  run("OpenSSL needs the certificate that it is to show", openssl_needs_the_certificate_that_it_is_to_show);
+  openssl_client_end(&openssl);
   millrace_mosquitto_end(&mosquitto);
   close(epoll_);
   broker_stop();

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { BrokerAccess } from '../../../connectors/mqtt/dial.ts'
 import type { Database } from '../../../connectors/postgres/database.ts'
 import { type GroupPartitionLag, lagByGroup } from '../../lag/lag-table.ts'
 import { type FleetProcess, startFleet } from '../fleet-process.ts'
@@ -20,7 +21,7 @@ export interface SeasonRun {
   readonly seed: number
   /** How long the season takes. */
   readonly seconds: number
-  readonly fleet: { readonly program: string; readonly url: string; readonly bootFile: string; readonly logFile: string }
+  readonly fleet: { readonly program: string; readonly broker: BrokerAccess; readonly bootFile: string; readonly logFile: string }
 }
 
 export interface RunningSeason extends AsyncDisposable {
@@ -64,7 +65,8 @@ export async function startSeason({
   const feed = feedSeason(season, seasonSamples(season), seconds, stopping.signal)
   const fleet = startFleet({
     program: paths.program,
-    args: ['--url', paths.url, '--csv', '--firmware', 'hive-3', '--boot-file', paths.bootFile],
+    broker: paths.broker,
+    args: ['--csv', '--firmware', 'hive-3', '--boot-file', paths.bootFile],
     input: feed.lines,
     logFile: paths.logFile,
   })
