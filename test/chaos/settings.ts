@@ -37,6 +37,8 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     if (!(value >= least && value <= most)) throw new RangeError(`${name}: expected a number from ${least} to ${most}, got "${given}"`)
     return value
   }
+  // Its proxies, checks and senders connect as on a plain stack.
+  if (env.MILLRACE_SECURE === '1') throw new RangeError('MILLRACE_SECURE: expected 0 or nothing, chaos has no secured stack yet')
   const local = env.MILLRACE_LOCAL === undefined || env.MILLRACE_LOCAL === '' ? '.local/chaos' : env.MILLRACE_LOCAL
   const kafkaNodes = chosenNodes(env.KAFKA_NODES)
   return {
