@@ -46,14 +46,22 @@ export interface Opening {
   readonly value: number | null
 }
 
+/**
+ * The ID follows from what the alert is about. If a standby that was promoted, or a restored backup,
+ * lacks an alert, it is opened again from Kafka under the same ID, and so told with the same event
+ * IDs. A second alert of one sample gets a random ID.
+ */
+const ID = `md5(concat_ws(' ', alert_rules.id, $3::text, $4::text, $6::bigint))::uuid`
+
 /** Opens an alert, unless there is an open one. Returns its ID, or undefined if there was one. */
 export async function openAlert(tx: AlertTransaction, opening: Opening): Promise<string | undefined> {
   const { ruleId, siteId, device, channel, began, at, value } = opening
   const [row] = await tx.query<AlertRow>(
     `WITH a AS (
-       INSERT INTO alerts (rule_id, account_id, site_id, device_id, channel, began_at, opened_at, value)
-       SELECT id, account_id, $2, $3, $4, ${AT('$5')}, ${AT('$6')}, $7 FROM alert_rules WHERE id = $1
-       ON CONFLICT (rule_id, device_id, channel) WHERE closed_at IS NULL DO NOTHING
+       INSERT INTO alerts (id, rule_id, account_id, site_id, device_id, channel, began_at, opened_at, value)
+       SELECT CASE WHEN EXISTS (SELECT FROM alerts WHERE id = ${ID}) THEN gen_random_uuid() ELSE ${ID} END,
+         id, account_id, $2, $3, $4, ${AT('$5')}, ${AT('$6')}, $7 FROM alert_rules WHERE id = $1
+       ON CONFLICT DO NOTHING
        RETURNING *
      )
      SELECT ${COLUMNS} FROM a JOIN alert_rules r ON r.id = a.rule_id`,

@@ -3,6 +3,7 @@ import { injectBrokerFault } from './broker-faults.ts'
 import { watchCommits } from './first-commit.ts'
 import { attack } from './hostile.ts'
 import type { Line } from './line.ts'
+import { promoteStandby } from './promotions.ts'
 import { MOVING_DEVICE } from './publisher.ts'
 import type { Consumer, Fault, FaultKind, Link } from './schedule.ts'
 import type { Instance } from './services.ts'
@@ -132,7 +133,7 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
           begin(fault, 'PostgreSQL without power')
           await stack.cutPostgresPower(() => sleep(WRITER_STANDS_MS))
           await sleep(fault.forMs)
-          await stack.start('postgres')
+          await stack.start(stack.primary)
         })
       case 'kill registry':
         return restart(fault, 'registry')
@@ -143,7 +144,7 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
           begin(fault, 'PostgreSQL stopped (immediate)')
           await stack.stopPostgresAtOnce()
           await sleep(fault.forMs)
-          await stack.start('postgres')
+          await stack.start(stack.primary)
         })
       case 'fill disk':
         return inTurn('postgres', async () => {
@@ -163,6 +164,10 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
         return
       case 'first commit':
         return inTurn('postgres', () => firstCommit(fault, fault.consumer))
+      case 'promote standby':
+        return inTurn('postgres', () =>
+          promoteStandby(stack, { lagMs: fault.lagMs, awayMs: fault.forMs }, sleep, (text) => begin({ ...fault, forMs: 0 }, text)),
+        )
       case 'reset connections':
         return split(fault.link, async (connections) => {
           begin(fault, `${connections} connections of ${fault.link} reset`)
@@ -205,7 +210,7 @@ export function createInjector({ line, signal, say }: InjectorOptions): Injector
     })
     if (seen) begin(fault, `PostgreSQL without power at the first commit of ${consumer}`)
     else say(`${consumer} did not commit: PostgreSQL lost its power all the same`)
-    await stack.start('postgres')
+    await stack.start(stack.primary)
   }
 
   /** Once what the link leads to is there, and somebody is connected to it. */

@@ -7,7 +7,7 @@ import { projectRoot } from '../../schemas/files.ts'
 import { type Brokers, openBrokers } from './brokers.ts'
 import { HIVE_ACCOUNT, HIVES, RULES, SILENCE_RULE, SILENT_AFTER } from './hives.ts'
 import { type LimitedDisk, mountLimitedDisk } from './limited-disk.ts'
-import { type FaultyConnections, openProxy } from './proxy.ts'
+import { type FaultyConnections, joinProxies, openProxy } from './proxy.ts'
 import type { Link } from './schedule.ts'
 import { configuration, createServices, type Services } from './services.ts'
 import type { Settings } from './settings.ts'
@@ -27,7 +27,7 @@ export interface Line {
   readonly directory: string
   /** Address of the broker for devices, through their proxy. */
   readonly deviceUrl: string
-  /** Addresses without a proxy, for the checks. */
+  /** Addresses without a proxy, for the checks; of the databases, those of the primary of now. */
   readonly direct: {
     readonly mqttUrl: string
     readonly telemetryUrl: string
@@ -53,22 +53,22 @@ export interface LineOptions {
 }
 
 const MOST_OUTPUT_BYTES = 256 << 20
+/** What those say to the databases who hear of changes. */
+const LISTENS = 'LISTEN '
 
 /** Starts from nothing: an instance that an earlier run left is destroyed. */
 export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: LineOptions): Promise<Line> {
-  const parts = [...kafkaBrokers.slice(0, settings.kafkaNodes), 'registry', 'mosquitto', 'postgres'] as const
+  const parts = [...kafkaBrokers.slice(0, settings.kafkaNodes), 'registry', 'mosquitto', 'postgres', ...(settings.standby ? ['standby' as const] : [])] as const
   const brokers = await openBrokers(settings)
   undo(async () => {
     await brokers[Symbol.asyncDispose]()
   })
   const stack = createStack(settings, brokers.env)
-  const [devices, bridge, databases] = [
-    await openProxy(stack.ports.mqtt),
-    await openProxy(stack.ports.mqtt),
-    await openProxy(stack.ports.postgres, 'LISTEN '),
-  ]
+  const [devices, bridge] = [await openProxy(stack.ports.mqtt), await openProxy(stack.ports.mqtt)]
+  const databases = [await openProxy(stack.ports.postgres, LISTENS)]
+  if (settings.standby) databases.push(await openProxy(stack.ports.standby, LISTENS))
   undo(async () => {
-    for (const proxy of [devices, bridge, databases]) await proxy[Symbol.asyncDispose]()
+    for (const proxy of [devices, bridge, ...databases]) await proxy[Symbol.asyncDispose]()
   })
   await stack.destroy()
   // Beside the instance, which is removed at the end.
@@ -82,7 +82,8 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     if (keep()) await stack.kill(...parts)
     else await stack.destroy()
   })
-  const disk = await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`, 'postgres')
+  // A standby on the same machine would have the same tablespace.
+  const disk = settings.standby ? undefined : await mountLimitedDisk(`/var/lib/millrace/chaos-${settings.portOffset}`, 'postgres')
   undo(async () => {
     await stack.kill('postgres')
     await disk?.[Symbol.asyncDispose]()
@@ -91,11 +92,19 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   await stack.start(...parts)
   if (disk !== undefined) await keepTelemetryOn(disk.path, stack.ports.postgres)
 
-  const database = (name: string, port: number, user = 'millrace'): string => `postgres://${user}@127.0.0.1:${port}/${name}`
+  const database = (name: string, user = 'millrace'): string => {
+    const servers = databases.map(({ port }) => `127.0.0.1:${port}`).join(',')
+    return `postgres://${user}@${servers}/${name}${settings.standby ? '?target_session_attrs=read-write' : ''}`
+  }
+  const ofPrimary = (name: string): string => `postgres://millrace@127.0.0.1:${stack.ports[stack.primary]}/${name}`
   const direct = {
     mqttUrl: `mqtt://127.0.0.1:${stack.ports.mqtt}`,
-    telemetryUrl: database('telemetry', stack.ports.postgres),
-    appUrl: database('app', stack.ports.postgres),
+    get telemetryUrl() {
+      return ofPrimary('telemetry')
+    },
+    get appUrl() {
+      return ofPrimary('app')
+    },
     kafkaBrokers: brokers.direct,
     registryUrl: `http://127.0.0.1:${stack.ports.registry}/apis/ccompat/v7`,
   }
@@ -107,12 +116,12 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
     MQTT_PASSWORD_FILE: join(settings.local, 'data', 'mosquitto', 'bridge.password'),
     KAFKA_BROKERS: brokers.addresses,
     REGISTRY_URL: direct.registryUrl,
-    TELEMETRY_DATABASE_URL: database('telemetry', databases.port),
-    APP_DATABASE_URL: database('app', databases.port),
-    TELEMETRY_STORE_URL: database('telemetry', databases.port, 'millrace_store'),
-    TELEMETRY_PROCESSES_URL: database('telemetry', databases.port, 'millrace_processes'),
-    APP_STORE_URL: database('app', databases.port, 'millrace_store'),
-    APP_PROCESSES_URL: database('app', databases.port, 'millrace_processes'),
+    TELEMETRY_DATABASE_URL: database('telemetry'),
+    APP_DATABASE_URL: database('app'),
+    TELEMETRY_STORE_URL: database('telemetry', 'millrace_store'),
+    TELEMETRY_PROCESSES_URL: database('telemetry', 'millrace_processes'),
+    APP_STORE_URL: database('app', 'millrace_store'),
+    APP_PROCESSES_URL: database('app', 'millrace_processes'),
   }
   const millrace = async (...args: readonly string[]): Promise<string> => {
     const command = ['--enable-source-maps', `${projectRoot}dist/bin/millrace.js`, ...args]
@@ -135,7 +144,7 @@ export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: 
   return {
     stack,
     services,
-    proxies: { devices, bridge, kafka: brokers.clients, databases },
+    proxies: { devices, bridge, kafka: brokers.clients, databases: joinProxies(databases) },
     brokers,
     disk,
     directory,

@@ -253,7 +253,7 @@ export async function logPhase({ session, kafkaData, burst, settle }: LogPhaseOp
     })
     if (seen) begin('first commit', 'PostgreSQL without power at the first commit of store in the new topic')
     else say('the store did not commit in the new topic: PostgreSQL lost its power all the same')
-    await line.stack.start('postgres')
+    await line.stack.start(line.stack.primary)
     await loaded
     await settle()
   }

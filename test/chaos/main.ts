@@ -10,6 +10,7 @@ import { type HostileFindings, hostilePhase } from './hostile-phase.ts'
 import { createInjector } from './injector.ts'
 import { type LogFindings, logPhase } from './log-phase.ts'
 import { checkProcesses } from './processes-check.ts'
+import { planPromotions } from './promotions.ts'
 import { JSON_DEVICE, MOVING_DEVICE, startPublisher } from './publisher.ts'
 import { BROKER, describeReport, HOSTILE, MAIN, makeReport } from './report.ts'
 import { checkRollups } from './rollups-check.ts'
@@ -21,6 +22,11 @@ import { sharesOf } from './shares.ts'
 
 const DEFAULT_MINUTES = 5
 const REPORT = `${projectRoot}test/chaos/latest.json`
+/** Why no disk was filled. */
+const NO_DISK = {
+  user: 'only root can mount a limited filesystem',
+  standby: 'a standby on the same machine would have the same tablespace',
+} as const
 /** Longer than any attack takes: the load is ended with the last of them. */
 const HOSTILE_LOAD_S = 3_600
 /**
@@ -91,7 +97,8 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       const diskCanFill = line.disk !== undefined
       const faults = planFaults({ seed, durationMs, sessionTimeoutMs: SESSION_TIMEOUT_MS, diskCanFill })
       const ofBrokers = settings.kafkaNodes === 1 ? [] : planBrokerFaults(seed, durationMs, line.brokers.disk !== undefined)
-      await injector.run([...faults, ...ofBrokers].toSorted((a, b) => a.atMs - b.atMs))
+      const promotions = settings.standby ? planPromotions(seed, durationMs) : []
+      await injector.run([...faults, ...ofBrokers, ...promotions].toSorted((a, b) => a.atMs - b.atMs))
       await publisher.drain()
       await hives.drain()
     })
@@ -158,7 +165,7 @@ async function chaos(settings: Settings, session: Session): Promise<boolean> {
       settledSeconds,
       peakMegabytes: line.services.peakMegabytes(),
       endedByThemselves: line.services.endedByThemselves,
-      leftOut: line.disk === undefined ? ['fill disk: only root can mount a limited filesystem'] : [],
+      leftOut: line.disk === undefined ? [`fill disk: ${NO_DISK[settings.standby ? 'standby' : 'user']}`] : [],
       hostile,
       logs,
       processes,

@@ -35,7 +35,7 @@ async function outage(settings: Settings, { line, signal, say, load, settled }: 
     await delay(Math.min(left, TELL_EVERY_S) * 1000, undefined, { signal })
     say(`still away; peak memory ${listed(line.services.peakMegabytes())}`)
   }
-  await line.stack.start('postgres')
+  await line.stack.start(line.stack.primary)
   const returnedS = elapsedS()
   const before = await storedSamples(line.direct.telemetryUrl)
   say(`PostgreSQL is back; ${Math.round(samplesPerSecond * returnedS - before)} samples wait`)

@@ -33,12 +33,14 @@ type LineFault = { readonly atMs: number; readonly forMs: number } & (
    */
   | { readonly kind: 'stall notifications' }
   | { readonly kind: 'hostile device'; readonly attack: Attack }
+  /** The standby lacks what was committed for so long, and takes over: promotions.ts. */
+  | { readonly kind: 'promote standby'; readonly lagMs: number }
   /** PostgreSQL loses its power at the first commit that follows a claim. */
   | { readonly kind: 'first commit'; readonly consumer: 'store' | 'continuity' }
 )
 export type FaultKind = Fault['kind']
 /** Of the shuffled rounds. */
-type RoundKind = Exclude<LineFault['kind'], 'first commit'>
+type RoundKind = Exclude<LineFault['kind'], 'first commit' | 'promote standby'>
 
 interface Lasting {
   readonly least: number

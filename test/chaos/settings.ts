@@ -20,6 +20,8 @@ export interface Settings {
   readonly kafkaNodes: 1 | 3
   /** Of table readings. */
   readonly backend: BackendChoice
+  /** Whether PostgreSQL has a standby, which is promoted now and then. */
+  readonly standby: boolean
   /** All of them unless told otherwise: who works on one need not wait for the others. */
   readonly phases: ReadonlySet<Phase>
 }
@@ -49,6 +51,7 @@ export function readSettings(env: NodeJS.ProcessEnv, defaultMinutes: number): Se
     local: isAbsolute(local) ? local : join(projectRoot, local),
     portOffset: Math.trunc(number('MILLRACE_PORT_OFFSET', DEFAULT_PORT_OFFSET, 0, 55_000)),
     keep: env.KEEP === '1',
+    standby: env.STANDBY === '1',
     backend: chosenBackend(env.BACKEND),
     kafkaNodes,
     phases: chosenPhases(env.PHASES, kafkaNodes),

@@ -11,12 +11,16 @@ const run = promisify(execFile)
 export const kafkaBrokers = ['kafka', 'kafka2', 'kafka3'] as const
 /** A broker of Kafka: the first, or one of three. */
 export type KafkaBroker = (typeof kafkaBrokers)[number]
-export type Part = KafkaBroker | 'registry' | 'mosquitto' | 'postgres'
+/** The two that may be servers of the databases, one of which is the primary. */
+export type DatabasePart = 'postgres' | 'standby'
+export type Part = KafkaBroker | 'registry' | 'mosquitto' | DatabasePart
 
 /** The local stack of deploy/local, as an instance of its own. */
 export interface Stack {
   /** Ports without a proxy before them. */
-  readonly ports: { readonly mqtt: number; readonly postgres: number; readonly registry: number }
+  readonly ports: { readonly mqtt: number; readonly registry: number } & Readonly<Record<DatabasePart, number>>
+  /** The server that takes what is written, or will once it runs. */
+  readonly primary: DatabasePart
   /**
    * Starts what is not running of the parts. Tries again where a part did not start in time, as on
    * a slow machine.
@@ -35,6 +39,8 @@ export interface Stack {
   cutPostgresPower(until: () => Promise<void>): Promise<void>
   /** PostgreSQL's `immediate` shutdown: SIGQUIT, no checkpoint, recovery at the next start. */
   stopPostgresAtOnce(): Promise<void>
+  /** The primary is ended as a crash would, and the standby takes its place. */
+  promoteStandby(): Promise<void>
   /** Ends everything and removes the data. */
   destroy(): Promise<void>
 }
@@ -42,17 +48,23 @@ export interface Stack {
 const START_TRIES = 3
 
 /** @param kafka variables of deploy/local for Kafka's brokers */
-export function createStack({ local, portOffset }: Settings, kafka: Readonly<Record<string, string>>): Stack {
+export function createStack({ local, portOffset, standby }: Settings, kafka: Readonly<Record<string, string>>): Stack {
   const env = {
     ...process.env,
     MILLRACE_LOCAL: local,
     MILLRACE_PORT_OFFSET: String(portOffset),
     ...kafka,
+    MILLRACE_STANDBY: standby ? '1' : '0',
   }
   const script = (name: string, ...args: readonly string[]): Promise<unknown> => run(`${projectRoot}deploy/local/${name}`, args, { env })
+  const primary = (): DatabasePart =>
+    standby && readFileSync(`${local}/.millrace-standby`, 'utf8').trim() === 'standby' ? 'standby' : 'postgres'
 
   return {
-    ports: { mqtt: 1883 + portOffset, postgres: 5433 + portOffset, registry: 8081 + portOffset },
+    ports: { mqtt: 1883 + portOffset, postgres: 5433 + portOffset, standby: 5434 + portOffset, registry: 8081 + portOffset },
+    get primary() {
+      return primary()
+    },
     async start(...parts) {
       for (let tries = 1; ; tries++) {
         try {
@@ -72,7 +84,7 @@ export function createStack({ local, portOffset }: Settings, kafka: Readonly<Rec
       process.kill(Number((await readFile(`${local}/pid/${part}`, 'utf8')).split(' ')[0]), signal)
     },
     async cutPostgresPower(until) {
-      const [pid = ''] = (await readFile(`${local}/pid/postgres`, 'utf8')).split(' ')
+      const [pid = ''] = (await readFile(`${local}/pid/${primary()}`, 'utf8')).split(' ')
       const children = (): readonly string[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
       const writer = children().find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('walwriter'))
       if (writer === undefined) throw new Error('PostgreSQL has no WAL writer')
@@ -83,14 +95,17 @@ export function createStack({ local, portOffset }: Settings, kafka: Readonly<Rec
         // All at once, and here: the script takes a moment to start, and with the parent alone dead
         // the others would go on.
         for (const each of [pid, ...children()]) killIfThere(Number(each))
-        await script('stop', '--kill', 'postgres')
+        await script('stop', '--kill', primary())
       }
     },
     async stopPostgresAtOnce() {
-      const [pid] = (await readFile(`${local}/pid/postgres`, 'utf8')).split(' ')
+      const [pid] = (await readFile(`${local}/pid/${primary()}`, 'utf8')).split(' ')
       process.kill(Number(pid), 'SIGQUIT')
       // Waits for its end, and says nothing where it has ended already.
-      await script('stop', 'postgres')
+      await script('stop', primary())
+    },
+    async promoteStandby() {
+      await script('promote')
     },
     async destroy() {
       await script('destroy')

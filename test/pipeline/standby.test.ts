@@ -67,7 +67,7 @@ describe('a standby is promoted', function () {
   }
   const begin = async (...names: readonly Name[]): Promise<void> => {
     for (const name of names) running.set(name, await use(launchConfigured(PROCESSORS, ...SERVICES[name])))
-    for (const name of names) await running.get(name)?.ready()
+    for (const name of names) await running.get(name)?.ready(LATE_MS)
     // Only who has subscribed is sent what comes.
     if (names.includes('bridge')) await until('the bridge listens', async () => (await running.get('bridge')?.health())?.mqtt === undefined)
   }
@@ -100,6 +100,8 @@ describe('a standby is promoted', function () {
         'SELECT (closed_at IS NULL) AS open, count(*)::int AS alerts, count(DISTINCT device_id)::int AS devices FROM alerts GROUP BY 1 ORDER BY 1',
       )
     ).map((row) => ({ ...row }))
+  const alertIds = (): Promise<readonly unknown[]> =>
+    ask(urlOf(primary, 'APP_DATABASE_URL'), 'SELECT device_id, id FROM alerts ORDER BY device_id')
   const becomes = (what: string, look: () => Promise<unknown>, expected: unknown): Promise<void> =>
     until(what, async () => JSON.stringify(await look()) === JSON.stringify(expected), LATE_MS)
 
@@ -164,6 +166,7 @@ describe('a standby is promoted', function () {
     await stored()
     await becomes('the devices sleep', states, [{ state: 'sleeping', devices: devices.length }])
     await becomes('each has an alert', alerts, [{ open: true, alerts: devices.length, devices: devices.length }])
+    const opened = await alertIds()
     expect(await rows(other())).to.equal(FRAMES * devices.length)
     let done = false
     const load = (async () => {
@@ -176,6 +179,8 @@ describe('a standby is promoted', function () {
     await whole()
     await becomes('the devices sleep', states, [{ state: 'sleeping', devices: devices.length }])
     await becomes('each has an alert', alerts, [{ open: true, alerts: devices.length, devices: devices.length }])
+    // What was told of them before is told of the same alerts.
+    expect(await alertIds()).to.deep.equal(opened)
   })
 
   it('and the old primary is started beside it: nobody writes to it, though the address has it first', async () => {
