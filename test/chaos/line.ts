@@ -58,7 +58,13 @@ const LISTENS = 'LISTEN '
 
 /** Starts from nothing: an instance that an earlier run left is destroyed. */
 export async function openLine({ settings, sessionTimeoutMs, say, keep, undo }: LineOptions): Promise<Line> {
-  const parts = [...kafkaBrokers.slice(0, settings.kafkaNodes), 'registry', 'mosquitto', 'postgres', ...(settings.standby ? ['standby' as const] : [])] as const
+  const parts = [
+    ...kafkaBrokers.slice(0, settings.kafkaNodes),
+    'registry',
+    'mosquitto',
+    'postgres',
+    ...(settings.standby ? ['standby' as const] : []),
+  ] as const
   const brokers = await openBrokers(settings)
   undo(async () => {
     await brokers[Symbol.asyncDispose]()
