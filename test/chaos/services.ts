@@ -82,10 +82,14 @@ export function createServices({ directory, env, configuration: common, sessionT
 
   const portOf = (instance: Instance): number => firstMetricsPort + instances.indexOf(instance)
 
-  async function ask(instance: Instance, path: string): Promise<Response | undefined> {
-    const port = portOf(instance)
-    // One that is stopped, or being started, does not answer.
-    return await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined)
+  /** Undefined without a whole answer: one that is stopped, being started or overloaded. */
+  async function ask(instance: Instance, path: string): Promise<string | undefined> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${portOf(instance)}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) })
+      return (await response.text()) || undefined
+    } catch {
+      return undefined
+    }
   }
 
   /** Each instance has a port of its own. */
@@ -143,12 +147,12 @@ export function createServices({ directory, env, configuration: common, sessionT
     peakMegabytes: () => peaks,
     logOf,
     async health(instance) {
-      const response = await ask(instance, '/health')
-      return response && ((await response.json()) as { problems: Readonly<Record<string, string>> }).problems
+      const answer = await ask(instance, '/health')
+      return answer === undefined ? undefined : (JSON.parse(answer) as { problems: Readonly<Record<string, string>> }).problems
     },
     async metrics(instance) {
-      const response = await ask(instance, '/metrics')
-      return response && summed(await response.text())
+      const answer = await ask(instance, '/metrics')
+      return answer === undefined ? undefined : summed(answer)
     },
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
