@@ -5,6 +5,10 @@ import { planPromotions } from './promotions.ts'
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 describe('the schedule of promotions', () => {
+  it('has one even if the faults before it have taken all the time', () => {
+    expect(planPromotions(61, -8_000).map(({ atMs }) => atMs)).to.deep.equal([0])
+  })
+
   it('has one in the shortest run, at least three in 15 minutes, in order, and follows from its seed', () => {
     fc.assert(
       fc.property(seeds, fc.integer({ min: 20_000, max: 60 * 60_000 }), (seed, durationMs) => {

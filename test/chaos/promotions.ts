@@ -14,7 +14,7 @@ const POLL_MS = 250
 /** Promotions at times spread over the phase, in order; what the standby lacks is 1 to 4 s of load. */
 export function planPromotions(seed: number, durationMs: number): readonly Fault[] {
   const random = createRandom(seed ^ 0x53544259)
-  const count = 1 + Math.floor(durationMs / EVERY_MS)
+  const count = 1 + Math.floor(Math.max(0, durationMs) / EVERY_MS)
   const share = Math.max(0, durationMs - LASTING_MS) / count
   return Array.from({ length: count }, (_, index) => ({
     kind: 'promote standby',
