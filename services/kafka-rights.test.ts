@@ -23,6 +23,9 @@ describe('rights in Kafka', () => {
     expect(all.filter(of('bridge'))).to.include.members([
       'millrace-bridge Write topic telemetry.frames',
       'millrace-bridge Read topic bridge.session',
+      // Without them it could not read it: the memory was lost at each start.
+      'millrace-bridge Read group-prefix millrace-scan-',
+      'millrace-bridge Delete group-prefix millrace-scan-',
     ])
     expect(all.filter(of('bridge')).filter((each) => each.includes(' Read topic '))).to.deep.equal([
       'millrace-bridge Read topic bridge.session',
@@ -45,6 +48,9 @@ describe('rights in Kafka', () => {
   it('can be given by hand', () => {
     expect(rightCommand({ user: 'millrace-store', resource: 'group', name: 'store', operation: 'Read' })).to.match(
       /--allow-principal User:millrace-store --operation Read --group 'store'$/,
+    )
+    expect(rightCommand({ user: 'u', resource: 'group-prefix', name: 'scan-', operation: 'Read' })).to.match(
+      /--group 'scan-' --resource-pattern-type prefixed$/,
     )
     expect(rightCommand({ user: 'u', resource: 'cluster', name: 'kafka-cluster', operation: 'Describe' })).to.match(/Describe --cluster$/)
   })

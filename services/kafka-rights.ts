@@ -1,4 +1,5 @@
 import { CLUSTER, type KafkaOperation, type KafkaRight } from '../connectors/kafka/rights.ts'
+import { SCAN_GROUPS } from '../connectors/kafka/scan.ts'
 import type { Topic } from '../processors/contract.ts'
 import { type DeclaredService, deadTopics, writtenTopics } from '../processors/declaration.ts'
 import { topics } from '../processors/topics.ts'
@@ -30,8 +31,10 @@ export function wantedRights(config: Pick<Config, 'kafka' | 'storage'>, services
     // A limit of a topic is the most that a record may have: whoever writes asks for it. Read and
     // Write let one Describe as well.
     allow(user, 'topic', written, 'Write', 'DescribeConfigs')
-    // What is read back by who wrote it, as the bridge's session.
-    allow(user, 'topic', writtenTopics(service, 'latest'), 'Read')
+    // What is read back by who wrote it, as the bridge's session, in one scan.
+    const readBack = writtenTopics(service, 'latest')
+    allow(user, 'topic', readBack, 'Read')
+    if (readBack.length > 0) allow(user, 'group-prefix', [SCAN_GROUPS], 'Read', 'Delete')
     allow(user, 'topic', service.reads, 'Read', 'DescribeConfigs')
     if (service.reads.length > 0) allow(user, 'group', [service.name], 'Read')
     // Whether the bridge forwards, and how far the processors before it are.
@@ -63,6 +66,11 @@ function upstream({ reads }: DeclaredService, services: readonly DeclaredService
 
 /** A right as the command of Kafka's own that gives it. */
 export function rightCommand({ user, resource, name, operation }: KafkaRight): string {
-  const where = resource === 'cluster' ? '--cluster' : `--${resource} '${name}'`
+  const where = {
+    cluster: '--cluster',
+    topic: `--topic '${name}'`,
+    group: `--group '${name}'`,
+    'group-prefix': `--group '${name}' --resource-pattern-type prefixed`,
+  }[resource]
   return `kafka-acls.sh --bootstrap-server "$KAFKA_BROKERS" --command-config admin.properties --add --allow-principal User:${user} --operation ${operation} ${where}`
 }

@@ -2,17 +2,26 @@ import { KAFKAJS, type KafkaAdmin } from './client.ts'
 import { kafkaError } from './outage.ts'
 
 /** By Kafka's numbers (kafkajs's enumerations are no constants of its JavaScript). */
-const RESOURCES = { topic: 2, group: 3, cluster: 4 } as const
+const LITERAL = 3
+const PREFIXED = 4
+const RESOURCES = {
+  topic: { type: 2, pattern: LITERAL },
+  group: { type: 3, pattern: LITERAL },
+  'group-prefix': { type: 3, pattern: PREFIXED },
+  cluster: { type: 4, pattern: LITERAL },
+} as const
 const OPERATIONS = { Read: 3, Write: 4, Create: 5, Delete: 6, Alter: 7, Describe: 8, DescribeConfigs: 10 } as const
 const ANY = 1
-const LITERAL = 3
 const ALLOW = 3
 /** Kafka's name of its only cluster, as a resource. */
 export const CLUSTER = 'kafka-cluster'
 
 export type KafkaOperation = keyof typeof OPERATIONS
 
-/** What a user may do with one topic, group, or the cluster; the name * is each of them. */
+/**
+ * What a user may do with one topic, group, or the cluster; the name * is each of them. The name of
+ * a `group-prefix` is what names of groups begin with.
+ */
 export interface KafkaRight {
   readonly user: string
   readonly resource: keyof typeof RESOURCES
@@ -41,12 +50,14 @@ export async function lackingRights(admin: KafkaAdmin, wanted: readonly KafkaRig
     const given = new Set(
       resources.flatMap(({ resourceType, resourceName, resourcePatternType, acls }) =>
         acls
-          .filter(({ permissionType, host }) => resourcePatternType === LITERAL && permissionType === ALLOW && host === '*')
-          .map(({ principal, operation }) => [principal, resourceType, resourceName, operation].join(' ')),
+          .filter(({ permissionType, host }) => permissionType === ALLOW && host === '*')
+          .map(({ principal, operation }) => [principal, resourceType, resourcePatternType, resourceName, operation].join(' ')),
       ),
     )
-    const has = ({ user, resource, name, operation }: KafkaRight): boolean =>
-      given.has([`User:${user}`, RESOURCES[resource], name, OPERATIONS[operation]].join(' '))
+    const has = ({ user, resource, name, operation }: KafkaRight): boolean => {
+      const { type, pattern } = RESOURCES[resource]
+      return given.has([`User:${user}`, type, pattern, name, OPERATIONS[operation]].join(' '))
+    }
     return { tag: 'lacking', rights: wanted.filter((right) => !has(right)) }
   })
 }
@@ -58,9 +69,9 @@ export async function giveRights(admin: KafkaAdmin, rights: readonly KafkaRight[
       acl: rights.map(({ user, resource, name, operation }) => ({
         principal: `User:${user}`,
         host: '*',
-        resourceType: RESOURCES[resource],
+        resourceType: RESOURCES[resource].type,
         resourceName: name,
-        resourcePatternType: LITERAL,
+        resourcePatternType: RESOURCES[resource].pattern,
         operation: OPERATIONS[operation],
         permissionType: ALLOW,
       })),

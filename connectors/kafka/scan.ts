@@ -22,6 +22,8 @@ export interface ScanOptions {
 }
 
 const SESSION_TIMEOUT_MS = 30_000
+/** What names of scans' groups begin with: who scans needs Read and Delete on such groups. */
+export const SCAN_GROUPS = 'millrace-scan-'
 
 /** Where a topic's partitions begin and end now. */
 export async function topicExtents(kafka: KafkaClient, topic: Topic): Promise<readonly Extent[]> {
@@ -37,7 +39,7 @@ export async function topicExtents(kafka: KafkaClient, topic: Topic): Promise<re
 export async function scanTopic({ kafka, topic, extents, log, signal, handle }: ScanOptions): Promise<void> {
   const open = new Map(extents.filter(({ earliest, end }) => end > earliest).map((extent) => [extent.partition, extent]))
   if (open.size === 0) return
-  const group = `millrace-scan-${randomBytes(6).toString('hex')}` as ConsumerName
+  const group = `${SCAN_GROUPS}${randomBytes(6).toString('hex')}` as ConsumerName
   let finish: () => void = () => undefined
   let fail: (cause: unknown) => void = () => undefined
   const finished = new Promise<void>((resolve, reject) => {

@@ -49,6 +49,8 @@ describe('with everything secured', function () {
   }
   /** What start has written for the commands that issue credentials. */
   const identity = (): string => join(stack.local, 'identity.yaml')
+  const start = (...args: readonly string[]): Promise<RunningService> =>
+    launchWith({ env: stack.env, settings: 'bridge: { client_id: millrace-bridge }\n' }, ...args)
   const stored = async (id = device): Promise<number> => {
     const text = 'SELECT count(DISTINCT temperature)::int AS rows FROM readings WHERE device_id = $1'
     return (await database.use((session) => session.query<{ rows: number }>('counting rows', text, [id])))[0]?.rows ?? 0
@@ -72,8 +74,7 @@ describe('with everything secured', function () {
     await millrace('devices', 'authority', '--config', identity())
     await millrace('devices', 'add', '--account', 'test', '--site', 'vault', device)
     database = createDatabase({ url: stack.env.TELEMETRY_DATABASE_URL ?? '', applicationName: 'test' })
-    for (const args of [['bridge'], ['run', 'translate'], ['run', 'standardise'], ['store'], ['watch']])
-      services.push(await launchWith({ env: stack.env, settings: 'bridge: { client_id: millrace-bridge }\n' }, ...args))
+    for (const args of [['bridge'], ['run', 'translate'], ['run', 'standardise'], ['store'], ['watch']]) services.push(await start(...args))
     await Promise.all(services.map((service) => service.ready(SLOW_MS)))
     // Before the servers restart: then Kafka is not there, which refuses nobody.
     attempts = await attempting
@@ -292,6 +293,16 @@ describe('with everything secured', function () {
         },
         SLOW_MS,
       )
+  })
+
+  it('no service is refused anything that it asks for: a bridge that starts again reads what it remembers of its session', async () => {
+    await services[0]?.[Symbol.asyncDispose]()
+    const bridge = await start('bridge')
+    services[0] = bridge
+    await bridge.ready(SLOW_MS)
+    await until('it is connected', async () => (await bridge.metric('millrace_broker_connections_total')) === 1, SLOW_MS)
+    await until('its session is known', async () => Object.keys((await bridge.health()) ?? { none: '' }).length === 0, SLOW_MS)
+    for (const service of services) expect(service.log()).not.to.match(/[Nn]ot authorized|remembered of its session is not known/)
   })
 
   it('commands work as their own user', async () => {
