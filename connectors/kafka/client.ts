@@ -19,7 +19,10 @@ export interface KafkaAddress {
 /** The caller waits through an outage, so that its place is kept. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 }
 
-/** Longest wait for the first answer on a new connection. */
+/** Longest wait for a connection. */
+const CONNECT_MS = 3_000
+
+/** Longest wait for the first answer on a new connection: that of TLS, and that of Kafka. */
 const HANDSHAKE_MS = 10_000
 
 /** Most bytes that one read of a socket takes. */
@@ -69,20 +72,26 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
     brokers: address.brokers.map(seedOf),
     clientId: address.clientId,
     retry: RETRY,
-    connectionTimeout: 3_000,
+    // Of TLS, kafkajs hears when its handshake is over. It would not say whose it was.
+    connectionTimeout: address.tls === undefined ? CONNECT_MS : CONNECT_MS + 2 * HANDSHAKE_MS,
     logLevel: logLevel.WARN,
     logCreator: () => logTo(log),
     // kafkajs leaves Nagle's algorithm on, which holds small requests back for a round trip.
     socketFactory: ({ host: named, port, onConnect }) => {
       const host = hostOf(named)
       let handshake: NodeJS.Timeout | undefined
+      const within = (ms: number, what: string): void => {
+        clearTimeout(handshake)
+        handshake = setTimeout(() => socket.destroy(new Error(`no ${what} ${host}:${port} within ${ms} ms`)), ms)
+      }
       const connected = (): void => {
+        clearTimeout(handshake)
         const { write } = socket
         // From the first request on: a connection that nobody uses yet owes no answer. kafkajs would
         // wait as long as for any other request: half a minute.
         socket.write = ((...request: readonly unknown[]) => {
           socket.write = write
-          handshake = setTimeout(() => socket.destroy(new Error(`no answer from ${host}:${port} within ${HANDSHAKE_MS} ms`)), HANDSHAKE_MS)
+          within(HANDSHAKE_MS, 'answer from')
           return Reflect.apply(write, socket, request)
         }) as typeof write
         onConnect()
@@ -105,6 +114,10 @@ export function createKafka(address: KafkaAddress, log: Log): KafkaClient {
       const secured = (files: TlsFiles) => ({ host, port, onread, ...(net.isIP(host) ? {} : { servername: host }), ...readTls(files) })
       const socket: net.Socket =
         address.tls === undefined ? net.connect({ host, port, onread }, connected) : tls.connect(secured(address.tls), connected)
+      if (address.tls !== undefined) {
+        within(CONNECT_MS, 'connection to')
+        socket.once('connect', () => within(HANDSHAKE_MS, 'answer from'))
+      }
       socket.once('close', () => clearTimeout(handshake))
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 60_000)

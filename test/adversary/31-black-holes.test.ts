@@ -1,23 +1,18 @@
 import { expect } from 'chai'
-import { createKafka, openAdmin } from '../../connectors/kafka/client.ts'
+import { openAdmin } from '../../connectors/kafka/client.ts'
 import { topicNames } from '../../connectors/kafka/topics.ts'
 import { launchWith, until } from '../pipeline/service.ts'
-import { address } from '../pipeline/stack-clients.ts'
+import { address, testKafka } from '../pipeline/stack-clients.ts'
 import { digBlackHole } from './black-hole.ts'
 import { provision } from './messages.ts'
 
 const run = `h${Date.now().toString(36)}`
 
-/** With what port each of them is reached, in the address that the environment has. */
-const parts = {
-  MQTT_URL: 'mqtt://127.0.0.1:PORT',
-  KAFKA_BROKERS: '127.0.0.1:PORT',
-  REGISTRY_URL: 'http://127.0.0.1:PORT/apis/ccompat/v7',
-  TELEMETRY_DATABASE_URL: 'postgres://millrace@127.0.0.1:PORT/telemetry',
-  APP_DATABASE_URL: 'postgres://millrace@127.0.0.1:PORT/app',
-} as const
+type Variable = 'MQTT_URL' | 'KAFKA_BROKERS' | 'REGISTRY_URL' | 'TELEMETRY_DATABASE_URL' | 'APP_DATABASE_URL'
+/** The first port of an address, and what comes before it. */
+const PORT = /^((?:\w+:\/\/)?(?:[^@/]*@)?[^:/]*:)(\d+)/
 
-const cases: readonly (readonly [variable: keyof typeof parts, service: readonly string[]])[] = [
+const cases: readonly (readonly [variable: Variable, service: readonly string[]])[] = [
   ['MQTT_URL', ['bridge']],
   ['KAFKA_BROKERS', ['bridge']],
   ['REGISTRY_URL', ['bridge']],
@@ -50,7 +45,7 @@ describe('a Kafka that takes connections and answers nothing', () => {
     await using hole = await digBlackHole(Number(address('KAFKA_BROKERS').split(':')[1]))
     const log: string[] = []
     const note = (...what: readonly unknown[]): void => void log.push(JSON.stringify(what))
-    const kafka = createKafka({ brokers: [`127.0.0.1:${hole.port}`], clientId: 'test' }, { info: note, warn: note, error: note })
+    const kafka = testKafka('test', { info: note, warn: note, error: note }, { KAFKA_BROKERS: `127.0.0.1:${hole.port}` })
     await using admin = openAdmin(kafka)
     const names = topicNames(admin)
     await until('its address is named', async () => log.some((line) => line.includes(`no answer from 127.0.0.1:${hole.port}`)), 60_000)
@@ -59,20 +54,19 @@ describe('a Kafka that takes connections and answers nothing', () => {
   })
 })
 
-async function throughBlackHole(variable: keyof typeof parts, args: readonly string[], index: number): Promise<void> {
-  const [, port] = /:(\d+)(?:[/,]|$)/.exec(address(variable).replace(/^\w+:\/\//, '')) ?? []
-  await using hole = await digBlackHole(Number(port))
+async function throughBlackHole(variable: Variable, args: readonly string[], index: number): Promise<void> {
+  await using hole = await digBlackHole(Number(PORT.exec(address(variable))?.[2]))
   await using service = await launchWith(
     {
       settings: `bridge: { client_id: ${run}-${index}, session_expiry_seconds: 0 }\n`,
-      env: { [variable]: parts[variable].replace('PORT', String(hole.port)) },
+      env: { [variable]: address(variable).replace(PORT, `$1${hole.port}`) },
     },
     ...args,
   )
   await until(
     `health names port ${hole.port}`,
     async () => Object.values((await service.health()) ?? {}).some((problem) => problem.includes(String(hole.port))),
-    30_000,
+    60_000,
   )
   hole.open()
   await service.ready(60_000)

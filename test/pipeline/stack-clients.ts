@@ -31,8 +31,8 @@ export function address(name: string): string {
  */
 
 /** Kafka, as the owner of the line: in a secured stack one who may do everything. */
-export function testKafka(clientId = 'test', log: Log = quiet): KafkaClient {
-  return kafkaClient(asKafkaOwner(loadConfig(process.env, undefined)), clientId, log)
+export function testKafka(clientId = 'test', log: Log = quiet, changes: NodeJS.ProcessEnv = {}): KafkaClient {
+  return kafkaClient(asKafkaOwner(loadConfig({ ...process.env, ...changes }, undefined)), clientId, log)
 }
 
 /** PostgreSQL, at one of the stack's addresses or one made of it. Connects at `connect`. */
@@ -55,6 +55,12 @@ export function superuserVariables(url: string): NodeJS.ProcessEnv {
   const { hostname, port, username, password } = new URL(base)
   const tls = files === undefined ? {} : { PGSSLMODE: 'verify-full', PGSSLROOTCERT: files.caFile, PGPASSWORD: decodeURIComponent(password) }
   return { PGHOST: hostname, PGPORT: port, PGUSER: username, ...tls }
+}
+
+/** Takes out what the stack's users and certificates are: for a process at other addresses. */
+export function withoutCredentials(): NodeJS.ProcessEnv {
+  const names = Object.keys(process.env).filter((name) => /^(MQTT|KAFKA|REGISTRY|POSTGRES)_.*(USERNAME|PASSWORD|_FILE)$/.test(name))
+  return Object.fromEntries(names.map((name) => [name, undefined]))
 }
 
 /** Where the broker is, and in a secured stack its authority and the user of its fleet. */
