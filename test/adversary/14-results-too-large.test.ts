@@ -11,7 +11,7 @@ import { projectRoot } from '../../schemas/files.ts'
 import { schemaFingerprint } from '../../schemas/fingerprint.ts'
 import { testFirmware } from '../pipeline/frames.ts'
 import { launchConfigured, millrace, type RunningService, startService, until } from '../pipeline/service.ts'
-import { address, testKafka } from '../pipeline/stack-clients.ts'
+import { address, testKafka, withoutCredentials } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { provision, sendMessages } from './messages.ts'
 import { type Outcomes, openOutcomes } from './outcomes.ts'
@@ -118,7 +118,7 @@ describe('what becomes too large for Kafka', () => {
     const config = join(mkdtempSync(join(tmpdir(), 'millrace-test-')), 'millrace.yaml')
     writeFileSync(config, 'bridge: { max_payload_bytes: 262144 }\ntopics: { max_message_bytes: 200000 }\n')
     const child = spawn(process.execPath, [`${projectRoot}dist/bin/millrace.js`, 'bridge', '--config', config], {
-      env: { ...process.env, KAFKA_BROKERS: '127.0.0.1:1', MQTT_URL: 'mqtt://127.0.0.1:1' },
+      env: { ...process.env, ...withoutCredentials(), KAFKA_BROKERS: '127.0.0.1:1', MQTT_URL: 'mqtt://127.0.0.1:1' },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''

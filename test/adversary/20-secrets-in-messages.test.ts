@@ -6,6 +6,7 @@ import { expect } from 'chai'
 import { projectRoot } from '../../schemas/files.ts'
 import { forAllUsers } from '../pipeline/database-users.ts'
 import { freePort, until } from '../pipeline/service.ts'
+import { withoutCredentials } from '../pipeline/stack-clients.ts'
 import { runMillrace } from './command.ts'
 
 const SECRET = 's3cr-et'
@@ -26,7 +27,7 @@ describe('a secret of the environment', () => {
     ['that Kafka misses', ['lag'], { KAFKA_USERNAME: 'millrace' }, 2],
   ] as const)
     it(`${what} is not in what the command says`, async () => {
-      const { code: exit, output, error } = await runMillrace(args, env)
+      const { code: exit, output, error } = await runMillrace(args, { ...withoutCredentials(), ...env })
       expect(output + error).to.not.include(SECRET)
       expect(error).to.match(/^millrace: [^\n]+\n$/)
       expect(exit, error).to.equal(code)
@@ -46,8 +47,8 @@ describe('a secret of the environment', () => {
         const child = spawn(`${projectRoot}bin/millrace`, [...args, '--config', config], {
           env: {
             ...process.env,
+            ...withoutCredentials(),
             MQTT_URL: `mqtt://u:${SECRET}@${NOWHERE}`,
-            MQTT_PASSWORD_FILE: undefined,
             ...kafka,
             REGISTRY_URL: `http://u:${SECRET}@${NOWHERE}/`,
             ...forAllUsers({

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { onPlainStack } from '../pipeline/plain-only.ts'
 import { until } from '../pipeline/service.ts'
 import { closing } from './closing.ts'
 import { type HostileClient, openHostileClient } from './hostile-client.ts'
@@ -15,7 +16,7 @@ const status = (device: string): string => `devices/${device}/status`
  * The rules of the local stack's broker (deploy/local/mosquitto/acl), which hold for every client
  * with a name. A granted subscription and an accepted will say nothing: what is delivered counts.
  */
-describe('a device that would be another', function () {
+onPlainStack('a name alone is nobody there; secure.test.ts tries the same').describe('a device that would be another', function () {
   this.timeout(60_000)
   const { use } = closing()
   let device: HostileClient

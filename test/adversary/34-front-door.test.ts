@@ -1,8 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
+import { readTls } from '../../connectors/tls-files.ts'
 import { until } from '../pipeline/service.ts'
-import { address } from '../pipeline/stack-clients.ts'
+import { testBroker } from '../pipeline/stack-clients.ts'
 import { closing } from './closing.ts'
 import { openHostileClient } from './hostile-client.ts'
 
@@ -13,8 +15,8 @@ const run = `door${Date.now().toString(36)}`
 
 /** A connection to the broker that has not said who it is. */
 function openSocket(): Socket {
-  const { hostname, port } = new URL(address('MQTT_URL'))
-  return connect({ host: hostname, port: Number(port) })
+  const { hostname: host, port } = new URL(testBroker().url)
+  return connect({ host, port: Number(port) })
     .on('error', () => undefined)
     .resume()
 }
@@ -22,7 +24,10 @@ function openSocket(): Socket {
 /** Resolves with what the broker answered when it has hung up. */
 function sent(bytes: Buffer): Promise<Buffer> {
   return new Promise((resolve) => {
-    const socket = openSocket()
+    const { tls } = testBroker()
+    const { hostname: host } = new URL(testBroker().url)
+    const socket =
+      tls === undefined ? openSocket() : connectTls({ socket: openSocket(), host, ...readTls(tls) }).on('error', () => undefined)
     const answer: Buffer[] = []
     socket.on('data', (data) => answer.push(data)).once('close', () => resolve(Buffer.concat(answer)))
     socket.write(bytes)

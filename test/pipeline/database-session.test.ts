@@ -4,6 +4,9 @@ import { ConnectorError } from '../../connectors/contract.ts'
 import { openSession } from '../../connectors/postgres/session.ts'
 import { scratchDatabase } from './scratch-database.ts'
 
+/** An address of a secured stack has parameters already. */
+const withParameter = (url: string, parameter: string): string => `${url}${url.includes('?') ? '&' : '?'}${parameter}`
+
 describe('a database session', () => {
   it('does not wait for ever for a server that does not answer', async () => {
     await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
@@ -45,9 +48,9 @@ describe('a database session', () => {
 
   it('is at the server of several that is as the address asks for, and says why none is', async () => {
     await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
-    const { username, host, pathname } = new URL(database.url)
+    const { host } = new URL(database.url)
     const opening = (hosts: string, target: string) =>
-      openSession({ url: `postgres://${username}@${hosts}${pathname}?target_session_attrs=${target}`, applicationName: 'test' })
+      openSession({ url: withParameter(database.url.replace(host, hosts), `target_session_attrs=${target}`), applicationName: 'test' })
     for (const target of ['read-write', 'primary', 'any', 'prefer-standby']) {
       const session = await opening(`127.0.0.1:1,${host}`, target)
       expect(await session.query('asking', 'SELECT 1 AS one'), target).to.deep.equal([{ one: 1 }])
@@ -61,10 +64,10 @@ describe('a database session', () => {
   it('that is to write is given up at a server that takes no writes any more', async () => {
     await using database = await scratchDatabase('TELEMETRY_DATABASE_URL')
     for (const [query, lost] of [
-      ['?target_session_attrs=read-write', true],
+      ['target_session_attrs=read-write', true],
       ['', false],
     ] as const) {
-      const session = await openSession({ url: `${database.url}${query}`, applicationName: 'test' })
+      const session = await openSession({ url: withParameter(database.url, query), applicationName: 'test' })
       await session.script('becoming read-only', 'SET default_transaction_read_only = on')
       const error = await session.script('writing', 'CREATE TABLE written ()').catch((cause: unknown) => cause)
       expect(error).to.include({ code: '25006', transient: true })

@@ -6,6 +6,7 @@ import { KAFKAJS, openAdmin } from '../../connectors/kafka/client.ts'
 import { topicNames } from '../../connectors/kafka/topics.ts'
 import { projectRoot } from '../../schemas/files.ts'
 import { copyModules, withoutNpm } from './own-folder.ts'
+import { onPlainStack } from './plain-only.ts'
 import { freePort, until } from './service.ts'
 import { address, testDatabase, testKafka } from './stack-clients.ts'
 import { comparable, tutorialSteps } from './tutorial.ts'
@@ -39,7 +40,9 @@ const env: NodeJS.ProcessEnv = {
   npm_config_fund: 'false',
 }
 
-describe('the tutorial of a processor in a package of one’s own', () => {
+onPlainStack(
+  'its commands are those of a stack without passwords',
+).describe('the tutorial of a processor in a package of one’s own', () => {
   const text = readFileSync(join(projectRoot, PAGE), 'utf8')
   const start = text.indexOf(HEADING)
   let folder: string
