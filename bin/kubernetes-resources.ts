@@ -27,9 +27,10 @@ export async function kafkaUserResources(): Promise<string> {
 function userResource(user: string, rights: readonly KafkaRight[]): unknown {
   const places = new Map<string, { readonly resource: Record<string, string>; readonly operations: string[] }>()
   for (const right of rights.filter((each) => each.user === user)) {
-    const named = right.resource === 'cluster' ? {} : { name: right.name, patternType: 'literal' }
+    const byPrefix = right.resource === 'group-prefix'
+    const named = right.resource === 'cluster' ? {} : { name: right.name, patternType: byPrefix ? 'prefix' : 'literal' }
     const key = `${right.resource} ${right.name}`
-    const place = places.get(key) ?? { resource: { type: right.resource, ...named }, operations: [] }
+    const place = places.get(key) ?? { resource: { type: byPrefix ? 'group' : right.resource, ...named }, operations: [] }
     place.operations.push(right.operation)
     places.set(key, place)
   }
