@@ -283,7 +283,7 @@ export interface OffsetStore {
    */
   reposition(consumer: ConsumerName, positions: readonly (Position & { readonly epoch: bigint })[]): Promise<boolean>
   /**
-   * The partitions of which the database has lost these positions, or their claim: as after a crash,
+   * The partitions of which the database has lost these positions, or their claim, as after a crash
    * or the promotion of a standby. One that another owner has claimed since is that owner's.
    */
   lost(consumer: ConsumerName, positions: readonly ClaimedPosition[]): Promise<readonly TopicPartition[]>

@@ -47,9 +47,9 @@ export interface Opening {
 }
 
 /**
- * The ID follows from what the alert is about. If a standby that was promoted, or a restored backup,
- * lacks an alert, it is opened again from Kafka under the same ID, and so told with the same event
- * IDs. A second alert of one sample gets a random ID.
+ * The ID follows from what the alert is about. If a promoted standby, or a restored backup, lacks
+ * an alert, it is opened again from Kafka under the same ID, and so told with the same event IDs. A
+ * second alert of one sample gets a random ID.
  */
 const ID = `md5(concat_ws(' ', alert_rules.id, $3::text, $4::text, $6::bigint))::uuid`
 

@@ -11,7 +11,7 @@ const LASTING_MS = 45_000
 const PATIENCE_MS = 120_000
 const POLL_MS = 250
 
-/** Promotions at times spread over the phase, in order; what the standby lacks is 1 to 4 s of load. */
+/** Promotions spread over the phase, in order; what the standby lacks is 1 to 4 s of load. */
 export function planPromotions(seed: number, durationMs: number): readonly Fault[] {
   const random = createRandom(seed ^ 0x53544259)
   const count = 1 + Math.floor(Math.max(0, durationMs) / EVERY_MS)

@@ -18,7 +18,7 @@ const SITE_SHARE = 0.02
 /** Which devices are at a site changes rarely. */
 const MEMBERS_MS = 30_000
 const SITE_WINDOW = { keepMs: 5_000, most: 5_000 } as const
-/** To each browser that looks at a site: about 200 kB. A hall of 300 devices has 250 ms to spare. */
+/** To a browser that looks at a site: about 200 kB. A hall of 300 devices has 250 ms to spare. */
 const VALUES_PER_SECOND = 5_000
 
 /** `device:ID`: the readings of a device as they are published. */

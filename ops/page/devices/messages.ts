@@ -145,7 +145,7 @@ export interface SiteNow {
 }
 
 /**
- * State of the feed `site-live:NUMBER`: the newest value of each quantity of devices of the site and
+ * State of the feed `site-live:NUMBER`: the newest value of each quantity of the site's devices and
  * their channels, of what was published in the last seconds. Whoever missed some has them from the
  * next state of `site:NUMBER`.
  */

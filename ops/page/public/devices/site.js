@@ -1,4 +1,5 @@
-/** @import { DeviceFacts, NewestValue, SiteDay, SiteLive, SiteNow } from '../../devices/messages.ts' */
+/** @import { DeviceFacts, NewestValue, SiteDay } from '../../devices/messages.ts' */
+/** @import { SiteLive, SiteNow } from '../../devices/messages.ts' */
 /** @import { Page } from '../page.js' */
 import { element, setAttribute, setChildren, setText } from '../dom.js'
 import { channelOf, deviceAddress, listAddress, ownerOf, siteAddress } from './address.js'
