@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Session } from '../../../connectors/postgres/session.ts'
-import { type Backend, diskOf, isBackend } from './data-disk.ts'
+import { type Backend, diskOf, isBackend, shownServers } from './data-disk.ts'
 
 const backend: Backend = { pid: process.pid, user: 'millrace_reader', database: 'telemetry', client: '127.0.0.1', port: 33836 }
 const answering = (row: Backend): Session => ({ query: async () => [row] }) as unknown as Session
@@ -36,5 +36,11 @@ describe('the file system of a database', () => {
       expect(fileSystem).to.equal(null)
       expect(unseen).to.include('not seen on this machine')
     }
+  })
+
+  it('is said with the servers that its address has, one or several', () => {
+    expect(shownServers('postgres://u:p@db.example/telemetry')).to.equal('db.example:5432')
+    expect(shownServers('postgres://u@a:5433,b:5434/app?target_session_attrs=read-write')).to.equal('a:5433, b:5434')
+    expect(shownServers('postgres:///app?host=/run/postgresql')).to.equal('/run/postgresql')
   })
 })

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { serversOf } from '../../../connectors/postgres/servers.ts'
 import type { Session } from '../../../connectors/postgres/session.ts'
 import { fileSystemOf } from '../../doctor/facts/disks.ts'
 import { openMachine } from '../../doctor/machine.ts'
@@ -53,6 +54,17 @@ export async function diskOf(session: Session): Promise<Pick<DatabaseDisk, 'file
 export function isBackend(title: string | undefined, { user, database, client, port }: Backend): boolean {
   const from = client === null ? '[local]' : `${client}(${port})`
   return title?.startsWith('postgres: ') === true && `${title.replaceAll('\0', ' ')} `.includes(` ${user} ${database} ${from} `)
+}
+
+/** The servers of an address, each as in db.example:5432, or the folder of a Unix socket. */
+export function shownServers(url: string): string {
+  return serversOf(url)
+    .urls.map((each) => {
+      const { hostname, port, searchParams } = new URL(each)
+      const host = searchParams.get('host') ?? decodeURIComponent(hostname)
+      return host.startsWith('/') || host === '' ? host || 'Unix socket' : `${host}:${port || 5432}`
+    })
+    .join(', ')
 }
 
 /** Undefined if there is none, or if it is denied. */

@@ -10,7 +10,7 @@ import { askService } from '../../status/service-report.ts'
 import { serviceAddresses } from '../../supervisor/service-programs.ts'
 import { DATABASES } from '../line/layout.ts'
 import type { OpenSection } from '../section.ts'
-import { diskOf } from './data-disk.ts'
+import { diskOf, shownServers } from './data-disk.ts'
 import type { DatabaseDisk, StorageState } from './messages.ts'
 
 const LOOK_MS = 15_000
@@ -75,7 +75,7 @@ export const openStorageSection: OpenSection = async ({ config, services, databa
 
 /** What is not known if the database is away: the page shows the other one all the same. */
 async function databaseDisk(name: string, url: string, database: Database): Promise<DatabaseDisk> {
-  const server = serverOf(new URL(url))
+  const server = shownServers(url)
   const size = 'SELECT pg_database_size(current_database())::float8 AS bytes'
   try {
     return await database.use(async (session) => {
@@ -86,10 +86,4 @@ async function databaseDisk(name: string, url: string, database: Database): Prom
     if (!(cause instanceof ConnectorError)) throw cause
     return { name, server, bytes: null, fileSystem: null, unseen: 'its server does not answer' }
   }
-}
-
-/** As in db.example:5432, or the folder of a Unix socket. */
-function serverOf({ hostname, port, searchParams }: URL): string {
-  const host = searchParams.get('host') ?? decodeURIComponent(hostname)
-  return host.startsWith('/') || host === '' ? host || 'Unix socket' : `${host}:${port || 5432}`
 }
