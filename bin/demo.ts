@@ -22,6 +22,7 @@ import { sendFile } from './demo/file.ts'
 import { bootFile, type DemoFleet, demoFleets, FLEET_PROGRAM } from './demo/fleets.ts'
 import { type DemoPage, serveDemoPage } from './demo/page.ts'
 import { type PrepareOptions, prepareFile } from './demo/prepared-file.ts'
+import { psqlHint } from './demo/psql-hint.ts'
 import { DEMO_PROCESSES, type DemoSeason, SEASON_HIVES, startDemoSeason } from './demo/season.ts'
 import { awaitStored, type DemoEnd, totals } from './demo/totals.ts'
 import { migrateConfigured } from './migrate.ts'
@@ -248,9 +249,9 @@ async function drive(config: Config, local: string, seed: number, events: string
 function hints({ env }: Config, local: string, season: DemoSeason, page: DemoPage): Surroundings['hints'] {
   return [
     ['see it in a browser', `${page.address}  (actions: token ${page.token})`],
-    ['look at the data', `psql ${env.TELEMETRY_DATABASE_URL}`],
+    ['look at the data', psqlHint(env.TELEMETRY_DATABASE_URL, local)],
     ['', 'SELECT * FROM readings ORDER BY ts DESC LIMIT 5;'],
-    [`season, ${season.progress()}`, `psql ${env.APP_DATABASE_URL}`],
+    [`season, ${season.progress()}`, psqlHint(env.APP_DATABASE_URL, local)],
     ['', 'SELECT name, hives FROM deployments WHERE hives > 0;'],
     ['', `millrace alerts list --account "${season.account}"`],
     ['kill a service', `kill -9 $(cat ${join(local, 'pid', 'store')})`],

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { splitFiles } from '../../connectors/address-files.ts'
 import { findBackend } from '../../connectors/postgres/backend-choice.ts'
 import { dayOf } from '../../connectors/postgres/days.ts'
+import { libpqAddress } from '../../connectors/postgres/libpq-address.ts'
 import { quoted, readingsTable } from '../../connectors/postgres/readings-table.ts'
 import { readQuantities } from '../../schemas/files.ts'
 import type { Line } from './line.ts'
@@ -54,16 +54,9 @@ export async function measureCopy({ session, config, local }: Line, fromMs: numb
 
 /** Each command in a transaction of its own, on one connection. */
 function psql(url: string, ...commands: readonly string[]): Promise<void> {
-  const { address, files } = splitFiles(url)
-  const server = new URL(address)
-  // What is on a command line, everybody sees.
-  const env = {
-    ...process.env,
-    ...(server.password === '' ? {} : { PGPASSWORD: decodeURIComponent(server.password) }),
-    ...(files?.caFile === undefined ? {} : { PGSSLMODE: 'verify-full', PGSSLROOTCERT: files.caFile }),
-  }
-  server.password = ''
-  const child = spawn('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', ...commands.flatMap((command) => ['-c', command]), server.href], {
+  const { address, password } = libpqAddress(url)
+  const env = { ...process.env, ...(password === undefined ? {} : { PGPASSWORD: password }) }
+  const child = spawn('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', ...commands.flatMap((command) => ['-c', command]), address], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
