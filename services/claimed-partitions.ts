@@ -177,6 +177,7 @@ export class ClaimedPartitions<Place extends TopicPartition> {
     this.current = next
     this.places = new Map()
     this.positions = new Map()
+    this.blind = false
     this.options.givenUp()
   }
 }

@@ -14,7 +14,7 @@ export interface Copies {
   readonly minInsyncReplicas: number
 }
 
-/** As many as any one broker can be away from: with it away, two still have each record. */
+/** With one of three brokers away, two copies of each record are left. */
 const COPIES = 3
 
 /**
